@@ -1,0 +1,47 @@
+// Builds the package: validators from the schemas, the library and the program as bundles, the library's types.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { programParts } from './program-parts.js';
+import { compileValidators } from './validators.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...names) => join(root, ...names);
+
+// An installed package is built already, and has no sources.
+if (!existsSync(at('src'))) process.exit(0);
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'esm',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // Some of what is bundled still calls require for Node's own modules.
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
+};
+
+await compileValidators(root);
+rmSync(at('dist'), { recursive: true, force: true });
+await build({ ...common, entryPoints: [at('src/index.ts')], outfile: at('dist/index.js') });
+await build({
+  ...common,
+  entryPoints: [at('src/cli/mlist.ts')],
+  outdir: at('dist/cli'),
+  splitting: true,
+  plugins: [programParts(root)],
+  chunkNames: 'parts/[name]-[hash]',
+});
+chmodSync(at('dist/cli/mlist.js'), 0o755);
+if (!process.argv.includes('--quick')) {
+  execFileSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('.tools/tsconfig.types.json')], {
+    stdio: 'inherit',
+  });
+}

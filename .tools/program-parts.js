@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+// How the program is cut into files, for a quick start of local commands. Two things that the sources leave to the build:
+// - The command line imports only the library's door, src/index.ts. A bundler that splits gives everything behind a door
+//   to everyone who uses it, so each name is imported from the module where it is at home instead.
+// - The sources load each command when it is called. Files cost time too: the local commands come with the program, and
+//   those that talk to registries come together.
+const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
+const WITH_REGISTRIES = ['add', 'create', 'digest', 'exists', 'inspect', 'push', 'resolve', 'show', 'validate'];
+
+const TOGETHER = 'commands-with-registries';
+
+export function programParts(root) {
+  const door = join(root, 'src', 'index.ts');
+  const homes = readHomes(door);
+  const commandFolder = join(root, 'src', 'cli', 'commands');
+  return {
+    name: 'program-parts',
+    setup(build) {
+      build.onResolve({ filter: new RegExp(`^${TOGETHER}$`) }, ({ path }) => ({ path, namespace: TOGETHER }));
+      build.onLoad({ filter: /.*/, namespace: TOGETHER }, () => ({
+        contents: WITH_REGISTRIES.map((name) => `export * as ${name} from './${name}.ts';`).join('\n'),
+        resolveDir: commandFolder,
+      }));
+      build.onLoad({ filter: /[\\/]src[\\/]cli[\\/].*\.ts$/ }, ({ path }) => ({
+        loader: 'ts',
+        contents: grouped(direct(readFileSync(path, 'utf8'), homes, dirname(path))),
+      }));
+    },
+  };
+}
+
+function direct(source, homes, folder) {
+  return source.replace(/import \{([^}]*)\} from '((?:\.\.\/)+)index\.ts';/g, (_, names) =>
+    split(names)
+      .filter((name) => !name.startsWith('type '))
+      .map((name) => importOf(name, homes, folder))
+      .join('\n'),
+  );
+}
+
+function grouped(source) {
+  const statics = [];
+  const lazy = source.replace(/import\('\.\/commands\/([a-z-]+)\.ts'\)/g, (whole, name) => {
+    if (WITH_REGISTRIES.includes(name)) return `import('${TOGETHER}').then((all) => all.${name})`;
+    if (!WITH_PROGRAM.includes(name)) return whole;
+    statics.push(name);
+    return `Promise.resolve(${name}Command)`;
+  });
+  return statics.map((name) => `import * as ${name}Command from './commands/${name}.ts';\n`).join('') + lazy;
+}
+
+// By exported name: its name at home, and the file.
+function readHomes(door) {
+  const homes = new Map();
+  for (const [, names, file] of readFileSync(door, 'utf8').matchAll(/export (?:type )?\{([^}]*)\} from '([^']*)';/g)) {
+    for (const name of split(names)) {
+      const [own, exported = own] = name.split(' as ');
+      homes.set(exported, { own, file: join(dirname(door), file) });
+    }
+  }
+  return homes;
+}
+
+function importOf(name, homes, folder) {
+  const home = homes.get(name);
+  if (home === undefined) throw new Error(`src/index.ts does not export ${name}`);
+  const path = relative(folder, home.file).replaceAll('\\', '/');
+  return `import { ${home.own} as ${name} } from '${path}';`;
+}
+
+function split(names) {
+  return names
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}

@@ -1,0 +1,76 @@
+import {
+  MlistError,
+  parseListName,
+  parseLocation,
+  type AnnotationChange,
+  type ManifestArgument,
+  type Reference,
+} from '../index.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './language.ts';
+import { readPlatform } from './platform-words.ts';
+
+/** Reading positionals and option values that several commands take. */
+
+/** `--list` or MLIST_LIST: then no positional is a list. */
+export function listOption(invocation: Invocation, { env }: Context): string | undefined {
+  const list = invocation.text('list') ?? env['MLIST_LIST'];
+  return list === '' ? undefined : list;
+}
+
+export interface ListAndRest {
+  /** As typed; undefined is the current draft. */
+  readonly list: string | undefined;
+  readonly rest: readonly string[];
+}
+
+/** The list of a command whose first positional is the list, whatever exists. */
+export function listFirst(invocation: Invocation, context: Context): ListAndRest {
+  const option = listOption(invocation, context);
+  const { positionals } = invocation;
+  if (option !== undefined) return { list: option, rest: positionals };
+  return { list: positionals[0], rest: positionals.slice(1) };
+}
+
+/** The list of a command that takes the current one where there is a single positional. */
+export function listBeforeOthers(invocation: Invocation, context: Context): ListAndRest {
+  const option = listOption(invocation, context);
+  const { positionals } = invocation;
+  if (option !== undefined || positionals.length < 2) return { list: option, rest: positionals };
+  return { list: positionals[0], rest: positionals.slice(1) };
+}
+
+export function optionalList(text: string | undefined): Reference | undefined {
+  return text === undefined ? undefined : parseListName(text);
+}
+
+export function tooMany(invocation: Invocation): MlistError {
+  return new MlistError(
+    'ERR_MLIST_USAGE',
+    `${invocation.command.name} takes fewer arguments where --list or MLIST_LIST names the list`,
+  );
+}
+
+/** `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform. */
+export function manifestArgument(text: string): ManifestArgument {
+  const at = text.lastIndexOf('=');
+  const isPath =
+    /^(?:oci|oci-archive|docker-archive):/.test(text) && !/^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
+  if (at < 0 || isPath) return { location: parseLocation(text) };
+  return { location: parseLocation(text.slice(0, at)), platform: readPlatform(text.slice(at + 1)) };
+}
+
+/** `K=V` sets, `K-` removes. */
+export function annotationChange(texts: readonly string[], option: string): AnnotationChange | undefined {
+  if (texts.length === 0) return undefined;
+  const pairs = texts.map((text): readonly [string, string | null] => {
+    const at = text.indexOf('=');
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+    if (at < 0 && text.length > 1 && text.endsWith('-')) return [text.slice(0, -1), null];
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `${option} takes KEY=VALUE, or KEY- to remove, not ${JSON.stringify(text)}`,
+    );
+  });
+  return Object.fromEntries(pairs);
+}

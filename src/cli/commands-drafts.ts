@@ -1,0 +1,68 @@
+import type { CommandSpec } from './language.ts';
+
+/** The commands that keep the workspace. */
+
+const many = Number.POSITIVE_INFINITY;
+
+export const draftCommands: readonly CommandSpec[] = [
+  {
+    name: 'ls',
+    usage: '',
+    positionals: { min: 0, max: 0 },
+    summary: 'List the drafts of the workspace',
+    uses: [],
+    options: [],
+    examples: [['mlist ls --json', 'For programs']],
+    load: () => import('./commands/ls.ts'),
+  },
+  {
+    name: 'use',
+    usage: 'LIST',
+    positionals: { min: 1, max: 1 },
+    summary: 'Make a draft the current one',
+    uses: [],
+    options: [],
+    examples: [['mlist use team/app:1.0', 'Commands without LIST mean it from now on']],
+    load: () => import('./commands/use.ts'),
+  },
+  {
+    name: 'rm',
+    usage: 'LIST...',
+    positionals: { min: 1, max: many },
+    summary: 'Remove drafts, damaged ones too; nothing in a registry is touched',
+    uses: [],
+    options: [],
+    examples: [['mlist rm team/app:1.0', 'Remove one draft']],
+    load: () => import('./commands/rm.ts'),
+  },
+  {
+    name: 'exists',
+    usage: 'LIST|REF',
+    positionals: { min: 1, max: 1 },
+    summary: 'Tell by the exit code whether a draft or a manifest is there: 0 or 4',
+    uses: ['registry'],
+    options: [],
+    examples: [['mlist exists team/app:1.0 || mlist create team/app:1.0', 'In a script']],
+    load: () => import('./commands/exists.ts'),
+  },
+  {
+    name: 'init',
+    usage: '',
+    positionals: { min: 0, max: 0 },
+    summary: 'Make a workspace in this folder, whose drafts can be committed',
+    uses: [],
+    options: [],
+    examples: [['mlist init', 'Makes .mlist/']],
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'prune',
+    usage: '',
+    positionals: { min: 0, max: 0 },
+    summary: 'Remove cached blobs that no draft needs',
+    uses: [],
+    options: [],
+    examples: [['mlist prune', 'Only what is older than an hour']],
+    load: () => import('./commands/prune.ts'),
+  },
+];

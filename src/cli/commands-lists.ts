@@ -1,0 +1,239 @@
+import type { CommandSpec, OptionSpec } from './language.ts';
+
+/** The commands that make, look at and push lists. */
+
+const many = Number.POSITIVE_INFINITY;
+
+const platform: OptionSpec = {
+  name: 'platform',
+  type: 'string',
+  value: 'P',
+  describe: 'Choose by platform, such as linux/arm64; never sets it',
+};
+const platforms: OptionSpec = { ...platform, repeat: true, describe: 'Take only the images of this platform' };
+const indexAnnotation: OptionSpec = {
+  name: 'index-annotation',
+  type: 'string',
+  repeat: true,
+  value: 'K=V',
+  describe: 'Annotate the list itself; K- removes',
+};
+const format: OptionSpec = {
+  name: 'format',
+  type: 'string',
+  choices: ['auto', 'oci', 'docker'],
+  value: 'FORMAT',
+  describe: 'auto, oci (image index) or docker (manifest list)',
+};
+const strict: OptionSpec = {
+  name: 'strict',
+  type: 'boolean',
+  describe: 'Refuse platforms that nobody knows, instead of warning',
+};
+
+export const listCommands: readonly CommandSpec[] = [
+  {
+    name: 'create',
+    usage: 'LIST [MANIFEST[=PLATFORM]...]',
+    positionals: { min: 1, max: many },
+    summary: 'Draft a list of images, all or nothing; it becomes the current draft',
+    uses: ['registry'],
+    options: [
+      {
+        name: 'amend',
+        alias: 'a',
+        type: 'boolean',
+        describe: 'Bring an existing draft up to date: the named sources, or all',
+      },
+      format,
+      platforms,
+      {
+        name: 'attestations',
+        type: 'string',
+        choices: ['keep', 'drop'],
+        value: 'WHAT',
+        describe: 'keep or drop the attestations of an index (default keep)',
+      },
+      indexAnnotation,
+      {
+        name: 'file',
+        alias: 'f',
+        type: 'string',
+        repeat: true,
+        value: 'FILE',
+        describe: 'Read sources from FILE, or - for stdin: one a line, or descriptor, index or build-metadata JSON',
+      },
+    ],
+    examples: [
+      [
+        'mlist create username/test username/x8664-test username/arm64v8-test',
+        'Draft username/test:latest of two images',
+      ],
+      ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
+      ['mlist create --amend team/app:1.0', 'Read all sources again'],
+    ],
+    load: () => import('./commands/create.ts'),
+  },
+  {
+    name: 'add',
+    usage: '[LIST] MANIFEST[=PLATFORM]...',
+    positionals: { min: 1, max: many },
+    summary: 'Add images to a draft; one for the same platform is replaced',
+    uses: ['draft', 'registry'],
+    options: [{ name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' }],
+    examples: [
+      ['mlist add team/app:1.0-riscv64', 'Add to the current draft'],
+      ['mlist add team/app:1.0 team/app:1.0-riscv64', 'Add to team/app:1.0'],
+    ],
+    load: () => import('./commands/add.ts'),
+  },
+  {
+    name: 'remove',
+    usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform P',
+    positionals: { min: 0, max: many },
+    summary: 'Take images out of a draft, and their attestations with them',
+    uses: ['draft'],
+    options: [{ ...platform, describe: 'Take out the images of this platform' }],
+    examples: [
+      ['mlist remove sha256:0123abcd', 'The beginning of a digest is enough'],
+      ['mlist remove team/app:1.0 --platform linux/arm/v6', 'By platform'],
+    ],
+    load: () => import('./commands/remove.ts'),
+  },
+  {
+    name: 'annotate',
+    usage: '[LIST [MANIFEST]]',
+    positionals: { min: 0, max: 2 },
+    summary: 'Set what an image runs on, or annotations of an image or of the list',
+    uses: ['draft', 'registry'],
+    options: [
+      { name: 'os', type: 'string', value: 'OS', describe: 'Operating system' },
+      {
+        name: 'arch',
+        type: 'string',
+        value: 'ARCH',
+        describe: 'Architecture; x86_64, aarch64, armhf and the like are understood',
+      },
+      { name: 'variant', type: 'string', value: 'V', describe: "Variant, such as v8; '' clears" },
+      { name: 'os-version', type: 'string', value: 'VERSION', describe: "Version of the operating system; '' clears" },
+      { name: 'os-features', type: 'string', repeat: true, value: 'F,...', describe: "Add features; '' first clears" },
+      platform,
+      { name: 'annotation', type: 'string', repeat: true, value: 'K=V', describe: 'Annotate the entry; K- removes' },
+      { name: 'artifact-type', type: 'string', value: 'TYPE', describe: "Artifact type of the entry; '' clears" },
+      indexAnnotation,
+      { name: 'subject', type: 'string', value: 'REF', describe: "What the list is about; '' clears" },
+      strict,
+    ],
+    examples: [
+      ['mlist annotate --arch arm64 --variant v8', 'The arm64 image of the current draft'],
+      ['mlist annotate team/app:1.0 team/app:1.0-x86 --os linux --arch x86_64', 'One image by name'],
+      ["mlist annotate --platform linux/arm64 --variant ''", 'Clear the variant'],
+    ],
+    load: () => import('./commands/annotate.ts'),
+  },
+  {
+    name: 'inspect',
+    usage: '[LIST|REF [MANIFEST]]',
+    positionals: { min: 0, max: 2 },
+    summary: 'Print a list or an image as JSON, to the byte as it is or would be pushed',
+    uses: ['draft', 'registry'],
+    options: [
+      {
+        name: 'verbose',
+        alias: 'v',
+        type: 'boolean',
+        describe: "Docker's verbose shape, with the manifests of the list",
+      },
+      { name: 'raw', type: 'boolean', describe: 'Exact bytes, without a line break at the end' },
+      { ...platform, describe: 'Print the manifest for this platform' },
+    ],
+    examples: [
+      ['mlist inspect', 'The current draft'],
+      ['mlist inspect --raw team/app:1.0 | sha256sum', 'The digest, by other means'],
+    ],
+    load: () => import('./commands/inspect.ts'),
+  },
+  {
+    name: 'show',
+    usage: '[LIST|REF]',
+    positionals: { min: 0, max: 1 },
+    summary: 'Show a list to people: platforms, sizes, digests, attestations',
+    uses: ['draft', 'registry'],
+    options: [{ name: 'tree', type: 'boolean', describe: 'Show attestations and annotations too' }],
+    examples: [['mlist show ubuntu:24.04', 'A list in a registry']],
+    load: () => import('./commands/show.ts'),
+  },
+  {
+    name: 'push',
+    usage: '[LIST]',
+    positionals: { min: 0, max: 1 },
+    summary: 'Push a list and what it needs, its tag last; prints its digest',
+    uses: ['draft', 'registry'],
+    options: [
+      { name: 'purge', alias: 'p', type: 'boolean', describe: 'Remove the draft when all is done' },
+      {
+        name: 'tag',
+        alias: 't',
+        type: 'string',
+        repeat: true,
+        value: ':TAG|REF',
+        describe: 'A further name: a tag of this repository, or a reference',
+      },
+      { name: 'to', type: 'string', repeat: true, value: 'LOCATION', describe: 'Push there instead' },
+      {
+        name: 'expect',
+        type: 'string',
+        repeat: true,
+        value: 'P,P',
+        describe: 'Refuse a list that lacks one of these platforms',
+      },
+      { name: 'if-digest', type: 'string', value: 'D', describe: 'Refuse if the tag has another digest than this' },
+      { name: 'dry-run', type: 'boolean', describe: 'Tell the plan and the digest, write nothing' },
+      format,
+      { name: 'digest-file', type: 'string', value: 'F', describe: 'Write the digest to F, once the list is pushed' },
+      { name: 'metadata-file', type: 'string', value: 'F', describe: 'Write what was pushed to F as JSON' },
+      { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
+      { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at every child, put the list in any case' },
+      strict,
+    ],
+    examples: [
+      ['mlist push', 'The current draft'],
+      ['mlist push team/app:1.0 -t :latest --expect linux/amd64,linux/arm64', 'Two tags, two platforms at least'],
+      ['mlist push --dry-run', 'What would be done'],
+    ],
+    load: () => import('./commands/push.ts'),
+  },
+  {
+    name: 'validate',
+    usage: '[LIST|REF|FILE|-]',
+    positionals: { min: 0, max: 1 },
+    summary: 'Check a draft, a list in a registry or a file against its schema and the rules',
+    uses: ['draft', 'registry'],
+    options: [
+      { ...strict, describe: 'Refuse what is only warned of' },
+      { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
+    ],
+    examples: [['mlist validate ./index.json', 'A file begins with ./, ../, / or a drive letter']],
+    load: () => import('./commands/validate.ts'),
+  },
+  {
+    name: 'resolve',
+    usage: 'LIST|REF',
+    positionals: { min: 0, max: 1 },
+    summary: 'Print the digest of the image that a client of a platform picks',
+    uses: ['draft', 'registry'],
+    options: [{ ...platform, describe: 'The platform of the client' }],
+    examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'What an arm64 machine pulls']],
+    load: () => import('./commands/resolve.ts'),
+  },
+  {
+    name: 'digest',
+    usage: '[LIST|REF]',
+    positionals: { min: 0, max: 1 },
+    summary: 'Print the digest of a list or an image',
+    uses: ['draft', 'registry'],
+    options: [],
+    examples: [['mlist digest team/app:1.0', 'What would be pushed, or what is there']],
+    load: () => import('./commands/digest.ts'),
+  },
+];

@@ -1,0 +1,52 @@
+import type { CommandSpec } from './language.ts';
+
+/** The commands beside lists and drafts. */
+export const otherCommands: readonly CommandSpec[] = [
+  {
+    name: 'serve',
+    usage: '',
+    positionals: { min: 0, max: 0 },
+    summary: 'Run the embedded registry; the first line on stdout is its URL',
+    uses: [],
+    options: [
+      {
+        name: 'addr',
+        type: 'string',
+        value: 'HOST:PORT',
+        describe: 'Where to listen; port 0 picks a free one (default 127.0.0.1:5000)',
+      },
+      {
+        name: 'dir',
+        type: 'string',
+        value: 'DIR',
+        describe: 'Keep content in DIR, one OCI layout for each repository (default: in memory)',
+      },
+      { name: 'read-only', type: 'boolean', describe: 'Refuse to write' },
+      { name: 'tls-cert', type: 'string', value: 'FILE', describe: 'Certificate (PEM): speak https' },
+      { name: 'tls-key', type: 'string', value: 'FILE', describe: 'Key of the certificate (PEM)' },
+      { name: 'htpasswd', type: 'string', value: 'FILE', describe: 'Users and passwords' },
+    ],
+    examples: [['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'A registry for a test']],
+    load: () => import('./commands/serve.ts'),
+  },
+  {
+    name: 'completion',
+    usage: 'bash|zsh|fish',
+    positionals: { min: 1, max: 1 },
+    summary: 'Print the completion script of a shell',
+    uses: [],
+    options: [],
+    examples: [['source <(mlist completion bash)', 'Complete in this shell']],
+    load: () => import('./commands/completion.ts'),
+  },
+  {
+    name: 'docker-cli-plugin-metadata',
+    usage: '',
+    positionals: { min: 0, max: 0 },
+    summary: 'Tell the docker command what this is, when it is installed as docker-mlist',
+    uses: [],
+    options: [],
+    examples: [],
+    load: () => import('./commands/docker-cli-plugin-metadata.ts'),
+  },
+];

@@ -1,0 +1,7 @@
+import { draftCommands } from './commands-drafts.ts';
+import type { CommandSpec } from './language.ts';
+import { listCommands } from './commands-lists.ts';
+import { otherCommands } from './commands-other.ts';
+
+/** All commands, in the order of the help. */
+export const commands: readonly CommandSpec[] = [...listCommands, ...draftCommands, ...otherCommands];

@@ -1,0 +1,19 @@
+import { add } from '../../index.ts';
+import { listBeforeOthers, manifestArgument, optionalList } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import { changeDocument, draftDocument } from '../entry-document.ts';
+import type { Invocation } from '../language.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listBeforeOthers(invocation, context);
+  const { draft, changes, changed } = await add(optionalList(list), rest.map(manifestArgument), {
+    workspace: context.workspace,
+    homes: await context.homes(),
+    keep: invocation.flag('keep'),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  const { output } = context;
+  if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument) });
+  return 0;
+}

@@ -1,0 +1,94 @@
+import { annotate, describeEntry, MlistError, parseLocation, type AnnotateOptions, type Entry } from '../../index.ts';
+import { annotationChange, listFirst, optionalList, tooMany } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import { entryDocument } from '../entry-document.ts';
+import type { Invocation } from '../language.ts';
+import { canonicalPlatform, clearable, readPlatform } from '../platform-words.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  const [manifest, ...more] = rest;
+  if (more.length > 0) throw tooMany(invocation);
+  const selected = invocation.text('platform');
+  const { output, workspace, signal, onEvent } = context;
+  const annotated = await annotate(optionalList(list), {
+    ...changes(invocation, context),
+    workspace,
+    manifest,
+    platform: selected === undefined ? undefined : readPlatform(selected),
+    strict: invocation.flag('strict'),
+    homes: context.homes,
+    choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
+    signal,
+    onEvent,
+  }).catch((thrown: unknown) => {
+    throw withCommands(thrown, list, invocation);
+  });
+  const { entry, changed } = annotated;
+  if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
+  else if (entry !== undefined)
+    output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(entry));
+  return 0;
+}
+
+function changes(
+  invocation: Invocation,
+  { output }: Context,
+): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+  const { platform, notes } = canonicalPlatform({
+    os: clearable(invocation.text('os')),
+    architecture: clearable(invocation.text('arch')),
+    variant: clearable(invocation.text('variant')),
+    'os.version': clearable(invocation.text('os-version')),
+  });
+  for (const note of notes) output.note(note);
+  const subject = invocation.text('subject');
+  const isPlatform = Object.keys(platform).length > 0;
+  return {
+    change: {
+      platform: isPlatform ? (platform as AnnotateOptions['change']['platform']) : undefined,
+      features: featureChange(invocation),
+      annotations: annotationChange(invocation.texts('annotation'), '--annotation'),
+      artifactType: clearable(invocation.text('artifact-type')),
+    },
+    listChange: { annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation') },
+    subject: subject === undefined ? undefined : subject === '' ? null : parseLocation(subject),
+  };
+}
+
+/** Features add up, as with docker; an empty one first clears those that are there. */
+function featureChange(invocation: Invocation): AnnotateOptions['change']['features'] {
+  if (!invocation.has('os-features')) return undefined;
+  const features = invocation.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
+  return { clear: features.includes(''), add: features.filter((feature) => feature !== '') };
+}
+
+async function choose(candidates: readonly Entry[], { output, ask }: Context): Promise<Entry | undefined> {
+  for (const [at, entry] of candidates.entries()) output.note([`${at + 1}) `, 'bold'], describeEntry(entry));
+  const answer = Number((await ask(`Which one? [1-${candidates.length}] `)).trim());
+  return candidates[answer - 1];
+}
+
+/** The candidates as the commands to type. */
+function withCommands(thrown: unknown, list: string | undefined, invocation: Invocation): unknown {
+  if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
+  const name = list ?? thrown.facts.reference ?? '';
+  const flags = typedFlags(invocation);
+  const candidates = thrown.facts.candidates.map((candidate) => `mlist annotate ${name} ${candidate}${flags}`);
+  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
+}
+
+/** The options that were typed, to be typed again. */
+function typedFlags(invocation: Invocation): string {
+  const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
+  const repeated = ['os-features', 'annotation'];
+  const pairs = [
+    ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
+    ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
+  ];
+  return pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`).join('');
+}
+
+function quoted(text: string): string {
+  return /^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

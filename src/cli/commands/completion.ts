@@ -1,0 +1,15 @@
+import { MlistError } from '../../index.ts';
+import { completionScript, shells } from '../completion-script.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../language.ts';
+
+export function run(invocation: Invocation, { output }: Context): Promise<number> {
+  const shell = shells.find((name) => name === invocation.positionals[0]);
+  if (shell === undefined)
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `completion takes ${shells.join(', ')}, not ${JSON.stringify(invocation.positionals[0])}`,
+    );
+  for (const line of completionScript(shell).trimEnd().split('\n')) output.line(line);
+  return Promise.resolve(0);
+}

@@ -1,0 +1,38 @@
+import { create, MlistError, parseListName, type Format, type ManifestArgument } from '../../index.ts';
+import { annotationChange, manifestArgument } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import { changeDocument, draftDocument } from '../entry-document.ts';
+import type { Invocation } from '../language.ts';
+import { readPlatforms } from '../platform-words.ts';
+import { readSources } from '../source-file.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const [name = '', ...manifests] = invocation.positionals;
+  const list = parseListName(name);
+  const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
+  const sources: readonly ManifestArgument[] = [...manifests.map(manifestArgument), ...files.flat()];
+  const isEmptyFile = files.length > 0 && sources.length === 0;
+  if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
+  const created = await create(list, sources, {
+    workspace: context.workspace,
+    homes: await context.homes(),
+    amend: invocation.flag('amend'),
+    format: invocation.text('format') as Format | undefined,
+    platforms: readPlatforms(invocation.texts('platform')),
+    attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+    indexAnnotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  const { output } = context;
+  if (output.json) {
+    output.document({
+      ...draftDocument(created.draft),
+      changed: created.changed,
+      changes: created.changes.map(changeDocument),
+    });
+  } else {
+    output.line(`Created manifest list ${created.list}`);
+  }
+  return 0;
+}

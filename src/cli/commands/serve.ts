@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { MlistError, startRegistry } from '../../index.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../language.ts';
+
+/** Serves until it is interrupted, which is how it ends well. */
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { output, cwd, signal } = context;
+  const dir = invocation.text('dir');
+  const htpasswd = invocation.text('htpasswd');
+  const registry = await startRegistry({
+    address: invocation.text('addr') ?? '127.0.0.1:5000',
+    dir: dir === undefined ? undefined : resolve(cwd, dir),
+    readOnly: invocation.flag('read-only'),
+    tls: await readTls(invocation, cwd),
+    htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
+    onRequest: ({ method, path, status, milliseconds }) => {
+      output.request({ type: 'request', method, url: path, status, milliseconds });
+    },
+  });
+  if (output.json) output.document({ url: registry.url });
+  else output.line(registry.url);
+  if (!signal.aborted) await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
+  await registry.close();
+  return 0;
+}
+
+async function readTls(
+  invocation: Invocation,
+  cwd: string,
+): Promise<{ readonly cert: Uint8Array; readonly key: Uint8Array } | undefined> {
+  const [cert, key] = [invocation.text('tls-cert'), invocation.text('tls-key')];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined)
+    throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key belong together');
+  return { cert: await read(cert, cwd), key: await read(key, cwd) };
+}
+
+async function read(path: string, cwd: string): Promise<Uint8Array> {
+  return readFile(resolve(cwd, path)).catch((cause: unknown) => {
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${path}`, { path, cause });
+  });
+}

@@ -1,0 +1,21 @@
+import type { Homes, Workspace, BlobCache, OperationEvent } from '../index.ts';
+import type { Output } from './output.ts';
+
+/** What a command works with. Everything outside the process comes in here, so that a test can bring its own. */
+export interface Context {
+  readonly output: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborts at the first interrupt, and at the deadline. */
+  readonly signal: AbortSignal;
+  readonly workspace: Workspace;
+  readonly cache: BlobCache;
+  /** Registries and other homes; opened when first asked for. */
+  readonly homes: () => Promise<Homes>;
+  /** Tells an event to people or programs. */
+  readonly onEvent: (event: OperationEvent) => void;
+  /** Whether somebody is there to be asked. */
+  readonly canAsk: boolean;
+  readonly ask: (question: string) => Promise<string>;
+  readonly stdin: () => Promise<Uint8Array>;
+}

@@ -1,0 +1,71 @@
+import type { Context } from './context.ts';
+
+/** What the command line understands, as data: parsing, help, completion and docs/cli.md are made from it. */
+
+export interface OptionSpec {
+  readonly name: string;
+  readonly alias?: string;
+  readonly type: 'string' | 'boolean' | 'number';
+  /** May be given several times. */
+  readonly repeat?: boolean;
+  readonly choices?: readonly string[];
+  /** What its value is called in help, such as `PLATFORM`. */
+  readonly value?: string;
+  readonly describe: string;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  /** Positionals as shown in help, such as `LIST [MANIFEST...]`. */
+  readonly usage: string;
+  readonly positionals: { readonly min: number; readonly max: number };
+  readonly summary: string;
+  readonly options: readonly OptionSpec[];
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  /** Which of the common options mean something to it: all talk, some work on drafts, some use registries. */
+  readonly uses: readonly ('draft' | 'registry')[];
+  /** Loaded when the command is called, and not before. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandModule {
+  readonly run: (invocation: Invocation, context: Context) => Promise<number>;
+}
+
+/** A command line that was understood. */
+export class Invocation {
+  readonly command: CommandSpec;
+  readonly positionals: readonly string[];
+  readonly #values: ReadonlyMap<string, OptionValue>;
+
+  constructor(command: CommandSpec, positionals: readonly string[], values: ReadonlyMap<string, OptionValue>) {
+    this.command = command;
+    this.positionals = positionals;
+    this.#values = values;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  texts(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? (value as readonly string[]) : [];
+  }
+
+  flag(name: string): boolean {
+    return this.#values.get(name) === true;
+  }
+
+  number(name: string): number | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+}
+
+export type OptionValue = string | number | boolean | readonly string[];

@@ -1,0 +1,158 @@
+import { MlistError, BlobCache, locateWorkspace, version, Workspace } from '../index.ts';
+import { commands } from './commands.ts';
+import type { Context } from './context.ts';
+import { parseDuration } from './duration.ts';
+import type { CommandSpec, Invocation } from './language.ts';
+import { nearest } from './nearest.ts';
+import { Output, type OutputOptions, type Sink } from './output.ts';
+import { commandPosition, parseCommand } from './parse.ts';
+import { eventTeller } from './tell.ts';
+
+/** The world around a command. */
+export interface World {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly stdinIsTTY: boolean;
+  readonly stdin: () => Promise<Uint8Array>;
+  readonly ask: (question: string) => Promise<string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a command line. Never throws: what goes wrong is told, and is the exit code. */
+export async function main(argv: readonly string[], world: World): Promise<number> {
+  const args = withoutPluginName(argv);
+  if (args[0] === '--complete') return complete(args.slice(1), world);
+  const at = commandPosition(args);
+  const name = args[at];
+  const command = commands.find((one) => one.name === name);
+  let output = await Output.open(world, guessedOptions(args, world));
+  try {
+    if (command === undefined) return await withoutCommand(name, args, output);
+    const invocation = parseCommand(command, args.toSpliced(at, 1));
+    output = await Output.open(world, outputOptions(invocation, world));
+    if (invocation.flag('help')) return await help(output, command);
+    if (invocation.flag('version')) return printVersion(output);
+    return await run(command, invocation, output, world);
+  } catch (thrown) {
+    output.error(thrown);
+    return exitCodeOf(thrown);
+  }
+}
+
+async function complete(words: readonly string[], { stdout }: World): Promise<number> {
+  const { completions } = await import('./complete.ts');
+  for (const candidate of completions(commands, words)) stdout.write(`${candidate}\n`);
+  return 0;
+}
+
+async function run(command: CommandSpec, invocation: Invocation, output: Output, world: World): Promise<number> {
+  const { run: handler } = await command.load();
+  return handler(invocation, await contextFor(invocation, output, world));
+}
+
+function exitCodeOf(thrown: unknown): number {
+  return thrown instanceof MlistError ? thrown.exitCode : 1;
+}
+
+/** As a plugin of the docker command the first argument is the plugin's name. */
+function withoutPluginName(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'mlist' ? argv.slice(1) : argv;
+}
+
+async function withoutCommand(name: string | undefined, args: readonly string[], output: Output): Promise<number> {
+  if (name === 'help')
+    return help(
+      output,
+      commands.find((one) => one.name === args[args.indexOf('help') + 1]),
+    );
+  if (name !== undefined) {
+    const like = nearest(
+      name,
+      commands.map((one) => one.name),
+    );
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `there is no command ${JSON.stringify(name)}${like === undefined ? '' : `: did you mean ${like}?`}`,
+      {
+        hint: 'See "mlist --help".',
+      },
+    );
+  }
+  if (args.includes('--version')) return printVersion(output);
+  if (args.includes('--help') || args.includes('-h')) return help(output, undefined);
+  throw new MlistError('ERR_MLIST_USAGE', 'no command is given', { hint: 'See "mlist --help".' });
+}
+
+async function help(output: Output, command: CommandSpec | undefined): Promise<number> {
+  const { helpText } = await import('./help.ts');
+  for (const line of (await helpText(commands, command, output.width)).split('\n')) output.line(line);
+  return 0;
+}
+
+function printVersion(output: Output): number {
+  if (output.json) output.document({ version });
+  else output.line(version);
+  return 0;
+}
+
+/** Before the command line is understood: enough to tell an error as it was asked for. */
+function guessedOptions(args: readonly string[], world: World): OutputOptions {
+  return { json: args.includes('--json'), quiet: false, debug: false, progress: 'auto', env: world.env };
+}
+
+function outputOptions(invocation: Invocation, world: World): OutputOptions {
+  return {
+    json: invocation.flag('json'),
+    quiet: invocation.flag('quiet'),
+    debug: invocation.flag('debug'),
+    progress: (invocation.text('progress') ?? 'auto') as OutputOptions['progress'],
+    env: world.env,
+  };
+}
+
+async function contextFor(invocation: Invocation, output: Output, world: World): Promise<Context> {
+  const { env, cwd, home, platform, uid } = world;
+  const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
+  const signal = withDeadline(invocation, world.signal);
+  let homes: ReturnType<Context['homes']> | undefined;
+  return {
+    output,
+    env,
+    cwd,
+    signal,
+    workspace: new Workspace(folder),
+    cache: new BlobCache(folder),
+    homes: () =>
+      (homes ??= import('./open-homes.ts').then(({ openHomes }) =>
+        openHomes(invocation, output, { env, home, folder, signal }),
+      )),
+    onEvent: eventTeller(output),
+    canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
+    ask: world.ask,
+    stdin: world.stdin,
+  };
+}
+
+const DEADLINE_MS = 10 * 60 * 1000;
+
+/** A command that talks to registries ends in time, whatever they do. */
+function withDeadline(invocation: Invocation, interrupt: AbortSignal): AbortSignal {
+  if (!invocation.command.uses.includes('registry')) return interrupt;
+  const text = invocation.text('deadline');
+  const controller = new AbortController();
+  const milliseconds = text === undefined ? DEADLINE_MS : parseDuration(text, '--deadline');
+  const timer = setTimeout(() => {
+    controller.abort(
+      new MlistError('ERR_MLIST_TIMEOUT', `not done within ${text ?? '10m'}`, {
+        hint: 'Give it more time with --deadline.',
+      }),
+    );
+  }, milliseconds);
+  timer.unref();
+  return AbortSignal.any([interrupt, controller.signal]);
+}

@@ -1,0 +1,89 @@
+import { MlistError, parsePlatform, resolveArchitecture, resolveOs, resolveVariant, type Platform } from '../index.ts';
+
+/** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
+
+/**
+ * Reads a platform; an architecture alone is one of linux.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ */
+export function readPlatform(text: string): Platform {
+  const platform = parsePlatform(canonical(text), { default: { os: 'linux', architecture: '' } });
+  if (platform.architecture !== '') return platform;
+  throw new MlistError(
+    'ERR_MLIST_PLATFORM_INVALID',
+    `invalid platform ${JSON.stringify(text)}: the architecture is missing`,
+    {
+      hint: 'Write it as OS/ARCH, such as linux/amd64.',
+    },
+  );
+}
+
+/** Lists with commas, repeated or not; versions in parentheses hold no commas. */
+export function readPlatforms(texts: readonly string[]): readonly Platform[] {
+  return texts
+    .flatMap((text) => text.split(','))
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+    .map(readPlatform);
+}
+
+function canonical(text: string): string {
+  const parts = text.split('/');
+  if (parts.length > 3 || parts.includes('')) return text;
+  const [first = '', second, third] = parts;
+  if (second === undefined) return join(aliased(first));
+  const os = /^[A-Za-z0-9_-]+$/.test(first) ? resolveOs(first) : first;
+  return join([os, ...aliased(second, third)]);
+}
+
+function aliased(architecture: string, variant?: string): readonly (string | undefined)[] {
+  const known = resolveArchitecture(architecture);
+  if (known.architecture === architecture.toLowerCase()) return [architecture, variant];
+  return [known.architecture, variant ?? known.variant];
+}
+
+/** One part stays one, so that `linux` and `arm64` are told apart; `armv7l` needs its operating system. */
+function join(parts: readonly (string | undefined)[]): string {
+  const there = parts.filter((part) => part !== undefined);
+  return parts.length === 2 && there.length === 2 && /^v\d/.test(there[1] ?? '')
+    ? `linux/${there.join('/')}`
+    : there.join('/');
+}
+
+/** What was typed for an option that clears when it is empty. */
+export type Typed = string | null | undefined;
+
+export function clearable(text: string | undefined): Typed {
+  return text === '' ? null : text;
+}
+
+export interface TypedPlatform {
+  readonly os?: Typed;
+  readonly architecture?: Typed;
+  readonly variant?: Typed;
+  readonly 'os.version'?: Typed;
+}
+
+/** The options of `annotate` in canonical words, and what was understood by the words that were typed. */
+export function canonicalPlatform(typed: TypedPlatform): {
+  readonly platform: TypedPlatform;
+  readonly notes: readonly string[];
+} {
+  const machine = typed.architecture == null ? undefined : resolveArchitecture(typed.architecture);
+  const variant = typed.variant === undefined ? machine?.variant : typed.variant && resolveVariant(typed.variant);
+  const platform: TypedPlatform = {
+    ...(typed.os === undefined ? {} : { os: typed.os && resolveOs(typed.os) }),
+    ...(typed.architecture === undefined ? {} : { architecture: machine?.architecture ?? null }),
+    ...(variant === undefined ? {} : { variant }),
+    ...(typed['os.version'] === undefined ? {} : { 'os.version': typed['os.version'] }),
+  };
+  const notes = (['os', 'architecture', 'variant'] as const).flatMap((name) => {
+    const [before, after] = [typed[name], platform[name]];
+    return before != null && after != null && before !== after ? [`${before} is taken for ${after}`] : [];
+  });
+  const implied =
+    typed.variant === undefined && machine?.variant !== undefined
+      ? [`${String(typed.architecture)} implies the variant ${machine.variant}`]
+      : [];
+  return { platform, notes: [...notes, ...implied] };
+}

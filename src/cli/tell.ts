@@ -1,0 +1,56 @@
+import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
+import type { Output } from './output.ts';
+
+/** Tells what operations report: to programs as JSON lines, to people in words. */
+export function eventTeller(output: Output): (event: OperationEvent) => void {
+  return (event) => {
+    output.event(event);
+    switch (event.type) {
+      case 'warning':
+        output.warn(
+          event.rule === undefined
+            ? event.message
+            : `${event.message} (${event.rule}${event.pointer ? ` at ${event.pointer}` : ''})`,
+        );
+        break;
+      case 'entry':
+        tellEntry(output, event.change);
+        break;
+      case 'from':
+        output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
+        break;
+      case 'note':
+        output.note(event.message);
+        break;
+      case 'tagged':
+        output.note(['pushed ', 'green'], `${event.target}:${event.name} ${event.digest}`);
+        break;
+      case 'manifest':
+        output.note(['manifest ', 'dim'], `${event.target}@${event.digest}`);
+        break;
+      case 'blob':
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+}
+
+function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
+  const { entry } = change;
+  switch (change.type) {
+    case 'added':
+      return output.note(['added ', 'green'], describeEntry(entry));
+    case 'replaced':
+      return output.note(
+        ['replaced ', 'yellow'],
+        `${describeEntry(entry)}: ${shortDigest(change.old)} -> ${shortDigest(entry.digest)}`,
+      );
+    case 'removed':
+      return output.note(['removed ', 'red'], describeEntry(entry));
+    case 'folded':
+      return output.note(`the same entry twice: ${describeEntry(entry)} is listed once`);
+    case 'unchanged':
+      return output.note(['unchanged ', 'dim'], describeEntry(entry));
+  }
+}

@@ -1,0 +1,75 @@
+import { mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { errorCode } from '../errors.ts';
+import { namesIn, renameOver } from '../files/atomic.ts';
+import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
+
+/**
+ * Exact bytes of manifests and configs by digest: `blobs/<algorithm>/<encoded>`. Only a cache: what is missing or
+ * damaged is fetched again, so that nothing here needs an fsync.
+ */
+export class BlobCache {
+  readonly #folder: string;
+
+  constructor(workspaceFolder: string) {
+    this.#folder = join(workspaceFolder, 'blobs');
+  }
+
+  /** The bytes that the digest names; undefined where they are not there, or not these. */
+  async get(digest: Digest): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await readFile(this.#pathOf(digest));
+      return digestMatches(digest, bytes) ? bytes : undefined;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  }
+
+  /** Keeps the bytes, and counts them as used now. */
+  async put(bytes: Uint8Array): Promise<Digest> {
+    const digest = digestOf(bytes);
+    const path = this.#pathOf(digest);
+    const isThere = (await this.get(digest)) !== undefined;
+    if (isThere) {
+      await utimes(path, new Date(), new Date());
+      return digest;
+    }
+    await mkdir(join(this.#folder, digestAlgorithm(digest)), { recursive: true });
+    const writing = join(
+      this.#folder,
+      digestAlgorithm(digest),
+      `.${digestEncoded(digest).slice(0, 12)}.${randomBytes(8).toString('hex')}.tmp`,
+    );
+    await writeFile(writing, bytes, { flag: 'wx' });
+    await renameOver(writing, path);
+    return digest;
+  }
+
+  /** Milliseconds since the bytes were last read from where they come from; undefined where they are not there. */
+  async age(digest: Digest): Promise<number | undefined> {
+    const info = await stat(this.#pathOf(digest)).catch(() => undefined);
+    return info === undefined ? undefined : Date.now() - info.mtimeMs;
+  }
+
+  /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
+  async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
+    const removed: Digest[] = [];
+    for (const algorithm of await namesIn(this.#folder)) {
+      for (const encoded of await namesIn(join(this.#folder, algorithm))) {
+        const digest = `${algorithm}:${encoded}`;
+        if (!isDigest(digest) || needed.has(digest)) continue;
+        const info = await stat(this.#pathOf(digest));
+        if (Date.now() - info.mtimeMs < age) continue;
+        await unlink(this.#pathOf(digest));
+        removed.push(digest);
+      }
+    }
+    return removed;
+  }
+
+  #pathOf(digest: Digest): string {
+    return join(this.#folder, digestAlgorithm(digest), digestEncoded(digest));
+  }
+}

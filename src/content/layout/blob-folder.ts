@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asMlistError, errorCode, MlistError } from '../../errors.ts';
+import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestAlgorithm, digestEncoded, Digester, digestMatches, type Digest } from '../../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
+import { isAbsence, realPathInside } from './inside.ts';
+import { checkVerifiable, StagedBlob } from './staging.ts';
+
+const CHUNK = 256 * 1024;
+
+/** An upload that lies longer than this was left behind by a crash. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+
+type Identity = Pick<Descriptor, 'digest' | 'size'>;
+
+/** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
+export class BlobFolder {
+  readonly #root: string;
+
+  /** @param root the layout's folder, its real path */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Length of the blob's file; undefined where there is none. */
+  async size(digest: Digest): Promise<number | undefined> {
+    const real = await this.#find(digest);
+    if (real === undefined) return undefined;
+    try {
+      const info = await stat(real);
+      return info.isFile() ? info.size : undefined;
+    } catch (error) {
+      if (isAbsence(error)) return undefined;
+      throw asMlistError(error);
+    }
+  }
+
+  /** A small blob whole: at most 4 MiB, verified. */
+  async bytes(descriptor: Identity, signal?: AbortSignal): Promise<Uint8Array> {
+    if (descriptor.size > MAX_DOCUMENT_BYTES) {
+      throw new MlistError(
+        'ERR_MLIST_DOCUMENT_INVALID',
+        `${descriptor.digest} has ${descriptor.size} bytes, more than the ${MAX_DOCUMENT_BYTES} that are read at once`,
+      );
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.stream(descriptor, signal)) chunks.push(chunk);
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  }
+
+  /** The blob's bytes. The last of them come only once all proved right: nobody takes a damaged blob for a whole one. */
+  async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const digester = new Digester(digestAlgorithm(checkVerifiable(digest)));
+    const actual = await this.size(digest);
+    if (actual !== undefined && actual !== size) throw mismatch(digest, `${actual} bytes, not ${size}`);
+    let held: Uint8Array | undefined;
+    for await (const chunk of this.part(digest, 0, size, signal)) {
+      digester.update(chunk);
+      if (held !== undefined) yield held;
+      held = chunk;
+    }
+    const found = digester.digest();
+    if (found !== digest) throw mismatch(digest, `the digest ${found}`);
+    if (held !== undefined) yield held;
+  }
+
+  /** The bytes from `start` up to, not including, `end`; not verified. */
+  async *part(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const handle = await this.#open(digest);
+    try {
+      for (let at = start; at < end;) {
+        signal?.throwIfAborted();
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) throw mismatch(digest, `only ${at} bytes`);
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Stores bytes that the caller has verified, unless exactly these lie there. */
+  async write({ digest, size }: Identity, bytes: Uint8Array): Promise<void> {
+    if (await this.#holds({ digest, size })) return;
+    const staged = await this.stage();
+    try {
+      await staged.append(once(bytes));
+    } catch (error) {
+      await staged.discard();
+      throw asMlistError(error);
+    }
+    await staged.commit(digest);
+  }
+
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  async remove(digest: Digest): Promise<void> {
+    const real = await this.#find(digest);
+    try {
+      if (real !== undefined) return await unlink(this.#path(digest));
+    } catch (error) {
+      if (!isAbsence(error)) throw asMlistError(error);
+    }
+    throw absent(digest);
+  }
+
+  /** Begins a blob whose bytes are still to come. Its file lies beside index.json: unknown files there are ignored. */
+  stage(): Promise<StagedBlob> {
+    const file = join(this.#root, `.blob.${randomBytes(8).toString('hex')}.tmp`);
+    return StagedBlob.create(file, (from, digest) => this.#place(digest, (to) => renameOver(from, to)));
+  }
+
+  /** Takes over the blob of another layout by a hard link; false where that cannot be done, for whatever reason. */
+  async linkFrom(other: BlobFolder, { digest, size }: Identity): Promise<boolean> {
+    const from = await other.#find(digest);
+    if (from === undefined || (await other.size(digest)) !== size) return false;
+    await this.#place(digest, (to) => link(from, to)).catch(() => undefined);
+    return (await this.size(digest)) === size;
+  }
+
+  /** Removes what crashed writers left behind. */
+  async tidy(): Promise<void> {
+    await removeStaleTemporaries(this.#root, STALE_MS);
+  }
+
+  async #holds(descriptor: Identity): Promise<boolean> {
+    if ((await this.size(descriptor.digest)) !== descriptor.size) return false;
+    const bytes = await this.bytes(descriptor).catch(() => undefined);
+    return bytes !== undefined && digestMatches(descriptor.digest, bytes);
+  }
+
+  async #place(digest: Digest, put: (to: string) => Promise<void>): Promise<void> {
+    const path = this.#path(digest);
+    const folder = join(this.#root, 'blobs', digestAlgorithm(digest));
+    for (const made of [join(this.#root, 'blobs'), folder]) {
+      await mkdir(made).catch((error: unknown) => {
+        if (errorCode(error) !== 'EEXIST') throw asMlistError(error);
+      });
+      await realPathInside(this.#root, made);
+    }
+    await put(path);
+    await syncFolder(folder);
+  }
+
+  async #open(digest: Digest): Promise<FileHandle> {
+    const real = await this.#find(digest);
+    if (real === undefined) throw absent(digest);
+    try {
+      if (!(await stat(real)).isFile()) throw absent(digest);
+      return await open(real, 'r');
+    } catch (error) {
+      throw isAbsence(error) ? absent(digest) : asMlistError(error);
+    }
+  }
+
+  #find(digest: Digest): Promise<string | undefined> {
+    return realPathInside(this.#root, this.#path(digest));
+  }
+
+  /** Only a checked digest becomes a path: it holds no separators, and no dots that lead upwards. */
+  #path(digest: Digest): string {
+    return join(this.#root, 'blobs', digestAlgorithm(checkVerifiable(digest)), digestEncoded(digest));
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
+function absent(digest: Digest): MlistError {
+  return new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest}`);
+}
+
+function mismatch(digest: Digest, found: string): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${digest} is damaged: it has ${found}`);
+}

@@ -1,0 +1,112 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asMlistError, MlistError } from '../../errors.ts';
+import { writeFileAtomic } from '../../files/atomic.ts';
+import { jsonObject, memberNames, type Json, type JsonObject } from '../../oci/json.ts';
+import { writeJson } from '../../oci/json-write.ts';
+import { kindOf } from '../../oci/manifest.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import { sameEntries, type Entries } from './entries.ts';
+import { realPathInside } from './inside.ts';
+import { descriptorAt, readDocument } from '../../oci/links.ts';
+
+/** More than a manifest may have: a served repository keeps all its tags in this one file. */
+const LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
+
+/** A file that changed less than this before it was read may change again within one tick of the file system's clock. */
+const SETTLED_MS = 1_000;
+
+interface Index {
+  readonly document: JsonObject;
+  readonly entries: Entries;
+}
+
+/** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"). */
+export class IndexFile {
+  readonly #root: string;
+  readonly #path: string;
+  #known: { readonly version: string; readonly index: Index } | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.#path = join(root, 'index.json');
+  }
+
+  /**
+   * The entries, for looking only: an unchanged file is not read again.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where the file is missing or damaged.
+   */
+  async look(): Promise<Entries> {
+    const info = await stat(this.#path, { bigint: true }).catch(() => undefined);
+    const version = info && [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join();
+    if (version !== undefined && this.#known?.version === version) return this.#known.index.entries;
+    const index = await this.#read();
+    const settled = info !== undefined && Date.now() - Number(info.mtimeMs) > SETTLED_MS;
+    this.#known = settled && version !== undefined ? { version, index } : undefined;
+    return index.entries;
+  }
+
+  /** Replaces the entries; the caller holds the lock. A file that cannot be read is never replaced. */
+  async edit(change: (entries: Entries) => Promise<Entries>): Promise<void> {
+    const { document, entries } = await this.#read();
+    const changed = await change(entries);
+    if (!sameEntries(entries, changed)) await this.#write(document, changed);
+  }
+
+  /** Writes an empty index where there is none; one that is there must be readable. */
+  async create(): Promise<void> {
+    if ((await realPathInside(this.#root, this.#path)) !== undefined) await this.#read();
+    else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, []);
+  }
+
+  async #write(document: JsonObject, entries: Entries): Promise<void> {
+    const members = memberNames(document).map((name): readonly [string, Json | undefined] => [
+      name,
+      name === 'manifests' ? entries.map(({ json }) => json) : document[name],
+    ]);
+    try {
+      await writeFileAtomic(this.#path, writeJson(jsonObject(members)));
+    } catch (error) {
+      throw asMlistError(error);
+    }
+  }
+
+  async #read(): Promise<Index> {
+    const real = await realPathInside(this.#root, this.#path);
+    if (real === undefined) throw this.#damaged(new Error('it is missing'));
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(real);
+    } catch (error) {
+      throw asMlistError(error);
+    }
+    try {
+      return parseIndex(bytes);
+    } catch (error) {
+      throw this.#damaged(error as Error);
+    }
+  }
+
+  #damaged(reason: Error): MlistError {
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${this.#path} is damaged: ${reason.message}`, {
+      path: this.#path,
+      problems: reason instanceof MlistError ? reason.problems : [],
+      hint: 'Nothing was changed. Mend the file by hand, or write to another folder.',
+    });
+  }
+}
+
+function parseIndex(bytes: Uint8Array): Index {
+  const document = readDocument(bytes, LIMITS);
+  const { fault } = kindOf(document, MediaType.ociIndex);
+  if (fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
+  const { manifests, schemaVersion } = document;
+  if (schemaVersion !== 2 || !Array.isArray(manifests)) {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is no image index');
+  }
+  const entries = (manifests as readonly Json[]).map((json, position) => ({
+    descriptor: descriptorAt(json, 'manifests', position),
+    json: json as JsonObject,
+  }));
+  return { document, entries };
+}

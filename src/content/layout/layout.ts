@@ -1,0 +1,225 @@
+import { MlistError } from '../../errors.ts';
+import type {
+  Content,
+  ContentOptions,
+  ContentSource,
+  ContentTarget,
+  FetchOptions,
+  Mounts,
+  Name,
+  PutOptions,
+  Referrers,
+  Tags,
+} from '../../oci/content.ts';
+import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { digestMatches, isDigest, type Digest } from '../../oci/digest.ts';
+import { isTag } from '../../oci/reference.ts';
+import { BlobFolder } from './blob-folder.ts';
+import { Edits } from './edits.ts';
+import { ManifestGraph } from './graph.ts';
+import { IndexFile } from './index-file.ts';
+import { tagOf } from './entries.ts';
+import { checkVerifiable, type StagedBlob } from './staging.ts';
+
+/** What image-spec v1.1.1 annotations.md allows for `org.opencontainers.image.ref.name`. */
+const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
+
+/** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
+export class Layout implements ContentTarget, Tags, Referrers, Mounts {
+  readonly location: string;
+  readonly #blobs: BlobFolder;
+  readonly #index: IndexFile;
+  readonly #graph: ManifestGraph;
+  readonly #edits: Edits;
+
+  /**
+   * @param dir the folder as it was named
+   * @param root its real path
+   * @param keepUntagged as in the options of `openLayout`
+   */
+  constructor(dir: string, root: string, keepUntagged: boolean) {
+    this.location = `oci:${dir}`;
+    this.#blobs = new BlobFolder(root);
+    this.#index = new IndexFile(root);
+    this.#graph = new ManifestGraph(this.#blobs);
+    this.#edits = new Edits({
+      root,
+      location: this.location,
+      index: this.#index,
+      graph: this.#graph,
+      blobs: this.#blobs,
+      keepUntagged,
+    });
+  }
+
+  /** The entries of index.json in their order, with their annotations: for a location that names no tag. */
+  async entries(): Promise<readonly Descriptor[]> {
+    return (await this.#index.look()).map(({ descriptor }) => descriptor);
+  }
+
+  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+    options.signal?.throwIfAborted();
+    const found = isDigest(name) ? await this.#named(name) : await this.#tagged(name);
+    if (found !== undefined && (await this.#blobs.size(found.digest)) !== undefined) return found;
+    const reference = this.#reference(name);
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
+  }
+
+  async fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+    const { expected, signal } = options;
+    const found = await this.resolve(name, { signal });
+    if (expected !== undefined && (expected.digest !== found.digest || expected.size !== found.size)) {
+      throw mismatch(`${this.#reference(name)} is ${found.digest}, not ${expected.digest}`);
+    }
+    const bytes = await this.#blobs.bytes(found, signal);
+    return { descriptor: { ...found, mediaType: expected?.mediaType ?? found.mediaType }, bytes };
+  }
+
+  fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    return this.#blobs.bytes(descriptor, options.signal);
+  }
+
+  readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#blobs.stream(descriptor, options.signal);
+  }
+
+  /** A part of a blob, from `start` up to, not including, `end`. It cannot be verified. */
+  readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array> {
+    return this.#blobs.part(digest, start, end);
+  }
+
+  async hasManifest(digest: Digest): Promise<boolean> {
+    return (await this.missingManifests([digest])).length === 0;
+  }
+
+  /** Those of the manifests that are not here. */
+  async missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
+    const named = await this.#graph.named(await this.entries(), digests);
+    const sizes = await Promise.all([...named.keys()].map((digest) => this.#blobs.size(digest)));
+    const here = new Set([...named.values()].filter(({ size }, at) => sizes[at] === size).map(({ digest }) => digest));
+    return digests.filter((digest) => !here.has(digest));
+  }
+
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    return (await this.#blobs.size(digest)) === size;
+  }
+
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  async blobSize(digest: Digest): Promise<number> {
+    const size = await this.#blobs.size(digest);
+    if (size !== undefined) return size;
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.location}`);
+  }
+
+  async putManifest({ descriptor, bytes }: Content, name: Name, options: PutOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    const { digest, size } = descriptor;
+    checkVerifiable(digest);
+    if (bytes.length !== size || !digestMatches(digest, bytes)) {
+      throw mismatch(`the manifest to be stored is not ${digest}`);
+    }
+    if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
+    if (!isDigest(name)) checkTag(name);
+    await this.#blobs.write(descriptor, bytes);
+    await this.#edits.put(bareDescriptor(descriptor), isDigest(name) ? undefined : name, options);
+  }
+
+  async putBlob(
+    { digest, size }: Descriptor,
+    open: () => AsyncIterable<Uint8Array>,
+    options: ContentOptions = {},
+  ): Promise<void> {
+    checkVerifiable(digest);
+    const staged = await this.#blobs.stage();
+    try {
+      await staged.append(open(), { signal: options.signal, limit: size });
+      if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} came`);
+    } catch (error) {
+      await staged.discard();
+      throw error;
+    }
+    await staged.commit(digest);
+  }
+
+  /** Begins a blob whose digest is not known yet. */
+  stageBlob(): Promise<StagedBlob> {
+    return this.#blobs.stage();
+  }
+
+  canMountFrom(source: ContentSource): boolean {
+    return source instanceof Layout;
+  }
+
+  /** Between layouts on one file system: a hard link. */
+  async mountBlob(
+    descriptor: Descriptor,
+    from: ContentSource,
+    open: () => AsyncIterable<Uint8Array>,
+    options: ContentOptions = {},
+  ): Promise<'mounted' | 'uploaded'> {
+    if (from instanceof Layout && (await this.#blobs.linkFrom(from.#blobs, descriptor))) return 'mounted';
+    await this.putBlob(descriptor, open, options);
+    return 'uploaded';
+  }
+
+  /**
+   * Removes a blob, whoever still refers to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` where it is a manifest.
+   */
+  async deleteBlob(digest: Digest): Promise<void> {
+    if ((await this.#named(digest)) !== undefined) {
+      throw new MlistError('ERR_MLIST_CONFLICT', `${digest} is a manifest of ${this.location}`);
+    }
+    await this.#blobs.remove(digest);
+  }
+
+  /** Removes a manifest and all its tags. What it points at stays. */
+  deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
+    return this.#edits.remove(digest, options);
+  }
+
+  /** The tags in the order of index.json, each once. A layout of another tool may use any text as a tag. */
+  async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
+    options.signal?.throwIfAborted();
+    const tags = (await this.#index.look()).map(tagOf).filter((tag) => tag !== undefined);
+    yield* new Set(tags);
+  }
+
+  untag(tag: string, options: ContentOptions = {}): Promise<void> {
+    return this.#edits.untag(tag, options);
+  }
+
+  async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
+    const all = await this.#graph.referrers(await this.entries(), digest);
+    return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
+  }
+
+  async #named(digest: Digest): Promise<Descriptor | undefined> {
+    return (await this.#graph.named(await this.entries(), [digest])).get(digest);
+  }
+
+  async #tagged(tag: string): Promise<Descriptor | undefined> {
+    const entries = (await this.#index.look()).filter((entry) => tagOf(entry) === tag);
+    const found = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
+    if (found.size > 1) {
+      throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} names ${found.size} manifests`, {
+        candidates: [...found.keys()].map((digest) => `${this.location}@${digest}`),
+      });
+    }
+    const [descriptor] = found.values();
+    return descriptor && bareDescriptor(descriptor);
+  }
+
+  #reference(name: Name): string {
+    return this.location + (isDigest(name) ? '@' : ':') + name;
+  }
+}
+
+function checkTag(tag: string): void {
+  if (isTag(tag) || refName.test(tag)) return;
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(tag.slice(0, 200))} is no name for an image`);
+}
+
+function mismatch(message: string): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
+}

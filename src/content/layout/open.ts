@@ -1,0 +1,60 @@
+import { mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asMlistError, MlistError } from '../../errors.ts';
+import { withLock } from '../../files/lock.ts';
+import type { ContentOptions } from '../../oci/content.ts';
+import { BlobFolder } from './blob-folder.ts';
+import { indexLock } from './edits.ts';
+import { hasHeader, writeHeader } from './header.ts';
+import { IndexFile } from './index-file.ts';
+import { isAbsence } from './inside.ts';
+import { Layout } from './layout.ts';
+
+export interface LayoutOptions extends ContentOptions {
+  /** Make the layout where there is none; a folder with other files in it becomes one beside them. Default false. */
+  readonly create?: boolean | undefined;
+  /**
+   * What becomes of a manifest whose last tag is moved or removed. True: it stays as an entry without a tag, as in a
+   * registry. Default false: its entry goes, as skopeo and buildx do it; its blobs stay behind.
+   */
+  readonly keepUntagged?: boolean | undefined;
+}
+
+/**
+ * Opens an OCI image layout (image-spec v1.1.1 image-layout.md).
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is none and none is to be made;
+ * `ERR_MLIST_DOCUMENT_INVALID` where its header is damaged, or there is a damaged index.json without a header.
+ */
+export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
+  options.signal?.throwIfAborted();
+  const root = await rootOf(dir, options.create ?? false);
+  if (root !== undefined) {
+    const isLayout = await hasHeader(root);
+    if (isLayout && options.create === true) await new BlobFolder(root).tidy();
+    if (!isLayout && options.create === true) await makeLayout(root, options);
+    if (isLayout || options.create === true) return new Layout(dir, root, options.keepUntagged ?? false);
+  }
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} is no OCI layout: there is no file oci-layout in it`, {
+    path: dir,
+  });
+}
+
+async function rootOf(dir: string, create: boolean): Promise<string | undefined> {
+  try {
+    if (create) await mkdir(dir, { recursive: true });
+    return await realpath(dir);
+  } catch (error) {
+    if (!create && isAbsence(error)) return undefined;
+    throw asMlistError(error);
+  }
+}
+
+/** The header comes last: whoever finds one finds an index too. An index that is there already is kept. */
+async function makeLayout(root: string, { signal }: ContentOptions): Promise<void> {
+  const work = async (): Promise<void> => {
+    await mkdir(join(root, 'blobs'), { recursive: true });
+    await new IndexFile(root).create();
+    await writeHeader(root);
+  };
+  await withLock(indexLock(root), work, { signal, subject: root });
+}

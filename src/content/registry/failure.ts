@@ -1,0 +1,125 @@
+import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
+import { readRegistryError } from '../../schema/registry-error.ts';
+import type { Secrets } from './secrets.ts';
+
+/** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
+
+/** A step as people call it: `read docker.io/library/ubuntu:22.04`. */
+export interface Step {
+  readonly what: string;
+  readonly reference: string;
+}
+
+export interface FailedAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** Host that answered. */
+  readonly host: string;
+}
+
+export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
+  const diagnostics = readRegistryError(answer.body).map(({ code, message }) => ({
+    code: secrets.redact(code),
+    message: secrets.redact(message),
+  }));
+  const said = diagnostics.map(describe).join('; ');
+  const { code, reason, hint } = meaning(answer, diagnostics);
+  const because = said === '' ? `${reason} (HTTP ${answer.status})` : `${reason} (HTTP ${answer.status}, ${said})`;
+  return new MlistError(code, `cannot ${step.what} ${step.reference}: ${because}`, {
+    reference: step.reference,
+    status: answer.status,
+    diagnostics,
+    hint,
+  });
+}
+
+function describe({ code, message }: Diagnostic): string {
+  return message === '' ? code : `${code}: ${message}`;
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+  if (status === 401) {
+    return {
+      code: 'ERR_MLIST_UNAUTHORIZED',
+      reason: `${host} asks for a login`,
+      hint: `Log in to ${host} first; a missing repository may look like this too.`,
+    };
+  }
+  if (status === 403) {
+    return {
+      code: 'ERR_MLIST_UNAUTHORIZED',
+      reason: `${host} does not allow it`,
+      hint: 'Check the permissions of the account on this repository.',
+    };
+  }
+  if (status === 404)
+    return {
+      code: 'ERR_MLIST_NOT_FOUND',
+      reason: `${host} does not have it`,
+      hint: 'Check the spelling, and that it was pushed.',
+    };
+  if (status === 412)
+    return {
+      code: 'ERR_MLIST_CONFLICT',
+      reason: `it has changed on ${host} meanwhile`,
+      hint: 'Look at what is there now, then try again.',
+    };
+  if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
+    return {
+      code: 'ERR_MLIST_REGISTRY',
+      reason: `${host} limits the rate of requests`,
+      hint: 'Try later, or log in for a higher limit.',
+    };
+  }
+  if (status >= 500) return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault`, hint: 'Try again later.' };
+  return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
+}
+
+const timeouts = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT']);
+const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
+
+/** No answer came, or not a whole one. */
+export function failedExchange(step: Step, host: string, thrown: unknown): MlistError {
+  if (thrown instanceof MlistError) return thrown;
+  const code = errorCode(thrown) ?? '';
+  const facts = { reference: step.reference, cause: thrown };
+  const prefix = `cannot ${step.what} ${step.reference}`;
+  if (timeouts.has(code)) {
+    return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
+      ...facts,
+      hint: 'See --timeout and --deadline.',
+    });
+  }
+  if (refusedTls.test(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
+      ...facts,
+      hint: 'Name its authority with --ca-file, or give up verification with --insecure.',
+    });
+  }
+  return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refuses the connection',
+  ECONNRESET: 'broke the connection',
+  EPIPE: 'broke the connection',
+  ENOTFOUND: 'is not a host name that can be resolved',
+  EAI_AGAIN: 'cannot be resolved just now',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached',
+  EPROTO: 'does not speak TLS here',
+  HPE_HEADER_OVERFLOW: 'sent headers that are too large',
+};
+
+function networkReason(host: string, code: string, thrown: unknown): string {
+  const reason = reasons[code];
+  return reason === undefined
+    ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`
+    : `${host} ${reason} (${code})`;
+}

@@ -1,0 +1,113 @@
+import { MlistError } from '../../errors.ts';
+import type { Credentials } from './credentials.ts';
+import type { Answer } from './transport.ts';
+
+/** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
+export interface TokenRequest {
+  readonly realm: URL;
+  readonly service: string | undefined;
+  /** `repository:NAME:pull,push`, the most wanted first: some services honour only the first. */
+  readonly scopes: readonly string[];
+  readonly credentials: Credentials | undefined;
+}
+
+export interface Token {
+  readonly value: string;
+  /** By the clock of `performance.now()`, with a margin. */
+  readonly expires: number;
+}
+
+/** One exchange with the token service, body read. */
+export type SendToken = (call: {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}) => Promise<{ readonly status: number; readonly headers: Answer['headers']; readonly bytes: Uint8Array }>;
+
+const CLIENT_ID = 'mlist';
+const SHORTEST_LIFE_S = 60;
+const MARGIN_S = 10;
+
+/**
+ * Gets a token: by POST with a refresh token, else by GET with Basic credentials or none; by POST with the password
+ * where the service does not know GET.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the service refuses, `ERR_MLIST_REGISTRY` where its answer is no token
+ */
+export async function fetchToken(request: TokenRequest, send: SendToken): Promise<Token> {
+  const { credentials } = request;
+  if (credentials?.type === 'identity')
+    return read(request, await post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token }));
+  const answer = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
+  if (answer.status !== 405 || credentials?.type !== 'basic') return read(request, answer);
+  const { username, password } = credentials;
+  return read(request, await post(request, send, { grant_type: 'password', username, password }));
+}
+
+type Sent = Awaited<ReturnType<SendToken>>;
+
+function post(
+  { realm, service, scopes }: TokenRequest,
+  send: SendToken,
+  grant: Readonly<Record<string, string>>,
+): Promise<Sent> {
+  const form = new URLSearchParams({ ...grant, client_id: CLIENT_ID, ...(service === undefined ? {} : { service }) });
+  if (scopes.length > 0) form.set('scope', scopes.join(' '));
+  return send({
+    method: 'POST',
+    url: realm,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: Buffer.from(form.toString()),
+  });
+}
+
+/** The realm keeps a query of its own. */
+function getUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
+  const url = new URL(realm);
+  if (service !== undefined) url.searchParams.append('service', service);
+  for (const scope of scopes) url.searchParams.append('scope', scope);
+  if (credentials?.type === 'basic') url.searchParams.append('account', credentials.username);
+  return url;
+}
+
+export function basicHeader(credentials: Credentials | undefined): Readonly<Record<string, string>> {
+  if (credentials?.type !== 'basic') return {};
+  const { username, password } = credentials;
+  return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
+}
+
+function read({ realm, credentials }: TokenRequest, { status, bytes }: Sent): Token {
+  if (status !== 200) {
+    const isRefusal = status >= 400 && status < 500 && status !== 429;
+    const who = credentials === undefined ? 'an anonymous token' : 'a token for this account';
+    throw new MlistError(
+      isRefusal ? 'ERR_MLIST_UNAUTHORIZED' : 'ERR_MLIST_REGISTRY',
+      `the token service ${realm.host} does not give ${who} (HTTP ${status})`,
+      { status, hint: credentials === undefined ? 'Log in to the registry first.' : 'Log in to the registry again.' },
+    );
+  }
+  const { token, access_token: access, expires_in: life } = parse(realm, bytes);
+  const value = typeof access === 'string' && access !== '' ? access : token;
+  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw noToken(realm);
+  const seconds = Math.max(typeof life === 'number' ? life : 0, SHORTEST_LIFE_S) - MARGIN_S;
+  return { value, expires: performance.now() + seconds * 1000 };
+}
+
+interface TokenAnswer {
+  readonly token?: unknown;
+  readonly access_token?: unknown;
+  readonly expires_in?: unknown;
+}
+
+function parse(realm: URL, bytes: Uint8Array): TokenAnswer {
+  try {
+    const answer: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return typeof answer === 'object' && answer !== null ? answer : {};
+  } catch {
+    throw noToken(realm);
+  }
+}
+
+function noToken(realm: URL): MlistError {
+  return new MlistError('ERR_MLIST_REGISTRY', `the answer of the token service ${realm.host} holds no token`);
+}

@@ -1,0 +1,54 @@
+import { MlistError } from '../../errors.ts';
+import { digestAlgorithm, Digester, digestMatches, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+
+/** Nothing that a registry sends is believed: length and digest are checked against what was asked for. */
+
+/** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` */
+export function verifyBytes(
+  subject: string,
+  bytes: Uint8Array,
+  expected: { readonly digest?: Digest; readonly size?: number },
+): void {
+  const { digest, size } = expected;
+  if (size !== undefined && bytes.length !== size) throw mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
+  if (digest === undefined) return;
+  if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+  if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
+}
+
+/** Checks the digest that a registry states in `Docker-Content-Digest`; it may leave it out. */
+export function verifyHeader(subject: string, header: string | undefined, bytes: Uint8Array): void {
+  if (header === undefined) return;
+  if (!isDigest(header))
+    throw mismatch(subject, `came with the header Docker-Content-Digest: ${JSON.stringify(header.slice(0, 100))}`);
+  if (isVerifiable(header) && !digestMatches(header, bytes))
+    throw mismatch(subject, `is not what its header says, ${header}`);
+}
+
+/** Passes bytes on and checks them as they flow; throws at the end where they are not what the descriptor names. */
+export async function* verified(
+  subject: string,
+  descriptor: Pick<Descriptor, 'digest' | 'size'>,
+  body: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  const { digest, size } = descriptor;
+  if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+  const digester = new Digester(digestAlgorithm(digest));
+  let seen = 0;
+  for await (const chunk of body) {
+    seen += chunk.length;
+    if (seen > size) throw mismatch(subject, `is longer than ${size} bytes`);
+    digester.update(chunk);
+    yield chunk;
+  }
+  if (seen !== size) throw mismatch(subject, `has ${seen} bytes, not ${size}`);
+  if (digester.digest() !== digest) throw mismatch(subject, `is not what ${digest} names`);
+}
+
+export function mismatch(subject: string, fault: string): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, {
+    reference: subject,
+    hint: 'The registry, or something between, changes what it holds: nothing of it was used.',
+  });
+}

@@ -1,0 +1,119 @@
+import type { Annotations, Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { JsonObject } from '../oci/json.ts';
+import type { Platform } from '../oci/platform.ts';
+
+/** A list that lies in the workspace; schemas/draft.schema.json is its form on disk. */
+export interface Draft {
+  readonly version: 1;
+  /** Canonical reference with a tag. */
+  readonly list: string;
+  readonly format: Format;
+  readonly annotations?: Annotations;
+  readonly artifactType?: string;
+  readonly subject?: Descriptor;
+  /** The remote list that the draft was made from. */
+  readonly base?: Base;
+  /** Members of the list that mlist does not know. */
+  readonly extra?: JsonObject;
+  /** In author order. */
+  readonly entries: readonly Entry[];
+}
+
+/** auto: a Docker list if every image is Docker-typed and nothing needs OCI, else an OCI index. */
+export type Format = 'auto' | 'oci' | 'docker';
+
+export interface Base {
+  readonly ref: string;
+  readonly digest: Digest;
+}
+
+export interface Entry {
+  /** Where the manifest lies; for an entry of an index, where the index lies. */
+  readonly source: string;
+  /** Digest of the index that the entry came through. */
+  readonly via?: Digest;
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  /** The platform that the image itself states, word for word. */
+  readonly detected?: Platform;
+  readonly set?: EntrySettings;
+  readonly annotations?: Annotations;
+  readonly artifactType?: string;
+  readonly urls?: readonly string[];
+  readonly data?: string;
+  /** Digest of the image that an attestation speaks of. */
+  readonly attests?: Digest;
+  /** Members of the descriptor that mlist does not know. */
+  readonly extra?: JsonObject;
+}
+
+/** What the author set over what the source states; null is cleared, absent is left alone. */
+export interface PlatformSettings {
+  readonly os?: string | null;
+  readonly architecture?: string | null;
+  readonly variant?: string | null;
+  readonly 'os.version'?: string | null;
+  readonly 'os.features'?: readonly string[] | null;
+}
+
+export interface EntrySettings extends PlatformSettings {
+  readonly annotations?: Readonly<Record<string, string | null>>;
+  readonly artifactType?: string | null;
+}
+
+export const platformMembers = ['os', 'architecture', 'variant', 'os.version', 'os.features'] as const;
+
+export function emptyDraft(list: string, format: Format = 'auto'): Draft {
+  return { version: 1, list, format, entries: [] };
+}
+
+/** The platform in effect: what was detected, with what the author set over it. Undefined where neither says anything. */
+export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set'>): Platform | undefined {
+  const overlay = platformMembers.filter((name) => set[name] !== undefined);
+  if (overlay.length === 0) return detected;
+  const merged: Record<string, unknown> = { architecture: '', os: '', ...detected };
+  for (const name of overlay) {
+    if (set[name] !== null) merged[name] = set[name];
+    else if (name === 'os' || name === 'architecture') merged[name] = '';
+    else delete merged[name];
+  }
+  if (merged['os'] === '' && merged['architecture'] === '' && Object.keys(merged).length === 2) return undefined;
+  return merged as unknown as Platform;
+}
+
+/** The annotations in effect; undefined where there are none. */
+export function annotationsOf({ annotations, set }: Pick<Entry, 'annotations' | 'set'>): Annotations | undefined {
+  if (set?.annotations === undefined) return annotations;
+  const merged = Object.entries({ ...annotations, ...set.annotations }).filter(
+    (pair): pair is [string, string] => pair[1] !== null,
+  );
+  return merged.length === 0 ? undefined : Object.fromEntries(merged);
+}
+
+function artifactTypeOf({ artifactType, set }: Entry): string | undefined {
+  return set?.artifactType === undefined ? artifactType : (set.artifactType ?? undefined);
+}
+
+/** The entry as it stands in the list. */
+export function descriptorOf(entry: Entry): Descriptor {
+  const platform = platformOf(entry);
+  const annotations = annotationsOf(entry);
+  const artifactType = artifactTypeOf(entry);
+  return {
+    mediaType: entry.mediaType,
+    digest: entry.digest,
+    size: entry.size,
+    ...(entry.urls === undefined ? {} : { urls: entry.urls }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(entry.data === undefined ? {} : { data: entry.data }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...entry.extra,
+  };
+}
+
+export function isAttestationEntry(entry: Pick<Entry, 'attests'>): boolean {
+  return entry.attests !== undefined;
+}

@@ -1,0 +1,121 @@
+import type { Annotations } from '../oci/descriptor.ts';
+import {
+  annotationsOf,
+  isAttestationEntry,
+  platformMembers,
+  platformOf,
+  type Draft,
+  type Entry,
+  type EntrySettings,
+  type PlatformSettings,
+} from './draft.ts';
+
+/** Edits of a draft. Each takes a draft and gives a new one; nothing here touches a disk or a network. */
+
+/** What `annotate` does to an entry; null clears, absent leaves alone. */
+export interface EntryChange {
+  readonly platform?: Omit<PlatformSettings, 'os.features'> | undefined;
+  readonly features?: FeatureChange | undefined;
+  readonly annotations?: AnnotationChange | undefined;
+  readonly artifactType?: string | null | undefined;
+}
+
+export interface FeatureChange {
+  /** Forget the features that are there, then add. */
+  readonly clear: boolean;
+  readonly add: readonly string[];
+}
+
+/** Value by name; null removes the annotation. */
+export type AnnotationChange = Readonly<Record<string, string | null>>;
+
+/** What `annotate` does to the list itself. */
+export interface ListChange {
+  readonly annotations?: AnnotationChange | undefined;
+  readonly subject?: Draft['subject'] | null;
+}
+
+export function changeEntries(draft: Draft, chosen: readonly Entry[], change: EntryChange): Draft {
+  const entries = draft.entries.map((entry) => (chosen.includes(entry) ? changeEntry(entry, change) : entry));
+  return { ...draft, entries };
+}
+
+export function changeEntry(entry: Entry, change: EntryChange): Entry {
+  const { set: before, ...rest } = entry;
+  const set: EntrySettings = {
+    ...before,
+    ...change.platform,
+    ...(change.features === undefined ? {} : { 'os.features': changedFeatures(entry, change.features) }),
+    ...(change.annotations === undefined ? {} : { annotations: { ...before?.annotations, ...change.annotations } }),
+    ...(change.artifactType === undefined ? {} : { artifactType: change.artifactType }),
+  };
+  return withSettings(rest, set);
+}
+
+function changedFeatures(entry: Entry, { clear, add }: FeatureChange): readonly string[] | null {
+  const before = clear ? [] : (platformOf(entry)?.['os.features'] ?? []);
+  const features = [...before, ...add.filter((feature) => !before.includes(feature))];
+  return features.length === 0 ? null : features;
+}
+
+/** The entry with these settings, less those that say what the source says anyway: they would outlive it. */
+function withSettings(entry: Omit<Entry, 'set'>, set: EntrySettings): Entry {
+  const platform = platformMembers.filter(
+    (name) => set[name] !== undefined && !saysSame(set[name], entry.detected?.[name]),
+  );
+  const annotations = Object.entries(set.annotations ?? {}).filter(
+    ([name, value]) => !saysSame(value, entry.annotations?.[name]),
+  );
+  const isArtifact = set.artifactType !== undefined && !saysSame(set.artifactType, entry.artifactType);
+  const kept: EntrySettings = {
+    ...Object.fromEntries(platform.map((name) => [name, set[name]])),
+    ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
+    ...(isArtifact ? { artifactType: set.artifactType } : {}),
+  };
+  return Object.keys(kept).length === 0 ? entry : { ...entry, set: kept };
+}
+
+function saysSame(setting: unknown, stated: unknown): boolean {
+  return setting === null ? stated === undefined : JSON.stringify(setting) === JSON.stringify(stated);
+}
+
+/** The new reading of an entry, with what the author set on the old one. */
+export function inheritSettings(entry: Entry, old: Entry): Entry {
+  const { set, ...rest } = entry;
+  return withSettings(rest, { ...old.set, ...set });
+}
+
+export function changeList(draft: Draft, change: ListChange): Draft {
+  const { annotations, subject, ...rest } = draft;
+  const changed = change.annotations === undefined ? annotations : changedAnnotations(annotations, change.annotations);
+  const about = change.subject === undefined ? subject : (change.subject ?? undefined);
+  return {
+    ...rest,
+    ...(changed === undefined ? {} : { annotations: changed }),
+    ...(about === undefined ? {} : { subject: about }),
+  };
+}
+
+function changedAnnotations(before: Annotations | undefined, change: AnnotationChange): Annotations | undefined {
+  return annotationsOf({ ...(before === undefined ? {} : { annotations: before }), set: { annotations: change } });
+}
+
+/** Takes entries out, and with an image its attestations. */
+export function removeEntries(draft: Draft, chosen: readonly Entry[]): Draft {
+  return { ...draft, entries: without(draft.entries, chosen) };
+}
+
+/** The entries without those chosen, and without attestations of images that went with them. */
+export function without(entries: readonly Entry[], chosen: readonly Entry[]): readonly Entry[] {
+  const kept = entries.filter((entry) => !chosen.includes(entry));
+  const gone = new Set(
+    chosen.map((entry) => entry.digest).filter((digest) => !kept.some((entry) => entry.digest === digest)),
+  );
+  return kept.filter((entry) => entry.attests === undefined || !gone.has(entry.attests));
+}
+
+/** The images that pass, with their attestations; entries that are neither stay. */
+export function keepImages(entries: readonly Entry[], passes: (entry: Entry) => boolean): readonly Entry[] {
+  const dropped = entries.filter((entry) => !isAttestationEntry(entry) && !passes(entry));
+  return without(entries, dropped);
+}

@@ -1,0 +1,110 @@
+import { MlistError } from '../errors.ts';
+import { formatLocation, parseLocation } from '../oci/location.ts';
+import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
+import { sameRepository, withTag, type Reference } from '../oci/reference.ts';
+import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
+
+/** Which entries of a draft the words of a command mean. */
+
+/** Fewer hex digits than this could be anything. */
+const SHORTEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
+
+/** The entries that a MANIFEST argument means: by the source that the author wrote, by digest, or by a digest's beginning. */
+export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
+  const prefix = SHORTEST_PREFIX.exec(manifest)?.[1];
+  const byDigest =
+    prefix === undefined ? [] : draft.entries.filter(({ digest }) => digest.startsWith(`sha256:${prefix}`));
+  return byDigest.length > 0 ? byDigest : entriesFrom(draft, manifest);
+}
+
+function entriesFrom(draft: Draft, manifest: string): readonly Entry[] {
+  const location = parseLocation(manifest);
+  const canonical = formatLocation(location);
+  const same = draft.entries.filter((entry) => entry.source === canonical);
+  if (same.length > 0 || location.kind !== 'registry') return same;
+  return draft.entries.filter((entry) => isContentOf(entry, location.reference));
+}
+
+/** Whether `repo@digest` names the entry's manifest. */
+function isContentOf(entry: Entry, { digest, ...name }: Reference): boolean {
+  if (entry.digest !== digest) return false;
+  const source = parseLocation(entry.source);
+  return source.kind === 'registry' && sameRepository(source.reference, withTag(name, 'latest'));
+}
+
+/**
+ * Whether an entry is one that `--platform` asks for: os, architecture and variant equal after normalisation; a version
+ * or feature that is asked for must be there, one that is not asked for does not matter.
+ */
+export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boolean {
+  if (entry === undefined) return false;
+  const has = normalizePlatform(entry);
+  const want = normalizePlatform(wanted);
+  return (
+    has.os === want.os &&
+    has.architecture === want.architecture &&
+    has.variant === want.variant &&
+    isOfVersion(has['os.version'] ?? '', want['os.version'] ?? '') &&
+    (want['os.features'] ?? []).every((feature) => has['os.features']?.includes(feature))
+  );
+}
+
+function isOfVersion(has: string, wanted: string): boolean {
+  return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
+}
+
+/** The platform of the short form: what was given selects, and is set. Absent is not given, null is to be cleared. */
+export interface PartialPlatform {
+  readonly os?: string | null | undefined;
+  readonly architecture?: string | null | undefined;
+  readonly variant?: string | null | undefined;
+  readonly 'os.version'?: string | null | undefined;
+}
+
+/** Whether the entry has the os and architecture given, and contradicts nothing else that is given. */
+export function fitsShortForm(entry: Entry, given: PartialPlatform): boolean {
+  const platform = platformOf(entry);
+  if (platform === undefined || isAttestationEntry(entry)) return false;
+  const has = normalizePlatform(platform);
+  return (
+    (given.os == null || has.os === given.os) &&
+    (given.architecture == null || has.architecture === given.architecture) &&
+    isOpenTo(platform.variant, given.variant, has.variant) &&
+    isOpenTo(has['os.version'], given['os.version']) &&
+    mayHaveVariant(has.architecture, given)
+  );
+}
+
+function isOpenTo(raw: string | undefined, given: string | null | undefined, normal = raw): boolean {
+  return !raw || given == null || raw === given || normal === given;
+}
+
+/** v5 to v8 are variants of arm and arm64: without an architecture they select among these. */
+function mayHaveVariant(architecture: string, given: PartialPlatform): boolean {
+  if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
+  return architecture === 'arm' || architecture === 'arm64';
+}
+
+/** How an entry is called in messages. */
+export function describeEntry(entry: Entry): string {
+  const platform = platformOf(entry);
+  const name = isAttestationEntry(entry)
+    ? 'attestation'
+    : platform === undefined
+      ? 'no platform'
+      : formatPlatform(platform, { all: true });
+  return `${entry.source} (${name}, ${shortDigest(entry.digest)})`;
+}
+
+/** Enough of a digest to be typed: `sha256:0123456789ab`. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, digest.indexOf(':') + 13);
+}
+
+export function noEntry(draft: Draft, what: string): MlistError {
+  const there = draft.entries.filter((entry) => !isAttestationEntry(entry)).map(describeEntry);
+  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}`, {
+    reference: draft.list,
+    hint: there.length === 0 ? 'The list is empty.' : `It has: ${there.join(', ')}.`,
+  });
+}

@@ -1,0 +1,173 @@
+import { mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { asMlistError, errorCode, MlistError } from '../errors.ts';
+import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
+import { withLock, type LockOptions } from '../files/lock.ts';
+import { error } from '../schema/problems.ts';
+import type { Draft } from './draft.ts';
+import { damaged, formatDraft, parseDraft } from './file.ts';
+import { fileNameOf } from './names.ts';
+
+/**
+ * The drafts of a workspace:
+ *
+ *   drafts/<name>.json    one draft a file, fit to commit and review
+ *   state.json            machine state (state.ts)
+ *   blobs/                cached manifests and configs (content/cache.ts)
+ *   locks/                who is writing what just now
+ *   .gitignore            written by `init`: everything but drafts/
+ *
+ * A write replaces its file atomically under a lock for each draft: two writers lose no update, and a crash leaves the
+ * old draft or the new one. A damaged draft is named, never overwritten, and never in the way of the others.
+ */
+export interface StoredDraft {
+  readonly list: string;
+  readonly path: string;
+  /** When it was last written. */
+  readonly modified: Date;
+  readonly draft: Draft;
+}
+
+export interface DamagedDraft {
+  /** The file's name, from which the list can be guessed. */
+  readonly name: string;
+  readonly path: string;
+  readonly error: MlistError;
+}
+
+/** What an edit came to. */
+export interface Update {
+  readonly before: Draft | undefined;
+  readonly draft: Draft;
+  readonly changed: boolean;
+}
+
+const SUFFIX = '.json';
+
+export class Workspace {
+  /** Absolute path of the workspace. */
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Where relative paths in drafts start. */
+  get root(): string {
+    return dirname(this.folder);
+  }
+
+  pathOf(list: string): string {
+    return join(this.folder, 'drafts', fileNameOf(list) + SUFFIX);
+  }
+
+  /** Makes the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
+  async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
+    await mkdir(join(this.folder, 'drafts'), { recursive: true });
+    await mkdir(join(this.folder, 'locks'), { recursive: true });
+    if (gitignore) await writeFile(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
+  }
+
+  /** The draft of a list; undefined where there is none. */
+  async find(list: string): Promise<Draft | undefined> {
+    const path = this.pathOf(list);
+    const bytes = await readIfThere(path);
+    return bytes === undefined ? undefined : parseDraft(bytes, path, list);
+  }
+
+  /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED` */
+  async load(list: string): Promise<Draft> {
+    return (await this.find(list)) ?? this.#missing(list);
+  }
+
+  /** Reads, edits and writes one draft as one step; an edit that gives the same draft, or undefined, writes nothing. */
+  async update(
+    list: string,
+    edit: (before: Draft | undefined) => Draft | undefined | Promise<Draft | undefined>,
+    options: LockOptions = {},
+  ): Promise<Update> {
+    await this.create();
+    return withLock(
+      this.#lockOf(list),
+      async () => {
+        const before = await this.find(list);
+        const draft = (await edit(before)) ?? before;
+        if (draft === undefined) return this.#missing(list);
+        const text = formatDraft(draft);
+        const changed = before === undefined || text !== formatDraft(before);
+        if (changed) await writeFileAtomic(this.pathOf(list), text);
+        return { before, draft, changed };
+      },
+      { subject: `the draft ${list}`, ...options },
+    );
+  }
+
+  /**
+   * Removes a draft, damaged or not.
+   * @param unchanged - remove it only if it still is this draft
+   * @returns whether it was removed
+   */
+  async remove(list: string, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
+    if ((await readIfThere(this.pathOf(list))) === undefined) return this.#missing(list);
+    await this.create();
+    return withLock(
+      this.#lockOf(list),
+      async () => {
+        if (unchanged !== undefined && formatDraft(await this.load(list)) !== formatDraft(unchanged)) return false;
+        await unlink(this.pathOf(list));
+        return true;
+      },
+      { subject: `the draft ${list}`, ...options },
+    );
+  }
+
+  /** All drafts, by name; the damaged ones too. */
+  async all(): Promise<readonly (StoredDraft | DamagedDraft)[]> {
+    const names = (await namesIn(join(this.folder, 'drafts'))).filter(
+      (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
+    );
+    return Promise.all(names.map((name) => this.#read(name)));
+  }
+
+  async #read(name: string): Promise<StoredDraft | DamagedDraft> {
+    const path = join(this.folder, 'drafts', name);
+    try {
+      const [bytes, info] = [await readFile(path), await stat(path)];
+      const draft = await parseDraft(bytes, path);
+      const proper = this.pathOf(draft.list);
+      if (proper !== path)
+        throw damaged(path, [error('E-DRAFT', '/list', `a draft of ${draft.list} belongs in ${proper}`)]);
+      return { list: draft.list, path, modified: info.mtime, draft };
+    } catch (thrown) {
+      return { name: name.slice(0, -SUFFIX.length), path, error: asMlistError(thrown) };
+    }
+  }
+
+  /** Removes what crashed commands left behind. */
+  async removeLeftovers(age: number): Promise<number> {
+    const folders = ['drafts', 'blobs/sha256', '.'].map((name) => join(this.folder, name));
+    const counts = await Promise.all(folders.map((folder) => removeStaleTemporaries(folder, age)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  #lockOf(list: string): string {
+    return join(this.folder, 'locks', `${fileNameOf(list)}.lock`);
+  }
+
+  #missing(list: string): never {
+    throw new MlistError('ERR_MLIST_DRAFT_NOT_FOUND', `there is no draft ${list}`, {
+      reference: list,
+      path: this.folder,
+      hint: 'See "mlist ls" for the drafts of this workspace, or make one with "mlist create".',
+    });
+  }
+}
+
+export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT' || errorCode(thrown) === 'ENOTDIR') return undefined;
+    throw thrown;
+  }
+}

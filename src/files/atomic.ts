@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '../errors.ts';
+
+/** What a file that is being written is called until it is whole. */
+const temporary = /^\.(.{1,60})\.[0-9a-f]{16}\.tmp$/;
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 60)}.${randomBytes(8).toString('hex')}.tmp`);
+}
+
+export interface WriteOptions {
+  /** File mode; default 0o644, narrowed by the umask. */
+  readonly mode?: number | undefined;
+}
+
+/**
+ * Replaces a file so that a crash at any moment leaves the old content or the new, never a part: temporary file in the
+ * same folder, fsync, rename, fsync of the folder.
+ */
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const writing = temporaryName(path);
+  try {
+    const file = await open(writing, 'wx', options.mode ?? 0o644);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await renameOver(writing, path);
+  } catch (error) {
+    await unlink(writing).catch(() => undefined);
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Windows refuses to replace a file that a virus scanner or a reader holds open for a moment. */
+const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
+const RENAME_TRIES = 20;
+
+export async function renameOver(from: string, to: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      const worthWaiting = process.platform === 'win32' && BUSY.has(errorCode(error) ?? '') && tries < RENAME_TRIES;
+      if (!worthWaiting) throw error;
+      await sleep(5 * tries);
+    }
+  }
+}
+
+/** Makes a rename in this folder survive a power cut; Windows has no such call, and does not need it. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Removes what crashed writers left behind in a folder, if it is older than the age in milliseconds. */
+export async function removeStaleTemporaries(folder: string, age: number): Promise<number> {
+  let removed = 0;
+  for (const name of await namesIn(folder)) {
+    if (!temporary.test(name)) continue;
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => undefined);
+    if (info === undefined || Date.now() - info.mtimeMs < age) continue;
+    await unlink(path).then(
+      () => (removed += 1),
+      () => undefined,
+    );
+  }
+  return removed;
+}
+
+/** The names in a folder, sorted; none where there is no such folder. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}

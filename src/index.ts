@@ -1,0 +1,106 @@
+/**
+ * mlist as a library: drafts of multi-platform image lists, and the registries that they are pushed to.
+ * Nothing here prints, exits or reads the environment; what is told while work goes on comes as events.
+ */
+export { MlistError, SeveralErrors, asMlistError, exitCodes, MAX_PROBLEMS } from './errors.ts';
+export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
+export { version } from './version.ts';
+
+export { digestOf, isDigest, parseDigest } from './oci/digest.ts';
+export type { Digest } from './oci/digest.ts';
+export { familiarReference, formatReference, parseReference, withDefaultTag } from './oci/reference.ts';
+export type { Reference } from './oci/reference.ts';
+export { formatLocation, nameIn, parseLocation } from './oci/location.ts';
+export type { FileLocation, Location, RegistryLocation } from './oci/location.ts';
+export { formatPlatform, normalizePlatform, parsePlatform, samePlatform } from './oci/platform.ts';
+export type { FormatPlatformOptions, ParsePlatformOptions, Platform } from './oci/platform.ts';
+export { rankEntries, selectPlatform } from './oci/platform-select.ts';
+export type { Selectable } from './oci/platform-select.ts';
+export { isKnownPort, resolveArchitecture, resolveOs, resolveVariant } from './oci/platform-names.ts';
+export { MediaType } from './oci/media-type.ts';
+export type { Annotations, Descriptor } from './oci/descriptor.ts';
+export type { ImageConfig, ImageIndex, ImageManifest, Index, Manifest, ManifestList } from './oci/manifest.ts';
+export { encodeImageIndex, encodeManifestList } from './oci/encode.ts';
+export type { EncodeOptions, ImageIndexInput } from './oci/encode.ts';
+export { JsonNumber } from './oci/json.ts';
+export type { Json, JsonObject } from './oci/json.ts';
+export { writeJson } from './oci/json-write.ts';
+export type { WriteJsonOptions } from './oci/json-write.ts';
+export type {
+  Content,
+  ContentOptions,
+  ContentSource,
+  ContentTarget,
+  FetchOptions,
+  Mounts,
+  PutOptions,
+  Referrers,
+  Tags,
+} from './oci/content.ts';
+
+export { validateDocument } from './schema/document.ts';
+export type { Report, ValidateOptions } from './schema/document.ts';
+export type { RuleOptions } from './schema/list-rules.ts';
+
+export { writeFileAtomic } from './files/atomic.ts';
+
+export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
+export { isAttestationEntry, platformOf } from './draft/draft.ts';
+export type { AnnotationChange, EntryChange, FeatureChange, ListChange } from './draft/edit.ts';
+export { encodeDraft, formatOf } from './draft/list.ts';
+export type { EncodedList } from './draft/list.ts';
+export type { EntryEvent } from './draft/merge.ts';
+export { checkDraft } from './draft/rules.ts';
+export { describeEntry, shortDigest } from './draft/select.ts';
+export { parseListName } from './draft/file.ts';
+export { FOLDER as WORKSPACE_FOLDER, locateWorkspace } from './draft/locate.ts';
+export type { LocateOptions } from './draft/locate.ts';
+export { Workspace } from './draft/workspace.ts';
+export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
+
+export { BlobCache } from './content/cache.ts';
+export { dockerCredentials } from './content/registry/credentials.ts';
+export type { Credentials, CredentialsSource } from './content/registry/credentials.ts';
+export type { AuthHost, RegistryOptions, RequestEvent } from './content/registry/options.ts';
+export type { SessionOptions } from './content/registry/session.ts';
+
+export { planTransfer } from './transfer/plan.ts';
+export type { BlobStep, ManifestStep, Plan, RootStep } from './transfer/plan.ts';
+export type { TransferEvent } from './transfer/run.ts';
+
+export { add } from './ops/add.ts';
+export type { AddOptions, Edited } from './ops/add.ts';
+export { annotate } from './ops/annotate.ts';
+export type { AnnotateOptions, Annotated } from './ops/annotate.ts';
+export { create } from './ops/create.ts';
+export type { Created, CreateOptions } from './ops/create.ts';
+export { listDrafts, prune, removeDraft, useDraft } from './ops/drafts.ts';
+export type { DraftSummary, Pruned } from './ops/drafts.ts';
+export type { OnEvent, OperationEvent } from './ops/events.ts';
+export { Homes } from './ops/homes.ts';
+export { inspect, inspectVerbose } from './ops/inspect.ts';
+export type { Inspected, VerboseManifest } from './ops/inspect.ts';
+export { push } from './ops/push.ts';
+export type { Pushed, PushOptions } from './ops/push.ts';
+export type { PushedTarget } from './ops/push-target.ts';
+export { contentOf, draftName, find } from './ops/read.ts';
+export type { ChildChoice, Found, ReadOptions } from './ops/read.ts';
+export { remove } from './ops/remove.ts';
+export type { Removed, RemoveOptions } from './ops/remove.ts';
+export { resolve } from './ops/resolve.ts';
+export type { ResolvedManifest } from './ops/resolve.ts';
+export { resolveSource } from './ops/resolve-source.ts';
+export type { ManifestArgument } from './ops/resolve-source.ts';
+export { show } from './ops/show.ts';
+export { parseSources } from './ops/sources.ts';
+export type { SourceParsing } from './ops/sources.ts';
+export type { EntryView, ListView } from './ops/show.ts';
+export { validateBytes, validateFile, validateList } from './ops/validate.ts';
+export type { Validated } from './ops/validate.ts';
+
+export { startRegistry } from './serve/registry.ts';
+export type {
+  RegistryOptions as ServeOptions,
+  RequestEvent as ServedRequest,
+  RunningRegistry,
+} from './serve/registry.ts';

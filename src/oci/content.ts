@@ -1,0 +1,77 @@
+import type { Descriptor } from './descriptor.ts';
+import type { Digest } from './digest.ts';
+
+/**
+ * Where content lives, seen from those who read and write it. A registry's repository, a layout folder, an archive and
+ * memory are all homes of content; each part of mlist asks for the few abilities that it needs.
+ * Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` where the content is not there.
+ */
+
+export interface ContentOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A manifest: its descriptor (media type, digest, size) and exactly its bytes, which match the descriptor. */
+export interface Content {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** A tag or a digest. */
+export type Name = string;
+
+/** How much of what is to be read is known beforehand; what is known is checked. */
+export interface FetchOptions extends ContentOptions {
+  readonly expected?: Pick<Descriptor, 'digest' | 'size' | 'mediaType'> | undefined;
+}
+
+/** Reads content. */
+export interface ContentSource {
+  /** For people: the location without a tag, such as `docker.io/library/ubuntu`. */
+  readonly location: string;
+  /** What a tag or digest names, without reading it where that is possible. */
+  resolve(name: Name, options?: ContentOptions): Promise<Descriptor>;
+  /** Reads the manifest that a tag or digest names. */
+  fetchManifest(name: Name, options?: FetchOptions): Promise<Content>;
+  /** Reads a small blob whole, such as a config: at most 4 MiB. */
+  fetchBlob(descriptor: Descriptor, options?: ContentOptions): Promise<Uint8Array>;
+  /** A blob's bytes as they come. It throws at the end where they do not match the descriptor. */
+  readBlob(descriptor: Descriptor, options?: ContentOptions): AsyncIterable<Uint8Array>;
+}
+
+export interface PutOptions extends ContentOptions {
+  /** Put only if the name still names this digest, as far as the home can tell (HTTP `If-Match`). */
+  readonly ifMatch?: Digest | undefined;
+}
+
+/** Writes content; a manifest's children go before it. */
+export interface ContentTarget extends ContentSource {
+  hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
+  hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
+  /** Stores the bytes under their digest or under a tag, and verifies that the home took exactly these. */
+  putManifest(content: Content, name: Name, options?: PutOptions): Promise<void>;
+  /** Stores a blob; `open` may be called again where the first try was cut short. */
+  putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options?: ContentOptions): Promise<void>;
+}
+
+/** A home that can take a blob from one beside it without moving bytes: a repository of the same registry. */
+export interface Mounts {
+  canMountFrom(source: ContentSource): boolean;
+  /** Mounts the blob; where the home does not do it after all, the bytes of `open` are put in the same go. */
+  mountBlob(
+    descriptor: Descriptor,
+    from: ContentSource,
+    open: () => AsyncIterable<Uint8Array>,
+    options?: ContentOptions,
+  ): Promise<'mounted' | 'uploaded'>;
+}
+
+export interface Tags {
+  tags(options?: ContentOptions): AsyncIterable<string>;
+  untag(tag: string, options?: ContentOptions): Promise<void>;
+}
+
+export interface Referrers {
+  /** Manifests whose subject is the digest; all of them where no artifact type is given. */
+  referrers(digest: Digest, artifactType?: string, options?: ContentOptions): Promise<readonly Descriptor[]>;
+}

@@ -1,0 +1,88 @@
+import { createHash, type Hash } from 'node:crypto';
+import { MlistError } from '../errors.ts';
+
+declare const digestBrand: unique symbol;
+
+/** `algorithm:encoded` (image-spec v1.1.1 descriptor.md "Digests"). Made only by `parseDigest` and `digestOf`, so `===` compares. */
+export type Digest = string & { readonly [digestBrand]: true };
+
+const grammar = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
+
+/** Algorithms that can be checked here, with the length of their lower-case hex. */
+const hexLength: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+/** Registered, but its bytes cannot be checked with Node's crypto: its form is. */
+const formOnly: Readonly<Record<string, number>> = { blake3: 64 };
+
+/** Longest text that is looked at: the grammar is unbounded, a document is not trusted. */
+const MAX_LENGTH = 512;
+
+export function digestAlgorithm(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(':'));
+}
+
+export function digestEncoded(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1);
+}
+
+/** Whether bytes can be checked against this digest. Unknown algorithms are legal, but they prove nothing. */
+export function isVerifiable(digest: Digest): boolean {
+  return Object.hasOwn(hexLength, digestAlgorithm(digest));
+}
+
+/** Why a text is no digest; undefined where it is one. */
+export function digestFault(text: string): string | undefined {
+  if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
+  if (!grammar.test(text)) return 'not of the form algorithm:encoded';
+  const [algorithm = '', encoded = ''] = text.split(':', 2);
+  const length = Object.hasOwn(hexLength, algorithm) ? hexLength[algorithm] : formOnly[algorithm];
+  if (length === undefined) return undefined;
+  if (encoded.length !== length) return `${algorithm} takes ${length} hex digits, not ${encoded.length}`;
+  return /^[a-f0-9]+$/.test(encoded) ? undefined : `${algorithm} is written in lower-case hex`;
+}
+
+export function isDigest(text: string): text is Digest {
+  return digestFault(text) === undefined;
+}
+
+/**
+ * Reads a digest.
+ * @throws MlistError `ERR_MLIST_DIGEST_INVALID` where the form is wrong, such as upper-case hex or a wrong length.
+ */
+export function parseDigest(text: string): Digest {
+  const fault = digestFault(text);
+  if (fault !== undefined) {
+    throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${JSON.stringify(text.slice(0, 160))} is no digest: ${fault}`);
+  }
+  return text as Digest;
+}
+
+/** The sha256 digest of exactly these bytes. */
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+}
+
+/** Whether the bytes are those that the digest names; false too where the algorithm cannot be checked. */
+export function digestMatches(digest: Digest, bytes: Uint8Array): boolean {
+  if (!isVerifiable(digest)) return false;
+  return createHash(digestAlgorithm(digest)).update(bytes).digest('hex') === digestEncoded(digest);
+}
+
+/** Hashes bytes as they flow. */
+export class Digester {
+  readonly #algorithm: string;
+  readonly #hash: Hash;
+
+  constructor(algorithm = 'sha256') {
+    this.#algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+  }
+
+  digest(): Digest {
+    return `${this.#algorithm}:${this.#hash.digest('hex')}` as Digest;
+  }
+}

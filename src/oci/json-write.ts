@@ -1,0 +1,55 @@
+import { JsonNumber, memberNames, type Json } from './json.ts';
+
+export interface WriteJsonOptions {
+  /** What one level is indented by; default none: no white space at all. */
+  readonly indent?: string | undefined;
+  /** Escape `<`, `>`, `&`, U+2028 and U+2029 as Go's encoding/json does by default. Default false. */
+  readonly goEscapes?: boolean | undefined;
+}
+
+/** Writes JSON: members in the order in which they came, numbers as they were spelled. Absent (`undefined`) members are left out. */
+export function writeJson(value: Json | object, options: WriteJsonOptions = {}): string {
+  return write(value as Json, options, '\n');
+}
+
+function write(value: Json, options: WriteJsonOptions, line: string): string {
+  if (typeof value === 'string') return writeString(value, options.goEscapes ?? false);
+  if (value === null || typeof value !== 'object') return String(value);
+  if (value instanceof JsonNumber) return value.lexeme;
+  const inner = options.indent === undefined ? '' : line + options.indent;
+  const outer = options.indent === undefined ? '' : line;
+  if (Array.isArray(value)) {
+    const items = (value as readonly Json[]).map((item) => inner + write(item, options, inner));
+    return items.length === 0 ? '[]' : `[${items.join(',')}${outer}]`;
+  }
+  const object = value as Readonly<Record<string, Json | undefined>>;
+  const colon = options.indent === undefined ? ':' : ': ';
+  const members = memberNames(object).flatMap((name) => {
+    const member = object[name];
+    return member === undefined
+      ? []
+      : [inner + writeString(name, options.goEscapes ?? false) + colon + write(member, options, inner)];
+  });
+  return members.length === 0 ? '{}' : `{${members.join(',')}${outer}}`;
+}
+
+/**
+ * A string as Go 1.22 and newer write it (encoding/json appendString): `\b` and `\f` short, other control characters
+ * as `\u00xx`, DEL raw, and what is no Unicode as `\ufffd`.
+ */
+function writeString(text: string, goEscapes: boolean): string {
+  const json = text.isWellFormed()
+    ? JSON.stringify(text)
+    : `"${text.split(loneSurrogate).map(escaped).join('\\ufffd')}"`;
+  if (!goEscapes) return json;
+  return json.replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}

@@ -1,0 +1,96 @@
+import { MlistError, type Problem } from '../errors.ts';
+import { bareDescriptor, type Annotations, type Descriptor } from './descriptor.ts';
+import { digestFault } from './digest.ts';
+import { isJsonObject, type Json, type JsonObject } from './json.ts';
+import { readJson } from './json-read.ts';
+import { isIndexType, isMediaType } from './media-type.ts';
+import { pointerTo } from './pointer.ts';
+
+/** What a manifest points at: media type, digest and size of each (image-spec v1.1.1 image-index.md and manifest.md). */
+export interface Links {
+  /** The entries of an index. */
+  readonly manifests: readonly Descriptor[];
+  /** The config and the layers of an image manifest. */
+  readonly blobs: readonly Descriptor[];
+  readonly subject?: Descriptor;
+}
+
+/**
+ * Reads a JSON document whose top is an object.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` with the problems.
+ */
+export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJson>[1] = {}): JsonObject {
+  const { value, problems } = readJson(bytes, limits);
+  if (problems.length > 0) throw invalid(problems);
+  if (!isJsonObject(value)) throw wrong('', 'it is no JSON object');
+  return value;
+}
+
+/**
+ * What a manifest of the media type points at.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where a descriptor is missing or wrong.
+ */
+export function linksOf(document: JsonObject, mediaType: string): Links {
+  const { subject, config, layers = [], manifests } = document;
+  const isIndex = isIndexType(mediaType);
+  return {
+    manifests: isIndex ? descriptorsAt(manifests, 'manifests') : [],
+    blobs: isIndex ? [] : [descriptorAt(config, 'config'), ...descriptorsAt(layers, 'layers')].map(bareDescriptor),
+    ...(subject === undefined ? {} : { subject: bareDescriptor(descriptorAt(subject, 'subject')) }),
+  };
+}
+
+/**
+ * How a manifest with a subject is listed among the referrers of that subject (distribution-spec v1.1.1 "Listing
+ * Referrers"): an image manifest that states no artifact type goes by the media type of its config.
+ */
+export function referrerOf(descriptor: Descriptor, document: JsonObject): Descriptor {
+  const { artifactType, config } = document;
+  const ofConfig = isJsonObject(config) && !isIndexType(descriptor.mediaType) ? config['mediaType'] : undefined;
+  const type = typeof artifactType === 'string' && artifactType !== '' ? artifactType : ofConfig;
+  return {
+    ...bareDescriptor(descriptor),
+    ...(typeof type === 'string' ? { artifactType: type } : {}),
+    ...annotationsAt(document),
+  };
+}
+
+function descriptorsAt(value: Json | undefined, member: string): readonly Descriptor[] {
+  if (!Array.isArray(value)) throw wrong(pointerTo(member), 'a list is expected');
+  return (value as readonly Json[]).map((item, position) => bareDescriptor(descriptorAt(item, member, position)));
+}
+
+/** Media type, digest, size and annotations of the descriptor at a place of a document; all else is left out. */
+export function descriptorAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
+  if (!isJsonObject(value)) throw wrong(pointerTo(...place), 'a descriptor is expected');
+  const { mediaType, digest, size } = value;
+  if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
+    throw wrong(pointerTo(...place, 'mediaType'), 'a media type is expected');
+  }
+  const fault = typeof digest === 'string' ? digestFault(digest) : 'not a text';
+  if (fault !== undefined) throw wrong(pointerTo(...place, 'digest'), `no digest: ${fault}`);
+  if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    throw wrong(pointerTo(...place, 'size'), 'a number of bytes is expected');
+  }
+  return { mediaType, digest: digest as Descriptor['digest'], size: size as number, ...annotationsAt(value, ...place) };
+}
+
+function annotationsAt(object: JsonObject, ...place: readonly (string | number)[]): { annotations?: Annotations } {
+  const { annotations } = object;
+  if (annotations === undefined) return {};
+  if (!isJsonObject(annotations)) throw wrong(pointerTo(...place, 'annotations'), 'an object is expected');
+  const odd = Object.keys(annotations).find((key) => typeof annotations[key] !== 'string');
+  if (odd !== undefined) throw wrong(pointerTo(...place, 'annotations', odd), 'a text is expected');
+  return { annotations: annotations as Annotations };
+}
+
+function wrong(pointer: string, message: string): MlistError {
+  return invalid([{ rule: 'E-SCHEMA', severity: 'error', pointer, message }]);
+}
+
+function invalid(problems: readonly Problem[]): MlistError {
+  const [{ pointer, message } = { pointer: '', message: 'unreadable' }] = problems;
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', pointer === '' ? message : `${pointer}: ${message}`, {
+    problems,
+  });
+}

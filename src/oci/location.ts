@@ -1,0 +1,69 @@
+import { MlistError } from '../errors.ts';
+import { parseDigest, type Digest } from './digest.ts';
+import { formatReference, parseReference, withDefaultTag, type Reference } from './reference.ts';
+
+/**
+ * Where a manifest lies. Registries are the default:
+ * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` · `docker-archive:FILE[:REF]`.
+ * After `oci:` an optional drive letter, then the first colon splits; a REF may hold `:` and `/`.
+ */
+export type Location = RegistryLocation | FileLocation;
+
+export interface RegistryLocation {
+  readonly kind: 'registry';
+  readonly reference: Reference;
+  /** The author wrote `docker://`: never a draft. */
+  readonly explicit: boolean;
+}
+
+export interface FileLocation {
+  readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
+  /** As written: relative to the current folder, or absolute. */
+  readonly path: string;
+  readonly ref?: string;
+  readonly digest?: Digest;
+}
+
+const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
+
+/**
+ * Reads a location. A registry reference gets the tag `latest` where it has neither tag nor digest.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`, `ERR_MLIST_DIGEST_INVALID`
+ */
+export function parseLocation(text: string): Location {
+  const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
+  if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
+  const explicit = text.startsWith('docker://');
+  const reference = withDefaultTag(parseReference(explicit ? text.slice('docker://'.length) : text));
+  return { kind: 'registry', reference, explicit };
+}
+
+function parseFile(kind: FileLocation['kind'], rest: string, text: string): FileLocation {
+  const at = /@[a-z0-9+._-]+:[A-Za-z0-9=_-]+$/.exec(rest);
+  const named = at === null ? rest : rest.slice(0, at.index);
+  const drive = /^[A-Za-z]:[\\/]/.test(named) ? 2 : 0;
+  const colon = named.indexOf(':', drive);
+  const path = colon < 0 ? named : named.slice(0, colon);
+  const ref = colon < 0 ? '' : named.slice(colon + 1);
+  if (path === '')
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} names no folder or file`);
+  return {
+    kind,
+    path,
+    ...(ref === '' ? {} : { ref }),
+    ...(at === null ? {} : { digest: parseDigest(at[0].slice(1)) }),
+  };
+}
+
+/** The canonical text: what drafts record, and what compares. */
+export function formatLocation(location: Location): string {
+  if (location.kind === 'registry') return formatReference(location.reference);
+  const { kind, path, ref, digest } = location;
+  return `${kind}:${path}${ref === undefined ? '' : `:${ref}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** What of a location names a manifest in its home: a digest before a tag; `latest` where there is neither. */
+export function nameIn(location: Location): string {
+  if (location.kind !== 'registry') return location.digest ?? location.ref ?? 'latest';
+  return location.reference.digest ?? location.reference.tag ?? 'latest';
+}

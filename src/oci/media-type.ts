@@ -1,0 +1,70 @@
+/**
+ * Media types of image-spec v1.1.1 (media-types.md) and of Docker's image manifest v2, schema 2.
+ * A media type that is not known here is never an error: content of any type may be listed, stored and copied.
+ */
+export const MediaType = {
+  ociIndex: 'application/vnd.oci.image.index.v1+json',
+  ociManifest: 'application/vnd.oci.image.manifest.v1+json',
+  ociConfig: 'application/vnd.oci.image.config.v1+json',
+  ociEmpty: 'application/vnd.oci.empty.v1+json',
+  dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
+  dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
+  dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+} as const;
+
+/** RFC 6838 section 4.2, as image-spec's descriptor.md asks for it: no parameters. */
+const grammar = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+
+export function isMediaType(text: string): boolean {
+  return grammar.test(text);
+}
+
+/** An OCI image index or a Docker manifest list. */
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerList;
+}
+
+/** An image manifest, OCI or Docker schema 2. */
+export function isManifestType(mediaType: string): boolean {
+  return mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
+}
+
+export function isSchema1Type(mediaType: string): boolean {
+  return mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed;
+}
+
+/** The config of a runnable image, from which the platform may be read. */
+export function isImageConfigType(mediaType: string): boolean {
+  return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig;
+}
+
+export function isDockerType(mediaType: string): boolean {
+  return mediaType.startsWith('application/vnd.docker.');
+}
+
+/** A layer that registries do not hold (image-spec v1.1.1 layer.md "Non-Distributable Layers"). */
+export function isForeignLayerType(mediaType: string): boolean {
+  return (
+    mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
+    mediaType.startsWith('application/vnd.docker.image.rootfs.foreign.')
+  );
+}
+
+/**
+ * The one Accept header for manifests. All four types in one line: a registry answers 404 for a type that is not
+ * accepted, and distribution serves the linux/amd64 child of a Docker list to a client that leaves the list type out.
+ */
+export const MANIFEST_ACCEPT = [
+  MediaType.ociIndex,
+  MediaType.dockerList,
+  MediaType.ociManifest,
+  MediaType.dockerManifest,
+].join(', ');
+
+/** A Content-Type header's media type: parameters cut, lower case. */
+export function mediaTypeOfHeader(header: string | undefined): string | undefined {
+  const type = header?.split(';', 1)[0]?.trim().toLowerCase();
+  return type === '' ? undefined : type;
+}

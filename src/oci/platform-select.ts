@@ -1,0 +1,156 @@
+import { normalizePlatform, type Platform } from './platform.ts';
+
+/**
+ * Which entry of a list a client picks, with the preference order of containerd/platforms v1.0.0-rc.4 (`Only`),
+ * which Docker, BuildKit and containerd use: the exact platform first, then what its CPU also runs.
+ */
+
+/** An entry as far as choosing goes; one without a platform fits everybody, and comes last. */
+export interface Selectable {
+  readonly platform?: Platform | undefined;
+}
+
+/** The entry that a client of the wanted platform picks: the same object, or undefined where none fits. */
+export function selectPlatform<T extends Selectable>(entries: readonly T[], wanted: Platform): T | undefined {
+  return rankEntries(entries, wanted)[0];
+}
+
+/** All entries that fit, best first; among equals the order of the list decides. */
+export function rankEntries<T extends Selectable>(entries: readonly T[], wanted: Platform): readonly T[] {
+  const rank = ranker(wanted);
+  return entries
+    .map((entry) => ({ entry, rank: entry.platform ? rank(entry.platform) : Infinity }))
+    .filter((scored): scored is { entry: T; rank: number } => scored.rank !== undefined)
+    .sort(compareRanks)
+    .map(({ entry }) => entry);
+}
+
+function compareRanks(left: { entry: Selectable; rank: number }, right: { entry: Selectable; rank: number }): number {
+  if (left.rank !== right.rank) return left.rank < right.rank ? -1 : 1;
+  return featureCount(right.entry) - featureCount(left.entry);
+}
+
+function featureCount({ platform }: Selectable): number {
+  return platform?.['os.features']?.length ?? 0;
+}
+
+/** Answers how far an entry's platform is from the wanted one: 0 is exact, undefined is no fit. */
+export function ranker(platform: Platform): (entry: Platform) => number | undefined {
+  const wanted = normalizePlatform(platform);
+  const features = new Set(wanted['os.features']);
+  const isWindows = wanted.os === 'windows';
+  const host = isWindows ? windowsVersion(wanted['os.version'] ?? '') : undefined;
+  return (entry) => {
+    const found = normalizePlatform(isWindows ? withoutWin32k(entry) : entry);
+    if (found.os !== wanted.os) return undefined;
+    if (host !== undefined && !runsOnWindows(host, entry['os.version'] ?? '')) return undefined;
+    if (!(found['os.features'] ?? []).every((feature) => features.has(feature))) return undefined;
+    return machineRank(wanted, found);
+  };
+}
+
+/** How far one machine is from another: 0 is the same, more is older or narrower, undefined is no fit. */
+function machineRank(wanted: Platform, found: Platform): number | undefined {
+  const own = wanted.variant ?? '';
+  const other = found.variant ?? '';
+  if (wanted.architecture === 'arm64') return arm64Rank(own, found.architecture, other);
+  if (wanted.architecture === found.architecture && own === other) return 0;
+  if (wanted.architecture === 'amd64') return amd64Rank(own, found.architecture, other);
+  if (wanted.architecture === 'arm' && found.architecture === 'arm') return stepsDown(own, other, 5);
+  return undefined;
+}
+
+function amd64Rank(own: string, architecture: string, other: string): number | undefined {
+  if (architecture === '386') return other === '' ? Number.MAX_SAFE_INTEGER : undefined;
+  return architecture === 'amd64' ? stepsDown(own, other === '' ? 'v1' : other, 1) : undefined;
+}
+
+/** Steps from a variant such as `v8` down to an older one that is not below the floor. */
+function stepsDown(own: string, other: string, floor: number): number | undefined {
+  const from = atoi(own);
+  const to = /^v(?:0|[1-9]\d*)$/.test(other) ? Number(other.slice(1)) : Number.NaN;
+  return from > to && to >= floor ? from - to : undefined;
+}
+
+/** The number in `v3` or `3`, as Go's strconv.Atoi sees it; NaN for other texts. */
+function atoi(variant: string): number {
+  const digits = variant.startsWith('v') ? variant.slice(1) : variant;
+  return /^[+-]?\d+$/.test(digits) ? Number(digits) : Number.NaN;
+}
+
+/** Highest minor of v8 that each minor of v9 also runs; the architecture pairs v9.n with v8.(n+5), up to v8.9. */
+const V8_WITH_V9 = 5;
+const LAST_V8_MINOR = 9;
+const LAST_V9_MINOR = 7;
+
+/** All arm64 variants that a CPU of one variant runs, best first; none for a variant that containerd does not know. */
+function arm64Chain(variant: string): readonly string[] {
+  const match = /^v(?:(8)(?:\.([1-9]))?|(9)(?:\.([1-9]))?)$/.exec(variant === '' ? 'v8' : variant);
+  if (match === null) return [];
+  const isV9 = match[3] !== undefined;
+  const minor = Number(match[2] ?? match[4] ?? 0);
+  if (isV9 && minor > LAST_V9_MINOR) return [];
+  const v8 = isV9 ? Math.min(minor + V8_WITH_V9, LAST_V8_MINOR) : minor;
+  return [...(isV9 ? downFrom(9, minor) : []), ...downFrom(8, v8)];
+}
+
+function downFrom(major: number, minor: number): string[] {
+  return Array.from({ length: minor + 1 }, (_, step) => (step === minor ? `v${major}` : `v${major}.${minor - step}`));
+}
+
+/** 32-bit arm that every known arm64 also runs, best first. */
+const ARM_CHAIN = ['v8', 'v7', 'v6', 'v5'];
+
+function arm64Rank(own: string, architecture: string, other: string): number | undefined {
+  const chain = arm64Chain(own);
+  if (chain.length === 0) return undefined;
+  const found =
+    architecture === 'arm64'
+      ? chain.indexOf(other === '' ? 'v8' : other)
+      : architecture === 'arm' && ARM_CHAIN.includes(other)
+        ? chain.length + ARM_CHAIN.indexOf(other)
+        : -1;
+  return found < 0 ? undefined : found;
+}
+
+/** Windows versions compare by major, minor and build; the revision never matters. */
+interface WindowsVersion {
+  readonly major: number;
+  readonly minor: number;
+  readonly build: number;
+}
+
+const NO_VERSION: WindowsVersion = { major: 0, minor: 0, build: 0 };
+
+function windowsVersion(text: string): WindowsVersion {
+  const [major, minor, build] = text.split('.', 3);
+  if (major === undefined || minor === undefined || build === undefined) return NO_VERSION;
+  const version = { major: uint(major, 255), minor: uint(minor, 255), build: uint(build, 65535) };
+  return Object.values(version).some(Number.isNaN) ? NO_VERSION : version;
+}
+
+function uint(digits: string, max: number): number {
+  const value = /^\d+$/.test(digits) ? Number(digits) : Number.NaN;
+  return value <= max ? value : Number.NaN;
+}
+
+/** Releases from which on a Windows host also runs images of the release before. */
+const LTSC_2022 = 20348;
+const LTSC_2025 = 26100;
+
+/** Whether a Windows host runs an image by process isolation; versions that are not stated fit everything. */
+function runsOnWindows(host: WindowsVersion, image: string): boolean {
+  if (image === '' || (host.major === 0 && host.minor === 0 && host.build === 0)) return true;
+  const { major, minor, build } = windowsVersion(image);
+  if (host.major !== major || host.minor !== minor) return false;
+  if (host.build < LTSC_2022) return host.build === build;
+  const oldest = host.build > LTSC_2025 ? LTSC_2025 : LTSC_2022;
+  return oldest <= build && build <= host.build;
+}
+
+/** Every Windows has win32k as far as matching goes: it is taken out of an image's features, once, as containerd does. */
+function withoutWin32k(platform: Platform): Platform {
+  const features = platform['os.features'] ?? [];
+  const at = features.indexOf('win32k');
+  return at < 0 ? platform : { ...platform, 'os.features': features.toSpliced(at, 1) };
+}

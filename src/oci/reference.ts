@@ -1,0 +1,158 @@
+import { MlistError } from '../errors.ts';
+import { digestFault, type Digest } from './digest.ts';
+
+/**
+ * A name of something in a registry: `domain/path[:tag][@digest]`.
+ * The grammar and the Docker Hub rules are those of distribution/reference v0.6; two things that its grammar lets
+ * through are refused here: a name whose domain comes out empty (`my_host.com/foo`) and a port outside 1-65535.
+ */
+export interface Reference {
+  /** Host with an optional port; `docker.io` for Docker Hub. */
+  readonly domain: string;
+  /** Repository inside the registry, such as `library/ubuntu`. */
+  readonly path: string;
+  readonly tag?: string;
+  readonly digest?: Digest;
+}
+
+const HUB = 'docker.io';
+const HUB_LEGACY = 'index.docker.io';
+const OFFICIAL = 'library/';
+const MAX_PATH = 255;
+
+/** Nothing longer can be a reference: 255 of path, a host, a tag of 128, a sha512 digest. */
+const MAX_LENGTH = 1024;
+
+const label = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
+const domainGrammar = `(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?`;
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const pathGrammar = `${component}(?:/${component})*`;
+const tagGrammar = '\\w[\\w.-]{0,127}';
+const digestGrammar = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
+
+const wholeReference = new RegExp(
+  `^((?:${domainGrammar}/)?${pathGrammar})(?::(${tagGrammar}))?(?:@(${digestGrammar}))?$`,
+);
+const wholeName = new RegExp(`^(?:(${domainGrammar})/)?(${pathGrammar})$`);
+const wholeTag = new RegExp(`^${tagGrammar}$`);
+
+export function isTag(text: string): boolean {
+  return wholeTag.test(text);
+}
+
+const wholePath = new RegExp(`^${pathGrammar}$`);
+
+/** Whether a text is a repository's name inside a registry (distribution-spec v1.1.1 "Pulling manifests"). */
+export function isRepositoryName(text: string): boolean {
+  return text.length <= MAX_PATH && wholePath.test(text);
+}
+
+/**
+ * Reads a reference the way Docker does: `ubuntu` is `docker.io/library/ubuntu`. Nothing is defaulted: no tag is added.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` with the reason.
+ */
+export function parseReference(text: string): Reference {
+  if (text.length > MAX_LENGTH) throw invalid(text, `longer than ${MAX_LENGTH} characters`);
+  if (/^[a-f0-9]{64}$/.test(text)) throw invalid(text, '64 hex digits could be an image ID: name a repository');
+  const { domain, remainder } = splitDomain(text);
+  const colon = remainder.indexOf(':');
+  const remote = colon < 0 ? remainder : remainder.slice(0, colon);
+  if (remote.toLowerCase() !== remote) throw invalid(text, 'a repository name must be lowercase');
+  const match = wholeReference.exec(`${domain}/${remainder}`);
+  if (match === null) throw invalid(text, faultOf(text));
+  return checkedParts(text, match[1] ?? '', match[2], match[3]);
+}
+
+function checkedParts(text: string, name: string, tag: string | undefined, digest: string | undefined): Reference {
+  const [, domain, path] = wholeName.exec(name) ?? [];
+  if (domain === undefined || path === undefined)
+    throw invalid(text, 'the part before the first slash is no host name');
+  if (path.length > MAX_PATH) throw invalid(text, `a repository name has at most ${MAX_PATH} characters`);
+  const port = /:(\d+)$/.exec(domain)?.[1];
+  if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is not within 1-65535`);
+  if (digest !== undefined) checkDigest(text, digest);
+  return {
+    domain,
+    path,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest: digest as Digest }),
+  };
+}
+
+/** Only what go-digest v1.0 can check may stand in a reference, so that every tool reads it alike. */
+function checkDigest(text: string, digest: string): void {
+  if (!/^sha(?:256|384|512):/.test(digest)) throw invalid(text, 'the digest is not of sha256, sha384 or sha512');
+  const fault = digestFault(digest);
+  if (fault !== undefined) throw invalid(text, fault);
+}
+
+function isPort(digits: string): boolean {
+  const port = Number(digits);
+  return port >= 1 && port <= 65535;
+}
+
+/** The first part is a host if nothing else could be meant by it. */
+function splitDomain(text: string): { domain: string; remainder: string } {
+  const slash = text.indexOf('/');
+  if (slash < 0) return { domain: HUB, remainder: OFFICIAL + text };
+  const first = text.slice(0, slash);
+  const rest = text.slice(slash + 1);
+  const isHost = first === 'localhost' || /[.:]/.test(first) || first.toLowerCase() !== first;
+  const domain = !isHost || first === HUB_LEGACY ? HUB : first;
+  const remainder = isHost ? rest : text;
+  const official = domain === HUB && !remainder.includes('/');
+  return { domain, remainder: official ? OFFICIAL + remainder : remainder };
+}
+
+function faultOf(text: string): string {
+  if (text === '') return 'it is empty';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no scheme: leave out everything up to "://"';
+  if (/\s/.test(text)) return 'it holds white space';
+  return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
+}
+
+function invalid(text: string, reason: string): MlistError {
+  return new MlistError(
+    'ERR_MLIST_REFERENCE_INVALID',
+    `invalid reference ${JSON.stringify(text.slice(0, 300))}: ${reason}`,
+  );
+}
+
+/** Adds the tag `latest` where there is neither tag nor digest. */
+export function withDefaultTag(reference: Reference): Reference {
+  return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
+}
+
+/** `domain/path`: the repository, without tag and digest. */
+export function repositoryName(reference: Reference): string {
+  return `${reference.domain}/${reference.path}`;
+}
+
+/** The canonical text: `docker.io/library/ubuntu:22.04`. */
+export function formatReference(reference: Reference): string {
+  return repositoryName(reference) + suffixOf(reference);
+}
+
+/** The short text that people write: `ubuntu:22.04`. */
+export function familiarReference(reference: Reference): string {
+  if (reference.domain !== HUB) return formatReference(reference);
+  const short = reference.path.startsWith(OFFICIAL) ? reference.path.slice(OFFICIAL.length) : reference.path;
+  return (short.includes('/') ? reference.path : short) + suffixOf(reference);
+}
+
+function suffixOf({ tag, digest }: Reference): string {
+  return (tag === undefined ? '' : `:${tag}`) + (digest === undefined ? '' : `@${digest}`);
+}
+
+export function sameRepository(left: Reference, right: Reference): boolean {
+  return left.domain === right.domain && left.path === right.path;
+}
+
+/** The same repository at another tag or digest. */
+export function withDigest({ domain, path }: Reference, digest: Digest): Reference {
+  return { domain, path, digest };
+}
+
+export function withTag({ domain, path }: Reference, tag: string): Reference {
+  return { domain, path, tag };
+}

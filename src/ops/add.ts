@@ -1,0 +1,56 @@
+import type { Draft } from '../draft/draft.ts';
+import { appendSources, mergeSource, type EntryEvent } from '../draft/merge.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import type { Reference } from '../oci/reference.ts';
+import { resolveAll } from './create.ts';
+import { warnOf } from './warn.ts';
+import { chosenList } from './current.ts';
+import type { OnEvent } from './events.ts';
+import type { Homes } from './homes.ts';
+import type { ManifestArgument } from './resolve-source.ts';
+
+export interface AddOptions {
+  readonly workspace: Workspace;
+  readonly homes: Homes;
+  /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
+  readonly keep?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Edited {
+  readonly draft: Draft;
+  readonly list: string;
+  readonly changes: readonly EntryEvent[];
+  readonly changed: boolean;
+}
+
+/** Adds images to a draft; all of them or, where one cannot be read, none. */
+export async function add(
+  list: Reference | undefined,
+  manifests: readonly ManifestArgument[],
+  options: AddOptions,
+): Promise<Edited> {
+  const { workspace, keep = false, signal, onEvent } = options;
+  const name = await chosenList(workspace, list);
+  await workspace.load(name);
+  const resolved = await resolveAll(manifests, options);
+  const changes: EntryEvent[] = [];
+  const { draft, changed } = await workspace.update(
+    name,
+    (before) => {
+      let edited = before;
+      for (const source of resolved) {
+        if (edited === undefined) return undefined;
+        const merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
+        edited = merged.draft;
+        changes.push(...merged.events);
+      }
+      return edited;
+    },
+    { signal },
+  );
+  for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
+  warnOf(draft, onEvent);
+  return { draft, list: name, changes, changed };
+}

@@ -1,0 +1,144 @@
+import { MlistError } from '../errors.ts';
+import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
+import { describeEntry, entriesNamed, fitsShortForm, isOfPlatform, noEntry, shortDigest } from '../draft/select.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import { bareDescriptor } from '../oci/descriptor.ts';
+import { nameIn, type Location } from '../oci/location.ts';
+import { isKnownPort } from '../oci/platform-names.ts';
+import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
+import type { Reference } from '../oci/reference.ts';
+import { chosenList } from './current.ts';
+import type { OnEvent } from './events.ts';
+import type { Homes } from './homes.ts';
+import { warnOf } from './warn.ts';
+
+export interface AnnotateOptions {
+  readonly workspace: Workspace;
+  /** Source, digest or beginning of a digest of the entry; undefined is the short form. */
+  readonly manifest?: string | undefined;
+  /** Selects, never sets. */
+  readonly platform?: Platform | undefined;
+  readonly change: EntryChange;
+  readonly listChange?: Omit<ListChange, 'subject'> | undefined;
+  /** What the list is about; null clears. */
+  readonly subject?: Location | null | undefined;
+  /** Opened only to read the subject. */
+  readonly homes?: (() => Homes | Promise<Homes>) | undefined;
+  /** Refuse platforms that nobody knows instead of warning. */
+  readonly strict?: boolean | undefined;
+  /** Asks somebody which of several entries is meant; undefined is none. Default: nobody is asked. */
+  readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Annotated {
+  readonly draft: Draft;
+  readonly list: string;
+  /** The entry as it is now; undefined where only the list was annotated. */
+  readonly entry?: Entry;
+  readonly changed: boolean;
+}
+
+/**
+ * Sets or clears what the author has to say of an entry, or of the list. No network, but to read a subject.
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates, where nothing is changed
+ */
+export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
+  const { workspace, change, signal, onEvent } = options;
+  const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
+  const name = await chosenList(workspace, list);
+  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
+  let entry: Entry | undefined;
+  const { draft, changed } = await workspace.update(
+    name,
+    (before) => {
+      if (before === undefined) return undefined;
+      const target = chosen === undefined ? undefined : sameEntry(before, chosen);
+      const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
+      entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
+      if (entry !== undefined) checkPlatform(entry, options);
+      return edited;
+    },
+    { signal },
+  );
+  warnOf(draft, onEvent);
+  return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
+}
+
+async function subjectChange({ subject, homes, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
+  if (subject === undefined) return {};
+  if (subject === null) return { subject };
+  const home = (await homes?.())?.source(subject);
+  return home === undefined ? {} : { subject: bareDescriptor(await home.resolve(nameIn(subject), { signal })) };
+}
+
+function hasChange(change: EntryChange): boolean {
+  return Object.values(change).some((member) => member !== undefined);
+}
+
+/** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
+function sameEntry(draft: Draft, chosen: Entry): Entry {
+  const same = draft.entries.filter((entry) => entry.digest === chosen.digest && entry.source === chosen.source);
+  const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
+  const [entry] = exact.length > 0 ? exact : same;
+  if (entry === undefined) throw noEntry(draft, chosen.source);
+  return entry;
+}
+
+async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entry> {
+  const { manifest, platform } = options;
+  const candidates = manifest === undefined ? shortForm(draft, options) : entriesNamed(draft, manifest);
+  const images = candidates.filter((entry) => !isAttestationEntry(entry));
+  const pool = images.length > 0 ? images : candidates;
+  const fitting = platform === undefined ? pool : pool.filter((entry) => isOfPlatform(platformOf(entry), platform));
+  const [only, ...others] = fitting;
+  if (only === undefined) throw noEntry(draft, describeWanted(options));
+  if (others.length === 0) return only;
+  const answer = await options.choose?.(fitting);
+  if (answer === undefined) throw ambiguous(draft, fitting);
+  return answer;
+}
+
+/** Without a manifest: the entry whose platform fits what is given, or the only image there is. */
+function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonly Entry[] {
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const { os, architecture } = change.platform ?? {};
+  if (platform !== undefined || (os == null && architecture == null)) return images;
+  return images.filter((entry) => fitsShortForm(entry, change.platform ?? {}));
+}
+
+function describeWanted({ manifest, platform, change }: AnnotateOptions): string {
+  const wanted = platform === undefined ? undefined : formatPlatform(platform, { all: true });
+  if (manifest !== undefined) return wanted === undefined ? manifest : `${manifest} for ${wanted}`;
+  const { os, architecture, variant } = change.platform ?? {};
+  return `for ${wanted ?? [os ?? '*', architecture ?? '*', ...(variant == null ? [] : [variant])].join('/')}`;
+}
+
+/** The candidates are told as arguments that name exactly one entry each. */
+function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
+  const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
+  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${draft.list} could be meant`, {
+    reference: draft.list,
+    hint: `They are: ${entries.map(describeEntry).join(', ')}.`,
+    candidates: entries.map(
+      (entry) => shortDigest(entry.digest) + (isShared ? ` --platform '${platformText(entry)}'` : ''),
+    ),
+  });
+}
+
+function platformText(entry: Entry): string {
+  const platform = platformOf(entry);
+  return platform === undefined ? '' : formatPlatform(platform, { all: true });
+}
+
+function checkPlatform(entry: Entry, { strict = false }: AnnotateOptions): void {
+  const platform = platformOf(entry);
+  if (!strict || platform === undefined || isAttestationEntry(entry)) return;
+  const { os, architecture } = normalizePlatform(platform);
+  if (isKnownPort(os, architecture)) return;
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `${formatPlatform(platform)} is no platform that is known to exist`, {
+    hint: 'Leave out --strict to set it all the same.',
+  });
+}

@@ -1,0 +1,20 @@
+import { MlistError } from '../errors.ts';
+import { readState } from '../draft/state.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import { parseListName } from '../draft/file.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+
+/**
+ * The list that a command works on: the one named, else the current draft.
+ * @returns the canonical reference
+ * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT`
+ */
+export async function chosenList(workspace: Workspace, list: Reference | undefined): Promise<string> {
+  if (list !== undefined) return formatReference(list);
+  const { current } = await readState(workspace);
+  if (current !== undefined) return formatReference(parseListName(current));
+  throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and no draft is the current one', {
+    path: workspace.folder,
+    hint: 'Name the list, or choose one with "mlist use LIST".',
+  });
+}

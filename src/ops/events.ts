@@ -1,0 +1,14 @@
+import type { EntryEvent } from '../draft/merge.ts';
+import type { TransferEvent } from '../transfer/run.ts';
+
+/** What operations tell while they work. Data only: the words and colours are the reader's. */
+export type OperationEvent =
+  | TransferEvent
+  | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
+  /** Something that the author should know and that stops nothing. */
+  | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
+  /** Where what was read came from. */
+  | { readonly type: 'from'; readonly from: 'draft' | 'registry'; readonly reference: string }
+  | { readonly type: 'note'; readonly message: string };
+
+export type OnEvent = (event: OperationEvent) => void;

@@ -1,0 +1,147 @@
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { isAttestationEntry, platformOf, type Draft, type Format } from '../draft/draft.ts';
+import { parseListName } from '../draft/file.ts';
+import type { EncodedList } from '../draft/list.ts';
+import { checkDraft } from '../draft/rules.ts';
+import { isOfPlatform } from '../draft/select.ts';
+import { readState, updateState, withoutDraft, withPush } from '../draft/state.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { parseLocation } from '../oci/location.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Reference } from '../oci/reference.ts';
+import { hasErrors, refusal } from '../schema/problems.ts';
+import { chosenList } from './current.ts';
+import type { Homes } from './homes.ts';
+import { listBytes } from './list-bytes.ts';
+import { liesIn } from './push-plan.ts';
+import { pushToTarget, type PushedTarget, type PushTargetOptions } from './push-target.ts';
+import { targetsOf, type TargetRepository } from './target.ts';
+
+export interface PushOptions extends PushTargetOptions {
+  readonly workspace: Workspace;
+  /** Further names: `:TAG` of the list's repository, or references. */
+  readonly tags?: readonly string[] | undefined;
+  /** Locations that take the place of the list's own. */
+  readonly to?: readonly string[] | undefined;
+  readonly format?: Format | undefined;
+  /** Platforms that the list must have. */
+  readonly expect?: readonly Platform[] | undefined;
+  readonly allowDuplicates?: boolean | undefined;
+  readonly strict?: boolean | undefined;
+  /** Remove the draft when all is done. */
+  readonly purge?: boolean | undefined;
+  /** The time that is recorded. Default: now. */
+  readonly now?: (() => Date) | undefined;
+}
+
+export interface Pushed {
+  /** Canonical reference of the draft. */
+  readonly list: string;
+  /** Of the list that was pushed, or would be. */
+  readonly descriptor: Descriptor;
+  readonly targets: readonly PushedTarget[];
+  readonly purged: boolean;
+}
+
+/**
+ * Pushes the list that a draft stands for: children that a target lacks, then the list, its tags last.
+ * @throws MlistError before anything is written: `ERR_MLIST_LIST_INVALID` with all problems, `ERR_MLIST_EXPECTATION`,
+ *   `ERR_MLIST_CONFLICT`; later what the registries answer, for all targets that failed
+ */
+export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
+  const { workspace, homes, signal, dryRun = false } = options;
+  const name = await chosenList(workspace, list);
+  const stored = await workspace.load(name);
+  const draft = options.format === undefined ? stored : { ...stored, format: options.format };
+  checkBeforePush(draft, options);
+  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
+  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
+  expectAccess(draft, targets, homes);
+  const state = await readState(workspace);
+  const results = await Promise.allSettled(
+    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
+  );
+  const pushed = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  if (!dryRun) await record(name, encoded, pushed, options);
+  signal?.throwIfAborted();
+  const [first, ...more] = results.flatMap((result) =>
+    result.status === 'rejected' ? [asMlistError(result.reason)] : [],
+  );
+  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  const purged = options.purge === true && !dryRun && (await purge(name, stored, options));
+  if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
+  const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
+  return { list: name, descriptor, targets: pushed, purged };
+}
+
+/** Everything that can be found out without a registry. */
+function checkBeforePush(draft: Draft, { strict, allowDuplicates, expect = [], onEvent }: PushOptions): void {
+  const problems = checkDraft(draft, { strict, allowDuplicates });
+  for (const { severity, rule, pointer, message } of problems) {
+    if (severity === 'warning') onEvent?.({ type: 'warning', rule, pointer, message });
+  }
+  if (hasErrors(problems)) throw refusal(`the list ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const missing = expect.filter((wanted) => !images.some((entry) => isOfPlatform(platformOf(entry), wanted)));
+  if (missing.length === 0) return;
+  const names = missing.map((platform) => formatPlatform(platform, { all: true })).join(', ');
+  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which --expect asks for`, {
+    reference: draft.list,
+    hint: 'Add the missing images, or ask for what the list is to have.',
+  });
+}
+
+/** One token is to serve all repositories that the push will touch. */
+function expectAccess(draft: Draft, targets: readonly TargetRepository[], homes: Homes): void {
+  const elsewhere = draft.entries.filter((entry) => targets.some((target) => !liesIn(entry, target)));
+  const locations = [
+    ...targets.map(({ location }) => ({ location, push: true })),
+    ...elsewhere.map((entry) => ({ location: parseLocation(entry.source), push: false })),
+  ];
+  homes.registries.expect(
+    locations.flatMap(({ location, push }) =>
+      location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
+    ),
+  );
+}
+
+/** Remembers what was pushed where: also what succeeded beside a failure. */
+async function record(
+  name: string,
+  encoded: EncodedList,
+  pushed: readonly PushedTarget[],
+  options: PushOptions,
+): Promise<void> {
+  if (pushed.length === 0) return;
+  const push = { digest: encoded.digest, at: (options.now?.() ?? new Date()).toISOString() };
+  await updateState(options.workspace, (state) =>
+    pushed.reduce((next, { reference }) => withPush(next, name, reference, push), state),
+  );
+}
+
+/** Removes the draft, unless somebody has edited it meanwhile. */
+async function purge(name: string, stored: Draft, { workspace, signal, onEvent }: PushOptions): Promise<boolean> {
+  const removed = await workspace.remove(name, stored, { signal });
+  if (removed) await updateState(workspace, (state) => withoutDraft(state, name));
+  else onEvent?.({ type: 'warning', message: `the draft ${name} was edited during the push, and is kept` });
+  return removed;
+}
+
+/** A draft of a remote list stands, after it was pushed there, on what it pushed. */
+async function rebase(
+  stored: Draft,
+  encoded: EncodedList,
+  pushed: readonly PushedTarget[],
+  options: PushOptions,
+): Promise<void> {
+  const { base } = stored;
+  if (base === undefined || base.digest === encoded.digest || !pushed.some(({ reference }) => reference === base.ref))
+    return;
+  await options.homes.cache.put(encoded.bytes);
+  await options.workspace.update(
+    stored.list,
+    (draft) => (draft?.base?.digest === base.digest ? { ...draft, base: { ...base, digest: encoded.digest } } : draft),
+    { signal: options.signal },
+  );
+}

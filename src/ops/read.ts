@@ -1,0 +1,134 @@
+import { MlistError } from '../errors.ts';
+import type { BlobCache } from '../content/cache.ts';
+import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
+import type { EncodedList } from '../draft/list.ts';
+import { entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import type { Content } from '../oci/content.ts';
+import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
+import { formatLocation, nameIn, parseLocation, type Location } from '../oci/location.ts';
+import { isIndexType } from '../oci/media-type.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { formatReference, withDefaultTag } from '../oci/reference.ts';
+import { readIndex } from '../schema/document.ts';
+import { chosenList } from './current.ts';
+import type { OnEvent } from './events.ts';
+import type { Homes } from './homes.ts';
+import { listBytes } from './list-bytes.ts';
+
+/** Reading what a command is to show: a draft where there is one of that name, else what lies in a registry. */
+export interface ReadOptions {
+  readonly workspace: Workspace;
+  readonly cache: BlobCache;
+  /** Opened only where something must be fetched. */
+  readonly homes: () => Homes | Promise<Homes>;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/** What was found under a name, and where. */
+export type Found =
+  | { readonly from: 'draft'; readonly reference: string; readonly draft: Draft; readonly list: EncodedList }
+  | { readonly from: 'registry'; readonly reference: string; readonly location: Location; readonly content: Content };
+
+/** @param name - as typed; undefined is the current draft */
+export async function find(name: string | undefined, options: ReadOptions): Promise<Found> {
+  const found = await findDraft(name, options);
+  if (found !== undefined) return told(found, options);
+  const location = parseLocation(name ?? '');
+  const home = (await options.homes()).source(location);
+  const content = await home.fetchManifest(nameIn(location), { signal: options.signal });
+  return told({ from: 'registry', reference: formatLocation(location), location, content }, options);
+}
+
+function told(found: Found, { onEvent }: ReadOptions): Found {
+  onEvent?.({ type: 'from', from: found.from, reference: found.reference });
+  return found;
+}
+
+/** The draft of that name; undefined where there is none, or where the name can only be something else. */
+export async function findDraft(
+  name: string | undefined,
+  options: ReadOptions,
+): Promise<Extract<Found, { from: 'draft' }> | undefined> {
+  const list = await draftName(name, options.workspace);
+  if (list === undefined) return undefined;
+  const draft = name === undefined ? await options.workspace.load(list) : await options.workspace.find(list);
+  return draft && { from: 'draft', reference: list, draft, list: await listBytes(draft, options) };
+}
+
+/** The list that a name would be as a draft. */
+export async function draftName(name: string | undefined, workspace: Workspace): Promise<string | undefined> {
+  if (name === undefined) return chosenList(workspace, undefined);
+  const location = parseLocation(name);
+  if (location.kind !== 'registry' || location.explicit || location.reference.digest !== undefined) return undefined;
+  return formatReference(withDefaultTag(location.reference));
+}
+
+/** The exact bytes of what was found, with its type, digest and size. */
+export function contentOf(found: Found): Content {
+  if (found.from === 'registry') return found.content;
+  const { mediaType, digest, bytes } = found.list;
+  return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+}
+
+/** What of a list is meant: one manifest of it. */
+export interface ChildChoice {
+  readonly manifest?: string | undefined;
+  readonly platform?: Platform | undefined;
+}
+
+/** A manifest in a list, with the place that it can be read from. */
+export interface Child {
+  readonly source: string;
+  readonly descriptor: Descriptor;
+}
+
+/** The manifests of a list that a choice means; all where nothing is chosen. */
+export function childrenOf(found: Found, { manifest, platform }: ChildChoice): readonly Child[] {
+  const all = found.from === 'draft' ? draftChildren(found.draft, manifest) : remoteChildren(found, manifest);
+  const chosen =
+    platform === undefined
+      ? all
+      : all.filter(({ descriptor }) => !isAttestation(descriptor) && isOfPlatform(descriptor.platform, platform));
+  if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
+  const wanted = [manifest, platform && `for ${formatPlatform(platform, { all: true })}`].filter(Boolean).join(' ');
+  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}`, {
+    reference: found.reference,
+  });
+}
+
+function draftChildren(draft: Draft, manifest: string | undefined): readonly Child[] {
+  const entries = manifest === undefined ? draft.entries : entriesNamed(draft, manifest);
+  if (manifest !== undefined && entries.length === 0) throw noEntry(draft, manifest);
+  const images = entries.filter((entry) => manifest === undefined || !isAttestationEntry(entry));
+  return (images.length > 0 ? images : entries).map((entry) => ({
+    source: entry.source,
+    descriptor: descriptorOf(entry),
+  }));
+}
+
+function remoteChildren(found: Extract<Found, { from: 'registry' }>, manifest: string | undefined): readonly Child[] {
+  const { reference, content } = found;
+  if (!isIndexType(content.descriptor.mediaType)) {
+    throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${reference} is a single image, not a list`, { reference });
+  }
+  const { manifests } = readIndex(content.bytes, content.descriptor.mediaType, reference);
+  const digest = manifest?.slice(manifest.lastIndexOf('@') + 1) ?? '';
+  const prefix = digest.includes(':') ? digest : `sha256:${digest}`;
+  return manifests
+    .filter((descriptor) => manifest === undefined || (digest.length >= 8 && descriptor.digest.startsWith(prefix)))
+    .map((descriptor) => ({ source: reference, descriptor }));
+}
+
+/** Reads one manifest of a list: what was kept of it, else where it lies. */
+export async function readChild(
+  { source, descriptor }: Child,
+  { cache, homes, signal }: ReadOptions,
+): Promise<Content> {
+  const known = await cache.get(descriptor.digest);
+  if (known !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: known };
+  return (await homes())
+    .source(parseLocation(source))
+    .fetchManifest(descriptor.digest, { expected: descriptor, signal });
+}

@@ -1,0 +1,84 @@
+import { MlistError } from '../errors.ts';
+import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { removeEntries } from '../draft/edit.ts';
+import { describeEntry, entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Reference } from '../oci/reference.ts';
+import { chosenList } from './current.ts';
+import type { OnEvent } from './events.ts';
+
+export interface RemoveOptions {
+  readonly workspace: Workspace;
+  /** Take out the images of this platform; together with a manifest only that one's. */
+  readonly platform?: Platform | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Removed {
+  readonly draft: Draft;
+  readonly list: string;
+  readonly removed: readonly Entry[];
+}
+
+/**
+ * Takes entries out of a draft, and with an image its attestations.
+ * @param manifests - sources, digests or beginnings of digests
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` where one means nothing in the list
+ */
+export async function remove(
+  list: Reference | undefined,
+  manifests: readonly string[],
+  options: RemoveOptions,
+): Promise<Removed> {
+  const { workspace, platform, signal, onEvent } = options;
+  const name = await chosenList(workspace, list);
+  let removed: readonly Entry[] = [];
+  const { draft } = await workspace.update(
+    name,
+    (before) => {
+      if (before === undefined) return undefined;
+      const edited = removeEntries(before, chosenEntries(before, manifests, platform));
+      removed = before.entries.filter((entry) => !edited.entries.includes(entry));
+      return edited;
+    },
+    { signal },
+  );
+  for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
+  return { draft, list: name, removed };
+}
+
+function chosenEntries(draft: Draft, manifests: readonly string[], platform: Platform | undefined): readonly Entry[] {
+  if (manifests.length === 0) return ofPlatform(draft, draft.entries, platform, '');
+  return manifests.flatMap((manifest) => {
+    const named = entriesNamed(draft, manifest);
+    if (named.length === 0) throw noEntry(draft, manifest);
+    return platform === undefined
+      ? unambiguous(draft, manifest, named)
+      : ofPlatform(draft, named, platform, `of ${manifest} `);
+  });
+}
+
+function ofPlatform(
+  draft: Draft,
+  entries: readonly Entry[],
+  platform: Platform | undefined,
+  of: string,
+): readonly Entry[] {
+  if (platform === undefined) return [];
+  const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
+  if (found.length === 0) throw noEntry(draft, `${of}for ${formatPlatform(platform, { all: true })}`);
+  return found;
+}
+
+/** A source may stand for many entries, and all go; a digest's beginning must mean one manifest. */
+function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): readonly Entry[] {
+  const isPrefix =
+    named.every((entry) => entry.digest.includes(manifest)) && new Set(named.map((entry) => entry.digest)).size > 1;
+  if (!isPrefix) return named;
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is the beginning of several digests in ${draft.list}`, {
+    reference: draft.list,
+    hint: `Write more of the digest: ${named.map(describeEntry).join(', ')}.`,
+  });
+}

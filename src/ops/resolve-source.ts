@@ -1,0 +1,197 @@
+import { MlistError } from '../errors.ts';
+import { describeEntry, isOfPlatform } from '../draft/select.ts';
+import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
+import type { ResolvedSource } from '../draft/merge.ts';
+import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
+import type { Content, ContentSource } from '../oci/content.ts';
+import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
+import { isDigest } from '../oci/digest.ts';
+import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
+import { formatLocation, nameIn, type Location } from '../oci/location.ts';
+import { platformOfConfig, type Index } from '../oci/manifest.ts';
+import { isImageConfigType, isManifestType } from '../oci/media-type.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { readImageConfig, readImageManifest, readManifest } from '../schema/document.ts';
+import type { Homes } from './homes.ts';
+
+/** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
+
+/** One MANIFEST argument. */
+export interface ManifestArgument {
+  readonly location: Location;
+  /** `=PLATFORM`: what the author says it runs on. */
+  readonly platform?: Platform | undefined;
+  /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
+  readonly described?: Descriptor | undefined;
+}
+
+export interface ResolveOptions {
+  readonly homes: Homes;
+  /** Only these of an index's images; all where none is named. */
+  readonly platforms?: readonly Platform[] | undefined;
+  readonly attestations?: 'keep' | 'drop' | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A source with its entries, and the index that it was, if it was one. */
+export interface Resolved extends ResolvedSource {
+  readonly index?: { readonly document: Index; readonly content: Content };
+}
+
+/** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
+export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
+  const { location, described } = argument;
+  const home = options.homes.source(location);
+  const source = formatLocation(location);
+  const content = await home.fetchManifest(nameIn(location), { expected: described, signal: options.signal });
+  const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
+  await options.homes.cache.put(content.bytes);
+  if ('manifests' in manifest) return resolveIndex(argument, { document: manifest, content }, home, options);
+  const members = entryMembers(described ?? content.descriptor);
+  const entry = await completeEntry({ source, ...members }, content, home, options);
+  return { source, entries: [withArgument(entry, argument)] };
+}
+
+/** What a descriptor says already is not asked for again. */
+async function completeEntry(
+  entry: Entry,
+  content: Content,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Entry> {
+  return entry.detected === undefined && !isAttestationEntry(entry) ? imageEntry(entry, content, home, options) : entry;
+}
+
+/** Completes the entry of an image with what its config states. */
+async function imageEntry(
+  entry: Entry,
+  content: Content,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Entry> {
+  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
+  const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
+  if (!isImageConfigType(config.mediaType)) return { ...entry, ...artifact };
+  const bytes =
+    (await options.homes.cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
+  await options.homes.cache.put(bytes);
+  const detected = platformOfConfig(readImageConfig(bytes, `the config of ${entry.source}`));
+  return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
+}
+
+async function resolveIndex(
+  argument: ManifestArgument,
+  index: { readonly document: Index; readonly content: Content },
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const source = formatLocation(argument.location);
+  const via = index.content.descriptor.digest;
+  const entries = await Promise.all(
+    index.document.manifests.map((descriptor) =>
+      indexEntry({ source, via, ...entryMembers(descriptor) }, home, options),
+    ),
+  );
+  const wanted = options.platforms ?? [];
+  const kept = wanted.length === 0 ? entries : keepImages(entries, (entry) => passes(entry, wanted));
+  const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
+  return { source, index, entries: applyToOnlyImage(chosen, argument) };
+}
+
+/** Entries without a platform fit everybody, so that no filter takes them out. */
+function passes(entry: Entry, wanted: readonly Platform[]): boolean {
+  const platform = platformOf(entry);
+  return platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
+}
+
+/** The members of an entry that come from a descriptor, word for word. */
+function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
+  const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
+  const attests = attestedDigest(descriptor);
+  const extra = unknownMembers(descriptor, descriptorMembers);
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(platform === undefined ? {} : { detected: platform }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(urls === undefined ? {} : { urls }),
+    ...(data === undefined ? {} : { data }),
+    ...(attests === undefined || !isDigest(attests) ? {} : { attests }),
+    ...(extra === undefined ? {} : { extra }),
+  };
+}
+
+const descriptorMembers = ['mediaType', 'digest', 'size', 'platform', 'annotations', 'artifactType', 'urls', 'data'];
+
+/** Members that mlist does not know, in their order; undefined where there are none. */
+export function unknownMembers(document: object, known: readonly string[]): JsonObject | undefined {
+  const names = memberNames(document).filter((name) => !known.includes(name));
+  return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));
+}
+
+/** An image that its index says nothing of is read, so that nobody has to guess. */
+async function indexEntry(entry: Entry, home: ContentSource, options: ResolveOptions): Promise<Entry> {
+  const isSilent = entry.detected === undefined && entry.artifactType === undefined && !isAttestationEntry(entry);
+  if (!isSilent || !isManifestType(entry.mediaType)) return entry;
+  const { signal } = options;
+  const content = await home.fetchManifest(entry.digest, { expected: entry, signal });
+  await options.homes.cache.put(content.bytes);
+  return imageEntry(entry, content, home, options);
+}
+
+/** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
+function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
+  if (argument.platform === undefined) return entries;
+  const images = entries.filter((entry) => !isAttestationEntry(entry));
+  const [only, ...more] = images;
+  if (only === undefined || more.length > 0) {
+    throw new MlistError(
+      'ERR_MLIST_AMBIGUOUS',
+      `${formatLocation(argument.location)} is an index of ${images.length} images: a platform cannot be set for all`,
+      {
+        hint: 'Set it with "mlist annotate", or name one image by its digest.',
+        candidates: images.map(describeEntry),
+      },
+    );
+  }
+  return entries.map((entry) => (entry === only ? withArgument(entry, argument) : entry));
+}
+
+/** The entry with the platform that the author said over what it states itself. */
+function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
+  return platform === undefined ? entry : changeEntry(entry, platformChange(platform, entry));
+}
+
+/** A platform that the author writes out replaces what was detected; a version or feature of the same os stays. */
+function platformChange(said: Platform, { detected }: Entry): EntryChange {
+  const isOtherOs = detected?.os !== said.os;
+  const version = said['os.version'] ?? (isOtherOs ? null : undefined);
+  const features = said['os.features'];
+  return {
+    platform: {
+      os: said.os,
+      architecture: said.architecture,
+      variant: said.variant ?? null,
+      ...(version === undefined ? {} : { 'os.version': version }),
+    },
+    ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
+  };
+}
+
+/** Every platform that was asked for must have been found somewhere. */
+export function requirePlatforms(wanted: readonly Platform[], entries: readonly Entry[], where: string): void {
+  const missing = wanted.filter((one) => !entries.some((entry) => isOfPlatform(platformOf(entry), one)));
+  if (missing.length === 0) return;
+  const there = entries
+    .flatMap((entry) => platformOf(entry) ?? [])
+    .map((platform) => formatPlatform(platform, { all: true }));
+  throw new MlistError(
+    'ERR_MLIST_PLATFORM_NOT_FOUND',
+    `${where} has no image for ${missing.map((one) => formatPlatform(one, { all: true })).join(', ')}`,
+    {
+      hint: there.length === 0 ? undefined : `There are: ${[...new Set(there)].join(', ')}.`,
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import { MlistError } from '../errors.ts';
+import { parseLocation, type Location } from '../oci/location.ts';
+import { formatReference, isTag, repositoryName, withTag, type Reference } from '../oci/reference.ts';
+
+/** Where a list is to go: repositories, and the tags in each. */
+export interface TargetRepository {
+  readonly location: Location;
+  /** Registry and repository, or the path of a layout. */
+  readonly key: string;
+  readonly tags: readonly string[];
+}
+
+/**
+ * The targets of a push.
+ * @param list - where the draft goes by itself
+ * @param tags - further names: `:v1` is a tag of the list's repository, anything else a reference
+ * @param to - locations that take the place of the list's own
+ * @throws MlistError `ERR_MLIST_USAGE` for a bare word, which could be either
+ */
+export function targetsOf(
+  list: Reference,
+  tags: readonly string[],
+  to: readonly string[],
+): readonly TargetRepository[] {
+  const own: readonly Location[] =
+    to.length === 0 ? [{ kind: 'registry', reference: list, explicit: true }] : to.map(parseTarget);
+  const further = tags.map((tag) => parseTag(list, tag));
+  const grouped = new Map<string, { location: Location; tags: Set<string> }>();
+  for (const location of [...own, ...further]) {
+    const key = keyOf(location);
+    const group = grouped.get(key) ?? { location, tags: new Set<string>() };
+    group.tags.add(tagOf(location));
+    grouped.set(key, group);
+  }
+  return [...grouped].map(([key, group]) => ({ location: group.location, key, tags: [...group.tags] }));
+}
+
+function parseTag(list: Reference, text: string): Location {
+  if (text.startsWith(':') && isTag(text.slice(1))) {
+    return { kind: 'registry', reference: withTag(list, text.slice(1)), explicit: true };
+  }
+  if (!/[/:]/.test(text)) {
+    throw new MlistError('ERR_MLIST_USAGE', `--tag ${text} could be a tag or a repository`, {
+      hint: `Write --tag :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
+    });
+  }
+  return parseTarget(text);
+}
+
+function parseTarget(text: string): Location {
+  const location = parseLocation(text);
+  const digest = location.kind === 'registry' ? location.reference.digest : location.digest;
+  if (digest === undefined) return location;
+  throw new MlistError('ERR_MLIST_USAGE', `a list is pushed to a tag, not to a digest: ${text}`);
+}
+
+function keyOf(location: Location): string {
+  return location.kind === 'registry' ? repositoryName(location.reference) : `${location.kind}:${location.path}`;
+}
+
+function tagOf(location: Location): string {
+  return (location.kind === 'registry' ? location.reference.tag : location.ref) ?? 'latest';
+}
+
+/** The name of one target for people and for the record of pushes. */
+export function targetName({ location, key }: TargetRepository, tag: string): string {
+  return location.kind === 'registry' ? formatReference(withTag(location.reference, tag)) : `${key}:${tag}`;
+}

@@ -1,0 +1,21 @@
+import type { Draft } from '../draft/draft.ts';
+import { checkDraft } from '../draft/rules.ts';
+import type { OnEvent } from './events.ts';
+
+/** Warnings that matter while a list is being made; `validate` tells the others too. */
+const worthSaying = new Set([
+  'E-DUP-PLATFORM',
+  'E-DUP-DIGEST',
+  'E-PLAT-MISSING',
+  'W-PLAT-UNKNOWN',
+  'W-WIN-OSVER',
+  'W-NESTED',
+  'W-ATT-ORPHAN',
+]);
+
+/** Says what is wrong with a draft, without refusing it: it can still be mended before it is pushed. */
+export function warnOf(draft: Draft, onEvent: OnEvent | undefined): void {
+  for (const { rule, severity, pointer, message } of checkDraft(draft)) {
+    if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
+  }
+}

@@ -1,0 +1,181 @@
+import type { Problem } from '../errors.ts';
+import { isJsonObject, type Json, type JsonObject } from '../oci/json.ts';
+import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
+import { kindOf, type ImageConfig, type ImageManifest, type Index, type Manifest } from '../oci/manifest.ts';
+import { isImageConfigType, isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
+import { checkSchema, type Validator } from './check.ts';
+import descriptorAll from './compiled/descriptor-all.ts';
+import descriptorFirst from './compiled/descriptor-first.ts';
+import listAll from './compiled/docker-manifest-list-all.ts';
+import listFirst from './compiled/docker-manifest-list-first.ts';
+import configAll from './compiled/image-config-all.ts';
+import configFirst from './compiled/image-config-first.ts';
+import indexAll from './compiled/image-index-all.ts';
+import indexFirst from './compiled/image-index-first.ts';
+import manifestAll from './compiled/image-manifest-all.ts';
+import manifestFirst from './compiled/image-manifest-first.ts';
+import { checkList, type RuleOptions } from './list-rules.ts';
+import { checkManifest } from './manifest-rules.ts';
+import { checkNames, shapes } from './names.ts';
+import { capped, error, hasErrors, refusal, warning } from './problems.ts';
+
+const descriptorValidator: Validator = { first: descriptorFirst, all: descriptorAll };
+const listValidator: Validator = { first: listFirst, all: listAll };
+const configValidator: Validator = { first: configFirst, all: configAll };
+const indexValidator: Validator = { first: indexFirst, all: indexAll };
+const manifestValidator: Validator = { first: manifestFirst, all: manifestAll };
+
+export interface ValidateOptions extends RuleOptions {
+  /** What the document is said to be, by its descriptor or its server; default: decided from the document. */
+  readonly mediaType?: string | undefined;
+}
+
+export interface Report {
+  /** In the order of the document as far as possible; errors and warnings; at most 100. */
+  readonly problems: readonly Problem[];
+}
+
+const DESCRIPTOR_TYPE = 'application/vnd.oci.descriptor.v1+json';
+
+/** From here on a list comes close to what registries take (spec.md 2.9, E-SIZE4M). */
+const LARGE_BYTES = 3.5 * 1024 * 1024;
+const LARGE_ENTRIES = 5_000;
+
+/**
+ * Checks a document against its schema and against the rules that need no registry (docs/rules.md): an image index, a
+ * manifest list, an image manifest, an image config or a descriptor. Never throws for what the bytes hold.
+ */
+export function validateDocument(bytes: Uint8Array, options: ValidateOptions = {}): Report {
+  const { value, values, problems } = readJson(bytes);
+  if (value === undefined) return { problems };
+  if (!isJsonObject(value)) return { problems: [...problems, error('E-TYPE', '', 'the document is no JSON object')] };
+  const found = [...problems, ...checkObject(value, values, options), ...sizeProblems(bytes, value)];
+  return { problems: capped(found) };
+}
+
+function sizeProblems(bytes: Uint8Array, document: JsonObject): readonly Problem[] {
+  const entries = Array.isArray(document['manifests']) ? document['manifests'].length : 0;
+  if (bytes.length <= LARGE_BYTES && entries <= LARGE_ENTRIES) return [];
+  const message = `close to what registries take: ${bytes.length} bytes of ${MAX_DOCUMENT_BYTES}, ${entries} entries`;
+  return [warning('E-SIZE4M', '', message)];
+}
+
+function checkObject(document: JsonObject, values: number, options: ValidateOptions): readonly Problem[] {
+  const { mediaType } = options;
+  if (mediaType === DESCRIPTOR_TYPE || (mediaType === undefined && looksLikeDescriptor(document))) {
+    return [...checkSchema(descriptorValidator, document, values), ...checkNames(document, shapes.descriptor)];
+  }
+  if (mediaType === undefined ? looksLikeConfig(document) : isImageConfigType(mediaType)) {
+    return [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
+  }
+  if (mediaType !== undefined && !isIndexType(mediaType) && !isManifestType(mediaType) && !('manifests' in document)) {
+    return [warning('E-TYPE', '/mediaType', `${mediaType} is not known here: only its JSON was checked`)];
+  }
+  const { problems, manifest } = checkManifestShape(document, values, mediaType);
+  if (manifest === undefined || hasErrors(problems)) return problems;
+  return [...problems, ...rulesOf(manifest, options)];
+}
+
+function rulesOf(manifest: Manifest, options: RuleOptions): Iterable<Problem> {
+  return isIndex(manifest) ? checkList(manifest, options) : checkManifest(manifest);
+}
+
+function isIndex(manifest: Manifest): manifest is Index {
+  return 'manifests' in manifest;
+}
+
+function looksLikeConfig(document: JsonObject): boolean {
+  return 'architecture' in document && 'os' in document && !('schemaVersion' in document);
+}
+
+function looksLikeDescriptor(document: JsonObject): boolean {
+  return 'digest' in document && 'size' in document && !('schemaVersion' in document);
+}
+
+interface Shaped {
+  readonly problems: readonly Problem[];
+  /** There as far as the type could be told; only to be trusted where no problem is an error. */
+  readonly manifest?: Manifest;
+}
+
+const validators: Readonly<Record<Manifest['mediaType'], Validator>> = {
+  [MediaType.ociIndex]: indexValidator,
+  [MediaType.dockerList]: listValidator,
+  [MediaType.ociManifest]: manifestValidator,
+  [MediaType.dockerManifest]: manifestValidator,
+};
+
+function checkManifestShape(document: JsonObject, values: number, said: string | undefined): Shaped {
+  const kind = kindOf(document, said);
+  const names = checkNames(document, shapes.manifest);
+  if (kind.fault !== undefined) {
+    const pointer = kind.rule === 'E-TYPE' && 'mediaType' in document ? '/mediaType' : '';
+    return { problems: [error(kind.rule, pointer, kind.fault), ...names] };
+  }
+  const absent =
+    document['mediaType'] === undefined ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : [];
+  const problems = [...checkSchema(validators[kind.mediaType], document, values), ...names, ...absent];
+  return { problems, manifest: { ...(document as unknown as Manifest), mediaType: kind.mediaType } as Manifest };
+}
+
+/**
+ * Reads a manifest that came from elsewhere: strict JSON, one meaning, right shape. The rules about its content are
+ * not applied: what is listed elsewhere may be odd and must still be readable.
+ * @param said - media type that the descriptor or the server announced
+ * @param subject - what the document is, for the error
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function readManifest(bytes: Uint8Array, said: string | undefined, subject: string): Manifest {
+  const { document, values } = readObject(bytes, subject);
+  const { manifest, problems } = checkManifestShape(document, values, said);
+  if (manifest === undefined || hasErrors(problems)) throw refusal(subject, problems);
+  return manifest;
+}
+
+/**
+ * The media type of a manifest that came without one that is known.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is no manifest
+ */
+export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['mediaType'] {
+  const kind = kindOf(readObject(bytes, subject).document);
+  if (kind.fault !== undefined) throw refusal(subject, [error(kind.rule, '', kind.fault)]);
+  return kind.mediaType;
+}
+
+/** Reads an index or a list. */
+export function readIndex(bytes: Uint8Array, said: string | undefined, subject: string): Index {
+  const manifest = readManifest(bytes, said, subject);
+  if (!isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a single image, not a list')]);
+  return manifest;
+}
+
+/** Reads an image manifest. */
+export function readImageManifest(bytes: Uint8Array, said: string | undefined, subject: string): ImageManifest {
+  const manifest = readManifest(bytes, said, subject);
+  if (isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a list, not a single image')]);
+  return manifest;
+}
+
+/** What is wrong with a descriptor that came by itself. */
+export function checkDescriptor(value: Json): readonly Problem[] {
+  return [...checkSchema(descriptorValidator, value, 0), ...checkNames(value, shapes.descriptor)];
+}
+
+/** Reads an image's config, as far as the platform goes. */
+export function readImageConfig(bytes: Uint8Array, subject: string): ImageConfig {
+  const { document, values } = readObject(bytes, subject);
+  const problems = [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
+  if (hasErrors(problems)) throw refusal(subject, problems);
+  return document as unknown as ImageConfig;
+}
+
+function readObject(bytes: Uint8Array, subject: string): { readonly document: JsonObject; readonly values: number } {
+  const { value, values, problems } = readJson(bytes);
+  if (value === undefined || problems.length > 0) throw refusal(subject, problems);
+  return { document: requireObject(value, subject), values };
+}
+
+function requireObject(value: Json, subject: string): JsonObject {
+  if (isJsonObject(value)) return value;
+  throw refusal(subject, [error('E-TYPE', '', 'it is no JSON object')]);
+}

@@ -1,0 +1,130 @@
+import type { Problem } from '../errors.ts';
+import { AnnotationKey, isAttestation, type Descriptor } from '../oci/descriptor.ts';
+import type { Index } from '../oci/manifest.ts';
+import { isImageConfigType, isIndexType, MediaType } from '../oci/media-type.ts';
+import { isKnownPort } from '../oci/platform-names.ts';
+import { formatPlatform, isUnknownPlatform, normalizePlatform, platformKey, type Platform } from '../oci/platform.ts';
+import { pointerTo } from '../oci/pointer.ts';
+import { error, warning } from './problems.ts';
+
+/** The rules about the platforms of a list's images. */
+
+interface Options {
+  readonly strict?: boolean | undefined;
+  readonly allowDuplicates?: boolean | undefined;
+}
+
+/** Something that a client may run: no attestation, no artifact, no index. */
+export function isImage(entry: Descriptor): boolean {
+  if (isAttestation(entry) || isIndexType(entry.mediaType) || isUnknownPlatform(entry.platform)) return false;
+  return entry.artifactType === undefined || isImageConfigType(entry.artifactType);
+}
+
+interface Placed {
+  readonly at: number;
+  readonly entry: Descriptor;
+  readonly platform: Platform;
+}
+
+/** The images of a list that have a platform, with their places. */
+function images({ manifests }: Index): readonly Placed[] {
+  return manifests.flatMap((entry, at) =>
+    entry.platform !== undefined && isImage(entry) ? [{ at, entry, platform: entry.platform }] : [],
+  );
+}
+
+export const platformRules = [missing, unknown, duplicate, shadowed, variant, windowsVersion] as const;
+
+function* missing(list: Index): Iterable<Problem> {
+  const isDocker = list.mediaType === MediaType.dockerList;
+  for (const [at, entry] of list.manifests.entries()) {
+    if (!isImage(entry) || (entry.platform?.os && entry.platform.architecture)) continue;
+    const pointer = pointerTo('manifests', at, ...(entry.platform === undefined ? [] : ['platform']));
+    const message = 'an image without operating system and architecture';
+    yield isDocker ? error('E-PLAT-MISSING', pointer, message) : warning('E-PLAT-MISSING', pointer, message);
+  }
+}
+
+function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
+  for (const { at, platform } of images(list)) {
+    const normal = normalizePlatform(platform);
+    if (normal.os === '' || normal.architecture === '' || isKnownPort(normal.os, normal.architecture)) continue;
+    const pointer = pointerTo('manifests', at, 'platform');
+    const message = `${formatPlatform(platform)} is no platform that is known to exist`;
+    yield strict ? error('W-PLAT-UNKNOWN', pointer, message) : warning('W-PLAT-UNKNOWN', pointer, message);
+  }
+}
+
+/** Two images for one platform. Pairs that are meant (a zstd twin) differ in the annotation that says so. */
+function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
+  const first = new Map<string, Placed>();
+  for (const placed of images(list)) {
+    const { at, entry, platform } = placed;
+    const key = platformKey(platform) + (entry.annotations?.[AnnotationKey.zstd] ?? '');
+    const before = first.get(key);
+    if (before === undefined) {
+      first.set(key, placed);
+    } else if (before.entry.digest !== entry.digest) {
+      const pointer = pointerTo('manifests', at, 'platform');
+      const spelled = rawKey(platform) === rawKey(before.platform) ? '' : ', spelled otherwise';
+      const message = `a second image for ${formatPlatform(platform, { all: true })}, as entry ${before.at}${spelled}`;
+      const harmless = allowDuplicates || spelled !== '';
+      yield harmless ? warning('E-DUP-PLATFORM', pointer, message) : error('E-DUP-PLATFORM', pointer, message);
+    }
+  }
+}
+
+function rawKey({ os, architecture, variant = '' }: Platform): string {
+  return [os, architecture, variant].join('/');
+}
+
+/** Clients that take the first entry of their os and architecture never get to a more special one behind it. */
+function* shadowed(list: Index): Iterable<Problem> {
+  const general = new Map<string, Placed>();
+  for (const placed of images(list)) {
+    const { os, architecture, variant = '', 'os.version': version = '' } = normalizePlatform(placed.platform);
+    const key = `${os}/${architecture}`;
+    const before = general.get(key);
+    const isSpecial = version !== '' || (variant !== '' && architecture !== 'arm');
+    if (before !== undefined && isSpecial) {
+      const message = `clients that take the first match get entry ${before.at} instead: list the more special entry first`;
+      yield warning('W-SHADOW', pointerTo('manifests', placed.at, 'platform'), message);
+    } else if (!isSpecial && (architecture !== 'arm' || placed.platform.variant === undefined)) {
+      general.set(key, before ?? placed);
+    }
+  }
+}
+
+const WITH_VARIANTS = new Set(['amd64', 'arm', 'arm64']);
+
+function* variant(list: Index): Iterable<Problem> {
+  const placed = images(list);
+  const plain = new Set(
+    placed
+      .filter(({ platform }) => !normalizePlatform(platform).variant)
+      .map(({ platform }) => rawKey(normalizePlatform(platform))),
+  );
+  for (const { at, platform } of placed) {
+    const { os, architecture, variant: own } = normalizePlatform(platform);
+    if (own === undefined) continue;
+    const pointer = pointerTo('manifests', at, 'platform', 'variant');
+    if (!WITH_VARIANTS.has(architecture)) {
+      yield warning('W-VARIANT', pointer, `hosts of ${architecture} state no variant, so that none picks this image`);
+    } else if (architecture === 'amd64' && !plain.has(rawKey({ os, architecture }))) {
+      yield warning('W-VARIANT', pointer, `without an entry for plain ${os}/amd64 many clients find no image`);
+    }
+  }
+}
+
+function* windowsVersion(list: Index): Iterable<Problem> {
+  for (const { at, platform } of images(list)) {
+    if (platform.os !== 'windows') continue;
+    const version = platform['os.version'];
+    const pointer = pointerTo('manifests', at, 'platform', ...(version === undefined ? [] : ['os.version']));
+    if (version === undefined) {
+      yield warning('W-WIN-OSVER', pointer, 'without os.version a host may get an image that it cannot run');
+    } else if (!/^\d+\.\d+\.\d+(?:\.\d+)?$/.test(version)) {
+      yield error('W-WIN-OSVER', pointer, 'is not of the form 10.0.20348 or 10.0.20348.2402');
+    }
+  }
+}

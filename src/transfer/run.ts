@@ -1,0 +1,110 @@
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
+
+/** What has been done; the digest says to what. */
+export type TransferEvent =
+  | {
+      readonly type: 'blob';
+      readonly how: 'mounted' | 'uploaded';
+      readonly digest: Digest;
+      readonly size: number;
+      readonly target: string;
+    }
+  | { readonly type: 'manifest'; readonly digest: Digest; readonly target: string }
+  | { readonly type: 'tagged'; readonly digest: Digest; readonly name: string; readonly target: string };
+
+export interface RunOptions extends ContentOptions {
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+}
+
+/**
+ * Carries out a plan: everything that may go at once goes at once, each manifest as soon as what it needs is there, the
+ * list when all is there. The first failure stops the rest; then nothing points at anything incomplete.
+ */
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
+  const failed = new AbortController();
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const done = new Map<Digest, Promise<void>>();
+  const start = (digest: Digest, work: () => Promise<void>) => {
+    const running = work().catch((thrown: unknown) => {
+      failed.abort(thrown);
+      throw thrown;
+    });
+    running.catch(() => undefined);
+    done.set(digest, running);
+  };
+  const inner = { ...options, signal };
+  for (const step of plan.blobs) start(step.blob.digest, () => putBlob(plan.target, step, inner));
+  for (const step of plan.manifests) {
+    const needed = step.needs.flatMap((digest) => done.get(digest) ?? []);
+    start(step.content.descriptor.digest, async () => {
+      await Promise.all(needed);
+      await putManifest(plan.target, step, inner);
+    });
+  }
+  await settle([...done.values()], options.signal);
+  await putRoot(plan.target, plan.root, options);
+}
+
+/** Waits for all, so that nothing goes on behind the caller's back; then tells what went wrong first. */
+async function settle(running: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
+  const results = await Promise.allSettled(running);
+  signal?.throwIfAborted();
+  const reasons = new Set(
+    results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])),
+  );
+  const [first, ...more] = [...reasons].map(asMlistError);
+  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+}
+
+async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: RunOptions): Promise<void> {
+  const { action, blob, from } = step;
+  const open = () => from.readBlob(blob, options);
+  const how =
+    action === 'mount' && target.mountBlob !== undefined
+      ? await target.mountBlob(blob, from, open, options)
+      : 'uploaded';
+  if (action === 'upload') await target.putBlob(blob, open, options);
+  options.onEvent?.({ type: 'blob', how, digest: blob.digest, size: blob.size, target: target.location });
+}
+
+async function putManifest(target: ContentTarget, { content }: ManifestStep, options: RunOptions): Promise<void> {
+  const { digest } = content.descriptor;
+  await target.putManifest(content, digest, options);
+  options.onEvent?.({ type: 'manifest', digest, target: target.location });
+}
+
+/** Moves all names at once; each either has the whole list or what it had. */
+async function putRoot(
+  target: ContentTarget,
+  { content, names, ifMatch }: RootStep,
+  options: RunOptions,
+): Promise<void> {
+  const { digest } = content.descriptor;
+  const moved = names.map(async (name) => {
+    await target
+      .putManifest(content, name, { ...options, ifMatch })
+      .catch((thrown: unknown) => acceptIfThere(target, name, digest, thrown, options));
+    options.onEvent?.({ type: 'tagged', digest, name, target: target.location });
+  });
+  await settle(moved, options.signal);
+}
+
+/** A PUT whose answer was lost or refused is a success if the name has the digest then. */
+async function acceptIfThere(
+  target: ContentTarget,
+  name: string,
+  digest: Digest,
+  thrown: unknown,
+  options: RunOptions,
+): Promise<void> {
+  options.signal?.throwIfAborted();
+  const isUnclear =
+    thrown instanceof MlistError &&
+    ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'].includes(thrown.code);
+  if (!isUnclear) throw thrown;
+  const now = await target.resolve(name, options).catch(() => undefined);
+  if (now?.digest !== digest) throw thrown;
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { openLayout } from '../../src/content/layout/open.ts';
+import type { Content } from '../../src/oci/content.ts';
+import { describeWith, runProgram } from '../content/programs.ts';
+import { bytesOf, putUnpackableList, withFolder, type Image } from '../content/samples.ts';
+import { withRegistry, type Served } from './client.ts';
+
+const copy = ['copy', '--insecure-policy', '--all', '--preserve-digests', '--dest-tls-verify=false'];
+
+interface Pushed {
+  readonly index: Content;
+  readonly images: readonly Image[];
+}
+
+/** A registry in a folder, to which skopeo has pushed `team/app:v1`. */
+function withPushed(
+  options: { readonly htpasswd?: string; readonly credentials?: string },
+  work: (served: Served, pushed: Pushed, folder: string) => Promise<void>,
+): Promise<void> {
+  const { htpasswd, credentials } = options;
+  return withFolder(async (folder) => {
+    const source = join(folder, 'source');
+    const pushed = await putUnpackableList(await openLayout(source, { create: true }), 'v1');
+    await withRegistry({ dir: join(folder, 'served'), htpasswd }, async (served) => {
+      const login = credentials === undefined ? [] : ['--dest-creds', credentials];
+      await runProgram('skopeo', ...copy, ...login, `oci:${source}:v1`, `docker://${served.registry.host}/team/app:v1`);
+      await work(served, pushed, folder);
+    });
+  });
+}
+
+describeWith('skopeo', 'another client', () => {
+  test('pushes a list with its images, and pulls the same bytes', () =>
+    withPushed({}, async (served, { index, images }, folder) => {
+      expect((await served.get('/v2/team/app/manifests/v1')).body).toEqual(index.bytes);
+      const target = join(folder, 'target');
+      await runProgram(
+        'skopeo',
+        ...['copy', '--insecure-policy', '--all', '--preserve-digests', '--src-tls-verify=false'],
+        ...[`docker://${served.registry.host}/team/app:v1`, `oci:${target}:v1`],
+      );
+      const layout = await openLayout(target);
+      expect(await layout.fetchManifest('v1')).toEqual(index);
+      for (const { manifest, config, layers } of images) {
+        expect(await layout.fetchManifest(manifest.descriptor.digest)).toEqual(manifest);
+        for (const { descriptor, bytes } of [config, ...layers]) {
+          expect(await bytesOf(layout.readBlob(descriptor))).toEqual(bytes);
+        }
+      }
+    }));
+
+  test('copies within the registry by mounting', () =>
+    withPushed({}, async (served, { index }) => {
+      const { host } = served.registry;
+      const from = `docker://${host}/team/app:v1`;
+      await runProgram('skopeo', ...copy, '--src-tls-verify=false', from, `docker://${host}/copy:v1`);
+      expect((await served.get('/v2/copy/manifests/v1')).body).toEqual(index.bytes);
+    }));
+
+  test('inspects, lists tags and deletes', () =>
+    withPushed({}, async (served, { index }) => {
+      const ref = `docker://${served.registry.host}/team/app`;
+      const inspected = await runProgram('skopeo', 'inspect', '--tls-verify=false', '--raw', `${ref}:v1`);
+      expect(inspected).toBe(Buffer.from(index.bytes).toString());
+      const tags = await runProgram('skopeo', 'list-tags', '--tls-verify=false', ref);
+      expect(JSON.parse(tags)).toMatchObject({ Tags: ['v1'] });
+      await runProgram('skopeo', 'delete', '--tls-verify=false', `${ref}:v1`);
+      expect((await served.get('/v2/team/app/manifests/v1')).status).toBe(404);
+    }));
+
+  test('logs in', () =>
+    withFolder(async (folder) => {
+      const htpasswd = join(folder, 'htpasswd');
+      await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('secret').digest('base64')}\n`);
+      await withPushed({ htpasswd, credentials: 'me:secret' }, async (served) => {
+        const ref = `docker://${served.registry.host}/team/app:v1`;
+        const inspect = ['inspect', '--tls-verify=false', '--raw'];
+        await expect(runProgram('skopeo', ...inspect, '--no-creds', ref)).rejects.toBeDefined();
+        await expect(runProgram('skopeo', ...inspect, '--creds', 'me:wrong', ref)).rejects.toBeDefined();
+        await expect(runProgram('skopeo', ...inspect, '--creds', 'me:secret', ref)).resolves.toContain('manifests');
+      });
+    }));
+});

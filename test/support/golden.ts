@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+
+/** Reads test/golden/NAME, one JSON value a line; test/golden/README.md says where each file comes from. */
+export function goldenLines<T>(name: string): readonly T[] {
+  const text = readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
+}
+
+export function goldenFile<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8')) as T;
+}
+
+/** What a function gives, or `undefined` where it refuses its argument. */
+export function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

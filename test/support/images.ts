@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import type { Platform } from '../../src/index.ts';
+
+/** Small images, made here and pushed with plain HTTP: nothing of mlist is used to make what it is tested with. */
+export interface Image {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly bytes: Buffer;
+  readonly blobs: readonly Buffer[];
+}
+
+export interface ImageOptions {
+  readonly platform?: Partial<Platform>;
+  readonly kind?: 'docker' | 'oci';
+  /** Sets this image's layers apart from another's. */
+  readonly salt?: string;
+  readonly layers?: number;
+  readonly layerBytes?: number;
+  /** More members of the config or of the manifest. */
+  readonly config?: object;
+  readonly manifest?: object;
+}
+
+const types = {
+  docker: {
+    manifest: 'application/vnd.docker.distribution.manifest.v2+json',
+    config: 'application/vnd.docker.container.image.v1+json',
+    layer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  },
+  oci: {
+    manifest: 'application/vnd.oci.image.manifest.v1+json',
+    config: 'application/vnd.oci.image.config.v1+json',
+    layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  },
+};
+
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+export function makeImage(options: ImageOptions = {}): Image {
+  const { kind = 'docker', platform = { architecture: 'amd64', os: 'linux' }, salt = '', layers = 1 } = options;
+  const type = types[kind];
+  const blobs = Array.from({ length: layers }, (_, at) =>
+    gzipSync(Buffer.alloc(options.layerBytes ?? 64, `${salt}${at}.`)),
+  );
+  const config = Buffer.from(
+    JSON.stringify({ ...platform, rootfs: { type: 'layers', diff_ids: [] }, salt, ...options.config }),
+  );
+  const describe = (mediaType: string, bytes: Buffer) => ({ mediaType, size: bytes.length, digest: sha256(bytes) });
+  const bytes = Buffer.from(
+    JSON.stringify(
+      {
+        schemaVersion: 2,
+        mediaType: type.manifest,
+        config: describe(type.config, config),
+        layers: blobs.map((blob) => describe(type.layer, blob)),
+        ...options.manifest,
+      },
+      undefined,
+      3,
+    ),
+  );
+  return { mediaType: type.manifest, digest: sha256(bytes), bytes, blobs: [config, ...blobs] };
+}
+
+/** Pushes an image under a tag, or by its digest. */
+export async function pushImage(url: string, repository: string, tag: string | undefined, image: Image): Promise<void> {
+  await Promise.all(image.blobs.map((blob) => pushBlob(url, repository, blob)));
+  await putManifest(url, repository, tag ?? image.digest, image.mediaType, image.bytes);
+}
+
+export async function pushBlob(url: string, repository: string, blob: Buffer): Promise<void> {
+  const started = await request(`${url}/v2/${repository}/blobs/uploads/`, { method: 'POST' }, [202]);
+  const location = new URL(started.headers.get('location') ?? '', url);
+  location.searchParams.set('digest', sha256(blob));
+  await request(location.href, { method: 'PUT', body: new Uint8Array(blob) }, [201]);
+}
+
+export async function putManifest(
+  url: string,
+  repository: string,
+  name: string,
+  mediaType: string,
+  bytes: Buffer,
+): Promise<void> {
+  const target = `${url}/v2/${repository}/manifests/${name}`;
+  await request(target, { method: 'PUT', headers: { 'content-type': mediaType }, body: new Uint8Array(bytes) }, [201]);
+}
+
+export interface Served {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly bytes: Buffer;
+}
+
+const accept = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  ...Object.values(types).map((type) => type.manifest),
+].join(', ');
+
+/** What a registry serves under a name; undefined where it has no such thing. */
+export async function getManifest(url: string, repository: string, name: string): Promise<Served | undefined> {
+  const response = await request(`${url}/v2/${repository}/manifests/${name}`, { headers: { accept } }, [200, 404]);
+  const bytes = Buffer.from(await response.arrayBuffer());
+  if (response.status === 404) return undefined;
+  return { mediaType: response.headers.get('content-type') ?? '', digest: sha256(bytes), bytes };
+}
+
+async function request(url: string, init: RequestInit, statuses: readonly number[]): Promise<Response> {
+  const response = await fetch(url, init);
+  if (statuses.includes(response.status)) return response;
+  throw new Error(`${init.method ?? 'GET'} ${url}: ${response.status} ${await response.text()}`);
+}
+
+/** An index of images, OCI or Docker, as bytes. */
+export function makeIndex(
+  entries: readonly object[],
+  more: object = {},
+  mediaType = 'application/vnd.oci.image.index.v1+json',
+): Served {
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: entries, ...more }));
+  return { mediaType, digest: sha256(bytes), bytes };
+}
+
+export function entryOf(image: Image, platform?: Partial<Platform>, more: object = {}): object {
+  return {
+    mediaType: image.mediaType,
+    digest: image.digest,
+    size: image.bytes.length,
+    ...(platform === undefined ? {} : { platform }),
+    ...more,
+  };
+}

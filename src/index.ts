@@ -74,6 +74,7 @@ export { annotate } from './ops/annotate.ts';
 export type { AnnotateOptions, Annotated } from './ops/annotate.ts';
 export { create } from './ops/create.ts';
 export type { Created, CreateOptions } from './ops/create.ts';
+export { currentList } from './ops/current.ts';
 export { listDrafts, prune, removeDraft, useDraft } from './ops/drafts.ts';
 export type { DraftSummary, Pruned } from './ops/drafts.ts';
 export type { OnEvent, OperationEvent } from './ops/events.ts';

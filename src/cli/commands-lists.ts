@@ -35,9 +35,9 @@ export const listCommands: readonly CommandSpec[] = [
   {
     name: 'create',
     usage: 'LIST [MANIFEST[=PLATFORM]...]',
-    positionals: { min: 1, max: many },
+    positionals: { min: 0, max: many },
     summary: 'Draft a list of images, all or nothing; it becomes the current draft',
-    uses: ['registry'],
+    uses: ['draft', 'registry'],
     options: [
       {
         name: 'amend',

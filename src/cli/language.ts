@@ -22,7 +22,7 @@ export interface CommandSpec {
   readonly summary: string;
   readonly options: readonly OptionSpec[];
   readonly examples: readonly (readonly [command: string, what: string])[];
-  /** Which of the common options mean something to it: all talk, some work on drafts, some use registries. */
+  /** What it works on: a command that works on a draft takes `--list`, one that talks to registries has a deadline. */
   readonly uses: readonly ('draft' | 'registry')[];
   /** Loaded when the command is called, and not before. */
   readonly load: () => Promise<CommandModule>;

@@ -2,7 +2,7 @@ import type { CommandSpec, OptionSpec } from './language.ts';
 
 /** Options that several commands share. */
 
-export const everywhere: readonly OptionSpec[] = [
+const general: readonly OptionSpec[] = [
   { name: 'json', type: 'boolean', describe: 'Print one JSON document on stdout; errors are JSON lines on stderr' },
   { name: 'quiet', alias: 'q', type: 'boolean', describe: 'Errors only on stderr' },
   {
@@ -22,16 +22,6 @@ export const everywhere: readonly OptionSpec[] = [
   { name: 'no-input', type: 'boolean', describe: 'Never ask' },
   { name: 'help', alias: 'h', type: 'boolean', describe: 'Show help' },
   { name: 'version', type: 'boolean', describe: 'Show the version' },
-];
-
-const onDrafts: readonly OptionSpec[] = [
-  {
-    name: 'list',
-    alias: 'l',
-    type: 'string',
-    value: 'LIST',
-    describe: 'The draft to work on (environment: MLIST_LIST; default: the current draft)',
-  },
 ];
 
 const onRegistries: readonly OptionSpec[] = [
@@ -56,12 +46,20 @@ const onRegistries: readonly OptionSpec[] = [
   },
 ];
 
+/** Every command takes them, so that a script can say them once for all. */
+export const everywhere: readonly OptionSpec[] = [...general, ...onRegistries];
+
+const onDrafts: readonly OptionSpec[] = [
+  {
+    name: 'list',
+    alias: 'l',
+    type: 'string',
+    value: 'LIST',
+    describe: 'The draft to work on (environment: MLIST_LIST; default: the current draft)',
+  },
+];
+
 /** All options of a command: its own first. */
 export function optionsOf(command: CommandSpec): readonly OptionSpec[] {
-  return [
-    ...command.options,
-    ...(command.uses.includes('draft') ? onDrafts : []),
-    ...(command.uses.includes('registry') ? onRegistries : []),
-    ...everywhere,
-  ];
+  return [...command.options, ...(command.uses.includes('draft') ? onDrafts : []), ...everywhere];
 }

@@ -10,7 +10,11 @@ import { formatReference, type Reference } from '../oci/reference.ts';
  * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT`
  */
 export async function chosenList(workspace: Workspace, list: Reference | undefined): Promise<string> {
-  if (list !== undefined) return formatReference(list);
+  return list === undefined ? currentList(workspace) : formatReference(list);
+}
+
+/** @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` */
+export async function currentList(workspace: Workspace): Promise<string> {
   const { current } = await readState(workspace);
   if (current !== undefined) return formatReference(parseListName(current));
   throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and no draft is the current one', {

@@ -1,14 +1,17 @@
-import { create, MlistError, parseListName, type Format, type ManifestArgument } from '../../index.ts';
-import { annotationChange, manifestArgument } from '../arguments.ts';
+import { create, currentList, MlistError, parseListName, type Format, type ManifestArgument } from '../../index.ts';
+import { annotationChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
+import { usage } from '../parse.ts';
 import { readPlatforms } from '../platform-words.ts';
 import { readSources } from '../source-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
-  const [name = '', ...manifests] = invocation.positionals;
-  const list = parseListName(name);
+  const { list: name, rest: manifests } = listFirst(invocation, context);
+  const amend = invocation.flag('amend');
+  if (name === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
+  const list = parseListName(name ?? (await currentList(context.workspace)));
   const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
   const sources: readonly ManifestArgument[] = [...manifests.map(manifestArgument), ...files.flat()];
   const isEmptyFile = files.length > 0 && sources.length === 0;
@@ -16,7 +19,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const created = await create(list, sources, {
     workspace: context.workspace,
     homes: await context.homes(),
-    amend: invocation.flag('amend'),
+    amend,
     format: invocation.text('format') as Format | undefined,
     platforms: readPlatforms(invocation.texts('platform')),
     attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,

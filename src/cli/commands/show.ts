@@ -8,7 +8,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const view = await show(list, context);
-  if (context.output.json) context.output.document(view);
+  const { from, reference: ref, ...facts } = view;
+  if (context.output.json) context.output.document({ from, ref, ...facts });
   else renderList(view, { tree: invocation.flag('tree') }, context.output);
   return 0;
 }

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** The main job: a list of two images is drafted, annotated and pushed. */
+describeOnRegistries('create, annotate, push', (start) => {
+  let registry: Registry;
+  let host: string;
+  const amd64 = makeImage({ salt: 'amd64' });
+  const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 'linux' } });
+
+  beforeAll(async () => {
+    registry = await start();
+    host = registry.host;
+    await pushImage(registry.url, 'username/x8664-test', 'latest', amd64);
+    await pushImage(registry.url, 'username/arm64v8-test', 'latest', arm64);
+  });
+  afterAll(() => registry.close());
+
+  async function drafted(name: string): Promise<World> {
+    const world = await World.make();
+    await world.must('create', `${host}/${name}`, `${host}/username/x8664-test`, `${host}/username/arm64v8-test`);
+    return world;
+  }
+
+  test('says what it created, word for word', async () => {
+    const world = await World.make();
+    const args = ['create', `${host}/username/said`, `${host}/username/x8664-test`];
+    expect(await world.must(...args)).toBe(`Created manifest list ${host}/username/said:latest`);
+  });
+
+  test('publishes a list whose arm64 entry has variant v8', async () => {
+    const world = await drafted('username/test');
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const digest = await world.must('push');
+    const served = await getManifest(registry.url, 'username/test', 'latest');
+    expect(served?.digest).toBe(digest);
+    expect(JSON.parse(served?.bytes.toString() ?? '')).toEqual({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.docker.distribution.manifest.list.v2+json',
+      manifests: [
+        {
+          mediaType: amd64.mediaType,
+          size: amd64.bytes.length,
+          digest: amd64.digest,
+          platform: { architecture: 'amd64', os: 'linux' },
+        },
+        {
+          mediaType: arm64.mediaType,
+          size: arm64.bytes.length,
+          digest: arm64.digest,
+          platform: { architecture: 'arm64', os: 'linux', variant: 'v8' },
+        },
+      ],
+    });
+    expect((await getManifest(registry.url, 'username/test', arm64.digest))?.bytes).toEqual(arm64.bytes);
+  });
+
+  test('the long form understands x86_64, which docker refuses', async () => {
+    const world = await drafted('username/long');
+    const list = `${host}/username/long`;
+    await world.must('annotate', list, `${host}/username/x8664-test`, '--os', 'linux', '--arch', 'x86_64');
+    const { entries } = await world.json<{ entries: { platform: unknown }[] }>('create', list, '--amend');
+    expect(entries[0]?.platform).toEqual({ architecture: 'amd64', os: 'linux' });
+  });
+
+  test('inspect prints exactly the bytes that push sends, and a line break', async () => {
+    const world = await drafted('username/bytes');
+    const shown = await world.must('inspect');
+    await world.must('push');
+    expect((await getManifest(registry.url, 'username/bytes', 'latest'))?.bytes.toString()).toBe(shown);
+    expect(await world.must('inspect', '--raw')).toBe(shown);
+  });
+
+  test('a dry run tells the digest and writes nothing', async () => {
+    const world = await drafted('username/dry');
+    const { stdout, stderr, code } = await world.run(['push', '--dry-run']);
+    expect([code, stdout]).toEqual([0, `${await world.must('digest')}\n`]);
+    expect(stderr).toMatch(/mount|upload/);
+    expect(await getManifest(registry.url, 'username/dry', 'latest')).toBeUndefined();
+    expect(await getManifest(registry.url, 'username/dry', amd64.digest)).toBeUndefined();
+  });
+
+  test('a second push finds that all is done', async () => {
+    const world = await drafted('username/again');
+    const digest = await world.must('push');
+    const { stdout, stderr } = await world.run(['push']);
+    expect(stdout).toBe(`${digest}\n`);
+    expect(stderr).toMatch(/unchanged/);
+  });
+
+  test('several tags, a digest file, and the draft purged', async () => {
+    const world = await drafted('username/tags');
+    const file = `${world.folder}/digest`;
+    const digest = await world.must(
+      'push',
+      '-t',
+      ':v1',
+      '-t',
+      `${host}/username/elsewhere:v2`,
+      '--digest-file',
+      file,
+      '-p',
+    );
+    for (const [repository, tag] of [
+      ['username/tags', 'latest'],
+      ['username/tags', 'v1'],
+      ['username/elsewhere', 'v2'],
+    ] as const) {
+      expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
+    }
+    expect((await world.run(['exists', `${host}/username/tags:gone`])).code).toBe(4);
+    expect((await world.run(['push', `${host}/username/tags`])).code).toBe(4);
+  });
+});

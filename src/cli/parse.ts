@@ -38,7 +38,7 @@ export function commandPosition(argv: readonly string[]): number {
 /** @throws MlistError `ERR_MLIST_USAGE` */
 export function parseCommand(command: CommandSpec, argv: readonly string[]): Invocation {
   const options = optionsOf(command);
-  const { argv: parsed, error } = parseArguments.detailed([...argv], {
+  const { argv: parsed, error } = parseArguments.detailed(withStdin(argv, options), {
     alias: Object.fromEntries(options.flatMap(({ name, alias }) => (alias === undefined ? [] : [[name, [alias]]]))),
     array: options.filter(({ repeat }) => repeat === true).map(({ name }) => name),
     boolean: options.filter(({ type }) => type === 'boolean').map(({ name }) => name),
@@ -57,6 +57,18 @@ export function parseCommand(command: CommandSpec, argv: readonly string[]): Inv
   const positionals = [...plain, ...literal].map(String);
   if (!values.has('help')) checkCount(command, positionals.length);
   return new Invocation(command, positionals, values);
+}
+
+/** A lone dash as the value of an option is stdin, and no option that is missing its name. */
+function withStdin(argv: readonly string[], options: readonly OptionSpec[]): string[] {
+  const valued = options.filter(({ type }) => type !== 'boolean');
+  const takesValue = new Set(
+    valued.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
+  );
+  return argv.flatMap((argument, at) => {
+    if (argument === '-' && takesValue.has(argv[at - 1] ?? '')) return [];
+    return argv[at + 1] === '-' && takesValue.has(argument) ? [`${argument}=-`] : [argument];
+  });
 }
 
 function checkedValue(command: CommandSpec, options: readonly OptionSpec[], name: string, value: unknown): OptionValue {

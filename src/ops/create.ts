@@ -61,7 +61,7 @@ export async function create(
   const resolved = await resolveAll(wanted, options);
   requirePlatforms(
     options.platforms ?? [],
-    resolved.flatMap(({ entries }) => entries),
+    resolved.flatMap(({ platforms }) => platforms),
     'what was named',
   );
   let changes: readonly EntryEvent[] = [];

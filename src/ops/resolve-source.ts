@@ -35,6 +35,8 @@ export interface ResolveOptions {
 
 /** A source with its entries, and the index that it was, if it was one. */
 export interface Resolved extends ResolvedSource {
+  /** The platforms of all its images, also of those that were not asked for. */
+  readonly platforms: readonly Platform[];
   readonly index?: { readonly document: Index; readonly content: Content };
 }
 
@@ -49,7 +51,8 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
   if ('manifests' in manifest) return resolveIndex(argument, { document: manifest, content }, home, options);
   const members = entryMembers(described ?? content.descriptor);
   const entry = await completeEntry({ source, ...members }, content, home, options);
-  return { source, entries: [withArgument(entry, argument)] };
+  const entries = [withArgument(entry, argument)];
+  return { source, entries, platforms: platformsOf(entries) };
 }
 
 /** What a descriptor says already is not asked for again. */
@@ -95,7 +98,9 @@ async function resolveIndex(
   const wanted = options.platforms ?? [];
   const kept = wanted.length === 0 ? entries : keepImages(entries, (entry) => passes(entry, wanted));
   const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
-  return { source, index, entries: applyToOnlyImage(chosen, argument) };
+  const applied = applyToOnlyImage(chosen, argument);
+  const all = [...platformsOf(entries), ...platformsOf(applied)];
+  return { source, index, entries: applied, platforms: all };
 }
 
 /** Entries without a platform fit everybody, so that no filter takes them out. */
@@ -180,18 +185,20 @@ function platformChange(said: Platform, { detected }: Entry): EntryChange {
   };
 }
 
-/** Every platform that was asked for must have been found somewhere. */
-export function requirePlatforms(wanted: readonly Platform[], entries: readonly Entry[], where: string): void {
-  const missing = wanted.filter((one) => !entries.some((entry) => isOfPlatform(platformOf(entry), one)));
+function platformsOf(entries: readonly Entry[]): readonly Platform[] {
+  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+}
+
+/**
+ * Every platform that was asked for must have been found somewhere.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
+ */
+export function requirePlatforms(wanted: readonly Platform[], there: readonly Platform[], where: string): void {
+  const missing = wanted.filter((one) => !there.some((platform) => isOfPlatform(platform, one)));
   if (missing.length === 0) return;
-  const there = entries
-    .flatMap((entry) => platformOf(entry) ?? [])
-    .map((platform) => formatPlatform(platform, { all: true }));
-  throw new MlistError(
-    'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${where} has no image for ${missing.map((one) => formatPlatform(one, { all: true })).join(', ')}`,
-    {
-      hint: there.length === 0 ? undefined : `There are: ${[...new Set(there)].join(', ')}.`,
-    },
-  );
+  const names = (platforms: readonly Platform[]) =>
+    [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
+  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${names(missing)}`, {
+    hint: there.length === 0 ? undefined : `There are: ${names(there)}.`,
+  });
 }

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { MlistError } from '../../errors.ts';
-import type { Credentials } from './credentials.ts';
 
 /**
  * Programs that keep credentials: `docker-credential-NAME get|store|erase`, the registry's key on stdin, JSON on stdout
@@ -10,14 +9,19 @@ const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_MS = 30_000;
 const MAX_OUTPUT = 1024 * 1024;
 
-/** The stored credentials for a key; undefined where the helper has none. */
-export async function askHelper(name: string, key: string): Promise<Credentials | undefined> {
+/** What a helper keeps; the username `<token>` marks a secret that is a refresh token. */
+export interface Kept {
+  readonly username: string;
+  readonly secret: string;
+}
+
+/** What is kept for a key; undefined where the helper has nothing. */
+export async function askHelper(name: string, key: string): Promise<Kept | undefined> {
   const { code, stdout } = await runHelper(name, 'get', key);
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
   if (code !== 0) throw failed(name, `it ended with exit code ${String(code)}`);
   const { Username: username, Secret: secret } = parse(name, stdout);
-  if (secret === '' || username === '') return undefined;
-  return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
+  return secret === '' || username === '' ? undefined : { username, secret };
 }
 
 function parse(name: string, stdout: string): { readonly Username: string; readonly Secret: string } {

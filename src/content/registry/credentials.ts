@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../errors.ts';
 import { checkDockerConfig } from '../../schema/docker-config.ts';
-import { askHelper } from './credential-helper.ts';
+import { askHelper, type Kept } from './credential-helper.ts';
 
 /** How to log in to one registry. */
 export type Credentials =
@@ -81,8 +81,14 @@ async function credentialsIn(config: DockerConfig, registry: string, path: strin
   const key = credentialKey(registry);
   const helper = own(config.credHelpers, key) ?? config.credsStore;
   const auth = authFor(config.auths ?? {}, key, registry);
-  if (helper) return (await askHelper(helper, key)) ?? (auth === undefined ? undefined : tokenOf(auth));
+  if (helper) return keptOf(await askHelper(helper, key)) ?? (auth === undefined ? undefined : tokenOf(auth));
   return auth === undefined ? undefined : (tokenOf(auth) ?? basicOf(auth, path, key));
+}
+
+function keptOf(kept: Kept | undefined): Credentials | undefined {
+  if (kept === undefined) return undefined;
+  const { username, secret } = kept;
+  return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
 }
 
 /** An empty text says nothing. */

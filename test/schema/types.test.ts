@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type {
+  Descriptor,
+  Draft,
+  Entry,
+  ImageConfig,
+  ImageIndex,
+  ImageManifest,
+  ManifestList,
+  Platform,
+} from '../../src/index.ts';
+import { parseDigest } from '../../src/index.ts';
+
+/** The types are written by hand and the schemas rule at run time: here the two are held together. */
+interface Schema {
+  readonly $id?: string;
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly string[];
+  readonly $defs?: Readonly<Record<string, Schema>>;
+}
+
+function schema(name: string): Schema {
+  return JSON.parse(readFileSync(new URL(`../../schemas/${name}.schema.json`, import.meta.url), 'utf8')) as Schema;
+}
+
+const descriptorSchema = schema('descriptor');
+const draftSchema = schema('draft');
+const ajv = new Ajv2020({
+  strict: true,
+  allErrors: true,
+  allowUnionTypes: true,
+  schemas: [descriptorSchema, draftSchema],
+});
+
+/** Every member, and no other: the compiler sees to the type, the test to the schema. */
+type Full<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
+
+const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
+const platform: Full<Platform> = {
+  architecture: 'arm64',
+  os: 'linux',
+  'os.version': '1',
+  'os.features': ['f'],
+  variant: 'v8',
+};
+const descriptor: Full<Descriptor> = {
+  mediaType: 'a/b',
+  digest,
+  size: 1,
+  urls: ['https://x.io'],
+  annotations: { a: 'b' },
+  data: 'e30=',
+  platform,
+  artifactType: 'a/b',
+};
+const manifests = [descriptor];
+const index: Full<ImageIndex> = {
+  schemaVersion: 2,
+  mediaType: 'application/vnd.oci.image.index.v1+json',
+  artifactType: 'a/b',
+  manifests,
+  subject: descriptor,
+  annotations: { a: 'b' },
+};
+const list: Full<ManifestList> = {
+  schemaVersion: 2,
+  mediaType: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  manifests,
+};
+const manifest: Full<ImageManifest> = {
+  schemaVersion: 2,
+  mediaType: 'application/vnd.oci.image.manifest.v1+json',
+  artifactType: 'a/b',
+  config: descriptor,
+  layers: manifests,
+  subject: descriptor,
+  annotations: { a: 'b' },
+};
+const config: Full<ImageConfig> = {
+  architecture: 'arm64',
+  os: 'linux',
+  variant: null,
+  'os.version': '1',
+  'os.features': ['f'],
+};
+const entry: Full<Entry> = {
+  source: 'x.io/a:b',
+  via: digest,
+  mediaType: 'a/b',
+  digest,
+  size: 1,
+  detected: platform,
+  set: {
+    os: 'linux',
+    architecture: null,
+    variant: 'v8',
+    'os.version': null,
+    'os.features': ['f'],
+    annotations: { a: null },
+    artifactType: 'a/b',
+  },
+  annotations: { a: 'b' },
+  artifactType: 'a/b',
+  urls: ['https://x.io'],
+  data: 'e30=',
+  attests: digest,
+  extra: { x: 1 },
+};
+const draft: Full<Draft> = {
+  version: 1,
+  list: 'x.io/a:b',
+  format: 'oci',
+  annotations: { a: 'b' },
+  artifactType: 'a/b',
+  subject: descriptor,
+  base: { ref: 'x.io/a:b', digest },
+  extra: { x: 1 },
+  entries: [entry],
+};
+
+const pairs: readonly [name: string, schema: Schema, sample: object, more: readonly string[]][] = [
+  ['descriptor', descriptorSchema, descriptor, []],
+  // `features` is reserved by OCI: it is read, and never written.
+  ['platform', descriptorSchema.$defs?.['platform'] ?? {}, platform, ['features']],
+  ['image-index', schema('image-index'), index, []],
+  ['docker-manifest-list', schema('docker-manifest-list'), list, []],
+  ['image-manifest', schema('image-manifest'), manifest, []],
+  ['image-config', schema('image-config'), config, []],
+  ['draft', draftSchema, draft, []],
+  ['entry', draftSchema.$defs?.['entry'] ?? {}, entry, []],
+  ['settings', draftSchema.$defs?.['set'] ?? {}, entry.set, []],
+];
+
+function validatorOf(name: string, of: Schema) {
+  const inside: Readonly<Record<string, string>> = {
+    platform: 'descriptor.schema.json#/$defs/platform',
+    entry: 'draft.schema.json#/$defs/entry',
+    settings: 'draft.schema.json#/$defs/set',
+  };
+  const known = ajv.getSchema(inside[name] ?? `${name}.schema.json`);
+  return known ?? ajv.compile(of);
+}
+
+describe('types and schemas', () => {
+  test.each(pairs)('%s: the same members', (_name, of, sample, more) => {
+    expect([...Object.keys(sample), ...more].sort()).toEqual(Object.keys(of.properties ?? {}).sort());
+  });
+
+  test.each(pairs)('%s: the full sample fits, and so does the smallest', (name, of, sample) => {
+    const validate = validatorOf(name, of);
+    const smallest = Object.fromEntries(Object.entries(sample).filter(([member]) => of.required?.includes(member)));
+    expect([validate(sample), validate.errors]).toEqual([true, null]);
+    if (name !== 'settings') expect([validate(smallest), validate.errors]).toEqual([true, null]);
+  });
+
+  test.each(pairs)('%s: without any required member it does not fit', (name, of, sample) => {
+    const validate = validatorOf(name, of);
+    for (const member of of.required ?? []) {
+      const without = Object.fromEntries(Object.entries(sample).filter(([other]) => other !== member));
+      expect([member, validate(without)]).toEqual([member, false]);
+    }
+  });
+
+  test.each(pairs)('%s: a member of a wrong type does not fit', (name, of, sample) => {
+    const validate = validatorOf(name, of);
+    for (const member of Object.keys(sample))
+      expect([member, validate({ ...sample, [member]: true })]).toEqual([member, false]);
+  });
+
+  test.each(['draft', 'entry', 'settings'])('%s: an unknown member is refused', (name) => {
+    const [, of, sample] = pairs.find(([one]) => one === name) ?? [name, {}, {}];
+    expect(validatorOf(name, of)({ ...sample, unknown: 1 })).toBe(false);
+  });
+
+  test.each(['descriptor', 'image-index', 'image-manifest'])('%s: an unknown member is allowed', (name) => {
+    const [, of, sample] = pairs.find(([one]) => one === name) ?? [name, {}, {}];
+    expect(validatorOf(name, of)({ ...sample, unknown: 1 })).toBe(true);
+  });
+});

@@ -1,0 +1,46 @@
+import type { Platform } from '../../src/index.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image, type Served } from './images.ts';
+
+/** Indexes as BuildKit pushes them: an image for each platform, then an attestation of each. */
+export interface Built {
+  readonly index: Served;
+  readonly images: readonly Image[];
+  readonly attestations: readonly Image[];
+}
+
+export async function pushBuild(
+  url: string,
+  repository: string,
+  tag: string,
+  platforms: readonly Platform[],
+  salt = '',
+): Promise<Built> {
+  const images = platforms.map((platform, at) => makeImage({ kind: 'oci', platform, salt: `${salt}${at}` }));
+  const attestations = images.map((image) => attestationOf(image));
+  for (const image of [...images, ...attestations]) await pushImage(url, repository, undefined, image);
+  const index = makeIndex([
+    ...images.map((image, at) => entryOf(image, platforms[at])),
+    ...attestations.map((attestation, at) => attestationEntry(attestation, images[at] ?? attestation)),
+  ]);
+  await putManifest(url, repository, tag, index.mediaType, index.bytes);
+  return { index, images, attestations };
+}
+
+/** BuildKit's older form: the attestation looks like an image of unknown/unknown. */
+function attestationOf(image: Image): Image {
+  return makeImage({
+    kind: 'oci',
+    platform: { architecture: 'unknown', os: 'unknown' },
+    salt: `attestation ${image.digest}`,
+  });
+}
+
+export function attestationEntry(attestation: Image, image: Image): object {
+  return entryOf(
+    attestation,
+    { architecture: 'unknown', os: 'unknown' },
+    {
+      annotations: { 'vnd.docker.reference.digest': image.digest, 'vnd.docker.reference.type': 'attestation-manifest' },
+    },
+  );
+}

@@ -54,7 +54,7 @@ export function changeEntry(entry: Entry, change: EntryChange): Entry {
 
 function changedFeatures(entry: Entry, { clear, add }: FeatureChange): readonly string[] | null {
   const before = clear ? [] : (platformOf(entry)?.['os.features'] ?? []);
-  const features = [...before, ...add.filter((feature) => !before.includes(feature))];
+  const features = [...new Set([...before, ...add])];
   return features.length === 0 ? null : features;
 }
 

@@ -1,0 +1,300 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { commands } from '../../src/cli/commands.ts';
+import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
+import { pushBuild } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { World, type Ran } from '../support/world.ts';
+
+const schemas = fileURLToPath(new URL('../../schemas/', import.meta.url));
+
+function readSchemas(folder: string): readonly object[] {
+  return readdirSync(join(schemas, folder))
+    .filter((name) => name.endsWith('.schema.json'))
+    .map((name) => JSON.parse(readFileSync(join(schemas, folder, name), 'utf8')) as object);
+}
+
+const ajv = new Ajv2020({
+  strict: true,
+  strictTypes: false,
+  allErrors: true,
+  allowUnionTypes: true,
+  schemas: [...readSchemas('.'), ...readSchemas('output')],
+});
+
+function expectFits(name: string, text: string): void {
+  const validate = ajv.getSchema(`output/${name}.schema.json`);
+  expect([name, validate?.(JSON.parse(text)), validate?.errors]).toEqual([name, true, null]);
+}
+
+let registry: RunningRegistry;
+let at: (name: string) => string;
+beforeAll(async () => {
+  registry = await startRegistry();
+  at = (name) => `${registry.host}/${name}`;
+  await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'a' }));
+  await pushImage(
+    registry.url,
+    'team/app',
+    'arm64',
+    makeImage({ salt: 'b', platform: { architecture: 'arm64', os: 'linux' } }),
+  );
+  await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'riscv64', os: 'linux' }]);
+});
+afterAll(() => registry.close());
+
+/** Every command with --json, in an order in which each finds what it needs. */
+function everyCommand(): readonly (readonly [schema: string, ...args: readonly string[]])[] {
+  const list = at('team/app:list');
+  return [
+    ['version', '--version'],
+    ['init', 'init', '--workspace', 'elsewhere'],
+    ['create', 'create', list, at('team/app:amd64'), at('team/app:built')],
+    ['add', 'add', at('team/app:arm64')],
+    ['annotate', 'annotate', '--arch', 'arm64', '--variant', 'v8'],
+    ['annotate', 'annotate', '--index-annotation', 'a=b'],
+    ['ls', 'ls'],
+    ['use', 'use', list],
+    ['show', 'show'],
+    ['inspect', 'inspect'],
+    ['inspect', 'inspect', '--platform', 'linux/arm64'],
+    ['digest', 'digest'],
+    ['resolve', 'resolve', list, '--platform', 'linux/arm64'],
+    ['validate', 'validate'],
+    ['push', 'push', '--dry-run', '--to', at('team/copy:list')],
+    ['push', 'push'],
+    ['push', 'push'],
+    ['show', 'show', `docker://${list}`],
+    ['inspect', 'inspect', at('team/app:amd64')],
+    ['validate', 'validate', `docker://${list}`],
+    ['exists', 'exists', list],
+    ['remove', 'remove', '--platform', 'linux/riscv64'],
+    ['prune', 'prune'],
+    ['rm', 'rm', list],
+    ['ls', 'ls'],
+  ];
+}
+
+test('what --json prints fits its schema, for every command', async () => {
+  const world = await World.make();
+  for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
+  const told = new Set(everyCommand().map(([, name]) => name));
+  const silent = ['serve', 'completion', 'docker-cli-plugin-metadata', 'login', 'logout'];
+  expect(commands.map(({ name }) => name).filter((name) => !told.has(name) && !silent.includes(name))).toEqual([]);
+});
+
+test('stdout carries the result only', async () => {
+  const world = await World.make();
+  const list = at('team/app:list2');
+  expect((await world.run(['create', list, at('team/app:amd64')])).stdout).toBe(`Created manifest list ${list}\n`);
+  expect((await world.run(['annotate', '--variant', 'v2'])).stdout).toBe('');
+  expect((await world.run(['push'])).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  expect((await world.run(['rm', list])).stdout).toBe('');
+});
+
+test('--quiet leaves errors only on stderr', async () => {
+  const world = await World.make();
+  expect((await world.run(['create', '-q', at('team/app:list3'), at('team/app:amd64')])).stderr).toBe('');
+  expect((await world.run(['push', '-q', 'x.io/none:1'])).stderr).toMatch(/^mlist: there is no draft/);
+});
+
+describe('errors', () => {
+  test.each<[string, readonly string[], number, RegExp]>([
+    ['no command', [], 2, /no command is given/],
+    ['an unknown command', ['creat'], 2, /did you mean create/],
+    ['an unknown option', ['create', 'a', '--amnd'], 2, /unknown option --amnd: did you mean --amend/],
+    ['an unknown short option', ['ls', '-x'], 2, /unknown option -x/],
+    ['a repeated single option', ['annotate', '--arch', 'a', '--arch', 'b'], 2, /--arch is given more than once/],
+    ['an option without its value', ['annotate', '--arch'], 2, /arch/],
+    ['an option that swallows another', ['annotate', '--arch', '--variant', 'v8'], 2, /arch/],
+    ['a choice that is none', ['create', 'a', '--format', 'v2'], 2, /takes auto, oci, docker, not "v2"/],
+    ['a number that is none', ['ls', '--retries', 'many'], 2, /takes a whole number/],
+    ['too many arguments', ['ls', 'x'], 2, /too much/],
+    ['too few', ['use'], 2, /something is missing|nothing was given/],
+    ['a bad reference', ['create', 'UPPER/Case:x'], 2, /must be lowercase/],
+    ['a list by digest', ['push', `a@sha256:${'0'.repeat(64)}`], 2, /named by a tag/],
+    ['a bad platform', ['create', 'a', 'b=linux'], 2, /architecture is missing/],
+    ['an annotation without a value', ['annotate', '--annotation', 'k'], 2, /KEY=VALUE/],
+    ['a time that is none', ['push', '--timeout', 'soon'], 2, /takes a time/],
+    ['a bare word for a tag', ['push', '-t', 'v1'], 2, /--tag :v1/],
+    ['no draft', ['push', 'x.io/none'], 4, /there is no draft x\.io\/none:latest/],
+    ['a name that is an integer', ['rm', '0x10'], 4, /docker\.io\/library\/0x10:latest/],
+  ])('%s', async (_name, args, code, message) => {
+    const world = await World.make();
+    if (args[0] === 'push' && args[1] === '-t') await world.must('create', at('team/app:l'), at('team/app:amd64'));
+    if (args[0] === 'push' && args[1] === '--timeout')
+      await world.must('create', at('team/app:l'), at('team/app:amd64'));
+    expect(await world.run(args)).toMatchObject({
+      code,
+      stdout: '',
+      stderr: expect.stringMatching(message) as unknown,
+    });
+    const told = (await world.run([...args, '--json'])).stderr.trim().split('\n');
+    for (const line of told) expectFits('error', line);
+  });
+
+  test('a registry that is not there', async () => {
+    const world = await World.make();
+    const ran = await world.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
+    expect(ran).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(/cannot read localhost:1\/x:y: .*refuses the connection/) as unknown,
+    });
+  });
+
+  test('several failures: all are told, the highest code is the exit code', async () => {
+    const world = await World.make();
+    const ran = await world.run(['create', 'a', at('team/app:gone'), 'localhost:1/x:y', '--retries', '0', '--json']);
+    expect(ran.code).toBe(7);
+    expect(
+      ran.stderr
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { exitCode: number }).exitCode)
+        .sort(),
+    ).toEqual([4, 7]);
+  });
+});
+
+describe('help', () => {
+  test.each(commands.map(({ name }) => name))('%s --help', async (name) => {
+    const world = await World.make();
+    const { code, stdout, stderr } = await world.run([name, '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(`Usage: mlist ${name}`);
+  });
+
+  test.each([[['--help']], [['-h']], [['help']]])('%j', async (args) => {
+    const world = await World.make();
+    const { code, stdout } = await world.run(args);
+    expect(code).toBe(0);
+    for (const { name } of commands) expect(stdout).toContain(`mlist ${name}`);
+  });
+
+  test('help in the language of the program, whatever the locale', async () => {
+    const world = await World.make();
+    expect((await world.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Options:');
+  });
+
+  test('help for one command', async () => {
+    const world = await World.make();
+    expect(await world.must('help', 'push')).toBe(await world.must('push', '--help'));
+  });
+
+  test('the version is that of the package', async () => {
+    const world = await World.make();
+    const { version: packaged } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as { version: string };
+    expect([await world.must('--version'), version]).toEqual([packaged, packaged]);
+  });
+
+  test('as a plugin of docker', async () => {
+    const world = await World.make();
+    expect(await world.json('docker-cli-plugin-metadata')).toMatchObject({
+      SchemaVersion: '0.1.0',
+      Vendor: expect.any(String) as unknown,
+    });
+    expect(await world.must('mlist', '--version')).toBe(version);
+  });
+
+  test.each<[readonly string[], readonly string[]]>([
+    [['an'], ['annotate']],
+    [['push', '--exp'], ['--expect']],
+    [
+      ['create', '--format', ''],
+      ['auto', 'oci', 'docker'],
+    ],
+  ])('completion of %j', async (words, wanted) => {
+    const world = await World.make();
+    expect((await world.must('--complete', ...words)).split('\n')).toEqual(wanted);
+  });
+
+  test.each(['bash', 'zsh', 'fish'])('the completion script for %s', async (shell) => {
+    const world = await World.make();
+    expect(await world.must('completion', shell)).toContain('mlist --complete');
+    expect((await world.run(['completion', `${shell}x`])).code).toBe(2);
+  });
+});
+
+/** What a terminal would obey: control characters of C0 and C1, and what turns the direction of writing. */
+const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+describe('nothing reaches the terminal raw', () => {
+  const evil = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
+
+  async function hostile(): Promise<World> {
+    const world = await World.make({ terminal: true, env: { NO_COLOR: '1' } });
+    const image = makeImage({
+      salt: 'evil',
+      kind: 'oci',
+      platform: { architecture: 'amd64', os: 'linux', variant: evil },
+    });
+    await pushImage(registry.url, 'evil/app', 'image', image);
+    const index = makeIndex([entryOf(image, { architecture: evil, os: evil }, { annotations: { [evil]: evil } })], {
+      annotations: { [evil]: evil },
+      [evil]: evil,
+    });
+    await putManifest(registry.url, 'evil/app', 'index', index.mediaType, index.bytes);
+    return world;
+  }
+
+  test.each<[string, readonly string[]]>([
+    ['create', ['create', 'evil/app:list', 'evil/app:index', 'evil/app:image']],
+    ['show', ['show', 'evil/app:index', '--tree']],
+    ['inspect', ['inspect', 'evil/app:index']],
+    ['inspect --raw', ['inspect', 'evil/app:index', '--raw']],
+    ['inspect --json', ['inspect', 'evil/app:index', '--json']],
+    ['inspect -v', ['inspect', 'evil/app:image', '-v']],
+    ['validate', ['validate', 'evil/app:index']],
+    ['an unknown option', ['ls', `--${evil}`]],
+    ['an unknown command', [evil]],
+    ['a bad reference', ['create', evil]],
+    ['a bad platform', ['create', 'a', `b=${evil}`]],
+  ])('%s', async (_name, args) => {
+    const world = await hostile();
+    const { stdout, stderr } = await world.run(args.map((arg) => arg.replace(/^evil\//, `${registry.host}/evil/`)));
+    expect(stdout + stderr).not.toMatch(dangerous);
+    expect(stdout + stderr).not.toBe('');
+  });
+
+  test('annotations of a draft', async () => {
+    const world = await World.make({ terminal: true });
+    await world.must('create', at('team/app:evil'), at('team/app:amd64'));
+    await world.must('annotate', '--annotation', `${evil}=${evil}`);
+    for (const args of [['show', '--tree'], ['inspect'], ['validate'], ['push']]) {
+      const { stdout, stderr } = await world.run(args);
+      expect(stdout + stderr).not.toMatch(dangerous);
+    }
+  });
+
+  test('a damaged draft with a strange name', async () => {
+    const world = await World.make({ terminal: true });
+    await mkdir(join(world.workspace, 'drafts'), { recursive: true });
+    await writeFile(join(world.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
+    const { code, stdout, stderr } = await world.run(['ls']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('damaged');
+    expect(stdout + stderr).not.toMatch(dangerous);
+  });
+
+  test('into a file or a pipe the bytes are exact', async () => {
+    const world = await hostile();
+    const { stdout } = await world.run(['inspect', '--raw', at('evil/app:index')], { terminal: false });
+    expect(stdout).toContain('\u009b');
+  });
+
+  test('colours on a terminal only, and not with NO_COLOR', async () => {
+    const world = await World.make();
+    await world.must('create', at('team/app:colour'), at('team/app:amd64'));
+    const shown = async (terminal: boolean, env: Record<string, string>): Promise<Ran> =>
+      world.run(['show'], { terminal, env });
+    expect((await shown(true, { NO_COLOR: '' })).stdout).toContain('\u001b[');
+    expect((await shown(true, { NO_COLOR: '1' })).stdout).not.toContain('\u001b[');
+    expect((await shown(false, { NO_COLOR: '' })).stdout).not.toContain('\u001b[');
+  });
+});

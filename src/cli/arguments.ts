@@ -3,12 +3,13 @@ import {
   parseListName,
   parseLocation,
   type AnnotationChange,
+  type ListChange,
   type ManifestArgument,
   type Reference,
 } from '../index.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
-import { readPlatform } from './platform-words.ts';
+import { clearable, readPlatform } from './platform-words.ts';
 
 /** Reading positionals and option values that several commands take. */
 
@@ -73,4 +74,12 @@ export function annotationChange(texts: readonly string[], option: string): Anno
     );
   });
   return Object.fromEntries(pairs);
+}
+
+/** `--index-annotation` and `--index-artifact-type`: what the list says of itself. */
+export function listChange(invocation: Invocation): Pick<ListChange, 'annotations' | 'artifactType'> {
+  return {
+    annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),
+    artifactType: clearable(invocation.text('index-artifact-type')),
+  };
 }

@@ -18,6 +18,12 @@ const indexAnnotation: OptionSpec = {
   value: 'K=V',
   describe: 'Annotate the list itself; K- removes',
 };
+const indexArtifactType: OptionSpec = {
+  name: 'index-artifact-type',
+  type: 'string',
+  value: 'TYPE',
+  describe: "Artifact type of the list itself; '' clears",
+};
 const format: OptionSpec = {
   name: 'format',
   type: 'string',
@@ -55,6 +61,7 @@ export const listCommands: readonly CommandSpec[] = [
         describe: 'keep or drop the attestations of an index (default keep)',
       },
       indexAnnotation,
+      indexArtifactType,
       {
         name: 'file',
         alias: 'f',
@@ -121,6 +128,7 @@ export const listCommands: readonly CommandSpec[] = [
       { name: 'annotation', type: 'string', repeat: true, value: 'K=V', describe: 'Annotate the entry; K- removes' },
       { name: 'artifact-type', type: 'string', value: 'TYPE', describe: "Artifact type of the entry; '' clears" },
       indexAnnotation,
+      indexArtifactType,
       { name: 'subject', type: 'string', value: 'REF', describe: "What the list is about; '' clears" },
       strict,
     ],

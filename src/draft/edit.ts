@@ -32,6 +32,7 @@ export type AnnotationChange = Readonly<Record<string, string | null>>;
 /** What `annotate` does to the list itself. */
 export interface ListChange {
   readonly annotations?: AnnotationChange | undefined;
+  readonly artifactType?: string | null | undefined;
   readonly subject?: Draft['subject'] | null;
 }
 
@@ -86,12 +87,14 @@ export function inheritSettings(entry: Entry, old: Entry): Entry {
 }
 
 export function changeList(draft: Draft, change: ListChange): Draft {
-  const { annotations, subject, ...rest } = draft;
+  const { annotations, artifactType, subject, ...rest } = draft;
   const changed = change.annotations === undefined ? annotations : changedAnnotations(annotations, change.annotations);
+  const type = change.artifactType === undefined ? artifactType : (change.artifactType ?? undefined);
   const about = change.subject === undefined ? subject : (change.subject ?? undefined);
   return {
     ...rest,
     ...(changed === undefined ? {} : { annotations: changed }),
+    ...(type === undefined ? {} : { artifactType: type }),
     ...(about === undefined ? {} : { subject: about }),
   };
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../errors.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
 import { withLock, type LockOptions } from '../files/lock.ts';
-import { error } from '../schema/problems.ts';
+import { error, refusal } from '../schema/problems.ts';
 import type { Draft } from './draft.ts';
 import { damaged, formatDraft, parseDraft } from './file.ts';
 import { fileNameOf } from './names.ts';
@@ -95,7 +95,10 @@ export class Workspace {
         if (draft === undefined) return this.#missing(list);
         const text = formatDraft(draft);
         const changed = before === undefined || text !== formatDraft(before);
-        if (changed) await writeFileAtomic(this.pathOf(list), text);
+        if (changed) {
+          await refuseUnreadable(text, list);
+          await writeFileAtomic(this.pathOf(list), text);
+        }
         return { before, draft, changed };
       },
       { subject: `the draft ${list}`, ...options },
@@ -160,6 +163,17 @@ export class Workspace {
       path: this.folder,
       hint: 'See "mlist ls" for the drafts of this workspace, or make one with "mlist create".',
     });
+  }
+}
+
+/** Nothing is written that could not be read again: an edit that would do that is refused, and changes nothing. */
+async function refuseUnreadable(text: string, list: string): Promise<void> {
+  try {
+    await parseDraft(Buffer.from(text), list, list);
+  } catch (thrown) {
+    if (thrown instanceof MlistError && thrown.problems.length > 0)
+      throw refusal(`the edit of ${list}`, thrown.problems, 'ERR_MLIST_LIST_INVALID');
+    throw thrown;
   }
 }
 

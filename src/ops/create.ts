@@ -1,6 +1,6 @@
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, type Draft, type Format } from '../draft/draft.ts';
-import { changeList, type AnnotationChange } from '../draft/edit.ts';
+import { changeList, type ListChange } from '../draft/edit.ts';
 import { appendSources, mergeSource, type EntryEvent } from '../draft/merge.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
@@ -30,7 +30,8 @@ export interface CreateOptions {
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  readonly indexAnnotations?: AnnotationChange | undefined;
+  /** What the list says of itself. */
+  readonly listChange?: Omit<ListChange, 'subject'> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -111,7 +112,7 @@ function fresh(name: string, resolved: readonly Resolved[], options: CreateOptio
   const [only, ...others] = resolved;
   const start = only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
   const { draft, events } = appendSources({ ...start, format: options.format ?? start.format }, resolved);
-  return { draft: changeList(draft, { annotations: options.indexAnnotations }), changes: events };
+  return { draft: changeList(draft, options.listChange ?? {}), changes: events };
 }
 
 const indexMembers = ['schemaVersion', 'mediaType', 'manifests', 'annotations', 'artifactType', 'subject'];
@@ -145,7 +146,7 @@ function amended(current: Draft, resolved: readonly Resolved[], options: CreateO
     changes.push(...merged.events);
   }
   const format = options.format ?? draft.format;
-  return { draft: changeList({ ...draft, format }, { annotations: options.indexAnnotations }), changes };
+  return { draft: changeList({ ...draft, format }, options.listChange ?? {}), changes };
 }
 
 /** Creating again what is there already is no conflict; what the author set since then stays. */

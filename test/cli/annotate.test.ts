@@ -334,6 +334,21 @@ describe('the list itself', () => {
   });
 });
 
+describe('what could not be read again is not written', () => {
+  test.each([
+    ['an artifact type that is none', ['--artifact-type', 'no type']],
+    ['an artifact type of the list that is none', ['--index-artifact-type', 'x']],
+  ])('%s', async (_name, flags) => {
+    await drafted('arm64');
+    const before = await world.must('inspect');
+    expect(await annotate(...flags)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('has not the form') as unknown,
+    });
+    expect(await world.must('inspect')).toBe(before);
+  });
+});
+
 describe('add and remove', () => {
   test('add replaces the image of the same platform, or keeps both', async () => {
     await drafted('arm64', 'amd64');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openLayout } from '../../src/content/layout/open.ts';
-import { describeWith, runProgram } from './programs.ts';
+import { describeWith, runProgram } from '../support/programs.ts';
 import { bytesOf, collect, putUnpackableList, withFolder } from './samples.ts';
 
 describeWith('skopeo', 'another tool', () => {

@@ -8,7 +8,7 @@ import type { Content } from '../../src/oci/content.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { describeHome } from './home.ts';
-import { runProgram } from './programs.ts';
+import { runProgram } from '../support/programs.ts';
 import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, withFolder, type Image } from './samples.ts';
 
 const refName = 'org.opencontainers.image.ref.name';

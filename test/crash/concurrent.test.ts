@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { encodeDraft, platformOf, startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { runProgram } from '../support/program.ts';
+import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 /** Two processes that edit one entry at the same moment. Docker's own tool loses 143 of 200 such edits, and damages 12 files. */
@@ -19,13 +19,13 @@ test(`${ROUNDS} rounds of two annotates: no update is lost, no draft is damaged`
   const folder = join(await temporaryFolder(), 'ws');
   const env = { MLIST_WORKSPACE: folder };
   const list = `${registry.host}/team/app:list`;
-  expect(await runProgram(['create', list, `${registry.host}/team/app:arm`], env)).toMatchObject({ code: 0 });
+  expect(await runMlist(['create', list, `${registry.host}/team/app:arm`], env)).toMatchObject({ code: 0 });
   const workspace = new Workspace(folder);
   const lost: number[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     const [one, two] = await Promise.all([
-      runProgram(['annotate', '--variant', `v${round}`], env),
-      runProgram(['annotate', '--os-version', `1.2.${round}`], env),
+      runMlist(['annotate', '--variant', `v${round}`], env),
+      runMlist(['annotate', '--os-version', `1.2.${round}`], env),
     ]);
     expect([round, one.code, two.code, one.stderr + two.stderr]).toEqual([round, 0, 0, expect.any(String)]);
     const platform = platformOf((await workspace.load(list)).entries[0]!);
@@ -47,9 +47,9 @@ test('eight processes that add an image each: all are there', async () => {
       makeImage({ salt: variant, platform: { architecture: 'arm', os: 'linux', variant } }),
     );
   }
-  await runProgram(['create', list], env);
+  await runMlist(['create', list], env);
   const ended = await Promise.all(
-    variants.map((variant) => runProgram(['add', list, `${registry.host}/team/app:${variant}`], env)),
+    variants.map((variant) => runMlist(['add', list, `${registry.host}/team/app:${variant}`], env)),
   );
   expect(ended.map(({ code }) => code)).toEqual(variants.map(() => 0));
   const draft = await new Workspace(folder).load(list);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { runProgram, startProgram } from '../support/program.ts';
+import { runMlist, startMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 /** `kill -9` at a random moment: what is there is the old or the new, and the same command run again finishes. */
@@ -30,7 +30,7 @@ async function freshWorkspace(): Promise<{ readonly workspace: Workspace; readon
 
 /** Runs the command once to know how long it takes, then kills it somewhere on the way. */
 async function killAtRandom(args: readonly string[], env: Record<string, string>, usual: number): Promise<boolean> {
-  const { child, ended } = startProgram(args, env);
+  const { child, ended } = startMlist(args, env);
   await sleep(usual * (0.35 + 0.7 * Math.random()));
   child.kill('SIGKILL');
   return (await ended).signal === 'SIGKILL';
@@ -38,7 +38,7 @@ async function killAtRandom(args: readonly string[], env: Record<string, string>
 
 async function timed(args: readonly string[], env: Record<string, string>): Promise<number> {
   const started = performance.now();
-  expect(await runProgram(args, env)).toMatchObject({ code: 0 });
+  expect(await runMlist(args, env)).toMatchObject({ code: 0 });
   return performance.now() - started;
 }
 
@@ -56,7 +56,7 @@ describe(`killed at ${MOMENTS} moments each`, () => {
       const draft = await workspace.find(list);
       if (draft === undefined) seen.none += 1;
       else seen.whole += Number(draft.entries.length === tags.length);
-      expect(await runProgram(args, env)).toMatchObject({ code: 0 });
+      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
       expect((await workspace.load(list)).entries).toHaveLength(tags.length);
     }
     expect(seen.none + seen.whole).toBe(MOMENTS);
@@ -66,7 +66,7 @@ describe(`killed at ${MOMENTS} moments each`, () => {
   test('annotate: the old draft, or the new one', async () => {
     const { workspace, env } = await freshWorkspace();
     const list = at('team/app:annotated');
-    await runProgram(['create', list, at('team/app:image1')], env);
+    await runMlist(['create', list, at('team/app:image1')], env);
     const usual = await timed(['annotate', '--annotation', 'k=0'], env);
     const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
     let killed = 0;
@@ -75,7 +75,7 @@ describe(`killed at ${MOMENTS} moments each`, () => {
       const args = ['annotate', '--annotation', `k=${moment}`];
       killed += Number(await killAtRandom(args, env, usual));
       expect([before, String(moment)]).toContain(value(await workspace.load(list)));
-      expect(await runProgram(args, env)).toMatchObject({ code: 0 });
+      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
       expect(value(await workspace.load(list))).toBe(String(moment));
     }
     expect(killed).toBeGreaterThan(0);
@@ -84,7 +84,7 @@ describe(`killed at ${MOMENTS} moments each`, () => {
   test('push: no tag, or one that is complete', async () => {
     const { env } = await freshWorkspace();
     const list = at('team/app:pushed');
-    await runProgram(['create', list, ...sources()], env);
+    await runMlist(['create', list, ...sources()], env);
     const usual = await timed(['push', '--to', at('team/timed:x')], env);
     const seen = { killed: 0, absent: 0, complete: 0 };
     for (let moment = 0; moment < MOMENTS; moment += 1) {
@@ -93,7 +93,7 @@ describe(`killed at ${MOMENTS} moments each`, () => {
       seen.killed += Number(await killAtRandom(args, env, usual));
       if (await isComplete(repository)) seen.complete += 1;
       else seen.absent += 1;
-      expect(await runProgram(args, env)).toMatchObject({ code: 0 });
+      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
       expect(await isComplete(repository)).toBe(true);
     }
     expect(seen.absent + seen.complete).toBe(MOMENTS);
@@ -125,7 +125,7 @@ test('an interrupt ends cleanly, with its own exit code, and leaves no lock', as
   const { workspace, env } = await freshWorkspace();
   const silent = await startSilent();
   try {
-    const { child, ended } = startProgram(['create', at('team/app:interrupted'), `${silent.host}/a:b`], env);
+    const { child, ended } = startMlist(['create', at('team/app:interrupted'), `${silent.host}/a:b`], env);
     await silent.asked;
     child.kill('SIGINT');
     const { code, stderr } = await ended;

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { describeWith, runProgram } from '../content/programs.ts';
+import { describeWith, runProgram } from '../support/programs.ts';
 import { withFolder } from '../content/samples.ts';
 import { apr1, shaCrypt } from '../../src/serve/crypt.ts';
 import { Htpasswd } from '../../src/serve/htpasswd.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openLayout } from '../../src/content/layout/open.ts';
 import type { Content } from '../../src/oci/content.ts';
-import { describeWith, runProgram } from '../content/programs.ts';
+import { describeWith, runProgram } from '../support/programs.ts';
 import { bytesOf, putUnpackableList, withFolder, type Image } from '../content/samples.ts';
 import { withRegistry, type Served } from './client.ts';
 

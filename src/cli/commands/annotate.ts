@@ -1,5 +1,5 @@
 import { annotate, describeEntry, MlistError, parseLocation, type AnnotateOptions, type Entry } from '../../index.ts';
-import { annotationChange, listFirst, optionalList, tooMany } from '../arguments.ts';
+import { annotationChange, listChange, listFirst, optionalList, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
@@ -51,7 +51,7 @@ function changes(
       annotations: annotationChange(invocation.texts('annotation'), '--annotation'),
       artifactType: clearable(invocation.text('artifact-type')),
     },
-    listChange: { annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation') },
+    listChange: listChange(invocation),
     subject: subject === undefined ? undefined : subject === '' ? null : parseLocation(subject),
   };
 }

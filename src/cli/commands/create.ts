@@ -1,5 +1,5 @@
 import { create, currentList, MlistError, parseListName, type Format, type ManifestArgument } from '../../index.ts';
-import { annotationChange, listFirst, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
@@ -23,7 +23,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     format: invocation.text('format') as Format | undefined,
     platforms: readPlatforms(invocation.texts('platform')),
     attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
-    indexAnnotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),
+    listChange: listChange(invocation),
     signal: context.signal,
     onEvent: context.onEvent,
   });

@@ -16,7 +16,7 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-export function startProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+export function startMlist(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,6 +32,6 @@ export function startProgram(args: readonly string[], env: Readonly<Record<strin
   return { child, ended };
 }
 
-export async function runProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  return startProgram(args, env).ended;
+export async function runMlist(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return startMlist(args, env).ended;
 }

@@ -1,7 +1,7 @@
 // Builds the package: validators from the schemas, the library and the program as bundles, the library's types.
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { programParts } from './program-parts.js';
@@ -18,8 +18,6 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   format: 'esm',
-  minifySyntax: true,
-  minifyWhitespace: true,
   legalComments: 'linked',
   logLevel: 'warning',
   // Some of what is bundled still calls require for Node's own modules.
@@ -28,17 +26,46 @@ const common = {
   },
 };
 
+// Some of what is bundled still calls require for Node's own modules.
+const banner = {
+  js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+};
+
+async function toCommonJs(text) {
+  const needsUrl = text.includes('import.meta.url');
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20.19',
+    minify: true,
+    supported: { 'dynamic-import': false },
+    define: needsUrl ? { 'import.meta.url': '__url' } : {},
+    banner: needsUrl ? "const __url=require('node:url').pathToFileURL(__filename).href;" : '',
+  });
+  return code;
+}
+
 await compileValidators(root);
 rmSync(at('dist'), { recursive: true, force: true });
-await build({ ...common, entryPoints: [at('src/index.ts')], outfile: at('dist/index.js') });
-await build({
+await build({ ...common, entryPoints: [at('src/index.ts')], outfile: at('dist/index.js'), minifySyntax: true, banner });
+// The program is cut into parts as ES modules, since only these can be cut, and then turned into CommonJS, which Node
+// starts quicker: docs/decisions/0003-command-line.md.
+const parts = await build({
   ...common,
   entryPoints: [at('src/cli/mlist.ts')],
   outdir: at('dist/cli'),
   splitting: true,
+  write: false,
+  // Every byte is parsed at each start.
+  minify: true,
   plugins: [programParts(root)],
   chunkNames: 'parts/[name]-[hash]',
 });
+for (const { path, text } of parts.outputFiles) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, path.endsWith('.js') ? await toCommonJs(text) : text);
+}
+writeFileSync(at('dist/cli/package.json'), '{ "type": "commonjs" }\n');
 chmodSync(at('dist/cli/mlist.js'), 0o755);
 if (!process.argv.includes('--quick')) {
   execFileSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('.tools/tsconfig.types.json')], {

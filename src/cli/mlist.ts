@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os';
 import { MlistError } from '../index.ts';
-import { main } from './main.ts';
+import { main, type World } from './main.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
@@ -22,7 +22,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exitCode = await main(process.argv.slice(2), {
+const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   stdinIsTTY: process.stdin.isTTY,
@@ -42,4 +42,8 @@ process.exitCode = await main(process.argv.slice(2), {
   platform: process.platform,
   uid: process.getuid?.(),
   signal: interrupted.signal,
+};
+
+void main(process.argv.slice(2), world).then((code) => {
+  process.exitCode = code;
 });

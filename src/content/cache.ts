@@ -1,8 +1,8 @@
 import { mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { errorCode } from '../errors.ts';
 import { namesIn, renameOver } from '../files/atomic.ts';
+import { uniqueName } from '../files/unique.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 
 /**
@@ -40,7 +40,7 @@ export class BlobCache {
     const writing = join(
       this.#folder,
       digestAlgorithm(digest),
-      `.${digestEncoded(digest).slice(0, 12)}.${randomBytes(8).toString('hex')}.tmp`,
+      `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`,
     );
     await writeFile(writing, bytes, { flag: 'wx' });
     await renameOver(writing, path);

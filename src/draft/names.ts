@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash } from '../oci/digest.ts';
 
 /**
  * The file name of a draft: the canonical reference, percent-encoded. Two references never share a name, on any file

@@ -1,14 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
+import { uniqueName } from './unique.ts';
 
 /** What a file that is being written is called until it is whole. */
 const temporary = /^\.(.{1,60})\.[0-9a-f]{16}\.tmp$/;
 
 function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path).slice(0, 60)}.${randomBytes(8).toString('hex')}.tmp`);
+  return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}.tmp`);
 }
 
 export interface WriteOptions {

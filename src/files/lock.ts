@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, MlistError } from '../errors.ts';
+import { uniqueName } from './unique.ts';
 
 /**
  * Locks between processes, as files. A lock file says who holds it; it appears whole (hard link) or not at all.
@@ -70,7 +70,7 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
 
 /** Takes the lock if nobody holds it: the file is written beside it and linked into place. */
 async function take(path: string): Promise<string | undefined> {
-  const token = randomBytes(8).toString('hex');
+  const token = uniqueName();
   const content = JSON.stringify({ ...self(), token } satisfies Owner);
   const written = `${path}.${token}.tmp`;
   await writeFile(written, content, { flag: 'wx' });

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { MlistError } from '../errors.ts';
 
 declare const digestBrand: unique symbol;
@@ -13,6 +13,11 @@ const hexLength: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sh
 
 /** Registered, but its bytes cannot be checked with Node's crypto: its form is. */
 const formOnly: Readonly<Record<string, number>> = { blake3: 64 };
+
+/** Node's crypto takes as long to load as all of a local command's own work, and most of these hash nothing. */
+export function createHash(algorithm: string): Hash {
+  return process.getBuiltinModule('node:crypto').createHash(algorithm);
+}
 
 /** Longest text that is looked at: the grammar is unbounded, a document is not trusted. */
 const MAX_LENGTH = 512;

@@ -1,0 +1,33 @@
+// Builds what is missing, then runs test/bench/main.ts: `npm run bench`, or `npm run bench -- startup` for one part.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+execFileSync(process.execPath, [join(root, '.tools/ready.js')], { stdio: 'inherit' });
+
+const { build } = await import(pathToFileURL(join(root, 'node_modules/esbuild/lib/main.js')).href);
+const folder = mkdtempSync(join(tmpdir(), 'mlist-bench-'));
+try {
+  const outfile = join(folder, 'bench.mjs');
+  const banner = {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  };
+  await build({
+    entryPoints: [join(root, 'test/bench/main.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile,
+    banner,
+    logLevel: 'warning',
+  });
+  const { status } = spawnSync(process.execPath, [outfile, root, folder, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

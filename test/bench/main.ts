@@ -1,0 +1,23 @@
+import { benchHostile } from './hostile.ts';
+import { benchStartup } from './startup.ts';
+
+/** Measurements, each printed by its part. Figures are ratios of things run in turn: a machine's own speed cancels out. */
+export interface Place {
+  /** The checkout. */
+  readonly root: string;
+  /** A folder that is gone afterwards. */
+  readonly folder: string;
+}
+
+const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = {
+  startup: benchStartup,
+  hostile: benchHostile,
+};
+
+const [root = '', folder = '', ...wanted] = process.argv.slice(2);
+for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
+  const part = parts[name];
+  if (part === undefined) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
+  process.stdout.write(`# ${name}\n`);
+  await part({ root, folder });
+}

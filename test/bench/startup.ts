@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { startRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import type { Place } from './main.ts';
+import { inTurn, median, print, timeOf } from './measure.ts';
+
+const ROUNDS = 41;
+
+/** What a local command takes beside a node that does nothing. The aim: at most 1.7 times. */
+export async function benchStartup({ root, folder }: Place): Promise<void> {
+  const program = join(root, 'dist', 'cli', 'mlist.js');
+  const env = { MLIST_WORKSPACE: join(folder, 'workspace') };
+  const registry = await startRegistry();
+  await pushImage(registry.url, 'bench/app', 'arm64', makeImage({ platform: { architecture: 'arm64', os: 'linux' } }));
+  await timeOf(
+    [process.execPath, program, 'create', `${registry.host}/bench/app:list`, `${registry.host}/bench/app:arm64`],
+    env,
+  );
+  await registry.close();
+
+  let edits = 0;
+  const taken = await inTurn(ROUNDS, {
+    'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
+    'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
+    'mlist annotate': () => timeOf([process.execPath, program, 'annotate', '--variant', `v${(edits += 1)}`], env),
+  });
+  const base = taken['node -e 0'];
+  for (const name of ['mlist ls', 'mlist annotate'] as const) {
+    const pairs = taken[name].map((time, round) => time / (base[round] ?? time));
+    print(
+      `${name.padEnd(15)} ${(median(taken[name]) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
+    );
+  }
+}

@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import * as door from '../src/index.ts';
+import { exitCodes } from '../src/index.ts';
+
+/** What users and readers rely on beside the code: names, packed files, and pages that are complete. */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+function sources(folder: string): string {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.includes('compiled'))
+    .map((name) => read(join(folder, name)))
+    .join('\n');
+}
+
+describe('the door', () => {
+  test.each([
+    'parseReference',
+    'withDefaultTag',
+    'formatReference',
+    'familiarReference',
+    'parsePlatform',
+    'normalizePlatform',
+    'formatPlatform',
+    'selectPlatform',
+    'digestOf',
+    'parseDigest',
+    'encodeImageIndex',
+    'encodeManifestList',
+    'validateDocument',
+  ])('%s is exported', (name) => {
+    expect(typeof (door as Record<string, unknown>)[name]).toBe('function');
+  });
+
+  test('the built library exports the same names', async () => {
+    const built = (await import(pathToFileURL(join(root, 'dist/index.js')).href)) as object;
+    expect(Object.keys(built).sort()).toEqual(Object.keys(door).sort());
+  });
+});
+
+describe('the package', () => {
+  const shell = process.platform === 'win32';
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      shell,
+    }),
+  ) as unknown;
+  const [{ files }] = (Array.isArray(packed) ? packed : Object.values(packed as object)) as [
+    { files: { path: string }[] },
+  ];
+  const paths = files.map(({ path }) => path);
+
+  test('holds the program, the library, its schemas and its pages', () => {
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'dist/cli/mlist.js',
+        'dist/index.js',
+        'schemas/draft.schema.json',
+        'docs/cli.md',
+        'README.md',
+        'LICENSE',
+        'CHANGELOG.md',
+        'package.json',
+      ]),
+    );
+  });
+
+  test('holds nothing else', () => {
+    const allowed = /^(?:dist\/|schemas\/|docs\/|README\.md$|LICENSE$|CHANGELOG\.md$|package\.json$)/;
+    expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
+  });
+
+  test('needs nothing at run time', () => {
+    expect(JSON.parse(read('package.json'))).not.toHaveProperty('dependencies');
+  });
+
+  test('every development dependency has its reason written down', () => {
+    const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: Record<string, string> };
+    const reasons = pagesIn('docs/decisions');
+    const unexplained = Object.keys(devDependencies).filter(
+      (name) => !name.startsWith('@types/') && !reasons.includes(name),
+    );
+    expect(unexplained).toEqual([]);
+  });
+});
+
+function pagesIn(folder: string): string {
+  return readdirSync(join(root, folder))
+    .map((name) => read(join(folder, name)))
+    .join('\n');
+}
+
+describe('the pages', () => {
+  test('every error code has its line, with its exit code, and no other', () => {
+    const lines = [...read('docs/errors.md').matchAll(/^\| `(ERR_MLIST_\w+)` +\| +(\d+) +\|/gm)].map(
+      ([, code, exit]) => [code, Number(exit)],
+    );
+    expect(Object.fromEntries(lines)).toEqual(exitCodes);
+  });
+
+  test('every rule has its line, and no other', () => {
+    const told = [...read('docs/rules.md').matchAll(/^\| `([EW]-[A-Z0-9-]+)` +\|/gm)].map(([, rule]) => rule);
+    const used = [...sources('src').matchAll(/'([EW]-[A-Z][A-Z0-9-]+)'/g)].map(([, rule]) => rule);
+    expect(told.sort()).toEqual([...new Set(used)].sort());
+  });
+
+  test('links between the pages lead somewhere', () => {
+    const pages = [
+      'README.md',
+      'CONTRIBUTING.md',
+      ...readdirSync(join(root, 'docs'))
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => `docs/${name}`),
+    ];
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)]
+        .map(([, target = '']) => join(dirname(page), target))
+        .filter((target) => {
+          try {
+            readdirSync(join(root, target));
+            return false;
+          } catch (error) {
+            return (error as { code?: string }).code !== 'ENOTDIR';
+          }
+        })
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});

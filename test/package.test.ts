@@ -97,6 +97,27 @@ function pagesIn(folder: string): string {
     .join('\n');
 }
 
+describe('the lockfile', () => {
+  interface Locked {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+    readonly resolved?: string;
+  }
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Readonly<Record<string, Locked>> };
+
+  test('holds the parts for every system, so that npm ci works on each', () => {
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('names no host', () => {
+    expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
+  });
+});
+
 describe('the pages', () => {
   test('every error code has its line, with its exit code, and no other', () => {
     const lines = [...read('docs/errors.md').matchAll(/^\| `(ERR_MLIST_\w+)` +\| +(\d+) +\|/gm)].map(

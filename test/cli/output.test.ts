@@ -65,6 +65,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['digest', 'digest'],
     ['resolve', 'resolve', list, '--platform', 'linux/arm64'],
     ['validate', 'validate'],
+    ['diff', 'diff'],
     ['push', 'push', '--dry-run', '--to', at('team/copy:list')],
     ['push', 'push'],
     ['push', 'push'],

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
+import { pushBuild } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { World } from '../support/world.ts';
+
+/** `diff`: what a push would change, before it changes anything. */
+let registry: RunningRegistry;
+let at: (name: string) => string;
+const amd64: Platform = { architecture: 'amd64', os: 'linux' };
+const arm64: Platform = { architecture: 'arm64', os: 'linux' };
+const images = {
+  amd64: makeImage({ salt: 'a', platform: amd64 }),
+  arm64: makeImage({ salt: 'b', platform: arm64 }),
+  newer: makeImage({ salt: 'c', platform: amd64 }),
+};
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  at = (name) => `${registry.host}/${name}`;
+  for (const [tag, image] of Object.entries(images)) await pushImage(registry.url, 'team/app', tag, image);
+});
+afterAll(() => registry.close());
+
+interface Compared {
+  readonly verdict: string;
+  readonly before: { readonly digest?: string };
+  readonly after: { readonly digest: string };
+  readonly list: readonly { readonly member: string }[];
+  readonly entries: readonly {
+    readonly type: string;
+    readonly name: string;
+    readonly changes?: readonly { readonly member: string }[];
+  }[];
+}
+
+const brief = ({ entries }: Compared) =>
+  entries.map(({ type, name, changes = [] }) => [type, name, ...changes.map(({ member }) => member)].join(' '));
+
+async function drafted(name: string, ...tags: readonly string[]): Promise<World> {
+  const world = await World.make();
+  await world.must('create', at(name), ...tags.map((tag) => at(`team/app:${tag}`)));
+  return world;
+}
+
+describe('a draft against its own tag', () => {
+  test('nothing there: everything is added', async () => {
+    const world = await drafted('team/app:d1', 'amd64', 'arm64');
+    const compared = await world.json<Compared>('diff');
+    expect([compared.verdict, compared.before.digest, brief(compared)]).toEqual([
+      'different',
+      undefined,
+      ['added linux/amd64', 'added linux/arm64'],
+    ]);
+    expect((await world.run(['diff', '--exit-code'])).code).toBe(8);
+  });
+
+  test('just pushed: the same, and no difference', async () => {
+    const world = await drafted('team/app:d2', 'amd64', 'arm64');
+    await world.must('push');
+    expect((await world.json<Compared>('diff')).verdict).toBe('same');
+    expect(await world.run(['diff', '--exit-code'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('the same, to the byte') as unknown,
+    });
+  });
+
+  test('a replaced image, a variant, an order, an entry that goes', async () => {
+    const world = await drafted('team/app:d3', 'amd64', 'arm64');
+    await world.must('push');
+    await world.must('add', at('team/app:newer'));
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    expect(brief(await world.json<Compared>('diff'))).toEqual([
+      'changed linux/amd64 digest',
+      'changed linux/arm64/v8 platform.variant',
+    ]);
+    await world.must('remove', '--platform', 'linux/amd64');
+    expect(brief(await world.json<Compared>('diff'))).toEqual([
+      'changed linux/arm64/v8 platform.variant',
+      'removed linux/amd64',
+    ]);
+  });
+
+  test('another order', async () => {
+    const world = await drafted('team/app:d4', 'amd64', 'arm64');
+    await world.must('push');
+    await world.must('rm', at('team/app:d4'));
+    await world.must('create', at('team/app:d4'), at('team/app:arm64'), at('team/app:amd64'));
+    const { entries, verdict } = await world.json<Compared>('diff');
+    expect([verdict, entries.map(({ type }) => type).sort()]).toEqual(['different', ['moved', 'same']]);
+  });
+
+  test('what the list says of itself, and its type', async () => {
+    const world = await drafted('team/app:d5', 'amd64');
+    await world.must('push');
+    await world.must('annotate', '--index-annotation', 'k=v');
+    expect((await world.json<Compared>('diff')).list.map(({ member }) => member)).toEqual([
+      'mediaType',
+      'annotations.k',
+    ]);
+    expect((await world.run(['diff'])).stdout).toMatch(/annotations\.k: \(none\) -> v/);
+  });
+
+  test('attestations are told with their image', async () => {
+    const world = await World.make();
+    await pushBuild(registry.url, 'team/built', 'latest', [amd64], 'one');
+    await world.must('create', at('team/built:list'), at('team/built'));
+    await world.must('push');
+    await pushBuild(registry.url, 'team/built', 'latest', [amd64], 'two');
+    await world.must('create', '--amend');
+    expect(brief(await world.json<Compared>('diff'))).toEqual([
+      'changed linux/amd64 digest',
+      expect.stringMatching(/^changed attestation of linux\/amd64 digest annotations/),
+    ]);
+  });
+});
+
+describe('two names', () => {
+  test('other bytes that say the same', async () => {
+    const document = makeIndex([entryOf(images.amd64, amd64)]);
+    const spaced = Buffer.from(JSON.stringify(JSON.parse(document.bytes.toString()), undefined, 4));
+    await putManifest(registry.url, 'team/app', 'compact', document.mediaType, document.bytes);
+    await putManifest(registry.url, 'team/app', 'spaced', document.mediaType, spaced);
+    const world = await World.make();
+    const compared = await world.json<Compared>('diff', at('team/app:compact'), at('team/app:spaced'));
+    expect([compared.verdict, brief(compared)]).toEqual(['equal', ['same linux/amd64']]);
+    expect((await world.run(['diff', at('team/app:compact'), at('team/app:spaced'), '--exit-code'])).code).toBe(8);
+  });
+
+  test('one name that is no draft', async () => {
+    const world = await World.make();
+    expect(await world.run(['diff', at('team/app:amd64')])).toMatchObject({ code: 2 });
+  });
+
+  test('an image that becomes a list', async () => {
+    const world = await drafted('team/app:d6', 'amd64', 'arm64');
+    const { entries } = await world.json<Compared>('diff', at('team/app:d6'), at('team/app:amd64'));
+    expect(entries.map(({ type }) => type)).toEqual(['changed', 'added']);
+  });
+});

@@ -49,25 +49,25 @@ function contentOf(entry: Entry): string {
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);
-  const replacing = new Map(pairs.map(({ entry, old }) => [old, entry]));
+  const replaced = new Map(pairs.filter(({ entry, old }) => entry !== old).map(({ entry, old }) => [old, entry]));
+  const paired = new Set(pairs.map(({ old }) => old));
   const gone = draft.entries.filter(
-    (entry) => entry.source === resolved.source && !replacing.has(entry) && !isAttestationEntry(entry),
+    (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
   );
-  const stale = [...gone, ...pairs.map(({ old }) => old)];
-  const remaining = new Set(without(draft.entries, stale));
-  const taken = new Set(pairs.map(({ entry }) => entry));
+  const remaining = new Set(without(draft.entries, [...gone, ...replaced.keys()]));
   const entries = draft.entries.flatMap((entry) => {
-    const fresh = replacing.get(entry);
+    const fresh = replaced.get(entry);
     if (fresh !== undefined) return [fresh, ...attestationsOf(fresh, resolved)];
-    return remaining.has(entry) && !isOrphan(entry, resolved) ? [entry] : [];
+    if (paired.has(entry))
+      return [entry, ...attestationsOf(entry, resolved).filter((one) => !isListed(one, remaining))];
+    return remaining.has(entry) && !isOutdated(entry, resolved) ? [entry] : [];
   });
-  const added = resolved.entries.filter((entry) => !isAttestationEntry(entry) && !hasTaken(taken, entry));
-  const addedWithAll = resolved.entries.filter(
-    (entry) =>
-      added.includes(entry) || (isAttestationEntry(entry) && added.some((image) => image.digest === entry.attests)),
+  const added = resolved.entries.filter((entry) => !isAttestationEntry(entry) && !isPaired(entry, pairs));
+  const withAttestations = resolved.entries.filter(
+    (entry) => added.includes(entry) || added.some((image) => image.digest === entry.attests),
   );
   return {
-    draft: { ...draft, entries: [...entries, ...addedWithAll] },
+    draft: { ...draft, entries: [...entries, ...withAttestations] },
     events: [...pairs.map(eventOf), ...gone.map(removal), ...added.map((entry) => ({ type: 'added', entry }) as const)],
   };
 }
@@ -86,12 +86,16 @@ function removal(entry: Entry): EntryEvent {
   return { type: 'removed', entry };
 }
 
-function hasTaken(taken: ReadonlySet<Entry>, entry: Entry): boolean {
-  return [...taken].some((one) => one.digest === entry.digest && sameDetected(one, entry));
+function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
+  return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
+}
+
+function isListed(attestation: Entry, entries: ReadonlySet<Entry>): boolean {
+  return [...entries].some((entry) => entry.digest === attestation.digest);
 }
 
 /** Attestations of the source, read anew with it, take the place of the old ones. */
-function isOrphan(entry: Entry, resolved: ResolvedSource): boolean {
+function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
   return isAttestationEntry(entry) && entry.source === resolved.source;
 }
 
@@ -113,7 +117,8 @@ function pair(draft: Draft, { source, entries }: ResolvedSource): readonly Pair[
     );
     if (old === undefined) return [];
     free.delete(old);
-    return [{ entry: inheritSettings(entry, old), old }];
+    const isSame = sameSource.length === 0 && old.digest === entry.digest;
+    return [{ entry: isSame ? old : inheritSettings(entry, old), old }];
   });
 }
 

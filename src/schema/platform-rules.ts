@@ -67,7 +67,8 @@ function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable
     } else if (before.entry.digest !== entry.digest) {
       const pointer = pointerTo('manifests', at, 'platform');
       const spelled = rawKey(platform) === rawKey(before.platform) ? '' : ', spelled otherwise';
-      const message = `a second image for ${formatPlatform(platform, { all: true })}, as entry ${before.at}${spelled}`;
+      const [one, other] = [before.entry, entry].map(({ digest }) => digest.slice(0, digest.indexOf(':') + 13));
+      const message = `two images for ${formatPlatform(platform, { all: true })}: ${one ?? ''} (entry ${before.at}) and ${other ?? ''}${spelled}`;
       const harmless = allowDuplicates || spelled !== '';
       yield harmless ? warning('E-DUP-PLATFORM', pointer, message) : error('E-DUP-PLATFORM', pointer, message);
     }
@@ -106,6 +107,13 @@ function* variant(list: Index): Iterable<Problem> {
   );
   for (const { at, platform } of placed) {
     const { os, architecture, variant: own } = normalizePlatform(platform);
+    if (architecture === 'arm' && platform.variant === undefined) {
+      yield warning(
+        'W-VARIANT',
+        pointerTo('manifests', at, 'platform'),
+        'arm without a variant: some clients take it for v7, others for any',
+      );
+    }
     if (own === undefined) continue;
     const pointer = pointerTo('manifests', at, 'platform', 'variant');
     if (!WITH_VARIANTS.has(architecture)) {

@@ -364,6 +364,20 @@ describe('add and remove', () => {
     expect((await entries()).map((entry) => entry.platform?.['architecture'])).toEqual(['arm64', 'amd64', 'arm64']);
   });
 
+  test('adding what is there already by another source changes nothing', async () => {
+    await drafted('built', 'armv7');
+    const before = await world.must('inspect');
+    const { entries: all } = await world.json<{ entries: { digest: string; source: string }[] }>(
+      'create',
+      '--amend',
+      list,
+    );
+    const byDigest = `${registry.host}/team/app@${all[1]?.digest ?? ''}`;
+    const added = await world.json<{ changed: boolean; entries: { source: string }[] }>('add', byDigest);
+    expect([added.changed, await world.must('inspect')]).toEqual([false, before]);
+    expect(added.entries[1]?.source).toBe(image('built'));
+  });
+
   test('remove takes the attestation with its image', async () => {
     await drafted('built', 'armv7');
     await world.must('remove', '--platform', 'linux/arm64');

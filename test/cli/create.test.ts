@@ -116,7 +116,7 @@ describe('create', () => {
       at('team/app:amd64'),
       at('team/app:other'),
     ]);
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/warning: a second image for linux\/amd64/)]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/warning: two images for linux\/amd64: sha256:/)]);
     expect((await world.run(['validate'])).code).toBe(3);
     expect(await world.run(['push'])).toMatchObject({
       code: 3,

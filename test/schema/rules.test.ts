@@ -211,6 +211,7 @@ describe('a list that breaks one rule', () => {
       index([entry('linux/riscv64/rva20u64')]),
       ['warning W-VARIANT /manifests/0/platform/variant'],
     ],
+    ['arm without a variant', index([entry('linux/arm')]), ['warning W-VARIANT /manifests/0/platform']],
     [
       'amd64/v3 without plain amd64',
       index([entry('linux/amd64/v3')]),

@@ -49,27 +49,55 @@ function contentOf(entry: Entry): string {
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);
-  const replaced = new Map(pairs.filter(({ entry, old }) => entry !== old).map(({ entry, old }) => [old, entry]));
+  const heirs = heirsOf(draft, pairs, resolved);
   const paired = new Set(pairs.map(({ old }) => old));
   const gone = draft.entries.filter(
     (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
   );
-  const remaining = new Set(without(draft.entries, [...gone, ...replaced.keys()]));
-  const entries = draft.entries.flatMap((entry) => {
-    const fresh = replaced.get(entry);
-    if (fresh !== undefined) return [fresh, ...attestationsOf(fresh, resolved)];
-    if (paired.has(entry))
-      return [entry, ...attestationsOf(entry, resolved).filter((one) => !isListed(one, remaining))];
+  const replaced = pairs.filter(({ entry, old }) => entry !== old).map(({ old }) => old);
+  const remaining = new Set(without(draft.entries, [...gone, ...replaced]));
+  const kept = draft.entries.flatMap((entry) => {
+    const heir = heirs.get(entry);
+    if (heir !== undefined) return [heir];
     return remaining.has(entry) && !isOutdated(entry, resolved) ? [entry] : [];
   });
   const added = resolved.entries.filter((entry) => !isAttestationEntry(entry) && !isPaired(entry, pairs));
-  const withAttestations = resolved.entries.filter(
-    (entry) => added.includes(entry) || added.some((image) => image.digest === entry.attests),
-  );
+  const isAdded = (entry: Entry) => added.includes(entry) || added.some((image) => image.digest === entry.attests);
+  const entries = [...withNewAttestations(kept, pairs, resolved), ...resolved.entries.filter(isAdded)];
   return {
-    draft: { ...draft, entries: [...entries, ...withAttestations] },
+    draft: { ...draft, entries },
     events: [...pairs.map(eventOf), ...gone.map(removal), ...added.map((entry) => ({ type: 'added', entry }) as const)],
   };
+}
+
+/** What takes the place of an old entry: the new reading of an image, and of each of its attestations. */
+function heirsOf(draft: Draft, pairs: readonly Pair[], resolved: ResolvedSource): ReadonlyMap<Entry, Entry> {
+  const heirs = new Map<Entry, Entry>();
+  for (const { entry, old } of pairs) {
+    heirs.set(old, entry);
+    const before = draft.entries.filter((one) => one.attests === old.digest);
+    for (const [place, fresh] of attestationsOf(entry, resolved).entries()) {
+      const listed = before.find((one) => one.digest === fresh.digest);
+      if (listed !== undefined) heirs.set(listed, entry === old ? listed : inheritSettings(fresh, listed));
+      else if (before[place] !== undefined && entry.digest !== old.digest) heirs.set(before[place], fresh);
+    }
+  }
+  return heirs;
+}
+
+/** Puts the attestations that have no place yet behind their images. */
+function withNewAttestations(
+  entries: readonly Entry[],
+  pairs: readonly Pair[],
+  resolved: ResolvedSource,
+): readonly Entry[] {
+  const images = new Set(pairs.map(({ entry }) => entry));
+  const listed = new Set(entries.map((entry) => entry.digest));
+  return entries.flatMap((entry) => {
+    const missing = images.has(entry) ? attestationsOf(entry, resolved).filter(({ digest }) => !listed.has(digest)) : [];
+    for (const { digest } of missing) listed.add(digest);
+    return [entry, ...missing];
+  });
 }
 
 interface Pair {
@@ -88,10 +116,6 @@ function removal(entry: Entry): EntryEvent {
 
 function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
   return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
-}
-
-function isListed(attestation: Entry, entries: ReadonlySet<Entry>): boolean {
-  return [...entries].some((entry) => entry.digest === attestation.digest);
 }
 
 /** Attestations of the source, read anew with it, take the place of the old ones. */

@@ -367,11 +367,11 @@ describe('add and remove', () => {
   test('adding what is there already by another source changes nothing', async () => {
     await drafted('built', 'armv7');
     const before = await world.must('inspect');
-    const { entries: all } = await world.json<{ entries: { digest: string; source: string }[] }>(
-      'create',
-      '--amend',
-      list,
-    );
+    const { changed, entries: all } = await world.json<{
+      changed: boolean;
+      entries: { digest: string; source: string }[];
+    }>('create', '--amend', list);
+    expect([changed, await world.must('inspect')]).toEqual([false, before]);
     const byDigest = `${registry.host}/team/app@${all[1]?.digest ?? ''}`;
     const added = await world.json<{ changed: boolean; entries: { source: string }[] }>('add', byDigest);
     expect([added.changed, await world.must('inspect')]).toEqual([false, before]);

@@ -94,7 +94,9 @@ function withNewAttestations(
   const images = new Set(pairs.map(({ entry }) => entry));
   const listed = new Set(entries.map((entry) => entry.digest));
   return entries.flatMap((entry) => {
-    const missing = images.has(entry) ? attestationsOf(entry, resolved).filter(({ digest }) => !listed.has(digest)) : [];
+    const missing = images.has(entry)
+      ? attestationsOf(entry, resolved).filter(({ digest }) => !listed.has(digest))
+      : [];
     for (const { digest } of missing) listed.add(digest);
     return [entry, ...missing];
   });

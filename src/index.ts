@@ -59,8 +59,11 @@ export { Workspace } from './draft/workspace.ts';
 export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
 
 export { BlobCache } from './content/cache.ts';
-export { dockerCredentials } from './content/registry/credentials.ts';
+export { certificateFolders } from './content/registry/certificates.ts';
 export type { Credentials, CredentialsSource } from './content/registry/credentials.ts';
+export { storedCredentials } from './content/registry/stored-credentials.ts';
+export type { StoredCredentialsOptions } from './content/registry/stored-credentials.ts';
+export type { RateLimit } from './content/registry/notices.ts';
 export type { AuthHost, RegistryOptions, RequestEvent } from './content/registry/options.ts';
 export type { SessionOptions } from './content/registry/session.ts';
 

@@ -119,6 +119,7 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   const signal = withDeadline(invocation, world.signal);
+  const onEvent = eventTeller(output);
   let homes: ReturnType<Context['homes']> | undefined;
   return {
     output,
@@ -129,9 +130,9 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     cache: new BlobCache(folder),
     homes: () =>
       (homes ??= import('./open-homes.ts').then(({ openHomes }) =>
-        openHomes(invocation, output, { env, home, folder, signal }),
+        openHomes(invocation, output, { ...world, folder, signal, onEvent }),
       )),
-    onEvent: eventTeller(output),
+    onEvent,
     canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
     ask: world.ask,
     stdin: world.stdin,

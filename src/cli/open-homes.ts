@@ -1,4 +1,13 @@
-import { dockerCredentials, Homes, MlistError, version, type AuthHost } from '../index.ts';
+import { resolve } from 'node:path';
+import {
+  certificateFolders,
+  Homes,
+  MlistError,
+  storedCredentials,
+  version,
+  type AuthHost,
+  type OperationEvent,
+} from '../index.ts';
 import { parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';
 import type { Output } from './output.ts';
@@ -6,30 +15,44 @@ import type { Output } from './output.ts';
 interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+  readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
+  readonly onEvent: (event: OperationEvent) => void;
 }
 
 /** Opens registries and other homes with what the command line says of them. */
-export function openHomes(invocation: Invocation, output: Output, { env, home, folder, signal }: Surroundings): Homes {
+export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
+  const { env, home, platform, uid, cwd, folder, signal, onEvent } = surroundings;
+  const path = (option: string) => pathOption(invocation, option, cwd);
+  const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
   return new Homes({
     workspaceFolder: folder,
     env,
     signal,
     userAgent: `mlist/${version}`,
-    credentials: dockerCredentials({ env, home }),
+    credentials: storedCredentials({ env, home, platform, uid, authFile: path('authfile'), onWarning }),
     concurrency: atLeastOne(invocation.number('concurrency')),
     retries: invocation.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
     insecure: invocation.flag('insecure'),
     plainHttp: invocation.texts('plain-http'),
-    caFile: invocation.text('ca-file'),
+    caFile: path('ca-file'),
+    certificateFolders: certificateFolders({ env, home, platform }),
     authHosts: invocation.texts('auth-host').map(parseAuthHost),
+    onWarning,
     onRequest: (event) => {
       output.request(event);
     },
   });
+}
+
+function pathOption(invocation: Invocation, name: string, cwd: string): string | undefined {
+  const path = invocation.text(name);
+  return path === undefined ? undefined : resolve(cwd, path);
 }
 
 function atLeastOne(concurrency: number | undefined): number | undefined {

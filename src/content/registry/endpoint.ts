@@ -1,6 +1,6 @@
 import { errorCode } from '../../errors.ts';
 import { apiHost, isLoopback } from './origin.ts';
-import { readAnswer, type Answer } from './transport.ts';
+import { only, readAnswer, type Answer } from './answer.ts';
 
 /**
  * Where a registry's API answers: https, unless the registry is on this machine or was said to be plain. The first
@@ -74,9 +74,4 @@ async function withoutTlsHint(answer: Answer): Promise<Answer | undefined> {
   if (!isShortText) return answer;
   const text = await readAnswer(answer, LONGEST_HINT, 'the answer');
   return Buffer.from(text).includes('HTTPS server') ? undefined : { ...answer, body: only(text) };
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- an async iterable is what the interface asks for
-async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

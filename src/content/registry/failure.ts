@@ -13,8 +13,12 @@ export interface Step {
 export interface FailedAnswer {
   readonly status: number;
   readonly body: Uint8Array;
-  /** Host that answered. */
+  /** The registry. */
   readonly host: string;
+  /** What answered in the end; another host where the registry has sent its client there. */
+  readonly location: URL;
+  /** Milliseconds that it asks to wait. */
+  readonly wait: number | undefined;
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
@@ -43,7 +47,14 @@ interface Meaning {
   readonly hint?: string;
 }
 
-function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+  const { status, host, location, wait } = answer;
+  if (location.host !== host && status >= 400 && status < 500) {
+    return {
+      code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
+      reason: `${host} has it at ${location.host}, which refuses it`,
+    };
+  }
   if (status === 401) {
     return {
       code: 'ERR_MLIST_UNAUTHORIZED',
@@ -71,14 +82,26 @@ function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnosti
       hint: 'Look at what is there now, then try again.',
     };
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
+    const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
     return {
       code: 'ERR_MLIST_REGISTRY',
-      reason: `${host} limits the rate of requests`,
+      reason: `${host} limits the rate of requests${later}`,
       hint: 'Try later, or log in for a higher limit.',
     };
   }
   if (status >= 500) return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault`, hint: 'Try again later.' };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
+}
+
+/** The connection failed, rather than the registry's answer being bad. */
+export function isConnectionFault(thrown: unknown): boolean {
+  if (thrown instanceof MlistError) return false;
+  return !/^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_)/.test(errorCode(thrown) ?? '');
+}
+
+/** Nothing of the request can have arrived. */
+export function isUnsent(thrown: unknown): boolean {
+  return ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '');
 }
 
 const timeouts = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT']);
@@ -114,6 +137,7 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
   EPROTO: 'does not speak TLS here',
+  EPROXY: 'cannot be reached through the proxy',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 

@@ -145,7 +145,10 @@ export class Authorizer {
     credentials: Credentials | undefined,
   ): Promise<Grant> {
     const need = this.#needOf(scopes);
-    const shared = this.#narrow.has(keyOf(scopes)) ? undefined : await this.#sharedFor(need, credentials);
+    const isNarrow = this.#narrow.has(keyOf(scopes));
+    const proved = isNarrow ? undefined : this.#grants.proved(service, need, credentials);
+    if (proved !== undefined) return proved;
+    const shared = isNarrow ? undefined : await this.#sharedFor(need, credentials);
     if (shared === undefined) return this.#grants.get(service, need, credentials);
     try {
       return await this.#grants.get(service, first(shared, need), credentials);

@@ -72,6 +72,8 @@ const MAX_ERROR_BODY = 64 * 1024;
 interface Received {
   readonly url: URL;
   readonly answer: Answer;
+  /** The request was sent with a login. */
+  readonly hasLogin?: boolean;
 }
 
 export class Connection {
@@ -144,8 +146,9 @@ export class Connection {
         if (call.accept.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
-        const { host } = this.base;
-        const failure = failedAnswer(call.step, { status, body, host, location: received.url, wait }, secrets);
+        const { url: location, hasLogin = false } = received;
+        const answer = { status, body, host: this.base.host, location, wait, hasLogin };
+        const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
       } catch (thrown) {
@@ -162,7 +165,8 @@ export class Connection {
     const { authorizer } = this.#parts;
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(call.scopes);
-      const { base, received } = await this.#redirected(call, sent, streams);
+      const { base, ...redirected } = await this.#redirected(call, sent, streams);
+      const received: Received = { ...redirected.received, hasLogin: sent.header !== undefined };
       const { status, headers } = received.answer;
       const isOwnAnswer = sameOrigin(received.url, base);
       if (status !== 401 && status !== 403) authorizer.accepted(sent);

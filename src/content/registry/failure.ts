@@ -19,6 +19,8 @@ export interface FailedAnswer {
   readonly location: URL;
   /** Milliseconds that it asks to wait. */
   readonly wait: number | undefined;
+  /** The request came with a login. */
+  readonly hasLogin: boolean;
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
@@ -48,7 +50,7 @@ interface Meaning {
 }
 
 function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
-  const { status, host, location, wait } = answer;
+  const { status, host, location, wait, hasLogin } = answer;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
@@ -58,8 +60,8 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
   if (status === 401) {
     return {
       code: 'ERR_MLIST_UNAUTHORIZED',
-      reason: `${host} asks for a login`,
-      hint: `Log in to ${host} first; a missing repository may look like this too.`,
+      reason: hasLogin ? `${host} does not accept the login` : `${host} asks for a login`,
+      hint: `Log in with "mlist login ${host}"; a missing repository may look like this too.`,
     };
   }
   if (status === 403) {

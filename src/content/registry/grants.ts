@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors.ts';
 import { sameCredentials, type Credentials } from './credentials.ts';
 import type { AuthHost } from './options.ts';
-import { formatScope, keyOf, type Scope } from './scope.ts';
+import { coverAll, formatScope, keyOf, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 import { fetchToken, type SendToken, type Token } from './token.ts';
 import { checkCredentialTrust } from './trust.ts';
@@ -17,6 +17,8 @@ export interface TokenService {
 /** A token, and what it was asked for. */
 export interface Grant {
   readonly scopes: readonly Scope[];
+  /** Of the service and the account. */
+  readonly issuer: string;
   readonly token: Token;
   readonly received: number;
   /** The registry has taken it for some request. */
@@ -34,6 +36,7 @@ export interface GrantsOptions {
 export class Grants {
   readonly #options: GrantsOptions;
   readonly #grants = new Map<string, Promise<Grant>>();
+  readonly #received: Grant[] = [];
   readonly #stale = new WeakSet<Grant>();
   /** Tells accounts apart without keeping their secrets in a key. */
   readonly #accounts: (Credentials | undefined)[] = [];
@@ -44,21 +47,34 @@ export class Grants {
 
   /** A token for the scopes; one that is about to expire is got anew. */
   async get(service: TokenService, scopes: readonly Scope[], credentials: Credentials | undefined): Promise<Grant> {
-    const key = [service.realm.href, service.service ?? '', this.#accountOf(credentials), keyOf(scopes)].join(' ');
+    const issuer = this.#issuerOf(service, credentials);
+    const key = `${issuer} ${keyOf(scopes)}`;
     for (;;) {
       const known = this.#grants.get(key);
       if (known === undefined) break;
       const grant = await known;
-      if (performance.now() < grant.token.expires && !this.#stale.has(grant)) return grant;
+      if (this.#isLive(grant)) return grant;
       if (this.#grants.get(key) === known) this.#grants.delete(key);
     }
-    const fetching = this.#fetch(service, scopes, credentials);
+    const fetching = this.#fetch(service, issuer, scopes, credentials);
     this.#grants.set(key, fetching);
     fetching.catch((error: unknown) => {
       const isFinal = error instanceof MlistError && error.code === 'ERR_MLIST_UNAUTHORIZED';
       if (!isFinal && this.#grants.get(key) === fetching) this.#grants.delete(key);
     });
     return fetching;
+  }
+
+  /** A token that the registry has taken before, and that was asked for at least for these scopes. */
+  proved(service: TokenService, need: readonly Scope[], credentials: Credentials | undefined): Grant | undefined {
+    const issuer = this.#issuerOf(service, credentials);
+    return this.#received.find(
+      (grant) => grant.isProved && grant.issuer === issuer && this.#isLive(grant) && coverAll(grant.scopes, need),
+    );
+  }
+
+  #isLive(grant: Grant): boolean {
+    return performance.now() < grant.token.expires && !this.#stale.has(grant);
   }
 
   /** The token has expired, or was taken back; the next who asks gets another. */
@@ -68,6 +84,7 @@ export class Grants {
 
   async #fetch(
     { realm, base, service }: TokenService,
+    issuer: string,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
   ): Promise<Grant> {
@@ -77,11 +94,14 @@ export class Grants {
       this.#options.send,
     );
     this.#options.secrets.add(token.value);
-    return { scopes, token, received: performance.now(), isProved: false };
+    const grant = { scopes, issuer, token, received: performance.now(), isProved: false };
+    this.#received.push(grant);
+    return grant;
   }
 
-  #accountOf(credentials: Credentials | undefined): number {
+  #issuerOf({ realm, service = '' }: TokenService, credentials: Credentials | undefined): string {
     const at = this.#accounts.findIndex((known) => sameCredentials(known, credentials));
-    return at >= 0 ? at : this.#accounts.push(credentials) - 1;
+    const account = at >= 0 ? at : this.#accounts.push(credentials) - 1;
+    return `${realm.href} ${service} ${account}`;
   }
 }

@@ -51,11 +51,11 @@ export async function exchange(request: Exchange): Promise<Answer> {
   };
 }
 
-/** So that `content-length: 0` is sent: some registries refuse a chunked request without a body. */
+/** So that `content-length: 0` is sent: some registries refuse a chunked request without a body; got waits for one. */
 const NO_BODY = new Uint8Array();
 
 function hasBody({ method }: Exchange): boolean {
-  return method === 'PUT' || method === 'POST' || method === 'PATCH';
+  return method !== 'GET' && method !== 'HEAD';
 }
 
 /** For a proxy that passes the request on: the whole address in the first line. */

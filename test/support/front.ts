@@ -81,7 +81,10 @@ export class Front {
     this.#server =
       tls === undefined
         ? createServer(limits, listener)
-        : createTlsServer({ ...limits, ...tls, requestCert: tls.ca !== undefined }, listener);
+        : createTlsServer(
+            { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false },
+            listener,
+          );
   }
 
   static async start(options: FrontOptions = {}): Promise<Front> {
@@ -161,7 +164,10 @@ async function passOn(
     response.writeHead(404).end();
     return;
   }
-  const { method, headers } = request;
+  const { method } = request;
+  // The embedded registry answers to names of this machine only.
+  const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
+  const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
   const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
   onward.on('error', () => response.destroy());
   request.on('close', () => request.complete || onward.destroy());

@@ -1,7 +1,8 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { errorCode, MlistError } from '../../errors.ts';
+import { isLoopback } from './origin.ts';
 import type { Proxy } from './proxy.ts';
 import type { HostTrust } from './tls.ts';
 
@@ -42,10 +43,21 @@ const unknownAuthority = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ]);
 
+/** Names of this machine are not asked of a name service, which may not know them, or say otherwise (RFC 6761, 6.3). */
+const thisMachine: LookupFunction = (_host, { all = false }, found) => {
+  const addresses = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ];
+  if (all) found(null, addresses);
+  else found(null, '127.0.0.1', 4);
+};
+
 /** To the host itself, or to what stands before it. */
 async function plainSocket({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
   const to = proxy === undefined ? { host, port } : addressOf(proxy.url);
-  const socket = await opened(connectTcp(to), 'connect', timeoutMs);
+  const local = isLoopback(to.host) && isIP(to.host) === 0 ? { lookup: thisMachine } : {};
+  const socket = await opened(connectTcp({ ...to, ...local }), 'connect', timeoutMs);
   if (proxyTrust === undefined) return socket;
   const { verify, context } = proxyTrust;
   return secured(socket, { host: to.host, verify, context, timeoutMs });

@@ -98,7 +98,9 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
 /** The connection failed, rather than the registry's answer being bad. */
 export function isConnectionFault(thrown: unknown): boolean {
   if (thrown instanceof MlistError) return false;
-  return !/^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_)/.test(errorCode(thrown) ?? '');
+  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_)/.test(
+    errorCode(thrown) ?? '',
+  );
 }
 
 /** Nothing of the request can have arrived. */
@@ -107,6 +109,9 @@ export function isUnsent(thrown: unknown): boolean {
 }
 
 const timeouts = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT']);
+/** The server ended the handshake, for want of a certificate of the client's or because of it. */
+const refusedClient =
+  /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
 const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
 /** No answer came, or not a whole one. */
@@ -119,6 +124,12 @@ export function failedExchange(step: Step, host: string, thrown: unknown): Mlist
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
       hint: 'See --timeout and --deadline.',
+    });
+  }
+  if (refusedClient.test(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not let this client in by TLS (${code})`, {
+      ...facts,
+      hint: 'It may want a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
   if (refusedTls.test(code)) {

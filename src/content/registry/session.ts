@@ -143,7 +143,7 @@ export class RegistrySession {
   #endpoint(domain: string): Endpoint {
     const { plainHttp = [], insecure = false } = this.#options;
     const isPlain = plainHttp.includes(domain);
-    const hasCertificates = !isPlain && this.#network.trust.isNamed(new URL(`https://${apiHost(domain)}`));
+    const hasCertificates = () => this.#network.trust.isNamed(new URL(`https://${apiHost(domain)}`));
     return new Endpoint({ domain, plainHttp: isPlain, insecure, hasCertificates });
   }
 

@@ -1,6 +1,6 @@
 import { MlistError, BlobCache, locateWorkspace, version, Workspace } from '../index.ts';
 import { commands } from './commands.ts';
-import type { Context } from './context.ts';
+import type { Ask, Context } from './context.ts';
 import { parseDuration } from './duration.ts';
 import type { CommandSpec, Invocation } from './language.ts';
 import { nearest } from './nearest.ts';
@@ -14,7 +14,7 @@ export interface World {
   readonly stderr: Sink;
   readonly stdinIsTTY: boolean;
   readonly stdin: () => Promise<Uint8Array>;
-  readonly ask: (question: string) => Promise<string>;
+  readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
@@ -125,6 +125,9 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     output,
     env,
     cwd,
+    home,
+    platform,
+    uid,
     signal,
     workspace: new Workspace(folder),
     cache: new BlobCache(folder),

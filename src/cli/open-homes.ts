@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import {
   certificateFolders,
   Homes,
@@ -8,6 +7,7 @@ import {
   type AuthHost,
   type OperationEvent,
 } from '../index.ts';
+import { credentialStore, pathOption } from './credential-store.ts';
 import { parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';
 import type { Output } from './output.ts';
@@ -25,8 +25,7 @@ interface Surroundings {
 
 /** Opens registries and other homes with what the command line says of them. */
 export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
-  const { env, home, platform, uid, cwd, folder, signal, onEvent } = surroundings;
-  const path = (option: string) => pathOption(invocation, option, cwd);
+  const { env, home, platform, cwd, folder, signal, onEvent } = surroundings;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
   return new Homes({
@@ -34,13 +33,13 @@ export function openHomes(invocation: Invocation, output: Output, surroundings: 
     env,
     signal,
     userAgent: `mlist/${version}`,
-    credentials: storedCredentials({ env, home, platform, uid, authFile: path('authfile'), onWarning }),
+    credentials: storedCredentials(credentialStore(invocation, surroundings)),
     concurrency: atLeastOne(invocation.number('concurrency')),
     retries: invocation.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
     insecure: invocation.flag('insecure'),
     plainHttp: invocation.texts('plain-http'),
-    caFile: path('ca-file'),
+    caFile: pathOption(invocation, 'ca-file', cwd),
     certificateFolders: certificateFolders({ env, home, platform }),
     authHosts: invocation.texts('auth-host').map(parseAuthHost),
     onWarning,
@@ -48,11 +47,6 @@ export function openHomes(invocation: Invocation, output: Output, surroundings: 
       output.request(event);
     },
   });
-}
-
-function pathOption(invocation: Invocation, name: string, cwd: string): string | undefined {
-  const path = invocation.text(name);
-  return path === undefined ? undefined : resolve(cwd, path);
 }
 
 function atLeastOne(concurrency: number | undefined): number | undefined {

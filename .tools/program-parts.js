@@ -7,7 +7,20 @@ import { dirname, join, relative } from 'node:path';
 // - The sources load each command when it is called. Files cost time too: the local commands come with the program, and
 //   those that talk to registries come together.
 const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
-const WITH_REGISTRIES = ['add', 'create', 'diff', 'digest', 'exists', 'inspect', 'push', 'resolve', 'show', 'validate'];
+const WITH_REGISTRIES = [
+  'add',
+  'create',
+  'delete',
+  'diff',
+  'digest',
+  'exists',
+  'inspect',
+  'push',
+  'resolve',
+  'show',
+  'tags',
+  'validate',
+];
 
 const TOGETHER = 'commands-with-registries';
 

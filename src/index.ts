@@ -8,7 +8,7 @@ export { version } from './version.ts';
 
 export { digestOf, isDigest, parseDigest } from './oci/digest.ts';
 export type { Digest } from './oci/digest.ts';
-export { familiarReference, formatReference, parseReference, withDefaultTag } from './oci/reference.ts';
+export { familiarReference, formatReference, parseReference, repositoryName, withDefaultTag } from './oci/reference.ts';
 export type { Reference } from './oci/reference.ts';
 export { formatLocation, nameIn, parseLocation } from './oci/location.ts';
 export type { FileLocation, Location, RegistryLocation } from './oci/location.ts';
@@ -59,8 +59,12 @@ export { Workspace } from './draft/workspace.ts';
 export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
 
 export { BlobCache } from './content/cache.ts';
-export { dockerCredentials } from './content/registry/credentials.ts';
+export { certificateFolders } from './content/registry/certificates.ts';
 export type { Credentials, CredentialsSource } from './content/registry/credentials.ts';
+export type { Keeper, Login } from './content/registry/credential-store.ts';
+export { storedCredentials } from './content/registry/stored-credentials.ts';
+export type { StoredCredentialsOptions } from './content/registry/stored-credentials.ts';
+export type { RateLimit } from './content/registry/notices.ts';
 export type { AuthHost, RegistryOptions, RequestEvent } from './content/registry/options.ts';
 export type { SessionOptions } from './content/registry/session.ts';
 
@@ -85,11 +89,15 @@ export type { OnEvent, OperationEvent } from './ops/events.ts';
 export { Homes } from './ops/homes.ts';
 export { inspect, inspectVerbose } from './ops/inspect.ts';
 export type { Inspected, VerboseManifest } from './ops/inspect.ts';
+export { login, logout, registryOf } from './ops/login.ts';
+export type { LoggedIn, LoggedOut, LoginOptions } from './ops/login.ts';
 export { push } from './ops/push.ts';
 export type { Pushed, PushOptions } from './ops/push.ts';
 export type { PushedTarget } from './ops/push-target.ts';
 export { contentOf, draftName, find } from './ops/read.ts';
 export type { ChildChoice, Found, ReadOptions } from './ops/read.ts';
+export { deleteReference, listTags } from './ops/registry-tags.ts';
+export type { Deleted, RegistryTagOptions } from './ops/registry-tags.ts';
 export { remove } from './ops/remove.ts';
 export type { Removed, RemoveOptions } from './ops/remove.ts';
 export { resolve } from './ops/resolve.ts';

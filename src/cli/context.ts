@@ -1,11 +1,16 @@
 import type { Homes, Workspace, BlobCache, OperationEvent } from '../index.ts';
 import type { Output } from './output.ts';
 
+export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
+
 /** What a command works with. Everything outside the process comes in here, so that a test can bring its own. */
 export interface Context {
   readonly output: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
   /** Aborts at the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
   readonly workspace: Workspace;
@@ -16,6 +21,7 @@ export interface Context {
   readonly onEvent: (event: OperationEvent) => void;
   /** Whether somebody is there to be asked. */
   readonly canAsk: boolean;
-  readonly ask: (question: string) => Promise<string>;
+  /** What is typed is not shown where it is hidden. */
+  readonly ask: Ask;
   readonly stdin: () => Promise<Uint8Array>;
 }

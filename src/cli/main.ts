@@ -1,6 +1,6 @@
 import { MlistError, BlobCache, locateWorkspace, version, Workspace } from '../index.ts';
 import { commands } from './commands.ts';
-import type { Context } from './context.ts';
+import type { Ask, Context } from './context.ts';
 import { parseDuration } from './duration.ts';
 import type { CommandSpec, Invocation } from './language.ts';
 import { nearest } from './nearest.ts';
@@ -14,7 +14,7 @@ export interface World {
   readonly stderr: Sink;
   readonly stdinIsTTY: boolean;
   readonly stdin: () => Promise<Uint8Array>;
-  readonly ask: (question: string) => Promise<string>;
+  readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
@@ -119,19 +119,23 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   const signal = withDeadline(invocation, world.signal);
+  const onEvent = eventTeller(output);
   let homes: ReturnType<Context['homes']> | undefined;
   return {
     output,
     env,
     cwd,
+    home,
+    platform,
+    uid,
     signal,
     workspace: new Workspace(folder),
     cache: new BlobCache(folder),
     homes: () =>
       (homes ??= import('./open-homes.ts').then(({ openHomes }) =>
-        openHomes(invocation, output, { env, home, folder, signal }),
+        openHomes(invocation, output, { ...world, folder, signal, onEvent }),
       )),
-    onEvent: eventTeller(output),
+    onEvent,
     canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
     ask: world.ask,
     stdin: world.stdin,

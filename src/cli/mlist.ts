@@ -27,13 +27,20 @@ const world: World = {
   stderr: process.stderr,
   stdinIsTTY: process.stdin.isTTY,
   stdin: async () => Buffer.concat(await process.stdin.toArray()),
-  ask: async (question) => {
-    const { createInterface } = await import('node:readline/promises');
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  ask: async (question, { hidden = false } = {}) => {
+    const [{ createInterface }, { Writable }] = await Promise.all([
+      import('node:readline/promises'),
+      import('node:stream'),
+    ]);
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    if (hidden) process.stderr.write(question);
+    const output = hidden ? nowhere : process.stderr;
+    const terminal = createInterface({ input: process.stdin, output, terminal: true });
     try {
-      return await terminal.question(question, { signal: interrupted.signal });
+      return await terminal.question(hidden ? '' : question, { signal: interrupted.signal });
     } finally {
       terminal.close();
+      if (hidden) process.stderr.write('\n');
     }
   },
   env: process.env,

@@ -1,4 +1,13 @@
-import { dockerCredentials, Homes, MlistError, version, type AuthHost } from '../index.ts';
+import {
+  certificateFolders,
+  Homes,
+  MlistError,
+  storedCredentials,
+  version,
+  type AuthHost,
+  type OperationEvent,
+} from '../index.ts';
+import { credentialStore, pathOption } from './credential-store.ts';
 import { parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';
 import type { Output } from './output.ts';
@@ -6,26 +15,34 @@ import type { Output } from './output.ts';
 interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+  readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
+  readonly onEvent: (event: OperationEvent) => void;
 }
 
 /** Opens registries and other homes with what the command line says of them. */
-export function openHomes(invocation: Invocation, output: Output, { env, home, folder, signal }: Surroundings): Homes {
+export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
+  const { env, home, platform, cwd, folder, signal, onEvent } = surroundings;
+  const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
   return new Homes({
     workspaceFolder: folder,
     env,
     signal,
     userAgent: `mlist/${version}`,
-    credentials: dockerCredentials({ env, home }),
+    credentials: storedCredentials(credentialStore(invocation, surroundings)),
     concurrency: atLeastOne(invocation.number('concurrency')),
     retries: invocation.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
     insecure: invocation.flag('insecure'),
     plainHttp: invocation.texts('plain-http'),
-    caFile: invocation.text('ca-file'),
+    caFile: pathOption(invocation, 'ca-file', cwd),
+    certificateFolders: certificateFolders({ env, home, platform }),
     authHosts: invocation.texts('auth-host').map(parseAuthHost),
+    onWarning,
     onRequest: (event) => {
       output.request(event);
     },

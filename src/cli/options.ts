@@ -38,6 +38,12 @@ const onRegistries: readonly OptionSpec[] = [
   { name: 'plain-http', type: 'string', repeat: true, value: 'HOST', describe: 'Speak http to this registry' },
   { name: 'ca-file', type: 'string', value: 'FILE', describe: 'Trust the certificates in this file too' },
   {
+    name: 'authfile',
+    type: 'string',
+    value: 'FILE',
+    describe: 'Look for credentials in this file only (default: those of docker and podman)',
+  },
+  {
     name: 'auth-host',
     type: 'string',
     repeat: true,

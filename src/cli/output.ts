@@ -114,9 +114,11 @@ export class Output {
   request(event: RequestEvent): void {
     if (!this.#options.debug) return;
     if (this.#eventsAsJson) return this.#line(event);
-    const { method, url, status, milliseconds, note } = event;
+    const { method, url, status, milliseconds, note, rateLimit } = event;
     const answer = status === undefined ? (note ?? 'no answer') : String(status);
-    this.#streams.stderr.write(`${plainLine(`debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms`)}\n`);
+    const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
+    const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
+    this.#streams.stderr.write(`${plainLine(line)}\n`);
   }
 
   /** An error: what failed, why, and what to do next; each part of several. */

@@ -42,6 +42,8 @@ export interface ContentSource {
 export interface PutOptions extends ContentOptions {
   /** Put only if the name still names this digest, as far as the home can tell (HTTP `If-Match`). */
   readonly ifMatch?: Digest | undefined;
+  /** Never send it a second time where it is unclear what became of it: somebody else may have written in between. */
+  readonly once?: boolean | undefined;
 }
 
 /** Writes content; a manifest's children go before it. */

@@ -1,19 +1,22 @@
 import { MlistError } from '../../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import type { Credentials } from './credentials.ts';
+import { sameCredentials, type Credentials } from './credentials.ts';
+import { Grants, type Grant, type TokenService } from './grants.ts';
 import type { AuthHost } from './options.ts';
-import { covers, formatScope, MAX_SCOPES, mergeScopes, type Scope } from './scope.ts';
+import { coverAll, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
-import { basicHeader, fetchToken, type SendToken, type Token } from './token.ts';
-import { checkCredentialTrust, checkRealm } from './trust.ts';
+import { basicHeader, type SendToken } from './token.ts';
+import { checkRealm } from './trust.ts';
 
 /**
  * Authorises the requests to one registry. It learns what the registry wants from the first 401, and gets one token for
  * all repositories that the command works on; where such a token is not given, or not enough, one for each need.
  */
 export interface AuthorizerOptions {
+  /** As named in references. */
   readonly registry: string;
-  readonly credentials: () => Promise<Credentials | undefined>;
+  /** What to log in with for a repository; accounts may differ from one to the next. */
+  readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: Secrets;
   readonly send: SendToken;
@@ -25,39 +28,35 @@ export interface Authorization {
   readonly grant?: Grant;
 }
 
-/** A token, and what it was asked for. */
-interface Grant {
-  readonly key: string;
-  readonly shared: boolean;
-  readonly token: Token;
-  readonly received: number;
-}
-
-interface Bearer {
-  readonly realm: URL;
+/** A 401 or 403, and what it was the answer to. */
+export interface Refused {
+  readonly status: number;
+  /** The header `WWW-Authenticate`. */
+  readonly challenge: string | undefined;
+  readonly sent: Authorization;
+  readonly scopes: readonly Scope[];
   /** Where the registry's API answers. */
   readonly base: URL;
-  readonly service: string | undefined;
-  /** What the first challenge asked for: some services honour only the first scope. */
-  readonly first: string | undefined;
 }
-
-const SHARED = 'shared';
 
 /** A token that is refused although it is younger than this was never good for the request. */
 const FRESH_MS = 2_000;
 
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #grants = new Map<string, Promise<Grant>>();
-  /** Needs that the shared token does not serve. */
+  readonly #grants: Grants;
+  readonly #credentials = new Map<string, Promise<Credentials | undefined>>();
+  /** Needs that a token for more than them does not serve. */
   readonly #narrow = new Set<string>();
+  /** What the registry asks for a need beyond what mlist would think of. */
+  readonly #challenged = new Map<string, readonly Scope[]>();
   #expected: readonly Scope[] = [];
   #basic = false;
-  #bearer: Bearer | undefined;
+  #bearer: TokenService | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#grants = new Grants(options);
   }
 
   /** Tells beforehand what the command will work on. */
@@ -65,114 +64,126 @@ export class Authorizer {
     this.#expected = mergeScopes([...this.#expected, ...scopes]);
   }
 
-  /** What a request that needs these scopes is sent with, as far as is known. */
+  /** What a request that needs these scopes is sent with, as far as is known. The first is the one that matters most. */
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
-    if (this.#basic) return basicAuthorization(await this.#credentials());
-    if (this.#bearer === undefined) return {};
-    const credentials = await this.#credentials();
+    if (!this.#basic && this.#bearer === undefined) return {};
+    const credentials = await this.#credentialsFor(scopes);
     if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}` };
-    const grant = await this.#grantFor(this.#bearer, scopes);
+    if (this.#bearer === undefined) return basicAuthorization(credentials);
+    const grant = await this.#grantFor(this.#bearer, scopes, credentials);
     return { header: `Bearer ${grant.token.value}`, grant };
+  }
+
+  /** The registry took what a request was sent with. */
+  accepted({ grant }: Authorization): void {
+    if (grant !== undefined) grant.isProved = true;
   }
 
   /**
    * Takes in a 401 or 403 to a request.
    * @returns whether the request is worth sending again
+   * @throws MlistError where the registry sends its client to a token service that it must not talk to
    */
-  async refused(
-    status: number,
-    header: string | undefined,
-    sent: Authorization,
-    scopes: readonly Scope[],
-    base: URL,
-  ): Promise<boolean> {
+  async refused({ status, challenge, sent, scopes, base }: Refused): Promise<boolean> {
     if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
-    const challenges = parseChallenges(header ?? '');
+    const challenges = parseChallenges(challenge ?? '');
     const bearer = challenges.find(
       ({ scheme, parameters }) => scheme === 'bearer' && parameters['realm'] !== undefined,
     );
     if (bearer !== undefined) return this.#learnBearer(bearer, sent, scopes, base);
     if (!challenges.some(({ scheme }) => scheme === 'basic') || sent.header !== undefined) return false;
     this.#basic = true;
-    return (await this.#credentials())?.type === 'basic';
+    return (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  #learnBearer(
-    { parameters }: Challenge,
-    { header, grant }: Authorization,
-    scopes: readonly Scope[],
-    base: URL,
-  ): boolean {
+  /** Whether a 401 has already told how to log in. */
+  get hasLearned(): boolean {
+    return this.#basic || this.#bearer !== undefined;
+  }
+
+  #learnBearer({ parameters }: Challenge, sent: Authorization, scopes: readonly Scope[], base: URL): boolean {
+    const { grant } = sent;
     const realm = parseRealm(parameters['realm'] ?? '', this.#options.registry);
     checkRealm({ registry: this.#options.registry, base, realm, authHosts: this.#options.authHosts });
-    const service = parameters['service'];
-    this.#bearer ??= { realm, base, service, first: parameters['scope']?.split(' ', 1)[0] };
-    if (grant === undefined) return header === undefined;
-    if (performance.now() - grant.received > FRESH_MS) return this.#forget(grant);
+    const isOther = this.#bearer?.realm.href !== realm.href || this.#bearer.service !== parameters['service'];
+    if (isOther) this.#bearer = { realm, base, service: parameters['service'] };
+    const asked = parseScopes(parameters['scope']);
+    if (scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked)) return this.#widen(scopes, asked, grant);
+    if (grant === undefined) return sent.header === undefined;
+    if (isOther) return !grant.isProved;
+    const isOld = performance.now() - grant.received > FRESH_MS;
+    if (parameters['error'] === 'invalid_token' ? grant.isProved || isOld : isOld) {
+      this.#grants.forget(grant);
+      return true;
+    }
     return this.#isTooNarrow(grant, scopes);
   }
 
-  /** An old token has expired, or was taken back: get another. */
-  #forget(grant: Grant): boolean {
-    this.#grants.delete(grant.key);
+  /** The registry wants more than was asked for: it is asked for that too, once for each need. */
+  #widen(scopes: readonly Scope[], asked: readonly Scope[], grant: Grant | undefined): boolean {
+    const key = keyOf(scopes);
+    const known = this.#challenged.get(key);
+    if (known !== undefined && coverAll(known, asked)) return this.#isTooNarrow(grant, scopes);
+    this.#challenged.set(key, mergeScopes([...asked, ...(known ?? [])]));
     return true;
   }
 
   #isTooNarrow(grant: Grant | undefined, scopes: readonly Scope[]): boolean {
-    if (grant?.shared !== true) return false;
+    if (grant === undefined || keyOf(grant.scopes) === keyOf(this.#needOf(scopes))) return false;
     this.#narrow.add(keyOf(scopes));
     return true;
   }
 
-  async #grantFor(bearer: Bearer, scopes: readonly Scope[]): Promise<Grant> {
-    const key = keyOf(scopes);
-    const isShared =
-      !this.#narrow.has(key) && scopes.every((scope) => this.#expected.some((one) => covers(one, scope)));
-    if (!isShared) return this.#cached(key, () => this.#fetch(bearer, key, mergeScopes(scopes)));
+  /** What the challenge asked for goes first: some services honour only the first scope. */
+  #needOf(scopes: readonly Scope[]): readonly Scope[] {
+    return mergeScopes([...(this.#challenged.get(keyOf(scopes)) ?? []), ...scopes]);
+  }
+
+  async #grantFor(
+    service: TokenService,
+    scopes: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): Promise<Grant> {
+    const need = this.#needOf(scopes);
+    const isNarrow = this.#narrow.has(keyOf(scopes));
+    const proved = isNarrow ? undefined : this.#grants.proved(service, need, credentials);
+    if (proved !== undefined) return proved;
+    const shared = isNarrow ? undefined : await this.#sharedFor(need, credentials);
+    if (shared === undefined) return this.#grants.get(service, need, credentials);
     try {
-      return await this.#cached(SHARED, () => this.#fetch(bearer, SHARED, this.#expected));
+      return await this.#grants.get(service, first(shared, need), credentials);
     } catch (error) {
-      if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_UNAUTHORIZED' || this.#expected.length < 2)
-        throw error;
-      this.#narrow.add(key);
-      return this.#grantFor(bearer, scopes);
+      if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_UNAUTHORIZED') throw error;
+      this.#narrow.add(keyOf(scopes));
+      return this.#grants.get(service, need, credentials);
     }
   }
 
-  /** One request for a token at a time for each need; a token that is about to expire is got anew. */
-  async #cached(key: string, fetch: () => Promise<Grant>): Promise<Grant> {
-    const known = this.#grants.get(key);
-    if (known !== undefined) {
-      const grant = await known;
-      if (performance.now() < grant.token.expires) return grant;
-      if (this.#grants.get(key) === known) this.#grants.delete(key);
-      return this.#cached(key, fetch);
+  /** All that one account is expected to need, where that is more than this and includes it. */
+  async #sharedFor(
+    need: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): Promise<readonly Scope[] | undefined> {
+    const accounts = await Promise.all(this.#expected.map((scope) => this.#credentialsFor([scope])));
+    const own = this.#expected.filter((_, at) => sameCredentials(accounts[at], credentials));
+    const group = groupScopes(own).find((scopes) => coverAll(scopes, need));
+    return group === undefined || keyOf(group) === keyOf(need) ? undefined : group;
+  }
+
+  #credentialsFor([scope]: readonly Scope[]): Promise<Credentials | undefined> {
+    const repository = scope?.name ?? '';
+    let credentials = this.#credentials.get(repository);
+    if (credentials === undefined) {
+      credentials = this.#options.credentials(repository).then((found) => this.#kept(found));
+      this.#credentials.set(repository, credentials);
     }
-    const fetching = fetch();
-    this.#grants.set(key, fetching);
-    fetching.catch((error: unknown) => {
-      const isFinal = error instanceof MlistError && error.code === 'ERR_MLIST_UNAUTHORIZED';
-      if (!isFinal) this.#grants.delete(key);
-    });
-    return fetching;
+    return credentials;
   }
 
-  async #fetch(bearer: Bearer, key: string, scopes: readonly Scope[]): Promise<Grant> {
-    const credentials = await this.#credentials();
-    if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, ...bearer });
-    const texts = ordered(scopes.map(formatScope), bearer.first).slice(0, MAX_SCOPES);
-    const token = await fetchToken(
-      { realm: bearer.realm, service: bearer.service, scopes: texts, credentials },
-      this.#options.send,
-    );
-    this.#options.secrets.add(token.value);
-    return { key, shared: key === SHARED && scopes.length > 1, token, received: performance.now() };
-  }
-
-  async #credentials(): Promise<Credentials | undefined> {
-    const credentials = await this.#options.credentials();
-    if (credentials?.type === 'basic') this.#options.secrets.add(credentials.password, encoded(credentials));
-    else this.#options.secrets.add(credentials?.token);
+  #kept(credentials: Credentials | undefined): Credentials | undefined {
+    const { secrets } = this.#options;
+    if (credentials?.type === 'basic') secrets.add(credentials.password, encoded(credentials));
+    else secrets.add(credentials?.token);
     return credentials;
   }
 }
@@ -186,15 +197,10 @@ function encoded(credentials: Credentials): string | undefined {
   return basicHeader(credentials)['authorization']?.slice('Basic '.length);
 }
 
-function keyOf(scopes: readonly Scope[]): string {
-  return mergeScopes(scopes).map(formatScope).sort().join(' ');
-}
-
-/** The scope of the same repository as the challenged one goes first. */
-function ordered(scopes: readonly string[], first: string | undefined): readonly string[] {
-  const repository = first?.slice(0, first.lastIndexOf(':') + 1);
-  const isFirst = (scope: string) => repository !== undefined && scope.startsWith(repository);
-  return [...scopes.filter(isFirst), ...scopes.filter((scope) => !isFirst(scope))];
+/** The scopes with those of what is needed now in front. */
+function first(scopes: readonly Scope[], need: readonly Scope[]): readonly Scope[] {
+  const isNeeded = (scope: Scope) => need.some(({ type, name }) => scope.type === type && scope.name === name);
+  return [...scopes.filter(isNeeded), ...scopes.filter((scope) => !isNeeded(scope))];
 }
 
 function parseRealm(text: string, registry: string): URL {

@@ -1,30 +1,39 @@
+import { MlistError } from '../../errors.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
-import { MlistError } from '../../errors.ts';
-import type { Connection, Reply } from './connection.ts';
-import { failedExchange } from './failure.ts';
-import { checkAddress } from './origin.ts';
-import type { Scope } from './scope.ts';
-import { mismatch, verified, verifyBytes } from './verify.ts';
+import type { Arrival, BlobPlaces } from './blob-places.ts';
+import { readBlob } from './blob-read.ts';
+import { BlobUpload, type UploadTarget } from './blob-upload.ts';
+import type { Connection, Reply, Requester } from './connection.ts';
+import { InFlight } from './in-flight.ts';
+import { isRetryableStatus } from './retry.ts';
+import { pullFrom, pushTo, type Scope } from './scope.ts';
+import { mismatch, verifyBytes, verifyStatedDigest } from './verify.ts';
+
+type Open = () => AsyncIterable<Uint8Array>;
+
+export interface BlobsParts {
+  readonly connection: Connection;
+  readonly places: BlobPlaces;
+  /** `domain/path`, for errors. */
+  readonly location: string;
+  readonly path: string;
+}
 
 /** The blobs of one repository: reading, uploading, mounting (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */
 export class Blobs {
-  readonly #connection: Connection;
-  readonly #location: string;
-  readonly #path: string;
+  readonly #parts: BlobsParts;
+  readonly #reading = new InFlight<Uint8Array>();
 
-  constructor(connection: Connection, location: string, path: string) {
-    this.#connection = connection;
-    this.#location = location;
-    this.#path = path;
+  constructor(parts: BlobsParts) {
+    this.#parts = parts;
   }
 
   async has(descriptor: Descriptor, { signal }: ContentOptions): Promise<boolean> {
-    const { status } = await this.#connection.request(
-      { ...this.#reading(descriptor, 'HEAD'), accept: [200, 404], signal },
-      0,
-    );
+    const call = { ...this.#call(descriptor, 'HEAD'), accept: [200, 404], signal };
+    const { status, headers } = await this.#parts.connection.request(call, 0);
+    if (status === 200) verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
     return status === 200;
   }
 
@@ -33,30 +42,29 @@ export class Blobs {
     const subject = this.#nameOf(descriptor);
     if (descriptor.size > MAX_DOCUMENT_BYTES)
       throw mismatch(subject, `has ${descriptor.size} bytes: too many to be read whole`);
-    const { bytes } = await this.#connection.request(
-      { ...this.#reading(descriptor, 'GET'), accept: [200], signal },
-      MAX_DOCUMENT_BYTES,
-    );
-    verifyBytes(subject, bytes, descriptor);
-    return bytes;
+    return this.#reading.share(`${descriptor.digest} ${descriptor.size}`, signal, async () => {
+      const call = { ...this.#call(descriptor, 'GET'), accept: [200], signal };
+      const { bytes, headers } = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
+      verifyBytes(subject, bytes, descriptor);
+      verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
+      return bytes;
+    });
   }
 
-  async *read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
-    const call = { ...this.#reading(descriptor, 'GET'), accept: [200], signal };
-    const { body, discard } = await this.#connection.open(call);
-    try {
-      yield* verified(this.#nameOf(descriptor), descriptor, body);
-    } catch (thrown) {
-      signal?.throwIfAborted();
-      throw failedExchange(call.step, this.#connection.base.host, thrown);
-    } finally {
-      discard();
-    }
+  read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
+    const { connection } = this.#parts;
+    return readBlob({ connection, descriptor, call: { ...this.#call(descriptor, 'GET'), signal } });
   }
 
-  async put(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, { signal }: ContentOptions): Promise<void> {
-    const started = await this.#start(descriptor, '', [this.#scope(true)], [202], signal);
-    await this.#finish(descriptor, open, started, signal);
+  /** Uploads, or mounts what this command has brought to another repository of the registry. */
+  async put(descriptor: Descriptor, open: Open, options: ContentOptions): Promise<void> {
+    const { path, places } = this.#parts;
+    await places.bring(path, descriptor.digest, async () => {
+      const from = await places.elsewhere(path, descriptor.digest);
+      return from === undefined
+        ? this.#upload(descriptor, open, undefined, options)
+        : this.#mountOrUpload(descriptor, from, open, options);
+    });
   }
 
   /**
@@ -64,109 +72,84 @@ export class Blobs {
    * opened an upload, and the bytes go there; a refusal for want of rights is tried with the rights of this repository
    * alone; other refusals of the mount lead to an upload too.
    */
-  async mount(
-    descriptor: Descriptor,
-    from: string,
-    open: () => AsyncIterable<Uint8Array>,
-    { signal }: ContentOptions,
-  ): Promise<'mounted' | 'uploaded'> {
-    const query = `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`;
-    const both = [this.#scope(true), { repository: from, push: false }];
-    const answer = await this.#start(descriptor, query, both, MOUNT_ANSWERS, signal);
-    if (answer.status === 201) {
-      verifyMounted(this.#nameOf(descriptor), answer, descriptor);
+  async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
+    const { path, places } = this.#parts;
+    return places.bring(path, descriptor.digest, () => this.#mountOrUpload(descriptor, from, open, options));
+  }
+
+  async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
+    const reply = await this.#tryMount(descriptor, from, options);
+    if (reply?.status === 201) {
+      verifyStatedDigest(this.#nameOf(descriptor), reply.headers['docker-content-digest'], descriptor);
       return 'mounted';
     }
-    const upload =
-      answer.status === 202 ? answer : await this.#start(descriptor, '', [this.#scope(true)], [202], signal);
-    await this.#finish(descriptor, open, upload, signal);
+    return this.#upload(descriptor, open, reply?.status === 202 ? reply : undefined, options);
+  }
+
+  /** Undefined where no token is given for both repositories, or the registry cannot do it just now. */
+  async #tryMount(descriptor: Descriptor, from: string, { signal }: ContentOptions): Promise<Reply | undefined> {
+    const { connection, path } = this.#parts;
+    const call = {
+      step: { what: 'mount', reference: this.#nameOf(descriptor) },
+      method: 'POST' as const,
+      target: `/v2/${path}/blobs/uploads/?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`,
+      scopes: [this.#scope('push'), pullFrom(from)],
+      accept: MOUNT_ANSWERS,
+      repeatable: true,
+      signal,
+    };
+    try {
+      return await connection.request(call, MAX_DOCUMENT_BYTES);
+    } catch (thrown) {
+      connection.wire.signalFor(signal)?.throwIfAborted();
+      const isRefusal = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_UNAUTHORIZED';
+      const isFault = thrown instanceof MlistError && (thrown.facts.status ?? 0) >= 500;
+      if (!isRefusal && !isFault) throw thrown;
+      return undefined;
+    }
+  }
+
+  /** In one place from the first request to the last, so that uploads never wait for each other half way. */
+  async #upload(
+    descriptor: Descriptor,
+    open: Open,
+    started: Reply | undefined,
+    { signal }: ContentOptions,
+  ): Promise<'uploaded'> {
+    const { connection, path } = this.#parts;
+    const targetOf = (request: Requester): UploadTarget => ({
+      connection,
+      request,
+      path: `/v2/${path}/blobs/`,
+      scope: this.#scope('push'),
+      subject: this.#nameOf(descriptor),
+      signal,
+    });
+    await connection.inPlace((request) => new BlobUpload(targetOf(request), descriptor, open).run(started));
     return 'uploaded';
   }
 
-  #start(
-    descriptor: Descriptor,
-    query: string,
-    scopes: readonly Scope[],
-    accept: readonly number[],
-    signal?: AbortSignal,
-  ): Promise<Reply> {
-    return this.#connection.request(
-      {
-        step: { what: query === '' ? 'upload' : 'mount', reference: this.#nameOf(descriptor) },
-        method: 'POST',
-        target: `/v2/${this.#path}/blobs/uploads/${query}`,
-        scopes,
-        accept,
-        repeatable: true,
-        signal,
-      },
-      MAX_DOCUMENT_BYTES,
-    );
-  }
-
-  /** Sends the bytes to the upload that a POST has opened. */
-  async #finish(
-    descriptor: Descriptor,
-    open: () => AsyncIterable<Uint8Array>,
-    { headers, url }: Reply,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const subject = this.#nameOf(descriptor);
-    const { headers: answer } = await this.#connection.request(
-      {
-        step: { what: 'upload', reference: subject },
-        method: 'PUT',
-        target: this.#uploadAddress(headers['location'], url, descriptor),
-        scopes: [this.#scope(true)],
-        headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
-        body: open,
-        accept: [200, 201, 204],
-        repeatable: false,
-        signal,
-      },
-      MAX_DOCUMENT_BYTES,
-    );
-    if (answer['docker-content-digest'] !== undefined && answer['docker-content-digest'] !== descriptor.digest) {
-      throw mismatch(subject, `was stored as ${JSON.stringify(answer['docker-content-digest'].slice(0, 100))}`);
-    }
-  }
-
-  /** The location keeps its own query to the letter: it may be signed. */
-  #uploadAddress(location: string | undefined, answered: URL, descriptor: Descriptor): URL {
-    if (location === undefined || !URL.canParse(location, answered.href)) {
-      throw new MlistError('ERR_MLIST_REGISTRY', `${answered.host} opened an upload without saying where`, {
-        reference: this.#nameOf(descriptor),
-      });
-    }
-    const address = new URL(location, answered);
-    checkAddress('upload location', address, this.#connection.base);
-    const separator = address.search === '' ? '?' : '&';
-    return new URL(`${address.href}${separator}digest=${encodeURIComponent(descriptor.digest)}`);
-  }
-
-  #reading(descriptor: Descriptor, method: 'GET' | 'HEAD') {
+  #call(descriptor: Descriptor, method: 'GET' | 'HEAD') {
     return {
       step: { what: 'read', reference: this.#nameOf(descriptor) },
       method,
-      target: `/v2/${this.#path}/blobs/${descriptor.digest}`,
-      scopes: [this.#scope(false)],
+      target: `/v2/${this.#parts.path}/blobs/${descriptor.digest}`,
+      scopes: [this.#scope('pull')],
     } as const;
   }
 
   #nameOf({ digest }: Descriptor): string {
-    return `${this.#location}@${digest}`;
+    return `${this.#parts.location}@${digest}`;
   }
 
-  #scope(push: boolean): Scope {
-    return { repository: this.#path, push };
+  #scope(right: 'pull' | 'push'): Scope {
+    return right === 'push' ? pushTo(this.#parts.path) : pullFrom(this.#parts.path);
   }
 }
 
-/** All answers that leave the way of an upload open; 408, 429 and 5xx are tried again instead. */
-const MOUNT_ANSWERS = [201, 202, 400, 401, 403, 404, 405, 409, 415, 416, 422];
-
-function verifyMounted(subject: string, { headers }: Reply, { digest }: Descriptor): void {
-  const stated = headers['docker-content-digest'];
-  if (stated !== undefined && stated !== digest)
-    throw mismatch(subject, `was mounted as ${JSON.stringify(stated.slice(0, 100))}`);
-}
+/** All answers that leave the way of an upload open; what is worth another try gets that first. */
+const MOUNT_ANSWERS = [
+  201,
+  202,
+  ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status)),
+];

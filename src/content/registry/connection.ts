@@ -1,13 +1,14 @@
-import { errorCode, MlistError } from '../../errors.ts';
+import { MlistError } from '../../errors.ts';
+import { readAnswer, type Answer } from './answer.ts';
 import type { Authorization, Authorizer } from './auth.ts';
 import type { Endpoint } from './endpoint.ts';
-import { failedAnswer, failedExchange, type Step } from './failure.ts';
+import { failedAnswer, failedExchange, isConnectionFault, isUnsent, type Step } from './failure.ts';
 import type { Limiter } from './limiter.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
-import { backoff, isRetryableStatus, retryAfter } from './retry.ts';
+import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
-import { readAnswer, type Answer, type Exchange } from './transport.ts';
+import type { Exchange } from './transport.ts';
 import type { Wire } from './wire.ts';
 
 /** One registry: sends requests with login, redirects, retries and limits, and gives answers or errors that say what failed. */
@@ -15,7 +16,13 @@ export interface ConnectionParts {
   readonly endpoint: Endpoint;
   readonly authorizer: Authorizer;
   readonly wire: Wire;
-  readonly limiter: Limiter;
+  /** Requests, uploads included. */
+  readonly requests: Limiter;
+  /**
+   * Bodies that are being read. They have places of their own, since an upload holds one for a request while it waits
+   * for the body that it sends on; a body never waits for a request.
+   */
+  readonly bodies: Limiter;
   readonly secrets: Secrets;
 }
 
@@ -27,11 +34,18 @@ export interface Call {
   readonly target: string | URL;
   readonly scopes: readonly Scope[];
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A function gives the same bytes each time it is called. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
   /** Statuses that are answers; any other is an error. */
   readonly accept: readonly number[];
-  /** Whether the same request may be sent again after a failure. Default: not for POST and PATCH. */
+  /**
+   * Whether the same request may be sent again where nobody knows what became of it. Default: not for POST and PATCH.
+   * Where the registry did not begin on it, it is sent again in any case.
+   */
   readonly repeatable?: boolean | undefined;
+  /** Further tries. Default: what the session says. */
+  readonly retries?: number | undefined;
+  readonly extraPatienceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,13 +62,18 @@ export interface StreamReply extends Omit<Reply, 'bytes'> {
   readonly discard: () => void;
 }
 
+/** Sends requests from a place that is held already. */
+export type Requester = (call: Call, most: number) => Promise<Reply>;
+
 const MAX_REDIRECTS = 10;
-const MAX_LOGINS = 3;
+const MAX_LOGINS = 4;
 const MAX_ERROR_BODY = 64 * 1024;
 
 interface Received {
   readonly url: URL;
   readonly answer: Answer;
+  /** The request was sent with a login. */
+  readonly hasLogin?: boolean;
 }
 
 export class Connection {
@@ -68,6 +87,10 @@ export class Connection {
     return this.#parts.endpoint.base;
   }
 
+  get wire(): Wire {
+    return this.#parts.wire;
+  }
+
   /** Tells beforehand which repositories the command will work on, so that one token serves them. */
   expect(scopes: readonly Scope[]): void {
     this.#parts.authorizer.expect(scopes);
@@ -75,63 +98,106 @@ export class Connection {
 
   /** Sends a request and reads its answer, at most `most` bytes. */
   async request(call: Call, most: number): Promise<Reply> {
-    return this.#parts.limiter.run(() =>
-      this.#untilAnswered(call, async ({ url, answer }) => {
-        const bytes = await readAnswer(answer, most, `what ${url.host} sends as ${call.step.reference}`);
-        return { status: answer.status, headers: answer.headers, url, bytes };
-      }),
-    );
+    return this.inPlace((request) => request(call, most));
+  }
+
+  /** Does several requests of one piece of work in one place, so that it does not wait for itself between them. */
+  async inPlace<T>(work: (request: Requester) => Promise<T>): Promise<T> {
+    return this.#parts.requests.run(() => work((call, most) => this.#read(call, most)));
+  }
+
+  async #read(call: Call, most: number): Promise<Reply> {
+    return this.#untilAnswered(call, false, async ({ url, answer }) => {
+      const { status, headers } = answer;
+      const what = `what ${url.host} sends as ${call.step.reference}`;
+      const bytes = call.method === 'HEAD' ? new Uint8Array() : await readAnswer(answer, most, what);
+      if (call.method === 'HEAD') await drain(answer);
+      return { status, headers, url, bytes };
+    });
   }
 
   /** Sends a request and hands over the answer's body as it comes. The caller reads it to its end or discards it. */
   async open(call: Call): Promise<StreamReply> {
-    return this.#untilAnswered(call, ({ url, answer }) => {
-      const { status, headers, body, discard } = answer;
-      return Promise.resolve({ status, headers, url, body, discard });
-    });
+    const leave = await this.#parts.bodies.enter();
+    try {
+      return await this.#untilAnswered(call, true, ({ url, answer }) => {
+        const { status, headers, discard } = answer;
+        const end = () => {
+          discard();
+          leave();
+        };
+        return Promise.resolve({ status, headers, url, body: ending(answer.body, leave), discard: end });
+      });
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
   }
 
   /** Tries until there is an answer that the caller accepts, or nothing is left to try. */
-  async #untilAnswered<T>(call: Call, take: (received: Received) => Promise<T>): Promise<T> {
+  async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
     const { wire, secrets } = this.#parts;
     const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
     for (let tries = 1; ; tries += 1) {
-      const isLast = tries > wire.retries || !isRepeatable;
-      let wait = backoff(tries);
+      const isLast = tries > (call.retries ?? wire.retries);
       try {
-        const received = await this.#authorized(call);
+        const received = await this.#authorized(call, streams);
         const { status, headers } = received.answer;
         if (call.accept.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
-        const failure = failedAnswer(call.step, { status, body, host: this.base.host }, secrets);
-        if (isLast || !isRetryableStatus(status)) throw failure;
-        wait = retryAfter(headers['retry-after'], Date.now()) ?? wait;
+        const wait = retryAfter(headers['retry-after'], Date.now());
+        const { url: location, hasLogin = false } = received;
+        const answer = { status, body, host: this.base.host, location, wait, hasLogin };
+        const failure = failedAnswer(call.step, answer, secrets);
+        const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
+        if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
       } catch (thrown) {
         wire.signalFor(call.signal)?.throwIfAborted();
-        if (isLast || !isConnectionFault(thrown)) throw failedExchange(call.step, this.base.host, thrown);
+        const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
+        if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
       }
-      await wire.pause(wait, call.signal);
+      await wire.pause(backoff(tries), call.signal);
     }
   }
 
   /** Sends a request, and again with a login where the registry asks for one. */
-  async #authorized(call: Call): Promise<Received> {
+  async #authorized(call: Call, streams: boolean): Promise<Received> {
     const { authorizer } = this.#parts;
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(call.scopes);
-      const { base, received } = await this.#redirected(call, sent);
+      const { base, ...redirected } = await this.#redirected(call, sent, streams);
+      const received: Received = { ...redirected.received, hasLogin: sent.header !== undefined };
       const { status, headers } = received.answer;
       const isOwnAnswer = sameOrigin(received.url, base);
+      if (status !== 401 && status !== 403) authorizer.accepted(sent);
       if ((status !== 401 && status !== 403) || !isOwnAnswer || logins >= MAX_LOGINS) return received;
-      if (!(await authorizer.refused(status, headers['www-authenticate'], sent, call.scopes, base))) return received;
+      const challenge = headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(base, call) : undefined);
+      if (!(await authorizer.refused({ status, challenge, sent, scopes: call.scopes, base }))) return received;
       received.answer.discard();
     }
   }
 
-  /** Sends a request and follows redirects. The login goes to the registry's own origin only. */
-  async #redirected(call: Call, sent: Authorization): Promise<{ readonly base: URL; readonly received: Received }> {
-    const first = await this.#parts.endpoint.reach((base) => this.#send(call, this.#urlOf(call, base), base, sent));
-    let received: Received = { url: this.#urlOf(call, first.base), answer: first.answer };
+  /** Some registries say how to log in at the entrance only (distribution-spec v1.1.1 "Determining Support"). */
+  async #challenge(base: URL, { signal }: Call): Promise<string | undefined> {
+    if (this.#parts.authorizer.hasLearned) return undefined;
+    const answer = await this.#parts.wire.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
+    answer.discard();
+    return answer.headers['www-authenticate'];
+  }
+
+  /**
+   * Sends a request and follows redirects. The login goes to the registry's own origin only, and not even there once a
+   * redirect has led elsewhere: a stranger must not choose what is asked for in the user's name.
+   */
+  async #redirected(
+    call: Call,
+    sent: Authorization,
+    streams: boolean,
+  ): Promise<{ readonly base: URL; readonly received: Received }> {
+    const send = (url: URL, base: URL, isOwn: boolean) => this.#send(call, url, isOwn ? sent : {}, base, streams);
+    const first = await this.#parts.endpoint.reach((base) => send(urlOf(call, base), base, true));
+    let received: Received = { url: urlOf(call, first.base), answer: first.answer };
+    let isOwn = sameOrigin(received.url, first.base);
     for (let hops = 0; isRedirect(received.answer.status, call); hops += 1) {
       const location = received.answer.headers['location'];
       if (location === undefined || !URL.canParse(location, received.url.href)) break;
@@ -140,33 +206,35 @@ export class Connection {
       const url = new URL(location, received.url);
       checkAddress('redirect', url, received.url);
       checkAddress('redirect', url, first.base);
-      received = { url, answer: await this.#send(call, url, first.base, sent) };
+      isOwn &&= sameOrigin(url, first.base);
+      received = { url, answer: await send(url, first.base, isOwn) };
     }
     return { base: first.base, received };
   }
 
-  #urlOf({ target }: Call, base: URL): URL {
-    if (typeof target !== 'string') return target;
-    return new URL(target, base);
-  }
-
-  #send(call: Call, url: URL, base: URL, sent: Authorization): Promise<Answer> {
+  #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
+    const { method, body, extraPatienceMs, signal } = call;
     return this.#parts.wire.send({
-      method: call.method,
+      method,
       url,
       headers: { ...call.headers, ...login },
-      body: typeof call.body === 'function' ? call.body() : call.body,
-      signal: call.signal,
+      body: typeof body === 'function' ? body() : body,
+      streams,
+      extraPatienceMs,
+      signal,
     });
   }
 }
 
+function urlOf({ target }: Call, base: URL): URL {
+  return typeof target === 'string' ? new URL(target, base) : target;
+}
+
 /** 307 and 308 may be followed by any method; the older ones would turn a POST into a GET. */
-function isRedirect(status: number, { method, body }: Call): boolean {
+function isRedirect(status: number, { method }: Call): boolean {
   const isReading = method === 'GET' || method === 'HEAD';
-  const canReplay = isReading || typeof body !== 'function';
-  return (isReading && [301, 302, 303].includes(status)) || (canReplay && (status === 307 || status === 308));
+  return (isReading && [301, 302, 303].includes(status)) || status === 307 || status === 308;
 }
 
 function tooManyRedirects(base: URL): MlistError {
@@ -176,10 +244,16 @@ function tooManyRedirects(base: URL): MlistError {
   );
 }
 
-/** The connection failed, rather than the registry's answer being bad. */
-function isConnectionFault(thrown: unknown): boolean {
-  if (thrown instanceof MlistError) return false;
-  return !/^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_HEADER_OVERFLOW)/.test(
-    errorCode(thrown) ?? '',
-  );
+/** Gives the place of a body up when it has been read, or given up. */
+async function* ending(body: AsyncIterable<Uint8Array>, leave: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    leave();
+  }
+}
+
+/** An answer to HEAD has no body; its connection is free once that is noticed. */
+async function drain(answer: Answer): Promise<void> {
+  for await (const chunk of answer.body) if (chunk.length > 0) return answer.discard();
 }

@@ -1,39 +1,82 @@
 import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { MlistError } from '../../errors.ts';
+import type { Credentials } from './credentials.ts';
+import type { Environment } from './environment.ts';
 
 /**
  * Programs that keep credentials: `docker-credential-NAME get|store|erase`, the registry's key on stdin, JSON on stdout
  * (docker-credential-helpers, README "Development"). A helper that is asked for and missing is an error.
  */
+export interface Helper {
+  /** Suffix of the program's name. */
+  readonly name: string;
+  /** The program's environment; it is looked for on the PATH in it. */
+  readonly env: Environment;
+}
+
 const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_MS = 30_000;
 const MAX_OUTPUT = 1024 * 1024;
 
-/** What a helper keeps; the username `<token>` marks a secret that is a refresh token. */
-export interface Kept {
-  readonly username: string;
-  readonly secret: string;
-}
-
-/** What is kept for a key; undefined where the helper has nothing. */
-export async function askHelper(name: string, key: string): Promise<Kept | undefined> {
-  const { code, stdout } = await runHelper(name, 'get', key);
+/** The stored credentials for a key; undefined where the helper has none. */
+export async function askHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
+  const { code, stdout } = await run(helper, 'get', key);
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
-  if (code !== 0) throw failed(name, `it ended with exit code ${String(code)}`);
-  const { Username: username, Secret: secret } = parse(name, stdout);
-  return secret === '' || username === '' ? undefined : { username, secret };
+  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+  const { Username: username, Secret: secret } = parse(helper, stdout);
+  if (secret === '' || username === '') return undefined;
+  return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
 }
 
-function parse(name: string, stdout: string): { readonly Username: string; readonly Secret: string } {
+/** @throws MlistError `ERR_MLIST_CREDENTIALS` where the helper does not take them */
+export async function tellHelper(helper: Helper, key: string, username: string, secret: string): Promise<void> {
+  const { code } = await run(helper, 'store', JSON.stringify({ ServerURL: key, Username: username, Secret: secret }));
+  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+}
+
+/** Takes away what the helper has for a key; says whether there was anything. */
+export async function clearHelper(helper: Helper, key: string): Promise<boolean> {
+  if ((await askHelper(helper, key)) === undefined) return false;
+  const { code } = await run(helper, 'erase', key);
+  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+  return true;
+}
+
+/** The helper of the system's own keychain, where it is installed; Docker uses it where its configuration is silent. */
+export function defaultHelper(env: Environment, platform: NodeJS.Platform): Helper | undefined {
+  const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
+  return isOnPath(`docker-credential-${name}`, env) ? { name, env } : undefined;
+}
+
+const keychains: Partial<Record<NodeJS.Platform, string>> = { darwin: 'osxkeychain', win32: 'wincred' };
+
+function isOnPath(program: string, env: Environment): boolean {
+  const names = process.platform === 'win32' ? [`${program}.exe`] : [program];
+  const folders = (env['PATH'] ?? env['Path'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.some((folder) => names.some((name) => isExecutable(join(folder, name))));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parse(helper: Helper, stdout: string): { readonly Username: string; readonly Secret: string } {
   let answer: unknown;
   try {
     answer = JSON.parse(stdout);
   } catch {
-    throw failed(name, 'its answer is no JSON');
+    throw failed(helper, 'its answer is no JSON');
   }
   const { Username, Secret } = (answer ?? {}) as { readonly Username?: unknown; readonly Secret?: unknown };
   if (typeof Username !== 'string' || typeof Secret !== 'string')
-    throw failed(name, 'its answer has no Username and Secret');
+    throw failed(helper, 'its answer has no Username and Secret');
   return { Username, Secret };
 }
 
@@ -43,14 +86,15 @@ interface Outcome {
 }
 
 /** Runs a helper without a shell. What it says on stdout may be a secret, and is never shown. */
-export function runHelper(name: string, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
-  const program = `docker-credential-${name}`;
+function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [action], {
+    const child = spawn(`docker-credential-${helper.name}`, [action], {
       stdio: ['pipe', 'pipe', 'ignore'],
+      env: helper.env,
       windowsHide: true,
-      timeout: TIME_LIMIT_MS,
     });
+    // Node's own limit would keep the process alive where the helper could not be started.
+    const timer = setTimeout(() => child.kill(), TIME_LIMIT_MS);
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
@@ -59,10 +103,12 @@ export function runHelper(name: string, action: 'get' | 'store' | 'erase', input
       else chunks.push(chunk);
     });
     child.on('error', (cause) => {
-      reject(failed(name, 'it cannot be started: is it installed, and on PATH?', cause));
+      clearTimeout(timer);
+      reject(failed(helper, 'it cannot be started: is it installed, and on PATH?', cause));
     });
     child.on('close', (code, signal) => {
-      if (signal !== null) reject(failed(name, `it was stopped by ${signal}: too slow, or too much output`));
+      clearTimeout(timer);
+      if (signal !== null) reject(failed(helper, `it was stopped by ${signal}: too slow, or too much output`));
       else resolve({ code, stdout: Buffer.concat(chunks).toString('utf8') });
     });
     child.stdin.on('error', () => undefined);
@@ -70,7 +116,7 @@ export function runHelper(name: string, action: 'get' | 'store' | 'erase', input
   });
 }
 
-function failed(name: string, reason: string, cause?: unknown): MlistError {
+function failed({ name }: Helper, reason: string, cause?: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper docker-credential-${name} failed: ${reason}`, {
     cause,
     hint: 'See credsStore and credHelpers in the Docker configuration.',

@@ -1,6 +1,6 @@
 import { errorCode } from '../../errors.ts';
 import { apiHost, isLoopback } from './origin.ts';
-import { readAnswer, type Answer } from './transport.ts';
+import { only, readAnswer, type Answer } from './answer.ts';
 
 /**
  * Where a registry's API answers: https, unless the registry is on this machine or was said to be plain. The first
@@ -11,30 +11,35 @@ export interface EndpointOptions {
   readonly plainHttp: boolean;
   readonly insecure: boolean;
   /** Certificates were named for this registry: it speaks TLS. */
-  readonly hasCertificates: boolean;
+  readonly hasCertificates: () => boolean;
 }
 
 export class Endpoint {
-  readonly #candidates: readonly [URL, ...URL[]];
+  readonly #options: EndpointOptions;
+  #candidates: readonly [URL, ...URL[]] | undefined;
   #settled: URL | undefined;
 
   constructor(options: EndpointOptions) {
-    const host = apiHost(options.domain);
-    const [first, ...others] = schemesFor(options);
-    const at = (scheme: string) => new URL(`${scheme}://${host}`);
-    this.#candidates = [at(first), ...others.map(at)];
+    this.#options = options;
   }
 
   /** The address that answered, or the one that is tried first. */
   get base(): URL {
-    return this.#settled ?? this.#candidates[0];
+    return this.#settled ?? this.#choices()[0];
+  }
+
+  #choices(): readonly [URL, ...URL[]] {
+    if (this.#candidates !== undefined) return this.#candidates;
+    const [first, ...others] = schemesFor(this.#options);
+    const at = (scheme: string) => new URL(`${scheme}://${apiHost(this.#options.domain)}`);
+    return (this.#candidates = [at(first), ...others.map(at)]);
   }
 
   /** Sends a request to the address that is known to answer, or to each in turn until one does. */
   async reach(send: (base: URL) => Promise<Answer>): Promise<{ readonly base: URL; readonly answer: Answer }> {
     if (this.#settled !== undefined) return { base: this.#settled, answer: await send(this.#settled) };
     let failure: Error | undefined;
-    for (const base of this.#candidates) {
+    for (const base of this.#choices()) {
       try {
         const answer = await withoutTlsHint(await send(base));
         if (answer !== undefined) {
@@ -52,12 +57,13 @@ export class Endpoint {
 
 function schemesFor({ domain, plainHttp, insecure, hasCertificates }: EndpointOptions): readonly [string, ...string[]] {
   if (plainHttp) return ['http'];
-  if (isLoopback(new URL(`http://${domain}`).hostname)) return hasCertificates ? ['https', 'http'] : ['http', 'https'];
+  if (isLoopback(new URL(`http://${domain}`).hostname))
+    return hasCertificates() ? ['https', 'http'] : ['http', 'https'];
   return insecure ? ['https', 'http'] : ['https'];
 }
 
-/** What the wrong scheme looks like from here: a reset, a refusal, or bytes that make no sense. */
-const otherScheme = /^(?:ECONNRESET|ECONNREFUSED|EPIPE|EPROTO|HPE_|ERR_SSL)/;
+/** What the wrong scheme looks like from here: a reset, a refusal, or bytes that make no sense; never a word of TLS. */
+const otherScheme = /^(?:ECONNRESET|ECONNREFUSED|EPIPE|EPROTO|HPE_|ERR_SSL_(?!.*ALERT_))/;
 
 function mayBeOtherScheme(thrown: unknown): boolean {
   return otherScheme.test(errorCode(thrown) ?? '');
@@ -74,9 +80,4 @@ async function withoutTlsHint(answer: Answer): Promise<Answer | undefined> {
   if (!isShortText) return answer;
   const text = await readAnswer(answer, LONGEST_HINT, 'the answer');
   return Buffer.from(text).includes('HTTPS server') ? undefined : { ...answer, body: only(text) };
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- an async iterable is what the interface asks for
-async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

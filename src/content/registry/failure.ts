@@ -13,8 +13,14 @@ export interface Step {
 export interface FailedAnswer {
   readonly status: number;
   readonly body: Uint8Array;
-  /** Host that answered. */
+  /** The registry. */
   readonly host: string;
+  /** What answered in the end; another host where the registry has sent its client there. */
+  readonly location: URL;
+  /** Milliseconds that it asks to wait. */
+  readonly wait: number | undefined;
+  /** The request came with a login. */
+  readonly hasLogin: boolean;
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
@@ -43,12 +49,19 @@ interface Meaning {
   readonly hint?: string;
 }
 
-function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+  const { status, host, location, wait, hasLogin } = answer;
+  if (location.host !== host && status >= 400 && status < 500) {
+    return {
+      code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
+      reason: `${host} has it at ${location.host}, which refuses it`,
+    };
+  }
   if (status === 401) {
     return {
       code: 'ERR_MLIST_UNAUTHORIZED',
-      reason: `${host} asks for a login`,
-      hint: `Log in to ${host} first; a missing repository may look like this too.`,
+      reason: hasLogin ? `${host} does not accept the login` : `${host} asks for a login`,
+      hint: `Log in with "mlist login ${host}"; a missing repository may look like this too.`,
     };
   }
   if (status === 403) {
@@ -71,9 +84,10 @@ function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnosti
       hint: 'Look at what is there now, then try again.',
     };
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
+    const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
     return {
       code: 'ERR_MLIST_REGISTRY',
-      reason: `${host} limits the rate of requests`,
+      reason: `${host} limits the rate of requests${later}`,
       hint: 'Try later, or log in for a higher limit.',
     };
   }
@@ -81,7 +95,23 @@ function meaning({ status, host }: FailedAnswer, diagnostics: readonly Diagnosti
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
+/** The connection failed, rather than the registry's answer being bad. */
+export function isConnectionFault(thrown: unknown): boolean {
+  if (thrown instanceof MlistError) return false;
+  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_)/.test(
+    errorCode(thrown) ?? '',
+  );
+}
+
+/** Nothing of the request can have arrived. */
+export function isUnsent(thrown: unknown): boolean {
+  return ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '');
+}
+
 const timeouts = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT']);
+/** The server ended the handshake, for want of a certificate of the client's or because of it. */
+const refusedClient =
+  /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
 const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
 /** No answer came, or not a whole one. */
@@ -94,6 +124,12 @@ export function failedExchange(step: Step, host: string, thrown: unknown): Mlist
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
       hint: 'See --timeout and --deadline.',
+    });
+  }
+  if (refusedClient.test(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not let this client in by TLS (${code})`, {
+      ...facts,
+      hint: 'It may want a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
   if (refusedTls.test(code)) {
@@ -114,6 +150,7 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
   EPROTO: 'does not speak TLS here',
+  EPROXY: 'cannot be reached through the proxy',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 

@@ -8,17 +8,23 @@ export class Limiter {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    await this.#enter();
+    const leave = await this.enter();
     try {
       return await work();
     } finally {
-      this.#leave();
+      leave();
     }
   }
 
-  async #enter(): Promise<void> {
+  /** Waits for a place; what comes back gives it up, once. */
+  async enter(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let isIn = true;
+    return () => {
+      if (isIn) this.#leave();
+      isIn = false;
+    };
   }
 
   #leave(): void {

@@ -1,4 +1,5 @@
 import type { CredentialsSource } from './credentials.ts';
+import type { RateLimit } from './notices.ts';
 
 /** How registries are talked to. Everything has a default. */
 export interface RegistryOptions {
@@ -14,11 +15,15 @@ export interface RegistryOptions {
   readonly plainHttp?: readonly string[] | undefined;
   /** File with certificates (PEM) that are trusted beside the system's. */
   readonly caFile?: string | undefined;
+  /** Folders with a folder of certificates for each host (`certs.d`); the first that has one counts. Default: none. */
+  readonly certificateFolders?: readonly string[] | undefined;
   /** Registries and the token services that may see their credentials, where mlist cannot tell by itself. */
   readonly authHosts?: readonly AuthHost[] | undefined;
   /** Where credentials come from. Default: none, anonymous. */
   readonly credentials?: CredentialsSource | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of what should be known and stops nothing, such as a registry's own warnings; each text once. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Told of every request, for `--debug`; nothing in it is secret. */
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
 }
@@ -37,8 +42,10 @@ export interface RequestEvent {
   /** HTTP status; undefined where no answer came. */
   readonly status?: number | undefined;
   readonly milliseconds: number;
-  /** Why the request is or was repeated, or failed. */
+  /** Why the request failed. */
   readonly note?: string | undefined;
+  /** What may still be asked of this registry, where it says so. */
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 export const defaults = { concurrency: 32, retries: 4, timeoutMs: 30_000 } as const;

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { MlistError } from '../../errors.ts';
 
 /** Which addresses a registry may send its client to, and which hosts are this machine. */
@@ -15,15 +15,37 @@ export function isLoopback(hostname: string): boolean {
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
 
+/** What is not of the public internet (IANA, special-purpose address registries); what IPv6 wraps of IPv4 counts too. */
+const internal = blockList([
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+  ['::', 96],
+  ['64:ff9b::', 96],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+]);
+
+function blockList(subnets: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList();
+  for (const [network, bits] of subnets) list.addSubnet(network, bits, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  return list;
+}
+
 /** A literal address that is not of the public internet: private, loopback, link-local, unspecified, multicast. */
 export function isInternal(hostname: string): boolean {
   const host = bare(hostname);
-  if (isLoopback(host)) return true;
-  if (isIP(host) === 4) return isInternal4(host);
-  if (isIP(host) !== 6) return false;
-  const mapped = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/.exec(host);
-  if (mapped !== null) return isInternal4(mapped[1] ?? dotted(mapped[2] ?? '', mapped[3] ?? ''));
-  return host === '::' || /^(?:f[cd]|fe[89ab]|ff)/.test(host);
+  const family = isIP(host);
+  return isLoopback(host) || (family !== 0 && internal.check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
 function bare(hostname: string): string {
@@ -31,23 +53,6 @@ function bare(hostname: string): string {
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '');
-}
-
-function dotted(high: string, low: string): string {
-  const [left, right] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
-  return [left >> 8, left & 255, right >> 8, right & 255].join('.');
-}
-
-function isInternal4(address: string): boolean {
-  const [first = 0, second = 0] = address.split('.').map(Number);
-  return (
-    [0, 10, 127].includes(first) ||
-    first >= 224 ||
-    (first === 100 && second >= 64 && second < 128) ||
-    (first === 169 && second === 254) ||
-    (first === 172 && second >= 16 && second < 32) ||
-    (first === 192 && second === 168)
-  );
 }
 
 /** Scheme, host and effective port are equal. */

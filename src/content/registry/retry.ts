@@ -1,21 +1,32 @@
 /** When a failed step is worth another try, and how long to wait for it. */
 
-const retryable = new Set([408, 425, 429, 500, 502, 503, 504, 499, 522]);
+const retryable = new Set([408, 425, 429, 499]);
 
+/** 501 and 505 say that it will never work. */
 export function isRetryableStatus(status: number): boolean {
   return retryable.has(status) || (status >= 500 && status !== 501 && status !== 505);
+}
+
+/** The registry did not begin on the request: it may be sent again, whatever it would have done. */
+export function isUntouchedStatus(status: number): boolean {
+  return status === 425 || status === 429;
 }
 
 const FIRST_MS = 200;
 const LONGEST_MS = 8_000;
 
-/** Nobody waits longer for one step, whatever a registry asks for. */
-const LONGEST_ASKED_MS = 120_000;
+/** Nobody waits longer for one step than this; a registry that asks for more is taken at its word, and left. */
+export const LONGEST_ASKED_MS = 120_000;
 
 /** Milliseconds before try number `tries` + 1: doubling, half of it at random, so that many clients spread out. */
 export function backoff(tries: number, random: () => number = Math.random): number {
   const full = Math.min(FIRST_MS * 2 ** (tries - 1), LONGEST_MS);
   return full / 2 + (random() * full) / 2;
+}
+
+/** A little later than asked, so that clients that were told the same do not all come back at once. */
+export function spread(milliseconds: number, random: () => number = Math.random): number {
+  return milliseconds + random() * Math.min(250, milliseconds / 10);
 }
 
 /**
@@ -24,8 +35,13 @@ export function backoff(tries: number, random: () => number = Math.random): numb
  */
 export function retryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
-  const duration = /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(header);
+  const duration = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)?\s*$/.exec(header);
   const date = duration === null ? Date.parse(header) : Number.NaN;
-  const wait = duration === null ? date - now : Number(duration[1]) * (duration[2] === 'ms' ? 1 : 1000);
-  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), LONGEST_ASKED_MS);
+  const wait = duration === null ? date - now : Number(duration[1]) * unitMs(duration[2]);
+  return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
+}
+
+function unitMs(unit: string | undefined): number {
+  if (unit === 'ms') return 1;
+  return unit === 'm' ? 60_000 : 1_000;
 }

@@ -1,21 +1,24 @@
 import { repositoryName, type Reference } from '../../oci/reference.ts';
+import { MlistError } from '../../errors.ts';
 import { Authorizer } from './auth.ts';
+import { BlobPlaces } from './blob-places.ts';
 import { Connection } from './connection.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials, CredentialsSource } from './credentials.ts';
 import { Endpoint } from './endpoint.ts';
 import { Limiter } from './limiter.ts';
+import { Network } from './network.ts';
 import { defaults, type RegistryOptions } from './options.ts';
 import { apiHost } from './origin.ts';
 import { Repository } from './repository.ts';
+import { pullFrom, pushTo } from './scope.ts';
 import { Secrets } from './secrets.ts';
-import { agentsFor } from './tls.ts';
-import type { Agents } from './transport.ts';
 import { Wire } from './wire.ts';
 
 /** What one command does with registries: connections, logins and limits that its parts share. */
 export interface SessionOptions extends RegistryOptions {
   /** `User-Agent`. */
   readonly userAgent: string;
+  /** Proxies and further authorities are read from it. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -25,20 +28,36 @@ export interface Access {
   readonly push: boolean;
 }
 
+interface Registry {
+  readonly connection: Connection;
+  readonly places: BlobPlaces;
+}
+
 export class RegistrySession {
   readonly #options: SessionOptions;
-  readonly #connections = new Map<string, { readonly connection: Connection; readonly agents: Agents }>();
+  readonly #registries = new Map<string, Registry>();
   readonly #repositories = new Map<string, Repository>();
   readonly #secrets = new Secrets();
+  readonly #network: Network;
+  readonly #warned = new Set<string>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#network = new Network({
+      insecure: options.insecure ?? false,
+      caFile: options.caFile,
+      certificateFolders: options.certificateFolders ?? [],
+      env: options.env,
+      timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
+      onWarning: (message) => this.#warn(message),
+    });
   }
 
   /** Tells beforehand what the command will work on: one token then serves all of it. */
   expect(accesses: readonly Access[]): void {
     for (const { reference, push } of accesses) {
-      this.#connectionTo(reference.domain).expect([{ repository: reference.path, push }]);
+      const scope = push ? pushTo(reference.path) : pullFrom(reference.path);
+      this.#registry(reference.domain).connection.expect([scope]);
     }
   }
 
@@ -46,57 +65,95 @@ export class RegistrySession {
     const name = repositoryName(reference);
     let repository = this.#repositories.get(name);
     if (repository === undefined) {
-      repository = new Repository(this.#connectionTo(reference.domain), reference.domain, reference.path);
+      const { domain, path } = reference;
+      repository = new Repository({ ...this.#registry(domain), domain, path });
       this.#repositories.set(name, repository);
     }
     return repository;
   }
 
+  /**
+   * Logs in with these credentials, to see whether the registry takes them.
+   * @returns `unasked` where the registry lets everybody in, so that nothing was proved
+   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where it refuses them, `ERR_MLIST_NOT_FOUND` where it is no registry
+   */
+  async tryLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<'accepted' | 'unasked'> {
+    const { authorizer, connection } = this.#connect(domain, () => Promise.resolve(credentials));
+    const step = { what: 'log in to', reference: domain };
+    const { status } = await connection.request(
+      { step, method: 'GET', target: '/v2/', scopes: [], accept: [200, 404], signal },
+      MAX_PING,
+    );
+    if (status === 404) {
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not answer as a registry does (HTTP 404 to /v2/)`, {
+        reference: domain,
+        status,
+      });
+    }
+    return authorizer.hasLearned ? 'accepted' : 'unasked';
+  }
+
   /** Closes all connections; requests that are under way fail. */
   close(): void {
-    for (const { agents } of this.#connections.values()) {
-      agents.http.destroy();
-      agents.https.destroy();
-    }
-    this.#connections.clear();
+    this.#network.close();
+    this.#registries.clear();
     this.#repositories.clear();
   }
 
-  #connectionTo(domain: string): Connection {
-    const known = this.#connections.get(domain);
-    if (known !== undefined) return known.connection;
-    const made = this.#connect(domain);
-    this.#connections.set(domain, made);
-    return made.connection;
+  #registry(domain: string): Registry {
+    let registry = this.#registries.get(domain);
+    if (registry === undefined) {
+      const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
+      registry = { connection: this.#connect(domain, credentials).connection, places: new BlobPlaces() };
+      this.#registries.set(domain, registry);
+    }
+    return registry;
   }
 
-  #connect(domain: string): { readonly connection: Connection; readonly agents: Agents } {
-    const options = this.#options;
-    const insecure = options.insecure ?? false;
-    const concurrency = options.concurrency ?? defaults.concurrency;
-    const { hostname } = new URL(`http://${apiHost(domain)}`);
-    const agents = agentsFor({ hostname, concurrency, insecure, caFile: options.caFile, env: options.env });
-    const plainHttp = options.plainHttp?.includes(domain) ?? false;
-    const { retries = defaults.retries, timeoutMs = defaults.timeoutMs, userAgent, signal, onRequest } = options;
-    const wire = new Wire({ agents, retries, timeoutMs, userAgent, signal, onRequest });
-    const connection = new Connection({
-      endpoint: new Endpoint({ domain, plainHttp, insecure, hasCertificates: options.caFile !== undefined }),
-      authorizer: this.#authorizerOf(domain, wire),
-      wire,
-      limiter: new Limiter(concurrency),
+  #connect(domain: string, credentials: CredentialsSource) {
+    const { concurrency = defaults.concurrency, retries = defaults.retries, ...options } = this.#options;
+    const wire = new Wire({
+      network: this.#network,
+      retries,
+      timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
+      userAgent: options.userAgent,
       secrets: this.#secrets,
+      signal: options.signal,
+      onRequest: options.onRequest,
+      onWarning: (message) => this.#warn(message),
     });
-    return { connection, agents };
-  }
-
-  #authorizerOf(domain: string, wire: Wire): Authorizer {
-    let found: Promise<Credentials | undefined> | undefined;
-    return new Authorizer({
+    const authorizer = new Authorizer({
       registry: domain,
-      credentials: () => (found ??= this.#options.credentials?.(domain) ?? Promise.resolve(undefined)),
-      authHosts: this.#options.authHosts ?? [],
+      credentials: (repository) => credentials(domain, repository),
+      authHosts: options.authHosts ?? [],
       secrets: this.#secrets,
       send: wire.tokenSender(),
     });
+    const connection = new Connection({
+      endpoint: this.#endpoint(domain),
+      authorizer,
+      wire,
+      requests: new Limiter(concurrency),
+      bodies: new Limiter(concurrency),
+      secrets: this.#secrets,
+    });
+    return { connection, authorizer };
+  }
+
+  #endpoint(domain: string): Endpoint {
+    const { plainHttp = [], insecure = false } = this.#options;
+    const isPlain = plainHttp.includes(domain);
+    const hasCertificates = () => this.#network.trust.isNamed(new URL(`https://${apiHost(domain)}`));
+    return new Endpoint({ domain, plainHttp: isPlain, insecure, hasCertificates });
+  }
+
+  /** Each warning once, however many requests it comes with. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#options.onWarning?.(message);
   }
 }
+
+/** Some answer with a page for people. */
+const MAX_PING = 1024 * 1024;

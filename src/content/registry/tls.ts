@@ -1,42 +1,133 @@
-import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
-import { errorCode, MlistError } from '../../errors.ts';
+import * as tls from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { existsSync } from 'node:fs';
+import { asMlistError, errorMessage, MlistError } from '../../errors.ts';
+import { certificatesFor, readPem, type HostCertificates } from './certificates.ts';
+import { variable, type Environment } from './environment.ts';
 import { isLoopback } from './origin.ts';
-import type { Agents } from './transport.ts';
 
-/** Whom a connection trusts, and how many there are. */
-export interface AgentOptions {
-  readonly hostname: string;
-  readonly concurrency: number;
+/** Whom connections trust, host by host. */
+export interface TrustOptions {
   readonly insecure: boolean;
   readonly caFile: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folders of the kind `certs.d`. */
+  readonly certificateFolders: readonly string[];
+  readonly env: Environment;
+  readonly onWarning: (message: string) => void;
 }
 
-/** Connections that are kept open for the next request. A loopback registry needs no certificate that anybody signed. */
-export function agentsFor({ hostname, concurrency, insecure, caFile, env }: AgentOptions): Agents {
-  const common = { keepAlive: true, maxSockets: concurrency, scheduling: 'lifo' } as const;
-  const verify = !insecure && (caFile !== undefined || !isLoopback(hostname));
-  const ca = caFile === undefined ? undefined : [...rootCertificates, ...extraRoots(env), readPem(caFile)];
-  return {
-    http: new HttpAgent(common),
-    https: new HttpsAgent({ ...common, rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) }),
-  };
+/** What a TLS connection to one host is made with. */
+export interface HostTrust {
+  readonly verify: boolean;
+  readonly context: SecureContext;
+  /** The same with the system's authorities; undefined where there are none. */
+  readonly wider: () => SecureContext | undefined;
 }
 
-/** A list of authorities of our own replaces Node's, those of NODE_EXTRA_CA_CERTS too: they are added again. */
-function extraRoots(env: AgentOptions['env']): readonly string[] {
-  const path = env['NODE_EXTRA_CA_CERTS'];
-  return path ? [readPem(path)] : [];
-}
+/**
+ * The authorities that count: those that come with Node, `--ca-file`, `SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`, those of
+ * the host's folder in `certs.d`, and, for a certificate that none of them has signed, those of the system. The system's
+ * come last since reading them costs every command more than the rest of the handshake: docs/decisions/0006-trust.md.
+ */
+export class Trust {
+  readonly #options: TrustOptions;
+  readonly #certificates = new Map<string, HostCertificates | undefined>();
+  readonly #hosts = new Map<string, HostTrust>();
+  #extra: readonly string[] | undefined;
 
-function readPem(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const code = errorCode(cause) === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
-    throw new MlistError(code, `cannot read the certificates in ${path}: ${errorCode(cause) ?? ''}`, { path, cause });
+  constructor(options: TrustOptions) {
+    this.#options = options;
   }
+
+  /** Whether certificates were put down for the host: it speaks TLS then, and is verified even on this machine. */
+  isNamed(url: URL): boolean {
+    const certificates = this.#certificatesOf(url);
+    return this.#options.caFile !== undefined || (certificates?.authorities.length ?? 0) > 0;
+  }
+
+  /** @throws MlistError where certificates cannot be read or used */
+  of(url: URL): HostTrust {
+    let trust = this.#hosts.get(url.host);
+    if (trust === undefined) {
+      trust = this.#make(url);
+      this.#hosts.set(url.host, trust);
+    }
+    return trust;
+  }
+
+  #make(url: URL): HostTrust {
+    const { insecure } = this.#options;
+    const certificates = this.#certificatesOf(url);
+    const extra = [...(this.#extra ??= this.#extraRoots()), ...(certificates?.authorities ?? [])];
+    let wider: SecureContext | undefined;
+    return {
+      verify: !insecure && (this.isNamed(url) || !isLoopback(url.hostname)),
+      context: contextOf(extra, certificates),
+      wider: () => {
+        const system = systemRoots();
+        return system.length === 0 ? undefined : (wider ??= contextOf([...extra, ...system], certificates));
+      },
+    };
+  }
+
+  #certificatesOf(url: URL): HostCertificates | undefined {
+    const { certificateFolders, onWarning } = this.#options;
+    if (!this.#certificates.has(url.host)) {
+      const names = url.port === '' ? [url.host, `${url.host}:443`] : [url.host];
+      this.#certificates.set(url.host, certificatesFor(names, certificateFolders, onWarning));
+    }
+    return this.#certificates.get(url.host);
+  }
+
+  /** A file that the environment names and that is not there is told of, and passed over, as Node does. */
+  #extraRoots(): readonly string[] {
+    const { caFile, env, onWarning } = this.#options;
+    const fromEnvironment = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((name) => {
+      const path = variable(env, name);
+      if (path === undefined) return [];
+      try {
+        return [readPem(path)];
+      } catch (thrown) {
+        onWarning(`${name}: ${asMlistError(thrown).message}`);
+        return [];
+      }
+    });
+    return [...fromEnvironment, ...(caFile === undefined ? [] : [readPem(caFile)])];
+  }
+}
+
+/** A list of authorities of our own replaces Node's: they are added again. */
+function contextOf(extra: readonly string[], certificates: HostCertificates | undefined): SecureContext {
+  const { client, folder = '' } = certificates ?? {};
+  try {
+    return createSecureContext({
+      ...(extra.length === 0 ? {} : { ca: [...rootCertificates, ...extra] }),
+      ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
+    });
+  } catch (cause) {
+    throw new MlistError('ERR_MLIST_CREDENTIALS', `certificates cannot be used: ${errorMessage(cause)}`, {
+      path: folder === '' ? undefined : folder,
+      cause,
+    });
+  }
+}
+
+/** Where systems keep their authorities in one file, as Go looks for them (crypto/x509 root_linux.go, root_bsd.go). */
+const bundles = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+let found: readonly string[] | undefined;
+
+/** Node itself knows the system's authorities from 22.15 on; before that, where the system has them in a file. */
+function systemRoots(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
+  const bundle = bundles.find((path) => existsSync(path));
+  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readPem(bundle)]);
+  return found;
 }

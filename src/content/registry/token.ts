@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
-import type { Answer } from './transport.ts';
+import type { Answer } from './answer.ts';
 
 /** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
@@ -29,6 +29,9 @@ const CLIENT_ID = 'mlist';
 const SHORTEST_LIFE_S = 60;
 const MARGIN_S = 10;
 
+/** Answers of a service that does not know this way of asking. */
+const unknownWay = new Set([404, 405, 501]);
+
 /**
  * Gets a token: by POST with a refresh token, else by GET with Basic credentials or none; by POST with the password
  * where the service does not know GET.
@@ -36,12 +39,23 @@ const MARGIN_S = 10;
  */
 export async function fetchToken(request: TokenRequest, send: SendToken): Promise<Token> {
   const { credentials } = request;
-  if (credentials?.type === 'identity')
-    return read(request, await post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token }));
+  if (credentials?.type === 'identity') {
+    const answer = await post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
+    if (unknownWay.has(answer.status)) throw noRefresh(request.realm, answer.status);
+    return read(request, answer);
+  }
   const answer = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
-  if (answer.status !== 405 || credentials?.type !== 'basic') return read(request, answer);
+  if (!unknownWay.has(answer.status) || credentials?.type !== 'basic') return read(request, answer);
   const { username, password } = credentials;
   return read(request, await post(request, send, { grant_type: 'password', username, password }));
+}
+
+function noRefresh(realm: URL, status: number): MlistError {
+  return new MlistError(
+    'ERR_MLIST_UNAUTHORIZED',
+    `the token service ${realm.host} does not take the identity token that is stored for it (HTTP ${status})`,
+    { status, hint: 'Log in to the registry with a user name and a password.' },
+  );
 }
 
 type Sent = Awaited<ReturnType<SendToken>>;
@@ -66,6 +80,7 @@ function getUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.append('service', service);
   for (const scope of scopes) url.searchParams.append('scope', scope);
+  url.searchParams.append('client_id', CLIENT_ID);
   if (credentials?.type === 'basic') url.searchParams.append('account', credentials.username);
   return url;
 }

@@ -20,13 +20,29 @@ export function verifyBytes(
 /** Checks the digest that a registry states in `Docker-Content-Digest`; it may leave it out. */
 export function verifyHeader(subject: string, header: string | undefined, bytes: Uint8Array): void {
   if (header === undefined) return;
-  if (!isDigest(header))
-    throw mismatch(subject, `came with the header Docker-Content-Digest: ${JSON.stringify(header.slice(0, 100))}`);
+  if (!isDigest(header)) throw stated(subject, header);
   if (isVerifiable(header) && !digestMatches(header, bytes))
     throw mismatch(subject, `is not what its header says, ${header}`);
 }
 
-/** Passes bytes on and checks them as they flow; throws at the end where they are not what the descriptor names. */
+/** The same where only the digest is known, and not the bytes: one of another algorithm can say the same. */
+export function verifyStatedDigest(
+  subject: string,
+  header: string | undefined,
+  { digest }: Pick<Descriptor, 'digest'>,
+): void {
+  if (header === undefined || header === digest) return;
+  if (!isDigest(header) || digestAlgorithm(header) === digestAlgorithm(digest)) throw stated(subject, header);
+}
+
+function stated(subject: string, header: string): MlistError {
+  return mismatch(subject, `came with the header Docker-Content-Digest: ${JSON.stringify(header.slice(0, 100))}`);
+}
+
+/**
+ * Passes bytes on and checks them as they flow; throws where they are not what the descriptor names. The last of them is
+ * held back until all have been checked, so that nobody who counts them has the whole of something wrong.
+ */
 export async function* verified(
   subject: string,
   descriptor: Pick<Descriptor, 'digest' | 'size'>,
@@ -36,14 +52,18 @@ export async function* verified(
   if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
   const digester = new Digester(digestAlgorithm(digest));
   let seen = 0;
+  let held: Uint8Array | undefined;
   for await (const chunk of body) {
+    if (chunk.length === 0) continue;
     seen += chunk.length;
     if (seen > size) throw mismatch(subject, `is longer than ${size} bytes`);
     digester.update(chunk);
-    yield chunk;
+    if (held !== undefined) yield held;
+    held = chunk;
   }
   if (seen !== size) throw mismatch(subject, `has ${seen} bytes, not ${size}`);
   if (digester.digest() !== digest) throw mismatch(subject, `is not what ${digest} names`);
+  if (held !== undefined) yield held;
 }
 
 export function mismatch(subject: string, fault: string): MlistError {

@@ -1,25 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
+import { readAnswer, type Answer } from './answer.ts';
+import { failedExchange, isConnectionFault } from './failure.ts';
+import type { Network } from './network.ts';
+import { rateLimitOf, warningsOf } from './notices.ts';
 import type { RequestEvent } from './options.ts';
-import { backoff, isRetryableStatus, retryAfter } from './retry.ts';
-import { safeUrl } from './secrets.ts';
+import { Pace } from './pace.ts';
+import { backoff, isRetryableStatus, LONGEST_ASKED_MS, retryAfter, spread } from './retry.ts';
+import { safeUrl, type Secrets } from './secrets.ts';
+import { streamExchange } from './stream-exchange.ts';
 import type { SendToken } from './token.ts';
-import { exchange, readAnswer, type Agents, type Answer, type Exchange } from './transport.ts';
+import { exchange, type Exchange } from './transport.ts';
 
 /** The connections to one registry, and what is common to all requests over them. */
 export interface WireParts {
-  readonly agents: Agents;
+  readonly network: Network;
   readonly timeoutMs: number;
   readonly retries: number;
   readonly userAgent: string;
+  readonly secrets: Secrets;
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
+  /** Told of each different warning of a registry once. */
+  readonly onWarning: (message: string) => void;
 }
 
-export type Request = Pick<Exchange, 'method' | 'url' | 'headers' | 'body' | 'signal'>;
+export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | 'signal'> {
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  /** The answer's body may be of any length. */
+  readonly streams?: boolean | undefined;
+  /** Milliseconds that the answer may take beyond the usual, once all is sent. */
+  readonly extraPatienceMs?: number | undefined;
+}
 
 export class Wire {
   readonly #parts: WireParts;
+  readonly #pace = new Pace();
 
   constructor(parts: WireParts) {
     this.#parts = parts;
@@ -29,14 +45,15 @@ export class Wire {
     return this.#parts.retries;
   }
 
-  /** One exchange, told to `onRequest`. */
+  /** One exchange, told to `onRequest`. It begins when the registry lets its clients come again. */
   async send(request: Request): Promise<Answer> {
-    const { agents, timeoutMs, userAgent } = this.#parts;
+    const hold = this.#pace.wait;
+    if (hold > 0) await this.pause(hold, request.signal);
     const started = performance.now();
-    const headers = { 'user-agent': userAgent, ...request.headers };
     try {
-      const answer = await exchange({ ...request, headers, agents, timeoutMs, signal: this.signalFor(request.signal) });
-      this.#tell(request, started, { status: answer.status });
+      const answer = await this.#exchange(request);
+      this.#hear(answer, request.url);
+      this.#tell(request, started, { status: answer.status, rateLimit: rateLimitOf(answer.headers) });
       return answer;
     } catch (thrown) {
       this.#tell(request, started, { note: errorCode(thrown) ?? 'failed' });
@@ -44,9 +61,36 @@ export class Wire {
     }
   }
 
-  #tell({ method, url }: Request, started: number, facts: Pick<RequestEvent, 'status' | 'note'>): void {
+  #exchange({ method, url, body, streams = false, extraPatienceMs = 0, ...request }: Request): Promise<Answer> {
+    const { network, timeoutMs, userAgent } = this.#parts;
+    const headers = { 'user-agent': userAgent, ...request.headers };
+    const common = { method, url, headers, route: network.route(url), timeoutMs };
+    const signal = this.signalFor(request.signal);
+    if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
+    return streamExchange({ ...common, body, signal, patienceMs: timeoutMs + extraPatienceMs });
+  }
+
+  /** A request to wait is for every request to this registry; a warning is told. */
+  #hear({ status, headers }: Answer, { host }: URL): void {
+    const asked = retryAfter(headers['retry-after'], Date.now());
+    if (isRetryableStatus(status) && asked !== undefined && asked <= LONGEST_ASKED_MS) this.#pace.hold(spread(asked));
+    for (const text of warningsOf(headers['warning'])) {
+      this.#parts.onWarning(`${host} says: ${this.#parts.secrets.redact(text)}`);
+    }
+  }
+
+  #tell({ method, url }: Request, started: number, facts: Partial<RequestEvent>): void {
     const milliseconds = performance.now() - started;
-    this.#parts.onRequest?.({ type: 'request', method, url: safeUrl(url), milliseconds, ...facts });
+    const { rateLimit, ...more } = facts;
+    const limit = rateLimit === undefined ? {} : { rateLimit };
+    this.#parts.onRequest?.({
+      type: 'request',
+      method,
+      url: this.#parts.secrets.redact(safeUrl(url)),
+      milliseconds,
+      ...more,
+      ...limit,
+    });
   }
 
   /** Aborts with the session, and with the one call. */
@@ -66,11 +110,18 @@ export class Wire {
   tokenSender(): SendToken {
     return async (call) => {
       for (let tries = 1; ; tries += 1) {
-        const answer = await this.send(call);
-        const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
-        const { status, headers } = answer;
-        if (tries > this.retries || !isRetryableStatus(status)) return { status, headers, bytes };
-        await this.pause(retryAfter(headers['retry-after'], Date.now()) ?? backoff(tries));
+        const isLast = tries > this.retries;
+        try {
+          const answer = await this.send(call);
+          const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
+          const { status, headers } = answer;
+          if (isLast || !isRetryableStatus(status)) return { status, headers, bytes };
+        } catch (thrown) {
+          this.#parts.signal?.throwIfAborted();
+          const step = { what: 'get a token from', reference: call.url.host };
+          if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);
+        }
+        await this.pause(backoff(tries));
       }
     };
   }

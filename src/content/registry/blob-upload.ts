@@ -1,0 +1,250 @@
+import { MlistError } from '../../errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestAlgorithm } from '../../oci/digest.ts';
+import type { Call, Connection, Reply, Requester } from './connection.ts';
+import { checkAddress } from './origin.ts';
+import { backoff, isRetryableStatus } from './retry.ts';
+import type { Scope } from './scope.ts';
+import { UploadSource } from './upload-source.ts';
+import { verifyStatedDigest } from './verify.ts';
+
+/** Where a blob is uploaded to. */
+export interface UploadTarget {
+  readonly connection: Connection;
+  /** Sends requests from the place that the upload holds, from its beginning to its end. */
+  readonly request: Requester;
+  /** `/v2/NAME/blobs/` */
+  readonly path: string;
+  readonly scope: Scope;
+  /** For errors. */
+  readonly subject: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one request carries where a registry takes a blob in chunks, or does not take it whole. */
+const CHUNK_BYTES = 64 * 1024 * 1024;
+const SMALLEST_CHUNK_BYTES = 1024 * 1024;
+
+/** A registry may read the blob again before it answers: it gets a second for every so many bytes. */
+const CHECKED_BYTES_A_SECOND = 8 * 1024 * 1024;
+
+/** What a registry answers with: short, or a page for people. */
+const MAX_ANSWER = 1024 * 1024;
+
+/** How many bytes the registry has, where its answer says so; `0-0` is said of one byte and of none. */
+export function receivedBytes(range: string | undefined): number | undefined {
+  const end = /(?:^|[=\s])0-(\d{1,15})$/.exec(range ?? '')?.[1];
+  if (end === undefined) return undefined;
+  return end === '0' ? 0 : Number(end) + 1;
+}
+
+/**
+ * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks where the registry states a
+ * least length for them, or has not taken the whole. What broke goes on where the registry says it has got to, else from
+ * the beginning; each try that brings nothing counts against the tries that the session allows.
+ */
+export class BlobUpload {
+  readonly #target: UploadTarget;
+  readonly #descriptor: Descriptor;
+  readonly #source: UploadSource;
+  /** Where the next bytes go; the registry may give another address with each answer. */
+  #location: URL | undefined;
+  #offset = 0;
+  #chunk = Number.POSITIVE_INFINITY;
+  #leastChunk = 0;
+  #hasResumed = false;
+
+  constructor(target: UploadTarget, descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>) {
+    this.#target = target;
+    this.#descriptor = descriptor;
+    this.#source = new UploadSource(target.subject, open);
+  }
+
+  /** @param started - an answer that has opened the upload already, as to a mount */
+  async run(started: Reply | undefined): Promise<void> {
+    try {
+      if (started !== undefined) this.#begin(started);
+      await this.#persist();
+    } catch (thrown) {
+      await this.#abandon();
+      throw this.#source.failure?.thrown ?? thrown;
+    } finally {
+      await this.#source.close();
+    }
+  }
+
+  async #persist(): Promise<void> {
+    const { wire } = this.#target.connection;
+    for (let failures = 0; ;) {
+      const before = this.#offset;
+      try {
+        await this.#send();
+        return;
+      } catch (thrown) {
+        wire.signalFor(this.#target.signal)?.throwIfAborted();
+        const isMended = await this.#mend(thrown);
+        if (isMended === 'done') return;
+        failures = this.#offset > before ? 1 : failures + 1;
+        if (failures > wire.retries) throw thrown;
+        await wire.pause(backoff(failures), this.#target.signal);
+      }
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { size } = this.#descriptor;
+    if (this.#location === undefined) this.#begin(await this.#start());
+    while (size - this.#offset > this.#chunk) await this.#patch(this.#offset + this.#chunk);
+    await this.#put();
+  }
+
+  #start(): Promise<Reply> {
+    const algorithm = digestAlgorithm(this.#descriptor.digest);
+    const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`;
+    return this.#request('POST', `${this.#target.path}uploads/${query}`, { accept: [202], repeatable: true });
+  }
+
+  #begin(reply: Reply): void {
+    this.#offset = 0;
+    this.#follow(reply);
+    const least = Number(reply.headers['oci-chunk-min-length']);
+    if (!Number.isSafeInteger(least) || least < 0) return;
+    this.#leastChunk = least;
+    this.#chunk = Math.min(this.#chunk, Math.max(CHUNK_BYTES, least));
+  }
+
+  /** The location keeps its own query to the letter: it may be signed. */
+  #follow({ headers, url }: Reply): void {
+    const { connection, subject } = this.#target;
+    const location = headers['location'];
+    if (location === undefined || !URL.canParse(location, url.href)) {
+      const message = `cannot upload ${subject}: ${url.host} opened an upload without saying where`;
+      throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject });
+    }
+    const address = new URL(location, url);
+    checkAddress('upload location', address, connection.base);
+    this.#location = address;
+  }
+
+  async #patch(end: number): Promise<void> {
+    const reply = await this.#request('PATCH', this.#address(), {
+      ...this.#bytes(end),
+      accept: [202, 201, 204],
+      repeatable: false,
+    });
+    const received = receivedBytes(reply.headers['range']) ?? end;
+    if (reply.headers['location'] !== undefined) this.#follow(reply);
+    this.#offset = received > 0 && received <= end ? received : end;
+  }
+
+  async #put(): Promise<void> {
+    const { digest, size } = this.#descriptor;
+    const address = this.#address();
+    const separator = address.search === '' ? '?' : '&';
+    const target = new URL(`${address.href}${separator}digest=${encodeURIComponent(digest)}`);
+    const { headers } = await this.#request('PUT', target, {
+      ...this.#bytes(size),
+      accept: [200, 201, 204],
+      repeatable: false,
+      extraPatienceMs: (size / CHECKED_BYTES_A_SECOND) * 1000,
+    });
+    verifyStatedDigest(this.#target.subject, headers['docker-content-digest'], this.#descriptor);
+    this.#location = undefined;
+  }
+
+  #bytes(end: number): Pick<Call, 'headers' | 'body'> {
+    const start = this.#offset;
+    const range = start === 0 && end === this.#descriptor.size ? {} : { 'content-range': `${start}-${end - 1}` };
+    return {
+      headers: {
+        'content-type': 'application/octet-stream',
+        'content-length': String(end - start),
+        ...(end > start ? range : {}),
+      },
+      ...(end > start ? { body: () => this.#source.slice(start, end) } : {}),
+    };
+  }
+
+  #address(): URL {
+    if (this.#location === undefined) throw new TypeError('the upload has not begun');
+    return this.#location;
+  }
+
+  /**
+   * Finds out how to go on after a failure.
+   * @throws the failure, where there is no way to go on
+   */
+  async #mend(thrown: unknown): Promise<'done' | 'again'> {
+    const isMendable = thrown instanceof MlistError && this.#source.failure === undefined && this.#isMendable(thrown);
+    if (!isMendable) throw thrown;
+    const wasRefused = thrown.facts.status !== undefined && thrown.facts.status < 500;
+    if (!wasRefused || thrown.facts.status === 416) {
+      if (await this.#resume()) return 'again';
+      if (await this.#isThere()) return 'done';
+    }
+    this.#location = undefined;
+    this.#offset = 0;
+    return 'again';
+  }
+
+  #isMendable({ code, facts: { status } }: MlistError): boolean {
+    // The request that opens an upload has been tried often enough.
+    if (this.#location === undefined) return false;
+    if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') return this.#shrink(8);
+    if (status === undefined) return false;
+    if (status === 413) return this.#shrink(1) && this.#chunk < this.#descriptor.size;
+    // The upload is not known any more, or its bytes do not fit: from the beginning, that is.
+    const isStale = status === 404 || status === 416 || (status === 400 && this.#hasResumed);
+    if (status === 400) this.#hasResumed = false;
+    return isStale || isRetryableStatus(status);
+  }
+
+  /** What is too much for one request goes in smaller ones; after a break it may have been too much, or not. */
+  #shrink(least: number): boolean {
+    const smallest = Math.max(SMALLEST_CHUNK_BYTES, this.#leastChunk);
+    const size = Math.min(this.#chunk, this.#descriptor.size);
+    const next = Math.min(CHUNK_BYTES, Math.floor(size / 2));
+    if (next >= smallest * least) this.#chunk = next;
+    else if (least === 1) return false;
+    return true;
+  }
+
+  /** Whether the registry says how far it has got (distribution-spec v1.1.1 "Get upload status"). */
+  async #resume(): Promise<boolean> {
+    if (this.#location === undefined) return false;
+    const reply = await this.#request('GET', this.#location, { accept: [200, 202, 204], retries: 1 }).catch(
+      () => undefined,
+    );
+    const received = receivedBytes(reply?.headers['range']);
+    if (reply === undefined || received === undefined || received > this.#descriptor.size) return false;
+    if (reply.headers['location'] !== undefined) this.#follow(reply);
+    this.#hasResumed ||= received > 0;
+    this.#offset = received;
+    return true;
+  }
+
+  /** The answer may have been lost after all was done. */
+  async #isThere(): Promise<boolean> {
+    const { digest } = this.#descriptor;
+    const accept = [200, 404];
+    const reply = await this.#request('HEAD', `${this.#target.path}${digest}`, { accept }).catch(() => undefined);
+    return reply?.status === 200;
+  }
+
+  /** Tells the registry that no more will come, for what that is worth. */
+  async #abandon(): Promise<void> {
+    const { connection, signal } = this.#target;
+    if (this.#location === undefined || connection.wire.signalFor(signal)?.aborted === true) return;
+    await this.#request('DELETE', this.#location, { accept: [200, 202, 204], retries: 0 }).catch(() => undefined);
+  }
+
+  #request(
+    method: Call['method'],
+    target: Call['target'],
+    call: Omit<Call, 'step' | 'method' | 'target' | 'scopes'>,
+  ): Promise<Reply> {
+    const { request, scope, subject, signal } = this.#target;
+    const step = { what: 'upload', reference: subject };
+    return request({ step, method, target, scopes: [scope], signal, ...call }, MAX_ANSWER);
+  }
+}

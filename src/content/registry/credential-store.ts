@@ -1,0 +1,127 @@
+import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorCode, MlistError } from '../../errors.ts';
+import { writeFileAtomic } from '../../files/atomic.ts';
+import { withLock } from '../../files/lock.ts';
+import { withJsonMember, withoutJsonMember } from '../../oci/json-edit.ts';
+import { credentialKey, helperFor, isSilent, parseAuthFile, spellingsOf, type AuthFile } from './auth-file.ts';
+import { clearHelper, defaultHelper, tellHelper, type Helper } from './credential-helper.ts';
+import { variable } from './environment.ts';
+import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
+
+/** Keeping credentials where other tools find them too: in the helper that the file names, else in the file. */
+
+/** A user name and a password, of one registry. */
+export interface Login {
+  /** As named in references. */
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Where credentials were put, or taken away. */
+export type Keeper =
+  { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
+
+/** @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED` */
+export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<Keeper> {
+  const path = pathFor(options);
+  const file = await contentOf(path);
+  const helper = keeperFor(file.parsed, login.registry, path, options);
+  const key = credentialKey(login.registry);
+  if (helper !== undefined) {
+    await tellHelper(helper, key, login.username, login.password);
+    return { kind: 'helper', program: programOf(helper) };
+  }
+  const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
+  await edit(path, (text) => withJsonMember(text, ['auths', key], { auth }));
+  return { kind: 'file', path };
+}
+
+/** Takes a registry's credentials away, in each spelling of its name; tells where there were any. */
+export async function eraseLogin(registry: string, options: StoredCredentialsOptions): Promise<readonly Keeper[]> {
+  const path = pathFor(options);
+  const { parsed } = await contentOf(path);
+  const helper = keeperFor(parsed, registry, path, options);
+  const erased: Keeper[] = [];
+  if (helper !== undefined && (await clearHelper(helper, credentialKey(registry))))
+    erased.push({ kind: 'helper', program: programOf(helper) });
+  const keys = keysToErase(parsed, registry);
+  if (keys.length === 0) return erased;
+  await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text));
+  return [...erased, { kind: 'file', path }];
+}
+
+/** Where a registry's credentials are found now; undefined where there are none. */
+export async function placeOfLogin(registry: string, options: StoredCredentialsOptions): Promise<string | undefined> {
+  if (options.authFile !== undefined && (await contentOf(options.authFile)).isAbsent) return undefined;
+  return (await new StoredCredentials(options).find(registry, ''))?.place;
+}
+
+function pathFor(options: StoredCredentialsOptions): string {
+  return options.authFile ?? variable(options.env, 'REGISTRY_AUTH_FILE') ?? dockerConfigPath(options);
+}
+
+/** The helper that the file names; that of the system only for Docker's own file, where it is silent. */
+function keeperFor(
+  file: AuthFile,
+  registry: string,
+  path: string,
+  options: StoredCredentialsOptions,
+): Helper | undefined {
+  const { env, platform } = options;
+  const name = helperFor(file, registry);
+  if (name !== undefined) return { name, env };
+  return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(env, platform) : undefined;
+}
+
+function keysToErase({ auths = {} }: AuthFile, registry: string): readonly string[] {
+  const key = credentialKey(registry);
+  return [...new Set([...(Object.hasOwn(auths, key) ? [key] : []), ...spellingsOf(auths, registry)])];
+}
+
+function programOf({ name }: Helper): string {
+  return `docker-credential-${name}`;
+}
+
+interface FileContent {
+  readonly text: string;
+  readonly parsed: AuthFile;
+  readonly isAbsent: boolean;
+}
+
+/** A file that cannot be read as what it should be is never written to. */
+async function contentOf(path: string): Promise<FileContent> {
+  try {
+    const bytes = await readFile(path);
+    return { text: bytes.toString('utf8'), parsed: parseAuthFile(bytes, path), isAbsent: false };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { text: '', parsed: {}, isAbsent: true };
+    if (error instanceof MlistError) throw error;
+    const message = `cannot read ${path}: ${errorCode(error) ?? ''}`;
+    throw new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: error });
+  }
+}
+
+/**
+ * Changes a file under its lock: whole or not at all, only for its owner's eyes where it is new, and with its mode where
+ * it is not. A link is followed, so that what it leads to is changed and not the link.
+ */
+async function edit(named: string, change: (text: string) => string): Promise<void> {
+  await mkdir(dirname(named), { recursive: true, mode: 0o700 });
+  const path = await realpath(named).catch(() => named);
+  await withLock(
+    `${path}.mlist-lock`,
+    async () => {
+      const { text } = await contentOf(path);
+      const mode = await stat(path).then(
+        (info) => info.mode & 0o777,
+        () => 0o600,
+      );
+      await writeFileAtomic(path, change(text), { mode });
+      // The umask may have narrowed it.
+      await chmod(path, mode);
+    },
+    { subject: path },
+  );
+}

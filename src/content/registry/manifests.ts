@@ -1,0 +1,195 @@
+import { MlistError } from '../../errors.ts';
+import type { Content, ContentOptions, FetchOptions, Name, PutOptions } from '../../oci/content.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
+import {
+  isIndexType,
+  isManifestType,
+  isSchema1Type,
+  MANIFEST_ACCEPT,
+  mediaTypeOfHeader,
+} from '../../oci/media-type.ts';
+import { manifestTypeOf } from '../../schema/document.ts';
+import type { Call, Connection, Reply } from './connection.ts';
+import { InFlight } from './in-flight.ts';
+import { backoff } from './retry.ts';
+import { deleteIn, pullFrom, pushTo } from './scope.ts';
+import { mismatch, verifyBytes, verifyHeader } from './verify.ts';
+
+export interface ManifestsParts {
+  readonly connection: Connection;
+  /** `domain/path`, for errors. */
+  readonly location: string;
+  readonly path: string;
+}
+
+/** How often a tag that was seen is looked for again. */
+const LOOKS = 3;
+
+/** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
+export class Manifests {
+  readonly #parts: ManifestsParts;
+  /** Reads that are under way, so that the same content is not asked for twice at once. */
+  readonly #reading = new InFlight<Content>();
+  /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
+  readonly #seen = new Set<Name>();
+
+  constructor(parts: ManifestsParts) {
+    this.#parts = parts;
+  }
+
+  /** By HEAD; undefined where the answer does not say enough, or HEAD is not served. */
+  async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
+    const { status, headers } = await this.#look('HEAD', name, { accept: [200, 405], signal });
+    const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
+    const mediaType = mediaTypeOfHeader(headers['content-type']);
+    const size = Number(headers['content-length'] ?? Number.NaN);
+    if (status !== 200 || !isDigest(digest) || mediaType === undefined || !Number.isSafeInteger(size)) return undefined;
+    if (isDigest(name) && isVerifiable(name) && digest !== name)
+      throw mismatch(this.#nameOf(name), `is said to be ${digest}`);
+    return { mediaType, digest, size };
+  }
+
+  async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
+    return (await this.#read('HEAD', digest, { accept: [200, 404], signal })).status === 200;
+  }
+
+  async get(name: Name, { expected, signal }: FetchOptions): Promise<Content> {
+    const types = expected === undefined ? '' : ` ${expected.mediaType} ${expected.size} ${expected.digest}`;
+    return this.#reading.share(`${name}${types}`, signal, () => this.#get(name, { expected, signal }));
+  }
+
+  async #get(name: Name, { expected, signal }: FetchOptions): Promise<Content> {
+    const subject = this.#nameOf(name);
+    const wanted = expected === undefined ? [] : [expected.mediaType];
+    const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted });
+    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+      throw mismatch(subject, 'came compressed, though nobody asked for that');
+    }
+    verifyBytes(subject, bytes, { ...expected, ...(isDigest(name) ? { digest: name } : {}) });
+    verifyHeader(subject, headers['docker-content-digest'], bytes);
+    const digest = isDigest(name) ? name : digestOf(bytes);
+    return { descriptor: { mediaType: typeOf(headers, expected, bytes, subject), digest, size: bytes.length }, bytes };
+  }
+
+  /**
+   * A PUT of the same bytes may be sent again after an answer that was lost, or that leaves open what became of it. One
+   * with a condition may not: it would run into what it has done itself.
+   */
+  async put({ descriptor, bytes }: Content, name: Name, { ifMatch, once, signal }: PutOptions): Promise<void> {
+    const { connection, path } = this.#parts;
+    const subject = this.#nameOf(name);
+    const condition = ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` };
+    const { headers } = await connection.request(
+      {
+        step: { what: 'write', reference: subject },
+        method: 'PUT',
+        target: this.#target(name),
+        scopes: [pushTo(path)],
+        headers: { 'content-type': descriptor.mediaType, ...condition },
+        body: bytes,
+        accept: [200, 201, 202, 204],
+        repeatable: ifMatch === undefined && once !== true,
+        signal,
+      },
+      MAX_DOCUMENT_BYTES,
+    );
+    verifyHeader(subject, headers['docker-content-digest'], bytes);
+    this.#seen.add(name);
+  }
+
+  /** Tags that a list of them names are there. */
+  see(tag: string): void {
+    this.#seen.add(tag);
+  }
+
+  /** Deletes a tag, or a manifest with all tags that name it. */
+  async delete(name: Name, { signal }: ContentOptions): Promise<void> {
+    const { connection, path } = this.#parts;
+    const subject = this.#nameOf(name);
+    const call: Call = {
+      step: { what: 'delete', reference: subject },
+      method: 'DELETE',
+      target: this.#target(name),
+      scopes: [deleteIn(path)],
+      accept: [200, 202, 204, 400, 405],
+      signal,
+    };
+    const { status } = await connection.request(call, MAX_DOCUMENT_BYTES);
+    if (status === 400 || status === 405) throw cannotDelete(subject, status, isDigest(name), connection.base.host);
+    this.#seen.delete(name);
+  }
+
+  /** Reads what is known to be there again where it is said not to be. */
+  async #look(method: 'GET' | 'HEAD', name: Name, reading: Reading): Promise<Reply> {
+    for (let looks = 1; ; looks += 1) {
+      const isSeen = this.#seen.has(name) && looks <= LOOKS;
+      try {
+        const retries = this.#seen.has(name) ? Math.max(LOOKS, this.#parts.connection.wire.retries) : undefined;
+        const reply = await this.#read(method, name, { ...reading, retries });
+        if (reply.status === 200) this.#seen.add(name);
+        return reply;
+      } catch (thrown) {
+        const isAbsent = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND';
+        if (!isAbsent || !isSeen) throw thrown;
+      }
+      await this.#parts.connection.wire.pause(backoff(looks), reading.signal);
+    }
+  }
+
+  #read(method: 'GET' | 'HEAD', name: Name, { types = [], ...reading }: Reading): Promise<Reply> {
+    const { connection, path } = this.#parts;
+    const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
+    const call: Call = {
+      step: { what: 'read', reference: this.#nameOf(name) },
+      method,
+      target: this.#target(name),
+      scopes: [pullFrom(path)],
+      headers: { accept },
+      ...reading,
+    };
+    return connection.request(call, MAX_DOCUMENT_BYTES);
+  }
+
+  #target(name: Name): string {
+    return `/v2/${this.#parts.path}/manifests/${name}`;
+  }
+
+  #nameOf(name: Name): string {
+    return `${this.#parts.location}${isDigest(name) ? '@' : ':'}${name}`;
+  }
+}
+
+interface Reading extends Pick<Call, 'accept' | 'signal' | 'retries'> {
+  readonly types?: readonly string[];
+}
+
+/** What the bytes are (spec.md 1.4): as expected by a descriptor whose digest fits, as served, as the body says. */
+function typeOf(
+  headers: Reply['headers'],
+  expected: FetchOptions['expected'],
+  bytes: Uint8Array,
+  subject: string,
+): string {
+  if (expected !== undefined) return expected.mediaType;
+  const served = mediaTypeOfHeader(headers['content-type']) ?? '';
+  const isKnown = isIndexType(served) || isManifestType(served) || isSchema1Type(served);
+  return isKnown ? served : manifestTypeOf(bytes, subject);
+}
+
+/** Registries need not be able to delete, and many can only delete by digest (distribution-spec v1.1.1 "Deleting tags"). */
+function cannotDelete(subject: string, status: number, isByDigest: boolean, host: string): MlistError {
+  const what = isByDigest ? 'manifests' : 'single tags';
+  return new MlistError(
+    'ERR_MLIST_REGISTRY',
+    `cannot delete ${subject}: ${host} does not delete ${what} (HTTP ${status})`,
+    {
+      reference: subject,
+      status,
+      hint: isByDigest
+        ? 'Deleting may have to be enabled in the registry.'
+        : 'By its digest a manifest may be deleted, and all its tags with it: see "mlist digest".',
+    },
+  );
+}

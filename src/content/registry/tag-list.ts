@@ -1,0 +1,76 @@
+import { MlistError } from '../../errors.ts';
+import type { ContentOptions } from '../../oci/content.ts';
+import { readJson } from '../../oci/json-read.ts';
+import { isJsonObject } from '../../oci/json.ts';
+import { isTag } from '../../oci/reference.ts';
+import type { Connection, Reply } from './connection.ts';
+import { nextPage } from './link-header.ts';
+import { sameOrigin } from './origin.ts';
+import { pullFrom } from './scope.ts';
+
+export interface TagListParts {
+  readonly connection: Connection;
+  /** `domain/path`, for errors. */
+  readonly location: string;
+  readonly path: string;
+}
+
+/** The most that registries give in one page without a complaint. */
+const PAGE_TAGS = 1000;
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** No repository has so many tags; a registry that pages for ever is left. */
+const MAX_PAGES = 10_000;
+
+/**
+ * All tags of a repository, page by page, in the order in which the registry gives them (distribution-spec v1.1.1
+ * "Listing Tags"). What is no tag by its grammar is passed over: nobody could ask for it.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where a page is said to lie on another host
+ */
+export async function* listTags(parts: TagListParts, { signal }: ContentOptions): AsyncGenerator<string> {
+  const { connection, path } = parts;
+  const pages = new Set<string>();
+  let target: string | URL | undefined = `/v2/${path}/tags/list?n=${PAGE_TAGS}`;
+  while (target !== undefined) {
+    const page: Reply = await connection.request(
+      {
+        step: { what: 'list the tags of', reference: parts.location },
+        method: 'GET',
+        target,
+        scopes: [pullFrom(path)],
+        accept: [200],
+        signal,
+      },
+      MAX_PAGE_BYTES,
+    );
+    yield* tagsIn(page, parts);
+    target = next(page, parts, pages);
+  }
+}
+
+function tagsIn({ bytes }: Reply, { location, connection }: TagListParts): readonly string[] {
+  const { value, problems } = readJson(bytes);
+  const tags = value !== undefined && isJsonObject(value) ? (value['tags'] ?? []) : undefined;
+  if (problems.length > 0 || !Array.isArray(tags)) {
+    const message = `cannot list the tags of ${location}: the answer of ${connection.base.host} is no list of tags`;
+    throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
+  }
+  return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
+}
+
+function next({ headers, url }: Reply, { connection, location }: TagListParts, pages: Set<string>): URL | undefined {
+  const link = nextPage(headers['link']);
+  if (link === undefined || !URL.canParse(link, url.href)) return undefined;
+  const address = new URL(link, url);
+  const { base } = connection;
+  if (!sameOrigin(address, base)) {
+    const message = `${base.host} sent a link to the next page at ${address.protocol}//${address.host}, another host`;
+    throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', message, { reference: location });
+  }
+  if (pages.has(address.href) || pages.size >= MAX_PAGES) {
+    const message = `cannot list the tags of ${location}: the pages of ${base.host} never end`;
+    throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
+  }
+  pages.add(address.href);
+  return address;
+}

@@ -1,0 +1,231 @@
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * A server that stands before a registry, writes down what it is asked, and does what a test tells it: answers by
+ * itself, changes answers, waits, breaks connections. What nobody has a rule for is passed on.
+ */
+export interface Seen {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Bytes of the request's body that came. */
+  received: number;
+  /** 0 where no answer went out. */
+  status: number;
+  /** One more than the answers that had to be there before this was asked, one after the other. */
+  readonly depth: number;
+}
+
+/** One request that a rule deals with. */
+export interface Exchange {
+  readonly seen: Seen;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Passes the request on; its answer may be changed on the way. */
+  pass(change?: Change): Promise<void>;
+}
+
+export interface Change {
+  readonly status?: number;
+  readonly headers?: OutgoingHttpHeaders;
+  /** Applied to each piece of the body. */
+  readonly body?: (chunk: Buffer, offset: number) => Buffer;
+  /** Break the connection after so many bytes of the answer's body. */
+  readonly cutAfter?: number;
+  /** Break the connection before the answer. */
+  readonly loseAnswer?: boolean;
+}
+
+export type Rule = (exchange: Exchange) => Promise<void> | void;
+
+interface Standing {
+  readonly pattern: RegExp;
+  readonly rule: Rule;
+  left: number;
+}
+
+export interface FrontOptions {
+  /** The registry; without it every request needs a rule. */
+  readonly upstream?: string | undefined;
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
+  /** Milliseconds before each answer. */
+  readonly delayMs?: number;
+  /** Headers up to this many bytes are taken. */
+  readonly maxHeaderSize?: number;
+}
+
+export class Front {
+  readonly seen: Seen[] = [];
+  readonly #server: Server;
+  readonly #options: FrontOptions;
+  readonly #rules: Standing[] = [];
+  #depth = 0;
+
+  private constructor(options: FrontOptions) {
+    this.#options = options;
+    const listener = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
+    const { tls } = options;
+    const limits = { requestTimeout: 0, keepAliveTimeout: 120_000 };
+    this.#server =
+      tls === undefined
+        ? createServer(limits, listener)
+        : createTlsServer(
+            { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false },
+            listener,
+          );
+  }
+
+  static async start(options: FrontOptions = {}): Promise<Front> {
+    const front = new Front(options);
+    await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
+    return front;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get url(): string {
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.host}`;
+  }
+
+  /**
+   * Applies a rule to the next requests that fit, for example `/^GET .*blobs/`; later rules go first.
+   * @param times - default: all of them
+   */
+  on(pattern: RegExp, rule: Rule, times = Number.POSITIVE_INFINITY): void {
+    this.#rules.unshift({ pattern, rule, left: times });
+  }
+
+  /** The requests so far that fit. */
+  asked(pattern: RegExp): readonly Seen[] {
+    return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
+  }
+
+  forget(): void {
+    this.seen.length = 0;
+    this.#depth = 0;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url: path = '', headers } = request;
+    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: this.#depth + 1 };
+    this.seen.push(seen);
+    request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
+    request.pause();
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    response.on('finish', () => {
+      seen.status = response.statusCode;
+      this.#depth = Math.max(this.#depth, seen.depth);
+    });
+    const { upstream, delayMs = 0 } = this.#options;
+    const pass = (change: Change = {}) => passOn(request, response, upstream, { ...change, delayMs });
+    const standing = this.#rules.find(({ pattern, left }) => left > 0 && pattern.test(`${method} ${path}`));
+    if (standing !== undefined) standing.left -= 1;
+    try {
+      await (standing === undefined ? pass() : standing.rule({ seen, request, response, pass }));
+    } catch {
+      response.destroy();
+    }
+  }
+}
+
+async function passOn(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: string | undefined,
+  change: Change & { readonly delayMs: number },
+): Promise<void> {
+  if (upstream === undefined) {
+    request.resume();
+    response.writeHead(404).end();
+    return;
+  }
+  const { method } = request;
+  // The embedded registry answers to names of this machine only.
+  const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
+  const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
+  const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
+  onward.on('error', () => response.destroy());
+  request.on('close', () => request.complete || onward.destroy());
+  request.pipe(onward);
+  const answer = await new Promise<IncomingMessage>((resolve) => onward.once('response', resolve));
+  if (change.delayMs > 0) await sleep(change.delayMs);
+  if (change.loseAnswer === true) {
+    answer.resume();
+    answer.once('end', () => request.socket.destroy());
+    return;
+  }
+  response.writeHead(change.status ?? answer.statusCode ?? 502, { ...answer.headers, ...change.headers });
+  let offset = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    const written = change.body?.(chunk, offset) ?? chunk;
+    offset += chunk.length;
+    const left = (change.cutAfter ?? Number.POSITIVE_INFINITY) - (offset - chunk.length);
+    if (written.length > left) {
+      // What was written must be on its way before the connection goes.
+      await new Promise((resolve) => response.write(written.subarray(0, left), resolve));
+      await sleep(20);
+      request.socket.destroy();
+      return;
+    }
+    if (!response.write(written)) await new Promise((resolve) => response.once('drain', resolve));
+  }
+  response.end();
+}
+
+/** Answers by itself; the body of the request is taken off the connection. */
+export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: string | Uint8Array = ''): Rule {
+  return ({ request, response }) => {
+    request.resume();
+    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+}
+
+/** Never answers. */
+export const hang: Rule = ({ request }) => void request.resume();
+
+/** Breaks the connection before an answer. */
+export const reset: Rule = ({ request }) => void request.socket.destroy();
+
+/** Breaks the connection once so many bytes of the request's body have come, and passes what came on. */
+export function cutUpload(after: number, upstream: string): Rule {
+  return async ({ request }) => {
+    const { method, headers, url = '' } = request;
+    const onward = forward(new URL(url, upstream), { method, headers, agent: false });
+    onward.on('error', () => undefined);
+    let left = after;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      onward.write(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) break;
+    }
+    await sleep(50);
+    onward.destroy();
+    request.socket.destroy();
+  };
+}

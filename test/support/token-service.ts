@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { answer, Front, type Rule } from './front.ts';
+
+/** A token service (distribution, docs "Token Authentication"), and the guard of a registry that wants its tokens. */
+export interface TokenServiceOptions {
+  /** Passwords by user name. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** User names by refresh token. */
+  readonly refreshTokens?: Readonly<Record<string, string>>;
+  /** Which of the scopes that are asked for are given. Default: all to users, pull to anybody. */
+  readonly grant?: (scopes: readonly string[], account: string | undefined) => readonly string[] | undefined;
+  /** Milliseconds for which the registry takes a token. */
+  readonly lifeMs?: number;
+  /** What the service says of that, in seconds. */
+  readonly expiresIn?: number;
+  /** Ways of asking that it knows. Default: both. */
+  readonly methods?: readonly ('GET' | 'POST')[];
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+interface Issued {
+  readonly scopes: readonly string[];
+  readonly account: string | undefined;
+  expires: number;
+}
+
+export interface TokenRequest {
+  readonly method: string;
+  readonly scopes: readonly string[];
+  readonly service: string | null;
+  readonly account: string | undefined;
+  readonly form: URLSearchParams;
+}
+
+export class TokenService {
+  readonly front: Front;
+  /** Every request for a token. */
+  readonly requests: TokenRequest[] = [];
+  readonly #options: TokenServiceOptions;
+  readonly #issued = new Map<string, Issued>();
+
+  private constructor(front: Front, options: TokenServiceOptions) {
+    this.front = front;
+    this.#options = options;
+    front.on(/ \/token/, (exchange) => this.#give(exchange));
+  }
+
+  static async start(options: TokenServiceOptions = {}): Promise<TokenService> {
+    return new TokenService(await Front.start({ tls: options.tls }), options);
+  }
+
+  get realm(): string {
+    return `${this.front.url}/token`;
+  }
+
+  get tokens(): readonly string[] {
+    return [...this.#issued.keys()];
+  }
+
+  close(): Promise<void> {
+    return this.front.close();
+  }
+
+  /** All tokens so far are taken back. */
+  expire(): void {
+    for (const issued of this.#issued.values()) issued.expires = 0;
+  }
+
+  /** Why a request's token is not good for the scopes; undefined where it is. */
+  fault(
+    authorization: string | undefined,
+    needed: readonly string[],
+  ): 'none' | 'invalid_token' | 'insufficient_scope' | undefined {
+    const issued = this.#issued.get(/^Bearer (.+)$/.exec(authorization ?? '')?.[1] ?? '');
+    if (authorization === undefined) return 'none';
+    if (issued === undefined || issued.expires < Date.now()) return 'invalid_token';
+    return needed.every((scope) => isCovered(scope, issued.scopes)) ? undefined : 'insufficient_scope';
+  }
+
+  async #give(exchange: Parameters<Rule>[0]): Promise<void> {
+    const { request } = exchange;
+    const { methods = ['GET', 'POST'], refreshTokens = {}, users = {} } = this.#options;
+    const body = await bodyOf(request);
+    const isPost = request.method === 'POST';
+    const form = isPost ? new URLSearchParams(body) : new URL(request.url ?? '', this.front.url).searchParams;
+    const scopes = isPost ? (form.get('scope') ?? '').split(' ').filter(Boolean) : form.getAll('scope');
+    const login = isPost ? formLogin(form) : basicLogin(request.headers.authorization);
+    const refreshed = refreshTokens[form.get('refresh_token') ?? ''];
+    const account = refreshed ?? login?.[0];
+    this.requests.push({ method: request.method ?? '', scopes, service: form.get('service'), account, form });
+    if (!methods.includes(isPost ? 'POST' : 'GET')) return void answer(405)(exchange);
+    const isRight = refreshed !== undefined || (login !== undefined && users[login[0]] === login[1]);
+    if ((login !== undefined || form.has('refresh_token')) && !isRight) return void answer(401)(exchange);
+    const given = (this.#options.grant ?? giveAll)(scopes, account);
+    if (given === undefined) return void answer(403, {}, '{"errors":[{"code":"DENIED"}]}')(exchange);
+    const token = `token-${randomBytes(12).toString('hex')}`;
+    this.#issued.set(token, { scopes: given, account, expires: Date.now() + (this.#options.lifeMs ?? 3_600_000) });
+    const { expiresIn = 300 } = this.#options;
+    const document = JSON.stringify({ [isPost ? 'access_token' : 'token']: token, expires_in: expiresIn });
+    return void answer(200, { 'content-type': 'application/json' }, document)(exchange);
+  }
+}
+
+function giveAll(scopes: readonly string[], account: string | undefined): readonly string[] {
+  return account === undefined ? scopes.map((scope) => scope.replace(/:[^:]*$/, ':pull')) : scopes;
+}
+
+function isCovered(scope: string, given: readonly string[]): boolean {
+  const [resource, actions] = split(scope);
+  return actions.every((action) =>
+    given.some((one) => {
+      const [name, may] = split(one);
+      return name === resource && (may.includes(action) || may.includes('*'));
+    }),
+  );
+}
+
+function split(scope: string): readonly [string, readonly string[]] {
+  const colon = scope.lastIndexOf(':');
+  return [scope.slice(0, colon), scope.slice(colon + 1).split(',')];
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function formLogin(form: URLSearchParams): readonly [string, string] | undefined {
+  const username = form.get('username');
+  return username === null ? undefined : [username, form.get('password') ?? ''];
+}
+
+function basicLogin(header: string | undefined): readonly [string, string] | undefined {
+  const encoded = /^Basic (.+)$/.exec(header ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  const [user = '', ...password] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
+  return [user, password.join(':')];
+}
+
+/** What distribution asks for: pull to read, push to write, pull of the source to mount, delete to delete. */
+export function scopesOf(method: string, path: string): readonly string[] {
+  const url = new URL(path, 'http://registry');
+  const name = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(url.pathname)?.[1];
+  if (name === undefined) return [];
+  const from = url.searchParams.get('from');
+  const actions: Record<string, string> = { GET: 'pull', HEAD: 'pull', DELETE: 'delete' };
+  return [
+    `repository:${name}:${actions[method] ?? 'pull,push'}`,
+    ...(from === null ? [] : [`repository:${from}:pull`]),
+  ];
+}
+
+export interface GuardOptions {
+  readonly service?: string;
+  /** Where the challenge stands: with every 401, or with that of `/v2/` alone. */
+  readonly challenges?: 'always' | 'ping';
+  /** Written before the challenge, in the same header. */
+  readonly before?: string;
+  /** A refusal for want of rights. */
+  readonly denial?: 401 | 403;
+  /** Leave out `error`. */
+  readonly silent?: boolean;
+}
+
+/** Lets a front pass on only what comes with a token that is good for it. */
+export function guard(front: Front, tokens: TokenService, options: GuardOptions = {}): void {
+  const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
+  front.on(/^[A-Z]+ \/v2\//, (exchange) => {
+    const { method, path, headers } = exchange.seen;
+    const needed = scopesOf(method, path);
+    const fault = tokens.fault(headers.authorization, needed);
+    if (fault === undefined) return exchange.pass();
+    const scope = needed.length === 0 ? '' : `,scope="${needed.join(' ')}"`;
+    const error = fault === 'none' || silent ? '' : `,error="${fault}"`;
+    const challenge = `${before}Bearer realm="${tokens.realm}",service="${service}"${scope}${error}`;
+    const isTold = challenges === 'always' || path === '/v2/';
+    const status = fault === 'insufficient_scope' ? denial : 401;
+    void answer(
+      status,
+      isTold ? { 'www-authenticate': challenge } : {},
+      '{"errors":[{"code":"UNAUTHORIZED"}]}',
+    )(exchange);
+    return undefined;
+  });
+}

@@ -39,7 +39,7 @@ export function parseLocation(text: string): Location {
 }
 
 function parseFile(kind: FileLocation['kind'], rest: string, text: string): FileLocation {
-  const at = /@[a-z0-9+._-]+:[A-Za-z0-9=_-]+$/.exec(rest);
+  const at = /@(?:sha256|sha384|sha512|blake3):[A-Za-z0-9=_-]+$/.exec(rest);
   const named = at === null ? rest : rest.slice(0, at.index);
   const drive = /^[A-Za-z]:[\\/]/.test(named) ? 2 : 0;
   const colon = named.indexOf(':', drive);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from '../verified.ts';
+import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
 import { isAbsence, realPathInside } from './inside.ts';
 import { StagedBlob } from './staging.ts';
 

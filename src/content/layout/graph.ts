@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../oci/json.ts';
 import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import { linksOf, readDocument, referrerOf, type Links } from '../../oci/links.ts';
-import type { Identity } from '../verified.ts';
+import type { Identity } from './verified.ts';
 
 /** Where the bytes of manifests come from: a folder or an archive. */
 export interface ManifestBytes {

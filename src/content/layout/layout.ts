@@ -12,9 +12,9 @@ import type {
   Tags,
 } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
-import { digestMatches, isDigest, type Digest } from '../../oci/digest.ts';
+import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
-import { checkVerifiable } from '../verified.ts';
+import { checkVerifiable } from './verified.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { Edits } from './edits.ts';
 import { ManifestGraph } from './graph.ts';
@@ -114,10 +114,10 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
     if (bytes.length !== size || !digestMatches(digest, bytes)) {
       throw mismatch(`the manifest to be stored is not ${digest}`);
     }
-    if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
-    if (!isDigest(name)) checkTag(name);
+    if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
+    if (!isDigestName(name)) checkTag(name);
     await this.#blobs.write(descriptor, bytes);
-    await this.#edits.put(bareDescriptor(descriptor), isDigest(name) ? undefined : name, options);
+    await this.#edits.put(bareDescriptor(descriptor), isDigestName(name) ? undefined : name, options);
   }
 
   /** What lies there already, and is whole, is not asked for. */

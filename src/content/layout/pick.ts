@@ -35,7 +35,7 @@ function entriesOf(entries: Entries, ref: string): Entries {
   const tagged = entries.filter((entry) => tagOf(entry) === ref);
   if (tagged.length > 0) return tagged;
   const canonical = canonicalReference(ref);
-  return canonical === undefined ? [] : entries.filter((entry) => imageNameOf(entry) === canonical);
+  return canonical === undefined ? [] : entries.filter((entry) => fullNameOf(entry) === canonical);
 }
 
 /**
@@ -61,6 +61,12 @@ async function standingAlone({ graph }: LayoutParts, entries: Entries): Promise<
 function imageNameOf({ descriptor }: Entry): string | undefined {
   const name = descriptor.annotations?.[AnnotationKey.imageName];
   return name === undefined ? undefined : canonicalReference(name);
+}
+
+/** The full name, also where it stands in the place of the tag, as skopeo and podman put it there. */
+function fullNameOf(entry: Entry): string | undefined {
+  const tag = tagOf(entry);
+  return imageNameOf(entry) ?? (tag?.includes('/') === true ? canonicalReference(tag) : undefined);
 }
 
 /** The full name, if it says more than the tag. */

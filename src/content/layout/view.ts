@@ -1,8 +1,8 @@
 import { MlistError } from '../../errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
-import { isDigest, type Digest } from '../../oci/digest.ts';
-import type { Identity } from '../verified.ts';
+import { isDigestName, type Digest } from '../../oci/digest.ts';
+import type { Identity } from './verified.ts';
 import { tagOf, type Entries } from './entries.ts';
 import type { ManifestGraph } from './graph.ts';
 
@@ -32,7 +32,7 @@ export class LayoutView {
 
   async resolve(name: Name, { signal }: ContentOptions = {}): Promise<Descriptor> {
     signal?.throwIfAborted();
-    const found = isDigest(name) ? await this.named(name) : await this.#tagged(name);
+    const found = isDigestName(name) ? await this.named(name) : await this.#tagged(name);
     if (found !== undefined && (await this.#parts.size(found.digest)) !== undefined) return found;
     const reference = this.#reference(name);
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
@@ -89,6 +89,6 @@ export class LayoutView {
   }
 
   #reference(name: Name): string {
-    return this.#parts.location + (isDigest(name) ? '@' : ':') + name;
+    return this.#parts.location + (isDigestName(name) ? '@' : ':') + name;
   }
 }

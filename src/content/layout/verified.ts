@@ -1,7 +1,7 @@
-import { MlistError } from '../errors.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import { digestAlgorithm, Digester, isVerifiable, parseDigest, type Digest } from '../oci/digest.ts';
-import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
+import { MlistError } from '../../errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestAlgorithm, Digester, isVerifiable, parseDigest, type Digest } from '../../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 
 /** What identifies a blob: its bytes are held against both. */
 export type Identity = Pick<Descriptor, 'digest' | 'size'>;

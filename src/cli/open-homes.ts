@@ -7,14 +7,20 @@ interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly folder: string;
+  readonly cwd: string;
   readonly signal: AbortSignal;
 }
 
 /** Opens registries and other homes with what the command line says of them. */
-export function openHomes(invocation: Invocation, output: Output, { env, home, folder, signal }: Surroundings): Homes {
+export function openHomes(
+  invocation: Invocation,
+  output: Output,
+  { env, home, folder, cwd, signal }: Surroundings,
+): Homes {
   const timeout = invocation.text('timeout');
   return new Homes({
     workspaceFolder: folder,
+    cwd,
     env,
     signal,
     userAgent: `mlist/${version}`,

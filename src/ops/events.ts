@@ -1,4 +1,5 @@
 import type { EntryEvent } from '../draft/merge.ts';
+import type { Location } from '../oci/location.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
 /** What operations tell while they work. Data only: the words and colours are the reader's. */
@@ -8,7 +9,7 @@ export type OperationEvent =
   /** Something that the author should know and that stops nothing. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
   /** Where what was read came from. */
-  | { readonly type: 'from'; readonly from: 'draft' | 'registry'; readonly reference: string }
+  | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
   | { readonly type: 'note'; readonly message: string };
 
 export type OnEvent = (event: OperationEvent) => void;

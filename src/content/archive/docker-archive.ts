@@ -76,12 +76,14 @@ export class DockerArchive implements ContentSource {
     return { ...content, descriptor: { ...descriptor, mediaType: expected?.mediaType ?? descriptor.mediaType } };
   }
 
-  fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
+  async fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
+    await this.#find(descriptor.digest);
     return this.#blobs.bytes(descriptor, signal);
   }
 
-  readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#blobs.stream(descriptor, signal);
+  async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    await this.#find(descriptor.digest);
+    yield* this.#blobs.stream(descriptor, signal);
   }
 
   async close(): Promise<void> {
@@ -96,6 +98,14 @@ export class DockerArchive implements ContentSource {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location}@${digest} does not exist`, {
       reference: `${this.location}@${digest}`,
     });
+  }
+
+  /** Only its image says where a blob lies, and a manifest may have been known from before. */
+  async #find(digest: Digest): Promise<void> {
+    for (const image of this.#images) {
+      if (this.#blobs.size(digest) !== undefined) return;
+      await this.#image(image);
+    }
   }
 
   #image(named: NamedImage): Promise<DerivedImage> {
@@ -147,7 +157,7 @@ const MOST_SHOWN = 20;
  */
 export async function openDockerArchive(
   path: string,
-  options: ContentOptions & { readonly name?: string } = {},
+  options: ContentOptions & { readonly name?: string | undefined } = {},
 ): Promise<DockerArchive | OciArchive> {
   const location = `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);

@@ -45,7 +45,10 @@ export class OciArchive implements ContentSource, Referrers {
    * @param name what to call it; default: by its path
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
    */
-  static async open(path: string, options: ContentOptions & { readonly name?: string } = {}): Promise<OciArchive> {
+  static async open(
+    path: string,
+    options: ContentOptions & { readonly name?: string | undefined } = {},
+  ): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
     try {
       return await OciArchive.of(tar, `oci-archive:${options.name ?? path}`, options);

@@ -221,6 +221,15 @@ describe('the image of an archive has the manifest that docker itself writes', (
   });
 });
 
+test('blobs are found by whoever knows the manifest from before', () =>
+  opened([...oldForm, listOf(oldItem)], async (archive) => {
+    for (const { descriptor, bytes } of [...layers, config]) {
+      expect(await bytesOf(archive.readBlob(descriptor))).toEqual(bytes);
+    }
+    const nowhere = archive.fetchBlob(blobOf('nowhere').descriptor);
+    await expect(nowhere).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+  }));
+
 test('an archive without docker’s list is read as the layout that it is', () =>
   opened([...newForm, indexMember([entryFor(manifest, { [refName]: 'v1' })])], async (archive) => {
     expect(archive.location).toMatch(/^docker-archive:/);

@@ -9,6 +9,7 @@ import { dirname, join, relative } from 'node:path';
 const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
 const WITH_REGISTRIES = [
   'add',
+  'copy',
   'create',
   'delete',
   'diff',

@@ -1,9 +1,14 @@
 import {
+  formatLocation,
+  isFileLocation,
   MlistError,
   parseListName,
   parseLocation,
+  shownLocation,
+  storedLocation,
   type AnnotationChange,
   type ListChange,
+  type Location,
   type ManifestArgument,
   type Reference,
 } from '../index.ts';
@@ -20,7 +25,7 @@ export function listOption(invocation: Invocation, { env }: Context): string | u
 }
 
 export interface ListAndRest {
-  /** As typed; undefined is the current draft. */
+  /** As typed, but for the path of a location; undefined is the current draft. */
   readonly list: string | undefined;
   readonly rest: readonly string[];
 }
@@ -29,8 +34,8 @@ export interface ListAndRest {
 export function listFirst(invocation: Invocation, context: Context): ListAndRest {
   const option = listOption(invocation, context);
   const { positionals } = invocation;
-  if (option !== undefined) return { list: option, rest: positionals };
-  return { list: positionals[0], rest: positionals.slice(1) };
+  const [first, ...rest] = option === undefined ? positionals : [option, ...positionals];
+  return { list: first && typedName(first, context), rest };
 }
 
 /** The list of a command that takes the current one where there is a single positional. */
@@ -52,13 +57,38 @@ export function tooMany(invocation: Invocation): MlistError {
   );
 }
 
+/** A location as typed; its path is turned to begin where those of the workspace do. */
+export function typedLocation(text: string, context: Folders): Location {
+  return storedLocation(parseLocation(text), foldersOf(context));
+}
+
+/** A name that may be that of a draft, of an entry or a location: of the last kind the path is turned alike. */
+export function typedName(text: string, context: Folders): string {
+  return isFileLocation(text) ? formatLocation(typedLocation(text, context)) : text;
+}
+
+/** A name from the workspace, or what was read there, as people see it from where they are. */
+export function shownName(text: string, context: Folders): string {
+  return isFileLocation(text) ? formatLocation(shownLocation(parseLocation(text), foldersOf(context))) : text;
+}
+
+/** An entry with its source as people see it. */
+export function shownEntry<T extends { readonly source: string }>(entry: T, context: Folders): T {
+  return { ...entry, source: shownName(entry.source, context) };
+}
+
+type Folders = Pick<Context, 'cwd' | 'workspace'>;
+
+export function foldersOf({ cwd, workspace }: Folders): { readonly cwd: string; readonly root: string } {
+  return { cwd, root: workspace.root };
+}
+
 /** `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform. */
-export function manifestArgument(text: string): ManifestArgument {
+export function manifestArgument(text: string, context: Folders): ManifestArgument {
   const at = text.lastIndexOf('=');
-  const isPath =
-    /^(?:oci|oci-archive|docker-archive):/.test(text) && !/^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
-  if (at < 0 || isPath) return { location: parseLocation(text) };
-  return { location: parseLocation(text.slice(0, at)), platform: readPlatform(text.slice(at + 1)) };
+  const isPath = isFileLocation(text) && !/^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
+  if (at < 0 || isPath) return { location: typedLocation(text, context) };
+  return { location: typedLocation(text.slice(0, at), context), platform: readPlatform(text.slice(at + 1)) };
 }
 
 /** `K=V` sets, `K-` removes. */

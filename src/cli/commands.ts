@@ -2,11 +2,13 @@ import { draftCommands } from './commands-drafts.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
 import { otherCommands } from './commands-other.ts';
+import { placeCommands } from './commands-places.ts';
 import { registryCommands } from './commands-registries.ts';
 
 /** All commands, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
+  ...placeCommands,
   ...draftCommands,
   ...registryCommands,
   ...otherCommands,

@@ -52,7 +52,12 @@ async function complete(words: readonly string[], { stdout }: World): Promise<nu
 
 async function run(command: CommandSpec, invocation: Invocation, output: Output, world: World): Promise<number> {
   const { run: handler } = await command.load();
-  return handler(invocation, await contextFor(invocation, output, world));
+  const { context, close } = await contextFor(invocation, output, world);
+  try {
+    return await handler(invocation, context);
+  } finally {
+    await close();
+  }
 }
 
 function exitCodeOf(thrown: unknown): number {
@@ -115,13 +120,20 @@ function outputOptions(invocation: Invocation, world: World): OutputOptions {
   };
 }
 
-async function contextFor(invocation: Invocation, output: Output, world: World): Promise<Context> {
+interface Opened {
+  readonly context: Context;
+  /** Closes what the command has opened. */
+  readonly close: () => Promise<void>;
+}
+
+async function contextFor(invocation: Invocation, output: Output, world: World): Promise<Opened> {
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   const signal = withDeadline(invocation, world.signal);
-  const onEvent = eventTeller(output);
+  const workspace = new Workspace(folder);
+  const onEvent = eventTeller(output, { cwd, workspace });
   let homes: ReturnType<Context['homes']> | undefined;
-  return {
+  const context: Context = {
     output,
     env,
     cwd,
@@ -129,7 +141,7 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     platform,
     uid,
     signal,
-    workspace: new Workspace(folder),
+    workspace,
     cache: new BlobCache(folder),
     homes: () =>
       (homes ??= import('./open-homes.ts').then(({ openHomes }) =>
@@ -140,6 +152,7 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     ask: world.ask,
     stdin: world.stdin,
   };
+  return { context, close: async () => (await homes?.catch(() => undefined))?.close() };
 }
 
 const DEADLINE_MS = 10 * 60 * 1000;

@@ -30,6 +30,7 @@ export function openHomes(invocation: Invocation, output: Output, surroundings: 
   const timeout = invocation.text('timeout');
   return new Homes({
     workspaceFolder: folder,
+    cwd,
     env,
     signal,
     userAgent: `mlist/${version}`,

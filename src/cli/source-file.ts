@@ -8,13 +8,15 @@ import type { Context } from './context.ts';
 export async function readSources(
   file: string,
   list: Reference,
-  { cwd, stdin }: Context,
+  context: Context,
 ): Promise<readonly ManifestArgument[]> {
+  const { cwd, stdin } = context;
+  const parse = (text: string): ManifestArgument => manifestArgument(text, context);
   const bytes =
     file === '-'
       ? await stdin()
       : await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
-  return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse: manifestArgument });
+  return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
 }
 
 function unreadable(file: string, cause: unknown): never {

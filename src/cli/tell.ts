@@ -1,8 +1,13 @@
 import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
+import { shownEntry, shownName } from './arguments.ts';
+import type { Context } from './context.ts';
 import type { Output } from './output.ts';
 
 /** Tells what operations report: to programs as JSON lines, to people in words. */
-export function eventTeller(output: Output): (event: OperationEvent) => void {
+export function eventTeller(
+  output: Output,
+  folders: Pick<Context, 'cwd' | 'workspace'>,
+): (event: OperationEvent) => void {
   return (event) => {
     output.event(event);
     switch (event.type) {
@@ -14,10 +19,13 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         );
         break;
       case 'entry':
-        tellEntry(output, event.change);
+        tellEntry(output, { ...event.change, entry: shownEntry(event.change.entry, folders) });
         break;
       case 'from':
-        output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
+        output.note(['from ', 'dim'], `${event.from} ${shownName(event.reference, folders)}`);
+        break;
+      case 'left':
+        output.note(['left behind ', 'yellow'], leftText(event));
         break;
       case 'note':
         output.note(event.message);
@@ -34,6 +42,10 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         event satisfies never;
     }
   };
+}
+
+function leftText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
+  return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
 }
 
 function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {

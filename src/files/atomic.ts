@@ -7,7 +7,8 @@ import { uniqueName } from './unique.ts';
 /** What a file that is being written is called until it is whole. */
 const temporary = /^\.(.{1,60})\.[0-9a-f]{16}\.tmp$/;
 
-function temporaryName(path: string): string {
+/** Where a file is written before it takes its place, in the same folder. */
+export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}.tmp`);
 }
 
@@ -69,11 +70,15 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Removes what crashed writers left behind in a folder, if it is older than the age in milliseconds. */
-export async function removeStaleTemporaries(folder: string, age: number): Promise<number> {
+/**
+ * Removes what crashed writers left behind in a folder, if it is older than the age in milliseconds.
+ * @param of - only what was to become the file of this name; default: all
+ */
+export async function removeStaleTemporaries(folder: string, age: number, of?: string): Promise<number> {
   let removed = 0;
   for (const name of await namesIn(folder)) {
-    if (!temporary.test(name)) continue;
+    const became = temporary.exec(name)?.[1];
+    if (became === undefined || (of !== undefined && became !== of.slice(0, 60))) continue;
     const path = join(folder, name);
     const info = await stat(path).catch(() => undefined);
     if (info === undefined || Date.now() - info.mtimeMs < age) continue;

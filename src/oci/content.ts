@@ -52,8 +52,18 @@ export interface ContentTarget extends ContentSource {
   hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /** Stores the bytes under their digest or under a tag, and verifies that the home took exactly these. */
   putManifest(content: Content, name: Name, options?: PutOptions): Promise<void>;
-  /** Stores a blob; `open` may be called again where the first try was cut short. */
+  /**
+   * Stores a blob; `open` may be called again where the first try was cut short, and is not called where the home has
+   * the blob already.
+   */
   putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options?: ContentOptions): Promise<void>;
+}
+
+/** A home that appears as a whole, such as an archive: nothing of it is there, or has changed, until it is committed. */
+export interface Whole {
+  commit(options?: ContentOptions): Promise<void>;
+  /** Leaves everything as it was. */
+  discard(): Promise<void>;
 }
 
 /** A home that can take a blob from one beside it without moving bytes: a repository of the same registry. */
@@ -76,4 +86,10 @@ export interface Tags {
 export interface Referrers {
   /** Manifests whose subject is the digest; all of them where no artifact type is given. */
   referrers(digest: Digest, artifactType?: string, options?: ContentOptions): Promise<readonly Descriptor[]>;
+  /**
+   * Whether the home finds referrers by their subject. Where not, whoever puts one lists it under the fallback tag
+   * (distribution-spec v1.1.1 "Pushing Manifests with Subject"). A home without this method finds them.
+   * @param digest - any that the home may be asked about
+   */
+  findsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }

@@ -17,13 +17,15 @@ export interface Descriptor {
   readonly artifactType?: string;
 }
 
-/** Annotation keys that build tools mark attestations with (BuildKit, docs/attestations/attestation-storage.md). */
+/** Annotation keys with a meaning to tools; those of attestations: BuildKit, docs/attestations/attestation-storage.md. */
 export const AnnotationKey = {
   referenceType: 'vnd.docker.reference.type',
   referenceDigest: 'vnd.docker.reference.digest',
   /** containers/image marks the zstd twin of an image with it: a second entry of one platform on purpose. */
   zstd: 'io.github.containers.compression.zstd',
   refName: 'org.opencontainers.image.ref.name',
+  /** The full reference that a container engine knows an entry of index.json by (containerd, images/annotations.go). */
+  imageName: 'io.containerd.image.name',
 } as const;
 
 /** The digest of the image that an attestation entry speaks of; undefined for any other entry. */

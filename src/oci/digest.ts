@@ -51,6 +51,15 @@ export function isDigest(text: string): text is Digest {
 }
 
 /**
+ * Whether a name is a digest rather than a tag: layouts may have any text as a tag, and `app:v1` has the form of a digest
+ * whose algorithm nobody knows.
+ */
+export function isDigestName(text: string): text is Digest {
+  const [algorithm = ''] = text.split(':', 1);
+  return isDigest(text) && (Object.hasOwn(hexLength, algorithm) || Object.hasOwn(formOnly, algorithm));
+}
+
+/**
  * Reads a digest.
  * @throws MlistError `ERR_MLIST_DIGEST_INVALID` where the form is wrong, such as upper-case hex or a wrong length.
  */

@@ -1,6 +1,6 @@
 import { MlistError } from '../errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
-import { formatReference, parseReference, withDefaultTag, type Reference } from './reference.ts';
+import { formatReference, parseReference, sameRepository, withDefaultTag, type Reference } from './reference.ts';
 
 /**
  * Where a manifest lies. Registries are the default:
@@ -18,7 +18,7 @@ export interface RegistryLocation {
 
 export interface FileLocation {
   readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
-  /** As written: relative to the current folder, or absolute. */
+  /** Absolute, or relative to a folder that whoever opens it knows: for a workspace, the one that it lies in. */
   readonly path: string;
   readonly ref?: string;
   readonly digest?: Digest;
@@ -26,20 +26,31 @@ export interface FileLocation {
 
 const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
 
+/** Whether a text is a location with a path, by its beginning: whatever else it might be is not asked. */
+export function isFileLocation(text: string): boolean {
+  return fileKinds.some((kind) => text.startsWith(`${kind}:`));
+}
+
 /**
  * Reads a location. A registry reference gets the tag `latest` where it has neither tag nor digest.
  * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`, `ERR_MLIST_DIGEST_INVALID`
  */
 export function parseLocation(text: string): Location {
+  const location = parseBareLocation(text);
+  return location.kind === 'registry' ? { ...location, reference: withDefaultTag(location.reference) } : location;
+}
+
+/** The same with nothing added: for places where a location without a tag means another one than `latest`. */
+export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
   const explicit = text.startsWith('docker://');
-  const reference = withDefaultTag(parseReference(explicit ? text.slice('docker://'.length) : text));
+  const reference = parseReference(explicit ? text.slice('docker://'.length) : text);
   return { kind: 'registry', reference, explicit };
 }
 
 function parseFile(kind: FileLocation['kind'], rest: string, text: string): FileLocation {
-  const at = /@[a-z0-9+._-]+:[A-Za-z0-9=_-]+$/.exec(rest);
+  const at = /@(?:sha256|sha384|sha512|blake3):[A-Za-z0-9=_-]+$/.exec(rest);
   const named = at === null ? rest : rest.slice(0, at.index);
   const drive = /^[A-Za-z]:[\\/]/.test(named) ? 2 : 0;
   const colon = named.indexOf(':', drive);
@@ -62,8 +73,18 @@ export function formatLocation(location: Location): string {
   return `${kind}:${path}${ref === undefined ? '' : `:${ref}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
-/** What of a location names a manifest in its home: a digest before a tag; `latest` where there is neither. */
-export function nameIn(location: Location): string {
-  if (location.kind !== 'registry') return location.digest ?? location.ref ?? 'latest';
-  return location.reference.digest ?? location.reference.tag ?? 'latest';
+/** The tag that a target names; undefined where it leaves it to what is put there. */
+export function nameOfTarget(location: Location): string | undefined {
+  return location.kind === 'registry' ? location.reference.tag : location.ref;
+}
+
+/** Whether two locations are in one repository, one layout or one archive. */
+export function sameHome(left: Location, right: Location): boolean {
+  if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
+  return left.kind === right.kind && left.path === right.path;
+}
+
+/** What of a reference names a manifest in its repository: a digest before a tag; `latest` where there is neither. */
+export function nameIn({ reference }: RegistryLocation): string {
+  return reference.digest ?? reference.tag ?? 'latest';
 }

@@ -133,6 +133,15 @@ export function formatReference(reference: Reference): string {
   return repositoryName(reference) + suffixOf(reference);
 }
 
+/** The canonical text of what may be a reference, with the tag `latest` where it has none; undefined where it is none. */
+export function canonicalReference(text: string): string | undefined {
+  try {
+    return formatReference(withDefaultTag(parseReference(text)));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The short text that people write: `ubuntu:22.04`. */
 export function familiarReference(reference: Reference): string {
   if (reference.domain !== HUB) return formatReference(reference);

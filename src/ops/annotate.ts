@@ -4,7 +4,7 @@ import { changeEntries, changeList, type EntryChange, type ListChange } from '..
 import { describeEntry, entriesNamed, fitsShortForm, isOfPlatform, noEntry, shortDigest } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
-import { nameIn, type Location } from '../oci/location.ts';
+import type { Location } from '../oci/location.ts';
 import { isKnownPort } from '../oci/platform-names.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -70,8 +70,9 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
 async function subjectChange({ subject, homes, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
   if (subject === undefined) return {};
   if (subject === null) return { subject };
-  const home = (await homes?.())?.source(subject);
-  return home === undefined ? {} : { subject: bareDescriptor(await home.resolve(nameIn(subject), { signal })) };
+  const located = await (await homes?.())?.locate(subject, { signal });
+  if (located === undefined) return {};
+  return { subject: bareDescriptor(await located.home.resolve(located.name, { signal })) };
 }
 
 function hasChange(change: EntryChange): boolean {

@@ -1,4 +1,6 @@
 import type { EntryEvent } from '../draft/merge.ts';
+import type { LeftBehind } from './left-behind.ts';
+import type { Location } from '../oci/location.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
 /** What operations tell while they work. Data only: the words and colours are the reader's. */
@@ -8,7 +10,9 @@ export type OperationEvent =
   /** Something that the author should know and that stops nothing. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
   /** Where what was read came from. */
-  | { readonly type: 'from'; readonly from: 'draft' | 'registry'; readonly reference: string }
+  | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
+  /** A part that does not come along. */
+  | ({ readonly type: 'left' } & LeftBehind)
   | { readonly type: 'note'; readonly message: string };
 
 export type OnEvent = (event: OperationEvent) => void;

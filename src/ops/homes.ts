@@ -1,33 +1,190 @@
-import { MlistError } from '../errors.ts';
+import { dirname, resolve } from 'node:path';
+import { errorCode, MlistError } from '../errors.ts';
+import { openDockerArchive } from '../content/archive/docker-archive.ts';
+import { OciArchive } from '../content/archive/oci-archive.ts';
+import { writeArchive } from '../content/archive/write-archive.ts';
 import { BlobCache } from '../content/cache.ts';
+import { openLayout } from '../content/layout/open.ts';
+import type { Picked } from '../content/layout/pick.ts';
+import { MemoryContent } from '../content/memory.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
-import type { ContentSource, ContentTarget, Mounts } from '../oci/content.ts';
-import type { Location } from '../oci/location.ts';
+import { shownLocation } from '../draft/paths.ts';
+import type { ContentOptions, ContentSource, ContentTarget, Mounts, Name, Referrers } from '../oci/content.ts';
+import { nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
+
+/** Where content may be read from; some homes know what refers to a manifest. */
+export type Home = ContentSource & Partial<Referrers>;
+
+/** Where content may be written to. */
+export type WritableHome = ContentTarget & Partial<Mounts> & Partial<Referrers>;
+
+/** What a location means: a home, and a name in it. */
+export interface Located {
+  readonly home: Home;
+  readonly name: Name;
+  /** The tag that it goes by there; undefined where it has none. */
+  readonly tag?: string;
+  /** `domain/path` that it goes by; undefined where nobody can say. */
+  readonly repository?: string;
+}
+
+/** A home that is named by a path: it says itself what a location without a digest means. */
+interface FileHome extends Home {
+  pick(ref?: string): Promise<Picked>;
+  close?(): Promise<void>;
+}
+
+export interface HomesOptions extends SessionOptions {
+  /** The workspace; relative paths of locations begin at the folder that it lies in. */
+  readonly workspaceFolder: string;
+  /** Folder from which paths are told to people. Default: where relative paths begin. */
+  readonly cwd?: string | undefined;
+}
+
+export interface WritingOptions extends ContentOptions {
+  /** Nothing is to be made: what is not there yet is stood in for. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** The full reference that a tag of an archive stands for, for engines that load it. Default: nobody can say. */
+  readonly imageName?: ((tag: string) => string | undefined) | undefined;
+}
 
 /** Opens the homes of content that a command works with; what they share lives as long as this. */
 export class Homes {
   readonly registries: RegistrySession;
   /** Manifests and configs that were read before. */
   readonly cache: BlobCache;
+  readonly #root: string;
+  readonly #cwd: string;
+  readonly #files = new Map<string, Promise<FileHome>>();
 
-  constructor(options: SessionOptions & { readonly workspaceFolder: string }) {
+  constructor(options: HomesOptions) {
     this.registries = new RegistrySession(options);
     this.cache = new BlobCache(options.workspaceFolder);
+    this.#root = dirname(resolve(options.workspaceFolder));
+    this.#cwd = options.cwd ?? this.#root;
   }
 
-  source(location: Location): ContentSource {
-    return this.target(location);
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
+  async source(location: Location, options: ContentOptions = {}): Promise<Home> {
+    return location.kind === 'registry'
+      ? this.registries.repository(location.reference)
+      : this.#file(location, options.signal);
   }
 
-  target(location: Location): ContentTarget & Partial<Mounts> {
-    if (location.kind === 'registry') return this.registries.repository(location.reference);
-    throw new MlistError(
-      'ERR_MLIST_USAGE',
-      `locations of the kind ${location.kind}: are not read yet: ${location.path}`,
-    );
+  /**
+   * The home of a location and what it means there: without a reference the only image or list of a layout or archive.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
+   */
+  async locate(location: Location, options: ContentOptions = {}): Promise<Located> {
+    if (location.kind === 'registry') {
+      const { tag } = location.reference;
+      const repository = repositoryName(location.reference);
+      const home = await this.source(location);
+      return { home, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
+    }
+    const home = await this.#file(location, options.signal);
+    if (location.digest !== undefined) return { home, name: location.digest, ...namesIn(location.ref) };
+    const { descriptor, ref } = await home.pick(location.ref);
+    return { home, name: descriptor.digest, ...namesIn(ref) };
   }
 
-  close(): void {
+  /** Runs work with a home to write to. What appears as a whole, an archive, is in its place when the work is done. */
+  async writing<T>(
+    location: Location,
+    work: (home: WritableHome) => Promise<T>,
+    options: WritingOptions = {},
+  ): Promise<T> {
+    if (location.kind === 'registry') return work(this.registries.repository(location.reference));
+    if (location.kind === 'docker-archive') throw readOnly(location);
+    const path = this.#pathOf(location);
+    const name = this.#nameOf(location);
+    if (location.kind === 'oci') return work(await this.#layout(path, name, options));
+    const { signal, imageName } = options;
+    return writeArchive(path, { name, signal, imageName }, async (target) => {
+      const result = await work(target);
+      await this.#forget(location);
+      return result;
+    });
+  }
+
+  /** Closes connections and files. */
+  async close(): Promise<void> {
     this.registries.close();
+    const opened = [...this.#files.values()];
+    this.#files.clear();
+    await Promise.all(opened.map((home) => home.then((one) => one.close?.()).catch(() => undefined)));
   }
+
+  #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
+    const key = this.#keyOf(location);
+    const known = this.#files.get(key);
+    if (known !== undefined) return known;
+    const opened = openFile(location.kind, this.#pathOf(location), this.#nameOf(location), signal);
+    this.#files.set(key, opened);
+    opened.catch(() => this.#files.delete(key));
+    return opened;
+  }
+
+  async #layout(path: string, name: string, { dryRun = false, signal }: WritingOptions): Promise<WritableHome> {
+    try {
+      return await openLayout(path, { create: !dryRun, name, signal });
+    } catch (error) {
+      if (dryRun && errorCode(error) === 'ERR_MLIST_NOT_FOUND') return new MemoryContent(`oci:${name}`);
+      throw error;
+    }
+  }
+
+  async #forget(location: FileLocation): Promise<void> {
+    const key = this.#keyOf(location);
+    const known = await this.#files.get(key)?.catch(() => undefined);
+    this.#files.delete(key);
+    await known?.close?.();
+  }
+
+  #keyOf(location: FileLocation): string {
+    return `${location.kind}:${this.#pathOf(location)}`;
+  }
+
+  #pathOf({ path }: FileLocation): string {
+    return resolve(this.#root, path);
+  }
+
+  #nameOf({ path }: FileLocation): string {
+    return shownLocation({ kind: 'oci', path }, { cwd: this.#cwd, root: this.#root }).path;
+  }
+}
+
+function openFile(
+  kind: FileLocation['kind'],
+  path: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<FileHome> {
+  switch (kind) {
+    case 'oci':
+      return openLayout(path, { name, signal });
+    case 'oci-archive':
+      return OciArchive.open(path, { name, signal });
+    case 'docker-archive':
+      return openDockerArchive(path, { name, signal });
+  }
+}
+
+/** What a name inside a layout or an archive says: it may be a tag, or a full reference. */
+function namesIn(ref: string | undefined): Pick<Located, 'tag' | 'repository'> {
+  if (ref === undefined) return {};
+  if (isTag(ref)) return { tag: ref };
+  const canonical = canonicalReference(ref);
+  if (canonical === undefined) return {};
+  const reference = parseReference(canonical);
+  const { tag } = reference;
+  return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
+}
+
+function readOnly({ path }: FileLocation): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', `docker-archive:${path} can be read, but not written`, {
+    path,
+    hint: 'Write oci-archive:FILE. If it holds one image, "docker load" takes it.',
+  });
 }

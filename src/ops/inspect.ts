@@ -84,7 +84,7 @@ function verbose({ source, descriptor }: Child, content: Content, found?: Found)
   const { mediaType, digest, size, platform } = descriptor;
   const document = documentOf(content, source);
   return {
-    Ref: found?.from === 'registry' ? `${source}@${digest}` : source,
+    Ref: found === undefined || found.from === 'draft' ? source : `${source}@${digest}`,
     Descriptor: { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) },
     Raw: Buffer.from(content.bytes).toString('base64'),
     ...(isDockerType(mediaType) ? { SchemaV2Manifest: document } : { OCIManifest: document }),

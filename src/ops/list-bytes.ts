@@ -30,7 +30,8 @@ export async function listBytes(draft: Draft, options: BytesOptions): Promise<En
 async function baseBytes(ref: string, digest: Digest, { cache, homes, signal }: BytesOptions): Promise<Uint8Array> {
   const known = await cache.get(digest);
   if (known !== undefined) return known;
-  const { bytes } = await (await homes()).source(parseLocation(ref)).fetchManifest(digest, { signal });
+  const home = await (await homes()).source(parseLocation(ref), { signal });
+  const { bytes } = await home.fetchManifest(digest, { signal });
   await cache.put(bytes);
   return bytes;
 }

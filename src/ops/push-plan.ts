@@ -2,14 +2,12 @@ import { MlistError } from '../errors.ts';
 import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
-import type { ContentTarget, Mounts } from '../oci/content.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import { parseLocation } from '../oci/location.ts';
-import { sameRepository } from '../oci/reference.ts';
+import { parseLocation, sameHome } from '../oci/location.ts';
 import { readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan } from '../transfer/plan.ts';
-import type { Homes } from './homes.ts';
+import type { Homes, WritableHome } from './homes.ts';
 import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
@@ -27,23 +25,24 @@ export interface PlanOptions {
 /** What was read longer ago may have been removed since by a registry's clean-up. */
 const TRUSTED_MS = 10 * 60 * 1000;
 
-/** Whether an entry's manifest lies in the target repository by what the draft says. */
+/** Whether an entry's manifest lies in the target by what the draft says. */
 export function liesIn(entry: Entry, { location }: TargetRepository): boolean {
-  const source = parseLocation(entry.source);
-  return (
-    source.kind === 'registry' && location.kind === 'registry' && sameRepository(source.reference, location.reference)
-  );
+  return sameHome(parseLocation(entry.source), location);
+}
+
+/** What is pushed, and where to. */
+export interface PushPlanning {
+  readonly draft: Draft;
+  readonly encoded: EncodedList;
+  readonly target: TargetRepository;
+  /** The target, opened for writing. */
+  readonly home: WritableHome;
 }
 
 /** Finds out what one target lacks, and in which order it is to get it. */
-export async function planPush(
-  draft: Draft,
-  list: EncodedList,
-  target: TargetRepository,
-  options: PlanOptions,
-): Promise<Plan> {
-  const home = options.homes.target(target.location);
-  const needed = await Promise.all(draft.entries.map((entry) => nodeOf(entry, target, home, options)));
+export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<Plan> {
+  const { draft, encoded: list, target, home } = planning;
+  const needed = await Promise.all(draft.entries.map((entry) => nodeOf(entry, planning, options)));
   const nodes = needed.filter((node) => node !== undefined);
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
@@ -52,25 +51,35 @@ export async function planPush(
     const there = await Promise.all(nodes.map(({ content }) => home.hasManifest(content.descriptor.digest, options)));
     nodes.filter((_, at) => there[at]).forEach(({ content }) => present.add(content.descriptor.digest));
   }
-  return planTransfer(home, nodes, root, { manifests: present });
+  return planTransfer(home, nodes, root, { present });
 }
 
 /** The manifest of an entry with all below it, if the target may lack it. */
 async function nodeOf(
   entry: Entry,
-  target: TargetRepository,
-  home: ContentTarget & Partial<Mounts>,
+  { target, home }: PushPlanning,
   options: PlanOptions,
 ): Promise<ManifestNode | undefined> {
   const { homes, signal } = options;
   const cached = (digest: Digest) => homes.cache.get(digest);
-  if (!liesIn(entry, target)) return readGraph(homes.source(parseLocation(entry.source)), entry, { cached, signal });
+  if (!liesIn(entry, target)) {
+    return readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
+  }
   const { resend = false } = options;
-  if (!resend && !(await isDoubtful(entry, options))) return undefined;
+  const isNear = target.location.kind !== 'registry';
+  if (!resend && !isNear && !(await isDoubtful(entry, options))) return undefined;
   if (!resend && (await home.hasManifest(entry.digest, { signal }))) return undefined;
   const bytes = await cached(entry.digest);
   if (bytes === undefined && !resend) throw gone(entry);
-  return bytes && { content: { descriptor: bareDescriptor(entry), bytes }, source: home, blobs: [], children: [] };
+  return (
+    bytes && {
+      content: { descriptor: bareDescriptor(entry), bytes },
+      source: home,
+      blobs: [],
+      foreign: [],
+      children: [],
+    }
+  );
 }
 
 async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {

@@ -4,10 +4,13 @@ import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import type { OnEvent } from './events.ts';
-import type { Homes } from './homes.ts';
+import type { Homes, WritableHome } from './homes.ts';
+import { imageNameOf } from './image-name.ts';
+import { isLostContent } from './lost-content.ts';
 import { liesIn, planPush } from './push-plan.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
@@ -45,23 +48,27 @@ interface TagBefore {
 }
 
 export async function pushToTarget(job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
-  const { encoded, target } = job;
+  const { homes, dryRun, signal } = options;
+  const repository = repositoryName(parseReference(job.draft.list));
+  const imageName = (tag: string): string | undefined => imageNameOf(tag, repository);
+  return homes.writing(job.target.location, (home) => pushTo(home, job, options), { dryRun, signal, imageName });
+}
+
+async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
+  const { encoded, target, draft } = job;
   const { homes, force = false, dryRun = false, signal, ifDigest } = options;
-  const home = homes.target(target.location);
   const tags = await Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
   for (const tag of tags) refuseMoved(job, tag, options);
   const isDone = ({ before }: TagBefore) => before === encoded.digest && !force;
   const open = tags.filter((tag) => !isDone(tag));
   const unchanged = tags.filter(isDone).map((tag) => ({ ...resultOf(tag), status: 'unchanged' as const }));
   if (open.length === 0) return unchanged;
-  const baseDigest = open.some(({ reference }) => reference === job.draft.base?.ref)
-    ? job.draft.base?.digest
-    : undefined;
+  const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
   const planning = { homes, force, survey: dryRun, ifMatch: ifDigest ?? baseDigest, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
-  const plan = await planPush(job.draft, encoded, openTarget, planning);
-  if (!dryRun)
-    await runRepaired(plan, () => planPush(job.draft, encoded, openTarget, { ...planning, resend: true }), options);
+  const what = { draft, encoded, target: openTarget, home };
+  const plan = await planPush(what, planning);
+  if (!dryRun) await runRepaired(plan, () => planPush(what, { ...planning, resend: true }), options);
   return [
     ...unchanged,
     ...open.map((tag) => ({ ...resultOf(tag), status: dryRun ? ('planned' as const) : ('pushed' as const), plan })),
@@ -137,11 +144,8 @@ async function runRepaired(
     await runPlan(plan, { signal, onEvent });
   } catch (thrown) {
     signal?.throwIfAborted();
-    if (!(thrown instanceof MlistError) || !thrown.facts.diagnostics?.some(({ code }) => lostContent.has(code)))
-      throw thrown;
+    if (!isLostContent(thrown)) throw thrown;
     onEvent?.({ type: 'note', message: `${plan.target.location} has lost children of the list: they are sent again` });
     await runPlan(await repair(), { signal, onEvent });
   }
 }
-
-const lostContent = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);

@@ -6,7 +6,7 @@ import { entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Content } from '../oci/content.ts';
 import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
-import { formatLocation, nameIn, parseLocation, type Location } from '../oci/location.ts';
+import { formatLocation, parseLocation, type Location } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, withDefaultTag } from '../oci/reference.ts';
@@ -16,7 +16,7 @@ import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { listBytes } from './list-bytes.ts';
 
-/** Reading what a command is to show: a draft where there is one of that name, else what lies in a registry. */
+/** Reading what a command is to show: a draft where there is one of that name, else what lies at the location. */
 export interface ReadOptions {
   readonly workspace: Workspace;
   readonly cache: BlobCache;
@@ -29,16 +29,25 @@ export interface ReadOptions {
 /** What was found under a name, and where. */
 export type Found =
   | { readonly from: 'draft'; readonly reference: string; readonly draft: Draft; readonly list: EncodedList }
-  | { readonly from: 'registry'; readonly reference: string; readonly location: Location; readonly content: Content };
+  | {
+      readonly from: Location['kind'];
+      readonly reference: string;
+      readonly location: Location;
+      readonly content: Content;
+    };
+
+/** What was found elsewhere than in the workspace. */
+type FoundElsewhere = Exclude<Found, { from: 'draft' }>;
 
 /** @param name - as typed; undefined is the current draft */
 export async function find(name: string | undefined, options: ReadOptions): Promise<Found> {
   const found = await findDraft(name, options);
   if (found !== undefined) return told(found, options);
   const location = parseLocation(name ?? '');
-  const home = (await options.homes()).source(location);
-  const content = await home.fetchManifest(nameIn(location), { signal: options.signal });
-  return told({ from: 'registry', reference: formatLocation(location), location, content }, options);
+  const { signal } = options;
+  const { home, name: named } = await (await options.homes()).locate(location, { signal });
+  const content = await home.fetchManifest(named, { signal });
+  return told({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 
 function told(found: Found, { onEvent }: ReadOptions): Found {
@@ -67,7 +76,7 @@ export async function draftName(name: string | undefined, workspace: Workspace):
 
 /** The exact bytes of what was found, with its type, digest and size. */
 export function contentOf(found: Found): Content {
-  if (found.from === 'registry') return found.content;
+  if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
@@ -108,7 +117,7 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
   }));
 }
 
-function remoteChildren(found: Extract<Found, { from: 'registry' }>, manifest: string | undefined): readonly Child[] {
+function remoteChildren(found: FoundElsewhere, manifest: string | undefined): readonly Child[] {
   const { reference, content } = found;
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${reference} is a single image, not a list`, { reference });
@@ -128,7 +137,6 @@ export async function readChild(
 ): Promise<Content> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: known };
-  return (await homes())
-    .source(parseLocation(source))
-    .fetchManifest(descriptor.digest, { expected: descriptor, signal });
+  const home = await (await homes()).source(parseLocation(source), { signal });
+  return home.fetchManifest(descriptor.digest, { expected: descriptor, signal });
 }

@@ -17,7 +17,7 @@ export function listTags({ domain, path }: Reference, { homes, signal }: Registr
 
 export interface Deleted {
   /** Canonical reference. */
-  readonly reference: string;
+  readonly ref: string;
   /** tag: only the name is gone. manifest: the manifest is, and all tags that named it. */
   readonly what: 'tag' | 'manifest';
   readonly digest?: Digest;
@@ -35,7 +35,7 @@ export async function deleteReference(reference: Reference, { homes, signal }: R
   if (tag === undefined) {
     if (digest === undefined) throw unnamed(reference);
     await repository.deleteManifest(digest, { signal });
-    return { reference: name, what: 'manifest', digest };
+    return { ref: name, what: 'manifest', digest };
   }
   if (digest !== undefined) {
     const found = await repository.resolve(tag, { signal });
@@ -45,7 +45,7 @@ export async function deleteReference(reference: Reference, { homes, signal }: R
     }
   }
   await repository.untag(tag, { signal });
-  return { reference: name, what: 'tag', ...(digest === undefined ? {} : { digest }) };
+  return { ref: name, what: 'tag', ...(digest === undefined ? {} : { digest }) };
 }
 
 function unnamed(reference: Reference): MlistError {

@@ -7,7 +7,7 @@ import type { Content, ContentSource } from '../oci/content.ts';
 import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
-import { formatLocation, nameIn, type Location } from '../oci/location.ts';
+import { formatLocation, type Location } from '../oci/location.ts';
 import { platformOfConfig, type Index } from '../oci/manifest.ts';
 import { isImageConfigType, isManifestType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
@@ -43,9 +43,10 @@ export interface Resolved extends ResolvedSource {
 /** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const { location, described } = argument;
-  const home = options.homes.source(location);
+  const { signal } = options;
+  const { home, name } = await options.homes.locate(location, { signal });
   const source = formatLocation(location);
-  const content = await home.fetchManifest(nameIn(location), { expected: described, signal: options.signal });
+  const content = await home.fetchManifest(name, { expected: described, signal });
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
   await options.homes.cache.put(content.bytes);
   if ('manifests' in manifest) return resolveIndex(argument, { document: manifest, content }, home, options);

@@ -5,16 +5,16 @@ import { checkDraft } from '../draft/rules.ts';
 import { readJson } from '../oci/json-read.ts';
 import { validateDocument, type ValidateOptions } from '../schema/document.ts';
 import type { RuleOptions } from '../schema/list-rules.ts';
-import { find, type ReadOptions } from './read.ts';
+import { find, type Found, type ReadOptions } from './read.ts';
 
 export interface Validated {
   /** What was looked at. */
   readonly subject: string;
-  readonly from: 'draft' | 'registry' | 'file';
+  readonly from: Found['from'] | 'file';
   readonly problems: readonly Problem[];
 }
 
-/** Checks a draft as the list that it stands for, or what lies in a registry. */
+/** Checks a draft as the list that it stands for, or what lies at a location. */
 export async function validateList(
   name: string | undefined,
   rules: RuleOptions,

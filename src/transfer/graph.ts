@@ -9,8 +9,10 @@ import { readIndex, readImageManifest } from '../schema/document.ts';
 export interface ManifestNode {
   readonly content: Content;
   readonly source: ContentSource;
-  /** Config and layers; layers that no registry holds are left out. */
+  /** Config and layers. */
   readonly blobs: readonly Descriptor[];
+  /** Layers that lie elsewhere, at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"): they stay there. */
+  readonly foreign: readonly Descriptor[];
   readonly children: readonly ManifestNode[];
 }
 
@@ -34,30 +36,51 @@ export async function readGraph(
   return read(source, descriptor, options, []);
 }
 
+/** The same of a manifest that is at hand: it was read before, or made of one of the source's. */
+export async function graphOf(
+  source: ContentSource,
+  content: Content,
+  options: GraphOptions = {},
+): Promise<ManifestNode> {
+  return below(source, content, options, []);
+}
+
 async function read(
   source: ContentSource,
   descriptor: Descriptor,
   options: GraphOptions,
   above: readonly Digest[],
 ): Promise<ManifestNode> {
-  const subject = `${source.location}@${descriptor.digest}`;
   if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${subject} is listed inside itself, or too deep`, {
-      reference: subject,
+    const reference = `${source.location}@${descriptor.digest}`;
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} is listed inside itself, or too deep`, {
+      reference,
     });
   }
-  const content = await contentOf(source, descriptor, options);
-  const { mediaType } = content.descriptor;
+  return below(source, await contentOf(source, descriptor, options), options, above);
+}
+
+async function below(
+  source: ContentSource,
+  content: Content,
+  options: GraphOptions,
+  above: readonly Digest[],
+): Promise<ManifestNode> {
+  const { mediaType, digest } = content.descriptor;
+  const leaf = { content, source, blobs: [], foreign: [], children: [] };
   if (isIndexType(mediaType)) {
-    const { manifests } = readIndex(content.bytes, mediaType, subject);
-    const below = [...above, descriptor.digest];
-    const children = await Promise.all(manifests.map((entry) => read(source, entry, options, below)));
-    return { content, source, blobs: [], children };
+    const { manifests } = readIndex(content.bytes, mediaType, `${source.location}@${digest}`);
+    const way = [...above, digest];
+    return { ...leaf, children: await Promise.all(manifests.map((entry) => read(source, entry, options, way))) };
   }
-  if (!isManifestType(mediaType)) return { content, source, blobs: [], children: [] };
-  const { config, layers } = readImageManifest(content.bytes, mediaType, subject);
-  const blobs = [config, ...layers].filter((blob) => !isForeignLayerType(blob.mediaType));
-  return { content, source, blobs, children: [] };
+  if (!isManifestType(mediaType)) return leaf;
+  const { config, layers } = readImageManifest(content.bytes, mediaType, `${source.location}@${digest}`);
+  const isForeign = (blob: Descriptor) => isForeignLayerType(blob.mediaType);
+  return {
+    ...leaf,
+    blobs: [config, ...layers].filter((blob) => !isForeign(blob)),
+    foreign: layers.filter(isForeign),
+  };
 }
 
 async function contentOf(

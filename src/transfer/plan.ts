@@ -10,6 +10,8 @@ export interface Plan {
   readonly blobs: readonly BlobStep[];
   /** Children before what lists them. */
   readonly manifests: readonly ManifestStep[];
+  /** What else gets a name, such as signatures: before the list, so that nobody finds it without them. */
+  readonly labels: readonly RootStep[];
   /** The list itself, last, under each name. */
   readonly root: RootStep;
 }
@@ -33,23 +35,31 @@ export interface RootStep {
   readonly ifMatch?: Digest | undefined;
 }
 
-/** What the target has already; nothing of it is sent. */
-export interface Present {
-  readonly manifests: ReadonlySet<Digest>;
+export interface Planning {
+  /** Manifests that the target has already, with all below them: nothing of it is sent. */
+  readonly present?: ReadonlySet<Digest> | undefined;
+  readonly labels?: readonly RootStep[] | undefined;
 }
 
-/** Makes the plan. Pure: what is present was found out before. */
+/**
+ * Makes the plan. Pure: what is present was found out before.
+ * @param nodes - what the target needs; of a node that is itself the root, or has a label, only what is below it
+ */
 export function planTransfer(
   target: ContentTarget & Partial<Mounts>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  present: Present = { manifests: new Set() },
+  { present, labels = [] }: Planning = {},
 ): Plan {
+  const listed = new Set(nodes.flatMap(digestsBelow));
+  const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
+  const seen = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
   const manifests = new Map<Digest, ManifestStep>();
   const visit = (node: ManifestNode): void => {
     const { digest } = node.content.descriptor;
-    if (manifests.has(digest) || present.manifests.has(digest)) return;
+    if (seen.has(digest) || present?.has(digest) === true) return;
+    seen.add(digest);
     node.children.forEach(visit);
     for (const blob of node.blobs) {
       if (blobs.has(blob.digest)) continue;
@@ -60,8 +70,16 @@ export function planTransfer(
       ...node.blobs.map((blob) => blob.digest),
       ...node.children.map((child) => child.content.descriptor.digest),
     ];
-    manifests.set(digest, { content: node.content, needs });
+    if (!named.has(digest) || listed.has(digest)) manifests.set(digest, { content: node.content, needs });
   };
   nodes.forEach(visit);
-  return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], root };
+  return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], labels, root };
+}
+
+function digestsBelow(node: ManifestNode): readonly Digest[] {
+  return node.children.flatMap((child) => [child.content.descriptor.digest, ...digestsBelow(child)]);
+}
+
+function digestOf({ content }: RootStep): Digest {
+  return content.descriptor.digest;
 }

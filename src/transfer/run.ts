@@ -7,7 +7,8 @@ import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 export type TransferEvent =
   | {
       readonly type: 'blob';
-      readonly how: 'mounted' | 'uploaded';
+      /** present: the target had it already. */
+      readonly how: 'mounted' | 'uploaded' | 'present';
       readonly digest: Digest;
       readonly size: number;
       readonly target: string;
@@ -45,6 +46,10 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     });
   }
   await settle([...done.values()], options.signal);
+  await settle(
+    plan.labels.map((label) => putRoot(plan.target, label, options)),
+    options.signal,
+  );
   await putRoot(plan.target, plan.root, options);
 }
 
@@ -61,13 +66,49 @@ async function settle(running: readonly Promise<void>[], signal: AbortSignal | u
 
 async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: RunOptions): Promise<void> {
   const { action, blob, from } = step;
-  const open = () => from.readBlob(blob, options);
-  const how =
-    action === 'mount' && target.mountBlob !== undefined
-      ? await target.mountBlob(blob, from, open, options)
-      : 'uploaded';
-  if (action === 'upload') await target.putBlob(blob, open, options);
-  options.onEvent?.({ type: 'blob', how, digest: blob.digest, size: blob.size, target: target.location });
+  const reading = new Reading(() => from.readBlob(blob, options));
+  const mount = action === 'mount' ? target.mountBlob?.bind(target) : undefined;
+  const put =
+    mount === undefined
+      ? target.putBlob(blob, reading.open, options)
+      : mount(blob, from, reading.open, options).then((how) => {
+          if (how === 'mounted') reading.isMounted = true;
+        });
+  await put.catch((thrown: unknown) => {
+    throw reading.failure ?? thrown;
+  });
+  options.onEvent?.({ type: 'blob', how: reading.how, digest: blob.digest, size: blob.size, target: target.location });
+}
+
+/** Reading a blob while it is put. If the reading fails, that is what failed, whatever the target makes of it. */
+class Reading {
+  readonly #open: () => AsyncIterable<Uint8Array>;
+  #isRead = false;
+  isMounted = false;
+  failure: unknown;
+
+  constructor(open: () => AsyncIterable<Uint8Array>) {
+    this.#open = open;
+  }
+
+  get how(): 'mounted' | 'uploaded' | 'present' {
+    return this.isMounted ? 'mounted' : this.#isRead ? 'uploaded' : 'present';
+  }
+
+  readonly open = (): AsyncIterable<Uint8Array> => {
+    this.#isRead = true;
+    return this.#chunks();
+  };
+
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    this.failure = undefined;
+    try {
+      yield* this.#open();
+    } catch (thrown) {
+      this.failure = thrown;
+      throw thrown;
+    }
+  }
 }
 
 async function putManifest(target: ContentTarget, { content }: ManifestStep, options: RunOptions): Promise<void> {

@@ -69,22 +69,29 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['push', 'push', '--dry-run', '--to', at('team/copy:list')],
     ['push', 'push'],
     ['push', 'push'],
+    ['copy', 'copy', at('team/app:built'), 'oci:somewhere:v1', '--referrers', '--attestations', 'drop'],
+    ['copy', 'copy', list, 'oci-archive:somewhere.tar'],
+    ['digest', 'digest', 'oci-archive:somewhere.tar'],
     ['show', 'show', `docker://${list}`],
     ['inspect', 'inspect', at('team/app:amd64')],
     ['validate', 'validate', `docker://${list}`],
     ['exists', 'exists', list],
+    ['tags', 'tags', at('team/app')],
+    ['delete', 'delete', at('team/app:arm64')],
     ['remove', 'remove', '--platform', 'linux/riscv64'],
     ['prune', 'prune'],
     ['rm', 'rm', list],
     ['ls', 'ls'],
+    ['login', 'login', registry.host, '--username', 'me', '--password-stdin'],
+    ['logout', 'logout', registry.host],
   ];
 }
 
 test('what --json prints fits its schema, for every command', async () => {
-  const world = await World.make();
+  const world = await World.make({ stdin: 'password' });
   for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
   const told = new Set(everyCommand().map(([, name]) => name));
-  const silent = ['serve', 'completion', 'docker-cli-plugin-metadata', 'login', 'logout'];
+  const silent = ['serve', 'completion', 'docker-cli-plugin-metadata'];
   expect(commands.map(({ name }) => name).filter((name) => !told.has(name) && !silent.includes(name))).toEqual([]);
 });
 

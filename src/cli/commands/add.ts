@@ -6,7 +6,8 @@ import type { Invocation } from '../language.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listBeforeOthers(invocation, context);
-  const { draft, changes, changed } = await add(optionalList(list), rest.map(manifestArgument), {
+  const manifests = rest.map((text) => manifestArgument(text, context));
+  const { draft, changes, changed } = await add(optionalList(list), manifests, {
     workspace: context.workspace,
     homes: await context.homes(),
     keep: invocation.flag('keep'),

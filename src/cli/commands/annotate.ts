@@ -1,5 +1,14 @@
-import { annotate, describeEntry, MlistError, parseLocation, type AnnotateOptions, type Entry } from '../../index.ts';
-import { annotationChange, listChange, listFirst, optionalList, tooMany } from '../arguments.ts';
+import { annotate, describeEntry, MlistError, type AnnotateOptions, type Entry } from '../../index.ts';
+import {
+  annotationChange,
+  listChange,
+  listFirst,
+  optionalList,
+  shownEntry,
+  tooMany,
+  typedLocation,
+  typedName,
+} from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
@@ -7,7 +16,7 @@ import { canonicalPlatform, clearable, readPlatform } from '../platform-words.ts
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  const [manifest, ...more] = rest;
+  const [manifest, ...more] = rest.map((text) => typedName(text, context));
   if (more.length > 0) throw tooMany(invocation);
   const selected = invocation.text('platform');
   const { output, workspace, signal, onEvent } = context;
@@ -27,21 +36,18 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { entry, changed } = annotated;
   if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
   else if (entry !== undefined)
-    output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(entry));
+    output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(shownEntry(entry, context)));
   return 0;
 }
 
-function changes(
-  invocation: Invocation,
-  { output }: Context,
-): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
   const { platform, notes } = canonicalPlatform({
     os: clearable(invocation.text('os')),
     architecture: clearable(invocation.text('arch')),
     variant: clearable(invocation.text('variant')),
     'os.version': clearable(invocation.text('os-version')),
   });
-  for (const note of notes) output.note(note);
+  for (const note of notes) context.output.note(note);
   const subject = invocation.text('subject');
   const isPlatform = Object.keys(platform).length > 0;
   return {
@@ -52,7 +58,7 @@ function changes(
       artifactType: clearable(invocation.text('artifact-type')),
     },
     listChange: listChange(invocation),
-    subject: subject === undefined ? undefined : subject === '' ? null : parseLocation(subject),
+    subject: subject === undefined ? undefined : subject === '' ? null : typedLocation(subject, context),
   };
 }
 
@@ -63,8 +69,10 @@ function featureChange(invocation: Invocation): AnnotateOptions['change']['featu
   return { clear: features.includes(''), add: features.filter((feature) => feature !== '') };
 }
 
-async function choose(candidates: readonly Entry[], { output, ask }: Context): Promise<Entry | undefined> {
-  for (const [at, entry] of candidates.entries()) output.note([`${at + 1}) `, 'bold'], describeEntry(entry));
+async function choose(candidates: readonly Entry[], context: Context): Promise<Entry | undefined> {
+  const { output, ask } = context;
+  for (const [at, entry] of candidates.entries())
+    output.note([`${at + 1}) `, 'bold'], describeEntry(shownEntry(entry, context)));
   const answer = Number((await ask(`Which one? [1-${candidates.length}] `)).trim());
   return candidates[answer - 1];
 }

@@ -13,7 +13,10 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (name === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
   const list = parseListName(name ?? (await currentList(context.workspace)));
   const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
-  const sources: readonly ManifestArgument[] = [...manifests.map(manifestArgument), ...files.flat()];
+  const sources: readonly ManifestArgument[] = [
+    ...manifests.map((text) => manifestArgument(text, context)),
+    ...files.flat(),
+  ];
   const isEmptyFile = files.length > 0 && sources.length === 0;
   if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
   const created = await create(list, sources, {

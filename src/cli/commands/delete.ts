@@ -7,6 +7,6 @@ export async function run(invocation: Invocation, { homes, signal, output }: Con
   const reference = parseReference((invocation.positionals[0] ?? '').replace(/^docker:\/\//, ''));
   const deleted = await deleteReference(reference, { homes: await homes(), signal });
   if (output.json) output.document(deleted);
-  else output.note(['deleted ', 'red'], `${deleted.what} ${deleted.reference}`);
+  else output.note(['deleted ', 'red'], `${deleted.what} ${deleted.ref}`);
   return 0;
 }

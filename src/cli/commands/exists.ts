@@ -1,4 +1,5 @@
-import { draftName, exitCodes, MlistError, parseLocation, nameIn } from '../../index.ts';
+import { draftName, exitCodes, MlistError, type Found } from '../../index.ts';
+import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -10,13 +11,15 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return from === undefined ? exitCodes.ERR_MLIST_NOT_FOUND : 0;
 }
 
-async function whereIs(name: string, { workspace, homes, signal }: Context): Promise<'draft' | 'registry' | undefined> {
+async function whereIs(name: string, context: Context): Promise<Found['from'] | undefined> {
+  const { workspace, homes, signal } = context;
   const list = await draftName(name, workspace);
   if (list !== undefined && (await workspace.find(list)) !== undefined) return 'draft';
-  const location = parseLocation(name);
+  const location = typedLocation(name, context);
   try {
-    await (await homes()).source(location).resolve(nameIn(location), { signal });
-    return 'registry';
+    const located = await (await homes()).locate(location, { signal });
+    await located.home.resolve(located.name, { signal });
+    return location.kind;
   } catch (thrown) {
     if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
     throw thrown;

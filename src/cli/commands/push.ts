@@ -1,5 +1,5 @@
 import { isDigest, MlistError, push, writeFileAtomic, writeJson, type Format, type Pushed } from '../../index.ts';
-import { listFirst, optionalList, tooMany } from '../arguments.ts';
+import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
@@ -14,8 +14,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
     homes: await context.homes(),
-    tags: invocation.texts('tag'),
-    to: invocation.texts('to'),
+    tags: invocation.texts('tag').map((text) => typedName(text, context)),
+    to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
     expect: readPlatforms(invocation.texts('expect')),
     ifDigest,
@@ -46,11 +46,13 @@ async function writeFiles(invocation: Invocation, { descriptor, targets }: Pushe
   await writeFileAtomic(metadataFile, `${writeJson(metadata, { indent: '  ' })}\n`);
 }
 
-function tell({ list, descriptor, targets, purged }: Pushed, { output }: Context): void {
+function tell({ list, descriptor, targets, purged }: Pushed, context: Context): void {
+  const { output } = context;
   for (const target of targets) {
-    if (target.status === 'planned' && target.plan !== undefined) renderPlan(target.reference, target.plan, output);
+    const reference = shownName(target.reference, context);
+    if (target.status === 'planned' && target.plan !== undefined) renderPlan(reference, target.plan, output);
     if (target.status === 'unchanged')
-      output.note(['unchanged ', 'dim'], `${target.reference} has ${descriptor.digest} already`);
+      output.note(['unchanged ', 'dim'], `${reference} has ${descriptor.digest} already`);
   }
   if (!output.json) return output.line(descriptor.digest);
   const { mediaType, digest, size } = descriptor;

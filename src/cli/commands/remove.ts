@@ -1,5 +1,5 @@
 import { MlistError, remove } from '../../index.ts';
-import { listBeforeOthers, listFirst, optionalList } from '../arguments.ts';
+import { listBeforeOthers, listFirst, optionalList, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
@@ -14,7 +14,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       hint: 'Name an entry by source or digest, or use --platform.',
     });
   }
-  const { draft, removed } = await remove(optionalList(list), rest, {
+  const manifests = rest.map((text) => typedName(text, context));
+  const { draft, removed } = await remove(optionalList(list), manifests, {
     workspace: context.workspace,
     platform: platform === undefined ? undefined : readPlatform(platform),
     signal: context.signal,

@@ -1,5 +1,5 @@
 import { resolve } from '../../index.ts';
-import { listFirst, tooMany } from '../arguments.ts';
+import { listFirst, shownName, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
@@ -14,7 +14,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     context,
   );
   const { output } = context;
-  if (output.json) output.document({ from, ref: reference, descriptor });
+  if (output.json) output.document({ from, ref: shownName(reference, context), descriptor });
   else output.line(descriptor.digest);
   return 0;
 }

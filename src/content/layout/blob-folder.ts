@@ -3,18 +3,15 @@ import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
-import { digestAlgorithm, digestEncoded, Digester, digestMatches, type Digest } from '../../oci/digest.ts';
-import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
+import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
+import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
 import { isAbsence, realPathInside } from './inside.ts';
-import { checkVerifiable, StagedBlob } from './staging.ts';
+import { StagedBlob } from './staging.ts';
 
 const CHUNK = 256 * 1024;
 
 /** An upload that lies longer than this was left behind by a crash. */
 const STALE_MS = 24 * 60 * 60 * 1000;
-
-type Identity = Pick<Descriptor, 'digest' | 'size'>;
 
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
 export class BlobFolder {
@@ -39,32 +36,15 @@ export class BlobFolder {
   }
 
   /** A small blob whole: at most 4 MiB, verified. */
-  async bytes(descriptor: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    if (descriptor.size > MAX_DOCUMENT_BYTES) {
-      throw new MlistError(
-        'ERR_MLIST_DOCUMENT_INVALID',
-        `${descriptor.digest} has ${descriptor.size} bytes, more than the ${MAX_DOCUMENT_BYTES} that are read at once`,
-      );
-    }
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.stream(descriptor, signal)) chunks.push(chunk);
-    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
+    return wholeBlob(blob, () => this.stream(blob, signal));
   }
 
-  /** The blob's bytes. The last of them come only once all proved right: nobody takes a damaged blob for a whole one. */
+  /** The blob's bytes, verified. */
   async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const digester = new Digester(digestAlgorithm(checkVerifiable(digest)));
-    const actual = await this.size(digest);
-    if (actual !== undefined && actual !== size) throw mismatch(digest, `${actual} bytes, not ${size}`);
-    let held: Uint8Array | undefined;
-    for await (const chunk of this.part(digest, 0, size, signal)) {
-      digester.update(chunk);
-      if (held !== undefined) yield held;
-      held = chunk;
-    }
-    const found = digester.digest();
-    if (found !== digest) throw mismatch(digest, `the digest ${found}`);
-    if (held !== undefined) yield held;
+    const actual = await this.size(checkVerifiable(digest));
+    if (actual !== undefined && actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`);
+    yield* verified({ digest, size }, this.part(digest, 0, size, signal));
   }
 
   /** The bytes from `start` up to, not including, `end`; not verified. */
@@ -75,7 +55,7 @@ export class BlobFolder {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw mismatch(digest, `only ${at} bytes`);
+        if (bytesRead === 0) throw damaged(digest, `only ${at} bytes`);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -86,7 +66,7 @@ export class BlobFolder {
 
   /** Stores bytes that the caller has verified, unless exactly these lie there. */
   async write({ digest, size }: Identity, bytes: Uint8Array): Promise<void> {
-    if (await this.#holds({ digest, size })) return;
+    if (await this.holds({ digest, size })) return;
     const staged = await this.stage();
     try {
       await staged.append(once(bytes));
@@ -127,10 +107,18 @@ export class BlobFolder {
     await removeStaleTemporaries(this.#root, STALE_MS);
   }
 
-  async #holds(descriptor: Identity): Promise<boolean> {
-    if ((await this.size(descriptor.digest)) !== descriptor.size) return false;
-    const bytes = await this.bytes(descriptor).catch(() => undefined);
-    return bytes !== undefined && digestMatches(descriptor.digest, bytes);
+  /** Whether exactly these bytes lie here: they are read to tell. */
+  async holds(blob: Identity, signal?: AbortSignal): Promise<boolean> {
+    if ((await this.size(blob.digest)) !== blob.size) return false;
+    try {
+      let length = 0;
+      for await (const chunk of this.stream(blob, signal)) length += chunk.length;
+      return length === blob.size;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (errorCode(error) === 'ERR_MLIST_CONTENT_MISMATCH' || errorCode(error) === 'ERR_MLIST_NOT_FOUND') return false;
+      throw error;
+    }
   }
 
   async #place(digest: Digest, put: (to: string) => Promise<void>): Promise<void> {
@@ -173,8 +161,4 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function absent(digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest}`);
-}
-
-function mismatch(digest: Digest, found: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${digest} is damaged: it has ${found}`);
 }

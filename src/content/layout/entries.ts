@@ -1,4 +1,4 @@
-import { AnnotationKey, type Descriptor } from '../../oci/descriptor.ts';
+import { AnnotationKey, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { jsonObject, type JsonObject } from '../../oci/json.ts';
 
@@ -25,8 +25,8 @@ function isPlain({ json }: Entry): boolean {
   return Object.keys(json).length === 3;
 }
 
-function entryOf({ mediaType, digest, size }: Descriptor, tag?: string): Entry {
-  const annotations = tag === undefined ? undefined : { [AnnotationKey.refName]: tag };
+function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, more: Annotations = {}): Entry {
+  const annotations = tag === undefined ? undefined : { ...more, [AnnotationKey.refName]: tag };
   return {
     descriptor: { mediaType, digest, size, ...(annotations && { annotations }) },
     json: jsonObject([
@@ -38,12 +38,15 @@ function entryOf({ mediaType, digest, size }: Descriptor, tag?: string): Entry {
   };
 }
 
-/** The tag names this content and nothing else; the place of the tag in the list stays. */
-export function withTag(entries: Entries, descriptor: Descriptor, tag: string): Entries {
+/**
+ * The tag names this content and nothing else; the place of the tag in the list stays.
+ * @param more annotations of a new entry beside the tag
+ */
+export function withTag(entries: Entries, descriptor: Descriptor, tag: string, more?: Annotations): Entries {
   const old = entries.filter((entry) => tagOf(entry) === tag);
   const [first] = old;
   const isThere = first?.descriptor.digest === descriptor.digest && first.descriptor.mediaType === descriptor.mediaType;
-  const entry = isThere ? first : entryOf(descriptor, tag);
+  const entry = isThere ? first : entryOf(descriptor, tag, more);
   const placed = first === undefined ? [...entries, entry] : entries.map((each) => (each === first ? entry : each));
   const others = placed.filter((each) => each === entry || tagOf(each) !== tag);
   return withoutPlain(others, [descriptor.digest]);

@@ -3,8 +3,13 @@ import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../oci/json.ts';
 import { isIndexType, isManifestType } from '../../oci/media-type.ts';
-import type { BlobFolder } from './blob-folder.ts';
 import { linksOf, readDocument, referrerOf, type Links } from '../../oci/links.ts';
+import type { Identity } from './verified.ts';
+
+/** Where the bytes of manifests come from: a folder or an archive. */
+export interface ManifestBytes {
+  bytes(blob: Identity): Promise<Uint8Array>;
+}
 
 /** What may be wrong with a manifest that another tool left in the layout without the rest being useless. */
 const TOLERATED: readonly ErrorCode[] = [
@@ -19,11 +24,11 @@ const TOLERATED: readonly ErrorCode[] = [
  * index that is in the layout lists it, and its blob is there; a blob that merely looks like a manifest is not one.
  */
 export class ManifestGraph {
-  readonly #blobs: BlobFolder;
+  readonly #blobs: ManifestBytes;
   /** A digest stands for the same bytes for ever, so what was read once is kept. */
   readonly #known = new Map<Digest, Links>();
 
-  constructor(blobs: BlobFolder) {
+  constructor(blobs: ManifestBytes) {
     this.#blobs = blobs;
   }
 
@@ -60,6 +65,11 @@ export class ManifestGraph {
   /** The entries of an index; none where it is no index or cannot be read. */
   async children(descriptor: Descriptor): Promise<readonly Descriptor[]> {
     return (await this.#links(descriptor))?.manifests ?? [];
+  }
+
+  /** What a manifest says that it is about. */
+  async subject(descriptor: Descriptor): Promise<Descriptor | undefined> {
+    return (await this.#links(descriptor))?.subject;
   }
 
   /** Manifests whose subject is the digest, as the referrers API lists them. */

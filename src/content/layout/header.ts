@@ -11,6 +11,9 @@ export const HEADER_FILE = 'oci-layout';
 const VERSION = '1.0.0';
 const MAX_BYTES = 64 * 1024;
 
+/** What stands in the file. */
+export const HEADER = JSON.stringify({ imageLayoutVersion: VERSION });
+
 /**
  * Whether the folder says that it is an OCI layout.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it says so in a way that is not understood.
@@ -19,8 +22,18 @@ export async function hasHeader(root: string): Promise<boolean> {
   const path = join(root, HEADER_FILE);
   const real = await realPathInside(root, path);
   if (real === undefined) return false;
-  const version = await readVersion(real, path);
-  if (version === VERSION) return true;
+  checkHeader(await readFile(real).catch(fail), path);
+  return true;
+}
+
+/**
+ * Checks what stands in the file.
+ * @param path of the file, for the error
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function checkHeader(bytes: Uint8Array, path: string): void {
+  const version = versionIn(bytes, path);
+  if (version === VERSION) return;
   throw new MlistError(
     'ERR_MLIST_DOCUMENT_INVALID',
     `${path}: imageLayoutVersion is ${JSON.stringify(version)}, only ${JSON.stringify(VERSION)} is known`,
@@ -28,18 +41,19 @@ export async function hasHeader(root: string): Promise<boolean> {
   );
 }
 
-async function readVersion(real: string, path: string): Promise<unknown> {
+function versionIn(bytes: Uint8Array, path: string): unknown {
   try {
-    return readDocument(await readFile(real), { maxBytes: MAX_BYTES })['imageLayoutVersion'];
+    return readDocument(bytes, { maxBytes: MAX_BYTES })['imageLayoutVersion'];
   } catch (error) {
-    if (!(error instanceof MlistError)) throw asMlistError(error);
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${path} is damaged: ${error.message}`, {
-      path,
-      problems: error.problems,
-    });
+    const { message, problems } = asMlistError(error);
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${path} is damaged: ${message}`, { path, problems });
   }
 }
 
+function fail(error: unknown): never {
+  throw asMlistError(error);
+}
+
 export async function writeHeader(root: string): Promise<void> {
-  await writeFileAtomic(join(root, HEADER_FILE), JSON.stringify({ imageLayoutVersion: VERSION }));
+  await writeFileAtomic(join(root, HEADER_FILE), HEADER);
 }

@@ -2,24 +2,14 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
-import { jsonObject, memberNames, type Json, type JsonObject } from '../../oci/json.ts';
-import { writeJson } from '../../oci/json-write.ts';
-import { kindOf } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
+import type { JsonObject } from '../../oci/json.ts';
 import { sameEntries, type Entries } from './entries.ts';
+import { formatIndex, parseIndex, type Index } from './index-document.ts';
 import { realPathInside } from './inside.ts';
-import { descriptorAt, readDocument } from '../../oci/links.ts';
-
-/** More than a manifest may have: a served repository keeps all its tags in this one file. */
-const LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
 
 /** A file that changed less than this before it was read may change again within one tick of the file system's clock. */
 const SETTLED_MS = 1_000;
-
-interface Index {
-  readonly document: JsonObject;
-  readonly entries: Entries;
-}
 
 /** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"). */
 export class IndexFile {
@@ -60,12 +50,8 @@ export class IndexFile {
   }
 
   async #write(document: JsonObject, entries: Entries): Promise<void> {
-    const members = memberNames(document).map((name): readonly [string, Json | undefined] => [
-      name,
-      name === 'manifests' ? entries.map(({ json }) => json) : document[name],
-    ]);
     try {
-      await writeFileAtomic(this.#path, writeJson(jsonObject(members)));
+      await writeFileAtomic(this.#path, formatIndex({ document, entries }));
     } catch (error) {
       throw asMlistError(error);
     }
@@ -94,19 +80,4 @@ export class IndexFile {
       hint: 'Nothing was changed. Mend the file by hand, or write to another folder.',
     });
   }
-}
-
-function parseIndex(bytes: Uint8Array): Index {
-  const document = readDocument(bytes, LIMITS);
-  const { fault } = kindOf(document, MediaType.ociIndex);
-  if (fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
-  const { manifests, schemaVersion } = document;
-  if (schemaVersion !== 2 || !Array.isArray(manifests)) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is no image index');
-  }
-  const entries = (manifests as readonly Json[]).map((json, position) => ({
-    descriptor: descriptorAt(json, 'manifests', position),
-    json: json as JsonObject,
-  }));
-  return { document, entries };
 }

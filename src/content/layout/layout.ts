@@ -12,14 +12,16 @@ import type {
   Tags,
 } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
-import { digestMatches, isDigest, type Digest } from '../../oci/digest.ts';
+import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
+import { checkVerifiable } from './verified.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { Edits } from './edits.ts';
 import { ManifestGraph } from './graph.ts';
 import { IndexFile } from './index-file.ts';
-import { tagOf } from './entries.ts';
-import { checkVerifiable, type StagedBlob } from './staging.ts';
+import { pickEntry, type Picked } from './pick.ts';
+import type { StagedBlob } from './staging.ts';
+import { LayoutView, type LayoutParts } from './view.ts';
 
 /** What image-spec v1.1.1 annotations.md allows for `org.opencontainers.image.ref.name`. */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
@@ -28,8 +30,8 @@ const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(
 export class Layout implements ContentTarget, Tags, Referrers, Mounts {
   readonly location: string;
   readonly #blobs: BlobFolder;
-  readonly #index: IndexFile;
-  readonly #graph: ManifestGraph;
+  readonly #parts: LayoutParts;
+  readonly #view: LayoutView;
   readonly #edits: Edits;
 
   /**
@@ -40,39 +42,36 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
   constructor(dir: string, root: string, keepUntagged: boolean) {
     this.location = `oci:${dir}`;
     this.#blobs = new BlobFolder(root);
-    this.#index = new IndexFile(root);
-    this.#graph = new ManifestGraph(this.#blobs);
-    this.#edits = new Edits({
-      root,
+    const index = new IndexFile(root);
+    const graph = new ManifestGraph(this.#blobs);
+    const blobs = this.#blobs;
+    this.#parts = {
       location: this.location,
-      index: this.#index,
-      graph: this.#graph,
-      blobs: this.#blobs,
-      keepUntagged,
-    });
+      graph,
+      entries: () => index.look(),
+      size: (digest) => blobs.size(digest),
+      bytes: (blob, signal) => blobs.bytes(blob, signal),
+    };
+    this.#view = new LayoutView(this.#parts);
+    this.#edits = new Edits({ root, location: this.location, index, graph, blobs, keepUntagged });
   }
 
-  /** The entries of index.json in their order, with their annotations: for a location that names no tag. */
-  async entries(): Promise<readonly Descriptor[]> {
-    return (await this.#index.look()).map(({ descriptor }) => descriptor);
+  /** The entries of index.json in their order, with their annotations. */
+  entries(): Promise<readonly Descriptor[]> {
+    return this.#view.entries();
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
-    options.signal?.throwIfAborted();
-    const found = isDigest(name) ? await this.#named(name) : await this.#tagged(name);
-    if (found !== undefined && (await this.#blobs.size(found.digest)) !== undefined) return found;
-    const reference = this.#reference(name);
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
+  /** What a location without a digest means here: by its reference, else the only image or list there is. */
+  pick(ref?: string): Promise<Picked> {
+    return pickEntry(this.#parts, ref);
   }
 
-  async fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
-    const { expected, signal } = options;
-    const found = await this.resolve(name, { signal });
-    if (expected !== undefined && (expected.digest !== found.digest || expected.size !== found.size)) {
-      throw mismatch(`${this.#reference(name)} is ${found.digest}, not ${expected.digest}`);
-    }
-    const bytes = await this.#blobs.bytes(found, signal);
-    return { descriptor: { ...found, mediaType: expected?.mediaType ?? found.mediaType }, bytes };
+  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+    return this.#view.resolve(name, options);
+  }
+
+  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+    return this.#view.fetchManifest(name, options);
   }
 
   fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
@@ -93,11 +92,8 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
   }
 
   /** Those of the manifests that are not here. */
-  async missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
-    const named = await this.#graph.named(await this.entries(), digests);
-    const sizes = await Promise.all([...named.keys()].map((digest) => this.#blobs.size(digest)));
-    const here = new Set([...named.values()].filter(({ size }, at) => sizes[at] === size).map(({ digest }) => digest));
-    return digests.filter((digest) => !here.has(digest));
+  missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
+    return this.#view.missing(digests);
   }
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
@@ -118,18 +114,20 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
     if (bytes.length !== size || !digestMatches(digest, bytes)) {
       throw mismatch(`the manifest to be stored is not ${digest}`);
     }
-    if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
-    if (!isDigest(name)) checkTag(name);
+    if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
+    if (!isDigestName(name)) checkTag(name);
     await this.#blobs.write(descriptor, bytes);
-    await this.#edits.put(bareDescriptor(descriptor), isDigest(name) ? undefined : name, options);
+    await this.#edits.put(bareDescriptor(descriptor), isDigestName(name) ? undefined : name, options);
   }
 
+  /** What lies there already, and is whole, is not asked for. */
   async putBlob(
     { digest, size }: Descriptor,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<void> {
     checkVerifiable(digest);
+    if (await this.#blobs.holds({ digest, size }, options.signal)) return;
     const staged = await this.#blobs.stage();
     try {
       await staged.append(open(), { signal: options.signal, limit: size });
@@ -167,7 +165,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` where it is a manifest.
    */
   async deleteBlob(digest: Digest): Promise<void> {
-    if ((await this.#named(digest)) !== undefined) {
+    if ((await this.#view.named(digest)) !== undefined) {
       throw new MlistError('ERR_MLIST_CONFLICT', `${digest} is a manifest of ${this.location}`);
     }
     await this.#blobs.remove(digest);
@@ -179,39 +177,16 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
   }
 
   /** The tags in the order of index.json, each once. A layout of another tool may use any text as a tag. */
-  async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
-    options.signal?.throwIfAborted();
-    const tags = (await this.#index.look()).map(tagOf).filter((tag) => tag !== undefined);
-    yield* new Set(tags);
+  tags(options: ContentOptions = {}): AsyncGenerator<string> {
+    return this.#view.tags(options);
   }
 
   untag(tag: string, options: ContentOptions = {}): Promise<void> {
     return this.#edits.untag(tag, options);
   }
 
-  async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
-    const all = await this.#graph.referrers(await this.entries(), digest);
-    return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
-  }
-
-  async #named(digest: Digest): Promise<Descriptor | undefined> {
-    return (await this.#graph.named(await this.entries(), [digest])).get(digest);
-  }
-
-  async #tagged(tag: string): Promise<Descriptor | undefined> {
-    const entries = (await this.#index.look()).filter((entry) => tagOf(entry) === tag);
-    const found = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
-    if (found.size > 1) {
-      throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} names ${found.size} manifests`, {
-        candidates: [...found.keys()].map((digest) => `${this.location}@${digest}`),
-      });
-    }
-    const [descriptor] = found.values();
-    return descriptor && bareDescriptor(descriptor);
-  }
-
-  #reference(name: Name): string {
-    return this.location + (isDigest(name) ? '@' : ':') + name;
+  referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
+    return this.#view.referrers(digest, artifactType);
   }
 }
 

@@ -18,6 +18,8 @@ export interface LayoutOptions extends ContentOptions {
    * registry. Default false: its entry goes, as skopeo and buildx do it; its blobs stay behind.
    */
   readonly keepUntagged?: boolean | undefined;
+  /** What to call the layout. Default: by its path. */
+  readonly name?: string | undefined;
 }
 
 /**
@@ -32,11 +34,12 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     const isLayout = await hasHeader(root);
     if (isLayout && options.create === true) await new BlobFolder(root).tidy();
     if (!isLayout && options.create === true) await makeLayout(root, options);
-    if (isLayout || options.create === true) return new Layout(dir, root, options.keepUntagged ?? false);
+    if (isLayout || options.create === true)
+      return new Layout(options.name ?? dir, root, options.keepUntagged ?? false);
   }
-  throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} is no OCI layout: there is no file oci-layout in it`, {
-    path: dir,
-  });
+  const name = options.name ?? dir;
+  const reason = root === undefined ? 'there is no such folder' : 'there is no file oci-layout in it';
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${name} is no OCI layout: ${reason}`, { path: dir });
 }
 
 async function rootOf(dir: string, create: boolean): Promise<string | undefined> {

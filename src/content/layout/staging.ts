@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../errors.ts';
-import { digestAlgorithm, Digester, isVerifiable, parseDigest, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../../oci/digest.ts';
 
 const CHUNK = 256 * 1024;
 
@@ -112,12 +112,6 @@ export class StagedBlob {
     }
     return `${algorithm}:${hash.digest('hex')}`;
   }
-}
-
-/** @throws MlistError `ERR_MLIST_DIGEST_INVALID` for a text that is no digest, and for one that bytes cannot be held against */
-export function checkVerifiable(digest: Digest): Digest {
-  if (isVerifiable(parseDigest(digest))) return digest;
-  throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be checked: its algorithm is not known here`);
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {

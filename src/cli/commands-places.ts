@@ -1,0 +1,40 @@
+import type { CommandSpec } from './language.ts';
+
+/** The commands that work on what lies in registries, layouts and archives, without a draft. */
+export const placeCommands: readonly CommandSpec[] = [
+  {
+    name: 'copy',
+    usage: 'SRC DST',
+    positionals: { min: 2, max: 2 },
+    summary: 'Copy a list or an image with all that it needs, byte for byte; prints its digest',
+    uses: ['registry'],
+    options: [
+      {
+        name: 'platform',
+        type: 'string',
+        repeat: true,
+        value: 'P',
+        describe: 'Take only the images of this platform: a new list, with a new digest',
+      },
+      {
+        name: 'attestations',
+        type: 'string',
+        choices: ['keep', 'drop'],
+        value: 'WHAT',
+        describe: 'keep attestations with their images, or drop them (default keep)',
+      },
+      {
+        name: 'referrers',
+        type: 'boolean',
+        describe: 'Bring along what refers to the list and its images: signatures, SBOMs, also those that cosign tags',
+      },
+      { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at everything that is to be there' },
+    ],
+    examples: [
+      ['mlist copy team/app:1.0 registry.example/team/app', 'To another registry, under the same tag'],
+      ['mlist copy team/app:1.0 team/app:latest', 'A further tag: two requests'],
+      ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'For docker load on an arm64 machine'],
+    ],
+    load: () => import('./commands/copy.ts'),
+  },
+];

@@ -1,0 +1,136 @@
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { asMlistError, MlistError } from '../../errors.ts';
+import type { ContentOptions } from '../../oci/content.ts';
+import { isAbsence } from '../layout/inside.ts';
+import { compressionOf, decompressionHint, inflate, type Opened } from './compressed.ts';
+import { indexTar, type TarIndex } from './tar-index.ts';
+
+const CHUNK = 256 * 1024;
+
+/**
+ * A tar archive whose files are read where they lie: it is indexed once, and then read by ranges, by many readers at once.
+ * Nothing is unpacked, and memory does not grow with its size.
+ */
+export class TarFile {
+  /** As it was named. */
+  readonly path: string;
+  /** Whether the file itself is compressed. */
+  readonly isCompressed: boolean;
+  readonly #opened: Opened;
+  readonly #index: TarIndex;
+
+  private constructor(path: string, opened: Opened, isCompressed: boolean, index: TarIndex) {
+    this.path = path;
+    this.isCompressed = isCompressed;
+    this.#opened = opened;
+    this.#index = index;
+  }
+
+  /**
+   * Opens an archive; one that is compressed with gzip is inflated beside the system's temporary files first.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` for what is no whole tar archive
+   */
+  static async open(path: string, { signal }: ContentOptions = {}): Promise<TarFile> {
+    signal?.throwIfAborted();
+    const plain = await openPlain(path);
+    try {
+      const compression = await compressionOf(plain.handle);
+      if (compression !== undefined && compression !== 'gzip') {
+        throw refused(path, `it is compressed with ${compression}`, decompressionHint(path, compression));
+      }
+      const opened = compression === undefined ? plain : await inflate(plain, signal);
+      return new TarFile(path, opened, compression !== undefined, await indexed(opened, signal));
+    } catch (error) {
+      await plain.release();
+      throw named(path, error);
+    }
+  }
+
+  /** The names of its files, without `./` in front. */
+  names(): Iterable<string> {
+    return this.#index.keys();
+  }
+
+  size(name: string): number | undefined {
+    return this.#index.get(name)?.size;
+  }
+
+  /** The bytes of a file, or its first ones; not verified. There are none where there is no such file. */
+  async *stream(name: string, { signal, first = Infinity }: StreamOptions = {}): AsyncGenerator<Uint8Array> {
+    const entry = this.#index.get(name);
+    if (entry === undefined) return;
+    const end = entry.offset + Math.min(entry.size, first);
+    for (let at = entry.offset; at < end;) {
+      signal?.throwIfAborted();
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+      const { bytesRead } = await this.#opened.handle.read(buffer, 0, buffer.length, at).catch(fail);
+      if (bytesRead === 0) throw refused(this.path, 'it has become shorter while it was read');
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  /**
+   * A small file, whole; undefined where there is none.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is longer than `most` bytes
+   */
+  async bytes(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const size = this.size(name);
+    if (size === undefined) return undefined;
+    if (size > most) throw refused(this.path, `its ${name} has ${size} bytes, more than the ${most} that are read`);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Closes the file, and removes what was inflated of it. */
+  async close(): Promise<void> {
+    await this.#opened.release();
+  }
+}
+
+export interface StreamOptions extends ContentOptions {
+  /** Only so many bytes from the beginning. Default: all. */
+  readonly first?: number | undefined;
+}
+
+async function openPlain(path: string): Promise<Opened> {
+  try {
+    // A pipe or a device would keep whoever opens it waiting.
+    if (!(await stat(path)).isFile()) throw refused(path, 'it is no file');
+    const handle = await open(path, 'r');
+    return { handle, release: () => closed(handle) };
+  } catch (error) {
+    if (!isAbsence(error)) throw asMlistError(error);
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no archive ${path}`, { path });
+  }
+}
+
+async function closed(handle: FileHandle): Promise<void> {
+  await handle.close().catch(() => undefined);
+}
+
+async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promise<TarIndex> {
+  try {
+    return await indexTar(handle, (await handle.stat()).size, signal);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Says of what the reader of headers found which file it is in. */
+function named(path: string, error: unknown): unknown {
+  if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === path) {
+    return error instanceof MlistError ? error : asMlistError(error);
+  }
+  return refused(path, error.message);
+}
+
+export function refused(path: string, reason: string, hint?: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${path} is refused: ${reason}`, { path, hint });
+}
+
+function fail(error: unknown): never {
+  throw asMlistError(error);
+}

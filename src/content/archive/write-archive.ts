@@ -1,0 +1,98 @@
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { asMlistError, errorCode, MlistError } from '../../errors.ts';
+import { removeStaleTemporaries } from '../../files/atomic.ts';
+import { withLock } from '../../files/lock.ts';
+import type { ContentOptions } from '../../oci/content.ts';
+import { isAbsence } from '../layout/inside.ts';
+import { ArchiveTarget } from './archive-target.ts';
+import { OciArchive } from './oci-archive.ts';
+
+export interface WriteArchiveOptions extends ContentOptions {
+  /** What to call the archive; default: by its path. */
+  readonly name?: string | undefined;
+  /** The full reference that a tag of the archive stands for. Default: nobody can say. */
+  readonly imageName?: ((tag: string) => string | undefined) | undefined;
+}
+
+/** A temporary file that lies longer than this was left behind by a crash. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Runs the work with an OCI archive to write to, which is in its place, whole, when the work is done; if it fails,
+ * everything is as it was. Images that lie in the archive already stay. One writer at a time.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where something else lies there: it is not overwritten;
+ *   `ERR_MLIST_LOCKED`
+ */
+export async function writeArchive<T>(
+  path: string,
+  options: WriteArchiveOptions,
+  work: (target: ArchiveTarget) => Promise<T>,
+): Promise<T> {
+  const real = await placeOf(path);
+  const folder = dirname(real);
+  const lock = join(folder, `.${basename(real)}.lock`);
+  const write = async (): Promise<T> => {
+    await removeStaleTemporaries(folder, STALE_MS, basename(real));
+    const existing = await openExisting(real, options);
+    try {
+      return await written(real, existing, options, work);
+    } finally {
+      await existing?.close();
+    }
+  };
+  return withLock(lock, write, { signal: options.signal, subject: `the archive ${path}` });
+}
+
+async function written<T>(
+  path: string,
+  existing: OciArchive | undefined,
+  { name, imageName, signal }: WriteArchiveOptions,
+  work: (target: ArchiveTarget) => Promise<T>,
+): Promise<T> {
+  const target = await ArchiveTarget.begin({
+    path,
+    location: `oci-archive:${name ?? path}`,
+    existing,
+    imageName: imageName ?? (() => undefined),
+  });
+  try {
+    const result = await work(target);
+    await target.commit({ signal });
+    return result;
+  } catch (error) {
+    await target.discard();
+    throw error;
+  }
+}
+
+/** Where the file really is: a link stays, what it leads to is replaced. */
+async function placeOf(path: string): Promise<string> {
+  const folder = dirname(resolve(path));
+  try {
+    if (!(await stat(folder)).isDirectory()) throw noFolder(folder);
+    return await realpath(path);
+  } catch (error) {
+    if (!isAbsence(error)) throw asMlistError(error);
+  }
+  const real = await realpath(folder).catch(() => undefined);
+  if (real === undefined) throw noFolder(folder);
+  return join(real, basename(path));
+}
+
+function noFolder(folder: string): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `there is no folder ${folder} to write an archive into`, { path: folder });
+}
+
+async function openExisting(path: string, { name, signal }: WriteArchiveOptions): Promise<OciArchive | undefined> {
+  const existing = await OciArchive.open(path, { name: name ?? path, signal }).catch((error: unknown) => {
+    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
+    throw error;
+  });
+  if (existing?.isCompressed !== true) return existing;
+  await existing.close();
+  throw new MlistError('ERR_MLIST_USAGE', `the archive ${path} is compressed: it can be read, but not added to`, {
+    path,
+    hint: 'Write to another file, or remove this one first.',
+  });
+}

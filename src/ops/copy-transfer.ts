@@ -1,0 +1,172 @@
+import { MlistError } from '../errors.ts';
+import type { Content, ContentOptions } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { graphOf, type ManifestNode } from '../transfer/graph.ts';
+import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
+import { runPlan } from '../transfer/run.ts';
+import type { LeftBehind } from './left-behind.ts';
+import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
+import type { OnEvent } from './events.ts';
+import type { Home, WritableHome } from './homes.ts';
+import { isLostContent } from './lost-content.ts';
+
+/** What is to be where, and what is known of the target. */
+export interface CopyTransfer {
+  readonly source: Home;
+  readonly target: WritableHome;
+  readonly content: Content;
+  /** The digest that the content was made from, by a filter or not at all. */
+  readonly original: Digest;
+  /** Tag, or digest where there is no tag. */
+  readonly name: string;
+  /** What lies below is in the target, since source and target are one home. */
+  readonly isWithin: boolean;
+  /** The target has the content under the name. */
+  readonly isThere: boolean;
+  /** The target has nothing under the name. */
+  readonly isNew: boolean;
+  readonly isRegistry: boolean;
+}
+
+export interface TransferOptions extends ContentOptions {
+  readonly referrers?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Transferred {
+  /** Undefined where nobody looked. */
+  readonly attached?: readonly Attached[];
+  readonly left: readonly LeftBehind[];
+}
+
+/** Brings content and all below it to the target, then its name. */
+export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
+  const { target, content, name, isWithin, isThere } = transfer;
+  if (isThere && options.referrers !== true) return { left: [] };
+  const root = { content, names: isThere ? [] : [name] };
+  if (isWithin) {
+    await runPlan(planTransfer(target, [], root), options);
+    return { left: [] };
+  }
+  const node = await wholeGraph(transfer, options);
+  const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
+  const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
+  const { labels, left } = await labelsOf(attachments, transfer, options);
+  const present = await presentOf(nodes, transfer, options);
+  const plan = (known: ReadonlySet<Digest>): Plan => planTransfer(target, nodes, root, { present: known, labels });
+  await runRepaired(plan(present), () => plan(new Set()), options);
+  if (attachments !== undefined) await confirmLists(attachments, labels, transfer, options);
+  return {
+    ...(attachments === undefined ? {} : { attached: attachments.attached }),
+    left: [...foreignLayers(nodes), ...left, ...(attachments?.left ?? [])],
+  };
+}
+
+async function wholeGraph({ source, content }: CopyTransfer, { signal }: TransferOptions): Promise<ManifestNode> {
+  try {
+    return await graphOf(source, content, { signal });
+  } catch (error) {
+    if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_NOT_FOUND') throw error;
+    throw new MlistError(error.code, `a part of what is to be copied is missing: ${error.message}`, {
+      ...error.facts,
+      hint: 'Take only the images that are there with --platform.',
+    });
+  }
+}
+
+/** What is attached to the content and all below it; what speaks of a list that a filter has changed stays behind. */
+async function attachmentsOf(
+  { source, content, original }: CopyTransfer,
+  node: ManifestNode,
+  { signal }: TransferOptions,
+): Promise<Attachments & { readonly left: readonly LeftBehind[] }> {
+  const digests = nodesIn(node).map((one) => one.content.descriptor.digest);
+  const found = await findAttachments(source, new Set(digests), { signal });
+  if (original === content.descriptor.digest) return { ...found, left: [] };
+  const { attached } = await findAttachments(source, [original], { signal });
+  const reason = `it speaks of ${original}, which is another list`;
+  return {
+    ...found,
+    left: attached.map(({ descriptor }) => ({ what: 'referrer', digest: descriptor.digest, reason })),
+  };
+}
+
+async function labelsOf(
+  attachments: Attachments | undefined,
+  { target, isRegistry, isNew }: CopyTransfer,
+  { signal, force = false }: TransferOptions,
+): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly LeftBehind[] }> {
+  if (attachments === undefined) return { labels: [], left: [] };
+  const { labels, left } = await labelsFor(attachments, target, { signal, isRegistry });
+  if (isNew || force) return { labels, left };
+  const isThere = await Promise.all(
+    labels.map(async ({ content, names }) => {
+      const now = await target.resolve(names[0] ?? '', { signal }).catch(() => undefined);
+      return now?.digest === content.descriptor.digest;
+    }),
+  );
+  return { labels: labels.filter((_, at) => isThere[at] !== true), left };
+}
+
+/**
+ * The manifests that the target has already, with all below them. A target that mounts what it lacks without moving
+ * bytes is not asked, if it knows nothing of that name: asking would cost more than it saves. What lies on this machine is
+ * looked at blob by blob.
+ */
+async function presentOf(
+  nodes: readonly ManifestNode[],
+  { source, target, isNew, isRegistry, content }: CopyTransfer,
+  { signal, force = false }: TransferOptions,
+): Promise<ReadonlySet<Digest>> {
+  const canMount = target.canMountFrom?.(source) ?? false;
+  if (force || !isRegistry || (canMount && isNew)) return new Set();
+  const digests = new Set(nodes.flatMap(nodesIn).map((node) => node.content.descriptor.digest));
+  digests.delete(content.descriptor.digest);
+  const all = [...digests];
+  const there = await Promise.all(all.map((digest) => target.hasManifest(digest, { signal })));
+  return new Set(all.filter((_, at) => there[at]));
+}
+
+/** A registry may have lost what it had: then everything is looked at, and sent again. */
+async function runRepaired(plan: Plan, repair: () => Plan, { signal, onEvent }: TransferOptions): Promise<void> {
+  try {
+    await runPlan(plan, { signal, onEvent });
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    if (!isLostContent(thrown)) throw thrown;
+    onEvent?.({ type: 'note', message: `${plan.target.location} has lost a part of what it had: all is sent again` });
+    await runPlan(repair(), { signal, onEvent });
+  }
+}
+
+/** Fallback lists are read and written without a lock: who wrote at the same time may have dropped ours, once. */
+async function confirmLists(
+  attachments: Attachments,
+  labels: readonly RootStep[],
+  { target, isRegistry, content }: CopyTransfer,
+  { signal, onEvent }: TransferOptions,
+): Promise<void> {
+  const tags = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
+  const isList = ({ names }: RootStep) => names.some((name) => !tags.has(name));
+  if (!labels.some(isList)) return;
+  const { labels: again } = await labelsFor(attachments, target, { signal, isRegistry });
+  const lost = again.filter(isList);
+  if (lost.length > 0)
+    await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { signal, onEvent });
+}
+
+function foreignLayers(nodes: readonly ManifestNode[]): readonly LeftBehind[] {
+  const layers = new Map(
+    nodes.flatMap(nodesIn).flatMap(({ foreign }) => foreign.map((layer) => [layer.digest, layer] as const)),
+  );
+  return [...layers.values()].map(({ digest, urls = [] }) => ({
+    what: 'layer',
+    digest,
+    reason: urls.length === 0 ? 'it may not be passed on' : `it lies at ${urls.join(', ')}`,
+  }));
+}
+
+function nodesIn(node: ManifestNode): readonly ManifestNode[] {
+  return [node, ...node.children.flatMap(nodesIn)];
+}

@@ -1,0 +1,205 @@
+import { errorCode, MlistError } from '../errors.ts';
+import type { Content, ContentOptions } from '../oci/content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../oci/digest.ts';
+import { formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
+import type { TransferEvent } from '../transfer/run.ts';
+import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
+import type { LeftBehind } from './left-behind.ts';
+import type { Attached } from './copy-referrers.ts';
+import { transferCopy, type CopyTransfer } from './copy-transfer.ts';
+import type { OnEvent } from './events.ts';
+import type { Homes, Located, WritableHome } from './homes.ts';
+import { imageNameOf } from './image-name.ts';
+
+export interface CopyOptions extends FilterOptions {
+  readonly homes: Homes;
+  /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
+  readonly referrers?: boolean | undefined;
+  /** Trust no shortcut: look at all that is to be there. Default false. */
+  readonly force?: boolean | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/** How many of what moved; bytes are those that were read from the source. */
+export interface Moved {
+  readonly manifests: number;
+  readonly mounted: number;
+  readonly uploaded: number;
+  readonly present: number;
+  readonly bytes: number;
+}
+
+export interface Copied {
+  readonly source: string;
+  /** With the tag that it got. */
+  readonly target: string;
+  /** unchanged: the target had it already under that name. */
+  readonly status: 'copied' | 'unchanged';
+  readonly descriptor: Descriptor;
+  /** The digest at the source, where a filter has made another list of it. */
+  readonly filtered?: Digest;
+  readonly moved: Moved;
+  /** What came along from outside the list; undefined where nobody looked. */
+  readonly referrers?: readonly Attached[];
+  readonly left: readonly LeftBehind[];
+}
+
+/**
+ * Copies a list or an image with all that it needs, byte for byte; a filter makes a new list that keeps all that the old
+ * one says of itself.
+ * @param to - without a tag: the tag of the source
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
+ */
+export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+  const { homes, signal, onEvent } = options;
+  expectAccess(from, to, homes);
+  const source = await homes.locate(from, { signal });
+  const name = nameOfTarget(to) ?? digestOfTarget(to) ?? source.tag ?? source.name;
+  const job = { from, to, source, name, target: targetText(to, name) };
+  onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
+  const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
+  return homes.writing(to, (home) => copyTo(home, job, options), { signal, imageName });
+}
+
+/** A copy from one place to one name at another. */
+interface CopyJob {
+  readonly from: Location;
+  readonly to: Location;
+  readonly source: Located;
+  /** Tag, or digest where there is no tag. */
+  readonly name: string;
+  readonly target: string;
+}
+
+async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
+  const { from, to, source, target } = job;
+  const isWithin = sameHome(from, to);
+  const before = isWithin || options.force === true ? undefined : await findAt(home, job.name, options);
+  const isSame = before !== undefined && !isFiltered(options) && (await isAtSource(source, before, options));
+  const facts = { source: formatLocation(from), target };
+  if (isSame && options.referrers !== true) {
+    return { ...facts, status: 'unchanged', descriptor: before, moved: nothing, left: [] };
+  }
+  const read = await source.home.fetchManifest(source.name, { signal: options.signal });
+  const filtered = await filterContent(read, source.home, facts.source, options);
+  const { content, left } = filtered;
+  checkExpected(to, content.descriptor.digest, target);
+  tellFilter(read, filtered, options);
+  const isThere = before?.digest === content.descriptor.digest;
+  const count = new Count(options.onEvent);
+  const transfer: CopyTransfer = {
+    source: source.home,
+    target: home,
+    content,
+    original: read.descriptor.digest,
+    name: job.name,
+    isWithin,
+    isThere,
+    isNew: before === undefined,
+    isRegistry: to.kind === 'registry',
+  };
+  const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
+  for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
+  return {
+    ...facts,
+    status: isThere ? 'unchanged' : 'copied',
+    descriptor: content.descriptor,
+    ...(content === read ? {} : { filtered: read.descriptor.digest }),
+    moved: count.moved,
+    ...(result.attached === undefined ? {} : { referrers: result.attached }),
+    left: [...left, ...result.left],
+  };
+}
+
+function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
+  return platforms.length > 0 || attestations !== 'keep';
+}
+
+function digestOfTarget(to: Location): Digest | undefined {
+  return to.kind === 'registry' ? to.reference.digest : to.digest;
+}
+
+/** One token is to serve both ends. */
+function expectAccess(from: Location, to: Location, homes: Homes): void {
+  homes.registries.expect([
+    ...(to.kind === 'registry' ? [{ reference: to.reference, push: true }] : []),
+    ...(from.kind === 'registry' ? [{ reference: from.reference, push: false }] : []),
+  ]);
+}
+
+function targetText(to: Location, name: string): string {
+  const isDigest = name.includes(':') && nameOfTarget(to) === undefined;
+  if (to.kind === 'registry') {
+    const { domain, path } = to.reference;
+    return `${domain}/${path}${isDigest ? '@' : ':'}${name}`;
+  }
+  return `${to.kind}:${to.path}${isDigest ? '@' : ':'}${name}`;
+}
+
+/** What the target has under the name; undefined where it has nothing. */
+async function findAt(home: WritableHome, name: string, { signal }: ContentOptions): Promise<Descriptor | undefined> {
+  try {
+    return await home.resolve(name, { signal });
+  } catch (error) {
+    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** Whether the source has what the target has: found out without reading it, and a digest speaks for itself. */
+async function isAtSource({ home, name }: Located, before: Descriptor, { signal }: ContentOptions): Promise<boolean> {
+  if (isDigestName(name)) return name === before.digest;
+  return (await home.resolve(name, { signal })).digest === before.digest;
+}
+
+function checkExpected(to: Location, digest: Digest, target: string): void {
+  const expected = digestOfTarget(to);
+  if (expected === undefined || expected === digest) return;
+  throw new MlistError(
+    'ERR_MLIST_EXPECTATION',
+    `${target} is to be ${expected}, but what would be copied is ${digest}`,
+    {
+      reference: target,
+      hint: 'Leave out the digest of the target, or name the source by it.',
+    },
+  );
+}
+
+function tellFilter(read: Content, { content, left }: Filtered, { onEvent }: CopyOptions): void {
+  for (const one of left) onEvent?.({ type: 'left', ...one });
+  if (content === read) return;
+  const [old, made] = [read.descriptor.digest, content.descriptor.digest];
+  onEvent?.({
+    type: 'note',
+    message: `what is left is another list: ${old} -> ${made}; signatures of the old one do not fit it`,
+  });
+}
+
+const nothing: Moved = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
+
+/** Counts what moves, and passes the events on. */
+class Count {
+  #moved: Moved = nothing;
+  readonly #next: OnEvent | undefined;
+
+  constructor(next: OnEvent | undefined) {
+    this.#next = next;
+  }
+
+  get moved(): Moved {
+    return this.#moved;
+  }
+
+  readonly onEvent = (event: Parameters<OnEvent>[0]): void => {
+    if (event.type === 'blob' || event.type === 'manifest' || event.type === 'tagged')
+      this.#moved = counted(this.#moved, event);
+    this.#next?.(event);
+  };
+}
+
+function counted(moved: Moved, event: TransferEvent): Moved {
+  if (event.type !== 'blob') return { ...moved, manifests: moved.manifests + 1 };
+  const bytes = event.how === 'uploaded' ? event.size : 0;
+  return { ...moved, [event.how]: moved[event.how] + 1, bytes: moved.bytes + bytes };
+}

@@ -1,0 +1,346 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { OciArchive } from '../../src/content/archive/oci-archive.ts';
+import { TarFile } from '../../src/content/archive/tar-file.ts';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { tarOf } from '../content/archive/tar-bytes.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, sha256, type Image } from '../support/images.ts';
+import { putDocument, putInArchive, putInLayout, putMade } from '../support/layouts.ts';
+import { World } from '../support/world.ts';
+
+/** Images that lie in layouts and archives: read by every command, written by push. */
+
+const amd64 = makeImage({ salt: 'amd64', kind: 'oci' });
+const arm64 = makeImage({
+  salt: 'arm64',
+  kind: 'oci',
+  platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
+});
+
+let registry: RunningRegistry;
+const requests: string[] = [];
+beforeAll(async () => {
+  registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
+});
+afterAll(() => registry.close());
+
+/** An archive as docker 1.10 to 24 saves an image: its layers are not compressed. */
+async function putDockerArchive(
+  path: string,
+  tag: string,
+): Promise<{ readonly config: Buffer; readonly layer: Buffer }> {
+  const layer = tarOf({ name: 'file', content: 'riscv64' });
+  const config = Buffer.from(
+    JSON.stringify({ architecture: 'riscv64', os: 'linux', rootfs: { type: 'layers', diff_ids: [sha256(layer)] } }),
+  );
+  const list = [{ Config: 'config.json', RepoTags: [tag], Layers: ['aa/layer.tar'] }];
+  const members = [
+    { name: 'aa/layer.tar', content: layer },
+    { name: 'config.json', content: config },
+    { name: 'manifest.json', content: JSON.stringify(list) },
+  ];
+  await writeFile(path, tarOf(...members));
+  return { config, layer };
+}
+
+/** A world whose folder has an image of each kind of place in `out/`. */
+async function builds(): Promise<World> {
+  const world = await World.make();
+  const out = join(world.folder, 'out');
+  await putInLayout(join(out, 'amd64'), amd64, 'v1');
+  await putInArchive(join(out, 'arm64.tar'), arm64, 'v1');
+  await putDockerArchive(join(out, 'riscv64.tar'), 'team/app:riscv64');
+  return world;
+}
+
+const sources = ['oci:out/amd64', 'oci-archive:out/arm64.tar:v1', 'docker-archive:out/riscv64.tar:team/app:riscv64'];
+
+async function draftOf(folder: string): Promise<{ readonly entries: readonly { readonly source: string }[] }> {
+  const drafts = join(folder, 'drafts');
+  const [name] = await readdir(drafts);
+  return JSON.parse(await readFile(join(drafts, name!), 'utf8')) as Awaited<ReturnType<typeof draftOf>>;
+}
+
+async function expectWhole(repository: string, tag: string): Promise<readonly string[]> {
+  const served = await getManifest(registry.url, repository, tag);
+  const { manifests } = JSON.parse(served!.bytes.toString()) as { manifests: { digest: string }[] };
+  for (const { digest } of manifests) {
+    const child = await getManifest(registry.url, repository, digest);
+    const { config, layers } = JSON.parse(child!.bytes.toString()) as Record<'config', { digest: string }> & {
+      layers: { digest: string }[];
+    };
+    for (const blob of [config, ...layers]) {
+      const response = await fetch(`${registry.url}/v2/${repository}/blobs/${blob.digest}`);
+      expect(sha256(Buffer.from(await response.arrayBuffer()))).toBe(blob.digest);
+    }
+  }
+  return manifests.map(({ digest }) => digest);
+}
+
+test('a list drafted from local builds is pushed with all that it needs', async () => {
+  const world = await builds();
+  const list = `${registry.host}/team/local:v1`;
+  await world.must('create', list, ...sources);
+  const view = await world.json<{ entries: { platform: string; digest: string; source: string }[] }>('show');
+  expect(view.entries.map(({ platform }) => platform)).toEqual(['linux/amd64', 'linux/arm64/v8', 'linux/riscv64']);
+  const digest = await world.must('push');
+  expect((await getManifest(registry.url, 'team/local', 'v1'))?.digest).toBe(digest);
+  const children = await expectWhole('team/local', 'v1');
+  expect(children.slice(0, 2)).toEqual([amd64.digest, arm64.digest]);
+  requests.length = 0;
+  expect((await world.run(['push'])).stderr).toMatch(/^unchanged /m);
+  expect(requests).toHaveLength(1);
+});
+
+describe('paths', () => {
+  test('of the default workspace begin at the folder that it lies in', async () => {
+    const world = await builds();
+    await world.must('create', 'x.io/a:v1', ...sources, `oci:${join(world.folder, 'out/amd64')}`);
+    const draft = await draftOf(world.workspace);
+    expect(draft.entries.map(({ source }) => source)).toEqual(
+      [
+        'oci:../../out/amd64',
+        'oci-archive:../../out/arm64.tar:v1',
+        'docker-archive:../../out/riscv64.tar:team/app:riscv64',
+        `oci:${join(world.folder, 'out/amd64')}`,
+      ].slice(0, draft.entries.length),
+    );
+  });
+
+  test('of a project are those of its own folder, wherever commands run', async () => {
+    const world = await builds();
+    const deep = join(world.folder, 'src', 'deep');
+    await mkdir(deep, { recursive: true });
+    await world.must('init');
+    const inDeep = { cwd: deep };
+    expect(
+      (
+        await world.run(
+          ['create', 'x.io/a:v1', 'oci:../../out/amd64', `oci-archive:${world.folder}/out/arm64.tar`],
+          inDeep,
+        )
+      ).code,
+    ).toBe(0);
+    const draft = await draftOf(join(world.folder, '.mlist'));
+    expect(draft.entries.map(({ source }) => source)).toEqual(['oci:out/amd64', 'oci-archive:out/arm64.tar']);
+    const here = await world.run(['show']);
+    expect(here.stdout).toMatch(/ oci:out\/amd64$/m);
+    const there = await world.run(['show'], inDeep);
+    expect(there.stdout).toMatch(/ oci:\.\.\/\.\.\/out\/amd64$/m);
+    const edited = await world.run(['annotate', 'x.io/a:v1', 'oci:../../out/amd64', '--variant', 'v2'], inDeep);
+    expect([edited.code, edited.stderr]).toEqual([0, expect.stringContaining('annotated oci:../../out/amd64')]);
+    expect((await world.run(['inspect', 'x.io/a:v1', 'oci:../../out/amd64'], inDeep)).stdout).toContain('"config"');
+    expect((await world.run(['create', '--amend'], inDeep)).code).toBe(0);
+    expect((await world.run(['remove', 'oci:../../out/amd64'], inDeep)).code).toBe(0);
+    expect((await draftOf(join(world.folder, '.mlist'))).entries).toHaveLength(1);
+  });
+
+  test('in a file of sources begin where the command runs', async () => {
+    const world = await builds();
+    await writeFile(join(world.folder, 'sources'), sources.join('\n'));
+    await world.must('create', 'x.io/a:v1', '-f', 'sources');
+    expect((await draftOf(world.workspace)).entries).toHaveLength(3);
+  });
+
+  test('with a platform behind them', async () => {
+    const world = await builds();
+    await world.must('create', 'x.io/a:v1', 'oci:out/amd64=linux/amd64/v3', 'oci-archive:./out/arm64.tar=linux/arm64');
+    const { entries } = await world.json<{ entries: { platform: string }[] }>('show');
+    expect(entries.map(({ platform }) => platform)).toEqual(['linux/amd64/v3', 'linux/arm64']);
+  });
+
+  test('that could not be told from a reference are refused', async () => {
+    const world = await World.make();
+    const odd = join(world.folder, 'a:b', 'deep');
+    await mkdir(odd, { recursive: true });
+    const { code, stderr } = await world.run(['inspect', 'oci:../x'], { cwd: odd });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/holds a ":"/)]);
+  });
+
+  test('that lead nowhere are told as they were typed', async () => {
+    const world = await World.make();
+    for (const [name, reason] of [
+      ['oci:none', 'none is no OCI layout: there is no such folder'],
+      ['oci-archive:none.tar', 'there is no archive'],
+      ['docker-archive:none.tar:a', 'there is no archive'],
+    ]) {
+      const { code, stderr } = await world.run(['digest', name!]);
+      expect([code, stderr]).toEqual([4, expect.stringContaining(reason!)]);
+    }
+  });
+});
+
+describe('every command that reads a location reads', () => {
+  const kinds = [
+    ['a layout', 'oci:out/amd64:v1', 'oci', amd64.digest],
+    ['a layout by the only image in it', 'oci:out/amd64', 'oci', amd64.digest],
+    ['a layout by digest', `oci:out/amd64@${amd64.digest}`, 'oci', amd64.digest],
+    ['an OCI archive', 'oci-archive:out/arm64.tar:v1', 'oci-archive', arm64.digest],
+    ['an OCI archive by the only image in it', 'oci-archive:./out/arm64.tar', 'oci-archive', arm64.digest],
+    ['a docker archive', 'docker-archive:out/riscv64.tar:team/app:riscv64', 'docker-archive', undefined],
+    ['a docker archive by the only image in it', 'docker-archive:out/riscv64.tar', 'docker-archive', undefined],
+  ] as const;
+
+  test.each(kinds)('%s', async (_, name, from, expected) => {
+    const world = await builds();
+    const found = await world.json<{ from: string; ref: string; digest: string }>('digest', name);
+    expect([found.from, found.ref]).toEqual([from, name.replace('./', '')]);
+    if (expected !== undefined) expect(found.digest).toBe(expected);
+    const { digest } = found;
+    expect(sha256(Buffer.from((await world.run(['inspect', '--raw', name])).stdout))).toBe(digest);
+    expect(await world.must('resolve', name)).toBe(digest);
+    expect(await world.json('exists', name)).toEqual({ exists: true, from });
+    expect(await world.json('validate', name)).toMatchObject({ from, valid: true });
+    expect(await world.json('show', name)).toMatchObject({ from, digest });
+    expect(await world.json('inspect', '-v', name)).toMatchObject({ Descriptor: { digest } });
+    expect((await world.run(['exists', name.replace(/(:v1|:team.*|@.*)?$/, ':none')])).code).toBe(4);
+  });
+
+  test('a list in a layout, and an image of it', async () => {
+    const world = await World.make();
+    const dir = join(world.folder, 'list');
+    const layout = await openLayout(dir, { create: true });
+    for (const image of [amd64, arm64]) await putMade(layout, image);
+    const index = makeIndex([
+      entryOf(amd64, { os: 'linux', architecture: 'amd64' }),
+      entryOf(arm64, { os: 'linux', architecture: 'arm64', variant: 'v8' }),
+    ]);
+    await putDocument(layout, index, 'v1');
+    expect(await world.must('digest', 'oci:list')).toBe(index.digest);
+    expect(await world.must('resolve', 'oci:list', '--platform', 'linux/arm64')).toBe(arm64.digest);
+    expect((await world.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
+      arm64.bytes.toString(),
+    );
+    await world.must('create', 'x.io/a:v1', 'oci:list');
+    expect(await world.must('digest')).toBe(index.digest);
+  });
+
+  test('but of several the one that is named', async () => {
+    const world = await World.make();
+    const dir = join(world.folder, 'two');
+    await putInLayout(dir, amd64, 'v1');
+    await putInLayout(dir, arm64, 'v2');
+    const { code, stderr } = await world.run(['create', 'x.io/a:v1', 'oci:two']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/oci:two holds 2 images: say which one is meant\n +oci:two:v1\n +oci:two:v2/);
+    await world.must('create', 'x.io/a:v1', 'oci:two:v1', 'oci:two:v2');
+  });
+
+  test('as the subject of a list', async () => {
+    const world = await builds();
+    await world.must('create', 'x.io/a:v1', 'oci:out/amd64');
+    await world.must('annotate', '--subject', 'oci-archive:out/arm64.tar');
+    expect(JSON.parse(await world.must('inspect'))).toMatchObject({ subject: { digest: arm64.digest } });
+  });
+});
+
+describe('push writes', () => {
+  async function drafted(): Promise<World> {
+    const world = await builds();
+    await world.must('create', `${registry.host}/team/written:v1`, ...sources.slice(0, 2));
+    return world;
+  }
+
+  async function expectIn(
+    home: { fetchManifest(name: string): Promise<{ bytes: Uint8Array }> },
+    digest: string,
+    image: Image,
+  ): Promise<void> {
+    expect(sha256((await home.fetchManifest(digest)).bytes)).toBe(digest);
+    expect(sha256((await home.fetchManifest(image.digest)).bytes)).toBe(image.digest);
+  }
+
+  test('a layout, with the children and their blobs', async () => {
+    const world = await drafted();
+    const digest = await world.must('push', '--to', 'oci:made:v1', '--to', 'oci:made:v2');
+    const layout = await openLayout(join(world.folder, 'made'));
+    expect((await layout.resolve('v1')).digest).toBe(digest);
+    expect((await layout.resolve('v2')).digest).toBe(digest);
+    await expectIn(layout, digest, arm64);
+    for (const blob of [...amd64.blobs, ...arm64.blobs]) {
+      expect(await layout.blobSize(sha256(blob) as never)).toBe(blob.length);
+    }
+    const again = await world.run(['push', '--to', 'oci:made:v1']);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/^unchanged oci:made:v1 has /m)]);
+  });
+
+  test('an OCI archive, with the same bytes every time', async () => {
+    const world = await drafted();
+    const digest = await world.must('push', '--to', 'oci-archive:one.tar:v1');
+    await world.must('push', '--to', 'oci-archive:two.tar:v1');
+    const [one, two] = await Promise.all(['one.tar', 'two.tar'].map((name) => readFile(join(world.folder, name))));
+    expect(one!.equals(two!)).toBe(true);
+    const archive = await OciArchive.open(join(world.folder, 'one.tar'));
+    await expectIn(archive, digest, arm64);
+    await archive.close();
+    const before = await stat(join(world.folder, 'one.tar'));
+    expect((await world.run(['push', '--to', 'oci-archive:one.tar:v1'])).stderr).toMatch(/^unchanged /m);
+    expect((await stat(join(world.folder, 'one.tar'))).ino).toBe(before.ino);
+    expect((await readdir(world.folder)).filter((name) => name.startsWith('.') && name !== '.local')).toEqual([]);
+  });
+
+  test('an archive that docker load takes, where the list has one image', async () => {
+    const world = await builds();
+    await world.must('create', `${registry.host}/team/written:v2`, 'oci-archive:out/arm64.tar');
+    await world.must('push', '--to', 'oci-archive:one.tar:v2');
+    const tar = await TarFile.open(join(world.folder, 'one.tar'));
+    const list = JSON.parse(Buffer.from((await tar.bytes('manifest.json', 10_000))!).toString()) as object[];
+    expect(list).toMatchObject([{ RepoTags: [`${registry.host}/team/written:v2`] }]);
+    await tar.close();
+  });
+
+  test('from one layout into another, and into itself', async () => {
+    const world = await builds();
+    await world.must('create', 'x.io/a:v1', 'oci:out/amd64');
+    const digest = await world.must('push', '--to', 'oci:out/amd64:list');
+    expect(await world.must('digest', 'oci:out/amd64:list')).toBe(digest);
+    expect(await world.must('digest', 'oci:out/amd64:v1')).toBe(amd64.digest);
+  });
+
+  test('from one archive into itself', async () => {
+    const world = await builds();
+    await world.must('create', 'x.io/a:v1', 'oci-archive:out/arm64.tar:v1');
+    const digest = await world.must('push', '--to', 'oci-archive:out/arm64.tar:list');
+    expect(await world.must('digest', 'oci-archive:out/arm64.tar:list')).toBe(digest);
+    expect(await world.must('digest', 'oci-archive:out/arm64.tar:v1')).toBe(arm64.digest);
+    expect(await world.must('inspect', `oci-archive:out/arm64.tar@${arm64.digest}`)).toBe(arm64.bytes.toString());
+  });
+
+  test('nothing, where it is only planned', async () => {
+    const world = await drafted();
+    const before = await readdir(world.folder);
+    const { code, stderr } = await world.run([
+      'push',
+      '--dry-run',
+      '--to',
+      'oci:new:v1',
+      '--to',
+      'oci-archive:new.tar:v1',
+    ]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/plan for oci:new:v1[^]*plan for oci-archive:new.tar:v1/),
+    ]);
+    expect(await readdir(world.folder)).toEqual(before);
+  });
+
+  test('a docker archive never', async () => {
+    const world = await drafted();
+    const { code, stderr } = await world.run(['push', '--to', 'docker-archive:new.tar:v1']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/can be read, but not written[^]*oci-archive:FILE/)]);
+  });
+
+  test('what lies in a registry into an archive, whole', async () => {
+    const world = await World.make();
+    await pushImage(registry.url, 'team/remote', 'amd64', amd64);
+    await pushImage(registry.url, 'team/remote', 'arm64', arm64);
+    const [one, two] = ['amd64', 'arm64'].map((tag) => `${registry.host}/team/remote:${tag}`);
+    await world.must('create', `${registry.host}/team/remote:v1`, one!, two!);
+    const digest = await world.must('push', '--to', 'oci-archive:remote.tar:v1');
+    const archive = await OciArchive.open(join(world.folder, 'remote.tar'));
+    await expectIn(archive, digest, arm64);
+    await archive.close();
+  });
+});

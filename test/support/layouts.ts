@@ -1,0 +1,33 @@
+import { writeArchive } from '../../src/content/archive/write-archive.ts';
+import { openLayout } from '../../src/content/layout/open.ts';
+import type { ContentTarget } from '../../src/oci/content.ts';
+import { parseDigest } from '../../src/oci/digest.ts';
+import { sha256, type Image, type Served } from './images.ts';
+
+/** Puts images of `makeImage` into layouts and archives. */
+
+export async function putMade(home: ContentTarget, image: Image, name?: string): Promise<void> {
+  for (const blob of image.blobs) {
+    const digest = parseDigest(sha256(blob));
+    await home.putBlob({ mediaType: 'application/octet-stream', digest, size: blob.length }, () => once(blob));
+  }
+  await putDocument(home, image, name);
+}
+
+export async function putDocument(home: ContentTarget, served: Served, name?: string): Promise<void> {
+  const { mediaType, bytes } = served;
+  const digest = parseDigest(served.digest);
+  await home.putManifest({ descriptor: { mediaType, digest, size: bytes.length }, bytes }, name ?? digest);
+}
+
+export async function putInLayout(dir: string, image: Image, name?: string): Promise<void> {
+  await putMade(await openLayout(dir, { create: true }), image, name);
+}
+
+export async function putInArchive(path: string, image: Image, name?: string): Promise<void> {
+  await writeArchive(path, {}, (target) => putMade(target, image, name));
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}

@@ -15,6 +15,7 @@ export default {
     ],
   },
   testEnvironment: 'node',
+  setupFiles: ['<rootDir>/test/support/seed.ts'],
   testTimeout: 60_000,
   maxWorkers: 2,
   coverageProvider: 'v8',

@@ -1,5 +1,5 @@
 import type { Annotations, Descriptor } from './descriptor.ts';
-import type { Json, JsonObject } from './json.ts';
+import { isJsonObject, type Json, type JsonObject } from './json.ts';
 import { isIndexType, isManifestType, isSchema1Type, MediaType } from './media-type.ts';
 import type { Platform } from './platform.ts';
 
@@ -106,9 +106,9 @@ function checkMembers(document: JsonObject, mediaType: string): Kind {
 /** The type of a document that states none, from its members. */
 function guess(document: JsonObject): string | undefined {
   if (Array.isArray(document['manifests'])) return MediaType.ociIndex;
-  const config = document['config'] as { mediaType?: Json } | undefined;
-  if (config === undefined || !Array.isArray(document['layers'])) return undefined;
-  return config.mediaType === MediaType.dockerConfig ? MediaType.dockerManifest : MediaType.ociManifest;
+  const { config, layers } = document;
+  if (!isJsonObject(config) || !Array.isArray(layers)) return undefined;
+  return config['mediaType'] === MediaType.dockerConfig ? MediaType.dockerManifest : MediaType.ociManifest;
 }
 
 function textOf(value: Json): string {

@@ -54,8 +54,9 @@ test('any document keeps its other members, whatever they hold', () => {
   const paths = fc.tuple(fc.string(), fc.string());
   const indents = fc.constantFrom(undefined, 1, 2, 4, '\t');
   fc.assert(
-    fc.property(documents, paths, indents, fc.string(), (document, [outer, inner], indent, value) => {
-      const text = JSON.stringify(document, undefined, indent);
+    fc.property(documents, paths, indents, fc.string(), (drawn, [outer, inner], indent, value) => {
+      const text = JSON.stringify(drawn, undefined, indent);
+      const document = JSON.parse(text) as Record<string, unknown>;
       const edited = withJsonMember(text, [outer, inner], { auth: value } satisfies JsonValue);
       const known = Object.hasOwn(document, outer) ? document[outer] : undefined;
       const object = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};

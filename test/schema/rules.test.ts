@@ -341,6 +341,7 @@ describe('other documents', () => {
     ],
     ['something else', { a: 1 }, { mediaType: 'a/b' }, ['warning E-TYPE /mediaType']],
     ['something else, unannounced', { a: 1 }, {}, ['error E-TYPE ']],
+    ['a manifest without a type whose config is nothing', { config: null, layers: [] }, {}, ['error E-TYPE ']],
   ])('%s', (_name, document, options, wanted) => {
     expect(check(document, options).map(brief)).toEqual(wanted);
   });

@@ -51,6 +51,11 @@ export const listCommands: readonly CommandSpec[] = [
         type: 'boolean',
         describe: 'Bring an existing draft up to date: the named sources, or all',
       },
+      {
+        name: 'replace',
+        type: 'boolean',
+        describe: 'Make an existing draft exactly these images; what was set on them by hand stays',
+      },
       format,
       platforms,
       {

@@ -49,6 +49,18 @@ export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boo
   );
 }
 
+/** A platform that was asked for and is not there; where it is only the version that is not, with the versions that are. */
+export function missedPlatform(wanted: Platform, there: readonly Platform[]): string {
+  const text = formatPlatform(wanted, { all: true });
+  const { os, architecture, variant } = wanted;
+  const others = there.filter((one) =>
+    isOfPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
+  );
+  if (wanted['os.version'] === undefined || others.length === 0) return text;
+  const versions = others.map((one) => one['os.version'] ?? 'one without a version');
+  return `${text} (there is ${versions.join(', ')})`;
+}
+
 function isOfVersion(has: string, wanted: string): boolean {
   return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
 }

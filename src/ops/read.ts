@@ -2,6 +2,7 @@ import { MlistError } from '../errors.ts';
 import type { BlobCache } from '../content/cache.ts';
 import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
+import { formatProblems, otherFormatHint } from '../draft/rules.ts';
 import { entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Content } from '../oci/content.ts';
@@ -11,6 +12,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, withDefaultTag } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
+import { refusal } from '../schema/problems.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
@@ -74,8 +76,24 @@ export async function draftName(name: string | undefined, workspace: Workspace):
   return formatReference(withDefaultTag(location.reference));
 }
 
-/** The exact bytes of what was found, with its type, digest and size. */
+/**
+ * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
+ */
 export function contentOf(found: Found): Content {
+  if (found.from !== 'draft') return found.content;
+  const problems = formatProblems(found.draft);
+  if (problems.length === 0) return encodedContentOf(found);
+  const { message, facts } = refusal(`the draft ${found.reference}`, problems);
+  throw new MlistError('ERR_MLIST_LIST_INVALID', message, {
+    ...facts,
+    reference: found.reference,
+    hint: otherFormatHint(found.draft),
+  });
+}
+
+/** The same, whatever is left out of a draft by its format: to be looked at. */
+export function encodedContentOf(found: Found): Content {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };

@@ -328,7 +328,20 @@ describe('the list itself', () => {
     await annotate('--index-annotation', 'x=y');
     expect(await world.run(['push'])).toMatchObject({
       code: 3,
-      stderr: expect.stringMatching(/annotations: only an OCI index can hold it/) as unknown,
+      stderr: expect.stringMatching(/annotations: only an OCI index can hold it[^]*hint: .*--format oci/) as unknown,
+    });
+    for (const command of ['inspect', 'digest', 'diff']) {
+      expect(await world.run([command])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /only an OCI index can hold it[^]*hint: .*--format oci.*mlist create --amend/,
+        ) as unknown,
+      });
+    }
+    expect(await world.run(['show'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('only an OCI index can hold it') as unknown,
     });
     expect((await world.run(['push', '--format', 'oci'])).code).toBe(0);
   });

@@ -3,7 +3,7 @@ import type { BlobCache } from '../content/cache.ts';
 import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { formatProblems, otherFormatHint } from '../draft/rules.ts';
-import { entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
+import { entriesNamed, isOfPlatform, isPrefixOf, missedPlatform, noEntry, tooShort } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Content } from '../oci/content.ts';
 import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
@@ -119,9 +119,12 @@ export function childrenOf(found: Found, { manifest, platform }: ChildChoice): r
       ? all
       : all.filter(({ descriptor }) => !isAttestation(descriptor) && isOfPlatform(descriptor.platform, platform));
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
-  const wanted = [manifest, platform && `for ${formatPlatform(platform, { all: true })}`].filter(Boolean).join(' ');
-  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}`, {
+  const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
+  const wanted = [manifest, platform && `for ${missedPlatform(platform, platforms)}`].filter(Boolean).join(' ');
+  const there = platforms.map((one) => formatPlatform(one, { all: true })).join(', ');
+  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}${tooShort(wanted)}`, {
     reference: found.reference,
+    hint: there === '' ? undefined : `There are: ${there}.`,
   });
 }
 
@@ -142,9 +145,8 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
   }
   const { manifests } = readIndex(content.bytes, content.descriptor.mediaType, reference);
   const digest = manifest?.slice(manifest.lastIndexOf('@') + 1) ?? '';
-  const prefix = digest.includes(':') ? digest : `sha256:${digest}`;
   return manifests
-    .filter((descriptor) => manifest === undefined || (digest.length >= 8 && descriptor.digest.startsWith(prefix)))
+    .filter((descriptor) => manifest === undefined || isPrefixOf(digest, descriptor.digest))
     .map((descriptor) => ({ source: reference, descriptor }));
 }
 

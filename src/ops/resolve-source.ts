@@ -1,5 +1,5 @@
 import { MlistError } from '../errors.ts';
-import { describeEntry, isOfPlatform } from '../draft/select.ts';
+import { describeEntry, isOfPlatform, missedPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
@@ -201,7 +201,8 @@ export function requirePlatforms(wanted: readonly Platform[], there: readonly Pl
   if (missing.length === 0) return;
   const names = (platforms: readonly Platform[]) =>
     [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
-  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${names(missing)}`, {
+  const missed = missing.map((one) => missedPlatform(one, there)).join(', ');
+  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${missed}`, {
     hint: there.length === 0 ? undefined : `There are: ${names(there)}.`,
   });
 }

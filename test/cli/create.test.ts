@@ -183,6 +183,17 @@ describe('create', () => {
     expect(await world.run(['create', at(`l@${images.arm.digest}`), at('team/app:arm')])).toMatchObject({ code: 2 });
   });
 
+  test.each(['oci:out', 'oci:out:v1', 'oci-archive:out.tar', 'docker-archive:out.tar'])(
+    '%s is a place, and names no list',
+    async (name) => {
+      const world = await World.make();
+      expect(await world.run(['create', name, at('team/app:arm')])).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/named by a registry reference[^]*mlist push --to/) as unknown,
+      });
+    },
+  );
+
   test('--list and MLIST_LIST name the list, and all arguments are images', async () => {
     const world = await World.make();
     await world.must('create', '-l', at('l:1'), at('team/app:amd64'));

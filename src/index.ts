@@ -109,7 +109,7 @@ export type { Deleted, RegistryTagOptions } from './ops/registry-tags.ts';
 export { remove } from './ops/remove.ts';
 export type { Removed, RemoveOptions } from './ops/remove.ts';
 export { resolve } from './ops/resolve.ts';
-export type { ResolvedManifest } from './ops/resolve.ts';
+export type { ResolvedManifest, ResolveOptions } from './ops/resolve.ts';
 export { resolveSource } from './ops/resolve-source.ts';
 export type { ManifestArgument } from './ops/resolve-source.ts';
 export { show } from './ops/show.ts';

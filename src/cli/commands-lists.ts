@@ -255,7 +255,9 @@ export const listCommands: readonly CommandSpec[] = [
     positionals: { min: 0, max: 1 },
     summary: 'Print the digest of the image that a client of a platform picks',
     uses: ['draft', 'registry'],
-    options: [{ ...platform, describe: 'The platform of the client' }],
+    options: [
+      { ...platform, describe: 'The platform of the client (default: linux, and the architecture of this machine)' },
+    ],
     examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'What an arm64 machine pulls']],
     load: () => import('./commands/resolve.ts'),
   },

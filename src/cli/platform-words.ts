@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { MlistError, parsePlatform, resolveArchitecture, resolveOs, resolveVariant, type Platform } from '../index.ts';
 
 /** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
@@ -21,6 +22,12 @@ export function readPlatform(text: string): Platform {
       hint: 'Write it as OS/ARCH, such as linux/amd64.',
     },
   );
+}
+
+/** What containers on this machine run as, whatever system is around them. */
+export function ownPlatform(): Platform {
+  const isLittle = process.arch === 'ppc64' && endianness() === 'LE';
+  return readPlatform(`linux/${process.arch}${isLittle ? 'le' : ''}`);
 }
 
 /**

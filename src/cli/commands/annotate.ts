@@ -12,7 +12,9 @@ import {
 import type { Context } from '../context.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
+import type { Span } from '../output.ts';
 import { canonicalPlatform, clearable, readPlatform } from '../platform-words.ts';
+import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
@@ -20,24 +22,31 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (more.length > 0) throw tooMany(invocation);
   const selected = invocation.text('platform');
   const { output, workspace, signal, onEvent } = context;
-  const annotated = await annotate(optionalList(list), {
-    ...changes(invocation, context),
-    workspace,
-    manifest,
-    platform: selected === undefined ? undefined : readPlatform(selected),
-    strict: invocation.flag('strict'),
-    homes: context.homes,
-    choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
-    signal,
-    onEvent,
-  }).catch((thrown: unknown) => {
+  const annotated = await withListHint(invocation, context, async () =>
+    annotate(optionalList(list), {
+      ...changes(invocation, context),
+      workspace,
+      manifest,
+      platform: selected === undefined ? undefined : readPlatform(selected),
+      strict: invocation.flag('strict'),
+      homes: context.homes,
+      choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
+      signal,
+      onEvent,
+    }),
+  ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);
   });
   const { entry, changed } = annotated;
   if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
-  else if (entry !== undefined)
-    output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(shownEntry(entry, context)));
+  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
+  if (entry !== undefined) output.note(done, describeEntry(shownEntry(entry, context)));
+  if (isOfList(invocation)) output.note(done, `the list ${annotated.list}`);
   return 0;
+}
+
+function isOfList(invocation: Invocation): boolean {
+  return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
 }
 
 function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {

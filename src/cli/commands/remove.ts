@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
+import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const platform = invocation.text('platform');
@@ -15,12 +16,14 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     });
   }
   const manifests = rest.map((text) => typedName(text, context));
-  const { draft, removed } = await remove(optionalList(list), manifests, {
-    workspace: context.workspace,
-    platform: platform === undefined ? undefined : readPlatform(platform),
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
+  const { draft, removed } = await withListHint(invocation, context, async () =>
+    remove(optionalList(list), manifests, {
+      workspace: context.workspace,
+      platform: platform === undefined ? undefined : readPlatform(platform),
+      signal: context.signal,
+      onEvent: context.onEvent,
+    }),
+  );
   if (context.output.json) context.output.document({ ...draftDocument(draft), removed: removed.map(entryDocument) });
   return 0;
 }

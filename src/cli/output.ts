@@ -78,6 +78,12 @@ export class Output {
     return this.#streams.stdout.columns ?? 80;
   }
 
+  /** Columns of the terminal that the result is shown on; undefined where it goes elsewhere, and lines may be of any length. */
+  get terminalWidth(): number | undefined {
+    const { isTTY, columns } = this.#streams.stdout;
+    return isTTY === true ? columns : undefined;
+  }
+
   /** A line of the result. */
   line(...spans: readonly Span[]): void {
     this.#streams.stdout.write(`${paint(this.#paint.stdout, spans)}\n`);

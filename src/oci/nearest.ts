@@ -4,7 +4,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     .map((candidate) => ({ candidate, distance: distance(word, candidate) }))
     .sort((left, right) => left.distance - right.distance);
   const [best] = ranked;
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= Math.max(1, Math.round(word.length / 3)) ? best.candidate : undefined;
 }
 
 /** Optimal string alignment: the fewest letters to insert, drop or change, and neighbours to swap. */

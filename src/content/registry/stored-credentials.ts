@@ -39,7 +39,10 @@ export interface Found {
  */
 export function storedCredentials(options: StoredCredentialsOptions): CredentialsSource {
   const stored = new StoredCredentials(options);
-  return async (registry, repository = '') => (await stored.find(registry, repository))?.credentials;
+  return async (registry, repository = '') => {
+    const found = await stored.find(registry, repository);
+    return found && { ...found.credentials, place: found.place };
+  };
 }
 
 /** Docker's own file. */

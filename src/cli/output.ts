@@ -1,12 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import {
-  asMlistError,
-  SeveralErrors,
-  writeJson,
-  type MlistError,
-  type OperationEvent,
-  type RequestEvent,
-} from '../index.ts';
+import { asMlistError, SeveralErrors, writeJson, type MlistError, type RequestEvent } from '../index.ts';
 import { plain, plainJson, plainLine } from './plain.ts';
 
 /** The only writer of the command line: stdout carries the result, stderr the rest. */
@@ -111,10 +104,10 @@ export class Output {
     this.note(['warning: ', 'yellow'], message);
   }
 
-  /** An event for programs; people get it as a note by who renders it. */
-  event(event: OperationEvent): void {
+  /** An event for programs, as a document; people get it as a note by who renders it. */
+  event(document: object): void {
     if (this.#options.quiet || !this.#eventsAsJson) return;
-    this.#line(event);
+    this.#line(document);
   }
 
   request(event: RequestEvent): void {
@@ -176,7 +169,7 @@ export function errorDocument(error: MlistError): object {
     exitCode: error.exitCode,
     message: error.message,
     hint,
-    reference,
+    ref: reference,
     path,
     status,
     diagnostics,

@@ -1,6 +1,7 @@
 import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
 import { shownEntry, shownName } from './arguments.ts';
 import type { Context } from './context.ts';
+import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 
 /** Tells what operations report: to programs as JSON lines, to people in words. */
@@ -9,7 +10,7 @@ export function eventTeller(
   folders: Pick<Context, 'cwd' | 'workspace'>,
 ): (event: OperationEvent) => void {
   return (event) => {
-    output.event(event);
+    output.event(eventDocument(event));
     switch (event.type) {
       case 'warning':
         output.warn(

@@ -1,7 +1,7 @@
 import { platformOf } from '../draft/draft.ts';
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType, MediaType } from '../oci/media-type.ts';
-import { formatPlatform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { readIndex } from '../schema/document.ts';
 import { contentOf, find, type Found, type ReadOptions } from './read.ts';
 
@@ -20,8 +20,8 @@ export interface ListView {
 }
 
 export interface EntryView {
-  /** os/architecture[/variant] with version and features; undefined where the entry states none. */
-  readonly platform?: string;
+  /** The platform in effect; undefined where the entry states none. */
+  readonly platform?: Platform;
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
@@ -56,7 +56,7 @@ function viewOf(entry: Descriptor, found: Found, at: number): EntryView {
   const set = Object.keys(drafted?.set ?? {});
   const effective = drafted === undefined ? platform : platformOf(drafted);
   return {
-    ...(effective === undefined ? {} : { platform: formatPlatform(effective, { all: true }) }),
+    ...(effective === undefined ? {} : { platform: effective }),
     mediaType,
     digest,
     size,

@@ -95,6 +95,44 @@ test('what --json prints fits its schema, for every command', async () => {
   expect(commands.map(({ name }) => name).filter((name) => !told.has(name) && !silent.includes(name))).toEqual([]);
 });
 
+test('every line on stderr is an event that fits its schema, for every command', async () => {
+  const world = await World.make({ stdin: 'password' });
+  const told = new Set<string>();
+  const run = async (...args: readonly string[]): Promise<void> => {
+    for (const line of (await world.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
+      expectFits('event', line);
+      told.add((JSON.parse(line) as { type: string }).type);
+    }
+  };
+  for (const [, ...args] of everyCommand()) await run(...args);
+  await run('create', at('team/app:x'), at('team/app:amd64'));
+  await run('annotate', '--arch', 'x86_64');
+  await run('annotate', '--arch', 'amd46');
+  await run('copy', at('team/app:built'), 'oci:other:v1', '--platform', 'linux/riscv64', '--attestations', 'drop');
+  await run('push', '--to', at('team/elsewhere:x'), '--to', 'oci:third:x', '--allow-duplicates');
+  await run('digest', at('team/none:x'));
+  const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
+  expect([...told].sort()).toEqual([...Object.keys($defs), 'error'].sort());
+});
+
+test('what a result or an event is about is under "ref"', () => {
+  const names = new Set(['reference', 'subject', 'current']);
+  const members = (value: unknown): readonly string[] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([name, member]) => [
+          ...(name === 'properties' ? Object.keys(member as object) : []),
+          ...members(member),
+        ]);
+  const outputs = readSchemas('output').filter(
+    (schema) =>
+      !['output/show.schema.json', 'output/ls.schema.json', 'output/copy.schema.json'].includes(
+        (schema as { $id: string }).$id,
+      ),
+  );
+  expect(outputs.flatMap(members).filter((name) => names.has(name))).toEqual([]);
+});
+
 test('stdout carries the result only', async () => {
   const world = await World.make();
   const list = at('team/app:list2');
@@ -142,7 +180,7 @@ describe('errors', () => {
       stderr: expect.stringMatching(message) as unknown,
     });
     const told = (await world.run([...args, '--json'])).stderr.trim().split('\n');
-    for (const line of told) expectFits('error', line);
+    for (const line of told) expectFits('event', line);
   });
 
   test('a registry that is not there', async () => {

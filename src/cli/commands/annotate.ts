@@ -34,7 +34,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     throw withCommands(thrown, list, invocation);
   });
   const { entry, changed } = annotated;
-  if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
+  if (output.json) output.document({ ref: annotated.list, changed, entry: entry && entryDocument(entry) });
   else if (entry !== undefined)
     output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(shownEntry(entry, context)));
   return 0;

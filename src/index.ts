@@ -16,7 +16,15 @@ export { formatPlatform, normalizePlatform, parsePlatform, samePlatform } from '
 export type { FormatPlatformOptions, ParsePlatformOptions, Platform } from './oci/platform.ts';
 export { rankEntries, selectPlatform } from './oci/platform-select.ts';
 export type { Selectable } from './oci/platform-select.ts';
-export { isKnownPort, resolveArchitecture, resolveOs, resolveVariant } from './oci/platform-names.ts';
+export {
+  isKnownArchitecture,
+  isKnownPort,
+  resolveArchitecture,
+  resolveOs,
+  resolveVariant,
+  suggestPlatform,
+} from './oci/platform-names.ts';
+export { nearest } from './oci/nearest.ts';
 export { MediaType } from './oci/media-type.ts';
 export type { Annotations, Descriptor } from './oci/descriptor.ts';
 export type { ImageConfig, ImageIndex, ImageManifest, Index, Manifest, ManifestList } from './oci/manifest.ts';

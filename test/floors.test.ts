@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
 
-/** The house of docs/design.md: imports go down only, and each outside package has one importer. */
+/** The house of docs/architecture.md: imports go down only, and each outside package has one importer. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
 

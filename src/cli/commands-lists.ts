@@ -10,7 +10,12 @@ const platform: OptionSpec = {
   value: 'P',
   describe: 'Choose by platform, such as linux/arm64; never sets it',
 };
-const platforms: OptionSpec = { ...platform, repeat: true, describe: 'Take only the images of this platform' };
+const platforms: OptionSpec = {
+  ...platform,
+  repeat: true,
+  value: 'P,P',
+  describe: 'Take only the images of these platforms',
+};
 const indexAnnotation: OptionSpec = {
   name: 'index-annotation',
   type: 'string',
@@ -105,10 +110,10 @@ export const listCommands: readonly CommandSpec[] = [
     positionals: { min: 0, max: many },
     summary: 'Take images out of a draft, and their attestations with them',
     uses: ['draft'],
-    options: [{ ...platform, describe: 'Take out the images of this platform' }],
+    options: [{ ...platform, repeat: true, value: 'P,P', describe: 'Take out the images of these platforms' }],
     examples: [
       ['mlist remove sha256:0123abcd', 'The beginning of a digest is enough'],
-      ['mlist remove team/app:1.0 --platform linux/arm/v6', 'By platform'],
+      ['mlist remove team/app:1.0 --platform linux/arm/v6,linux/386', 'By platform'],
     ],
     load: () => import('./commands/remove.ts'),
   },

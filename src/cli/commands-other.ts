@@ -24,9 +24,18 @@ export const otherCommands: readonly CommandSpec[] = [
       { name: 'read-only', type: 'boolean', describe: 'Refuse to write' },
       { name: 'tls-cert', type: 'string', value: 'FILE', describe: 'Certificate (PEM): speak https' },
       { name: 'tls-key', type: 'string', value: 'FILE', describe: 'Key of the certificate (PEM)' },
-      { name: 'htpasswd', type: 'string', value: 'FILE', describe: 'Users and passwords' },
+      {
+        name: 'htpasswd',
+        type: 'string',
+        value: 'FILE',
+        describe:
+          'Users and passwords, user:hash, hashed as {SHA}, {SHA256}, $apr1$, $5$ or $6$ (not bcrypt); see example',
+      },
     ],
-    examples: [['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'A registry for a test']],
+    examples: [
+      ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'A registry for a test'],
+      ['echo "me:$(openssl passwd -6)" > users && mlist serve --htpasswd users', 'With a login; asks for the password'],
+    ],
     load: () => import('./commands/serve.ts'),
   },
   {
@@ -41,6 +50,7 @@ export const otherCommands: readonly CommandSpec[] = [
   },
   {
     name: 'docker-cli-plugin-metadata',
+    hidden: true,
     usage: '',
     positionals: { min: 0, max: 0 },
     summary: 'Tell the docker command what this is, when it is installed as docker-mlist',

@@ -13,8 +13,8 @@ export const placeCommands: readonly CommandSpec[] = [
         name: 'platform',
         type: 'string',
         repeat: true,
-        value: 'P',
-        describe: 'Take only the images of this platform: a new list, with a new digest',
+        value: 'P,P',
+        describe: 'Take only the images of these platforms: a new list, with a new digest',
       },
       {
         name: 'attestations',

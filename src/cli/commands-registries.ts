@@ -16,7 +16,7 @@ export const registryCommands: readonly CommandSpec[] = [
     name: 'delete',
     usage: 'REF',
     positionals: { min: 1, max: 1 },
-    summary: 'Delete a tag from a registry, or by its digest a manifest with all its tags',
+    summary: 'Delete a tag from a registry, or by its digest a manifest with all its tags; drafts are removed by rm',
     uses: ['registry'],
     options: [],
     examples: [

@@ -15,5 +15,5 @@ export function changeDocument(change: EntryEvent): object {
 }
 
 export function draftDocument(draft: Draft): object {
-  return { list: draft.list, format: draft.format, entries: draft.entries.map(entryDocument) };
+  return { ref: draft.list, format: draft.format, entries: draft.entries.map(entryDocument) };
 }

@@ -12,7 +12,8 @@ export async function helpText(
   width: number,
 ): Promise<string> {
   const base = quiet(yargs([])).wrap(Math.min(Math.max(width, 60), 120));
-  return (command === undefined ? overview(base, commands) : details(base, command)).getHelp();
+  if (command === undefined) return overview(base, commands).getHelp();
+  return `${(await details(base, command).getHelp()).trimEnd()}\n${examples(command)}`;
 }
 
 function quiet(instance: Yargs): Yargs {
@@ -21,28 +22,32 @@ function quiet(instance: Yargs): Yargs {
 
 function overview(instance: Yargs, commands: readonly CommandSpec[]): Yargs {
   instance.usage('Usage: mlist COMMAND\n\nDraft, annotate, validate and push multi-platform image lists.');
-  for (const { name, usage, summary } of commands) instance.command(`${name} ${positionalsFor(usage)}`.trim(), summary);
-  return withOptions(instance, everywhere).epilogue('"mlist COMMAND --help" tells more of a command.');
+  for (const { name, summary, hidden } of commands) if (hidden !== true) instance.command(name, summary);
+  return withOptions(instance, everywhere, GLOBAL).epilogue('"mlist COMMAND --help" tells more of a command.');
 }
+
+const GLOBAL = 'Global options:';
 
 function details(instance: Yargs, command: CommandSpec): Yargs {
-  instance.usage(`Usage: mlist ${command.name} ${command.usage}\n\n${command.summary}`);
-  for (const [line, what] of command.examples) instance.example(line, what);
-  return withOptions(instance, optionsOf(command));
+  instance.usage(`Usage: mlist ${command.name} ${command.usage}\n\n${command.summary}.`);
+  const isGlobal = (option: OptionSpec) => everywhere.includes(option);
+  const own = optionsOf(command).filter((option) => !isGlobal(option));
+  return withOptions(withOptions(instance, own, 'Options:'), everywhere, GLOBAL);
 }
 
-/** yargs reads positionals in its own notation; in an overview it is enough to show them. */
-function positionalsFor(usage: string): string {
-  return usage === '' ? '' : '[arguments...]';
+/** Lines of their own, never broken: they are there to be copied. */
+function examples({ examples: all }: CommandSpec): string {
+  if (all.length === 0) return '';
+  return `\nExamples:\n${all.map(([line, what]) => `  # ${what}\n  ${line}\n`).join('')}`;
 }
 
-function withOptions(instance: Yargs, options: readonly OptionSpec[]): Yargs {
-  for (const { name, alias, type, repeat, describe } of options) {
-    instance.option(name, {
-      type,
-      describe,
+/** The name of the value is part of the key, since yargs shows a key as it is and has no word for values. */
+function withOptions(instance: Yargs, options: readonly OptionSpec[], group: string): Yargs {
+  for (const { name, alias, value, repeat, describe } of options) {
+    instance.option(value === undefined ? name : `${name} ${value}`, {
+      describe: repeat === true ? `${describe} (repeatable)` : describe,
+      group,
       ...(alias === undefined ? {} : { alias }),
-      ...(repeat === true ? { array: true } : {}),
     });
   }
   return instance;

@@ -24,6 +24,8 @@ export interface CommandSpec {
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** What it works on: a command that works on a draft takes `--list`, one that talks to registries has a deadline. */
   readonly uses: readonly ('draft' | 'registry')[];
+  /** Called by a program rather than by people: left out of the overview. */
+  readonly hidden?: boolean;
   /** Loaded when the command is called, and not before. */
   readonly load: () => Promise<CommandModule>;
 }

@@ -1,9 +1,9 @@
 import { MlistError, BlobCache, locateWorkspace, version, Workspace } from '../index.ts';
 import { commands } from './commands.ts';
 import type { Ask, Context } from './context.ts';
+import { fromDocker } from './docker-plugin.ts';
 import { parseDuration } from './duration.ts';
 import type { CommandSpec, Invocation } from './language.ts';
-import { nearest } from './nearest.ts';
 import { Output, type OutputOptions, type Sink } from './output.ts';
 import { commandPosition, parseCommand } from './parse.ts';
 import { eventTeller } from './tell.ts';
@@ -24,9 +24,10 @@ export interface World {
 }
 
 /** Runs a command line. Never throws: what goes wrong is told, and is the exit code. */
-export async function main(argv: readonly string[], world: World): Promise<number> {
-  const args = withoutPluginName(argv);
-  if (args[0] === '--complete') return complete(args.slice(1), world);
+export async function main(argv: readonly string[], around: World): Promise<number> {
+  const { args, env } = fromDocker(argv, around.env);
+  const world = { ...around, env };
+  if (completing.has(args[0] ?? '')) return complete(args, world);
   const at = commandPosition(args);
   const name = args[at];
   const command = commands.find((one) => one.name === name);
@@ -44,9 +45,12 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
-async function complete(words: readonly string[], { stdout }: World): Promise<number> {
-  const { completions } = await import('./complete.ts');
-  for (const candidate of completions(commands, words)) stdout.write(`${candidate}\n`);
+/** How a shell asks for completions, and how docker does on behalf of its plugins. */
+const completing = new Set(['--complete', '__complete', '__completeNoDesc']);
+
+async function complete([kind = '', ...words]: readonly string[], world: World): Promise<number> {
+  const { completionText } = await import('./complete.ts');
+  world.stdout.write(await completionText(kind, commands, words, world));
   return 0;
 }
 
@@ -64,11 +68,6 @@ function exitCodeOf(thrown: unknown): number {
   return thrown instanceof MlistError ? thrown.exitCode : 1;
 }
 
-/** As a plugin of the docker command the first argument is the plugin's name. */
-function withoutPluginName(argv: readonly string[]): readonly string[] {
-  return argv[0] === 'mlist' ? argv.slice(1) : argv;
-}
-
 async function withoutCommand(name: string | undefined, args: readonly string[], output: Output): Promise<number> {
   if (name === 'help')
     return help(
@@ -76,17 +75,8 @@ async function withoutCommand(name: string | undefined, args: readonly string[],
       commands.find((one) => one.name === args[args.indexOf('help') + 1]),
     );
   if (name !== undefined) {
-    const like = nearest(
-      name,
-      commands.map((one) => one.name),
-    );
-    throw new MlistError(
-      'ERR_MLIST_USAGE',
-      `there is no command ${JSON.stringify(name)}${like === undefined ? '' : `: did you mean ${like}?`}`,
-      {
-        hint: 'See "mlist --help".',
-      },
-    );
+    const { unknownCommand } = await import('./unknown-command.ts');
+    throw unknownCommand(name, commands);
   }
   if (args.includes('--version')) return printVersion(output);
   if (args.includes('--help') || args.includes('-h')) return help(output, undefined);

@@ -1,12 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import {
-  asMlistError,
-  SeveralErrors,
-  writeJson,
-  type MlistError,
-  type OperationEvent,
-  type RequestEvent,
-} from '../index.ts';
+import { asMlistError, SeveralErrors, writeJson, type MlistError, type RequestEvent } from '../index.ts';
 import { plain, plainJson, plainLine } from './plain.ts';
 
 /** The only writer of the command line: stdout carries the result, stderr the rest. */
@@ -103,6 +96,12 @@ export class Output {
     return lines === 0 ? '' : `\u001b[${lines}A\u001b[0J`;
   }
 
+  /** Columns of the terminal that the result is shown on; undefined where it goes elsewhere, and lines may be of any length. */
+  get terminalWidth(): number | undefined {
+    const { isTTY, columns } = this.#streams.stdout;
+    return isTTY === true ? columns : undefined;
+  }
+
   /** A line of the result. */
   line(...spans: readonly Span[]): void {
     this.#stdout(`${paint(this.#paint.stdout, spans)}\n`);
@@ -130,10 +129,10 @@ export class Output {
     this.note(['warning: ', 'yellow'], message);
   }
 
-  /** An event for programs; people get it as a note by who renders it. */
-  event(event: OperationEvent): void {
+  /** An event for programs, as a document; people get it as a note by who renders it. */
+  event(document: object): void {
     if (this.#options.quiet || !this.#eventsAsJson) return;
-    this.#line(event);
+    this.#line(document);
   }
 
   request(event: RequestEvent): void {
@@ -204,7 +203,7 @@ export function errorDocument(error: MlistError): object {
     exitCode: error.exitCode,
     message: error.message,
     hint,
-    reference,
+    ref: reference,
     path,
     status,
     diagnostics,

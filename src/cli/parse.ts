@@ -1,7 +1,6 @@
 import parseArguments from 'yargs-parser';
-import { MlistError } from '../index.ts';
+import { MlistError, nearest } from '../index.ts';
 import { Invocation, type CommandSpec, type OptionSpec, type OptionValue } from './language.ts';
-import { nearest } from './nearest.ts';
 import { everywhere, optionsOf } from './options.ts';
 
 /**

@@ -1,5 +1,14 @@
 import { endianness } from 'node:os';
-import { MlistError, parsePlatform, resolveArchitecture, resolveOs, resolveVariant, type Platform } from '../index.ts';
+import {
+  isKnownArchitecture,
+  MlistError,
+  parsePlatform,
+  resolveArchitecture,
+  resolveOs,
+  resolveVariant,
+  suggestPlatform,
+  type Platform,
+} from '../index.ts';
 
 /** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
 
@@ -14,6 +23,7 @@ export function readPlatform(text: string): Platform {
     });
   }
   const platform = parsePlatform(canonical(text), { default: { os: 'linux', architecture: '' } });
+  if (isKnownArchitecture(resolveArchitecture(platform.os).architecture)) throw withoutOs(text, platform);
   if (platform.architecture !== '') return platform;
   throw new MlistError(
     'ERR_MLIST_PLATFORM_INVALID',
@@ -22,6 +32,15 @@ export function readPlatform(text: string): Platform {
       hint: 'Write it as OS/ARCH, such as linux/amd64.',
     },
   );
+}
+
+/** An architecture where the operating system belongs: `arm/v7`, `amd64/linux`. */
+function withoutOs(text: string, { os, architecture, variant }: Platform): MlistError {
+  const meant = suggestPlatform(os, architecture, variant);
+  const message = `invalid platform ${JSON.stringify(text)}: ${os} is an architecture and no operating system`;
+  return new MlistError('ERR_MLIST_PLATFORM_INVALID', message, {
+    hint: meant === undefined ? 'Write it as OS/ARCH[/VARIANT], such as linux/arm/v7.' : `Write it as ${meant}.`,
+  });
 }
 
 /** What containers on this machine run as, whatever system is around them. */

@@ -1,4 +1,4 @@
-import { shortDigest, type EntryView, type ListView } from '../index.ts';
+import { formatPlatform, shortDigest, type EntryView, type ListView } from '../index.ts';
 import type { Output, Span } from './output.ts';
 
 /** A list for people. */
@@ -24,7 +24,7 @@ const header = ['PLATFORM', 'DIGEST', 'SIZE', 'SET', 'ATTESTATIONS', 'SOURCE'];
 function rowOf(entry: EntryView): readonly string[] {
   const { platform, digest, size, set, attestations, source, artifactType } = entry;
   return [
-    platform ?? artifactType ?? '-',
+    platform === undefined ? (artifactType ?? '-') : formatPlatform(platform, { all: true }),
     shortDigest(digest),
     String(size),
     set?.join(',') ?? '-',

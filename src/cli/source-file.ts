@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { MlistError, parseSources, type ManifestArgument, type Reference } from '../index.ts';
+import { parseSources, type ManifestArgument, type Reference } from '../index.ts';
 import { manifestArgument } from './arguments.ts';
 import type { Context } from './context.ts';
+import { unreadable } from './unreadable.ts';
 
 /** Reads the sources in a file, or on stdin. */
 export async function readSources(
@@ -17,8 +18,4 @@ export async function readSources(
       ? await stdin()
       : await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
   return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
-}
-
-function unreadable(file: string, cause: unknown): never {
-  throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${file}`, { path: file, cause });
 }

@@ -1,6 +1,7 @@
 import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
 import { shownEntry, shownName } from './arguments.ts';
 import type { Context } from './context.ts';
+import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
@@ -11,7 +12,7 @@ export function eventTeller(
 ): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
-    if (event.type !== 'progress') output.event(event);
+    if (event.type !== 'progress') output.event(eventDocument(event));
     live?.see(event);
     switch (event.type) {
       case 'warning':

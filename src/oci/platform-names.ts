@@ -1,3 +1,5 @@
+import { nearest } from './nearest.ts';
+
 /** Operating systems and architectures that Go 1.23 knows (internal/syslist), and what people call them. */
 
 const knownOs = new Set(
@@ -45,6 +47,24 @@ const ports: Readonly<Record<string, string>> = {
 /** Whether Go has a port for this pair; others are legal in a list, but more likely a slip of the pen. */
 export function isKnownPort(os: string, architecture: string): boolean {
   return Object.hasOwn(ports, os) && (ports[os] ?? '').split(' ').includes(architecture);
+}
+
+/**
+ * The platform that was probably meant by one that is not known to exist: a slip of the pen (`linux/amd46`), parts in the
+ * wrong order, or an architecture and a variant without the operating system (`arm/v7`). Undefined where nothing is near.
+ */
+export function suggestPlatform(os: string, architecture: string, variant?: string): string | undefined {
+  if (isKnownPort(os, architecture)) return undefined;
+  const machine = resolveArchitecture(os);
+  if (isKnownArchitecture(machine.architecture)) {
+    if (/^v?\d/.test(architecture)) return `linux/${machine.architecture}/${resolveVariant(architecture)}`;
+    const swapped = resolveOs(architecture);
+    return isKnownPort(swapped, machine.architecture) ? `${swapped}/${machine.architecture}` : undefined;
+  }
+  const named = nearest(os, Object.keys(ports));
+  const like = named === undefined ? undefined : nearest(architecture, (ports[named] ?? '').split(' '));
+  if (named === undefined || like === undefined) return undefined;
+  return [named, like, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
 interface Machine {

@@ -14,7 +14,7 @@ import {
 import type { Workspace } from '../draft/workspace.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import type { Location } from '../oci/location.ts';
-import { isKnownPort } from '../oci/platform-names.ts';
+import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { chosenList } from './current.ts';
@@ -168,9 +168,10 @@ function platformText(entry: Entry): string {
 function checkPlatform(entry: Entry, { strict = false }: AnnotateOptions): void {
   const platform = platformOf(entry);
   if (!strict || platform === undefined || isAttestationEntry(entry)) return;
-  const { os, architecture } = normalizePlatform(platform);
+  const { os, architecture, variant } = normalizePlatform(platform);
   if (isKnownPort(os, architecture)) return;
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `${formatPlatform(platform)} is no platform that is known to exist`, {
-    hint: 'Leave out --strict to set it all the same.',
-  });
+  const meant = suggestPlatform(os, architecture, variant);
+  const question = meant === undefined ? '' : `: is ${meant} meant?`;
+  const message = `${formatPlatform(platform)} is no platform that is known to exist${question}`;
+  throw new MlistError('ERR_MLIST_LIST_INVALID', message, { hint: 'Leave out --strict to set it all the same.' });
 }

@@ -10,8 +10,8 @@ import type { OnEvent } from './events.ts';
 
 export interface RemoveOptions {
   readonly workspace: Workspace;
-  /** Take out the images of this platform; together with a manifest only that one's. */
-  readonly platform?: Platform | undefined;
+  /** Take out the images of these platforms; together with a manifest only that one's. Default: none. */
+  readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -32,14 +32,14 @@ export async function remove(
   manifests: readonly string[],
   options: RemoveOptions,
 ): Promise<Removed> {
-  const { workspace, platform, signal, onEvent } = options;
+  const { workspace, platforms = [], signal, onEvent } = options;
   const name = await chosenList(workspace, list);
   let removed: readonly Entry[] = [];
   const { draft } = await workspace.update(
     name,
     (before) => {
       if (before === undefined) return undefined;
-      const edited = removeEntries(before, chosenEntries(before, manifests, platform));
+      const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
       removed = before.entries.filter((entry) => !edited.entries.includes(entry));
       return edited;
     },
@@ -49,28 +49,30 @@ export async function remove(
   return { draft, list: name, removed };
 }
 
-function chosenEntries(draft: Draft, manifests: readonly string[], platform: Platform | undefined): readonly Entry[] {
-  if (manifests.length === 0) return ofPlatform(draft, draft.entries, platform, '');
+function chosenEntries(draft: Draft, manifests: readonly string[], platforms: readonly Platform[]): readonly Entry[] {
+  if (manifests.length === 0) return ofPlatforms(draft, draft.entries, platforms, '');
   return manifests.flatMap((manifest) => {
     const named = entriesNamed(draft, manifest);
     if (named.length === 0) throw noEntry(draft, manifest);
-    return platform === undefined
+    return platforms.length === 0
       ? unambiguous(draft, manifest, named)
-      : ofPlatform(draft, named, platform, `of ${manifest} `);
+      : ofPlatforms(draft, named, platforms, `of ${manifest} `);
   });
 }
 
-function ofPlatform(
+/** Each platform must be there: one that is not is a miss, whatever the others are. */
+function ofPlatforms(
   draft: Draft,
   entries: readonly Entry[],
-  platform: Platform | undefined,
+  platforms: readonly Platform[],
   of: string,
 ): readonly Entry[] {
-  if (platform === undefined) return [];
-  const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
   const there = entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-  if (found.length === 0) throw noEntry(draft, `${of}for ${missedPlatform(platform, there)}`);
-  return found;
+  return platforms.flatMap((platform) => {
+    const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
+    if (found.length === 0) throw noEntry(draft, `${of}for ${missedPlatform(platform, there)}`);
+    return found;
+  });
 }
 
 /** A source may stand for many entries, and all go; a digest's beginning must mean one manifest. */

@@ -2,7 +2,7 @@ import { platformOf } from '../draft/draft.ts';
 import { formatProblems } from '../draft/rules.ts';
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType, MediaType } from '../oci/media-type.ts';
-import { formatPlatform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { readIndex } from '../schema/document.ts';
 import { encodedContentOf, find, type Found, type ReadOptions } from './read.ts';
 import { tellWarnings } from './warn.ts';
@@ -22,8 +22,8 @@ export interface ListView {
 }
 
 export interface EntryView {
-  /** os/architecture[/variant] with version and features; undefined where the entry states none. */
-  readonly platform?: string;
+  /** The platform in effect; undefined where the entry states none. */
+  readonly platform?: Platform;
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
@@ -59,7 +59,7 @@ function viewOf(entry: Descriptor, found: Found, at: number): EntryView {
   const set = Object.keys(drafted?.set ?? {});
   const effective = drafted === undefined ? platform : platformOf(drafted);
   return {
-    ...(effective === undefined ? {} : { platform: formatPlatform(effective, { all: true }) }),
+    ...(effective === undefined ? {} : { platform: effective }),
     mediaType,
     digest,
     size,

@@ -2,7 +2,7 @@ import type { Problem } from '../errors.ts';
 import { AnnotationKey, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, MediaType } from '../oci/media-type.ts';
-import { isKnownPort } from '../oci/platform-names.ts';
+import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
 import { formatPlatform, isUnknownPlatform, normalizePlatform, platformKey, type Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { error, warning } from './problems.ts';
@@ -50,7 +50,9 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
     const normal = normalizePlatform(platform);
     if (normal.os === '' || normal.architecture === '' || isKnownPort(normal.os, normal.architecture)) continue;
     const pointer = pointerTo('manifests', at, 'platform');
-    const message = `${formatPlatform(platform)} is no platform that is known to exist`;
+    const meant = suggestPlatform(normal.os, normal.architecture, normal.variant);
+    const question = meant === undefined ? '' : `: is ${meant} meant?`;
+    const message = `${formatPlatform(platform)} is no platform that is known to exist${question}`;
     yield strict ? error('W-PLAT-UNKNOWN', pointer, message) : warning('W-PLAT-UNKNOWN', pointer, message);
   }
 }

@@ -191,7 +191,7 @@ describe('every command that reads a location reads', () => {
     const { digest } = found;
     expect(sha256(Buffer.from((await world.run(['inspect', '--raw', name])).stdout))).toBe(digest);
     expect(await world.must('resolve', name)).toBe(digest);
-    expect(await world.json('exists', name)).toEqual({ exists: true, from });
+    expect(await world.json('exists', name)).toEqual({ exists: true, from, ref: name });
     expect(await world.json('validate', name)).toMatchObject({ from, valid: true });
     expect(await world.json('show', name)).toMatchObject({ from, digest });
     expect(await world.json('inspect', '-v', name)).toMatchObject({ Descriptor: { digest } });

@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly stdin?: string | Uint8Array;
   /** Output and input are terminals. */
   readonly terminal?: boolean;
+  /** Width of the terminal. Default 100. */
+  readonly columns?: number;
   readonly answers?: readonly string[];
   readonly signal?: AbortSignal;
 }
@@ -56,10 +58,11 @@ export class World {
       cwd = this.folder,
       stdin = '',
       terminal = false,
+      columns = 100,
       answers = [],
       signal,
     } = { ...this.options, ...more };
-    const [stdout, stderr] = [new Recorder(terminal), new Recorder(terminal)];
+    const [stdout, stderr] = [new Recorder(terminal, columns), new Recorder(terminal, columns)];
     const left = [...answers];
     const code = await main(args, {
       stdout,
@@ -95,11 +98,12 @@ export class World {
 
 class Recorder {
   readonly isTTY: boolean;
-  readonly columns = 100;
+  readonly columns: number;
   readonly #chunks: Buffer[] = [];
 
-  constructor(isTTY: boolean) {
+  constructor(isTTY: boolean, columns: number) {
     this.isTTY = isTTY;
+    this.columns = columns;
   }
 
   write(chunk: string | Uint8Array): void {

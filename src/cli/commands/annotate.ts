@@ -38,7 +38,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     throw withCommands(thrown, list, invocation);
   });
   const { entry, changed } = annotated;
-  if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
+  if (output.json) output.document({ ref: annotated.list, changed, entry: entry && entryDocument(entry) });
   const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
   if (entry !== undefined) output.note(done, describeEntry(shownEntry(entry, context)));
   if (isOfList(invocation)) output.note(done, `the list ${annotated.list}`);

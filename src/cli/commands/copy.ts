@@ -44,8 +44,8 @@ function tell({ target, status, descriptor, moved }: Copied, context: Context): 
 function documentOf(copied: Copied, context: Context): object {
   const { mediaType, digest, size } = copied.descriptor;
   return {
+    ref: shownName(copied.target, context),
     source: shownName(copied.source, context),
-    target: shownName(copied.target, context),
     status: copied.status,
     mediaType,
     digest,

@@ -1,4 +1,4 @@
-import { diff, exitCodes } from '../../index.ts';
+import { diff, exitCodes, type DiffSide } from '../../index.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
@@ -10,7 +10,18 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (more.length > 0) throw tooMany(invocation);
   const compared = await diff(list, against, context);
   const { before, after, verdict, list: members, entries } = compared;
-  if (context.output.json) context.output.document({ before, after, verdict, list: members, entries });
+  if (context.output.json)
+    context.output.document({
+      before: sideDocument(before),
+      after: sideDocument(after),
+      verdict,
+      list: members,
+      entries,
+    });
   else renderDiff(compared, context.output);
   return invocation.flag('exit-code') && verdict !== 'same' ? exitCodes.ERR_MLIST_DIFFERS : 0;
+}
+
+function sideDocument({ from, reference, digest }: DiffSide): object {
+  return { from, ref: reference, digest };
 }

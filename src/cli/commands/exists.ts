@@ -1,25 +1,31 @@
-import { draftName, exitCodes, MlistError, type Found } from '../../index.ts';
-import { typedLocation } from '../arguments.ts';
+import { draftName, exitCodes, formatLocation, MlistError, type Found } from '../../index.ts';
+import { shownName, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const [name = ''] = invocation.positionals;
-  const from = await whereIs(name, context);
-  if (context.output.json) context.output.document({ exists: from !== undefined, from });
-  else if (from !== undefined) context.output.note(['from ', 'dim'], from);
-  return from === undefined ? exitCodes.ERR_MLIST_NOT_FOUND : 0;
+  const found = await whereIs(name, context);
+  const { output } = context;
+  if (output.json) output.document({ exists: found !== undefined, ...found });
+  else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);
+  return found === undefined ? exitCodes.ERR_MLIST_NOT_FOUND : 0;
 }
 
-async function whereIs(name: string, context: Context): Promise<Found['from'] | undefined> {
+interface Place {
+  readonly from: Found['from'];
+  readonly ref: string;
+}
+
+async function whereIs(name: string, context: Context): Promise<Place | undefined> {
   const { workspace, homes, signal } = context;
   const list = await draftName(name, workspace);
-  if (list !== undefined && (await workspace.find(list)) !== undefined) return 'draft';
+  if (list !== undefined && (await workspace.find(list)) !== undefined) return { from: 'draft', ref: list };
   const location = typedLocation(name, context);
   try {
     const located = await (await homes()).locate(location, { signal });
     await located.home.resolve(located.name, { signal });
-    return location.kind;
+    return { from: location.kind, ref: shownName(formatLocation(location), context) };
   } catch (thrown) {
     if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
     throw thrown;

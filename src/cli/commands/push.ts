@@ -75,13 +75,13 @@ function tell({ list, descriptor, targets, purged }: Pushed, context: Context): 
   if (!output.json) return output.line(descriptor.digest);
   const { mediaType, digest, size } = descriptor;
   output.document({
-    list,
+    ref: list,
     mediaType,
     digest,
     size,
     purged,
     targets: targets.map(({ reference, status, before, plan }) => ({
-      reference: shownName(reference, context),
+      ref: shownName(reference, context),
       status,
       before,
       plan: plan && planDocument(plan),

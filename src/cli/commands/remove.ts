@@ -3,14 +3,14 @@ import { listBeforeOthers, listFirst, optionalList, typedName } from '../argumen
 import type { Context } from '../context.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
-import { readPlatform } from '../platform-words.ts';
+import { readPlatforms } from '../platform-words.ts';
 import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
-  const platform = invocation.text('platform');
+  const platforms = readPlatforms(invocation.texts('platform'));
   const { list, rest } =
-    platform === undefined ? listBeforeOthers(invocation, context) : listFirst(invocation, context);
-  if (rest.length === 0 && platform === undefined) {
+    platforms.length === 0 ? listBeforeOthers(invocation, context) : listFirst(invocation, context);
+  if (rest.length === 0 && platforms.length === 0) {
     throw new MlistError('ERR_MLIST_USAGE', 'nothing to remove is named', {
       hint: 'Name an entry by source or digest, or use --platform.',
     });
@@ -19,7 +19,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { draft, removed } = await withListHint(invocation, context, async () =>
     remove(optionalList(list), manifests, {
       workspace: context.workspace,
-      platform: platform === undefined ? undefined : readPlatform(platform),
+      platforms,
       signal: context.signal,
       onEvent: context.onEvent,
     }),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { MlistError, startRegistry } from '../../index.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
+import { unreadable } from '../unreadable.ts';
 
 /** Serves until it is interrupted, which is how it ends well. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
@@ -38,7 +39,5 @@ async function readTls(
 }
 
 async function read(path: string, cwd: string): Promise<Uint8Array> {
-  return readFile(resolve(cwd, path)).catch((cause: unknown) => {
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${path}`, { path, cause });
-  });
+  return readFile(resolve(cwd, path)).catch((cause: unknown) => unreadable(path, cause));
 }

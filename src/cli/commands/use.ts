@@ -4,7 +4,7 @@ import type { Invocation } from '../language.ts';
 
 export async function run(invocation: Invocation, { output, workspace }: Context): Promise<number> {
   const current = await useDraft(workspace, parseListName(invocation.positionals[0] ?? ''));
-  if (output.json) output.document({ current });
+  if (output.json) output.document({ ref: current });
   else output.note(['current draft ', 'green'], current);
   return 0;
 }

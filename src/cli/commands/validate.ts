@@ -11,7 +11,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { subject, from, problems } = await check(list, invocation, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
   const valid = !problems.some(isRefused);
-  if (output.json) output.document({ subject, from, valid, problems });
+  if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems });
   else {
     for (const { rule, severity, pointer, message } of problems) {
       output.line(
@@ -36,4 +36,10 @@ async function check(name: string | undefined, invocation: Invocation, context: 
 /** A name is never taken for a file by what exists: a file begins like a path. */
 function isFile(name: string): boolean {
   return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
+}
+
+/** What is in a registry or a draft has a reference, a file has a path, and stdin has neither. */
+function subjectDocument(subject: string, from: Validated['from']): object {
+  if (from !== 'file') return { from, ref: subject };
+  return subject === 'stdin' ? { from: 'stdin' } : { from, path: subject };
 }

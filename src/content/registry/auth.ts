@@ -25,6 +25,8 @@ export interface AuthorizerOptions {
 /** What a request was sent with; handed back where the registry did not like it. */
 export interface Authorization {
   readonly header?: string;
+  /** Where the login comes from. */
+  readonly place?: string | undefined;
   readonly grant?: Grant;
 }
 
@@ -68,10 +70,10 @@ export class Authorizer {
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
     if (!this.#basic && this.#bearer === undefined) return {};
     const credentials = await this.#credentialsFor(scopes);
-    if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}` };
+    if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}`, place: credentials.place };
     if (this.#bearer === undefined) return basicAuthorization(credentials);
     const grant = await this.#grantFor(this.#bearer, scopes, credentials);
-    return { header: `Bearer ${grant.token.value}`, grant };
+    return { header: `Bearer ${grant.token.value}`, grant, place: credentials?.place };
   }
 
   /** The registry took what a request was sent with. */
@@ -190,7 +192,7 @@ export class Authorizer {
 
 function basicAuthorization(credentials: Credentials | undefined): Authorization {
   const { authorization } = basicHeader(credentials);
-  return authorization === undefined ? {} : { header: authorization };
+  return authorization === undefined ? {} : { header: authorization, place: credentials?.place };
 }
 
 function encoded(credentials: Credentials): string | undefined {

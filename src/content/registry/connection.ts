@@ -74,6 +74,8 @@ interface Received {
   readonly answer: Answer;
   /** The request was sent with a login. */
   readonly hasLogin?: boolean;
+  /** Where the login was found. */
+  readonly place?: string | undefined;
 }
 
 export class Connection {
@@ -146,8 +148,8 @@ export class Connection {
         if (call.accept.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
-        const { url: location, hasLogin = false } = received;
-        const answer = { status, body, host: this.base.host, location, wait, hasLogin };
+        const { url: location, hasLogin = false, place } = received;
+        const answer = { status, body, host: this.base.host, location, wait, hasLogin, place };
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
@@ -166,7 +168,7 @@ export class Connection {
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(call.scopes);
       const { base, ...redirected } = await this.#redirected(call, sent, streams);
-      const received: Received = { ...redirected.received, hasLogin: sent.header !== undefined };
+      const received: Received = { ...redirected.received, hasLogin: sent.header !== undefined, place: sent.place };
       const { status, headers } = received.answer;
       const isOwnAnswer = sameOrigin(received.url, base);
       if (status !== 401 && status !== 403) authorizer.accepted(sent);

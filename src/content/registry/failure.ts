@@ -1,5 +1,6 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
 import { readRegistryError } from '../../schema/registry-error.ts';
+import { loginText, refusedLoginHint } from './credentials.ts';
 import type { Secrets } from './secrets.ts';
 
 /** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
@@ -21,6 +22,8 @@ export interface FailedAnswer {
   readonly wait: number | undefined;
   /** The request came with a login. */
   readonly hasLogin: boolean;
+  /** Where the login was found; undefined where somebody typed it. */
+  readonly place: string | undefined;
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
@@ -43,6 +46,19 @@ function describe({ code, message }: Diagnostic): string {
   return message === '' ? code : `${code}: ${message}`;
 }
 
+/** Who refuses, and with which login. */
+function refusal({ status, host, hasLogin, place }: FailedAnswer): Meaning {
+  const code = 'ERR_MLIST_UNAUTHORIZED';
+  const login = loginText(host, place);
+  if (status === 403) {
+    const reason = hasLogin ? `${host} does not allow it with ${login}` : `${host} does not allow it`;
+    return { code, reason, hint: 'Check the permissions of the account on this repository.' };
+  }
+  if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
+  const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
+  return { code, reason: `${host} asks for a login`, hint };
+}
+
 interface Meaning {
   readonly code: ErrorCode;
   readonly reason: string;
@@ -50,27 +66,14 @@ interface Meaning {
 }
 
 function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
-  const { status, host, location, wait, hasLogin } = answer;
+  const { status, host, location, wait } = answer;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
       reason: `${host} has it at ${location.host}, which refuses it`,
     };
   }
-  if (status === 401) {
-    return {
-      code: 'ERR_MLIST_UNAUTHORIZED',
-      reason: hasLogin ? `${host} does not accept the login` : `${host} asks for a login`,
-      hint: `Log in with "mlist login ${host}"; a missing repository may look like this too.`,
-    };
-  }
-  if (status === 403) {
-    return {
-      code: 'ERR_MLIST_UNAUTHORIZED',
-      reason: `${host} does not allow it`,
-      hint: 'Check the permissions of the account on this repository.',
-    };
-  }
+  if (status === 401 || status === 403) return refusal(answer);
   if (status === 404)
     return {
       code: 'ERR_MLIST_NOT_FOUND',

@@ -90,7 +90,7 @@ export class Grants {
   ): Promise<Grant> {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
     const token = await fetchToken(
-      { realm, service, scopes: scopes.map(formatScope), credentials },
+      { registry: this.#options.registry, realm, service, scopes: scopes.map(formatScope), credentials },
       this.#options.send,
     );
     this.#options.secrets.add(token.value);

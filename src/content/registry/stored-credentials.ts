@@ -35,11 +35,14 @@ export interface Found {
 /**
  * The credentials of a user, from the first of these that has any: `--authfile` alone, where it is given; else
  * `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of the containers tools, ~/.dockercfg,
- * and the keychain of the system where Docker's configuration is silent (docs/decisions/0007-credentials.md).
+ * and the keychain of the system where Docker's configuration is silent (docs/registries.md).
  */
 export function storedCredentials(options: StoredCredentialsOptions): CredentialsSource {
   const stored = new StoredCredentials(options);
-  return async (registry, repository = '') => (await stored.find(registry, repository))?.credentials;
+  return async (registry, repository = '') => {
+    const found = await stored.find(registry, repository);
+    return found && { ...found.credentials, place: found.place };
+  };
 }
 
 /** Docker's own file. */

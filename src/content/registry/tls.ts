@@ -27,7 +27,7 @@ export interface HostTrust {
 /**
  * The authorities that count: those that come with Node, `--ca-file`, `SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`, those of
  * the host's folder in `certs.d`, and, for a certificate that none of them has signed, those of the system. The system's
- * come last since reading them costs every command more than the rest of the handshake: docs/decisions/0006-trust.md.
+ * come last since reading them costs every command more than the rest of the handshake: docs/registries.md.
  */
 export class Trust {
   readonly #options: TrustOptions;

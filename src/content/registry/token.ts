@@ -1,9 +1,11 @@
 import { MlistError } from '../../errors.ts';
-import type { Credentials } from './credentials.ts';
+import { loginText, refusedLoginHint, type Credentials } from './credentials.ts';
 import type { Answer } from './answer.ts';
 
 /** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
+  /** As named in references. */
+  readonly registry: string;
   readonly realm: URL;
   readonly service: string | undefined;
   /** `repository:NAME:pull,push`, the most wanted first: some services honour only the first. */
@@ -41,7 +43,7 @@ export async function fetchToken(request: TokenRequest, send: SendToken): Promis
   const { credentials } = request;
   if (credentials?.type === 'identity') {
     const answer = await post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
-    if (unknownWay.has(answer.status)) throw noRefresh(request.realm, answer.status);
+    if (unknownWay.has(answer.status)) throw noRefresh(request, answer.status);
     return read(request, answer);
   }
   const answer = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
@@ -50,11 +52,12 @@ export async function fetchToken(request: TokenRequest, send: SendToken): Promis
   return read(request, await post(request, send, { grant_type: 'password', username, password }));
 }
 
-function noRefresh(realm: URL, status: number): MlistError {
+function noRefresh({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
+  const login = loginText(registry, credentials?.place);
   return new MlistError(
     'ERR_MLIST_UNAUTHORIZED',
-    `the token service ${realm.host} does not take the identity token that is stored for it (HTTP ${status})`,
-    { status, hint: 'Log in to the registry with a user name and a password.' },
+    `the token service ${realm.host} does not take identity tokens, and ${login} is one (HTTP ${status})`,
+    { status, hint: `Log in with a user name and a password: "mlist login ${registry}".` },
   );
 }
 
@@ -91,21 +94,28 @@ export function basicHeader(credentials: Credentials | undefined): Readonly<Reco
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
-function read({ realm, credentials }: TokenRequest, { status, bytes }: Sent): Token {
-  if (status !== 200) {
-    const isRefusal = status >= 400 && status < 500 && status !== 429;
-    const who = credentials === undefined ? 'an anonymous token' : 'a token for this account';
-    throw new MlistError(
-      isRefusal ? 'ERR_MLIST_UNAUTHORIZED' : 'ERR_MLIST_REGISTRY',
-      `the token service ${realm.host} does not give ${who} (HTTP ${status})`,
-      { status, hint: credentials === undefined ? 'Log in to the registry first.' : 'Log in to the registry again.' },
-    );
-  }
+function read(request: TokenRequest, { status, bytes }: Sent): Token {
+  const { realm } = request;
+  if (status !== 200) throw noGrant(request, status);
   const { token, access_token: access, expires_in: life } = parse(realm, bytes);
   const value = typeof access === 'string' && access !== '' ? access : token;
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw noToken(realm);
   const seconds = Math.max(typeof life === 'number' ? life : 0, SHORTEST_LIFE_S) - MARGIN_S;
   return { value, expires: performance.now() + seconds * 1000 };
+}
+
+function noGrant({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
+  const isRefusal = status >= 400 && status < 500 && status !== 429;
+  const code = isRefusal ? 'ERR_MLIST_UNAUTHORIZED' : 'ERR_MLIST_REGISTRY';
+  const service = `the token service ${realm.host}`;
+  if (credentials === undefined) {
+    const message = `${service} gives no token for ${registry} without a login (HTTP ${status})`;
+    return new MlistError(code, message, { status, hint: `Log in with "mlist login ${registry}".` });
+  }
+  const login = loginText(registry, credentials.place);
+  const message = isRefusal ? `${service} does not accept ${login}` : `${service} gives no token for ${login}`;
+  const hint = isRefusal ? refusedLoginHint(registry, credentials.place) : 'Try again later.';
+  return new MlistError(code, `${message} (HTTP ${status})`, { status, hint });
 }
 
 interface TokenAnswer {

@@ -4,19 +4,22 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     .map((candidate) => ({ candidate, distance: distance(word, candidate) }))
     .sort((left, right) => left.distance - right.distance);
   const [best] = ranked;
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= Math.max(1, Math.round(word.length / 3)) ? best.candidate : undefined;
 }
 
-/** Levenshtein: the fewest letters to insert, drop or change. */
+/** Optimal string alignment: the fewest letters to insert, drop or change, and neighbours to swap. */
 function distance(left: string, right: string): number {
+  let before: readonly number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, at) => at);
   for (let at = 1; at <= left.length; at += 1) {
     const next = [at];
     for (let other = 1; other <= right.length; other += 1) {
       const change = (row[other - 1] ?? 0) + (left[at - 1] === right[other - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[other] ?? 0) + 1, (next[other - 1] ?? 0) + 1));
+      const isSwapped = at > 1 && left[at - 1] === right[other - 2] && left[at - 2] === right[other - 1];
+      const swap = isSwapped ? (before[other - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(change, swap, (row[other] ?? 0) + 1, (next[other - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[right.length] ?? 0;
 }

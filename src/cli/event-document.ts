@@ -1,0 +1,18 @@
+import type { OperationEvent } from '../index.ts';
+import { changeDocument } from './entry-document.ts';
+
+/** An event as a line of JSON: schemas/output/event.schema.json. What it is about is under `ref`, as in the results. */
+export function eventDocument(event: OperationEvent): object {
+  switch (event.type) {
+    case 'from':
+      return { type: event.type, from: event.from, ref: event.reference };
+    case 'entry':
+      return { type: event.type, ref: event.list, change: changeDocument(event.change) };
+    case 'manifest':
+      return { type: event.type, ref: `${event.target}@${event.digest}`, digest: event.digest };
+    case 'tagged':
+      return { type: event.type, ref: `${event.target}:${event.name}`, digest: event.digest };
+    default:
+      return event;
+  }
+}

@@ -1,0 +1,99 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { describeWith } from '../support/programs.ts';
+import { World } from '../support/world.ts';
+
+let registry: RunningRegistry;
+let world: World;
+let list: string;
+beforeAll(async () => {
+  registry = await startRegistry();
+  await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'completion' }));
+  world = await World.make();
+  list = `${registry.host}/team/app:list`;
+  await world.must('create', list, `${registry.host}/team/app:amd64`);
+  await world.must('create', 'team/app:1.0', `${registry.host}/team/app:amd64`);
+  await mkdir(join(world.workspace, 'drafts'), { recursive: true });
+  await writeFile(join(world.workspace, 'drafts', 'damaged.json'), '{');
+});
+afterAll(() => registry.close());
+
+const drafts = () => ['team/app:1.0', list].sort();
+
+describe('completion', () => {
+  test.each<[readonly string[], () => readonly string[]]>([
+    [['an'], () => ['annotate']],
+    [['push', '--exp'], () => ['--expect']],
+    [['create', '--format', ''], () => ['auto', 'oci', 'docker']],
+    [['completion', ''], () => ['bash', 'zsh', 'fish']],
+    [['help', 'use'], () => ['use']],
+    [['docker-cli'], () => []],
+    [['push', ''], drafts],
+    [['push', 'team/'], () => ['team/app:1.0']],
+    [['push', 'docker.io/te'], () => ['docker.io/team/app:1.0']],
+    [['push', '--tag', ''], () => []],
+    [['push', '--dry-run', 'team/app:'], () => ['team/app:1.0']],
+    [['push', 'team/app:1.0', ''], () => []],
+    [['annotate', '-l', ''], drafts],
+    [['annotate', '--list', 'team'], () => ['team/app:1.0']],
+    [['rm', 'team/app:1.0', ''], drafts],
+    [['show', ''], drafts],
+    [['tags', ''], () => []],
+    [['--workspace', 'elsewhere', 'push', ''], () => []],
+  ])('%j', async (words, wanted) => {
+    const { stdout, code } = await world.run(['--complete', ...words]);
+    expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...wanted()].sort()]);
+  });
+
+  test('in the protocol of docker: with what they mean, and whether files may stand there', async () => {
+    expect((await world.run(['__complete', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\tlinux/amd64\n:4\n');
+    expect((await world.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
+    expect((await world.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
+    expect((await world.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
+  });
+
+  test.each(['bash', 'zsh', 'fish'])('the script for %s', async (shell) => {
+    expect(await world.must('completion', shell)).toContain('mlist --complete');
+    expect(await world.run(['completion', `${shell}x`])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('completion takes bash, zsh, fish') as unknown,
+    });
+  });
+});
+
+describeWith('bash', 'completion in bash', () => {
+  /** What bash would offer after this line; of a word that holds ":" only what follows it, as bash wants it. */
+  async function offered(line: string): Promise<readonly string[]> {
+    const bin = join(world.folder, 'bin');
+    const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+    await mkdir(bin, { recursive: true });
+    await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
+    await chmod(join(bin, 'mlist'), 0o755);
+    const script = [
+      'source <(mlist completion bash)',
+      'COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}',
+      '_mlist',
+      'printf "%s\\n" "${COMPREPLY[@]}"',
+    ].join('\n');
+    const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: world.folder };
+    const { stdout } = await promisify(execFile)('bash', ['-c', script, 'bash', line], { env, cwd: world.folder });
+    return stdout.split('\n').filter((word) => word !== '');
+  }
+
+  test.each<[string, readonly string[]]>([
+    ['mlist valid', ['validate']],
+    ['mlist push team/a', ['team/app:1.0']],
+    ['mlist push team/app:1', ['1.0']],
+    ['mlist push -l team/app:', ['1.0']],
+    ['mlist completion ', ['bash', 'zsh', 'fish']],
+    ['mlist tags x', []],
+  ])('%j', async (line, wanted) => {
+    expect(await offered(line)).toEqual(wanted);
+  });
+});

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { fromDocker } from '../../src/cli/docker-plugin.ts';
+import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { describeWith } from '../support/programs.ts';
+import { World } from '../support/world.ts';
+
+const execute = promisify(execFile);
+
+describe('what docker puts before the name of its plugin', () => {
+  test.each<[string, readonly string[], readonly string[], string | undefined]>([
+    ['nothing', ['mlist', 'ls', '-q'], ['ls', '-q'], undefined],
+    ['--config DIR', ['--config', '/c', 'mlist', 'ls'], ['ls'], '/c'],
+    ['--config=DIR', ['--config=/c', 'mlist', 'ls'], ['ls'], '/c'],
+    ['-D', ['-D', 'mlist', 'ls'], ['ls', '--debug'], undefined],
+    ['--debug=false', ['--debug=false', 'mlist', 'ls'], ['ls'], undefined],
+    ['-l and -c', ['-l', 'debug', '-c', 'remote', 'mlist', 'push', '-l', 'a'], ['push', '-l', 'a'], undefined],
+    ['-ldebug', ['-ldebug', 'mlist', 'ls'], ['ls'], undefined],
+    ['-Dl=info', ['-Dl=info', 'mlist', 'ls'], ['ls', '--debug'], undefined],
+    ['-H twice', ['-H', 'tcp://a:1', '--host=tcp://b:1', 'mlist', 'ls'], ['ls'], undefined],
+    [
+      'TLS',
+      ['--tls', '--tlsverify=false', '--tlscacert', 'ca', '--tlskey=k', '--tlscert', 'c', 'mlist', 'ls'],
+      ['ls'],
+      undefined,
+    ],
+    ['a value that is called like the plugin', ['--context', 'mlist', 'mlist', 'ls'], ['ls'], undefined],
+    ['the plugin alone', ['-D', 'mlist'], ['--debug'], undefined],
+    ['help', ['help', 'mlist', 'create'], ['help', 'create'], undefined],
+    ['completion', ['__complete', 'mlist', 'cr'], ['__complete', 'cr'], undefined],
+    ['not docker: an option of mlist first', ['--json', 'ls'], ['--json', 'ls'], undefined],
+    ['not docker: a list that is called mlist', ['create', '-a', 'mlist'], ['create', '-a', 'mlist'], undefined],
+    ['not docker: -D and a command', ['-D', 'ls'], ['-D', 'ls'], undefined],
+  ])('%s', (_name, argv, args, config) => {
+    expect(fromDocker(argv, { HOME: '/h' })).toEqual({
+      args,
+      env: config === undefined ? { HOME: '/h' } : { HOME: '/h', DOCKER_CONFIG: config },
+    });
+  });
+});
+
+test('the metadata that docker asks for', async () => {
+  const world = await World.make();
+  expect(await world.json('docker-cli-plugin-metadata')).toMatchObject({ SchemaVersion: '0.1.0', Vendor: 'mlist' });
+  expect(await world.must('mlist', '--version')).toBe(version);
+});
+
+describeWith('docker', 'called by docker', () => {
+  let registry: RunningRegistry;
+  let home: string;
+
+  beforeAll(async () => {
+    registry = await startRegistry();
+    await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'plugin' }));
+    home = (await World.make()).folder;
+    const plugins = join(home, '.docker', 'cli-plugins');
+    await mkdir(plugins, { recursive: true });
+    await symlink(fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url)), join(plugins, 'docker-mlist'));
+  });
+  afterAll(() => registry.close());
+
+  async function docker(...args: readonly string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
+    const env = { PATH: process.env['PATH'], HOME: home, NO_COLOR: '1' };
+    return execute('docker', args, { env, cwd: home });
+  }
+
+  test('docker lists it among its plugins', async () => {
+    expect((await docker('--help')).stdout).toMatch(/mlist\* +Draft, annotate, validate and push/);
+  });
+
+  test('a list is made, with options of docker before the name', async () => {
+    const list = `${registry.host}/team/app:list`;
+    const { stdout, stderr } = await docker(
+      '-D',
+      '-l',
+      'error',
+      'mlist',
+      'create',
+      list,
+      `${registry.host}/team/app:amd64`,
+    );
+    expect(stdout).toBe(`Created manifest list ${list}\n`);
+    expect(stderr).toMatch(/^debug: GET /m);
+    expect((await docker('mlist', 'ls')).stdout).toContain(list);
+  });
+
+  test('--config is where logins are looked for', async () => {
+    const config = join(home, 'other');
+    await mkdir(join(config, 'cli-plugins'), { recursive: true });
+    const auth = Buffer.from('me:secret').toString('base64');
+    await writeFile(join(config, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
+    await symlink(join(home, '.docker', 'cli-plugins', 'docker-mlist'), join(config, 'cli-plugins', 'docker-mlist'));
+    const removed = `Removed the login for ${registry.host}\n`;
+    await expect(docker('mlist', 'logout', registry.host)).rejects.toMatchObject({ code: 4 });
+    expect((await docker('--config', config, 'mlist', 'logout', registry.host)).stdout).toBe(removed);
+  });
+
+  test('help, and the exit code of what fails', async () => {
+    expect((await docker('help', 'mlist')).stdout).toContain('Usage: mlist COMMAND');
+    expect((await docker('help', 'mlist', 'push')).stdout).toContain('Usage: mlist push');
+    expect((await docker('mlist', 'push', '--help')).stdout).toContain('Usage: mlist push');
+    await expect(docker('mlist', 'push', 'x.io/none')).rejects.toMatchObject({ code: 4 });
+  });
+
+  test('completion of commands, options and drafts', async () => {
+    const lines = async (...args: string[]) => (await docker(...args)).stdout.trimEnd().split('\n');
+    expect(await lines('__complete', 'mlist', 'anno')).toEqual([expect.stringMatching(/^annotate\tSet what/), ':4']);
+    expect(await lines('__completeNoDesc', 'mlist', 'push', '--dry')).toEqual([
+      expect.stringMatching(/^--dry-run/),
+      ':4',
+    ]);
+    expect(await lines('__complete', 'mlist', 'use', '')).toEqual([
+      `${registry.host}/team/app:list\tlinux/amd64`,
+      ':4',
+    ]);
+    expect(await lines('__complete', 'mlist', 'create', '--file', '')).toEqual([':0']);
+  });
+});

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { Front } from '../support/front.ts';
+import { guard, TokenService } from '../support/token-service.ts';
+import { World, type Ran } from '../support/world.ts';
+
+const WRONG = 'this-is-the-wrong-password';
+const auth = Buffer.from(`me:${WRONG}`).toString('base64');
+
+/** Registries that take one password, and are given another. */
+describe('a wrong password', () => {
+  let basic: RunningRegistry;
+  let open: RunningRegistry;
+  let front: Front;
+  let tokens: TokenService;
+  let host: string;
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.make();
+    const htpasswd = join(world.folder, 'users');
+    await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('right').digest('base64')}\n`);
+    basic = await startRegistry({ htpasswd });
+    host = basic.host;
+    open = await startRegistry();
+    front = await Front.start({ upstream: open.url });
+    tokens = await TokenService.start({ users: { me: 'right' } });
+    guard(front, tokens);
+  });
+  afterAll(async () => {
+    await Promise.all([basic, open, front, tokens.front].map((one) => one.close()));
+  });
+
+  async function keep(path: string, content: object): Promise<string> {
+    const file = join(world.folder, path);
+    await mkdir(join(file, '..'), { recursive: true });
+    await writeFile(file, JSON.stringify(content));
+    return file;
+  }
+
+  function expectRefusal(ran: Ran, message: string, hint: string): void {
+    expect(ran).toMatchObject({ code: 6, stdout: '' });
+    expect(ran.stderr).toContain(message);
+    expect(ran.stderr).toContain(`hint: ${hint}`);
+    expect(ran.stderr).not.toContain(WRONG);
+    expect(ran.stderr).not.toContain(auth);
+  }
+
+  test('in a file: the message names the file', async () => {
+    const file = await keep('auth.json', { auths: { [host]: { auth } } });
+    expectRefusal(
+      await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file]),
+      `${host} does not accept the login for ${host} that ${file} holds (HTTP 401`,
+      `Log in anew with "mlist login ${host}".`,
+    );
+  });
+
+  test("in docker's file", async () => {
+    const file = await keep('docker/config.json', { auths: { [host]: { auth } } });
+    expectRefusal(
+      await world.run(['tags', `${host}/team/app`], { env: { DOCKER_CONFIG: join(world.folder, 'docker') } }),
+      `the login for ${host} that ${file} holds`,
+      `Log in anew with "mlist login ${host}".`,
+    );
+  });
+
+  test('from a helper: the message names the helper', async () => {
+    const bin = join(world.folder, 'bin');
+    await mkdir(bin);
+    const helper = join(bin, 'docker-credential-wrong');
+    await writeFile(helper, `#!/bin/sh\necho '{"Username":"me","Secret":"${WRONG}"}'\n`);
+    await chmod(helper, 0o755);
+    const file = await keep('helped.json', { credHelpers: { [host]: 'wrong' } });
+    const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` };
+    expectRefusal(
+      await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file], { env }),
+      `the login for ${host} that docker-credential-wrong holds`,
+      `Log in anew with "mlist login ${host}".`,
+    );
+  });
+
+  test('from a variable, which comes before what a login keeps', async () => {
+    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
+    expectRefusal(
+      await world.run(['digest', `${host}/team/app:1.0`], { env }),
+      `the login for ${host} that DOCKER_AUTH_CONFIG holds`,
+      'Correct that variable',
+    );
+  });
+
+  test('refused by a token service: the message names the service and the registry', async () => {
+    const guarded = new URL(front.url).host;
+    const file = await keep('tokens.json', { auths: { [guarded]: { auth } } });
+    const trust = ['--auth-host', `${guarded}=${tokens.front.host}`];
+    expectRefusal(
+      await world.run(['digest', `${guarded}/team/app:1.0`, '--authfile', file, ...trust]),
+      `the token service ${tokens.front.host} does not accept the login for ${guarded} that ${file} holds (HTTP 401)`,
+      `Log in anew with "mlist login ${guarded}".`,
+    );
+  });
+
+  test('that was typed: nothing is kept', async () => {
+    const login = ['login', host, '--username', 'me', '--password-stdin'];
+    expectRefusal(
+      await world.run(login, { stdin: `${WRONG}\n` }),
+      `cannot log in to ${host}: ${host} does not accept the login for ${host} (HTTP 401`,
+      'Check the user name and the password',
+    );
+    expect(await world.run(['logout', host])).toMatchObject({ code: 4 });
+  });
+
+  test('no login at all', async () => {
+    const ran = await world.run(['digest', `${host}/team/app:1.0`]);
+    expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} asks for a login`) as unknown });
+    expect(ran.stderr).toContain(`mlist login ${host}`);
+  });
+});

@@ -1,0 +1,194 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { nearest, startRegistry, suggestPlatform, type RunningRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { World } from '../support/world.ts';
+
+/** What people mistype, and what they are told. */
+let registry: RunningRegistry;
+let at: (name: string) => string;
+const architectures = ['amd64', 'arm64', 's390x'];
+beforeAll(async () => {
+  registry = await startRegistry();
+  at = (name) => `${registry.host}/${name}`;
+  for (const architecture of architectures) {
+    const image = makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
+    await pushImage(registry.url, 'team/app', architecture, image);
+  }
+});
+afterAll(() => registry.close());
+
+async function drafted(): Promise<World> {
+  const world = await World.make();
+  await world.must('create', at('team/app:list'), ...architectures.map((name) => at(`team/app:${name}`)));
+  return world;
+}
+
+describe('the word that was meant', () => {
+  test.each<[string, string | undefined]>([
+    ['amd46', 'amd64'],
+    ['lunix', 'linux'],
+    ['windwos', 'windows'],
+    ['crate', 'create'],
+    ['zzz', undefined],
+  ])('%s', (word, wanted) => {
+    expect(nearest(word, ['amd64', 'arm64', 'linux', 'windows', 'create', 'copy'])).toBe(wanted);
+  });
+
+  test.each<[string, string, string | undefined, string | undefined]>([
+    ['linux', 'amd46', undefined, 'linux/amd64'],
+    ['lunix', 'arm64', 'v8', 'linux/arm64/v8'],
+    ['linux', 's930x', undefined, 'linux/s390x'],
+    ['arm', 'v7', undefined, 'linux/arm/v7'],
+    ['aarch64', '8', undefined, 'linux/arm64/v8'],
+    ['amd64', 'linux', undefined, 'linux/amd64'],
+    ['arm64', 'macos', undefined, 'darwin/arm64'],
+    ['linux', 'amd64', undefined, undefined],
+    ['linux', 'quantum', undefined, undefined],
+  ])('%s/%s', (os, architecture, variant, wanted) => {
+    expect(suggestPlatform(os, architecture, variant)).toBe(wanted);
+  });
+});
+
+describe('a platform without its operating system', () => {
+  test.each<[string, readonly string[]]>([
+    ['after an image', ['create', 'x.io/a', 'x.io/b=arm/v7']],
+    ['after --platform', ['create', 'x.io/a', 'x.io/b', '--platform', 'linux/amd64,arm/v7']],
+    ['after --expect', ['push', '--expect', 'arm/v7']],
+    ['of another name', ['remove', '--platform', 'arm/7']],
+  ])('%s', async (_name, args) => {
+    const { code, stderr } = await (await World.make()).run(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/arm is an architecture and no operating system\nhint: Write it as linux\/arm\/v7\./);
+  });
+
+  test('in the wrong order', async () => {
+    const { code, stderr } = await (await World.make()).run(['resolve', 'a', '--platform', 'amd64/linux']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('hint: Write it as linux/amd64.')]);
+  });
+});
+
+describe('a platform that nobody knows', () => {
+  test('is set with a warning that says which one is near', async () => {
+    const world = await drafted();
+    const { code, stderr } = await world.run(['annotate', '--platform', 'linux/amd64', '--arch', 'amd46']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('linux/amd46 is no platform that is known to exist: is linux/amd64 meant?');
+  });
+
+  test('is refused by --strict', async () => {
+    const world = await drafted();
+    const { code, stderr } = await world.run(['annotate', '--strict', '--platform', 'linux/arm64', '--os', 'lunix']);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('is linux/arm64 meant?')]);
+  });
+});
+
+describe('remove --platform', () => {
+  const left = async (world: World) =>
+    (await world.json<{ entries: { platform: string | { architecture: string } }[] }>('show')).entries.length;
+
+  test.each<[string, readonly string[]]>([
+    ['with commas', ['--platform', 'linux/amd64,linux/s390x']],
+    ['several times', ['--platform', 'linux/amd64', '--platform', 's390x']],
+    ['beside the list', [':list', '--platform', 'linux/amd64,linux/s390x']],
+  ])('%s', async (_name, args) => {
+    const world = await drafted();
+    await world.must('remove', ...args.map((arg) => arg.replace(/^:/, `${registry.host}/team/app:`)));
+    expect(await left(world)).toBe(1);
+  });
+
+  test('one that is not there: nothing is removed', async () => {
+    const world = await drafted();
+    const { code, stderr } = await world.run(['remove', '--platform', 'linux/amd64,linux/386']);
+    expect([code, stderr]).toEqual([4, expect.stringContaining('has no entry for linux/386')]);
+    expect(await left(world)).toBe(3);
+  });
+});
+
+describe('commands that are called otherwise elsewhere', () => {
+  test.each<[string, RegExp]>([
+    ['version', /mlist --version/],
+    ['list', /mlist ls/],
+    ['tag', /mlist push -t :TAG.*mlist copy SRC DST/],
+    ['cp', /mlist copy SRC DST/],
+    ['pull', /mlist copy REF oci:DIR/],
+    ['drop', /mlist rm LIST.*mlist delete REF/],
+    ['manifest', /mlist annotate/],
+    ['constructor', /mlist --help/],
+    ['psuh', /did you mean push\?/],
+  ])('%s', async (name, hint) => {
+    const { code, stdout, stderr } = await (await World.make()).run([name]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(hint);
+  });
+
+  test('delete is for registries: of a draft that lies nowhere else it says how drafts are removed', async () => {
+    const world = await drafted();
+    const { code, stderr } = await world.run(['delete', at('team/app:list')]);
+    expect(code).toBe(4);
+    expect(stderr).toContain(`mlist rm ${at('team/app:list')}`);
+  });
+});
+
+describe('files', () => {
+  test('create -f of a file that is not there says so', async () => {
+    const world = await World.make();
+    expect(await world.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('cannot read nope: there is no such file') as unknown,
+    });
+    expect(await world.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot read .: it is a folder') as unknown,
+    });
+  });
+});
+
+describe('help', () => {
+  test('names values, sets what is global apart, and leaves examples whole', async () => {
+    const world = await World.make({ terminal: true, columns: 60 });
+    const { stdout } = await world.run(['create', '--help']);
+    expect(stdout).toMatch(/^ +--format FORMAT /m);
+    expect(stdout).toMatch(/^ +-f, --file FILE /m);
+    expect(stdout).toMatch(/^Options:\n(?:.+\n)+\nGlobal options:\n +--json /m);
+    expect(stdout).toContain('\n  mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7\n');
+  });
+
+  test('serve says which hashes it takes', async () => {
+    const help = (await (await World.make()).must('serve', '--help')).replaceAll(/\s+/g, ' ');
+    for (const kind of ['{SHA}', '{SHA256}', '$apr1$', '$5$', '$6$', 'not bcrypt']) expect(help).toContain(kind);
+  });
+});
+
+describe('ls', () => {
+  const long = 'registry.example.com/a/name/of/some/length/app:1.0';
+
+  async function listed(options: {
+    readonly terminal: boolean;
+    readonly columns?: number;
+  }): Promise<readonly string[]> {
+    const world = await drafted();
+    await world.must('create', long, ...architectures.map((name) => at(`team/app:${name}`)));
+    await writeFile(join(world.workspace, 'drafts', 'damaged.json'), '{');
+    return (await world.run(['ls', '-q'], options)).stdout.trimEnd().split('\n');
+  }
+
+  test('columns begin where those of the other lines begin', async () => {
+    const lines = await listed({ terminal: false });
+    expect(lines).toHaveLength(3);
+    const starts = lines.filter((line) => line.includes('docker')).map((line) => line.search(/docker {2}linux/));
+    expect(starts).toEqual([2 + long.length + 2, 2 + long.length + 2]);
+    expect(lines.filter((line) => line.startsWith('* '))).toEqual([
+      `* ${long}  docker  linux/amd64 linux/arm64 linux/s390x`,
+    ]);
+  });
+
+  test.each([40, 60, 90, 200])('on a terminal of %d columns no platform is cut', async (columns) => {
+    const lines = await listed({ terminal: true, columns });
+    const platforms = lines.flatMap((line) => line.match(/linux\/\w+/g) ?? []);
+    expect(platforms.sort()).toEqual([...architectures, ...architectures].map((name) => `linux/${name}`).sort());
+    const wide = lines.filter((line) => line.length > columns);
+    expect(wide.every((line) => /docker$|damaged$/.test(line))).toBe(true);
+  });
+});

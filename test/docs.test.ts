@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { commands } from '../src/cli/commands.ts';
+import { fromDocker } from '../src/cli/docker-plugin.ts';
+import { commandPosition, parseCommand } from '../src/cli/parse.ts';
+
+/** Every command line that a page shows is one that mlist understands. */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+const read = (page: string) => readFileSync(join(root, page), 'utf8');
+
+const operators = /^(?:\|\|?|&&?|;|<\(|\$\(|\(|\))$/;
+
+/** The simple commands of a line of shell, as words; what stands in quotes is one word, redirections are left out. */
+function commandsIn(line: string): readonly (readonly string[])[] {
+  const tokens =
+    line.match(/(?:\$\(|<\(|\|\|?|&&?|[();]|[0-9]?>>?|<(?!\()|#.*$|(?:'[^']*'|"[^"]*"|[^\s'"|&();<>])+)/g) ?? [];
+  const simple: string[][] = [[]];
+  let skips = false;
+  for (const token of tokens) {
+    if (token.startsWith('#')) break;
+    if (skips) skips = false;
+    else if (/^[0-9]?>>?$|^<$/.test(token)) skips = true;
+    else if (operators.test(token)) simple.push([]);
+    else simple.at(-1)?.push(token.replaceAll(/'([^']*)'|"([^"]*)"/g, '$1$2'));
+  }
+  return simple.filter((words) => words.length > 0);
+}
+
+/** Understands a command line as the program does; throws where it does not. */
+function understand(words: readonly string[]): void {
+  const [, ...rest] = words;
+  const { args } = fromDocker(rest, {});
+  const at = commandPosition(args);
+  const command = commands.find(({ name }) => name === args[at]);
+  if (command !== undefined) parseCommand(command, args.toSpliced(at, 1));
+  else if (!['--version', '--help', 'help'].includes(args[0] ?? '')) throw new Error(`no command ${args.join(' ')}`);
+}
+
+function isMlist([program, ...rest]: readonly string[]): boolean {
+  return program === 'mlist' || (program === 'docker' && rest.includes('mlist'));
+}
+
+const blocks = pages.flatMap((page) =>
+  [...read(page).matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block = '']) =>
+    block.split('\n').map((line) => ({ page, line })),
+  ),
+);
+const shown = blocks.flatMap(({ page, line }) =>
+  commandsIn(line)
+    .filter(isMlist)
+    .map((words): [string, readonly string[]] => [`${page}: ${words.join(' ')}`, words]),
+);
+
+describe('command lines in the pages', () => {
+  test('are found', () => {
+    expect(new Set(shown.map(([name]) => name.split(':')[0])).size).toBeGreaterThan(4);
+    expect(shown.length).toBeGreaterThan(60);
+  });
+
+  test.each(shown)('%s', (_name, words) => {
+    expect(() => understand(words)).not.toThrow();
+  });
+
+  test('in the running text: every command and every option of it is there', () => {
+    const inline = pages
+      .filter((page) => page !== 'docs/cli.md')
+      .flatMap((page) => [...read(page).matchAll(/`mlist ([^`\n]+)`/g)].map(([, text = '']) => ({ page, text })));
+    expect(inline.length).toBeGreaterThan(10);
+    const wrong = inline.flatMap(({ page, text }) => {
+      const [name, ...rest] = text.split(' ');
+      const command = commands.find((one) => one.name === name);
+      if (command === undefined) return text.startsWith('--') || name === 'COMMAND' ? [] : [`${page}: ${text}`];
+      const known = parseable(command.name, rest);
+      return known ? [] : [`${page}: ${text}`];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('this test tells what is not understood', () => {
+    expect(commandsIn('mlist a \'b c\' --x="d" | sha256sum # e')).toEqual([
+      ['mlist', 'a', 'b c', '--x=d'],
+      ['sha256sum'],
+    ]);
+    expect(commandsIn('source <(mlist completion bash) && mlist ls > f')).toEqual([
+      ['source'],
+      ['mlist', 'completion', 'bash'],
+      ['mlist', 'ls'],
+    ]);
+    expect(() => understand(['mlist', 'push', '--nope'])).toThrow(/unknown option --nope/);
+    expect(() => understand(['mlist', 'pusch'])).toThrow(/no command/);
+    expect(() => understand(['docker', '-D', 'mlist', 'push', '--nope'])).toThrow(/unknown option/);
+    expect(parseable('push', ['--nope'])).toBe(false);
+  });
+});
+
+/** Whether the options are the command's; how many arguments there are does not matter in running text. */
+function parseable(name: string, words: readonly string[]): boolean {
+  const command = commands.find((one) => one.name === name);
+  if (command === undefined) return false;
+  try {
+    parseCommand({ ...command, positionals: { min: 0, max: Number.POSITIVE_INFINITY } }, words);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('events', () => {
+  test('docs/errors.md has a line for each type, and no other', () => {
+    const { $defs } = JSON.parse(read('schemas/output/event.schema.json')) as { $defs: object };
+    const section = read('docs/errors.md').split('## Events')[1] ?? '';
+    const told = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map(([, type]) => type).filter((type) => type !== 'type');
+    expect(told.sort()).toEqual([...Object.keys($defs), 'error'].sort());
+  });
+});
+
+test('pages that the sources name are there', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.includes('compiled'))
+    .map((name) => read(join('src', name)));
+  const named = sources.flatMap((text) => text.match(/\bdocs\/(?:decisions\/)?[a-z0-9-]+\.md\b/g) ?? []);
+  const there = new Set([
+    ...pages,
+    ...readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
+  ]);
+  expect(named.filter((page) => !there.has(page))).toEqual([]);
+});

@@ -85,8 +85,7 @@ describe('a platform that nobody knows', () => {
 });
 
 describe('remove --platform', () => {
-  const left = async (world: World) =>
-    (await world.json<{ entries: { platform: string | { architecture: string } }[] }>('show')).entries.length;
+  const left = async (world: World) => (await world.json<{ entries: object[] }>('show')).entries.length;
 
   test.each<[string, readonly string[]]>([
     ['with commas', ['--platform', 'linux/amd64,linux/s390x']],

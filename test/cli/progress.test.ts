@@ -12,7 +12,7 @@ function screen(written: string): readonly string[] {
     const up = /^\u001b\[(\d+)A/.exec(part)?.[1];
     if (up !== undefined) lines.splice(lines.length - 1 - Number(up), Infinity, '');
     else if (part === '\n') lines.push('');
-    else lines[lines.length - 1] += part;
+    else lines.push((lines.pop() ?? '') + part);
   }
   return lines;
 }
@@ -97,14 +97,15 @@ describe('live progress', () => {
 });
 
 describe('of a push to another registry', () => {
-  let [from, to]: RunningRegistry[] = [];
+  let from: RunningRegistry;
+  let to: RunningRegistry;
   beforeAll(async () => {
     [from, to] = [await startRegistry(), await startRegistry()];
-    await pushImage(from?.url ?? '', 'team/app', 'x', makeImage({ salt: 'moving', layers: 3 }));
+    await pushImage(from.url, 'team/app', 'x', makeImage({ salt: 'moving', layers: 3 }));
   });
   afterAll(async () => {
-    await from?.close();
-    await to?.close();
+    await from.close();
+    await to.close();
   });
 
   test.each<[string, boolean, boolean, readonly string[], Readonly<Record<string, string>>]>([
@@ -121,8 +122,8 @@ describe('of a push to another registry', () => {
     const world = await World.make({ terminal, env });
     await world.must(
       'create',
-      `${to?.host ?? ''}/far/${name.replaceAll(' ', '-').toLowerCase()}:1`,
-      `${from?.host ?? ''}/team/app:x`,
+      `${to.host}/far/${name.replaceAll(' ', '-').toLowerCase()}:1`,
+      `${from.host}/team/app:x`,
     );
     const { code, stdout, stderr } = await world.run(['push', ...flags]);
     expect([code, stderr.includes('\u001b[0J')]).toEqual([0, isLive]);

@@ -98,11 +98,20 @@ export interface TypedPlatform {
   readonly 'os.version'?: Typed;
 }
 
+/** No word of a platform holds white space or what a terminal would obey: a variable was filled with the wrong thing. */
+function refuseSpaces(text: Typed): void {
+  if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
+  throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `${JSON.stringify(text)} is no word of a platform`, {
+    hint: "Write it without white space, or '' to clear it.",
+  });
+}
+
 /** The options of `annotate` in canonical words, and what was understood by the words that were typed. */
 export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: TypedPlatform;
   readonly notes: readonly string[];
 } {
+  for (const text of Object.values(typed) as readonly Typed[]) refuseSpaces(text);
   const machine = typed.architecture == null ? undefined : resolveArchitecture(typed.architecture);
   const variant = typed.variant === undefined ? machine?.variant : typed.variant && resolveVariant(typed.variant);
   const platform: TypedPlatform = {

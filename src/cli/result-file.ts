@@ -34,16 +34,15 @@ export async function resultFile(
   if (ownStdout.has(path)) return { write: (text) => Promise.resolve(output.bytes(Buffer.from(text), '')) };
   const info = await stat(path).catch((thrown: unknown) => absent(thrown, name, option));
   if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
+  const failed = (thrown: unknown) => {
+    throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
+  };
   const isStream = info !== undefined && !info.isFile();
-  if (isStream || /^\/(?:dev|proc)\//.test(path)) return { write: (text) => writeFile(path, text, { flag: 'a' }) };
+  if (isStream || /^\/(?:dev|proc)\//.test(path))
+    return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
   const place = await placeOf(path, name, option);
   await requireFolder(dirname(place), name, option);
-  return {
-    write: (text) =>
-      writeFileAtomic(place, text).catch((thrown: unknown) => {
-        throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
-      }),
-  };
+  return { write: (text) => writeFileAtomic(place, text).catch(failed) };
 }
 
 function absent(thrown: unknown, name: string, option: string): undefined {

@@ -12,7 +12,7 @@ export async function withListHint<T>(invocation: Invocation, context: Context, 
     return await work();
   } catch (thrown) {
     const [first] = invocation.positionals;
-    if (first === undefined || listOption(invocation, context) !== undefined || !isOfList(thrown, first)) throw thrown;
+    if (!first || listOption(invocation, context) !== undefined || !isOfList(thrown, first)) throw thrown;
     const current = await currentList(context.workspace).catch(() => undefined);
     const command = [invocation.command.name, current ?? 'LIST', ...invocation.positionals].join(' ');
     const meant = `${first} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;

@@ -30,7 +30,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
   const missing = expect.filter((wanted) => !there.some((platform) => isOfPlatform(platform, wanted)));
   if (missing.length === 0) return;
-  const names = missing.map((wanted) => missedPlatform(wanted, there)).join(', ');
+  const names = [...new Set(missing.map((wanted) => missedPlatform(wanted, there)))].join(', ');
   const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
   throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which --expect asks for`, {
     reference: draft.list,

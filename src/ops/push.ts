@@ -46,10 +46,10 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   const { workspace, homes, signal, dryRun = false } = options;
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
+  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
   checkBeforePush(draft, options);
   const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
-  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
   expectAccess(draft, targets, homes);
   const state = await readState(workspace);
   const results = await Promise.allSettled(

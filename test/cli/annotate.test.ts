@@ -155,6 +155,17 @@ describe('one entry by its source', () => {
     expect((await annotate('--platform', there, '--os-version', '10.0.17763.1')).code).toBe(0);
   });
 
+  test.each([
+    ['--os', ' '],
+    ['--arch', 'arm 64'],
+    ['--variant', 'a\nb'],
+    ['--os-version', '\u001b'],
+  ])('%s %j is no word of a platform', async (flag, value) => {
+    await drafted('arm64');
+    expect((await annotate(list, image('arm64'), flag, value)).code).toBe(2);
+    expect((await entries())[0]?.platform).toEqual(platforms['arm64']);
+  });
+
   test('an alias is told', async () => {
     await drafted('arm64');
     expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain('aarch64 is taken for arm64');
@@ -359,6 +370,7 @@ describe('the short form', () => {
     await world.must('create', `${registry.host}/team/app:another`);
     expect((await annotate('-l', list, image('arm64'), '--variant', 'v8')).code).toBe(0);
     expect((await annotate('-l', list, image('arm64'), 'x', '--variant', 'v8')).code).toBe(2);
+    expect((await annotate('-l', '', list, image('arm64'), '--variant', 'v8')).code).toBe(2);
   });
 });
 

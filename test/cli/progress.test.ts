@@ -12,7 +12,7 @@ function screen(written: string): readonly string[] {
     const up = /^\u001b\[(\d+)A/.exec(part)?.[1];
     if (up !== undefined) lines.splice(lines.length - 1 - Number(up), Infinity, '');
     else if (part === '\n') lines.push('');
-    else lines.push(`${lines.pop() ?? ''}${part}`);
+    else lines.push((lines.pop() ?? '') + part);
   }
   return lines;
 }

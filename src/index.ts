@@ -94,6 +94,8 @@ export type { DraftSummary, Pruned } from './ops/drafts.ts';
 export type { OnEvent, OperationEvent } from './ops/events.ts';
 export { Homes } from './ops/homes.ts';
 export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
+export { editAndPush } from './ops/edit-and-push.ts';
+export type { DraftEdit, EditedAndPushed, EditPlace } from './ops/edit-and-push.ts';
 export { inspect, inspectVerbose } from './ops/inspect.ts';
 export type { Inspected, VerboseManifest } from './ops/inspect.ts';
 export { login, logout, registryOf } from './ops/login.ts';

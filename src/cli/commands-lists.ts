@@ -1,3 +1,4 @@
+import { pushingOptions } from './edit.ts';
 import type { CommandSpec, OptionSpec } from './language.ts';
 
 /** The commands that make, look at and push lists. */
@@ -87,10 +88,14 @@ export const listCommands: readonly CommandSpec[] = [
     positionals: { min: 1, max: many },
     summary: 'Add images to a draft; one for the same platform is replaced',
     uses: ['draft', 'registry'],
-    options: [{ name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' }],
+    options: [
+      { name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' },
+      ...pushingOptions,
+    ],
     examples: [
       ['mlist add team/app:1.0-riscv64', 'Add to the current draft'],
       ['mlist add team/app:1.0 team/app:1.0-riscv64', 'Add to team/app:1.0'],
+      ['mlist add team/app:1.0 team/app:1.0-riscv64 --push', 'Add to what the registry has, in one go'],
     ],
     load: () => import('./commands/add.ts'),
   },
@@ -99,8 +104,8 @@ export const listCommands: readonly CommandSpec[] = [
     usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform P',
     positionals: { min: 0, max: many },
     summary: 'Take images out of a draft, and their attestations with them',
-    uses: ['draft'],
-    options: [{ ...platform, describe: 'Take out the images of this platform' }],
+    uses: ['draft', 'registry'],
+    options: [{ ...platform, describe: 'Take out the images of this platform' }, ...pushingOptions],
     examples: [
       ['mlist remove sha256:0123abcd', 'The beginning of a digest is enough'],
       ['mlist remove team/app:1.0 --platform linux/arm/v6', 'By platform'],
@@ -131,6 +136,7 @@ export const listCommands: readonly CommandSpec[] = [
       indexArtifactType,
       { name: 'subject', type: 'string', value: 'REF', describe: "What the list is about; '' clears" },
       strict,
+      ...pushingOptions,
     ],
     examples: [
       ['mlist annotate --arch arm64 --variant v8', 'The arm64 image of the current draft'],

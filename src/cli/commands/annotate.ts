@@ -1,15 +1,24 @@
-import { annotate, describeEntry, MlistError, type AnnotateOptions, type Entry } from '../../index.ts';
+import {
+  annotate,
+  describeEntry,
+  MlistError,
+  type Annotated,
+  type AnnotateOptions,
+  type EditPlace,
+  type Entry,
+  type Reference,
+} from '../../index.ts';
 import {
   annotationChange,
   listChange,
   listFirst,
-  optionalList,
   shownEntry,
   tooMany,
   typedLocation,
   typedName,
 } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { runEdit } from '../edit.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { canonicalPlatform, clearable, readPlatform } from '../platform-words.ts';
@@ -19,22 +28,25 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
   if (more.length > 0) throw tooMany(invocation);
   const selected = invocation.text('platform');
-  const { output, workspace, signal, onEvent } = context;
-  const annotated = await annotate(optionalList(list), {
-    ...changes(invocation, context),
-    workspace,
-    manifest,
-    platform: selected === undefined ? undefined : readPlatform(selected),
-    strict: invocation.flag('strict'),
-    homes: context.homes,
-    choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
-    signal,
-    onEvent,
-  }).catch((thrown: unknown) => {
+  const { output, signal } = context;
+  const wanted = changes(invocation, context);
+  const edit = (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> =>
+    annotate(name, {
+      ...wanted,
+      workspace,
+      manifest,
+      platform: selected === undefined ? undefined : readPlatform(selected),
+      strict: invocation.flag('strict'),
+      homes: context.homes,
+      choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
+      signal,
+      onEvent,
+    });
+  const { edited, pushed } = await runEdit(list, invocation, context, edit).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);
   });
-  const { entry, changed } = annotated;
-  if (output.json) output.document({ list: annotated.list, changed, entry: entry && entryDocument(entry) });
+  const { entry, changed } = edited;
+  if (output.json) output.document({ list: edited.list, changed, entry: entry && entryDocument(entry), pushed });
   else if (entry !== undefined)
     output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(shownEntry(entry, context)));
   return 0;
@@ -94,7 +106,11 @@ function typedFlags(invocation: Invocation): string {
     ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
     ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
   ];
-  return pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`).join('');
+  const flags = ['push', 'dry-run', 'allow-duplicates', 'strict'].filter((name) => invocation.flag(name));
+  return [
+    ...pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`),
+    ...flags.map((name) => ` --${name}`),
+  ].join('');
 }
 
 function quoted(text: string): string {

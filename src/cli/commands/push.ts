@@ -1,9 +1,9 @@
 import { isDigest, MlistError, push, writeFileAtomic, writeJson, type Format, type Pushed } from '../../index.ts';
-import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
+import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
-import { planDocument, renderPlan } from '../render-plan.ts';
+import { pushedDocument, tellPushed } from '../render-push.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
@@ -28,7 +28,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     onEvent: context.onEvent,
   });
   if (!invocation.flag('dry-run')) await writeFiles(invocation, pushed);
-  tell(pushed, context);
+  tellPushed(pushed, context);
+  if (context.output.json) context.output.document(pushedDocument(pushed));
   return 0;
 }
 
@@ -44,29 +45,4 @@ async function writeFiles(invocation: Invocation, { descriptor, targets }: Pushe
     'image.name': targets.map(({ reference }) => reference).join(','),
   };
   await writeFileAtomic(metadataFile, `${writeJson(metadata, { indent: '  ' })}\n`);
-}
-
-function tell({ list, descriptor, targets, purged }: Pushed, context: Context): void {
-  const { output } = context;
-  for (const target of targets) {
-    const reference = shownName(target.reference, context);
-    if (target.status === 'planned' && target.plan !== undefined) renderPlan(reference, target.plan, output);
-    if (target.status === 'unchanged')
-      output.note(['unchanged ', 'dim'], `${reference} has ${descriptor.digest} already`);
-  }
-  if (!output.json) return output.line(descriptor.digest);
-  const { mediaType, digest, size } = descriptor;
-  output.document({
-    list,
-    mediaType,
-    digest,
-    size,
-    purged,
-    targets: targets.map(({ reference, status, before, plan }) => ({
-      reference,
-      status,
-      before,
-      plan: plan && planDocument(plan),
-    })),
-  });
 }

@@ -1,6 +1,7 @@
 import { MlistError, remove } from '../../index.ts';
-import { listBeforeOthers, listFirst, optionalList, typedName } from '../arguments.ts';
+import { listBeforeOthers, listFirst, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { runEdit } from '../edit.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
@@ -15,12 +16,12 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     });
   }
   const manifests = rest.map((text) => typedName(text, context));
-  const { draft, removed } = await remove(optionalList(list), manifests, {
-    workspace: context.workspace,
-    platform: platform === undefined ? undefined : readPlatform(platform),
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
-  if (context.output.json) context.output.document({ ...draftDocument(draft), removed: removed.map(entryDocument) });
+  const wanted = platform === undefined ? undefined : readPlatform(platform);
+  const { output, signal } = context;
+  const { edited, pushed } = await runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+    remove(name, manifests, { workspace, platform: wanted, signal, onEvent }),
+  );
+  const { draft, removed } = edited;
+  if (output.json) output.document({ ...draftDocument(draft), removed: removed.map(entryDocument), pushed });
   return 0;
 }

@@ -75,6 +75,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['show', 'show', `docker://${list}`],
     ['inspect', 'inspect', at('team/app:amd64')],
     ['validate', 'validate', `docker://${list}`],
+    ['validate', 'validate', '--deep', `docker://${list}`],
     ['annotate', 'annotate', `docker://${list}`, '--arch', 'amd64', '--annotation', 'a=b', '--push'],
     ['add', 'add', `docker://${list}`, at('team/app:arm64'), '--push', '--dry-run'],
     ['remove', 'remove', `docker://${list}`, '--platform', 'linux/riscv64', '--push'],

@@ -1,5 +1,5 @@
-import { pushingOptions } from './edit.ts';
 import type { CommandSpec, OptionSpec } from './language.ts';
+import { dockerMetadataOption, pushingOptions, sourceOptions } from './list-options.ts';
 
 /** The commands that make, look at and push lists. */
 
@@ -54,13 +54,7 @@ export const listCommands: readonly CommandSpec[] = [
       },
       format,
       platforms,
-      {
-        name: 'attestations',
-        type: 'string',
-        choices: ['keep', 'drop'],
-        value: 'WHAT',
-        describe: 'keep or drop the attestations of an index (default keep)',
-      },
+      ...sourceOptions,
       indexAnnotation,
       indexArtifactType,
       {
@@ -71,6 +65,26 @@ export const listCommands: readonly CommandSpec[] = [
         value: 'FILE',
         describe: 'Read sources from FILE, or - for stdin: one a line, or descriptor, index or build-metadata JSON',
       },
+      {
+        name: 'metadata-file',
+        type: 'string',
+        repeat: true,
+        value: 'FILE',
+        describe: 'Take what a build has pushed, by the metadata file of docker buildx',
+      },
+      {
+        name: 'digests-dir',
+        type: 'string',
+        value: 'DIR',
+        describe: 'Take the images whose digests are the names of the files in DIR',
+      },
+      {
+        name: 'repo',
+        type: 'string',
+        value: 'REPO',
+        describe: 'With --digests-dir: where they lie (default: the repository of LIST)',
+      },
+      { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],
     examples: [
       [
@@ -79,6 +93,7 @@ export const listCommands: readonly CommandSpec[] = [
       ],
       ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
       ['mlist create --amend team/app:1.0', 'Read all sources again'],
+      ['mlist create team/app:1.0 --digests-dir /tmp/digests', 'Merge what the runners of a matrix have pushed'],
     ],
     load: () => import('./commands/create.ts'),
   },
@@ -90,6 +105,7 @@ export const listCommands: readonly CommandSpec[] = [
     uses: ['draft', 'registry'],
     options: [
       { name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' },
+      ...sourceOptions,
       ...pushingOptions,
     ],
     examples: [
@@ -207,6 +223,8 @@ export const listCommands: readonly CommandSpec[] = [
       { name: 'digest-file', type: 'string', value: 'F', describe: 'Write the digest to F, once the list is pushed' },
       { name: 'metadata-file', type: 'string', value: 'F', describe: 'Write what was pushed to F as JSON' },
       { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
+      { name: 'check-signatures', type: 'boolean', describe: 'Warn where the list that is replaced is signed' },
+      { ...dockerMetadataOption, describe: `Push under the tags of docker/metadata-action too: env, FILE or -` },
       { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at every child, put the list in any case' },
       strict,
     ],
@@ -216,48 +234,6 @@ export const listCommands: readonly CommandSpec[] = [
       ['mlist push --dry-run', 'What would be done'],
     ],
     load: () => import('./commands/push.ts'),
-  },
-  {
-    name: 'validate',
-    usage: '[LIST|REF|FILE|-]',
-    positionals: { min: 0, max: 1 },
-    summary: 'Check a draft, a list in a registry or a file against its schema and the rules',
-    uses: ['draft', 'registry'],
-    options: [
-      { ...strict, describe: 'Refuse what is only warned of' },
-      { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
-      {
-        name: 'deep',
-        type: 'boolean',
-        describe:
-          'Look at every manifest, config and layer too: there, of the right size, for the platform that is said',
-      },
-      {
-        name: 'repo',
-        type: 'string',
-        value: 'REPO',
-        describe: 'With --deep: where the content of a file lies, a repository, a layout or an archive',
-      },
-    ],
-    examples: [
-      ['mlist validate ./index.json', 'A file begins with ./, ../, / or a drive letter'],
-      ['mlist validate --deep --strict team/app:1.0', 'A gate for CI: ends with 3 where anything is wrong'],
-    ],
-    load: () => import('./commands/validate.ts'),
-  },
-  {
-    name: 'diff',
-    usage: '[LIST|REF] [REF]',
-    positionals: { min: 0, max: 2 },
-    summary:
-      'Show, entry by entry, what would change in REF if it became LIST; by default what a push of the draft changes',
-    uses: ['draft', 'registry'],
-    options: [{ name: 'exit-code', type: 'boolean', describe: 'End with 8 where there is a difference' }],
-    examples: [
-      ['mlist diff', 'What a push of the current draft would change'],
-      ['mlist diff team/app:1.1 team/app:1.0', 'From 1.0 to 1.1'],
-    ],
-    load: () => import('./commands/diff.ts'),
   },
   {
     name: 'resolve',

@@ -24,6 +24,7 @@ export async function pushEdit<T>(
     dryRun: invocation.flag('dry-run'),
     allowDuplicates: invocation.flag('allow-duplicates'),
     strict: invocation.flag('strict'),
+    checkSignatures: invocation.flag('check-signatures'),
     signal: context.signal,
     onEvent: context.onEvent,
   });

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
+import { sourceChoices } from '../source-choices.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listBeforeOthers(invocation, context);
@@ -11,7 +12,14 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { output, signal } = context;
   const homes = await context.homes();
   const { edited, pushed } = await runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
-    add(name, manifests, { workspace, homes, keep: invocation.flag('keep'), signal, onEvent }),
+    add(name, manifests, {
+      ...sourceChoices(invocation),
+      workspace,
+      homes,
+      keep: invocation.flag('keep'),
+      signal,
+      onEvent,
+    }),
   );
   const { draft, changes, changed } = edited;
   if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument), pushed });

@@ -1,6 +1,7 @@
 import { isDigest, MlistError, push, writeFileAtomic, writeJson, type Format, type Pushed } from '../../index.ts';
 import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { readDockerMetadata } from '../docker-metadata.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
 import { pushedDocument, tellPushed } from '../render-push.ts';
@@ -11,10 +12,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const ifDigest = invocation.text('if-digest');
   if (ifDigest !== undefined && !isDigest(ifDigest))
     throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest, not ${JSON.stringify(ifDigest)}`);
+  const metadata = await readDockerMetadata(invocation, context);
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
     homes: await context.homes(),
-    tags: invocation.texts('tag').map((text) => typedName(text, context)),
+    tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
     to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
     expect: readPlatforms(invocation.texts('expect')),
@@ -22,6 +24,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     allowDuplicates: invocation.flag('allow-duplicates'),
     strict: invocation.flag('strict'),
     force: invocation.flag('force'),
+    checkSignatures: invocation.flag('check-signatures'),
     dryRun: invocation.flag('dry-run'),
     purge: invocation.flag('purge'),
     signal: context.signal,

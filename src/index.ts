@@ -2,7 +2,7 @@
  * mlist as a library: drafts of multi-platform image lists, and the registries that they are pushed to.
  * Nothing here prints, exits or reads the environment; what is told while work goes on comes as events.
  */
-export { MlistError, SeveralErrors, asMlistError, exitCodes, MAX_PROBLEMS } from './errors.ts';
+export { MlistError, SeveralErrors, asMlistError, errorCode, exitCodes, MAX_PROBLEMS } from './errors.ts';
 export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
 export { version } from './version.ts';
 
@@ -102,7 +102,8 @@ export { login, logout, registryOf } from './ops/login.ts';
 export type { LoggedIn, LoggedOut, LoginOptions } from './ops/login.ts';
 export { push } from './ops/push.ts';
 export type { Pushed, PushOptions } from './ops/push.ts';
-export type { PushedTarget } from './ops/push-target.ts';
+export type { PushedTarget, TagState } from './ops/push-target.ts';
+export type { CheckOptions } from './ops/push-check.ts';
 export { contentOf, draftName, find } from './ops/read.ts';
 export type { ChildChoice, Found, ReadOptions } from './ops/read.ts';
 export { deleteReference, listTags } from './ops/registry-tags.ts';
@@ -110,7 +111,7 @@ export type { Deleted, RegistryTagOptions } from './ops/registry-tags.ts';
 export { remove } from './ops/remove.ts';
 export type { Removed, RemoveOptions } from './ops/remove.ts';
 export { resolve } from './ops/resolve.ts';
-export type { ResolvedManifest } from './ops/resolve.ts';
+export type { ResolvedManifest, ResolveOptions } from './ops/resolve.ts';
 export { resolveSource } from './ops/resolve-source.ts';
 export type { AttestationChoice, ManifestArgument } from './ops/resolve-source.ts';
 export { show } from './ops/show.ts';

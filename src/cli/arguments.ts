@@ -18,10 +18,15 @@ import { clearable, readPlatform } from './platform-words.ts';
 
 /** Reading positionals and option values that several commands take. */
 
-/** `--list` or MLIST_LIST: then no positional is a list. */
+/**
+ * `--list` or MLIST_LIST: then no positional is a list. A variable that is empty is as good as none; an option that is
+ * empty would turn an image into the list.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
 export function listOption(invocation: Invocation, { env }: Context): string | undefined {
-  const list = invocation.text('list') ?? env['MLIST_LIST'];
-  return list === '' ? undefined : list;
+  const list = invocation.text('list');
+  if (list === '') throw new MlistError('ERR_MLIST_USAGE', '--list takes the name of a list: it is empty');
+  return list ?? (env['MLIST_LIST'] === '' ? undefined : env['MLIST_LIST']);
 }
 
 export interface ListAndRest {

@@ -42,7 +42,9 @@ export const draftCommands: readonly CommandSpec[] = [
     summary: 'Tell by the exit code whether a draft or a manifest is there: 0 or 4',
     uses: ['registry'],
     options: [],
-    examples: [['mlist exists team/app:1.0 || mlist create team/app:1.0', 'In a script']],
+    examples: [
+      ['mlist exists docker://team/app:1.0 || mlist push team/app:1.0', 'Push what the registry does not have'],
+    ],
     load: () => import('./commands/exists.ts'),
   },
   {

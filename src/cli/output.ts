@@ -43,6 +43,8 @@ export class Output {
   readonly #streams: Streams;
   readonly #options: OutputOptions;
   readonly #paint: Paint;
+  /** How many lines stand at the foot of the terminal. */
+  #footLines = 0;
 
   private constructor(streams: Streams, options: OutputOptions, paint: Paint) {
     this.#streams = streams;
@@ -78,27 +80,50 @@ export class Output {
     return this.#streams.stdout.columns ?? 80;
   }
 
+  /** Whether what is on its way is drawn, and drawn again: on a terminal that can, or where it is asked for. */
+  get isLive(): boolean {
+    const { progress, quiet, env } = this.#options;
+    const isCapable = this.#streams.stderr.isTTY === true && env['TERM'] !== 'dumb' && !env['CI'];
+    return !quiet && (progress === 'tty' || (progress === 'auto' && isCapable && !this.#eventsAsJson));
+  }
+
+  /** Lines at the foot of the terminal, in the place of those before; what is written later goes above them. */
+  foot(lines: readonly string[]): void {
+    if (lines.length === 0 && this.#footLines === 0) return;
+    const { columns = 80 } = this.#streams.stderr;
+    const text = lines.map((line) => `${plainLine(line).slice(0, columns - 1)}\n`).join('');
+    this.#streams.stderr.write(this.#withoutFoot() + text);
+    this.#footLines = lines.length;
+  }
+
+  /** What takes the lines at the foot away: to their beginning, and all from there on. */
+  #withoutFoot(): string {
+    const lines = this.#footLines;
+    this.#footLines = 0;
+    return lines === 0 ? '' : `\u001b[${lines}A\u001b[0J`;
+  }
+
   /** A line of the result. */
   line(...spans: readonly Span[]): void {
-    this.#streams.stdout.write(`${paint(this.#paint.stdout, spans)}\n`);
+    this.#stdout(`${paint(this.#paint.stdout, spans)}\n`);
   }
 
   /** The result as one JSON document. */
   document(value: object): void {
-    this.#streams.stdout.write(`${plainJson(writeJson(value, { indent: '  ' }))}\n`);
+    this.#stdout(`${plainJson(writeJson(value, { indent: '  ' }))}\n`);
   }
 
   /** Exact bytes: on a terminal with what could be an escape sequence written out, as JSON allows. */
   bytes(bytes: Uint8Array, end: '' | '\n'): void {
     const isSafe = this.#streams.stdout.isTTY !== true;
-    this.#streams.stdout.write(isSafe ? bytes : plainJson(Buffer.from(bytes).toString('utf8')));
-    if (end !== '') this.#streams.stdout.write(end);
+    this.#stdout(isSafe ? bytes : plainJson(Buffer.from(bytes).toString('utf8')));
+    if (end !== '') this.#stdout(end);
   }
 
   /** A line for people about how the work goes. */
   note(...spans: readonly Span[]): void {
     if (this.#options.quiet || this.#eventsAsJson || this.#options.progress === 'none') return;
-    this.#streams.stderr.write(`${paint(this.#paint.stderr, spans)}\n`);
+    this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
   }
 
   warn(message: string): void {
@@ -118,7 +143,7 @@ export class Output {
     const answer = status === undefined ? (note ?? 'no answer') : String(status);
     const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
     const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
-    this.#streams.stderr.write(`${plainLine(line)}\n`);
+    this.#stderr(`${plainLine(line)}\n`);
   }
 
   /** An error: what failed, why, and what to do next; each part of several. */
@@ -129,12 +154,12 @@ export class Output {
       else this.#plainError(one);
     }
     if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
-      this.#streams.stderr.write(`${plain(causeOf(error))}\n`);
+      this.#stderr(`${plain(causeOf(error))}\n`);
     }
   }
 
   #plainError(error: MlistError): void {
-    const say = (...spans: readonly Span[]) => this.#streams.stderr.write(`${paint(this.#paint.stderr, spans)}\n`);
+    const say = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
     say(['mlist: ', 'red'], error.message);
     const { problems } = error;
     if (problems.length > 1) {
@@ -145,8 +170,17 @@ export class Output {
     if (error.hint !== undefined) say(['hint: ', 'cyan'], error.hint);
   }
 
+  #stdout(chunk: string | Uint8Array): void {
+    if (this.#footLines > 0) this.#streams.stderr.write(this.#withoutFoot());
+    this.#streams.stdout.write(chunk);
+  }
+
+  #stderr(text: string): void {
+    this.#streams.stderr.write(this.#withoutFoot() + text);
+  }
+
   #line(value: object): void {
-    this.#streams.stderr.write(`${plainJson(writeJson(value))}\n`);
+    this.#stderr(`${plainJson(writeJson(value))}\n`);
   }
 }
 

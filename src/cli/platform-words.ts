@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { MlistError, parsePlatform, resolveArchitecture, resolveOs, resolveVariant, type Platform } from '../index.ts';
 
 /** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
@@ -7,6 +8,11 @@ import { MlistError, parsePlatform, resolveArchitecture, resolveOs, resolveVaria
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatform(text: string): Platform {
+  if (text.trim() === '') {
+    throw new MlistError('ERR_MLIST_PLATFORM_INVALID', 'a platform is empty', {
+      hint: 'Write it as OS/ARCH, such as linux/amd64.',
+    });
+  }
   const platform = parsePlatform(canonical(text), { default: { os: 'linux', architecture: '' } });
   if (platform.architecture !== '') return platform;
   throw new MlistError(
@@ -18,12 +24,21 @@ export function readPlatform(text: string): Platform {
   );
 }
 
-/** Lists with commas, repeated or not; versions in parentheses hold no commas. */
+/** What containers on this machine run as, whatever system is around them. */
+export function ownPlatform(): Platform {
+  const isLittle = process.arch === 'ppc64' && endianness() === 'LE';
+  return readPlatform(`linux/${process.arch}${isLittle ? 'le' : ''}`);
+}
+
+/**
+ * Lists with commas, repeated or not; versions in parentheses hold no commas. An empty one asks for nothing, which is what
+ * a variable that is not set gives, and nobody means.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts
     .flatMap((text) => text.split(','))
     .map((text) => text.trim())
-    .filter((text) => text !== '')
     .map(readPlatform);
 }
 
@@ -64,11 +79,20 @@ export interface TypedPlatform {
   readonly 'os.version'?: Typed;
 }
 
+/** No word of a platform holds white space or what a terminal would obey: a variable was filled with the wrong thing. */
+function refuseSpaces(text: Typed): void {
+  if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
+  throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `${JSON.stringify(text)} is no word of a platform`, {
+    hint: "Write it without white space, or '' to clear it.",
+  });
+}
+
 /** The options of `annotate` in canonical words, and what was understood by the words that were typed. */
 export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: TypedPlatform;
   readonly notes: readonly string[];
 } {
+  for (const text of Object.values(typed) as readonly Typed[]) refuseSpaces(text);
   const machine = typed.architecture == null ? undefined : resolveArchitecture(typed.architecture);
   const variant = typed.variant === undefined ? machine?.variant : typed.variant && resolveVariant(typed.variant);
   const platform: TypedPlatform = {

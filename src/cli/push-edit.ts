@@ -29,5 +29,5 @@ export async function pushEdit<T>(
     onEvent: context.onEvent,
   });
   tellPushed(pushed, context);
-  return { edited, pushed: pushedDocument(pushed) };
+  return { edited, pushed: pushedDocument(pushed, context) };
 }

@@ -16,7 +16,7 @@ export function tellPushed({ descriptor, targets }: Pushed, context: Context): v
 }
 
 /** The same for programs: schemas/output/push.schema.json. */
-export function pushedDocument({ list, descriptor, targets, purged }: Pushed): object {
+export function pushedDocument({ list, descriptor, targets, purged }: Pushed, context: Context): object {
   const { mediaType, digest, size } = descriptor;
   return {
     list,
@@ -25,7 +25,7 @@ export function pushedDocument({ list, descriptor, targets, purged }: Pushed): o
     size,
     purged,
     targets: targets.map(({ reference, status, before, plan }) => ({
-      reference,
+      reference: shownName(reference, context),
       status,
       before,
       plan: plan && planDocument(plan),

@@ -2,14 +2,17 @@ import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
 import { shownEntry, shownName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Output } from './output.ts';
+import { LiveProgress } from './progress.ts';
 
 /** Tells what operations report: to programs as JSON lines, to people in words. */
 export function eventTeller(
   output: Output,
   folders: Pick<Context, 'cwd' | 'workspace'>,
 ): (event: OperationEvent) => void {
+  const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
-    output.event(event);
+    if (event.type !== 'progress') output.event(event);
+    live?.see(event);
     switch (event.type) {
       case 'warning':
         output.warn(
@@ -36,6 +39,8 @@ export function eventTeller(
       case 'manifest':
         output.note(['manifest ', 'dim'], `${event.target}@${event.digest}`);
         break;
+      case 'started':
+      case 'progress':
       case 'blob':
         break;
       default:

@@ -1,7 +1,7 @@
 import { MlistError, type Problem } from '../errors.ts';
 import type { Json } from '../oci/json.ts';
 import { writeJson } from '../oci/json-write.ts';
-import { parseLocation } from '../oci/location.ts';
+import { isFileLocation, parseLocation } from '../oci/location.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import { error } from '../schema/problems.ts';
 import { checkDraftDocument } from '../schema/workspace.ts';
@@ -79,9 +79,15 @@ export function damaged(path: string, problems: readonly Problem[]): MlistError 
 
 /**
  * The name of a list: a reference with a tag; `latest` where none is given.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` where it has a digest: what a list will be is not chosen by its author
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` where it has a digest: what a list will be is not chosen by its author;
+ *   or where it is the place of a layout or an archive
  */
 export function parseListName(text: string): Reference {
+  if (isFileLocation(text)) {
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
+      hint: 'Name it as it is to be called, and say where it goes with "mlist push --to LOCATION".',
+    });
+  }
   const reference = parseReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
   if (reference.digest !== undefined) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a tag, not by a digest: ${text}`, {

@@ -38,6 +38,40 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
   return { draft: { ...draft, entries }, events };
 }
 
+/**
+ * Makes the draft exactly the sources, in their order. What the author set by hand on entries of the same source stays.
+ * @param start - the draft without entries
+ */
+export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {
+  const pairs: Pair[] = [];
+  const settled = sources.map((resolved) => {
+    const old = { ...draft, entries: draft.entries.filter(({ source }) => source === resolved.source) };
+    const found = old.entries.length === 0 ? [] : pair(old, resolved);
+    pairs.push(...found);
+    const heirs = [...heirsOf(old, found, resolved).values()];
+    const entries = resolved.entries.map((entry) => heirs.find((heir) => isReadingOf(heir, entry)) ?? entry);
+    return { ...resolved, entries };
+  });
+  const { draft: made, events } = appendSources(start, settled);
+  const before = new Map(pairs.map((one) => [one.entry, one]));
+  const kept = new Set(pairs.map(({ old }) => old));
+  const gone = draft.entries.filter((entry) => !kept.has(entry) && !isAttestationEntry(entry));
+  const told = events.filter(({ type, entry }) => type === 'folded' || !isAttestationEntry(entry));
+  return {
+    draft: made,
+    events: [...told.map((event) => eventAgainst(event, before.get(event.entry))), ...gone.map(removal)],
+  };
+}
+
+/** Whether an entry is what was read here, whatever the author set on it. */
+function isReadingOf(heir: Entry, entry: Entry): boolean {
+  return heir.digest === entry.digest && sameDetected(heir, entry);
+}
+
+function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
+  return event.type === 'added' && known !== undefined ? eventOf(known) : event;
+}
+
 /** What an entry is in the list, wherever it was read. */
 function contentOf(entry: Entry): string {
   return JSON.stringify(descriptorOf(entry));

@@ -11,6 +11,19 @@ export function checkDraft(draft: Draft, options: RuleOptions = {}): readonly Pr
   return capped([...tooMuch, ...checkList(listOf(draft), options)]);
 }
 
+/** Why the draft cannot be a list of its format; empty where it can. */
+export function formatProblems(draft: Draft): readonly Problem[] {
+  if (formatOf(draft) !== 'docker') return [];
+  return checkDraft(draft).filter(({ rule, severity }) => severity === 'error' && formatRules.has(rule));
+}
+
+/** Rules that a Docker list breaks and an OCI index with the same entries does not. */
+const formatRules = new Set(['E-MIX', 'W-ANNOT']);
+
+export function otherFormatHint({ list }: Draft): string {
+  return `Push it as an OCI index with --format oci, or make it one with "mlist create --amend --format oci ${list}".`;
+}
+
 /** What a draft that is to be a Docker list holds, and a Docker list cannot. Nothing is dropped silently. */
 function* beyondDocker(draft: Draft): Iterable<Problem> {
   const only = 'only an OCI index can hold it, and this draft has the format docker';

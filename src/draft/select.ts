@@ -6,14 +6,24 @@ import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.
 
 /** Which entries of a draft the words of a command mean. */
 
-/** Fewer hex digits than this could be anything. */
-const SHORTEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
+/** Fewer hex digits than 8 could be anything. */
+const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
+const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
+
+/** Added to the name of an entry that is not there, where it may be meant as a digest. */
+export function tooShort(name: string): string {
+  return SHORT_PREFIX.test(name) ? ': to be the beginning of a digest it is too short, which takes 8 hex digits' : '';
+}
+
+/** Whether a name is a digest, or the beginning of one that is long enough. */
+export function isPrefixOf(name: string, digest: string): boolean {
+  const prefix = DIGEST_PREFIX.exec(name)?.[1];
+  return name === digest || (prefix !== undefined && digest.startsWith(`sha256:${prefix}`));
+}
 
 /** The entries that a MANIFEST argument means: by the source that the author wrote, by digest, or by a digest's beginning. */
 export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
-  const prefix = SHORTEST_PREFIX.exec(manifest)?.[1];
-  const byDigest =
-    prefix === undefined ? [] : draft.entries.filter(({ digest }) => digest.startsWith(`sha256:${prefix}`));
+  const byDigest = draft.entries.filter(({ digest }) => isPrefixOf(manifest, digest));
   return byDigest.length > 0 ? byDigest : entriesFrom(draft, manifest);
 }
 
@@ -47,6 +57,18 @@ export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boo
     isOfVersion(has['os.version'] ?? '', want['os.version'] ?? '') &&
     (want['os.features'] ?? []).every((feature) => has['os.features']?.includes(feature))
   );
+}
+
+/** A platform that was asked for and is not there; where it is only the version that is not, with the versions that are. */
+export function missedPlatform(wanted: Platform, there: readonly Platform[]): string {
+  const text = formatPlatform(wanted, { all: true });
+  const { os, architecture, variant } = wanted;
+  const others = there.filter((one) =>
+    isOfPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
+  );
+  if (wanted['os.version'] === undefined || others.length === 0) return text;
+  const versions = others.map((one) => one['os.version'] ?? 'one without a version');
+  return `${text} (there is ${versions.join(', ')})`;
 }
 
 function isOfVersion(has: string, wanted: string): boolean {
@@ -103,7 +125,7 @@ export function shortDigest(digest: string): string {
 
 export function noEntry(draft: Draft, what: string): MlistError {
   const there = draft.entries.filter((entry) => !isAttestationEntry(entry)).map(describeEntry);
-  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}`, {
+  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${tooShort(what)}`, {
     reference: draft.list,
     hint: there.length === 0 ? 'The list is empty.' : `It has: ${there.join(', ')}.`,
   });

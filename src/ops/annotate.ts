@@ -1,7 +1,16 @@
 import { MlistError } from '../errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
-import { describeEntry, entriesNamed, fitsShortForm, isOfPlatform, noEntry, shortDigest } from '../draft/select.ts';
+import {
+  describeEntry,
+  entriesNamed,
+  fitsShortForm,
+  isOfPlatform,
+  missedPlatform,
+  noEntry,
+  shortDigest,
+  type PartialPlatform,
+} from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import type { Location } from '../oci/location.ts';
@@ -43,10 +52,11 @@ export interface Annotated {
 
 /**
  * Sets or clears what the author has to say of an entry, or of the list. No network, but to read a subject.
- * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates, where nothing is changed
+ * @throws MlistError `ERR_MLIST_USAGE` where there is nothing to set; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates, where nothing is changed
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
+  if (!hasChange(change) && !changesList(options)) throw nothingToSet();
   const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
   const name = await chosenList(workspace, list);
   const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
@@ -75,8 +85,18 @@ async function subjectChange({ subject, homes, signal }: AnnotateOptions): Promi
   return { subject: bareDescriptor(await located.home.resolve(located.name, { signal })) };
 }
 
-function hasChange(change: EntryChange): boolean {
+function hasChange(change: object): boolean {
   return Object.values(change).some((member) => member !== undefined);
+}
+
+function changesList({ listChange = {}, subject }: AnnotateOptions): boolean {
+  return hasChange(listChange) || subject !== undefined;
+}
+
+function nothingToSet(): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', 'there is nothing to set or to clear', {
+    hint: 'Say what: --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type of an image, --index-annotation, --index-artifact-type or --subject of the list.',
+  });
 }
 
 /** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
@@ -95,7 +115,7 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
   const pool = images.length > 0 ? images : candidates;
   const fitting = platform === undefined ? pool : pool.filter((entry) => isOfPlatform(platformOf(entry), platform));
   const [only, ...others] = fitting;
-  if (only === undefined) throw noEntry(draft, describeWanted(options));
+  if (only === undefined) throw noEntry(draft, describeWanted(draft, pool, options));
   if (others.length === 0) return only;
   const answer = await options.choose?.(fitting);
   if (answer === undefined) throw ambiguous(draft, fitting);
@@ -110,11 +130,22 @@ function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonl
   return images.filter((entry) => fitsShortForm(entry, change.platform ?? {}));
 }
 
-function describeWanted({ manifest, platform, change }: AnnotateOptions): string {
-  const wanted = platform === undefined ? undefined : formatPlatform(platform, { all: true });
+function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
+  const { manifest, platform, change } = options;
+  const there = pool.flatMap((entry) => platformOf(entry) ?? []);
+  const wanted = platform === undefined ? undefined : missedPlatform(platform, there);
   if (manifest !== undefined) return wanted === undefined ? manifest : `${manifest} for ${wanted}`;
-  const { os, architecture, variant } = change.platform ?? {};
-  return `for ${wanted ?? [os ?? '*', architecture ?? '*', ...(variant == null ? [] : [variant])].join('/')}`;
+  return `for ${wanted ?? describeShortForm(draft, change.platform ?? {})}`;
+}
+
+/** The short form selects by what it sets: a version that is not there cannot be set by it. */
+function describeShortForm(draft: Draft, given: PartialPlatform): string {
+  const { os, architecture, variant, 'os.version': version } = given;
+  const name = `${os ?? '*'}${version == null ? '' : `(${version})`}`;
+  const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
+  const others = draft.entries.filter((entry) => fitsShortForm(entry, { ...given, 'os.version': undefined }));
+  const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
+  return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: choose it with --platform)`;
 }
 
 /** The candidates are told as arguments that name exactly one entry each. */

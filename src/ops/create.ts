@@ -1,34 +1,34 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
-import { emptyDraft, type Draft, type Format } from '../draft/draft.ts';
-import { changeList, type ListChange } from '../draft/edit.ts';
-import { appendSources, mergeSource, type EntryEvent } from '../draft/merge.ts';
+import { asMlistError, SeveralErrors } from '../errors.ts';
+import { platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import type { EntryEvent } from '../draft/merge.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { parseLocation } from '../oci/location.ts';
-import { MediaType } from '../oci/media-type.ts';
-import type { Platform } from '../oci/platform.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
+import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
+import type { LeftBehind } from './left-behind.ts';
 import { pinned } from './pin.ts';
 import { warnOf } from './warn.ts';
 import {
   requirePlatforms,
   resolveSource,
-  unknownMembers,
   type AttestationChoice,
   type ManifestArgument,
   type Resolved,
 } from './resolve-source.ts';
 
-export interface CreateOptions {
+/** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
+export interface CreateOptions extends ListWishes {
   readonly workspace: Workspace;
   readonly homes: Homes;
   /** Bring an existing draft up to date instead of refusing it. Default false. */
   readonly amend?: boolean | undefined;
-  /** Default: that of a single index source, else auto. */
-  readonly format?: Format | undefined;
+  /** Make an existing draft exactly these sources instead of refusing it. Default false. */
+  readonly replace?: boolean | undefined;
   /** Only these images of the sources. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
@@ -37,8 +37,6 @@ export interface CreateOptions {
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
-  /** What the list says of itself. */
-  readonly listChange?: Omit<ListChange, 'subject'> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -47,6 +45,7 @@ export interface Created {
   readonly draft: Draft;
   /** Canonical reference of the list. */
   readonly list: string;
+  /** What became of the entries; empty where the draft held exactly this already. */
   readonly changes: readonly EntryEvent[];
   /** False where the draft held exactly this already. */
   readonly changed: boolean;
@@ -72,20 +71,35 @@ export async function create(
     resolved.flatMap(({ platforms }) => platforms),
     'what was named',
   );
-  let changes: readonly EntryEvent[] = [];
+  let made: Made | undefined;
   const { draft, changed } = await workspace.update(
     name,
     (current) => {
-      const made =
-        current !== undefined && amend ? amended(current, resolved, options) : fresh(name, resolved, options);
-      changes = made.changes;
-      return current === undefined || amend ? made.draft : requireSame(current, made.draft);
+      made = current === undefined ? fresh(name, resolved, options) : again(current, wanted, resolved, options);
+      return made.draft;
     },
     { signal: options.signal },
   );
   await updateState(workspace, (state) => withCurrent(state, name));
-  tell(draft, changed ? changes : [], resolved, options);
+  const changes = changed ? (made?.changes ?? []) : [];
+  tell(draft, changes, resolved, options);
   return { draft, list: name, changes, changed };
+}
+
+/** What becomes of a draft that is there already. */
+function again(
+  current: Draft,
+  wanted: readonly ManifestArgument[],
+  resolved: readonly Resolved[],
+  options: CreateOptions,
+): Made {
+  if (options.amend === true) return amended(current, resolved, options);
+  if (options.replace === true) return replaced(current, resolved, options);
+  return requireSame(
+    current,
+    resolved.map((one, at) => ({ resolved: one, isSaid: wanted[at]?.platform !== undefined })),
+    options,
+  );
 }
 
 /** The sources of a draft, each once. */
@@ -116,63 +130,6 @@ export async function resolveAll(
   return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
-interface Made {
-  readonly draft: Draft;
-  readonly changes: readonly EntryEvent[];
-}
-
-function fresh(name: string, resolved: readonly Resolved[], options: CreateOptions): Made {
-  const [only, ...others] = resolved;
-  const start = only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
-  const { draft, events } = appendSources({ ...start, format: options.format ?? start.format }, resolved);
-  return { draft: changeList(draft, options.listChange ?? {}), changes: events };
-}
-
-const indexMembers = ['schemaVersion', 'mediaType', 'manifests', 'annotations', 'artifactType', 'subject'];
-
-/** A draft that carries on with all that a single index says of itself. */
-function fromIndex(name: string, { source, index }: Resolved): Draft {
-  if (index === undefined) return emptyDraft(name);
-  const { document, content } = index;
-  const extra = unknownMembers(document, indexMembers);
-  const isDocker = document.mediaType === MediaType.dockerList;
-  const { annotations, artifactType, subject } = isDocker ? {} : document;
-  return {
-    version: 1,
-    list: name,
-    format: isDocker ? 'docker' : 'oci',
-    ...(annotations === undefined ? {} : { annotations }),
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(subject === undefined ? {} : { subject }),
-    base: { ref: source, digest: content.descriptor.digest },
-    ...(extra === undefined ? {} : { extra }),
-    entries: [],
-  };
-}
-
-function amended(current: Draft, resolved: readonly Resolved[], options: CreateOptions): Made {
-  let draft = current;
-  const changes: EntryEvent[] = [];
-  for (const source of resolved) {
-    const merged = mergeSource(draft, source);
-    draft = merged.draft;
-    changes.push(...merged.events);
-  }
-  const format = options.format ?? draft.format;
-  return { draft: changeList({ ...draft, format }, options.listChange ?? {}), changes };
-}
-
-/** Creating again what is there already is no conflict; what the author set since then stays. */
-function requireSame(current: Draft, made: Draft): Draft {
-  const identity = (draft: Draft) =>
-    JSON.stringify(draft.entries.map(({ source, digest, mediaType, size }) => [source, digest, mediaType, size]));
-  if (identity(current) === identity(made)) return current;
-  throw new MlistError('ERR_MLIST_DRAFT_EXISTS', `there is a draft ${current.list} already, with other entries`, {
-    reference: current.list,
-    hint: 'Bring it up to date with --amend, or remove it with "mlist rm".',
-  });
-}
-
 /** What the author should know of the new draft. */
 function tell(
   draft: Draft,
@@ -180,6 +137,9 @@ function tell(
   resolved: readonly Resolved[],
   { onEvent }: CreateOptions,
 ): void {
+  for (const { left } of resolved) {
+    if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
+  }
   for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
   if (resolved.length > 1) {
     for (const { source, index } of resolved) {
@@ -192,6 +152,16 @@ function tell(
     }
   }
   warnOf(draft, onEvent);
+}
+
+function leftOut(entry: Entry): LeftBehind {
+  const platform = platformOf(entry);
+  return {
+    what: 'image',
+    digest: entry.digest,
+    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
+    reason: `${entry.source} is for none of the platforms that are asked for`,
+  };
 }
 
 function lostMembers(document: object): readonly string[] {

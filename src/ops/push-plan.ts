@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
@@ -12,12 +12,10 @@ import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
   readonly homes: Homes;
-  /** Ask the target for every child, whatever is known of it. */
+  /** Ask the target for every child that lies in it by what the draft says, whatever is known of it. */
   readonly force?: boolean | undefined;
-  /** Ask the target what it has of children from elsewhere: for a plan that is to be shown, not run. */
+  /** Ask the target for the children from elsewhere too: for a plan that is to be shown, not run. */
   readonly survey?: boolean | undefined;
-  /** Send again what was kept of children that lie in the target by what the draft says. */
-  readonly resend?: boolean | undefined;
   readonly ifMatch?: Digest | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,16 +37,31 @@ export interface PushPlanning {
   readonly home: WritableHome;
 }
 
-/** Finds out what one target lacks, and in which order it is to get it. */
-export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<Plan> {
+export interface PushPlan {
+  readonly plan: Plan;
+  /** Children that the target had and has no more: what was kept of them is sent again. */
+  readonly resent: readonly Entry[];
+}
+
+/**
+ * Finds out what one target lacks, and in which order it is to get it.
+ * @throws MlistError for all children that cannot be had, `ERR_MLIST_NOT_FOUND` where they are gone
+ */
+export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
   const { draft, encoded: list, target, home } = planning;
-  const needed = await Promise.all(draft.entries.map((entry) => nodeOf(entry, planning, options)));
+  const needed = await allOf(
+    draft.entries.map((entry) => nodeOf(entry, planning, options)),
+    options.signal,
+  );
   const nodes = needed.filter((node) => node !== undefined);
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
+  const resent = draft.entries.filter((entry, at) => needed[at] !== undefined && liesIn(entry, target));
   const listed = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
-  const there = options.survey === true ? [...listed, ...(await survey(home, nodes, options))] : [];
-  return planTransfer(home, nodes, root, { there });
+  const lost = new Set(resent.map(({ digest }) => digest));
+  const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
+  const there = options.survey === true ? [...listed, ...(await survey(home, asked, options))] : [];
+  return { plan: planTransfer(home, nodes, root, { there }), resent };
 }
 
 /** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
@@ -75,32 +88,44 @@ function unique(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
-/** The manifest of an entry with all below it, if the target may lack it. */
-async function nodeOf(
-  entry: Entry,
-  { target, home }: PushPlanning,
-  options: PlanOptions,
-): Promise<ManifestNode | undefined> {
-  const { homes, signal } = options;
-  const cached = (digest: Digest) => homes.cache.get(digest);
-  if (!liesIn(entry, target)) {
-    return readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
-  }
-  const { resend = false } = options;
-  const isNear = target.location.kind !== 'registry';
-  if (!resend && !isNear && !(await isDoubtful(entry, options))) return undefined;
-  if (!resend && (await home.hasManifest(entry.digest, { signal }))) return undefined;
-  const bytes = await cached(entry.digest);
-  if (bytes === undefined && !resend) throw gone(entry);
-  return (
-    bytes && {
-      content: { descriptor: bareDescriptor(entry), bytes },
-      source: home,
-      blobs: [],
-      foreign: [],
-      children: [],
-    }
+/** Waits for all; what fails is told together, each thing once. */
+async function allOf<T>(work: readonly Promise<T>[], signal: AbortSignal | undefined): Promise<readonly T[]> {
+  const results = await Promise.allSettled(work);
+  signal?.throwIfAborted();
+  const errors = new Map(
+    results.flatMap((result) => {
+      if (result.status === 'fulfilled') return [];
+      const error = asMlistError(result.reason);
+      return [[error.message, error] as const];
+    }),
   );
+  const [first, ...more] = errors.values();
+  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+/** The manifest of an entry with all below it, if the target may lack it. */
+async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<ManifestNode | undefined> {
+  const { target, home } = planning;
+  if (!liesIn(entry, target)) return nodeFromElsewhere(entry, options);
+  const { homes, signal, survey = false } = options;
+  const isNear = target.location.kind !== 'registry';
+  if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
+  if (await home.hasManifest(entry.digest, { signal })) return undefined;
+  const bytes = await homes.cache.get(entry.digest);
+  if (bytes === undefined) throw gone(entry);
+  const content = { descriptor: bareDescriptor(entry), bytes };
+  return { content, source: home, blobs: [], foreign: [], children: [] };
+}
+
+async function nodeFromElsewhere(entry: Entry, { homes, signal }: PlanOptions): Promise<ManifestNode> {
+  const cached = (digest: Digest) => homes.cache.get(digest);
+  try {
+    return await readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
+  } catch (thrown) {
+    const isGone = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND';
+    throw isGone ? gone(entry, thrown) : thrown;
+  }
 }
 
 async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {
@@ -109,10 +134,17 @@ async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): 
   return age === undefined || age > TRUSTED_MS;
 }
 
-function gone(entry: Entry): MlistError {
+/** An entry that cannot be had any more, and why if that is another thing than its manifest. */
+export function gone(entry: Entry, cause?: MlistError): MlistError {
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
-  return new MlistError('ERR_MLIST_NOT_FOUND', `the ${what} ${describeEntry(entry)} is gone from its repository`, {
-    reference: entry.source,
-    hint: 'Bring the draft up to date with "mlist create --amend", or take the entry out.',
-  });
+  const why = cause === undefined ? '' : `: ${cause.message}`;
+  return new MlistError(
+    'ERR_MLIST_NOT_FOUND',
+    `the ${what} ${describeEntry(entry)} is gone from its repository${why}`,
+    {
+      reference: entry.source,
+      cause,
+      hint: 'Bring the draft up to date with "mlist create --amend", or take the entry out with "mlist remove".',
+    },
+  );
 }

@@ -1,5 +1,5 @@
-import { MlistError } from '../errors.ts';
-import type { Draft } from '../draft/draft.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
@@ -11,7 +11,7 @@ import type { OnEvent } from './events.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
-import { liesIn, planPush } from './push-plan.ts';
+import { gone, liesIn, planPush, type PushPlan } from './push-plan.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
@@ -25,7 +25,8 @@ export interface PushJob {
 
 export interface PushTargetOptions {
   readonly homes: Homes;
-  readonly ifDigest?: Digest | undefined;
+  /** Refuse unless the tags have this digest, or are absent. */
+  readonly ifDigest?: TagState | undefined;
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
   /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
@@ -40,14 +41,16 @@ export interface PushedTarget {
   /** unchanged: the tag had this digest already. planned: a dry run. */
   readonly status: 'pushed' | 'unchanged' | 'planned';
   /** What the tag had before; `absent` where there was no such tag. Not there where nobody looked. */
-  readonly before?: Digest | 'absent';
+  readonly before?: TagState;
   readonly plan?: Plan;
 }
+
+export type TagState = Digest | 'absent';
 
 interface TagBefore {
   readonly tag: string;
   readonly reference: string;
-  readonly before?: Digest | 'absent';
+  readonly before?: TagState;
 }
 
 export async function pushToTarget(job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
@@ -68,11 +71,14 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
-  const planning = { homes, force, survey: dryRun, ifMatch: ifDigest ?? baseDigest, signal };
+  const expected = ifDigest ?? baseDigest;
+  const ifMatch = expected === 'absent' ? undefined : expected;
+  const planning = { homes, force, survey: dryRun, ifMatch, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
-  const plan = await planPush(what, planning);
-  if (!dryRun) await runRepaired(plan, () => planPush(what, { ...planning, resend: true }), options);
+  const planned = await planPush(what, planning);
+  const { plan } = planned;
+  if (!dryRun) await runRepaired(planned, () => planPush(what, { ...planning, force: true }), options);
   return [
     ...unchanged,
     ...open.map((tag) => ({ ...resultOf(tag), status: dryRun ? ('planned' as const) : ('pushed' as const), plan })),
@@ -116,7 +122,7 @@ function isWorthReading(
   );
 }
 
-async function digestOfTag(home: ContentSource, tag: string, { signal }: ContentOptions): Promise<Digest | 'absent'> {
+async function digestOfTag(home: ContentSource, tag: string, { signal }: ContentOptions): Promise<TagState> {
   try {
     return (await home.resolve(tag, { signal })).digest;
   } catch (error) {
@@ -127,20 +133,14 @@ async function digestOfTag(home: ContentSource, tag: string, { signal }: Content
 
 /** A tag that somebody else has moved is not moved back. */
 function refuseMoved(
-  { draft, encoded, state }: PushJob,
+  { draft, encoded, state, target }: PushJob,
   { reference, before }: TagBefore,
   options: PushTargetOptions,
 ): void {
   if (before === undefined || before === encoded.digest) return;
   const base = draft.base?.ref === reference ? draft.base.digest : undefined;
   const expected = options.ifDigest ?? base;
-  if (expected !== undefined && before !== expected) {
-    const now = before === 'absent' ? 'is gone' : `has ${before}`;
-    throw new MlistError('ERR_MLIST_CONFLICT', `${reference} ${now}, not ${expected}: somebody has moved it`, {
-      reference,
-      hint: 'Look at what is there now ("mlist show"), then push again with --if-digest and that digest.',
-    });
-  }
+  if (expected !== undefined && before !== expected) throw moved(reference, target, before, expected);
   const ours = state.pushes?.[draft.list]?.[reference]?.digest;
   if (ours !== undefined && ours !== before && expected === undefined) {
     options.onEvent?.({
@@ -150,18 +150,60 @@ function refuseMoved(
   }
 }
 
+function moving(before: TagState, expected: TagState): string {
+  if (before === 'absent') return `is gone: it was to have ${expected}`;
+  return expected === 'absent'
+    ? `is there already, with ${before}`
+    : `has ${before}, not ${expected}: somebody has moved it`;
+}
+
+function moved(reference: string, { location }: TargetRepository, before: TagState, expected: TagState): MlistError {
+  const which = moving(before, expected);
+  const place = location.kind === 'registry' ? `docker://${reference}` : reference;
+  return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${which}`, {
+    reference,
+    hint:
+      before === 'absent'
+        ? 'Push it as a new one with "--if-digest absent".'
+        : `Look at what is there now ("mlist show ${place}"), then push again with "--if-digest ${before}".`,
+  });
+}
+
 /** A registry may have cleaned up children that it had: what was kept of them is sent once more. */
 async function runRepaired(
-  plan: Plan,
-  repair: () => Promise<Plan>,
-  { signal, onEvent }: PushTargetOptions,
+  planned: PushPlan,
+  repair: () => Promise<PushPlan>,
+  options: PushTargetOptions,
 ): Promise<void> {
   try {
-    await runPlan(plan, { signal, onEvent });
+    await runPlanned(planned, options);
   } catch (thrown) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     if (!isLostContent(thrown)) throw thrown;
-    onEvent?.({ type: 'note', message: `${plan.target.location} has lost children of the list: they are sent again` });
-    await runPlan(await repair(), { signal, onEvent });
+    const repaired = await repair();
+    if (repaired.plan.manifests.length === 0) throw thrown;
+    await runPlanned(repaired, options);
   }
+}
+
+async function runPlanned({ plan, resent }: PushPlan, { signal, onEvent }: PushTargetOptions): Promise<void> {
+  await runPlan(plan, { signal, onEvent }).catch((thrown: unknown) => {
+    throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent) : thrown;
+  });
+  if (resent.length === 0) return;
+  const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
+  onEvent?.({
+    type: 'note',
+    message: `${plan.target.location} had lost ${what} of the list: sent again from the cache`,
+  });
+}
+
+/** A child whose manifest was kept, and whose blobs are gone too, is gone. */
+function lostBelow(error: MlistError, resent: readonly Entry[]): MlistError {
+  const errors = error instanceof SeveralErrors ? error.errors : [error];
+  const [first = error, ...more] = errors.map((one) => {
+    const entry = resent.find(({ digest }) => one.facts.reference?.endsWith(`@${digest}`));
+    return entry === undefined ? one : gone(entry, one);
+  });
+  return SeveralErrors.of([first, ...more]);
 }

@@ -1,34 +1,27 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
-import { isAttestationEntry, platformOf, type Draft, type Format } from '../draft/draft.ts';
+import { asMlistError, SeveralErrors } from '../errors.ts';
+import type { Draft, Format } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { checkDraft } from '../draft/rules.ts';
-import { isOfPlatform } from '../draft/select.ts';
 import { readState, updateState, withoutDraft, withPush } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
-import { hasErrors, refusal } from '../schema/problems.ts';
 import { chosenList } from './current.ts';
 import type { Homes } from './homes.ts';
 import { listBytes } from './list-bytes.ts';
+import { checkBeforePush, type CheckOptions } from './push-check.ts';
 import { liesIn } from './push-plan.ts';
 import { pushToTarget, type PushedTarget, type PushTargetOptions } from './push-target.ts';
 import { targetsOf, type TargetRepository } from './target.ts';
 
-export interface PushOptions extends PushTargetOptions {
+export interface PushOptions extends PushTargetOptions, CheckOptions {
   readonly workspace: Workspace;
-  /** Further names: `:TAG` of the list's repository, or references. */
+  /** Further names: `:TAG` of each place that the list goes to, or references. */
   readonly tags?: readonly string[] | undefined;
   /** Locations that take the place of the list's own. */
   readonly to?: readonly string[] | undefined;
   readonly format?: Format | undefined;
-  /** Platforms that the list must have. */
-  readonly expect?: readonly Platform[] | undefined;
-  readonly allowDuplicates?: boolean | undefined;
-  readonly strict?: boolean | undefined;
   /** Remove the draft when all is done. */
   readonly purge?: boolean | undefined;
   /** The time that is recorded. Default: now. */
@@ -53,10 +46,10 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   const { workspace, homes, signal, dryRun = false } = options;
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
+  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
   checkBeforePush(draft, options);
   const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
-  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
   expectAccess(draft, targets, homes);
   const state = await readState(workspace);
   const results = await Promise.allSettled(
@@ -73,23 +66,6 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   return { list: name, descriptor, targets: pushed, purged };
-}
-
-/** Everything that can be found out without a registry. */
-function checkBeforePush(draft: Draft, { strict, allowDuplicates, expect = [], onEvent }: PushOptions): void {
-  const problems = checkDraft(draft, { strict, allowDuplicates });
-  for (const { severity, rule, pointer, message } of problems) {
-    if (severity === 'warning') onEvent?.({ type: 'warning', rule, pointer, message });
-  }
-  if (hasErrors(problems)) throw refusal(`the list ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
-  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
-  const missing = expect.filter((wanted) => !images.some((entry) => isOfPlatform(platformOf(entry), wanted)));
-  if (missing.length === 0) return;
-  const names = missing.map((platform) => formatPlatform(platform, { all: true })).join(', ');
-  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which --expect asks for`, {
-    reference: draft.list,
-    hint: 'Add the missing images, or ask for what the list is to have.',
-  });
 }
 
 /** One token is to serve all repositories that the push will touch. */

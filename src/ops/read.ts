@@ -2,7 +2,8 @@ import { MlistError } from '../errors.ts';
 import type { BlobCache } from '../content/cache.ts';
 import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
+import { formatProblems, otherFormatHint } from '../draft/rules.ts';
+import { entriesNamed, isOfPlatform, isPrefixOf, missedPlatform, noEntry, tooShort } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Content } from '../oci/content.ts';
 import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
@@ -11,6 +12,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, withDefaultTag } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
+import { refusal } from '../schema/problems.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
@@ -74,8 +76,24 @@ export async function draftName(name: string | undefined, workspace: Workspace):
   return formatReference(withDefaultTag(location.reference));
 }
 
-/** The exact bytes of what was found, with its type, digest and size. */
+/**
+ * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
+ */
 export function contentOf(found: Found): Content {
+  if (found.from !== 'draft') return found.content;
+  const problems = formatProblems(found.draft);
+  if (problems.length === 0) return encodedContentOf(found);
+  const { message, facts } = refusal(`the draft ${found.reference}`, problems);
+  throw new MlistError('ERR_MLIST_LIST_INVALID', message, {
+    ...facts,
+    reference: found.reference,
+    hint: otherFormatHint(found.draft),
+  });
+}
+
+/** The same, whatever is left out of a draft by its format: to be looked at. */
+export function encodedContentOf(found: Found): Content {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
@@ -101,9 +119,12 @@ export function childrenOf(found: Found, { manifest, platform }: ChildChoice): r
       ? all
       : all.filter(({ descriptor }) => !isAttestation(descriptor) && isOfPlatform(descriptor.platform, platform));
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
-  const wanted = [manifest, platform && `for ${formatPlatform(platform, { all: true })}`].filter(Boolean).join(' ');
-  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}`, {
+  const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
+  const wanted = [manifest, platform && `for ${missedPlatform(platform, platforms)}`].filter(Boolean).join(' ');
+  const there = platforms.map((one) => formatPlatform(one, { all: true })).join(', ');
+  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}${tooShort(wanted)}`, {
     reference: found.reference,
+    hint: there === '' ? undefined : `There are: ${there}.`,
   });
 }
 
@@ -124,9 +145,8 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
   }
   const { manifests } = readIndex(content.bytes, content.descriptor.mediaType, reference);
   const digest = manifest?.slice(manifest.lastIndexOf('@') + 1) ?? '';
-  const prefix = digest.includes(':') ? digest : `sha256:${digest}`;
   return manifests
-    .filter((descriptor) => manifest === undefined || (digest.length >= 8 && descriptor.digest.startsWith(prefix)))
+    .filter((descriptor) => manifest === undefined || isPrefixOf(digest, descriptor.digest))
     .map((descriptor) => ({ source: reference, descriptor }));
 }
 

@@ -1,9 +1,9 @@
 import { MlistError } from '../errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import { removeEntries } from '../draft/edit.ts';
-import { describeEntry, entriesNamed, isOfPlatform, noEntry } from '../draft/select.ts';
+import { describeEntry, entriesNamed, isOfPlatform, missedPlatform, noEntry } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
@@ -68,7 +68,8 @@ function ofPlatform(
 ): readonly Entry[] {
   if (platform === undefined) return [];
   const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
-  if (found.length === 0) throw noEntry(draft, `${of}for ${formatPlatform(platform, { all: true })}`);
+  const there = entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  if (found.length === 0) throw noEntry(draft, `${of}for ${missedPlatform(platform, there)}`);
   return found;
 }
 

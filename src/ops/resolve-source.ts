@@ -1,5 +1,5 @@
 import { MlistError } from '../errors.ts';
-import { describeEntry, isOfPlatform } from '../draft/select.ts';
+import { describeEntry, isOfPlatform, missedPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
@@ -28,7 +28,7 @@ export interface ManifestArgument {
 
 export interface ResolveOptions {
   readonly homes: Homes;
-  /** Only these of an index's images; all where none is named. */
+  /** Only the images for these; all where none is named. */
   readonly platforms?: readonly Platform[] | undefined;
   /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
   readonly attestations?: AttestationChoice | undefined;
@@ -44,6 +44,8 @@ export interface Resolved extends ResolvedSource {
   /** The platforms of all its images, also of those that were not asked for. */
   readonly platforms: readonly Platform[];
   readonly index?: { readonly document: Index; readonly content: Content };
+  /** A single image that is not for a platform that was asked for. */
+  readonly left?: Entry;
 }
 
 /** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
@@ -58,9 +60,10 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
   if ('manifests' in manifest && options.nested !== 'keep')
     return resolveIndex(argument, { document: manifest, content }, home, options);
   const members = entryMembers(described ?? content.descriptor);
-  const entry = await completeEntry({ source, ...members }, content, home, options);
-  const entries = [withArgument(entry, argument)];
-  return { source, entries, platforms: platformsOf(entries) };
+  const detected = await completeEntry({ source, ...members }, content, home, options);
+  const entry = withArgument(detected, argument);
+  const facts = { source, platforms: platformsOf([entry]) };
+  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
 
 /** What a descriptor says already is not asked for again. */
@@ -105,18 +108,17 @@ async function resolveIndex(
   const entries = await Promise.all(
     listed.map((descriptor) => indexEntry({ source, via, ...entryMembers(descriptor) }, home, options)),
   );
-  const wanted = options.platforms ?? [];
-  const kept = wanted.length === 0 ? entries : keepImages(entries, (entry) => passes(entry, wanted));
+  const kept = keepImages(entries, (entry) => isWanted(entry, options));
   const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
   const applied = applyToOnlyImage(chosen, argument);
   const all = [...platformsOf(entries), ...platformsOf(applied)];
   return { source, index, entries: applied, platforms: all };
 }
 
-/** Entries without a platform fit everybody, so that no filter takes them out. */
-function passes(entry: Entry, wanted: readonly Platform[]): boolean {
-  const platform = platformOf(entry);
-  return platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
+/** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
+function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boolean {
+  const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
+  return wanted.length === 0 || platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
 }
 
 /** The members of an entry that come from a descriptor, word for word. */
@@ -208,7 +210,8 @@ export function requirePlatforms(wanted: readonly Platform[], there: readonly Pl
   if (missing.length === 0) return;
   const names = (platforms: readonly Platform[]) =>
     [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
-  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${names(missing)}`, {
+  const missed = missing.map((one) => missedPlatform(one, there)).join(', ');
+  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${missed}`, {
     hint: there.length === 0 ? undefined : `There are: ${names(there)}.`,
   });
 }

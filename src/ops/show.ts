@@ -1,9 +1,11 @@
 import { platformOf } from '../draft/draft.ts';
+import { formatProblems } from '../draft/rules.ts';
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType, MediaType } from '../oci/media-type.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { readIndex } from '../schema/document.ts';
-import { contentOf, find, type Found, type ReadOptions } from './read.ts';
+import { encodedContentOf, find, type Found, type ReadOptions } from './read.ts';
+import { tellWarnings } from './warn.ts';
 
 /** A list as people want to see it: images with what belongs to them. */
 export interface ListView {
@@ -35,7 +37,8 @@ export interface EntryView {
 
 export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
   const found = await find(name, options);
-  const { descriptor, bytes } = contentOf(found);
+  const { descriptor, bytes } = encodedContentOf(found);
+  if (found.from === 'draft') tellWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
   const facts = { from: found.from, reference: found.reference, mediaType, digest, size };
   if (!isIndexType(mediaType)) return { ...facts, entries: [] };

@@ -13,7 +13,7 @@ export interface TargetRepository {
 /**
  * The targets of a push.
  * @param list - where the draft goes by itself
- * @param tags - further names: `:v1` is a tag of the list's repository, anything else a reference
+ * @param tags - further names: `:v1` is a tag of each place that the list goes to, anything else a reference
  * @param to - locations that take the place of the list's own
  * @throws MlistError `ERR_MLIST_USAGE` for a bare word, which could be either
  */
@@ -24,7 +24,7 @@ export function targetsOf(
 ): readonly TargetRepository[] {
   const own: readonly Location[] =
     to.length === 0 ? [{ kind: 'registry', reference: list, explicit: true }] : to.map(parseTarget);
-  const further = tags.map((tag) => parseTag(list, tag));
+  const further = tags.flatMap((tag) => parseTag(list, own, tag));
   const grouped = new Map<string, { location: Location; tags: Set<string> }>();
   for (const location of [...own, ...further]) {
     const key = keyOf(location);
@@ -35,16 +35,22 @@ export function targetsOf(
   return [...grouped].map(([key, group]) => ({ location: group.location, key, tags: [...group.tags] }));
 }
 
-function parseTag(list: Reference, text: string): Location {
-  if (text.startsWith(':') && isTag(text.slice(1))) {
-    return { kind: 'registry', reference: withTag(list, text.slice(1)), explicit: true };
-  }
+function parseTag(list: Reference, own: readonly Location[], text: string): readonly Location[] {
+  const tag = text.slice(1);
+  if (text.startsWith(':') && isTag(tag)) return own.map((location) => taggedAs(location, tag));
+  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', '--tag takes a tag: it is empty');
   if (!/[/:]/.test(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `--tag ${text} could be a tag or a repository`, {
       hint: `Write --tag :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
     });
   }
-  return parseTarget(text);
+  return [parseTarget(text)];
+}
+
+function taggedAs(location: Location, tag: string): Location {
+  return location.kind === 'registry'
+    ? { ...location, reference: withTag(location.reference, tag) }
+    : { ...location, ref: tag };
 }
 
 function parseTarget(text: string): Location {

@@ -1,3 +1,4 @@
+import type { Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { checkDraft } from '../draft/rules.ts';
 import type { OnEvent } from './events.ts';
@@ -15,7 +16,12 @@ const worthSaying = new Set([
 
 /** Says what is wrong with a draft, without refusing it: it can still be mended before it is pushed. */
 export function warnOf(draft: Draft, onEvent: OnEvent | undefined): void {
-  for (const { rule, severity, pointer, message } of checkDraft(draft)) {
+  tellWarnings(checkDraft(draft), onEvent);
+}
+
+/** Says of problems that refuse nothing what an author should know. */
+export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
+  for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
 }

@@ -3,8 +3,18 @@ import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 
-/** What has been done; the digest says to what. */
+/** What is being done, and what has been done; the digest says to what. */
 export type TransferEvent =
+  /** How much a plan moves at most: what can be mounted, or is there already, is counted too. */
+  | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
+  /** How many bytes of a blob have been taken by the target. It begins at 0 again where a try was cut short. */
+  | {
+      readonly type: 'progress';
+      readonly digest: Digest;
+      readonly size: number;
+      readonly moved: number;
+      readonly target: string;
+    }
   | {
       readonly type: 'blob';
       /** present: the target had it already. */
@@ -37,6 +47,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     done.set(digest, running);
   };
   const inner = { ...options, signal };
+  tellStart(plan, options);
   for (const step of plan.blobs) start(step.blob.digest, () => putBlob(plan.target, step, inner));
   for (const step of plan.manifests) {
     const needed = step.needs.flatMap((digest) => done.get(digest) ?? []);
@@ -53,6 +64,12 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   await putRoot(plan.target, plan.root, options);
 }
 
+function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
+  if (blobs.length === 0) return;
+  const bytes = blobs.reduce((sum, { blob }) => sum + blob.size, 0);
+  onEvent?.({ type: 'started', target: target.location, blobs: blobs.length, bytes });
+}
+
 /** Waits for all, so that nothing goes on behind the caller's back; then tells what went wrong first. */
 async function settle(running: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
   const results = await Promise.allSettled(running);
@@ -66,7 +83,11 @@ async function settle(running: readonly Promise<void>[], signal: AbortSignal | u
 
 async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: RunOptions): Promise<void> {
   const { action, blob, from } = step;
-  const reading = new Reading(() => from.readBlob(blob, options));
+  const facts = { digest: blob.digest, size: blob.size, target: target.location };
+  const reading = new Reading(
+    () => from.readBlob(blob, options),
+    (moved) => options.onEvent?.({ type: 'progress', ...facts, moved }),
+  );
   const mount = action === 'mount' ? target.mountBlob?.bind(target) : undefined;
   const put =
     mount === undefined
@@ -77,18 +98,20 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
   await put.catch((thrown: unknown) => {
     throw reading.failure ?? thrown;
   });
-  options.onEvent?.({ type: 'blob', how: reading.how, digest: blob.digest, size: blob.size, target: target.location });
+  options.onEvent?.({ type: 'blob', how: reading.how, ...facts });
 }
 
 /** Reading a blob while it is put. If the reading fails, that is what failed, whatever the target makes of it. */
 class Reading {
   readonly #open: () => AsyncIterable<Uint8Array>;
+  readonly #onMoved: (bytes: number) => void;
   #isRead = false;
   isMounted = false;
   failure: unknown;
 
-  constructor(open: () => AsyncIterable<Uint8Array>) {
+  constructor(open: () => AsyncIterable<Uint8Array>, onMoved: (bytes: number) => void) {
     this.#open = open;
+    this.#onMoved = onMoved;
   }
 
   get how(): 'mounted' | 'uploaded' | 'present' {
@@ -102,8 +125,13 @@ class Reading {
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
     this.failure = undefined;
+    let moved = 0;
     try {
-      yield* this.#open();
+      for await (const chunk of this.#open()) {
+        yield chunk;
+        moved += chunk.length;
+        this.#onMoved(moved);
+      }
     } catch (thrown) {
       this.failure = thrown;
       throw thrown;

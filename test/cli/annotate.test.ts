@@ -88,11 +88,82 @@ describe('one entry by its source', () => {
     ['a bare variant number', ['--variant', '8'], { architecture: 'arm64', os: 'linux', variant: 'v8' }],
     ['upper case', ['--os', 'Linux', '--arch', 'ARM64'], { architecture: 'arm64', os: 'linux' }],
     ['macOS', ['--os', 'macOS'], { architecture: 'arm64', os: 'darwin' }],
-    ['nothing', [], { architecture: 'arm64', os: 'linux' }],
   ])('%s', async (_name, flags, wanted) => {
     await drafted('arm64', 'amd64');
     expect((await annotate(list, image('arm64'), ...flags)).code).toBe(0);
     expect((await entries())[0]?.platform).toEqual(wanted);
+  });
+
+  test.each([[[]], [['--platform', 'linux/arm64']], [['--strict']]])('nothing to set: %j', async (flags) => {
+    await drafted('arm64');
+    for (const names of [[], [list], [list, image('arm64')]]) {
+      expect(await annotate(...names, ...flags)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/nothing to set or to clear[^]*--arch[^]*--subject/) as unknown,
+      });
+    }
+  });
+
+  test('an image that is taken as the list: that is said, with the command that was meant', async () => {
+    await drafted('arm64');
+    const hint = (command: string) =>
+      expect.stringContaining(
+        `was taken as the list. If it is an image, name the list first: "mlist ${command}"`,
+      ) as unknown;
+    const [one, two] = [image('arm64'), image('amd64')];
+    expect(await annotate(one, '--variant', 'v8')).toMatchObject({ code: 4, stderr: hint(`annotate ${list} ${one}`) });
+    expect(await world.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add ${list} ${one} ${two}`) });
+    expect(await world.run(['add', 'oci:one', 'oci:two'])).toMatchObject({
+      code: 2,
+      stderr: hint(`add ${list} oci:one oci:two`),
+    });
+    expect(await world.run(['remove', one, two])).toMatchObject({
+      code: 4,
+      stderr: hint(`remove ${list} ${one} ${two}`),
+    });
+    await world.must('rm', list);
+    expect(await world.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add LIST ${one} ${two}`) });
+    const named = await world.run(['add', '-l', list, one]);
+    expect([named.code, named.stderr]).toEqual([4, expect.not.stringContaining('was taken')]);
+  });
+
+  test.each(['abc1234', 'sha256:abc1234', 'sha256:a'])(
+    '%s is too short to be the beginning of a digest',
+    async (name) => {
+      await drafted('arm64');
+      const wanted = {
+        code: 4,
+        stderr: expect.stringMatching(/has no entry .*it is too short, which takes 8 hex digits/) as unknown,
+      };
+      expect(await annotate(list, name, '--variant', 'v8')).toMatchObject(wanted);
+      expect(await world.run(['remove', name])).toMatchObject(wanted);
+      expect(await world.run(['inspect', list, name])).toMatchObject(wanted);
+      expect(await world.run(['inspect', image('built'), name])).toMatchObject(wanted);
+    },
+  );
+
+  test('a version that is not there: those that are there are named', async () => {
+    await drafted('windows');
+    const wanted = { code: 4, stderr: expect.stringContaining('there is 10.0.20348.1') as unknown };
+    const platform = 'windows(10.0.17763)/amd64';
+    expect(await annotate('--os', 'windows', '--os-version', '10.0.17763.1')).toMatchObject(wanted);
+    expect(await annotate('--platform', platform, '--variant', 'v2')).toMatchObject(wanted);
+    expect(await world.run(['remove', '--platform', platform])).toMatchObject(wanted);
+    expect(await world.run(['inspect', list, '--platform', platform])).toMatchObject(wanted);
+    expect(await world.run(['create', 'x.io/l:1', image('windows'), '--platform', platform])).toMatchObject(wanted);
+    const there = 'windows(10.0.20348)/amd64';
+    expect((await annotate('--platform', there, '--os-version', '10.0.17763.1')).code).toBe(0);
+  });
+
+  test.each([
+    ['--os', ' '],
+    ['--arch', 'arm 64'],
+    ['--variant', 'a\nb'],
+    ['--os-version', '\u001b'],
+  ])('%s %j is no word of a platform', async (flag, value) => {
+    await drafted('arm64');
+    expect((await annotate(list, image('arm64'), flag, value)).code).toBe(2);
+    expect((await entries())[0]?.platform).toEqual(platforms['arm64']);
   });
 
   test('an alias is told', async () => {
@@ -299,6 +370,7 @@ describe('the short form', () => {
     await world.must('create', `${registry.host}/team/app:another`);
     expect((await annotate('-l', list, image('arm64'), '--variant', 'v8')).code).toBe(0);
     expect((await annotate('-l', list, image('arm64'), 'x', '--variant', 'v8')).code).toBe(2);
+    expect((await annotate('-l', '', list, image('arm64'), '--variant', 'v8')).code).toBe(2);
   });
 });
 
@@ -311,6 +383,17 @@ describe('the list itself', () => {
     });
     await annotate('--index-annotation', 'x-', '--index-annotation', 'org.opencontainers.image.description-');
     expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('annotations');
+  });
+
+  test('a note says that it was the list, and whether it changed; show shows what it says of itself', async () => {
+    await drafted('arm64');
+    const note = async (...flags: readonly string[]) => (await annotate(...flags)).stderr;
+    expect(await note('--index-annotation', 'x=y')).toContain(`annotated the list ${list}\n`);
+    expect(await note('--index-annotation', 'x=y')).toContain(`unchanged the list ${list}\n`);
+    expect(await note('--subject', image('amd64'))).toContain(`annotated the list ${list}\n`);
+    const digest = await world.must('digest', image('amd64'));
+    expect(await world.must('show')).toMatch(new RegExp(`subject +${digest}\n.*x = y`));
+    expect(await world.json('show')).toMatchObject({ subject: digest, annotations: { x: 'y' } });
   });
 
   test('a subject, read from the registry, and cleared', async () => {
@@ -328,7 +411,20 @@ describe('the list itself', () => {
     await annotate('--index-annotation', 'x=y');
     expect(await world.run(['push'])).toMatchObject({
       code: 3,
-      stderr: expect.stringMatching(/annotations: only an OCI index can hold it/) as unknown,
+      stderr: expect.stringMatching(/annotations: only an OCI index can hold it[^]*hint: .*--format oci/) as unknown,
+    });
+    for (const command of ['inspect', 'digest', 'diff']) {
+      expect(await world.run([command])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /only an OCI index can hold it[^]*hint: .*--format oci.*mlist create --amend/,
+        ) as unknown,
+      });
+    }
+    expect(await world.run(['show'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('only an OCI index can hold it') as unknown,
     });
     expect((await world.run(['push', '--format', 'oci'])).code).toBe(0);
   });

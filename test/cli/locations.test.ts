@@ -210,6 +210,12 @@ describe('every command that reads a location reads', () => {
     await putDocument(layout, index, 'v1');
     expect(await world.must('digest', 'oci:list')).toBe(index.digest);
     expect(await world.must('resolve', 'oci:list', '--platform', 'linux/arm64')).toBe(arm64.digest);
+    const own = { x64: amd64, arm64 }[process.arch as string];
+    const { code, stdout, stderr } = await world.run(['resolve', 'oci:list']);
+    expect([code, stdout.trim()]).toEqual(own === undefined ? [4, ''] : [0, own.digest]);
+    expect(stderr).toMatch(/for linux\/\w+, as this machine is: choose another with --platform/);
+    const single = await world.run(['resolve', `oci:list@${arm64.digest}`]);
+    expect([single.stdout.trim(), single.stderr]).toEqual([arm64.digest, expect.not.stringContaining('machine')]);
     expect((await world.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
       arm64.bytes.toString(),
     );

@@ -64,6 +64,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['inspect', 'inspect', '--platform', 'linux/arm64'],
     ['digest', 'digest'],
     ['resolve', 'resolve', list, '--platform', 'linux/arm64'],
+    ['resolve', 'resolve', at('team/app:amd64')],
     ['validate', 'validate'],
     ['diff', 'diff'],
     ['push', 'push', '--dry-run', '--to', at('team/copy:list')],

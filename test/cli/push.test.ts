@@ -1,4 +1,5 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/index.ts';
@@ -111,7 +112,8 @@ describe('what is sent', () => {
     await pushImage(registry.url, 'team/gone', 'x', gone);
     await world.must('create', list, at('team/gone:x'));
     await fetch(`${registry.url}/v2/team/gone/blobs/${sha(gone)}`, { method: 'DELETE' });
-    expect((await world.run(['push', '--retries', '0'])).code).not.toBe(0);
+    const { code, stderr } = await world.run(['push', '--retries', '0']);
+    expect([code, stderr]).toEqual([4, expect.stringContaining(`team/gone@${sha(gone)}`)]);
     expect(await served()).toBeUndefined();
   });
 });
@@ -129,10 +131,82 @@ describe('what a registry has lost', () => {
     const { code, stderr } = await world.run(['push']);
     expect([code, stderr]).toEqual([
       0,
-      expect.stringContaining('has lost children of the list: they are sent again') as unknown,
+      expect.stringMatching(/team\/app had lost a child of the list: sent again from the cache/) as unknown,
     ]);
     expect((await getManifest(registry.url, 'team/app', image.digest))?.bytes).toEqual(image.bytes);
     expect(await served()).toBeDefined();
+  });
+
+  async function lost(name: string, image: Image): Promise<void> {
+    await pushImage(registry.url, 'team/app', name, image);
+    await world.must('add', at(`team/app:${name}`));
+    await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
+  }
+
+  async function forget(image: Image): Promise<void> {
+    await rm(join(world.workspace, 'blobs', 'sha256', image.digest.slice('sha256:'.length)));
+  }
+
+  const many = (name: string) =>
+    ['amd64', 'arm64', 's390x'].map((architecture) =>
+      makeImage({ salt: `${name}${count}`, platform: { architecture, os: 'linux' } }),
+    );
+
+  test('several children that nobody kept are all named, those that were kept are not, and nothing is said to be sent', async () => {
+    const [one, two, kept] = many('several') as [Image, Image, Image];
+    await world.must('create', list);
+    await lost('one', one);
+    await lost('two', two);
+    await lost('kept', kept);
+    for (const image of [one, two]) await forget(image);
+    for (const flags of [[], ['--force'], ['--dry-run']]) {
+      const { code, stdout, stderr } = await world.run(['push', ...flags]);
+      expect([code, stdout]).toEqual([4, '']);
+      const named = stderr.split('\n').filter((line) => line.includes('is gone from its repository'));
+      expect(named.map((line) => /team\/app:(\w+)/.exec(line)?.[1])).toEqual(['one', 'two']);
+      expect(stderr).not.toContain('sent again');
+    }
+    expect(await served()).toBeUndefined();
+  });
+
+  test('--dry-run looks at the children of the same repository, and plans to send what was kept', async () => {
+    const [image, there] = many('dry') as [Image, Image, Image];
+    await pushImage(registry.url, 'team/app', 'there', there);
+    await world.must('create', list, at('team/app:there'));
+    await lost('dry', image);
+    requests.length = 0;
+    const { targets } = await world.json<{ targets: { plan: { manifests: { digest: string }[] } }[] }>(
+      'push',
+      '--dry-run',
+    );
+    expect(targets[0]?.plan.manifests.map(({ digest }) => digest)).toEqual([image.digest]);
+    expect(sent().sort()).toEqual([
+      'HEAD team/app/manifests/',
+      'HEAD team/app/manifests/',
+      `HEAD team/app/manifests/${tag()}`,
+    ]);
+  });
+
+  test('a child whose manifest was kept, and whose layers are gone too, is gone', async () => {
+    const image = makeImage({ salt: `hollow${count}` });
+    await world.must('create', list);
+    await lost('hollow', image);
+    await fetch(`${registry.url}/v2/team/app/blobs/${sha(image)}`, { method: 'DELETE' });
+    const { code, stderr } = await world.run(['push', '--retries', '0']);
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/app:hollow .* is gone from its repository: /)]);
+    expect(stderr).not.toContain('sent again');
+    expect(await served()).toBeUndefined();
+  });
+
+  test('children of another repository that are gone are all named', async () => {
+    const [one, two] = many('elsewhere') as [Image, Image, Image];
+    const digests = [one, two].map((image) => image.digest);
+    for (const [place, image] of [one, two].entries()) await pushImage(registry.url, 'team/far', `x${place}`, image);
+    await world.must('create', list, at('team/far:x0'), at('team/far:x1'));
+    for (const digest of digests) await fetch(`${registry.url}/v2/team/far/manifests/${digest}`, { method: 'DELETE' });
+    await rm(join(world.workspace, 'blobs'), { recursive: true });
+    const { code, stderr } = await world.run(['push']);
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/far:x0 .* is gone[^]*team\/far:x1 .* is gone/)]);
   });
 
   test('a child that nobody kept: a clear error, and no list', async () => {
@@ -150,8 +224,27 @@ describe('what a registry has lost', () => {
 describe('what is refused before anything is written', () => {
   test.each<[string, readonly string[], number, RegExp]>([
     ['a platform that is expected and not there', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
-    ['a tag that has moved', ['--if-digest', `sha256:${'0'.repeat(64)}`], 5, /is gone|has sha256/],
-    ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest/],
+    [
+      'a tag that is gone',
+      ['--if-digest', `sha256:${'0'.repeat(64)}`],
+      5,
+      /is gone: it was to have sha256:0+\n.*absent/,
+    ],
+    ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest, or absent/],
+    ['an empty tag', ['--tag', ''], 2, /^mlist: --tag takes a tag: it is empty/],
+    ['a tag of nothing', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
+    ['an empty target', ['--to', ''], 2, /it is empty/],
+    ['a target by digest', ['--to', `a/b@sha256:${'0'.repeat(64)}`], 2, /pushed to a tag, not to a digest/],
+    ['a platform of attestations', ['--expect', 'unknown/unknown'], 3, /lacks unknown\/unknown/],
+    ['an empty digest', ['--if-digest', ''], 2, /takes a digest, or absent/],
+    ['a digest file that is stdin', ['--digest-file', '-'], 2, /--digest-file takes the name of a file, not "-"/],
+    ['a digest file without a name', ['--digest-file', ''], 2, /takes the name of a file, not ""/],
+    ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
+    ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
+    ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
+    ['a digest file in no folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
+    ['a metadata file in no folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
+    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /name the same file/],
   ])('%s', async (_name, flags, code, message) => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     requests.length = 0;
@@ -161,6 +254,52 @@ describe('what is refused before anything is written', () => {
       stderr: expect.stringMatching(message) as unknown,
     });
     expect(sent().filter((request) => !request.startsWith('HEAD'))).toEqual([]);
+  });
+
+  test('what the list has is named where it lacks something, and its versions where it is only another', async () => {
+    const windows = makeImage({
+      salt: 'windows',
+      platform: { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.1' },
+    });
+    await pushImage(registry.url, 'team/app', 'windows', windows);
+    await world.must('create', list, at('team/app:windows'));
+    expect(await world.run(['push', '--expect', 'windows(10.0.17763)/amd64'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(
+        /lacks windows\(10\.0\.17763\)\/amd64 \(there is 10\.0\.20348\.1\)[^]*hint: .*windows\(10\.0\.20348\.1\)\/amd64/,
+      ) as unknown,
+    });
+    expect((await world.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
+  });
+
+  test('an empty list, unless that is wanted', async () => {
+    await world.must('create', list);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/the list is empty at \/manifests \(W-EMPTY\)\nhint: .*--allow-empty/) as unknown,
+    });
+    expect(sent()).toEqual([]);
+    expect((await world.run(['push', '--allow-empty'])).code).toBe(0);
+    expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ manifests: [] });
+  });
+
+  test('each error is told once, beside no warnings, with what lifts it', async () => {
+    const copies = ['x1', 'x2', 'x3'].map((salt) => makeImage({ salt }));
+    for (const [place, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${place}`, image);
+    await world.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
+    const { code, stderr } = await world.run(['push']);
+    expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
+    expect(stderr).toMatch(
+      /refused, for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
+    );
+    await world.must('remove', copies[2]?.digest ?? '');
+    expect((await world.run(['push'])).stderr).toMatch(
+      /^mlist: the list .* is refused: two images for linux\/amd64.*\nhint: .*--allow-duplicates\.\n$/,
+    );
+    await world.must('remove', list, copies[1]?.digest ?? '');
+    const pushed = await world.run(['push']);
+    expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('warning')]);
+    expect((await world.run(['validate'])).stdout).toContain('a Docker manifest inside an OCI index');
   });
 
   test.each(['linux/amd64,linux/arm64', 'linux/aarch64', 'arm64/v8', 'linux/arm64/v8'])(
@@ -176,6 +315,46 @@ describe('what is refused before anything is written', () => {
     const digest = await world.must('push');
     await world.must('add', at('team/app:arm64'));
     expect((await world.run(['push', '--if-digest', digest])).code).toBe(0);
+  });
+
+  test('--if-digest absent: only where there is no such tag', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const digest = await world.must('push', '--if-digest', 'absent');
+    expect(await world.must('push', '--if-digest', 'absent')).toBe(digest);
+    await world.must('add', at('team/app:arm64'));
+    expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/is there already, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
+    });
+  });
+
+  test('a digest file where links lead, whole; and into a pipe as it is', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    await mkdir(join(world.folder, 'real'));
+    await symlink('real/digest', join(world.folder, 'link'));
+    await symlink('link', join(world.folder, 'again'));
+    const digest = await world.must('push', '--digest-file', 'again');
+    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    expect((await lstat(join(world.folder, 'link'))).isSymbolicLink()).toBe(true);
+    await writeFile(
+      join(world.folder, 'real', 'digest'),
+      'something longer than that, which is all replaced'.repeat(9),
+    );
+    await world.must('push', '--digest-file', 'link');
+    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    await symlink('circle', join(world.folder, 'circle'));
+    expect((await world.run(['push', '--digest-file', 'circle'])).code).toBe(1);
+    const pipe = join(world.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [piped] = await Promise.all([readFile(pipe, 'utf8'), world.must('push', '--digest-file', 'pipe')]);
+    expect([piped, (await lstat(pipe)).isFIFO()]).toEqual([`${digest}\n`, true]);
+  });
+
+  test('/dev/stdout is stdout, behind the digest', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const { code, stdout } = await world.run(['push', '--metadata-file', '/dev/stdout']);
+    const [digest, ...rest] = stdout.split('\n');
+    expect([code, JSON.parse(rest.join('\n'))]).toMatchObject([0, { 'containerimage.digest': digest }]);
   });
 
   test('no digest file for a push that failed, or that was none', async () => {
@@ -271,6 +450,36 @@ describe('targets', () => {
     expect((await getManifest(registry.url, 'team/to', 'x'))?.digest).toBe(digest);
     expect((await getManifest(registry.url, 'team/to2', 'y'))?.digest).toBe(digest);
     expect(await served()).toBeUndefined();
+  });
+
+  test('-t :TAG with --to is a tag in each place that the list goes to, and a place named twice is one', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const [one, two] = [at('team/tagged:x'), at('team/tagged2:y')];
+    const targets = ['--to', one, '--to', two, '--to', `docker://${one}`, '--to', 'oci:layout:v1'];
+    const pushed = await world.json<{ digest: string; targets: { reference: string }[] }>(
+      'push',
+      ...targets,
+      ...['-t', ':more', '-t', ':more', '-t', at('team/tagged3:z')],
+    );
+    expect(pushed.targets.map(({ reference }) => reference).sort()).toEqual(
+      [
+        one,
+        at('team/tagged:more'),
+        two,
+        at('team/tagged2:more'),
+        'oci:layout:v1',
+        'oci:layout:more',
+        at('team/tagged3:z'),
+      ].sort(),
+    );
+    for (const [repository, name] of [
+      ['tagged', 'more'],
+      ['tagged2', 'more'],
+      ['tagged3', 'z'],
+    ] as const)
+      expect((await getManifest(registry.url, `team/${repository}`, name))?.digest).toBe(pushed.digest);
+    expect(await world.must('digest', 'oci:layout:more')).toBe(pushed.digest);
+    expect(await getManifest(registry.url, 'team/app', 'more')).toBeUndefined();
   });
 
   test('one target fails, the other is done, and both are told', async () => {

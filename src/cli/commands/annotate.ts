@@ -21,7 +21,9 @@ import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
+import type { Span } from '../output.ts';
 import { canonicalPlatform, clearable, readPlatform } from '../platform-words.ts';
+import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
@@ -42,14 +44,21 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       signal,
       onEvent,
     });
-  const { edited, pushed } = await runEdit(list, invocation, context, edit).catch((thrown: unknown) => {
+  const { edited, pushed } = await withListHint(invocation, context, async () =>
+    runEdit(list, invocation, context, edit),
+  ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);
   });
   const { entry, changed } = edited;
   if (output.json) output.document({ list: edited.list, changed, entry: entry && entryDocument(entry), pushed });
-  else if (entry !== undefined)
-    output.note(changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'], describeEntry(shownEntry(entry, context)));
+  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
+  if (entry !== undefined) output.note(done, describeEntry(shownEntry(entry, context)));
+  if (isOfList(invocation)) output.note(done, `the list ${edited.list}`);
   return 0;
+}
+
+function isOfList(invocation: Invocation): boolean {
+  return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
 }
 
 function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {

@@ -33,12 +33,17 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     ...files.flat(),
     ...((await readBuilds(invocation, list, context)) ?? []),
   ];
+  const replace = invocation.flag('replace');
+  if (replace && amend) throw usage(invocation.command, '--amend and --replace exclude each other');
   const isEmptyFile = files.length > 0 && sources.length === 0;
   if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
+  if (replace && sources.length === 0)
+    throw usage(invocation.command, '--replace takes all images that the list is to have: none is named');
   const created = await create(list, sources, {
     workspace: context.workspace,
     homes: await context.homes(),
     amend,
+    replace,
     format: invocation.text('format') as Format | undefined,
     platforms: readPlatforms(invocation.texts('platform')),
     ...sourceChoices(invocation),

@@ -1,18 +1,17 @@
-import { isDigest, MlistError, push, writeFileAtomic, writeJson, type Format, type Pushed } from '../../index.ts';
-import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
+import { isDigest, MlistError, push, writeJson, type Format, type Pushed, type TagState } from '../../index.ts';
+import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
 import { pushedDocument, tellPushed } from '../render-push.ts';
+import { resultFile, type ResultFile } from '../result-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
-  const ifDigest = invocation.text('if-digest');
-  if (ifDigest !== undefined && !isDigest(ifDigest))
-    throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest, not ${JSON.stringify(ifDigest)}`);
   const metadata = await readDockerMetadata(invocation, context);
+  const files = await resultFiles(invocation, context);
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
     homes: await context.homes(),
@@ -20,8 +19,9 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
     expect: readPlatforms(invocation.texts('expect')),
-    ifDigest,
+    ifDigest: readTagState(invocation.text('if-digest')),
     allowDuplicates: invocation.flag('allow-duplicates'),
+    allowEmpty: invocation.flag('allow-empty'),
     strict: invocation.flag('strict'),
     force: invocation.flag('force'),
     checkSignatures: invocation.flag('check-signatures'),
@@ -30,22 +30,40 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  if (!invocation.flag('dry-run')) await writeFiles(invocation, pushed);
   tellPushed(pushed, context);
-  if (context.output.json) context.output.document(pushedDocument(pushed));
+  if (context.output.json) context.output.document(pushedDocument(pushed, context));
+  if (!invocation.flag('dry-run')) await writeFiles(files, pushed, context);
   return 0;
 }
 
+function readTagState(text: string | undefined): TagState | undefined {
+  if (text === undefined || text === 'absent' || isDigest(text)) return text;
+  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest, or absent, not ${JSON.stringify(text)}`);
+}
+
+interface ResultFiles {
+  readonly digest: ResultFile | undefined;
+  readonly metadata: ResultFile | undefined;
+}
+
+/** Looked at before the push, so that no list is pushed whose digest is then lost. */
+async function resultFiles(invocation: Invocation, context: Context): Promise<ResultFiles> {
+  const [digest, metadata] = [invocation.text('digest-file'), invocation.text('metadata-file')];
+  if (digest !== undefined && digest === metadata)
+    throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file name the same file');
+  return {
+    digest: await resultFile(digest, '--digest-file', context),
+    metadata: await resultFile(metadata, '--metadata-file', context),
+  };
+}
+
 /** Only of what is really there: no file is written for a push that failed, or was none. */
-async function writeFiles(invocation: Invocation, { descriptor, targets }: Pushed): Promise<void> {
-  const digestFile = invocation.text('digest-file');
-  const metadataFile = invocation.text('metadata-file');
-  if (digestFile !== undefined) await writeFileAtomic(digestFile, `${descriptor.digest}\n`);
-  if (metadataFile === undefined) return;
+async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed, context: Context): Promise<void> {
+  await files.digest?.write(`${descriptor.digest}\n`);
   const metadata = {
     'containerimage.descriptor': descriptor,
     'containerimage.digest': descriptor.digest,
-    'image.name': targets.map(({ reference }) => reference).join(','),
+    'image.name': targets.map(({ reference }) => shownName(reference, context)).join(','),
   };
-  await writeFileAtomic(metadataFile, `${writeJson(metadata, { indent: '  ' })}\n`);
+  await files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`);
 }

@@ -5,6 +5,7 @@ import { runEdit } from '../edit.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
+import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const platform = invocation.text('platform');
@@ -18,8 +19,10 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const manifests = rest.map((text) => typedName(text, context));
   const wanted = platform === undefined ? undefined : readPlatform(platform);
   const { output, signal } = context;
-  const { edited, pushed } = await runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
-    remove(name, manifests, { workspace, platform: wanted, signal, onEvent }),
+  const { edited, pushed } = await withListHint(invocation, context, async () =>
+    runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+      remove(name, manifests, { workspace, platform: wanted, signal, onEvent }),
+    ),
   );
   const { draft, removed } = edited;
   if (output.json) output.document({ ...draftDocument(draft), removed: removed.map(entryDocument), pushed });

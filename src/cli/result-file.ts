@@ -1,0 +1,78 @@
+import { lstat, access, constants, readlink, realpath, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { errorCode, MlistError, writeFileAtomic } from '../index.ts';
+import type { Context } from './context.ts';
+
+/** A file that a command writes its result to when all is done; whether it can be is looked at before. */
+export interface ResultFile {
+  readonly write: (text: string) => Promise<void>;
+}
+
+/** What the system calls this process's own stdout. */
+const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
+
+/** As many links as Linux follows before it calls them a loop. */
+const MOST_LINKS = 40;
+
+/**
+ * Looks at the place of a file that an option names. A file that is to be, or is, a regular one is written as a whole,
+ * where its links lead; a pipe or a device is written to as it is.
+ * @throws MlistError `ERR_MLIST_USAGE` for a name that is none, `ERR_MLIST_FILE` where nothing can be written there
+ */
+export async function resultFile(
+  name: string | undefined,
+  option: string,
+  { cwd, output }: Pick<Context, 'cwd' | 'output'>,
+): Promise<ResultFile | undefined> {
+  if (name === undefined) return undefined;
+  if (name === '' || name === '-') {
+    throw new MlistError('ERR_MLIST_USAGE', `${option} takes the name of a file, not ${JSON.stringify(name)}`, {
+      hint: 'What goes to stdout is told in the help of the command; /dev/stdout is a file too.',
+    });
+  }
+  const path = resolve(cwd, name);
+  if (ownStdout.has(path)) return { write: (text) => Promise.resolve(output.bytes(Buffer.from(text), '')) };
+  const info = await stat(path).catch((thrown: unknown) => absent(thrown, name, option));
+  if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
+  const failed = (thrown: unknown) => {
+    throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
+  };
+  const isStream = info !== undefined && !info.isFile();
+  if (isStream || /^\/(?:dev|proc)\//.test(path))
+    return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
+  const place = await placeOf(path, name, option);
+  await requireFolder(dirname(place), name, option);
+  return { write: (text) => writeFileAtomic(place, text).catch(failed) };
+}
+
+function absent(thrown: unknown, name: string, option: string): undefined {
+  const code = errorCode(thrown);
+  if (code === 'ENOENT') return undefined;
+  throw unwritable(name, option, code ?? 'unknown', thrown);
+}
+
+/** Where the links lead, also where nothing is there yet. */
+async function placeOf(path: string, name: string, option: string): Promise<string> {
+  let place = path;
+  for (let links = 0; links < MOST_LINKS; links += 1) {
+    const folder = await realpath(dirname(place)).catch((thrown: unknown) => {
+      throw unwritable(name, option, `there is no folder ${dirname(place)}`, thrown);
+    });
+    place = resolve(folder, place.slice(dirname(place).length).replace(/^[\\/]+/, ''));
+    const info = await lstat(place).catch(() => undefined);
+    if (info?.isSymbolicLink() !== true) return place;
+    place = resolve(folder, await readlink(place));
+  }
+  throw unwritable(name, option, 'its links lead in a circle');
+}
+
+async function requireFolder(folder: string, name: string, option: string): Promise<void> {
+  if (!(await stat(folder)).isDirectory()) throw unwritable(name, option, `${folder} is no folder`);
+  await access(folder, constants.W_OK).catch((thrown: unknown) => {
+    throw unwritable(name, option, `nothing may be written into ${folder}`, thrown);
+  });
+}
+
+function unwritable(name: string, option: string, why: string, cause?: unknown): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `${option} ${name} cannot be written: ${why}`, { path: name, cause });
+}

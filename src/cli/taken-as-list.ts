@@ -1,0 +1,31 @@
+import { currentList, isFileLocation, MlistError } from '../index.ts';
+import { listOption } from './arguments.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './language.ts';
+
+/**
+ * Runs what works on a draft. Positionals are read by their number, so that an image may be taken as the list: where there
+ * is no such draft, or can be none, that is said, with the command as it was probably meant.
+ */
+export async function withListHint<T>(invocation: Invocation, context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const [first] = invocation.positionals;
+    if (!first || listOption(invocation, context) !== undefined || !isOfList(thrown, first)) throw thrown;
+    const current = await currentList(context.workspace).catch(() => undefined);
+    const command = [invocation.command.name, current ?? 'LIST', ...invocation.positionals].join(' ');
+    const meant = `${first} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
+    throw new MlistError(thrown.code, thrown.message, {
+      ...thrown.facts,
+      hint: thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`,
+    });
+  }
+}
+
+/** In a message the path of a location may begin elsewhere than what was typed. */
+function isOfList(thrown: unknown, first: string): thrown is MlistError {
+  if (!(thrown instanceof MlistError)) return false;
+  if (thrown.code === 'ERR_MLIST_DRAFT_NOT_FOUND') return true;
+  return thrown.code === 'ERR_MLIST_REFERENCE_INVALID' && (isFileLocation(first) || thrown.message.includes(first));
+}

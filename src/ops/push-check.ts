@@ -1,0 +1,65 @@
+import { MlistError, type Problem } from '../errors.ts';
+import { isAttestationEntry, platformOf, type Draft } from '../draft/draft.ts';
+import { checkDraft, formatProblems, otherFormatHint } from '../draft/rules.ts';
+import { isOfPlatform, missedPlatform } from '../draft/select.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { refusal } from '../schema/problems.ts';
+import type { OnEvent } from './events.ts';
+import { tellWarnings } from './warn.ts';
+
+export interface CheckOptions {
+  /** Platforms that the list must have. */
+  readonly expect?: readonly Platform[] | undefined;
+  readonly allowDuplicates?: boolean | undefined;
+  /** Push a list that lists nothing. Default false: nobody could pull it. */
+  readonly allowEmpty?: boolean | undefined;
+  readonly strict?: boolean | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/**
+ * Everything that can be found out of a draft without a registry.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` with all errors, `ERR_MLIST_EXPECTATION`
+ */
+export function checkBeforePush(draft: Draft, options: CheckOptions): void {
+  const { strict, allowDuplicates, allowEmpty = false, expect = [], onEvent } = options;
+  const problems = checkDraft(draft, { strict, allowDuplicates });
+  const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
+  if (errors.length > 0) throw refusedList(draft, errors);
+  tellWarnings(problems, onEvent);
+  const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  const missing = expect.filter((wanted) => !there.some((platform) => isOfPlatform(platform, wanted)));
+  if (missing.length === 0) return;
+  const names = [...new Set(missing.map((wanted) => missedPlatform(wanted, there)))].join(', ');
+  const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
+  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which --expect asks for`, {
+    reference: draft.list,
+    hint: `Add the missing images, or ask for what the list has: ${all === '' ? 'no image that states a platform' : all}.`,
+  });
+}
+
+function asError(problem: Problem, allowEmpty: boolean): readonly Problem[] {
+  if (problem.severity === 'error') return [problem];
+  return problem.rule === 'W-EMPTY' && !allowEmpty ? [{ ...problem, severity: 'error' }] : [];
+}
+
+/** A single error is told in the sentence, several below it: each once. */
+function refusedList(draft: Draft, errors: readonly Problem[]): MlistError {
+  const subject = `the list ${draft.list}`;
+  const { message } =
+    errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused, for ${errors.length} reasons` };
+  return new MlistError('ERR_MLIST_LIST_INVALID', message, {
+    reference: draft.list,
+    problems: errors,
+    hint: hintFor(draft, errors),
+  });
+}
+
+/** What lifts every error, if there is such a thing. */
+function hintFor(draft: Draft, errors: readonly Problem[]): string | undefined {
+  const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
+  if (isOf('W-EMPTY')) return 'Add images with "mlist add", or push it all the same with --allow-empty.';
+  if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST'))
+    return 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
+  return formatProblems(draft).length > 0 ? otherFormatHint(draft) : undefined;
+}

@@ -1,4 +1,5 @@
 import type { CommandSpec, OptionSpec } from './language.ts';
+import { dockerMetadataOption, pushingOptions, sourceOptions } from './list-options.ts';
 
 /** The commands that make, look at and push lists. */
 
@@ -63,13 +64,7 @@ export const listCommands: readonly CommandSpec[] = [
       },
       format,
       platforms,
-      {
-        name: 'attestations',
-        type: 'string',
-        choices: ['keep', 'drop'],
-        value: 'WHAT',
-        describe: 'keep or drop the attestations of an index (default keep)',
-      },
+      ...sourceOptions,
       indexAnnotation,
       indexArtifactType,
       {
@@ -80,6 +75,26 @@ export const listCommands: readonly CommandSpec[] = [
         value: 'FILE',
         describe: 'Read sources from FILE, or - for stdin: one a line, or descriptor, index or build-metadata JSON',
       },
+      {
+        name: 'metadata-file',
+        type: 'string',
+        repeat: true,
+        value: 'FILE',
+        describe: 'Take what a build has pushed, by the metadata file of docker buildx',
+      },
+      {
+        name: 'digests-dir',
+        type: 'string',
+        value: 'DIR',
+        describe: 'Take the images whose digests are the names of the files in DIR',
+      },
+      {
+        name: 'repo',
+        type: 'string',
+        value: 'REPO',
+        describe: 'With --digests-dir: where they lie (default: the repository of LIST)',
+      },
+      { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],
     examples: [
       [
@@ -88,6 +103,7 @@ export const listCommands: readonly CommandSpec[] = [
       ],
       ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
       ['mlist create --amend team/app:1.0', 'Read all sources again'],
+      ['mlist create team/app:1.0 --digests-dir /tmp/digests', 'Merge what the runners of a matrix have pushed'],
     ],
     load: () => import('./commands/create.ts'),
   },
@@ -97,10 +113,15 @@ export const listCommands: readonly CommandSpec[] = [
     positionals: { min: 1, max: many },
     summary: 'Add images to a draft; one for the same platform is replaced',
     uses: ['draft', 'registry'],
-    options: [{ name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' }],
+    options: [
+      { name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' },
+      ...sourceOptions,
+      ...pushingOptions,
+    ],
     examples: [
       ['mlist add team/app:1.0-riscv64', 'Add to the current draft'],
       ['mlist add team/app:1.0 team/app:1.0-riscv64', 'Add to team/app:1.0'],
+      ['mlist add team/app:1.0 team/app:1.0-riscv64 --push', 'Add to what the registry has, in one go'],
     ],
     load: () => import('./commands/add.ts'),
   },
@@ -109,8 +130,11 @@ export const listCommands: readonly CommandSpec[] = [
     usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform P',
     positionals: { min: 0, max: many },
     summary: 'Take images out of a draft, and their attestations with them',
-    uses: ['draft'],
-    options: [{ ...platform, repeat: true, value: 'P,P', describe: 'Take out the images of these platforms' }],
+    uses: ['draft', 'registry'],
+    options: [
+      { ...platform, repeat: true, value: 'P,P', describe: 'Take out the images of these platforms' },
+      ...pushingOptions,
+    ],
     examples: [
       ['mlist remove sha256:0123abcd', 'The beginning of a digest is enough'],
       ['mlist remove team/app:1.0 --platform linux/arm/v6,linux/386', 'By platform'],
@@ -141,6 +165,7 @@ export const listCommands: readonly CommandSpec[] = [
       indexArtifactType,
       { name: 'subject', type: 'string', value: 'REF', describe: "What the list is about; '' clears" },
       strict,
+      ...pushingOptions,
     ],
     examples: [
       ['mlist annotate --arch arm64 --variant v8', 'The arm64 image of the current draft'],
@@ -216,6 +241,8 @@ export const listCommands: readonly CommandSpec[] = [
       { name: 'digest-file', type: 'string', value: 'F', describe: 'Write the digest to F, once the list is pushed' },
       { name: 'metadata-file', type: 'string', value: 'F', describe: 'Write what was pushed to F as JSON' },
       { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
+      { name: 'check-signatures', type: 'boolean', describe: 'Warn where the list that is replaced is signed' },
+      { ...dockerMetadataOption, describe: `Push under the tags of docker/metadata-action too: env, FILE or -` },
       { name: 'allow-empty', type: 'boolean', describe: 'Push a list without images' },
       { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at every child, put the list in any case' },
       strict,
@@ -226,33 +253,6 @@ export const listCommands: readonly CommandSpec[] = [
       ['mlist push --dry-run', 'What would be done'],
     ],
     load: () => import('./commands/push.ts'),
-  },
-  {
-    name: 'validate',
-    usage: '[LIST|REF|FILE|-]',
-    positionals: { min: 0, max: 1 },
-    summary: 'Check a draft, a list in a registry or a file against its schema and the rules',
-    uses: ['draft', 'registry'],
-    options: [
-      { ...strict, describe: 'Refuse what is only warned of' },
-      { name: 'allow-duplicates', type: 'boolean', describe: 'Let two images have one platform' },
-    ],
-    examples: [['mlist validate ./index.json', 'A file begins with ./, ../, / or a drive letter']],
-    load: () => import('./commands/validate.ts'),
-  },
-  {
-    name: 'diff',
-    usage: '[LIST|REF] [REF]',
-    positionals: { min: 0, max: 2 },
-    summary:
-      'Show, entry by entry, what would change in REF if it became LIST; by default what a push of the draft changes',
-    uses: ['draft', 'registry'],
-    options: [{ name: 'exit-code', type: 'boolean', describe: 'End with 8 where there is a difference' }],
-    examples: [
-      ['mlist diff', 'What a push of the current draft would change'],
-      ['mlist diff team/app:1.1 team/app:1.0', 'From 1.0 to 1.1'],
-    ],
-    load: () => import('./commands/diff.ts'),
   },
   {
     name: 'resolve',

@@ -4,16 +4,20 @@ import type { Output } from './output.ts';
 /** What a push would do, for people: on stderr, since stdout is the digest's. */
 export function renderPlan(reference: string, plan: Plan, output: Output): void {
   output.note(['plan for ', 'bold'], reference);
+  for (const { digest, size } of plan.there) output.note(`  there    ${shortDigest(digest)} ${size} bytes`);
   for (const { action, blob, from } of plan.blobs)
     output.note(`  ${action.padEnd(8)} ${shortDigest(blob.digest)} ${blob.size} bytes from ${from.location}`);
   for (const { content } of plan.manifests)
-    output.note(`  manifest ${shortDigest(content.descriptor.digest)} ${content.descriptor.size} bytes`);
-  for (const name of plan.root.names) output.note(`  tag      ${name} -> ${plan.root.content.descriptor.digest}`);
+    output.note(`  put      ${shortDigest(content.descriptor.digest)} ${content.descriptor.size} bytes`);
+  const { content, names } = plan.root;
+  output.note(`  put      ${shortDigest(content.descriptor.digest)} ${content.descriptor.size} bytes, the list`);
+  for (const name of names) output.note(`  tag      ${name} -> ${content.descriptor.digest}`);
 }
 
 /** The same for programs: schemas/output/push.schema.json. */
 export function planDocument(plan: Plan): object {
   return {
+    there: plan.there.map(({ digest, size }) => ({ digest, size })),
     blobs: plan.blobs.map(({ action, blob, from }) => ({
       action,
       digest: blob.digest,

@@ -39,6 +39,13 @@ export interface ContentSource {
   readBlob(descriptor: Descriptor, options?: ContentOptions): AsyncIterable<Uint8Array>;
 }
 
+/** A home that is far away: it can be asked what it has, which costs less than reading it. */
+export interface Looks {
+  hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
+  /** Length in bytes; undefined where the blob is not there, `unknown` where the home does not tell. */
+  statedSize(descriptor: Descriptor, options?: ContentOptions): Promise<number | 'unknown' | undefined>;
+}
+
 export interface PutOptions extends ContentOptions {
   /** Put only if the name still names this digest, as far as the home can tell (HTTP `If-Match`). */
   readonly ifMatch?: Digest | undefined;

@@ -7,13 +7,18 @@ import { warnOf } from './warn.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
-import type { ManifestArgument } from './resolve-source.ts';
+import type { AttestationChoice, ManifestArgument } from './resolve-source.ts';
 
 export interface AddOptions {
   readonly workspace: Workspace;
   readonly homes: Homes;
   /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
   readonly keep?: boolean | undefined;
+  /** Default keep. */
+  readonly attestations?: AttestationChoice | undefined;
+  readonly nested?: 'keep' | 'flatten' | undefined;
+  /** Store the sources by their digests, so that they never move. Default false. */
+  readonly pin?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }

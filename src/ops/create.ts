@@ -9,9 +9,17 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
+import { withReferringAttestations } from './attestation-referrers.ts';
 import type { LeftBehind } from './left-behind.ts';
+import { pinned } from './pin.ts';
 import { warnOf } from './warn.ts';
-import { requirePlatforms, resolveSource, type ManifestArgument, type Resolved } from './resolve-source.ts';
+import {
+  requirePlatforms,
+  resolveSource,
+  type AttestationChoice,
+  type ManifestArgument,
+  type Resolved,
+} from './resolve-source.ts';
 
 /** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
 export interface CreateOptions extends ListWishes {
@@ -24,7 +32,11 @@ export interface CreateOptions extends ListWishes {
   /** Only these images of the sources. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
-  readonly attestations?: 'keep' | 'drop' | undefined;
+  readonly attestations?: AttestationChoice | undefined;
+  /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
+  readonly nested?: 'keep' | 'flatten' | undefined;
+  /** Store the sources by their digests, so that they never move. Default false. */
+  readonly pin?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -96,14 +108,20 @@ function argumentsOf(draft: Draft | undefined): readonly ManifestArgument[] {
   return [...sources].map((source) => ({ location: parseLocation(source) }));
 }
 
+async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {
+  const resolved = await resolveSource(argument, options);
+  const whole = options.attestations === 'referrers' ? await withReferringAttestations(resolved, options) : resolved;
+  return options.pin === true ? pinned(whole) : whole;
+}
+
 /** Reads all sources at once; what fails is reported together. */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
-  options: Pick<CreateOptions, 'homes' | 'platforms' | 'attestations' | 'signal'>,
+  options: Pick<CreateOptions, 'homes' | 'platforms' | 'attestations' | 'nested' | 'pin' | 'signal'>,
 ): Promise<readonly Resolved[]> {
   const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
   options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));
-  const results = await Promise.allSettled(manifests.map((argument) => resolveSource(argument, options)));
+  const results = await Promise.allSettled(manifests.map((argument) => resolveOne(argument, options)));
   options.signal?.throwIfAborted();
   const [first, ...more] = results.flatMap((result) =>
     result.status === 'rejected' ? [asMlistError(result.reason)] : [],

@@ -9,12 +9,12 @@ import type { Picked } from '../content/layout/pick.ts';
 import { MemoryContent } from '../content/memory.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { shownLocation } from '../draft/paths.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Mounts, Name, Referrers } from '../oci/content.ts';
+import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers } from '../oci/content.ts';
 import { nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 
 /** Where content may be read from; some homes know what refers to a manifest. */
-export type Home = ContentSource & Partial<Referrers>;
+export type Home = ContentSource & Partial<Referrers> & Partial<Looks>;
 
 /** Where content may be written to. */
 export type WritableHome = ContentTarget & Partial<Mounts> & Partial<Referrers>;

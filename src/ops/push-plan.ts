@@ -2,7 +2,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { bareDescriptor } from '../oci/descriptor.ts';
+import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { readGraph, type ManifestNode } from '../transfer/graph.ts';
@@ -57,14 +57,35 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
   const resent = draft.entries.filter((entry, at) => needed[at] !== undefined && liesIn(entry, target));
+  const listed = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
   const lost = new Set(resent.map(({ digest }) => digest));
-  const present = new Set<Digest>();
-  if (options.survey === true) {
-    const asked = nodes.map(({ content }) => content.descriptor.digest).filter((digest) => !lost.has(digest));
-    const there = await Promise.all(asked.map((digest) => home.hasManifest(digest, options)));
-    asked.filter((_, at) => there[at]).forEach((digest) => present.add(digest));
-  }
-  return { plan: planTransfer(home, nodes, root, { present }), resent };
+  const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
+  const there = options.survey === true ? [...listed, ...(await survey(home, asked, options))] : [];
+  return { plan: planTransfer(home, nodes, root, { there }), resent };
+}
+
+/** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
+async function survey(
+  home: WritableHome,
+  nodes: readonly ManifestNode[],
+  options: PlanOptions,
+): Promise<readonly Descriptor[]> {
+  const manifests = unique(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
+  const isThere = await Promise.all(manifests.map(({ digest }) => home.hasManifest(digest, options)));
+  const there = manifests.filter((_, at) => isThere[at]);
+  const known = new Set(there.map(({ digest }) => digest));
+  const lacking = nodes.filter(({ content }) => !known.has(content.descriptor.digest));
+  const blobs = unique(lacking.flatMap(blobsBelow));
+  const hasBlob = await Promise.all(blobs.map((blob) => home.hasBlob(blob, options)));
+  return [...there, ...blobs.filter((_, at) => hasBlob[at])];
+}
+
+function blobsBelow(node: ManifestNode): readonly Descriptor[] {
+  return [...node.blobs.map(bareDescriptor), ...node.children.flatMap(blobsBelow)];
+}
+
+function unique(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
 /** Waits for all; what fails is told together, each thing once. */

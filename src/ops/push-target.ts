@@ -12,6 +12,7 @@ import type { Homes, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
 import { gone, liesIn, planPush, type PushPlan } from './push-plan.ts';
+import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** Pushing a list to one repository, under all its tags there. */
@@ -28,6 +29,8 @@ export interface PushTargetOptions {
   readonly ifDigest?: TagState | undefined;
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
+  readonly checkSignatures?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -66,6 +69,7 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const open = tags.filter((tag) => !isDone(tag));
   const unchanged = tags.filter(isDone).map((tag) => ({ ...resultOf(tag), status: 'unchanged' as const }));
   if (open.length === 0) return unchanged;
+  if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
   const expected = ifDigest ?? baseDigest;
   const ifMatch = expected === 'absent' ? undefined : expected;
@@ -79,6 +83,17 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
     ...unchanged,
     ...open.map((tag) => ({ ...resultOf(tag), status: dryRun ? ('planned' as const) : ('pushed' as const), plan })),
   ];
+}
+
+async function warnOfSignatures(
+  home: WritableHome,
+  open: readonly TagBefore[],
+  { signal, onEvent }: PushTargetOptions,
+): Promise<void> {
+  const moving = open.flatMap(({ reference, before }) =>
+    before === undefined || before === 'absent' ? [] : [{ reference, before }],
+  );
+  await warnOfVoidedSignatures(home, moving, { signal, onEvent });
 }
 
 function resultOf({ reference, before }: TagBefore): Omit<PushedTarget, 'status'> {
@@ -95,10 +110,11 @@ async function readTag(job: PushJob, tag: string, home: ContentSource, options: 
 function isWorthReading(
   { draft, state, target }: PushJob,
   reference: string,
-  { ifDigest, dryRun }: PushTargetOptions,
+  { ifDigest, dryRun, checkSignatures }: PushTargetOptions,
 ): boolean {
   return (
     dryRun === true ||
+    checkSignatures === true ||
     ifDigest !== undefined ||
     draft.base?.ref === reference ||
     state.pushes?.[draft.list]?.[reference] !== undefined ||

@@ -9,10 +9,11 @@ import { isDigest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
 import { platformOfConfig, type Index } from '../oci/manifest.ts';
-import { isImageConfigType, isManifestType } from '../oci/media-type.ts';
+import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { readImageConfig, readImageManifest, readManifest } from '../schema/document.ts';
 import type { Homes } from './homes.ts';
+import { flattened } from './nested.ts';
 
 /** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
 
@@ -29,9 +30,14 @@ export interface ResolveOptions {
   readonly homes: Homes;
   /** Only the images for these; all where none is named. */
   readonly platforms?: readonly Platform[] | undefined;
-  readonly attestations?: 'keep' | 'drop' | undefined;
+  /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
+  readonly attestations?: AttestationChoice | undefined;
+  /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
+  readonly nested?: 'keep' | 'flatten' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+export type AttestationChoice = 'keep' | 'drop' | 'referrers';
 
 /** A source with its entries, and the index that it was, if it was one. */
 export interface Resolved extends ResolvedSource {
@@ -51,7 +57,8 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
   const content = await home.fetchManifest(name, { expected: described, signal });
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
   await options.homes.cache.put(content.bytes);
-  if ('manifests' in manifest) return resolveIndex(argument, { document: manifest, content }, home, options);
+  if ('manifests' in manifest && options.nested !== 'keep')
+    return resolveIndex(argument, { document: manifest, content }, home, options);
   const members = entryMembers(described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
@@ -66,7 +73,8 @@ async function completeEntry(
   home: ContentSource,
   options: ResolveOptions,
 ): Promise<Entry> {
-  return entry.detected === undefined && !isAttestationEntry(entry) ? imageEntry(entry, content, home, options) : entry;
+  const isSilent = entry.detected === undefined && !isAttestationEntry(entry) && !isIndexType(entry.mediaType);
+  return isSilent ? imageEntry(entry, content, home, options) : entry;
 }
 
 /** Completes the entry of an image with what its config states. */
@@ -94,10 +102,11 @@ async function resolveIndex(
 ): Promise<Resolved> {
   const source = formatLocation(argument.location);
   const via = index.content.descriptor.digest;
+  const { manifests } = index.document;
+  const { nested, signal } = options;
+  const listed = nested === 'flatten' ? await flattened(manifests, home, { signal }, [via]) : manifests;
   const entries = await Promise.all(
-    index.document.manifests.map((descriptor) =>
-      indexEntry({ source, via, ...entryMembers(descriptor) }, home, options),
-    ),
+    listed.map((descriptor) => indexEntry({ source, via, ...entryMembers(descriptor) }, home, options)),
   );
   const kept = keepImages(entries, (entry) => isWanted(entry, options));
   const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
@@ -113,7 +122,7 @@ function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boo
 }
 
 /** The members of an entry that come from a descriptor, word for word. */
-function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
+export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
   const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
   const attests = attestedDigest(descriptor);
   const extra = unknownMembers(descriptor, descriptorMembers);

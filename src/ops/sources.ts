@@ -3,7 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { isJsonObject, type Json, type JsonObject } from '../oci/json.ts';
 import { readJson } from '../oci/json-read.ts';
-import { parseReference, withDigest, type Reference } from '../oci/reference.ts';
+import { parseReference, sameRepository, withDigest, type Reference } from '../oci/reference.ts';
 import { checkDescriptor } from '../schema/document.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 
@@ -52,9 +52,9 @@ function sourcesIn(value: Json, name: string, list: Reference): readonly Manifes
   if (Array.isArray(value['manifests']))
     return (value['manifests'] as readonly Json[]).map((item) => described(item, name, list));
   if ('digest' in value && 'mediaType' in value) return [described(value, name, list)];
-  if ('containerimage.digest' in value) return [built(value, name, list)];
+  if (isBuilt(value)) return [built(value, name, list)];
   return Object.values(value).flatMap((target) =>
-    isJsonObject(target) && 'containerimage.digest' in target ? [built(target, name, list)] : [],
+    isJsonObject(target) && isBuilt(target) ? [built(target, name, list)] : [],
   );
 }
 
@@ -69,14 +69,41 @@ function described(value: Json, name: string, list: Reference): ManifestArgument
   };
 }
 
-/** The first name that the build was pushed under, at the digest that it got. */
+/** What `docker buildx build` or `imagetools create` writes of what it has pushed. */
+function isBuilt(value: JsonObject): boolean {
+  return 'containerimage.digest' in value || 'containerimage.descriptor' in value;
+}
+
+/**
+ * What was built, at the digest that it got: in the list's own repository where it was pushed there, else under the first
+ * name that it was pushed under.
+ */
 function built(metadata: JsonObject, name: string, list: Reference): ManifestArgument {
-  const digest = metadata['containerimage.digest'];
+  const descriptor = metadata['containerimage.descriptor'];
+  const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
   const names = metadata['image.name'];
   if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is no digest');
-  const [first = ''] = typeof names === 'string' ? names.split(',') : [];
-  const repository = first.trim() === '' ? list : parseReference(first.trim());
-  return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true } };
+  const pushed = (typeof names === 'string' ? names.split(',') : [])
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+  const references = pushed.map((one) => parseReference(one));
+  const own = references.find((one) => sameRepository(one, list));
+  return {
+    location: { kind: 'registry', reference: withDigest(own ?? references[0] ?? list, digest), explicit: true },
+  };
+}
+
+/**
+ * Reads the metadata files of builds, and nothing else.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function parseBuildMetadata(bytes: Uint8Array, name: string, list: Reference): readonly ManifestArgument[] {
+  const { value, problems } = readJson(bytes);
+  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
+  const targets = isJsonObject(value) && !isBuilt(value) ? Object.values(value) : [value];
+  const builds = targets.filter((target): target is JsonObject => isJsonObject(target) && isBuilt(target));
+  if (builds.length > 0) return builds.map((target) => built(target, name, list));
+  throw refused(name, 'it says no "containerimage.digest", so it is no metadata of a build that was pushed');
 }
 
 function refused(name: string, reason: string): MlistError {

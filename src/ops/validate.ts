@@ -1,23 +1,37 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode, MlistError, type Problem } from '../errors.ts';
+import type { Draft } from '../draft/draft.ts';
 import { parseDraft } from '../draft/file.ts';
 import { checkDraft } from '../draft/rules.ts';
 import { readJson } from '../oci/json-read.ts';
+import type { Location } from '../oci/location.ts';
 import { validateDocument, type ValidateOptions } from '../schema/document.ts';
 import type { RuleOptions } from '../schema/list-rules.ts';
 import { find, type Found, type ReadOptions } from './read.ts';
+import { checkBytes, checkDraftDeep, checkFound, type DeepOptions, type Depth } from './validate-deep.ts';
 
 export interface Validated {
   /** What was looked at. */
   readonly subject: string;
   readonly from: Found['from'] | 'file';
   readonly problems: readonly Problem[];
+  /** How much was looked at beyond the document; there with `deep`. */
+  readonly checked?: Depth;
 }
 
-/** Checks a draft as the list that it stands for, or what lies at a location. */
+/** For documents that came in a file. */
+export interface FileOptions {
+  readonly rules: ValidateOptions;
+  /** Look at everything that the document points at, too. Default: at the document only. */
+  readonly deep?: (DeepOptions & { readonly repository?: Location | undefined }) | undefined;
+}
+
+/**
+ * Checks a draft as the list that it stands for, or what lies at a location; with `deep` also all that it points at.
+ */
 export async function validateList(
   name: string | undefined,
-  rules: RuleOptions,
+  rules: RuleOptions & { readonly deep?: boolean },
   options: ReadOptions,
 ): Promise<Validated> {
   const found = await find(name, options);
@@ -25,23 +39,48 @@ export async function validateList(
     found.from === 'draft'
       ? checkDraft(found.draft, rules)
       : validateDocument(found.content.bytes, { ...rules, mediaType: found.content.descriptor.mediaType }).problems;
-  return { subject: found.reference, from: found.from, problems };
+  const facts = { subject: found.reference, from: found.from };
+  if (rules.deep !== true) return { ...facts, problems };
+  return { ...facts, ...(await checkFound(found, problems, { homes: await options.homes(), signal: options.signal })) };
 }
 
 /** Checks a document in a file; a draft's file as the list that it stands for. */
-export async function validateFile(path: string, rules: ValidateOptions): Promise<Validated> {
-  return validateBytes(path, await readDocument(path), rules);
+export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
+  return validateBytes(path, await readDocument(path), options);
 }
 
-export async function validateBytes(subject: string, bytes: Uint8Array, rules: ValidateOptions): Promise<Validated> {
-  if (!looksLikeDraft(bytes)) return { subject, from: 'file', ...validateDocument(bytes, rules) };
+/** @throws MlistError `ERR_MLIST_USAGE` where nobody says in which repository the content of the document is to lie */
+export async function validateBytes(
+  subject: string,
+  bytes: Uint8Array,
+  { rules, deep }: FileOptions,
+): Promise<Validated> {
+  const facts = { subject, from: 'file' } as const;
+  if (looksLikeDraft(bytes)) {
+    const draft = await draftIn(bytes, subject);
+    if ('problems' in draft) return { ...facts, ...draft };
+    const problems = checkDraft(draft, rules);
+    return deep === undefined ? { ...facts, problems } : { ...facts, ...(await checkDraftDeep(draft, problems, deep)) };
+  }
+  const { problems } = validateDocument(bytes, rules);
+  if (deep === undefined) return { ...facts, problems };
+  if (deep.repository === undefined) throw noRepository(subject);
+  return { ...facts, ...(await checkBytes(bytes, deep.repository, problems, deep)) };
+}
+
+async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { readonly problems: readonly Problem[] }> {
   try {
-    return { subject, from: 'file', problems: checkDraft(await parseDraft(bytes, subject), rules) };
+    return await parseDraft(bytes, subject);
   } catch (error) {
-    if (error instanceof MlistError && error.problems.length > 0)
-      return { subject, from: 'file', problems: error.problems };
+    if (error instanceof MlistError && error.problems.length > 0) return { problems: error.problems };
     throw error;
   }
+}
+
+function noRepository(subject: string): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', `${subject} does not say where its content lies`, {
+    hint: 'Name the repository, the layout or the archive with --repo.',
+  });
 }
 
 function looksLikeDraft(bytes: Uint8Array): boolean {

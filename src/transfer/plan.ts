@@ -14,6 +14,8 @@ export interface Plan {
   readonly labels: readonly RootStep[];
   /** The list itself, last, under each name. */
   readonly root: RootStep;
+  /** Manifests and blobs that the target is known to have already, where that was looked at. */
+  readonly there: readonly Descriptor[];
 }
 
 export interface BlobStep {
@@ -38,6 +40,8 @@ export interface RootStep {
 export interface Planning {
   /** Manifests that the target has already, with all below them: nothing of it is sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
+  /** What the target was found to have, blobs too: nothing of it is sent, and the plan tells it. */
+  readonly there?: readonly Descriptor[] | undefined;
   readonly labels?: readonly RootStep[] | undefined;
 }
 
@@ -49,8 +53,9 @@ export function planTransfer(
   target: ContentTarget & Partial<Mounts>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, labels = [] }: Planning = {},
+  { present, there = [], labels = [] }: Planning = {},
 ): Plan {
+  const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const listed = new Set(nodes.flatMap(digestsBelow));
   const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
   const seen = new Set<Digest>();
@@ -58,11 +63,11 @@ export function planTransfer(
   const manifests = new Map<Digest, ManifestStep>();
   const visit = (node: ManifestNode): void => {
     const { digest } = node.content.descriptor;
-    if (seen.has(digest) || present?.has(digest) === true) return;
+    if (seen.has(digest) || has.has(digest)) return;
     seen.add(digest);
     node.children.forEach(visit);
     for (const blob of node.blobs) {
-      if (blobs.has(blob.digest)) continue;
+      if (blobs.has(blob.digest) || has.has(blob.digest)) continue;
       const canMount = target.canMountFrom?.(node.source) ?? false;
       blobs.set(blob.digest, { action: canMount ? 'mount' : 'upload', blob, from: node.source });
     }
@@ -73,7 +78,7 @@ export function planTransfer(
     if (!named.has(digest) || listed.has(digest)) manifests.set(digest, { content: node.content, needs });
   };
   nodes.forEach(visit);
-  return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], labels, root };
+  return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], labels, root, there };
 }
 
 function digestsBelow(node: ManifestNode): readonly Digest[] {

@@ -1,24 +1,30 @@
 import { add } from '../../index.ts';
-import { listBeforeOthers, manifestArgument, optionalList } from '../arguments.ts';
+import { listBeforeOthers, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { runEdit } from '../edit.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
+import { sourceChoices } from '../source-choices.ts';
 import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listBeforeOthers(invocation, context);
   const manifests = rest.map((text) => manifestArgument(text, context));
+  const { output, signal } = context;
   const homes = await context.homes();
-  const { draft, changes, changed } = await withListHint(invocation, context, async () =>
-    add(optionalList(list), manifests, {
-      workspace: context.workspace,
-      homes,
-      keep: invocation.flag('keep'),
-      signal: context.signal,
-      onEvent: context.onEvent,
-    }),
+  const { edited, pushed } = await withListHint(invocation, context, async () =>
+    runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+      add(name, manifests, {
+        ...sourceChoices(invocation),
+        workspace,
+        homes,
+        keep: invocation.flag('keep'),
+        signal,
+        onEvent,
+      }),
+    ),
   );
-  const { output } = context;
-  if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument) });
+  const { draft, changes, changed } = edited;
+  if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument), pushed });
   return 0;
 }

@@ -1,15 +1,24 @@
-import { annotate, describeEntry, MlistError, type AnnotateOptions, type Entry } from '../../index.ts';
+import {
+  annotate,
+  describeEntry,
+  MlistError,
+  type Annotated,
+  type AnnotateOptions,
+  type EditPlace,
+  type Entry,
+  type Reference,
+} from '../../index.ts';
 import {
   annotationChange,
   listChange,
   listFirst,
-  optionalList,
   shownEntry,
   tooMany,
   typedLocation,
   typedName,
 } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { runEdit } from '../edit.ts';
 import { entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import type { Span } from '../output.ts';
@@ -21,10 +30,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
   if (more.length > 0) throw tooMany(invocation);
   const selected = invocation.text('platform');
-  const { output, workspace, signal, onEvent } = context;
-  const annotated = await withListHint(invocation, context, async () =>
-    annotate(optionalList(list), {
-      ...changes(invocation, context),
+  const { output, signal } = context;
+  const wanted = changes(invocation, context);
+  const edit = (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> =>
+    annotate(name, {
+      ...wanted,
       workspace,
       manifest,
       platform: selected === undefined ? undefined : readPlatform(selected),
@@ -33,15 +43,17 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
       signal,
       onEvent,
-    }),
+    });
+  const { edited, pushed } = await withListHint(invocation, context, async () =>
+    runEdit(list, invocation, context, edit),
   ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);
   });
-  const { entry, changed } = annotated;
-  if (output.json) output.document({ ref: annotated.list, changed, entry: entry && entryDocument(entry) });
+  const { entry, changed } = edited;
+  if (output.json) output.document({ ref: edited.list, changed, entry: entry && entryDocument(entry), pushed });
   const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
   if (entry !== undefined) output.note(done, describeEntry(shownEntry(entry, context)));
-  if (isOfList(invocation)) output.note(done, `the list ${annotated.list}`);
+  if (isOfList(invocation)) output.note(done, `the list ${edited.list}`);
   return 0;
 }
 
@@ -103,7 +115,11 @@ function typedFlags(invocation: Invocation): string {
     ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
     ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
   ];
-  return pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`).join('');
+  const flags = ['push', 'dry-run', 'allow-duplicates', 'strict'].filter((name) => invocation.flag(name));
+  return [
+    ...pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`),
+    ...flags.map((name) => ` --${name}`),
+  ].join('');
 }
 
 function quoted(text: string): string {

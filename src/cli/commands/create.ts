@@ -1,21 +1,37 @@
-import { create, currentList, MlistError, parseListName, type Format, type ManifestArgument } from '../../index.ts';
+import {
+  annotateImages,
+  create,
+  currentList,
+  MlistError,
+  parseListName,
+  type Created,
+  type DockerMetadata,
+  type Draft,
+  type Format,
+  type ManifestArgument,
+} from '../../index.ts';
 import { listChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { readDockerMetadata } from '../docker-metadata.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import { readPlatforms } from '../platform-words.ts';
-import { readSources } from '../source-file.ts';
+import { sourceChoices } from '../source-choices.ts';
+import { readBuilds, readSources } from '../source-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list: name, rest: manifests } = listFirst(invocation, context);
   const amend = invocation.flag('amend');
-  if (name === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
-  const list = parseListName(name ?? (await currentList(context.workspace)));
+  const metadata = await readDockerMetadata(invocation, context);
+  const named = name ?? metadata?.tags[0];
+  if (named === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
+  const list = parseListName(named ?? (await currentList(context.workspace)));
   const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
   const sources: readonly ManifestArgument[] = [
     ...manifests.map((text) => manifestArgument(text, context)),
     ...files.flat(),
+    ...((await readBuilds(invocation, list, context)) ?? []),
   ];
   const replace = invocation.flag('replace');
   if (replace && amend) throw usage(invocation.command, '--amend and --replace exclude each other');
@@ -30,15 +46,16 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     replace,
     format: invocation.text('format') as Format | undefined,
     platforms: readPlatforms(invocation.texts('platform')),
-    attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
-    listChange: listChange(invocation),
+    ...sourceChoices(invocation),
+    listChange: changeOf(invocation, metadata),
     signal: context.signal,
     onEvent: context.onEvent,
   });
+  const draft = metadata === undefined ? created.draft : await annotateAll(created, metadata, context);
   const { output } = context;
   if (output.json) {
     output.document({
-      ...draftDocument(created.draft),
+      ...draftDocument(draft),
       changed: created.changed,
       changes: created.changes.map(changeDocument),
     });
@@ -46,4 +63,16 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
+}
+
+/** What `--index-annotation` says goes before what the metadata says. */
+function changeOf(invocation: Invocation, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
+  const change = listChange(invocation);
+  if (metadata === undefined || Object.keys(metadata.annotations).length === 0) return change;
+  return { ...change, annotations: { ...metadata.annotations, ...change.annotations } };
+}
+
+async function annotateAll({ list }: Created, { entries, left }: DockerMetadata, context: Context): Promise<Draft> {
+  for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
+  return annotateImages(list, entries, context);
 }

@@ -1,19 +1,21 @@
 import { isDigest, MlistError, push, writeJson, type Format, type Pushed, type TagState } from '../../index.ts';
 import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { readDockerMetadata } from '../docker-metadata.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
-import { planDocument, renderPlan } from '../render-plan.ts';
+import { pushedDocument, tellPushed } from '../render-push.ts';
 import { resultFile, type ResultFile } from '../result-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
+  const metadata = await readDockerMetadata(invocation, context);
   const files = await resultFiles(invocation, context);
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
     homes: await context.homes(),
-    tags: invocation.texts('tag').map((text) => typedName(text, context)),
+    tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
     to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
     expect: readPlatforms(invocation.texts('expect')),
@@ -22,12 +24,14 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     allowEmpty: invocation.flag('allow-empty'),
     strict: invocation.flag('strict'),
     force: invocation.flag('force'),
+    checkSignatures: invocation.flag('check-signatures'),
     dryRun: invocation.flag('dry-run'),
     purge: invocation.flag('purge'),
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  tell(pushed, context);
+  tellPushed(pushed, context);
+  if (context.output.json) context.output.document(pushedDocument(pushed, context));
   if (!invocation.flag('dry-run')) await writeFiles(files, pushed, context);
   return 0;
 }
@@ -62,29 +66,4 @@ async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed, c
     'image.name': targets.map(({ reference }) => shownName(reference, context)).join(','),
   };
   await files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`);
-}
-
-function tell({ list, descriptor, targets, purged }: Pushed, context: Context): void {
-  const { output } = context;
-  for (const target of targets) {
-    const reference = shownName(target.reference, context);
-    if (target.status === 'planned' && target.plan !== undefined) renderPlan(reference, target.plan, output);
-    if (target.status === 'unchanged')
-      output.note(['unchanged ', 'dim'], `${reference} has ${descriptor.digest} already`);
-  }
-  if (!output.json) return output.line(descriptor.digest);
-  const { mediaType, digest, size } = descriptor;
-  output.document({
-    ref: list,
-    mediaType,
-    digest,
-    size,
-    purged,
-    targets: targets.map(({ reference, status, before, plan }) => ({
-      ref: shownName(reference, context),
-      status,
-      before,
-      plan: plan && planDocument(plan),
-    })),
-  });
 }

@@ -1,6 +1,7 @@
 import { MlistError, remove } from '../../index.ts';
-import { listBeforeOthers, listFirst, optionalList, typedName } from '../arguments.ts';
+import { listBeforeOthers, listFirst, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { runEdit } from '../edit.ts';
 import { draftDocument, entryDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatforms } from '../platform-words.ts';
@@ -16,14 +17,13 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     });
   }
   const manifests = rest.map((text) => typedName(text, context));
-  const { draft, removed } = await withListHint(invocation, context, async () =>
-    remove(optionalList(list), manifests, {
-      workspace: context.workspace,
-      platforms,
-      signal: context.signal,
-      onEvent: context.onEvent,
-    }),
+  const { output, signal } = context;
+  const { edited, pushed } = await withListHint(invocation, context, async () =>
+    runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+      remove(name, manifests, { workspace, platforms, signal, onEvent }),
+    ),
   );
-  if (context.output.json) context.output.document({ ...draftDocument(draft), removed: removed.map(entryDocument) });
+  const { draft, removed } = edited;
+  if (output.json) output.document({ ...draftDocument(draft), removed: removed.map(entryDocument), pushed });
   return 0;
 }

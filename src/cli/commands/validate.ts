@@ -1,6 +1,14 @@
 import { resolve } from 'node:path';
-import { exitCodes, validateBytes, validateFile, validateList, type Problem, type Validated } from '../../index.ts';
-import { listFirst, tooMany } from '../arguments.ts';
+import {
+  exitCodes,
+  MlistError,
+  validateBytes,
+  validateFile,
+  validateList,
+  type Problem,
+  type Validated,
+} from '../../index.ts';
+import { listFirst, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -8,10 +16,10 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const { output } = context;
-  const { subject, from, problems } = await check(list, invocation, context);
+  const { subject, from, problems, checked } = await check(list, invocation, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
   const valid = !problems.some(isRefused);
-  if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems });
+  if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems, checked });
   else {
     for (const { rule, severity, pointer, message } of problems) {
       output.line(
@@ -21,6 +29,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
         `: ${message}`,
       );
     }
+    if (checked !== undefined) output.note(`looked at ${checked.manifests} manifests and ${checked.blobs} blobs`);
     output.note(valid ? ['valid ', 'green'] : ['refused ', 'red'], subject);
   }
   return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
@@ -28,9 +37,26 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 
 async function check(name: string | undefined, invocation: Invocation, context: Context): Promise<Validated> {
   const rules = { strict: invocation.flag('strict'), allowDuplicates: invocation.flag('allow-duplicates') };
-  if (name === '-') return validateBytes('stdin', await context.stdin(), rules);
-  if (name !== undefined && isFile(name)) return validateFile(resolve(context.cwd, name), rules);
-  return validateList(name, rules, context);
+  const deep = invocation.flag('deep');
+  const repository = invocation.text('repo');
+  const isDocument = name === '-' || (name !== undefined && isFile(name));
+  if (repository !== undefined && !(deep && isDocument)) {
+    throw new MlistError('ERR_MLIST_USAGE', '--repo says where the content of a file lies, which --deep looks at');
+  }
+  if (!isDocument) return validateList(name, { ...rules, deep }, context);
+  const options = {
+    rules,
+    deep: deep
+      ? {
+          homes: await context.homes(),
+          signal: context.signal,
+          repository: repository === undefined ? undefined : typedLocation(repository, context),
+        }
+      : undefined,
+  };
+  return name === '-'
+    ? validateBytes('stdin', await context.stdin(), options)
+    : validateFile(resolve(context.cwd, name), options);
 }
 
 /** A name is never taken for a file by what exists: a file begins like a path. */

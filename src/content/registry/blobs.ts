@@ -30,11 +30,18 @@ export class Blobs {
     this.#parts = parts;
   }
 
-  async has(descriptor: Descriptor, { signal }: ContentOptions): Promise<boolean> {
+  async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
+    return (await this.size(descriptor, options)) !== undefined;
+  }
+
+  /** What the registry says that it has of a blob, by HEAD. */
+  async size(descriptor: Descriptor, { signal }: ContentOptions): Promise<number | 'unknown' | undefined> {
     const call = { ...this.#call(descriptor, 'HEAD'), accept: [200, 404], signal };
     const { status, headers } = await this.#parts.connection.request(call, 0);
-    if (status === 200) verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
-    return status === 200;
+    if (status !== 200) return undefined;
+    verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
+    const length = headers['content-length'];
+    return length !== undefined && /^\d+$/.test(length) ? Number(length) : 'unknown';
   }
 
   /** A small blob, whole. */

@@ -82,6 +82,10 @@ export class Repository implements ContentTarget, Mounts, Tags {
     return this.#blobs.has(descriptor, options);
   }
 
+  statedSize(descriptor: Descriptor, options: ContentOptions = {}): Promise<number | 'unknown' | undefined> {
+    return this.#blobs.size(descriptor, options);
+  }
+
   fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
     return this.#blobs.fetch(descriptor, options);
   }

@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { MlistError, parseDockerMetadata, type DockerMetadata } from '../index.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './language.ts';
+
+const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
+
+/** What `--docker-metadata` names; undefined where it is not given. */
+export async function readDockerMetadata(
+  invocation: Invocation,
+  context: Context,
+): Promise<DockerMetadata | undefined> {
+  const source = invocation.text('docker-metadata');
+  if (source === undefined) return undefined;
+  if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
+  const bytes = source === '-' ? await context.stdin() : await readFile(resolve(context.cwd, source)).catch(unreadable);
+  return parseDockerMetadata(bytes, source === '-' ? 'stdin' : source);
+
+  function unreadable(cause: unknown): never {
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${source ?? ''}`, { path: source, cause });
+  }
+}
+
+function fromEnvironment({ env }: Context): string {
+  const text = env[VARIABLE];
+  if (text !== undefined && text !== '') return text;
+  throw new MlistError('ERR_MLIST_USAGE', `--docker-metadata env: ${VARIABLE} is not set`, {
+    hint: 'docker/metadata-action sets it for the later steps of its job, or write FILE for its json output.',
+  });
+}

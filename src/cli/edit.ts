@@ -1,0 +1,22 @@
+import { MlistError } from '../index.ts';
+import { optionalList } from './arguments.ts';
+import type { Context } from './context.ts';
+import type { Invocation } from './language.ts';
+import type { Edit, Edited } from './push-edit.ts';
+
+/** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
+
+const needPush = ['dry-run', 'allow-duplicates', 'check-signatures'];
+
+/** @param list - as typed; undefined is the current draft */
+export async function runEdit<T>(
+  list: string | undefined,
+  invocation: Invocation,
+  context: Context,
+  edit: Edit<T>,
+): Promise<Edited<T>> {
+  if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
+  const [without] = needPush.filter((name) => invocation.has(name));
+  if (without !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${without} means nothing without --push`);
+  return { edited: await edit(optionalList(list), context) };
+}

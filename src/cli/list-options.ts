@@ -1,0 +1,51 @@
+import type { OptionSpec } from './language.ts';
+
+/** Options that several commands on lists share: data only, since every command line is read with them. */
+
+/** How images come into a list: options of every command that reads them into a draft. */
+export const sourceOptions: readonly OptionSpec[] = [
+  {
+    name: 'attestations',
+    type: 'string',
+    choices: ['keep', 'drop', 'referrers'],
+    value: 'WHAT',
+    describe: 'keep or drop the attestations of an index; referrers: look for those of bare images too (default keep)',
+  },
+  {
+    name: 'nested',
+    type: 'string',
+    choices: ['keep', 'flatten'],
+    value: 'WHAT',
+    describe: 'keep: list an index as an entry; flatten: take indexes inside it apart too (default: take it apart)',
+  },
+  {
+    name: 'pin',
+    type: 'boolean',
+    describe: 'Remember the sources by digest: however their tags move, --amend reads the same again',
+  },
+];
+
+/** Of commands that edit a draft. */
+export const pushingOptions: readonly OptionSpec[] = [
+  {
+    name: 'push',
+    type: 'boolean',
+    describe:
+      'Push what comes of it at once; a list that is no draft is read from its registry, and leaves none behind',
+  },
+  { name: 'dry-run', type: 'boolean', describe: 'With --push: tell the plan and the digest, write nothing' },
+  { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: let two images have one platform' },
+  {
+    name: 'check-signatures',
+    type: 'boolean',
+    describe: 'With --push: warn where the list that is replaced is signed',
+  },
+];
+
+export const dockerMetadataOption: OptionSpec = {
+  name: 'docker-metadata',
+  type: 'string',
+  value: 'env|FILE',
+  describe:
+    'Tags, labels and annotations of docker/metadata-action: of DOCKER_METADATA_OUTPUT_JSON, a FILE, or - for stdin',
+};

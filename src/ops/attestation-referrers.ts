@@ -1,0 +1,64 @@
+import { errorCode } from '../errors.ts';
+import { isAttestationEntry, type Entry } from '../draft/draft.ts';
+import { attestedDigest, AnnotationKey, bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import type { ContentOptions } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseLocation } from '../oci/location.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import { referrersTag } from '../oci/referrers-tag.ts';
+import { readIndex } from '../schema/document.ts';
+import type { Home, Homes } from './homes.ts';
+import type { Resolved } from './resolve-source.ts';
+
+/** What BuildKit calls an attestation that refers to its image (docs/attestations/attestation-storage.md). */
+const ATTESTATION_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
+
+/**
+ * The source with the attestations that refer to its images, each behind its image: for those that come without one. It
+ * asks once for each such image, so that it is done only where somebody wants it.
+ */
+export async function withReferringAttestations(
+  resolved: Resolved,
+  { homes, signal }: ContentOptions & { readonly homes: Homes },
+): Promise<Resolved> {
+  const home = await homes.source(parseLocation(resolved.source), { signal });
+  const attested = new Set(resolved.entries.map(({ attests }) => attests));
+  const entries = await Promise.all(
+    resolved.entries.map(async (entry) => {
+      const isBare = isManifestType(entry.mediaType) && !isAttestationEntry(entry) && !attested.has(entry.digest);
+      return isBare ? [entry, ...(await attestationsOf(entry, home, { signal }))] : [entry];
+    }),
+  );
+  return { ...resolved, entries: entries.flat() };
+}
+
+async function attestationsOf(image: Entry, home: Home, options: ContentOptions): Promise<readonly Entry[]> {
+  const found = (await referrersOf(home, image.digest, options)).filter(
+    (one) => one.artifactType === ATTESTATION_TYPE || attestedDigest(one) === image.digest,
+  );
+  return found.map((descriptor) => ({
+    source: image.source,
+    ...(image.via === undefined ? {} : { via: image.via }),
+    ...bareDescriptor(descriptor),
+    detected: { architecture: 'unknown', os: 'unknown' },
+    annotations: {
+      [AnnotationKey.referenceDigest]: image.digest,
+      [AnnotationKey.referenceType]: 'attestation-manifest',
+    },
+    attests: image.digest,
+  }));
+}
+
+/** What refers to a manifest: by the home itself, else by the fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). */
+export async function referrersOf(home: Home, digest: Digest, options: ContentOptions): Promise<readonly Descriptor[]> {
+  if (home.referrers !== undefined) return home.referrers(digest, undefined, options);
+  try {
+    const tag = referrersTag(digest);
+    const { bytes, descriptor } = await home.fetchManifest(tag, options);
+    if (!isIndexType(descriptor.mediaType)) return [];
+    return readIndex(bytes, descriptor.mediaType, `${home.location}:${tag}`).manifests;
+  } catch (error) {
+    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return [];
+    throw error;
+  }
+}

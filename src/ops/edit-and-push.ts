@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MlistError } from '../errors.ts';
+import type { Draft } from '../draft/draft.ts';
+import { formatOf } from '../draft/list.ts';
+import { parseListName } from '../draft/file.ts';
+import { Workspace } from '../draft/workspace.ts';
+import { isFileLocation } from '../oci/location.ts';
+import { isIndexType } from '../oci/media-type.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import { readIndex } from '../schema/document.ts';
+import { draftOfList } from './list-draft.ts';
+import { push, type Pushed, type PushOptions } from './push.ts';
+import { draftName } from './read.ts';
+import type { OnEvent } from './events.ts';
+
+/** Where an edit finds its draft, and whom it tells. */
+export interface EditPlace {
+  readonly workspace: Workspace;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export type DraftEdit<T> = (list: Reference, place: EditPlace) => Promise<T>;
+
+export interface EditedAndPushed<T> {
+  /** What the edit gave. */
+  readonly edited: T;
+  readonly pushed: Pushed;
+  /** Whether a draft of the workspace was edited, or the list in the registry. */
+  readonly from: 'draft' | 'registry';
+}
+
+/**
+ * Edits a list and pushes it in one go. A draft of that name is edited and stays; where there is none, the list is read
+ * from its registry into a draft that nobody else sees and that is gone afterwards. With `dryRun` a draft of the
+ * workspace is not changed either.
+ * @param name - as typed: `docker://` means the registry even where there is a draft; undefined is the current draft
+ * @throws MlistError `ERR_MLIST_CONFLICT` where the tag has moved since it was read; what the edit and the push throw
+ */
+export async function editAndPush<T>(
+  name: string | undefined,
+  edit: DraftEdit<T>,
+  options: PushOptions,
+): Promise<EditedAndPushed<T>> {
+  const { workspace, dryRun = false } = options;
+  const onEvent = warningsOnce(options.onEvent);
+  const told = { ...options, onEvent };
+  if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
+  const own = await draftName(name, workspace);
+  const draft = own === undefined ? undefined : await ownDraft(own, name, workspace);
+  const from = draft === undefined ? 'registry' : 'draft';
+  const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
+  onEvent({ type: 'from', from, reference });
+  if (draft !== undefined && !dryRun) return { from, ...(await inWorkspace(draft.list, edit, told)) };
+  const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
+  return { from, ...(await withWorkspaceOf(start, (apart) => inWorkspace(start.list, edit, apart), told)) };
+}
+
+/** The edit and the push warn of the same things: each is told once. */
+function warningsOnce(onEvent: OnEvent | undefined): OnEvent {
+  const told = new Set<string>();
+  return (event) => {
+    const text = event.type === 'warning' ? JSON.stringify(event) : undefined;
+    if (text !== undefined && told.has(text)) return;
+    if (text !== undefined) told.add(text);
+    onEvent?.(event);
+  };
+}
+
+async function ownDraft(list: string, name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
+  return name === undefined ? workspace.load(list) : workspace.find(list);
+}
+
+async function inWorkspace<T>(
+  list: string,
+  edit: DraftEdit<T>,
+  options: PushOptions,
+): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
+  const reference = parseListName(list);
+  const before = formatOf(await options.workspace.load(list));
+  const edited = await edit(reference, options);
+  const after = formatOf(await options.workspace.load(list));
+  if (before === 'docker' && after === 'oci') {
+    const message = `${list} becomes an OCI image index: a Docker manifest list cannot hold what it says now`;
+    options.onEvent?.({ type: 'warning', message });
+  }
+  return { edited, pushed: await push(reference, options) };
+}
+
+/** Runs work in a workspace that holds just this draft, and is gone afterwards. */
+async function withWorkspaceOf<T>(
+  draft: Draft,
+  work: (options: PushOptions) => Promise<T>,
+  options: PushOptions,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'mlist-edit-'));
+  try {
+    const workspace = new Workspace(join(folder, 'workspace'));
+    await workspace.update(draft.list, () => draft, { signal: options.signal });
+    return await work({ ...options, workspace });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` where a single image goes by that name */
+async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Promise<Draft> {
+  const name = formatReference(list);
+  homes.registries.expect([{ reference: list, push: true }]);
+  const { home, name: tag } = await homes.locate({ kind: 'registry', reference: list, explicit: true }, { signal });
+  const content = await home.fetchManifest(tag, { signal });
+  if (!isIndexType(content.descriptor.mediaType)) {
+    throw new MlistError('ERR_MLIST_LIST_INVALID', `${name} is a single image, not a list that could be edited`, {
+      reference: name,
+      hint: `Make a list of it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit that, and push it.`,
+    });
+  }
+  await homes.cache.put(content.bytes);
+  return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
+}
+
+function notInRegistry(name: string): MlistError {
+  return new MlistError(
+    'ERR_MLIST_USAGE',
+    `${name} lies in no registry: only lists in registries are edited in place`,
+    {
+      hint: `Make a draft of it with "mlist create LIST ${name}", edit that, and write it with "mlist push --to".`,
+    },
+  );
+}

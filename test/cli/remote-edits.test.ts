@@ -1,0 +1,266 @@
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** Edits of lists that lie in a registry, in one command: `annotate`, `add` and `remove` with `--push`. */
+
+const image = (architecture: string, salt = ''): Image =>
+  makeImage({ kind: 'oci', salt: architecture + salt, platform: { architecture, os: 'linux' } });
+const amd64 = image('amd64');
+const arm64 = image('arm64');
+const riscv64 = image('riscv64');
+const subject = image('amd64', 'subject');
+
+/** A list with members that mlist does not know at every level, and numbers that JavaScript would not give back. */
+function oddList(): { readonly mediaType: string; readonly bytes: Buffer; readonly digest: string } {
+  const nested = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
+  const strange = { 'x.unknown': { deep: [1, { deeper: null }], 10: 'ten', 9: 'nine' }, 'x.flag': true };
+  const describe = (one: Image, more: object) => ({ ...entryOf(one), ...more, ...strange });
+  const platform = (architecture: string) => ({ architecture, os: 'linux', 'x.cpu': { level: 3 } });
+  return makeIndex(
+    [
+      describe(amd64, {
+        platform: { ...platform('amd64'), 'os.features': ['f'] },
+        annotations: { b: '2', a: '<1>' },
+        urls: ['https://x.example/m'],
+      }),
+      describe(arm64, { platform: platform('arm64'), artifactType: 'application/vnd.example' }),
+      { mediaType: nested.mediaType, digest: nested.digest, size: nested.bytes.length, ...strange },
+      describe(riscv64, { data: riscv64.bytes.toString('base64') }),
+    ],
+    {
+      artifactType: 'application/vnd.example.list',
+      subject: describe(subject, { annotations: { about: 'it' } }),
+      annotations: { z: 'last', a: 'first' },
+      ...strange,
+    },
+  );
+}
+
+async function pushOdd(url: string, repository: string, tag: string) {
+  for (const one of [amd64, arm64, riscv64, subject]) await pushImage(url, repository, undefined, one);
+  const nested = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
+  await putManifest(url, repository, nested.digest, nested.mediaType, nested.bytes);
+  const list = oddList();
+  await putManifest(url, repository, tag, list.mediaType, list.bytes);
+  return list;
+}
+
+/** What differs between two JSON documents: the pointer of each place, with what stands there now. */
+function differences(before: unknown, after: unknown, pointer = ''): readonly (readonly [string, unknown])[] {
+  if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null)
+    return before === after ? [] : [[pointer, after]];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) =>
+    differences(
+      (before as Record<string, unknown>)[name],
+      (after as Record<string, unknown>)[name],
+      `${pointer}/${name}`,
+    ),
+  );
+}
+
+async function leftBehind(): Promise<readonly string[]> {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('mlist-edit-'));
+}
+
+describeOnRegistries('a list with unknown members at every level', (start) => {
+  let registry: Registry;
+  let world: World;
+  beforeAll(async () => {
+    registry = await start();
+    world = await World.make();
+  });
+  afterAll(() => registry.close());
+
+  async function documentAt(tag: string): Promise<unknown> {
+    return JSON.parse(String((await getManifest(registry.url, 'team/odd', tag))?.bytes)) as unknown;
+  }
+
+  test('annotate of one entry changes what it says, and nothing else', async () => {
+    await pushOdd(registry.url, 'team/odd', 'v1');
+    const before = await documentAt('v1');
+    const list = `${registry.host}/team/odd:v1`;
+    const digest = await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    const served = await getManifest(registry.url, 'team/odd', 'v1');
+    expect(served?.digest).toBe(digest);
+    expect(differences(before, JSON.parse(String(served?.bytes)))).toEqual([['/manifests/1/platform/variant', 'v8']]);
+    expect(await world.must('ls')).toBe('');
+  });
+
+  test('an edit that changes nothing leaves the list as it is, to the byte', async () => {
+    const list = await pushOdd(registry.url, 'team/odd', 'v2');
+    const name = `${registry.host}/team/odd:v2`;
+    expect(await world.must('annotate', name, '--arch', 'arm64', '--os', 'linux', '--push')).toBe(list.digest);
+    expect((await getManifest(registry.url, 'team/odd', 'v2'))?.bytes).toEqual(list.bytes);
+  });
+
+  test('remove takes one entry out, and add brings it in again for its platform', async () => {
+    await pushOdd(registry.url, 'team/odd', 'v3');
+    const [before, name] = [await documentAt('v3'), `${registry.host}/team/odd:v3`];
+    await world.must('remove', name, '--platform', 'linux/amd64', '--push');
+    const [, ...rest] = (before as { manifests: unknown[] }).manifests;
+    expect(await documentAt('v3')).toEqual({ ...(before as object), manifests: rest });
+    const other = image('arm64', 'new');
+    await pushImage(registry.url, 'team/odd', 'arm64-new', other);
+    await world.must('add', name, `${registry.host}/team/odd:arm64-new`, '--push');
+    const { manifests } = (await documentAt('v3')) as { manifests: { digest: string }[] };
+    expect(manifests.map(({ digest }) => digest)).toEqual([
+      other.digest,
+      ...rest.slice(1).map((entry) => (entry as { digest: string }).digest),
+    ]);
+  });
+});
+
+describe('an edit with --push', () => {
+  let registry: RunningRegistry;
+  let world: World;
+  let list: string;
+  let count = 0;
+  const requests: string[] = [];
+  const tag = () => list.slice(list.lastIndexOf(':') + 1);
+  const served = () => getManifest(registry.url, 'team/app', tag());
+
+  beforeAll(async () => {
+    registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
+    for (const one of [amd64, arm64, riscv64]) await pushImage(registry.url, 'team/app', undefined, one);
+    await pushImage(registry.url, 'team/app', 'riscv64', riscv64);
+  });
+  afterAll(() => registry.close());
+  beforeEach(async () => {
+    world = await World.make();
+    list = `${registry.host}/team/app:l${(count += 1)}`;
+    const index = makeIndex([
+      entryOf(amd64, { architecture: 'amd64', os: 'linux' }),
+      entryOf(arm64, { architecture: 'arm64', os: 'linux' }),
+    ]);
+    await putManifest(registry.url, 'team/app', tag(), index.mediaType, index.bytes);
+    requests.length = 0;
+  });
+
+  test('annotate costs three requests: read, look again, put', async () => {
+    await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    expect(requests.map((line) => line.slice(0, line.indexOf(' ')))).toEqual(['GET', 'HEAD', 'PUT']);
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  test('add to a list of 40 costs at most five requests', async () => {
+    const many = Array.from({ length: 40 }, (_, at) => image(`cpu${at}`));
+    for (const one of many) await pushImage(registry.url, 'team/app', undefined, one);
+    const index = makeIndex(many.map((one, at) => entryOf(one, { architecture: `cpu${at}`, os: 'linux' })));
+    await putManifest(registry.url, 'team/app', tag(), index.mediaType, index.bytes);
+    requests.length = 0;
+    await world.must('add', list, `${registry.host}/team/app:riscv64`, '--push');
+    expect(requests.length).toBeLessThanOrEqual(5);
+    expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 41 } });
+  });
+
+  test('the output says which was taken, and fits programs', async () => {
+    const told = await world.json<{ changed: boolean; pushed: { digest: string; targets: object[] } }>(
+      'annotate',
+      list,
+      '--arch',
+      'amd64',
+      '--annotation',
+      'a=b',
+      '--push',
+    );
+    expect(told).toMatchObject({
+      changed: true,
+      pushed: { digest: (await served())?.digest, targets: [{ reference: list, status: 'pushed' }] },
+    });
+    const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=c', '--push']);
+    expect(stderr).toContain(`from registry ${list}`);
+  });
+
+  test('a draft of that name is edited and stays; docker:// means the registry all the same', async () => {
+    await world.must('create', list, `${registry.host}/team/app@${riscv64.digest}`);
+    const before = await served();
+    await world.must('annotate', `docker://${list}`, '--arch', 'arm64', '--variant', 'v8', '--push');
+    expect((await served())?.digest).not.toBe(before?.digest);
+    expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 2 } });
+    await world.must('annotate', list, '--arch', 'riscv64', '--annotation', 'a=b', '--push');
+    expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 1 } });
+    expect(await world.must('ls')).toContain(list);
+  });
+
+  test('a dry run tells what would be, and neither the draft nor the tag changes', async () => {
+    const before = await served();
+    const { code, stdout, stderr } = await world.run([
+      'remove',
+      list,
+      '--platform',
+      'linux/arm64',
+      '--push',
+      '--dry-run',
+    ]);
+    expect([code, (await served())?.digest]).toEqual([0, before?.digest]);
+    expect(stderr).toContain(`tag      ${tag()} -> ${stdout.trim()}`);
+    await world.must('create', list, list);
+    const draft = await world.must('inspect', list);
+    await world.must('remove', list, '--platform', 'linux/arm64', '--push', '--dry-run');
+    expect(await world.must('inspect', list)).toBe(draft);
+    const pushed = await world.must('remove', list, '--platform', 'linux/arm64', '--push');
+    expect(pushed).toBe(stdout.trim());
+  });
+
+  test('a Docker list stays one; what only an index can hold makes it an index, and says so', async () => {
+    const docker = ['amd64', 'arm64'].map((architecture) => makeImage({ platform: { architecture, os: 'linux' } }));
+    for (const one of docker) await pushImage(registry.url, 'team/app', undefined, one);
+    const type = 'application/vnd.docker.distribution.manifest.list.v2+json';
+    const [first, second] = docker.map((one, at) =>
+      entryOf(one, { architecture: at ? 'arm64' : 'amd64', os: 'linux' }),
+    );
+    const index = makeIndex([first!, second!], {}, type);
+    await putManifest(registry.url, 'team/app', tag(), type, index.bytes);
+    await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    expect((await served())?.mediaType).toBe(type);
+    const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=b', '--push']);
+    expect(stderr).toContain('becomes an OCI image index');
+    expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
+  });
+
+  test('the tag that moves meanwhile is not moved back', async () => {
+    const other = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
+    const moving = await startRegistry({
+      onRequest: ({ method, path }) => {
+        if (method === 'GET' && path.endsWith('/manifests/v1'))
+          void putManifest(moving.url, 'team/app', 'v1', other.mediaType, other.bytes);
+      },
+    });
+    try {
+      for (const one of [amd64, riscv64]) await pushImage(moving.url, 'team/app', undefined, one);
+      const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })]);
+      await putManifest(moving.url, 'team/app', 'v1', index.mediaType, index.bytes);
+      const args = ['annotate', `${moving.host}/team/app:v1`, '--arch', 'amd64', '--annotation', 'a=b', '--push'];
+      const { code, stderr } = await world.run(args);
+      expect([code, stderr]).toEqual([5, expect.stringContaining('somebody has moved it')]);
+      expect(await leftBehind()).toEqual([]);
+    } finally {
+      await moving.close();
+    }
+  });
+
+  test.each<[string, () => readonly string[], number, RegExp]>([
+    ['no such list', () => [`${registry.host}/team/app:none`, '--arch', 'amd64', '--annotation', 'a=b'], 4, /none/],
+    ['a single image', () => [`${registry.host}/team/app:riscv64`, '--index-annotation', 'a=b'], 3, /a single image/],
+    ['a layout', () => ['oci:app', '--arch', 'amd64', '--annotation', 'a=b'], 2, /lies in no registry/],
+    ['no such entry', () => [list, '--arch', 's390x', '--annotation', 'a=b'], 4, /no entry/],
+    ['several entries', () => [list, '--os', 'linux', '--annotation', 'a=b'], 2, /--annotation a=b --push/],
+  ])('%s is refused, and nothing is written', async (_name, args, code, message) => {
+    const ran = await world.run(['annotate', ...args(), '--push']);
+    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
+    expect(requests.filter((line) => line.startsWith('PUT'))).toEqual([]);
+    expect(await readdir(join(world.workspace, 'drafts')).catch(() => [])).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  test.each(['--dry-run', '--allow-duplicates'])('%s without --push means nothing', async (flag) => {
+    expect(await world.run(['annotate', list, '--arch', 'amd64', flag])).toMatchObject({ code: 2 });
+  });
+});

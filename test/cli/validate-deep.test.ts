@@ -1,0 +1,233 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
+import { pushBuild } from '../support/buildx.ts';
+import { Front } from '../support/front.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';
+import { World } from '../support/world.ts';
+
+/** `validate --deep`: what a list points at is there, and is what the list says. */
+let registry: RunningRegistry;
+let front: Front;
+let world: World;
+const requests: string[] = [];
+
+const image = (architecture: string, more: object = {}): Image =>
+  makeImage({ kind: 'oci', salt: architecture, platform: { architecture, os: 'linux', ...more } });
+const amd64 = image('amd64');
+const arm64 = image('arm64', { variant: 'v8' });
+
+beforeAll(async () => {
+  registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
+  for (const one of [amd64, arm64]) await pushImage(registry.url, 'team/app', undefined, one);
+});
+afterAll(() => registry.close());
+afterEach(() => front.close());
+beforeEach(async () => {
+  front = await Front.start({ upstream: registry.url });
+  world = await World.make();
+  requests.length = 0;
+});
+
+interface Checked {
+  readonly valid: boolean;
+  readonly problems: readonly Problem[];
+  readonly checked: { readonly manifests: number; readonly blobs: number };
+}
+
+async function deep(name: string, ...more: readonly string[]): Promise<Checked & { readonly code: number }> {
+  const { code, stdout, stderr } = await world.run(['validate', '--deep', name, '--json', ...more]);
+  if (stdout === '') throw new Error(stderr);
+  return { ...(JSON.parse(stdout) as Checked), code };
+}
+
+const brief = ({ problems }: Checked) =>
+  problems.map(({ rule, severity, pointer }) => `${severity} ${rule} ${pointer}`);
+
+async function put(tag: string, entries: readonly object[], host = registry.host): Promise<string> {
+  const index = makeIndex(entries);
+  await putManifest(registry.url, 'team/app', tag, index.mediaType, index.bytes);
+  return `${host}/team/app:${tag}`;
+}
+
+const linux = (architecture: string, more: object = {}) => ({ architecture, os: 'linux', ...more });
+
+describe('a list in a registry', () => {
+  test('that is in order: each digest is asked for once', async () => {
+    const twice = entryOf(amd64, linux('amd64', { variant: 'v2' }));
+    const list = await put('good', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))]);
+    requests.length = 0;
+    const told = await deep(list);
+    expect(told).toMatchObject({ code: 0, valid: true, problems: [], checked: { manifests: 2, blobs: 4 } });
+    expect(requests).toHaveLength(1 + 2 + 2 + 2);
+    expect(new Set(requests).size).toBe(requests.length);
+    expect(requests.filter((line) => line.startsWith('HEAD'))).toHaveLength(2);
+    const shared = await put('shared', [entryOf(amd64, linux('amd64')), twice]);
+    requests.length = 0;
+    await deep(shared, '--allow-duplicates');
+    expect(requests).toHaveLength(1 + 1 + 2);
+  });
+
+  test.each<[string, () => object, readonly string[]]>([
+    ['another architecture', () => entryOf(amd64, linux('s390x')), ['error E-PLAT-CONFIG /manifests/1/platform']],
+    [
+      'another system',
+      () => entryOf(amd64, { architecture: 'amd64', os: 'freebsd' }),
+      ['error E-PLAT-CONFIG /manifests/1/platform'],
+    ],
+    ['the same, spelled otherwise', () => entryOf(arm64, linux('arm64')), []],
+    [
+      'a variant that the config leaves open',
+      () => entryOf(amd64, linux('amd64', { variant: 'v3' })),
+      ['warning E-PLAT-CONFIG /manifests/1/platform'],
+    ],
+    [
+      'another variant',
+      () => entryOf(arm64, linux('arm64', { variant: 'v9' })),
+      ['error E-PLAT-CONFIG /manifests/1/platform'],
+    ],
+    ['a size that is wrong', () => ({ ...entryOf(arm64, linux('arm64')), size: 7 }), ['error E-CONTENT /manifests/1']],
+  ])('%s', async (name, entry, problems) => {
+    const first = makeImage({ kind: 'oci', salt: 'other', platform: linux('ppc64le') });
+    await pushImage(registry.url, 'team/app', undefined, first);
+    const list = await put(`case-${name.replaceAll(/[^a-z]/g, '')}`, [entryOf(first, linux('ppc64le')), entry()]);
+    const told = await deep(list);
+    expect(brief(told).filter((line) => /E-(?:PLAT-CONFIG|ABSENT|CONTENT)/.test(line))).toEqual(problems);
+    expect(told.code).toBe(problems.some((line) => line.startsWith('error')) ? 3 : 0);
+    if (problems.length > 0) expect((await deep(list, '--strict')).code).toBe(3);
+  });
+
+  test('an image that is gone, whatever its entry says', async () => {
+    front.on(new RegExp(`manifests/${arm64.digest}`), ({ response }) => void response.writeHead(404).end());
+    const list = await put('gone', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], front.host);
+    const told = await deep(list);
+    expect([told.code, brief(told)]).toEqual([3, ['error E-ABSENT /manifests/1']]);
+  });
+
+  test('a layer and a config that are gone are told once, with the entry that needs them', async () => {
+    const [config, layer] = amd64.blobs.map(sha256);
+    front.on(new RegExp(`^HEAD .*${layer ?? ''}`), ({ response }) => void response.writeHead(404).end());
+    front.on(new RegExp(`^GET .*${config ?? ''}`), ({ response }) => void response.writeHead(404).end());
+    const list = await put('holes', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], front.host);
+    const told = await deep(list);
+    expect(brief(told)).toEqual(['error E-ABSENT /manifests/0', 'error E-ABSENT /manifests/0']);
+    expect(told.problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining(config ?? ''),
+      expect.stringContaining(layer ?? ''),
+    ]);
+  });
+});
+
+describe('attestations, Windows and nested lists', () => {
+  test('attestations are looked at like images, and claim nothing', async () => {
+    const built = await pushBuild(registry.url, 'team/app', 'built', [linux('amd64'), linux('arm64')], 'deep');
+    const told = await deep(`${registry.host}/team/app:built`);
+    expect(told).toMatchObject({ code: 0, problems: [], checked: { manifests: 4, blobs: 8 } });
+    const [first, second] = built.images;
+    const orphan = makeIndex([
+      entryOf(first!, linux('amd64')),
+      entryOf(
+        built.attestations[1]!,
+        { architecture: 'unknown', os: 'unknown' },
+        {
+          annotations: {
+            'vnd.docker.reference.digest': second!.digest,
+            'vnd.docker.reference.type': 'attestation-manifest',
+          },
+        },
+      ),
+    ]);
+    await putManifest(registry.url, 'team/app', 'orphan', orphan.mediaType, orphan.bytes);
+    expect(brief(await deep(`${registry.host}/team/app:orphan`))).toEqual([
+      'warning W-ATT-ORPHAN /manifests/1/annotations',
+    ]);
+  });
+
+  test('a Windows version that is missing, or another than the config says', async () => {
+    const on = (version: string) => ({ architecture: 'amd64', os: 'windows', 'os.version': version });
+    const built = makeImage({ kind: 'oci', salt: 'windows', platform: on('10.0.20348.1') });
+    await pushImage(registry.url, 'team/app', undefined, built);
+    const without = await put('windows-none', [entryOf(built, { architecture: 'amd64', os: 'windows' })]);
+    expect(brief(await deep(without))).toEqual([
+      'warning W-WIN-OSVER /manifests/0/platform',
+      'warning E-PLAT-CONFIG /manifests/0/platform',
+    ]);
+    const other = await put('windows-other', [entryOf(built, on('10.0.17763.1'))]);
+    expect(brief(await deep(other))).toEqual(['error E-PLAT-CONFIG /manifests/0/platform']);
+  });
+
+  test('what lies below a nested index is looked at, and told at its place in the list', async () => {
+    const gone = image('riscv64');
+    await pushImage(registry.url, 'team/app', undefined, gone);
+    front.on(new RegExp(`manifests/${gone.digest}`), ({ response }) => void response.writeHead(404).end());
+    const inner = makeIndex([entryOf(amd64, linux('s390x')), entryOf(gone, linux('riscv64'))]);
+    await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
+    const list = await put(
+      'nested',
+      [entryOf(amd64, linux('amd64')), { mediaType: inner.mediaType, digest: inner.digest, size: inner.bytes.length }],
+      front.host,
+    );
+    expect(brief(await deep(list)).filter((line) => line.startsWith('error'))).toEqual([
+      'error E-PLAT-CONFIG /manifests/1/platform',
+      'error E-ABSENT /manifests/1',
+    ]);
+  });
+});
+
+describe('elsewhere than in a registry', () => {
+  test('a draft: each entry where its source lies, with nothing read that is kept', async () => {
+    const sources = [amd64, arm64].map(({ digest }) => `${registry.host}/team/app@${digest}`);
+    await world.must('create', 'x.example/team/draft:1', ...sources);
+    requests.length = 0;
+    expect(await deep('x.example/team/draft:1')).toMatchObject({ code: 0, problems: [] });
+    expect(requests.filter((line) => line.startsWith('GET'))).toEqual([]);
+    await world.must('annotate', 'x.example/team/draft:1', '--platform', 'linux/amd64', '--arch', 's390x');
+    expect(brief(await deep('x.example/team/draft:1'))).toContain('error E-PLAT-CONFIG /manifests/0/platform');
+  });
+
+  test.each(['oci:%', 'oci-archive:%.tar'])('%s: the bytes are read and checked', async (pattern) => {
+    const list = await put('local', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))]);
+    const location = `${pattern.replace('%', 'local')}:v1`;
+    await world.must('copy', list, location);
+    expect(await deep(location)).toMatchObject({ code: 0, problems: [], checked: { manifests: 2, blobs: 4 } });
+    if (!pattern.startsWith('oci:')) return;
+    const hexOf = (bytes: Buffer) => sha256(bytes).replace('sha256:', '');
+    const [config, layer] = amd64.blobs;
+    await rm(join(world.folder, 'local', 'blobs', 'sha256', hexOf(config!)));
+    await writeFile(join(world.folder, 'local', 'blobs', 'sha256', hexOf(layer!)), Buffer.alloc(layer!.length));
+    expect(brief(await deep(location)).sort()).toEqual(['error E-ABSENT /manifests/0', 'error E-CONTENT /manifests/0']);
+  });
+
+  test('a file, and stdin: in the repository that is named', async () => {
+    const index = makeIndex([entryOf(amd64, linux('amd64')), entryOf(image('mips64le'), linux('mips64le'))]);
+    await writeFile(join(world.folder, 'index.json'), index.bytes);
+    const repository = `${registry.host}/team/app`;
+    expect(brief(await deep('./index.json', '--repo', repository))).toEqual(['error E-ABSENT /manifests/1']);
+    const { code, stdout } = await world.run(['validate', '--deep', '-', '--repo', repository], { stdin: amd64.bytes });
+    expect([code, stdout]).toEqual([0, '']);
+    const without = await world.run(['validate', '--deep', './index.json']);
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--repo')]);
+    expect((await world.run(['validate', './index.json', '--repo', repository])).code).toBe(2);
+  });
+
+  test("a draft's file needs no repository", async () => {
+    await world.must('init');
+    await world.must('create', 'x.example/team/draft:2', `${registry.host}/team/app@${amd64.digest}`);
+    const { drafts } = await world.json<{ drafts: readonly { path: string }[] }>('ls');
+    expect(await deep(drafts[0]?.path ?? '')).toMatchObject({
+      code: 0,
+      problems: [],
+      checked: { manifests: 1, blobs: 2 },
+    });
+  });
+});
+
+describe('what keeps it from looking', () => {
+  test('a registry that fails is no fault of the list', async () => {
+    const list = await put('failing', [entryOf(amd64, linux('amd64'))], front.host);
+    front.on(/^HEAD .*blobs/, ({ response }) => void response.writeHead(500).end());
+    const { code, stdout } = await world.run(['validate', '--deep', list, '--json', '--retries', '0']);
+    expect([code, stdout]).toEqual([7, '']);
+  });
+});

@@ -6,7 +6,7 @@ import type { Edit, Edited } from './push-edit.ts';
 
 /** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
 
-const needPush = ['dry-run', 'allow-duplicates', 'check-signatures'];
+const needPush = ['dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
 
 /** @param list - as typed; undefined is the current draft */
 export async function runEdit<T>(

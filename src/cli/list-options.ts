@@ -35,6 +35,7 @@ export const pushingOptions: readonly OptionSpec[] = [
   },
   { name: 'dry-run', type: 'boolean', describe: 'With --push: tell the plan and the digest, write nothing' },
   { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: let two images have one platform' },
+  { name: 'allow-empty', type: 'boolean', describe: 'With --push: push a list without images' },
   {
     name: 'check-signatures',
     type: 'boolean',

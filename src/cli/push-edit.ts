@@ -23,6 +23,7 @@ export async function pushEdit<T>(
     homes: await context.homes(),
     dryRun: invocation.flag('dry-run'),
     allowDuplicates: invocation.flag('allow-duplicates'),
+    allowEmpty: invocation.flag('allow-empty'),
     strict: invocation.flag('strict'),
     checkSignatures: invocation.flag('check-signatures'),
     signal: context.signal,

@@ -225,6 +225,17 @@ describe('an edit with --push', () => {
     expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
   });
 
+  test('the last image goes only if that is said', async () => {
+    await world.must('remove', list, '--platform', 'linux/amd64', '--push');
+    const last = ['remove', list, '--platform', 'linux/arm64', '--push'];
+    expect(await world.run(last)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('--allow-empty') as unknown,
+    });
+    await world.must(...last, '--allow-empty');
+    expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: [] });
+  });
+
   test('the tag that moves meanwhile is not moved back', async () => {
     const other = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
     const moving = await startRegistry({
@@ -243,6 +254,22 @@ describe('an edit with --push', () => {
       expect(await leftBehind()).toEqual([]);
     } finally {
       await moving.close();
+    }
+  });
+
+  test('two at once: what is told as done is in the list, what is refused is not', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const edits = ['amd64', 'arm64'].map((arch) =>
+        world.run(['annotate', list, '--arch', arch, '--annotation', `round=${round}`, '--push']),
+      );
+      const codes = (await Promise.all(edits)).map(({ code }) => code);
+      const { manifests } = JSON.parse(String((await served())?.bytes)) as {
+        manifests: { annotations?: { round?: string } }[];
+      };
+      const isDone = manifests.map(({ annotations }) => annotations?.round === String(round));
+      expect(codes.every((code) => code === 0 || code === 5)).toBe(true);
+      expect(isDone).toEqual(codes.map((code) => code === 0));
+      expect(codes).toContain(0);
     }
   });
 

@@ -199,6 +199,19 @@ describe('elsewhere than in a registry', () => {
     expect(brief(await deep(location)).sort()).toEqual(['error E-ABSENT /manifests/0', 'error E-CONTENT /manifests/0']);
   });
 
+  test('an archive that docker loads: the image that it holds', async () => {
+    await world.must('copy', `${registry.host}/team/app@${amd64.digest}`, 'oci-archive:one.tar:team/app:v1');
+    const { subject, ...told } = await world.json<Checked & { subject: string }>(
+      'validate',
+      '--deep',
+      'docker-archive:one.tar',
+    );
+    expect([subject, told]).toMatchObject([
+      'docker-archive:one.tar',
+      { valid: true, checked: { manifests: 0, blobs: 2 } },
+    ]);
+  });
+
   test('a file, and stdin: in the repository that is named', async () => {
     const index = makeIndex([entryOf(amd64, linux('amd64')), entryOf(image('mips64le'), linux('mips64le'))]);
     await writeFile(join(world.folder, 'index.json'), index.bytes);

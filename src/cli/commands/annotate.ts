@@ -115,7 +115,9 @@ function typedFlags(invocation: Invocation): string {
     ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
     ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
   ];
-  const flags = ['push', 'dry-run', 'allow-duplicates', 'strict'].filter((name) => invocation.flag(name));
+  const flags = ['push', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures', 'strict'].filter((name) =>
+    invocation.flag(name),
+  );
   return [
     ...pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`),
     ...flags.map((name) => ` --${name}`),

@@ -8,7 +8,7 @@ import {
   type Problem,
   type Validated,
 } from '../../index.ts';
-import { listFirst, tooMany, typedLocation } from '../arguments.ts';
+import { listFirst, shownName, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -16,7 +16,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const { output } = context;
-  const { subject, from, problems, checked } = await check(list, invocation, context);
+  const { from, problems, checked, ...found } = await check(list, invocation, context);
+  const subject = from === 'file' ? found.subject : shownName(found.subject, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
   const valid = !problems.some(isRefused);
   if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems, checked });

@@ -9,7 +9,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { list, rest } = listBeforeOthers(invocation, context);
   const manifests = rest.map((text) => manifestArgument(text, context));
   const homes = await context.homes();
-  const { draft, changes, changed } = await withListHint(invocation, context, async () =>
+  const { draft, changes, changed } = await withListHint(list, invocation, context, async () =>
     add(optionalList(list), manifests, {
       workspace: context.workspace,
       homes,

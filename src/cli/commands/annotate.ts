@@ -22,7 +22,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (more.length > 0) throw tooMany(invocation);
   const selected = invocation.text('platform');
   const { output, workspace, signal, onEvent } = context;
-  const annotated = await withListHint(invocation, context, async () =>
+  const annotated = await withListHint(list, invocation, context, async () =>
     annotate(optionalList(list), {
       ...changes(invocation, context),
       workspace,

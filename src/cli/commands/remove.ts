@@ -16,7 +16,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     });
   }
   const manifests = rest.map((text) => typedName(text, context));
-  const { draft, removed } = await withListHint(invocation, context, async () =>
+  const { draft, removed } = await withListHint(list, invocation, context, async () =>
     remove(optionalList(list), manifests, {
       workspace: context.workspace,
       platform: platform === undefined ? undefined : readPlatform(platform),

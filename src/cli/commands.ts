@@ -1,3 +1,4 @@
+import { clientCommands } from './commands-clients.ts';
 import { draftCommands } from './commands-drafts.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
@@ -8,6 +9,7 @@ import { registryCommands } from './commands-registries.ts';
 /** All commands, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
+  ...clientCommands,
   ...placeCommands,
   ...draftCommands,
   ...registryCommands,

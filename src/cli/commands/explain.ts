@@ -2,14 +2,14 @@ import { explain, readHost, type HostFacts } from '../../index.ts';
 import { listFirst, shownName, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
-import { readPlatforms } from '../platform-words.ts';
+import { readAskedPlatforms } from '../platform-words.ts';
 import { renderExplained } from '../render-explain.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const host = await readHost({ platform: context.platform });
-  const explained = await explain(list, readPlatforms(invocation.texts('platform')), { ...context, host });
+  const explained = await explain(list, readAskedPlatforms(invocation.texts('platform')), { ...context, host });
   const { output } = context;
   const { from, reference, ...facts } = explained;
   const ref = shownName(reference, context);

@@ -10,15 +10,12 @@ import {
 import type { Output, Style } from './output.ts';
 
 /** Who gets what, for people: the list, then for each platform one block a client, and what this machine runs of it. */
-export function renderExplained(
-  { reference, from, digest, entries, platforms, unreachable, host }: Explained,
-  output: Output,
-): void {
+export function renderExplained(explained: Explained, output: Output): void {
+  const { reference, from, digest, platforms, host } = explained;
   output.line([reference, 'bold'], ['  ', 'dim'], [from, 'dim']);
   output.line(['digest  ', 'dim'], digest);
   output.line('');
-  const notes = new Map(unreachable?.map(({ place, reason }) => [place, reason]));
-  for (const entry of entries) renderEntry(entry, notes.get(entry.place), output);
+  renderEntries(explained, output);
   for (const one of platforms) {
     output.line('');
     renderPlatform(one, output);
@@ -26,16 +23,27 @@ export function renderExplained(
   }
 }
 
-function renderEntry(entry: ExplainedEntry, unreachable: string | undefined, output: Output): void {
-  const { place, platform, stated, kind, digest, fault } = entry;
-  const said = platform ?? (stated === undefined ? 'no platform' : `no platform, its config says ${stated}`);
-  const what = kind === 'image' ? '' : ` ${kind}`;
-  const isNever = unreachable !== undefined && kind !== 'attestation';
-  const note = isNever ? `nobody picks it: ${unreachable}` : fault;
-  output.line([place.padEnd(6), 'dim'], [said, 'green'], `${what}  ${shortDigest(digest)}`, [
-    note === undefined ? '' : `  ${note}`,
-    'yellow',
-  ]);
+function renderEntries({ entries, unreachable = [] }: Explained, output: Output): void {
+  const never = new Map(unreachable.map(({ place, reason }) => [place, reason]));
+  const rows = entries.map((entry) => [entry.place, platformText(entry), shortDigest(entry.digest)] as const);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  for (const [at, [place, platform, digest]] of rows.entries()) {
+    const entry = entries[at];
+    const reason = entry?.kind === 'attestation' ? undefined : never.get(place);
+    const note = reason === undefined ? entry?.fault : `nobody picks it: ${reason}`;
+    output.line(
+      ['  ', 'dim'],
+      [`${place.padEnd(widths[0] ?? 0)}  `, 'dim'],
+      [platform.padEnd(widths[1] ?? 0), 'green'],
+      `  ${digest}`,
+      [note === undefined ? '' : `  ${note}`, 'yellow'],
+    );
+  }
+}
+
+function platformText({ kind, platform, stated }: ExplainedEntry): string {
+  const said = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
+  return kind === 'image' ? said : `${kind}, ${said}`;
 }
 
 const verdicts: Readonly<Record<ExplainedPlatform['verdict'], readonly [string, Style]>> = {

@@ -12,9 +12,9 @@ export function parseHandler(name: string, text: string): Handler | undefined {
   const fields = new Map(lines.map(splitField));
   const magic = bytesOf(fields.get('magic'));
   const mask = bytesOf(fields.get('mask'));
-  const offset = Number(fields.get('offset') ?? 'none');
+  const offset = /^\d+$/.test(fields.get('offset') ?? '') ? Number(fields.get('offset')) : Number.NaN;
   if ((state !== 'enabled' && state !== 'disabled') || magic === undefined || magic.length === 0) return undefined;
-  if (!Number.isInteger(offset) || offset < 0 || offset + magic.length > HEADER_BYTES) return undefined;
+  if (!(offset + magic.length <= HEADER_BYTES)) return undefined;
   if (fields.has('mask') && mask?.length !== magic.length) return undefined;
   return {
     name,

@@ -15,8 +15,8 @@ export function runsOnLinux(host: HostFacts, platform: Platform): Runs {
   if (platform.os !== 'linux') return otherSystem('Linux', platform);
   const { state = 'absent', handlers = [] } = host.binfmt ?? {};
   const fitting = handlersFor(platform.architecture, handlers);
-  const handler = state === 'enabled' ? chosen(fitting) : undefined;
-  if (handler !== undefined) return emulated(handler, platform);
+  const [handler, ...others] = state === 'enabled' ? enabledOf(fitting) : [];
+  if (handler !== undefined) return emulated(handler, others, platform);
   return ownLoader(host, platform) ?? withoutHandler(host, platform, fitting);
 }
 
@@ -25,16 +25,17 @@ function handlersFor(architecture: string, handlers: readonly Handler[]): readon
   return handlers.filter((handler) => headers.some((header) => takes(handler, header)));
 }
 
-/** Of several the kernel takes the one registered last, which nobody can see: one that works everywhere is named. */
-function chosen(handlers: readonly Handler[]): Handler | undefined {
+/** Of several the kernel takes the one registered last, which nobody can see: one that works everywhere comes first. */
+function enabledOf(handlers: readonly Handler[]): readonly Handler[] {
   const enabled = handlers.filter(({ isEnabled }) => isEnabled);
-  return enabled.find(isFixed) ?? enabled[0];
+  return [...enabled.filter(isFixed), ...enabled.filter((handler) => !isFixed(handler))];
 }
 
-function emulated(handler: Handler, platform: Platform): Runs {
+function emulated(handler: Handler, others: readonly Handler[], platform: Platform): Runs {
   const { name, interpreter, flags, hasInterpreter } = handler;
   const fixed = isFixed(handler);
   const missing = hasInterpreter === false ? ' (this machine lacks it too)' : '';
+  const last = others.length === 0 ? '' : `, or ${others.map((one) => one.name).join(', ')}, if registered later`;
   const doubt =
     platform.variant === undefined || platform.architecture === 'arm'
       ? ''
@@ -42,8 +43,8 @@ function emulated(handler: Handler, platform: Platform): Runs {
   return {
     verdict: 'emulated',
     reason: fixed
-      ? `${name} runs it (flag F: in containers too)${doubt}`
-      : `${name} runs it only if ${interpreter} is inside the image${missing}, since it is registered without flag F${doubt}`,
+      ? `${name} runs it (flag F: in containers too)${last}${doubt}`
+      : `${name} runs it only if ${interpreter} is inside the image${missing}, since it is registered without flag F${last}${doubt}`,
     handler: { name, interpreter, flags, isFixed: fixed },
     next: fixed ? [] : replaceHandler(name, platform.architecture),
   };
@@ -89,7 +90,7 @@ function withoutHandler(host: HostFacts, platform: Platform, fitting: readonly H
   if (state === 'absent') {
     if (host.inContainer) {
       const reason = 'no handler can be seen from inside this container: look on the machine itself';
-      return { verdict: 'unknown', reason, next: ['ls /proc/sys/fs/binfmt_misc'] };
+      return { verdict: 'unknown', reason, next: ['ls /proc/sys/fs/binfmt_misc', ...installEmulator(architecture)] };
     }
     const reason = `${no.reason}: binfmt_misc is not mounted, so that no handler can be seen`;
     return { ...no, reason, next: installEmulator(architecture) };

@@ -24,12 +24,18 @@ const systems: Readonly<Partial<Record<NodeJS.Platform, string>>> = { win32: 'wi
 /** Reads what is known of this machine. What cannot be read is left out: it never fails. */
 export async function readHost(sources: HostSources = {}): Promise<HostFacts> {
   const platform = sources.platform ?? process.platform;
-  const named = resolveArchitecture(sources.machine ?? machine());
+  const named = machineNamed(sources.machine ?? machine());
   const architecture = withByteOrder(named.architecture, sources.endianness ?? endianness());
   const facts = { os: systems[platform] ?? platform, architecture };
   if (platform === 'win32') return { ...facts, version: sources.release ?? release(), inContainer: false };
   if (platform !== 'linux') return { ...facts, inContainer: false };
   return { ...facts, ...(await readLinux(sources.root ?? '/', architecture, named.variant)) };
+}
+
+/** As `uname -m` says it: ARM with its variant and more, such as `armv5tejl`. */
+function machineNamed(name: string): { readonly architecture: string; readonly variant?: string | undefined } {
+  const variant = /^armv([4-8])/.exec(name)?.[1];
+  return variant === undefined ? resolveArchitecture(name) : { architecture: 'arm', variant: `v${variant}` };
 }
 
 /** `uname -m` calls MIPS of both byte orders the same. */

@@ -1,9 +1,10 @@
 import { MlistError } from '../errors.ts';
+import { chooseAsContainerd, ranked } from '../oci/clients/containerd.ts';
+import { effectivePlatform, imagesOf, type OfferedList } from '../oci/clients/list.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType } from '../oci/media-type.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
-import { selectPlatform } from '../oci/platform-select.ts';
-import { readIndex } from '../schema/document.ts';
+import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { readOffers } from './offers.ts';
 import { contentOf, find, type Found, type ReadOptions } from './read.ts';
 
 export interface ResolvedManifest {
@@ -14,7 +15,8 @@ export interface ResolvedManifest {
 }
 
 /**
- * The manifest that a client picks: for a platform the best entry of a list as containerd chooses, else the list itself.
+ * The manifest that a client picks: for a platform the image that containerd ends with, as `explain` tells it; else the
+ * list itself. Only what containerd might take is opened.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
 export async function resolve(
@@ -23,24 +25,29 @@ export async function resolve(
   options: ReadOptions,
 ): Promise<ResolvedManifest> {
   const found = await find(name, options);
-  const { descriptor, bytes } = contentOf(found);
+  const { descriptor } = contentOf(found);
   const facts = { from: found.from, reference: found.reference };
   if (platform === undefined || !isIndexType(descriptor.mediaType)) return { ...facts, descriptor };
-  const { manifests } = readIndex(bytes, descriptor.mediaType, found.reference);
-  const picked = selectPlatform(
-    manifests.filter((entry) => !isAttestation(entry)),
-    platform,
-  );
-  if (picked !== undefined) return { ...facts, descriptor: picked };
-  const there = manifests.flatMap((entry) =>
-    entry.platform === undefined || isAttestation(entry) ? [] : [formatPlatform(entry.platform, { all: true })],
-  );
+  const opens = (entry: Descriptor) => ranked([{ place: '1', descriptor: entry }], platform, false).length > 0;
+  const list = await readOffers(found, { ...options, opens });
+  const { picked, why, reason } = chooseAsContainerd(list, { platform });
+  if (picked !== undefined) return { ...facts, descriptor: picked.descriptor };
+  const because = why === 'none' ? '' : `: containerd ${reason}`;
+  const wanted = formatPlatform(platform, { all: true });
   throw new MlistError(
     'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${found.reference} has no image that ${formatPlatform(platform, { all: true })} can run`,
+    `${found.reference} has no image that ${wanted} can run${because}`,
     {
       reference: found.reference,
-      hint: there.length === 0 ? undefined : `There are: ${there.join(', ')}.`,
+      hint: hintOf(list),
     },
   );
+}
+
+function hintOf({ entries }: OfferedList): string | undefined {
+  const there = imagesOf(entries).flatMap((entry) => {
+    const platform = isAttestation(entry.descriptor) ? undefined : effectivePlatform(entry);
+    return platform === undefined || isUnknownPlatform(platform) ? [] : [formatPlatform(platform, { all: true })];
+  });
+  return there.length === 0 ? undefined : `There are: ${[...new Set(there)].join(', ')}.`;
 }

@@ -1,4 +1,4 @@
-import type { Platform } from '../../src/index.ts';
+import type { Descriptor, Offer, OfferedList, Platform } from '../../src/index.ts';
 import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type Served } from './images.ts';
 
 /**
@@ -80,4 +80,21 @@ export async function pushList(url: string, repository: string, tag: string, mad
   await Promise.all(made.images.map((image) => pushImage(url, repository, undefined, image)));
   for (const { digest, mediaType, bytes } of made.lists) await putManifest(url, repository, digest, mediaType, bytes);
   await putManifest(url, repository, tag, made.list.mediaType, made.list.bytes);
+}
+
+/** The list as it is offered to clients that can read all of it. */
+export function offersOf({ list, lists, byPlace }: MadeList): OfferedList {
+  const entriesOf = (bytes: Buffer, above: string): readonly Offer[] =>
+    (JSON.parse(bytes.toString()) as { manifests: readonly Descriptor[] }).manifests.map((descriptor, at) => {
+      const place = `${above}${at + 1}`;
+      const nested = lists.find(({ digest }) => digest === descriptor.digest);
+      if (nested !== undefined) return { place, descriptor, entries: entriesOf(nested.bytes, `${place}.`) };
+      if (descriptor.platform !== undefined) return { place, descriptor };
+      const config = JSON.parse(byPlace.get(place)?.blobs[0]?.toString() ?? '{}') as Platform & {
+        readonly salt: string;
+      };
+      const { architecture, os, variant } = config;
+      return { place, descriptor, stated: { architecture, os, ...(variant === undefined ? {} : { variant }) } };
+    });
+  return { mediaType: list.mediaType, entries: entriesOf(list.bytes, '') };
 }

@@ -51,7 +51,7 @@ export function none({ wants, tries }: Considered): Choice {
 }
 
 export function refused(considered: Considered, entry: Offer, because: string): Choice {
-  return { ...considered, why: 'refused', reason: `takes ${entry.place} and ends with an error: ${because}` };
+  return { ...considered, why: 'refused', reason: `takes entry ${entry.place} and ends with an error: ${because}` };
 }
 
 /** Why an entry cannot be opened as an image or an index; undefined where it can. */

@@ -58,7 +58,7 @@ function byVersion({ descriptor: left }: Offer, { descriptor: right }: Offer): n
 }
 
 function inside(index: Offer, choice: Choice, considered: Considered): Choice {
-  return { ...choice, ...considered, reason: `${index.place} is an index; in it: ${choice.reason}` };
+  return { ...choice, ...considered, reason: `entry ${index.place} is an index; in it: ${choice.reason}` };
 }
 
 function byConfig(entry: Offer, wanted: Platform, considered: Considered): Choice {

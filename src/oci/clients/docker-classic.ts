@@ -22,7 +22,7 @@ function onUnix(entries: readonly Offer[], wanted: Platform): Choice {
   if (opened.fault !== undefined) return refused(considered, opened, opened.fault);
   if (opened.entries !== undefined) {
     const choice = onUnix(opened.entries, wanted);
-    return { ...choice, ...considered, reason: `${opened.place} is an index; in it: ${choice.reason}` };
+    return { ...choice, ...considered, reason: `entry ${opened.place} is an index; in it: ${choice.reason}` };
   }
   return { ...considered, picked: opened, ...explain(opened, wanted, tries) };
 }

@@ -90,12 +90,12 @@ function whyNot(entry: Offer, list: OfferedList): Omit<Unreachable, 'entry'> {
   if (fault !== undefined) return { why: 'unreadable', reason: fault };
   if (!isManifestType(descriptor.mediaType)) return { why: 'no-image', reason: `${descriptor.mediaType} is no image` };
   const stated = effectivePlatform(entry);
-  const instead = stated && chooseAsContainerd(list, { platform: stated }).picked;
-  if (instead !== undefined) {
+  const [instead] = stated === undefined ? [] : chooseAsContainerd(list, { platform: stated }).tries;
+  if (instead !== undefined && instead !== entry) {
     return {
       why: 'shadowed',
-      reason: `who could take it for ${platformName(stated)} takes ${instead.place} before it`,
+      reason: `who could take it for ${platformName(stated)} takes entry ${instead.place} before it`,
     };
   }
-  return { why: 'unmatched', reason: `no client looks for ${platformName(stated)}` };
+  return { why: 'unmatched', reason: `no client looks for ${platformName(stated)} here` };
 }

@@ -257,6 +257,7 @@ describe('nothing reaches the terminal raw', () => {
   test.each<[string, readonly string[]]>([
     ['create', ['create', 'evil/app:list', 'evil/app:index', 'evil/app:image']],
     ['show', ['show', 'evil/app:index', '--tree']],
+    ['explain', ['explain', 'evil/app:index']],
     ['inspect', ['inspect', 'evil/app:index']],
     ['inspect --raw', ['inspect', 'evil/app:index', '--raw']],
     ['inspect --json', ['inspect', 'evil/app:index', '--json']],

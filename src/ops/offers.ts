@@ -10,8 +10,9 @@ import { contentOf, readChild, type Child, type Found, type ReadOptions } from '
 
 /** Indexes are opened to this depth, as the rules of a list allow (docs/rules.md, W-NESTED). */
 const MAX_DEPTH = 4;
-/** Documents beside the list that are read: many times what any list asks for. */
-const MAX_READ = 256;
+/** Entries that are looked into, and entries of indexes in the list: many times what any list asks for. */
+const MAX_OPENED = 256;
+const MAX_INNER = 10_000;
 
 export interface OfferOptions extends ReadOptions {
   /** Whether it is of interest what stands behind an entry; default: always. */
@@ -40,7 +41,11 @@ export async function readOffers(found: Found, options: OfferOptions): Promise<O
 class OfferReader {
   readonly #found: Found;
   readonly #options: OfferOptions;
-  #left = MAX_READ;
+  /** What several entries point to is read once. */
+  readonly #stating = new Map<string, Promise<Stated>>();
+  readonly #reading = new Map<string, Promise<readonly Descriptor[]>>();
+  #opened = 0;
+  #inner = 0;
 
   constructor(found: Found, options: OfferOptions) {
     this.#found = found;
@@ -53,9 +58,11 @@ class OfferReader {
     const isSilent = platform === undefined && isManifestType(mediaType) && !isAttestation(descriptor);
     if (!isSilent && !isIndexType(mediaType)) return offer;
     if (this.#options.opens?.(descriptor) === false) return offer;
+    this.#opened += 1;
+    if (this.#opened > MAX_OPENED) return { ...offer, fault: TOO_MANY };
     try {
-      if (isSilent) return { ...offer, ...(await this.#stated({ source, descriptor })) };
-      return { ...offer, ...(await this.#inside(offer, source, depth)) };
+      const child = { source, descriptor };
+      return { ...offer, ...(await (isSilent ? this.#stated(child) : this.#inside(place, child, depth))) };
     } catch (error) {
       const fault = faultOf(error);
       if (fault === undefined) throw error;
@@ -63,30 +70,29 @@ class OfferReader {
     }
   }
 
-  async #inside(
-    { place, descriptor }: Offer,
-    source: string,
-    depth: number,
-  ): Promise<Pick<Offer, 'entries' | 'fault'>> {
+  async #inside(place: string, child: Child, depth: number): Promise<Pick<Offer, 'entries' | 'fault'>> {
     if (depth + 1 >= MAX_DEPTH) return { fault: 'it is an index too deep in others' };
-    if (!this.#mayRead()) return { fault: TOO_MANY };
-    const { bytes } = await readChild({ source, descriptor }, this.#options);
-    const { manifests } = readIndex(bytes, descriptor.mediaType, descriptor.digest);
-    const entries = await Promise.all(
-      manifests.map((entry, at) => this.open(`${place}.${at + 1}`, entry, source, depth + 1)),
-    );
-    return { entries };
+    const manifests = await once(this.#reading, child.descriptor.digest, async () => {
+      const { bytes } = await readChild(child, this.#options);
+      return readIndex(bytes, child.descriptor.mediaType, child.descriptor.digest).manifests;
+    });
+    this.#inner += manifests.length;
+    if (this.#inner > MAX_INNER) return { fault: TOO_MANY };
+    const entries = manifests.map((entry, at) => this.open(`${place}.${at + 1}`, entry, child.source, depth + 1));
+    return { entries: await Promise.all(entries) };
   }
 
-  async #stated(child: Child): Promise<{ readonly stated?: Platform; readonly fault?: string }> {
-    if (!this.#mayRead()) return { fault: TOO_MANY };
-    const { digest, mediaType } = child.descriptor;
-    const own = contentOf(this.#found);
-    const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
-    const { config } = readImageManifest(bytes, mediaType, digest);
-    if (!isImageConfigType(config.mediaType)) return {};
-    const stated = platformOfConfig(readImageConfig(await this.#blob(child.source, config), `the config of ${digest}`));
-    return stated === undefined ? {} : { stated };
+  #stated(child: Child): Promise<Stated> {
+    return once(this.#stating, child.descriptor.digest, async () => {
+      const { digest, mediaType } = child.descriptor;
+      const own = contentOf(this.#found);
+      const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
+      const { config } = readImageManifest(bytes, mediaType, digest);
+      if (!isImageConfigType(config.mediaType)) return {};
+      const text = await this.#blob(child.source, config);
+      const stated = platformOfConfig(readImageConfig(text, `the config of ${digest}`));
+      return stated === undefined ? {} : { stated };
+    });
   }
 
   async #blob(source: string, descriptor: Descriptor): Promise<Uint8Array> {
@@ -96,14 +102,19 @@ class OfferReader {
     const home = await (await homes()).source(parseLocation(source), { signal });
     return home.fetchBlob(descriptor, { signal });
   }
-
-  #mayRead(): boolean {
-    this.#left -= 1;
-    return this.#left >= 0;
-  }
 }
 
-const TOO_MANY = `it is not looked at: the list leads to more than ${MAX_READ} documents`;
+interface Stated {
+  readonly stated?: Platform;
+}
+
+function once<T>(known: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const doing = known.get(key) ?? work();
+  known.set(key, doing);
+  return doing;
+}
+
+const TOO_MANY = 'it is not looked at: the list leads to too many others';
 
 /** What a client would stumble over as well; undefined for what is wrong with the way there. */
 function faultOf(error: unknown): string | undefined {

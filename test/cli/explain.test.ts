@@ -158,8 +158,7 @@ describe('explain', () => {
     let inner: Served = makeList({ kind: 'oci', words: '' }, 'deep').list;
     for (let depth = 0; depth < 8; depth += 1) {
       await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
-      const { mediaType, digest, bytes } = inner;
-      inner = makeIndex([{ mediaType, digest, size: bytes.length, platform: { os: 'linux', architecture: 'amd64' } }]);
+      inner = makeIndex([{ ...descriptorOf(inner), platform: { os: 'linux', architecture: 'amd64' } }]);
     }
     await putManifest(registry.url, 'team/app', 'deep', inner.mediaType, inner.bytes);
     const { entries, platforms } = await world.json<Explained>(
@@ -167,6 +166,30 @@ describe('explain', () => {
     );
     expect(entries.at(-1)).toMatchObject({ place: '1.1.1.1', fault: 'it is an index too deep in others' });
     expect(platforms[0]?.verdict).toBe('nothing');
+  });
+
+  test('a list that multiplies is read once, and not to the last of its millions', async () => {
+    const many = (one: Served) =>
+      makeIndex(
+        Array.from({ length: 150 }, () => ({ ...descriptorOf(one), platform: { os: 'linux', architecture: 'arm' } })),
+      );
+    let list: Served = makeList({ kind: 'oci', words: '' }, 'many').list;
+    for (let depth = 0; depth < 4; depth += 1) {
+      await putManifest(registry.url, 'team/app', list.digest, list.mediaType, list.bytes);
+      list = many(list);
+    }
+    await putManifest(registry.url, 'team/app', 'many', list.mediaType, list.bytes);
+    const { code, stdout, stderr } = await world.run([
+      'explain',
+      `${registry.host}/team/app:many`,
+      '--platform',
+      'linux/arm',
+      '--debug',
+    ]);
+    expect(code).toBe(0);
+    expect(stderr.match(/^debug: GET .*manifests/gm)?.length).toBeLessThanOrEqual(4);
+    expect(stdout.split('\n').length).toBeLessThan(15_000);
+    expect(stdout).toContain('it is not looked at');
   });
 
   test.each<[name: string, args: readonly string[], code: number]>([
@@ -179,6 +202,10 @@ describe('explain', () => {
     expect((await fresh.run(args)).code).toBe(code);
   });
 });
+
+function descriptorOf({ mediaType, digest, bytes }: Served): object {
+  return { mediaType, digest, size: bytes.length };
+}
 
 describe('resolve takes what explain says of containerd', () => {
   test.each<[words: string, platform: string]>([

@@ -15,6 +15,7 @@ const WITH_REGISTRIES = [
   'diff',
   'digest',
   'exists',
+  'explain',
   'inspect',
   'push',
   'resolve',

@@ -25,6 +25,11 @@ export {
   suggestPlatform,
 } from './oci/platform-names.ts';
 export { nearest } from './oci/nearest.ts';
+export { clients } from './oci/clients/clients.ts';
+export { compareClients } from './oci/clients/compare.ts';
+export type { ClientChoice, Comparison, Verdict } from './oci/clients/compare.ts';
+export type { Choice, Client, Why } from './oci/clients/choice.ts';
+export type { Asked, Offer, OfferedList } from './oci/clients/list.ts';
 export { MediaType } from './oci/media-type.ts';
 export type { Annotations, Descriptor } from './oci/descriptor.ts';
 export type { ImageConfig, ImageIndex, ImageManifest, Index, Manifest, ManifestList } from './oci/manifest.ts';
@@ -68,6 +73,12 @@ export type { LocateOptions } from './draft/locate.ts';
 export { Workspace } from './draft/workspace.ts';
 export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
 
+export { readHost } from './host/read.ts';
+export type { HostSources } from './host/read.ts';
+export { runsOn } from './host/runs.ts';
+export type { Binfmt, Handler, HostFacts } from './host/facts.ts';
+export type { RunBy, Runs } from './host/verdict.ts';
+
 export { BlobCache } from './content/cache.ts';
 export { certificateFolders } from './content/registry/certificates.ts';
 export type { Credentials, CredentialsSource } from './content/registry/credentials.ts';
@@ -100,6 +111,16 @@ export { diffLists, isSameList } from './oci/list-diff.ts';
 export { listDrafts, prune, removeDraft, useDraft } from './ops/drafts.ts';
 export type { DraftSummary, Pruned } from './ops/drafts.ts';
 export type { OnEvent, OperationEvent } from './ops/events.ts';
+export { explain } from './ops/explain.ts';
+export type {
+  Explained,
+  ExplainedClient,
+  ExplainedEntry,
+  ExplainedPlatform,
+  ExplainedUnreachable,
+  ExplainOptions,
+  PickedEntry,
+} from './ops/explain.ts';
 export { Homes } from './ops/homes.ts';
 export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
 export { editAndPush } from './ops/edit-and-push.ts';

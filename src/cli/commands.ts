@@ -1,4 +1,5 @@
 import { checkCommands } from './commands-checks.ts';
+import { clientCommands } from './commands-clients.ts';
 import { draftCommands } from './commands-drafts.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
@@ -10,6 +11,7 @@ import { registryCommands } from './commands-registries.ts';
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
   ...checkCommands,
+  ...clientCommands,
   ...placeCommands,
   ...draftCommands,
   ...registryCommands,

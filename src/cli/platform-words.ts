@@ -61,6 +61,21 @@ export function readPlatforms(texts: readonly string[]): readonly Platform[] {
     .map(readPlatform);
 }
 
+/**
+ * Platforms as clients are asked for them. An explicit v1 of amd64, which is left out elsewhere, stays: some clients
+ * compare letters.
+ */
+export function readAskedPlatforms(texts: readonly string[]): readonly Platform[] {
+  return texts
+    .flatMap((text) => text.split(','))
+    .flatMap((text) => {
+      const [platform] = readPlatforms([text]);
+      if (platform === undefined) return [];
+      const isV1 = platform.architecture === 'amd64' && /\/v1$/i.test(text.trim());
+      return [isV1 ? { ...platform, variant: 'v1' } : platform];
+    });
+}
+
 function canonical(text: string): string {
   const parts = text.split('/');
   if (parts.length > 3 || parts.includes('')) return text;

@@ -1,10 +1,11 @@
 import { MlistError } from '../errors.ts';
 import { missedPlatform } from '../draft/select.ts';
+import { chooseAsContainerd, ranked } from '../oci/clients/containerd.ts';
+import { effectivePlatform, imagesOf, type OfferedList } from '../oci/clients/list.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType } from '../oci/media-type.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
-import { selectPlatform } from '../oci/platform-select.ts';
-import { readIndex } from '../schema/document.ts';
+import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { readOffers } from './offers.ts';
 import { contentOf, find, type Found, type ReadOptions } from './read.ts';
 
 export interface ResolvedManifest {
@@ -22,7 +23,8 @@ export interface ResolveOptions extends ReadOptions {
 }
 
 /**
- * The manifest that a client picks: for a platform the best entry of a list as containerd chooses, else the list itself.
+ * The manifest that a client picks: for a platform the image that containerd ends with, as `explain` tells it; else the
+ * list itself. Only what containerd might take is opened.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
 export async function resolve(
@@ -31,26 +33,34 @@ export async function resolve(
   options: ResolveOptions,
 ): Promise<ResolvedManifest> {
   const found = await find(name, options);
-  const { descriptor, bytes } = contentOf(found);
+  const { descriptor } = contentOf(found);
   const facts = { from: found.from, reference: found.reference };
   if (platform === undefined || !isIndexType(descriptor.mediaType)) return { ...facts, descriptor };
-  const text = formatPlatform(platform, { all: true });
-  if (options.isAssumed === true)
+  if (options.isAssumed === true) {
+    const text = formatPlatform(platform, { all: true });
     options.onEvent?.({ type: 'note', message: `for ${text}, as this machine is: choose another with --platform` });
-  const { manifests } = readIndex(bytes, descriptor.mediaType, found.reference);
-  const picked = selectPlatform(
-    manifests.filter((entry) => !isAttestation(entry)),
-    platform,
-  );
-  if (picked !== undefined) return { ...facts, descriptor: picked, platform };
-  const there = manifests.flatMap((entry) => (isAttestation(entry) ? [] : (entry.platform ?? [])));
-  const names = there.map((one) => formatPlatform(one, { all: true })).join(', ');
+  }
+  const opens = (entry: Descriptor) => ranked([{ place: '1', descriptor: entry }], platform, false).length > 0;
+  const list = await readOffers(found, { ...options, opens });
+  const { picked, why, reason } = chooseAsContainerd(list, { platform });
+  if (picked !== undefined) return { ...facts, descriptor: picked.descriptor, platform };
+  const there = platformsOf(list);
+  const because = why === 'none' ? '' : `: containerd ${reason}`;
+  const names = new Set(there.map((one) => formatPlatform(one, { all: true })));
   throw new MlistError(
     'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${found.reference} has no image that ${missedPlatform(platform, there)} can run`,
+    `${found.reference} has no image that ${missedPlatform(platform, there)} can run${because}`,
     {
       reference: found.reference,
-      hint: names === '' ? undefined : `There are: ${names}.`,
+      hint: names.size === 0 ? undefined : `There are: ${[...names].join(', ')}.`,
     },
   );
+}
+
+/** What the images of a list run on, as far as it is known. */
+function platformsOf({ entries }: OfferedList): readonly Platform[] {
+  return imagesOf(entries).flatMap((entry) => {
+    const platform = isAttestation(entry.descriptor) ? undefined : effectivePlatform(entry);
+    return platform === undefined || isUnknownPlatform(platform) ? [] : [platform];
+  });
 }

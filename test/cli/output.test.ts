@@ -65,6 +65,9 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['digest', 'digest'],
     ['resolve', 'resolve', list, '--platform', 'linux/arm64'],
     ['resolve', 'resolve', at('team/app:amd64')],
+    ['explain', 'explain'],
+    ['explain', 'explain', list, '--platform', 'linux/arm64,linux/riscv64', '--platform', 'windows/amd64'],
+    ['explain', 'explain', at('team/app:built')],
     ['validate', 'validate'],
     ['diff', 'diff'],
     ['push', 'push', '--dry-run', '--to', at('team/copy:list')],
@@ -277,6 +280,7 @@ describe('nothing reaches the terminal raw', () => {
   test.each<[string, readonly string[]]>([
     ['create', ['create', 'evil/app:list', 'evil/app:index', 'evil/app:image']],
     ['show', ['show', 'evil/app:index', '--tree']],
+    ['explain', ['explain', 'evil/app:index']],
     ['inspect', ['inspect', 'evil/app:index']],
     ['inspect --raw', ['inspect', 'evil/app:index', '--raw']],
     ['inspect --json', ['inspect', 'evil/app:index', '--json']],

@@ -1,0 +1,32 @@
+import { explain, readHost, type HostFacts } from '../../index.ts';
+import { listFirst, shownName, tooMany } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../language.ts';
+import { readAskedPlatforms } from '../platform-words.ts';
+import { renderExplained } from '../render-explain.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  if (rest.length > 0) throw tooMany(invocation);
+  const host = await readHost({ platform: context.platform });
+  const explained = await explain(list, readAskedPlatforms(invocation.texts('platform')), { ...context, host });
+  const { output } = context;
+  const { from, reference, ...facts } = explained;
+  const ref = shownName(reference, context);
+  if (output.json) output.document({ from, ref, ...facts, host: hostDocument(host) });
+  else renderExplained({ ...explained, reference: ref }, output);
+  return 0;
+}
+
+/** The machine without the bytes that handlers look for. */
+function hostDocument({ binfmt, ...facts }: HostFacts): object {
+  if (binfmt === undefined) return facts;
+  const handlers = binfmt.handlers.map(({ name, isEnabled, interpreter, hasInterpreter, flags }) => ({
+    name,
+    isEnabled,
+    interpreter,
+    hasInterpreter,
+    flags,
+  }));
+  return { ...facts, binfmt: { state: binfmt.state, handlers } };
+}

@@ -1,0 +1,44 @@
+import type { Handler } from './facts.ts';
+
+/** Magics end within this many bytes, and are not longer (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
+const HEADER_BYTES = 256;
+
+/**
+ * Reads a handler as /proc/sys/fs/binfmt_misc/NAME shows it (fs/binfmt_misc.c, entry_status).
+ * @returns undefined for one that goes by the extension of a file's name, and for anything else
+ */
+export function parseHandler(name: string, text: string): Handler | undefined {
+  const [state, ...lines] = text.split('\n');
+  const fields = new Map(lines.map(splitField));
+  const magic = bytesOf(fields.get('magic'));
+  const mask = bytesOf(fields.get('mask'));
+  const offset = /^\d+$/.test(fields.get('offset') ?? '') ? Number(fields.get('offset')) : Number.NaN;
+  if ((state !== 'enabled' && state !== 'disabled') || magic === undefined || magic.length === 0) return undefined;
+  if (!(offset + magic.length <= HEADER_BYTES)) return undefined;
+  if (fields.has('mask') && mask?.length !== magic.length) return undefined;
+  return {
+    name,
+    isEnabled: state === 'enabled',
+    interpreter: fields.get('interpreter') ?? '',
+    flags: fields.get('flags') ?? '',
+    offset,
+    magic,
+    ...(mask === undefined ? {} : { mask }),
+  };
+}
+
+/** `offset 0`, and `flags: OCF` with a colon. */
+function splitField(line: string): readonly [string, string] {
+  const at = line.indexOf(' ');
+  return at < 0 ? [line.replace(/:$/, ''), ''] : [line.slice(0, at).replace(/:$/, ''), line.slice(at + 1).trim()];
+}
+
+function bytesOf(digits: string | undefined): Uint8Array | undefined {
+  if (digits === undefined || !/^(?:[0-9a-f]{2})+$/i.test(digits)) return undefined;
+  return Buffer.from(digits, 'hex');
+}
+
+/** Whether a handler, were it enabled, takes a file that begins so: the comparison of fs/binfmt_misc.c. */
+export function takes({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
+  return magic.every((byte, at) => (((header[offset + at] ?? 0) ^ byte) & (mask?.[at] ?? 0xff)) === 0);
+}

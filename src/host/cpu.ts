@@ -1,0 +1,88 @@
+/** What /proc/cpuinfo says of the CPU, in the words of images. */
+
+/** The first value of a field, such as `flags`; the first CPU stands for all. */
+export function cpuField(cpuinfo: string, name: string): string | undefined {
+  for (const line of cpuinfo.split('\n')) {
+    const at = line.indexOf(':');
+    if (at > 0 && line.slice(0, at).trim().toLowerCase() === name.toLowerCase()) return line.slice(at + 1).trim();
+  }
+  return undefined;
+}
+
+/** The flags that each level adds, in Linux's words (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
+const amd64Levels: readonly (readonly [level: string, flags: string])[] = [
+  ['v2', 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3'],
+  ['v3', 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave'],
+  ['v4', 'avx512f avx512bw avx512cd avx512dq avx512vl'],
+];
+
+/** The level of an amd64 CPU: `v1` to `v4`; undefined where the flags are not told. */
+export function amd64Level(cpuinfo: string): string | undefined {
+  const flags = flagsOf(cpuinfo, 'flags');
+  return flags && lastReached(amd64Levels, flags, 'v1');
+}
+
+/**
+ * The features that each version adds, as far as programs can use them and Linux names them; taken over from moby
+ * (daemon/internal/platform/arm64variant_linux.go), which follows LLVM's AArch64Features.td.
+ */
+const arm64Levels: readonly (readonly [level: string, features: string])[] = [
+  ['v8.1', 'crc32 atomics asimdrdm'],
+  ['v8.2', 'dcpop'],
+  ['v8.3', 'lrcpc paca pacg jscvt fcma'],
+  ['v8.4', 'asimddp dit flagm ilrcpc uscat'],
+  ['v8.5', 'sb flagm2 frint dcpodp bti'],
+  ['v8.6', 'bf16 ecv i8mm'],
+  ['v8.7', 'wfxt'],
+  ['v8.8', 'hbc mops'],
+  ['v8.9', 'cssc'],
+];
+
+/** The version of an arm64 CPU: `v8` to `v8.9`, or `v9` to `v9.4`; undefined where the features are not told. */
+export function arm64Level(cpuinfo: string): string | undefined {
+  const features = flagsOf(cpuinfo, 'Features');
+  if (features === undefined) return undefined;
+  const level = lastReached(arm64Levels, features, 'v8');
+  const minor = Number(level.slice('v8.'.length) || '0');
+  // v9.n is v8.(n+5) with SVE2; v9.4 also has SVE2.1.
+  if (minor < 5 || !['fphp', 'asimdhp', 'sve2'].every((feature) => features.has(feature))) return level;
+  const v9 = Math.min(minor - 5, features.has('sve2p1') ? 4 : 3);
+  return v9 === 0 ? 'v9' : `v9.${v9}`;
+}
+
+function flagsOf(cpuinfo: string, field: string): ReadonlySet<string> | undefined {
+  const value = cpuField(cpuinfo, field);
+  return value === undefined ? undefined : new Set(value.split(/\s+/));
+}
+
+function lastReached(
+  levels: readonly (readonly [string, string])[],
+  flags: ReadonlySet<string>,
+  lowest: string,
+): string {
+  let reached = lowest;
+  for (const [level, needed] of levels) {
+    if (!needed.split(' ').every((flag) => flags.has(flag))) break;
+    reached = level;
+  }
+  return reached;
+}
+
+/**
+ * The variant of an ARM CPU, `v5` to `v8` (containerd/platforms cpuinfo_linux.go). The first Raspberry Pis say that
+ * they were 7 and are 6: there the model tells.
+ */
+export function armVariant(cpuinfo: string): string | undefined {
+  const architecture = cpuField(cpuinfo, 'CPU architecture')?.toLowerCase() ?? '';
+  const isV6 = /^armv6-compatible/i.test(cpuField(cpuinfo, 'model name') ?? '');
+  if (architecture === '7' && isV6) return 'v6';
+  if (architecture === '8' || architecture === 'aarch64') return 'v8';
+  if (/^\?\(1[2-7]\)$/.test(architecture)) return 'v7';
+  const number = /^([3-7])(?:m|tej|tej?|t)?$/.exec(architecture)?.[1];
+  return number === undefined ? undefined : `v${number}`;
+}
+
+/** Apple's ARM cores run no 32-bit programs; of others only the kernel knows. */
+export function isApple(cpuinfo: string): boolean {
+  return cpuField(cpuinfo, 'CPU implementer') === '0x61';
+}

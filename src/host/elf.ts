@@ -1,0 +1,54 @@
+/** How programs for an architecture begin (System V ABI, "ELF Header"; numbers of elf.h). */
+interface Machine {
+  readonly bits: 32 | 64;
+  readonly isBig?: boolean;
+  /** e_machine. */
+  readonly number: number;
+}
+
+const machines: Readonly<Record<string, Machine>> = {
+  '386': { bits: 32, number: 3 },
+  amd64: { bits: 64, number: 62 },
+  arm: { bits: 32, number: 40 },
+  armbe: { bits: 32, isBig: true, number: 40 },
+  arm64: { bits: 64, number: 183 },
+  arm64be: { bits: 64, isBig: true, number: 183 },
+  loong64: { bits: 64, number: 258 },
+  mips: { bits: 32, isBig: true, number: 8 },
+  mipsle: { bits: 32, number: 8 },
+  mips64: { bits: 64, isBig: true, number: 8 },
+  mips64le: { bits: 64, number: 8 },
+  ppc: { bits: 32, isBig: true, number: 20 },
+  ppc64: { bits: 64, isBig: true, number: 21 },
+  ppc64le: { bits: 64, number: 21 },
+  riscv: { bits: 32, number: 243 },
+  riscv64: { bits: 64, number: 243 },
+  s390: { bits: 32, isBig: true, number: 22 },
+  s390x: { bits: 64, isBig: true, number: 22 },
+  sparc: { bits: 32, isBig: true, number: 2 },
+  sparc64: { bits: 64, isBig: true, number: 43 },
+};
+
+/** Executables of a fixed address, and those that are loaded anywhere, as most are today. */
+const types = [2, 3] as const;
+
+/**
+ * The beginnings that programs for an architecture have, as the kernel sees them when it looks for a handler.
+ * @returns none for an architecture without ELF programs
+ */
+export function elfHeaders(architecture: string): readonly Uint8Array[] {
+  const machine = Object.hasOwn(machines, architecture) ? machines[architecture] : undefined;
+  return machine === undefined ? [] : types.map((type) => elfHeader(machine, type));
+}
+
+function elfHeader({ bits, isBig = false, number }: Machine, type: number): Uint8Array {
+  const header = Buffer.alloc(256);
+  header.write('\x7fELF', 'latin1');
+  header.set([bits === 64 ? 2 : 1, isBig ? 2 : 1, 1], 4);
+  const put = (value: number, at: number) =>
+    isBig ? header.writeUInt16BE(value, at) : header.writeUInt16LE(value, at);
+  put(type, 16);
+  put(number, 18);
+  header[isBig ? 23 : 20] = 1;
+  return header;
+}

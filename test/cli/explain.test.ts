@@ -1,0 +1,228 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { startRegistry, type Explained, type RunningRegistry } from '../../src/index.ts';
+import { pushBuild } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
+import { putDocument, putMade } from '../support/layouts.ts';
+import { makeList, pushList, type MadeList } from '../support/offered-lists.ts';
+import { World } from '../support/world.ts';
+
+let registry: RunningRegistry;
+let world: World;
+beforeAll(async () => {
+  registry = await startRegistry();
+  world = await World.make();
+});
+afterAll(() => registry.close());
+
+let made = 0;
+async function pushed(words: string): Promise<{ readonly ref: string; readonly list: MadeList }> {
+  const tag = `l${(made += 1)}`;
+  const list = makeList({ kind: 'oci', words }, tag);
+  await pushList(registry.url, 'team/app', tag, list);
+  return { ref: `${registry.host}/team/app:${tag}`, list };
+}
+
+function picksOf({ platforms }: Explained): Readonly<Record<string, string>> {
+  return Object.fromEntries((platforms[0]?.clients ?? []).map(({ id, picked }) => [id, picked?.place ?? 'none']));
+}
+
+describe('explain', () => {
+  test('one block a client, with the reason, and the machine at the end', async () => {
+    const { ref, list } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7 linux/amd64 unknown/unknown');
+    const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`digest  ${list.list.digest}`);
+    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*nobody picks it: .* takes entry 1 before it$/m);
+    expect(stdout).toContain('linux/arm64: all clients get the same image');
+    for (const name of ['Docker, classic store', 'Docker, containerd store', 'containerd', 'podman, buildah', 'skopeo'])
+      expect(stdout).toMatch(new RegExp(`^${name} .*\n {2}picks {3}entry 2, linux/arm64/v8, sha256:`, 'm'));
+    expect(stdout).toMatch(/^ {2}because the platform itself$/m);
+    expect(stdout).toMatch(/^ {2}wants {3}linux\/arm64, linux\/arm\/v8, linux\/arm\/v7/m);
+    expect(stdout).toMatch(/^ {2}tries {3}entries 2, 3$/m);
+    expect(stdout).toMatch(/^this machine .*\n {2}entry 2, linux\/arm64\/v8: (?:native|emulated|no|unknown), /m);
+    expect(stderr).toMatch(/no client can pick entry 4 .*entry 1 before it/);
+    expect(stderr).toMatch(/no client can pick entry 5 .*no machine is/);
+    expect(stderr).not.toMatch(/as this machine is/);
+  });
+
+  test('without --platform: this machine, and stderr says so', async () => {
+    const { ref } = await pushed('linux/amd64 linux/arm64');
+    const { stderr, stdout } = await world.run(['explain', ref]);
+    const [, platform] = /^for (linux\/\S+), as this machine is; --platform asks for another$/m.exec(stderr) ?? [];
+    expect(stdout).toContain(`${String(platform)}: `);
+    const { platforms } = await world.json<Explained>('explain', ref);
+    expect(platforms.map((one) => [one.platform, one.isOwn])).toEqual([[platform, true]]);
+  });
+
+  test('several platforms, repeated or with commas, with names as people type them', async () => {
+    const { ref } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7');
+    const args = ['--platform', 'x86_64,linux/aarch64', '--platform', 'linux/arm/v7', '--platform', 'linux/amd64/v1'];
+    const { platforms } = await world.json<Explained>('explain', ref, ...args);
+    expect(platforms.map(({ platform }) => platform)).toEqual([
+      'linux/amd64',
+      'linux/arm64',
+      'linux/arm/v7',
+      'linux/amd64/v1',
+    ]);
+  });
+
+  test.each<[words: string, platform: string, verdict: string, warning: RegExp]>([
+    [
+      'linux/arm/v6 linux/arm/v7',
+      'linux/arm/v7',
+      'different',
+      /for linux\/arm\/v7 clients get different images: .*first-match entry 1/,
+    ],
+    [
+      'linux/arm/v7',
+      'linux/arm64',
+      'broken',
+      /for linux\/arm64 some clients get no image that fits: .*podman, skopeo, first-match none/,
+    ],
+    ['linux/amd64/v3 linux/amd64', 'linux/amd64', 'broken', /first-match entry 1, which does not fit/],
+    ['linux/amd64 linux/amd64+zstd', 'linux/amd64', 'different', /podman, skopeo entry 2.*zstd twins/],
+    ['linux/s390x', 'linux/amd64', 'nothing', /for linux\/amd64 no client gets an image that fits/],
+    ['linux/amd64', 'linux/amd64', 'same', /^(?!.*warning)/s],
+  ])('%s for %s: %s', async (words, platform, verdict, warning) => {
+    const { ref } = await pushed(words);
+    const explained = await world.json<Explained>('explain', ref, '--platform', platform);
+    expect(explained.platforms[0]?.verdict).toBe(verdict);
+    expect((await world.run(['explain', ref, '--platform', platform])).stderr).toMatch(warning);
+  });
+
+  test('a build with its attestation: nobody is warned of that', async () => {
+    await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'amd64', os: 'linux' }]);
+    const args = ['explain', `${registry.host}/team/app:built`, '--platform', 'linux/amd64'];
+    const { entries, unreachable, platforms } = await world.json<Explained>(...(args as [string]));
+    expect(entries.map(({ kind }) => kind)).toEqual(['image', 'attestation']);
+    expect(unreachable?.map(({ place, why }) => [place, why])).toEqual([['2', 'attestation']]);
+    expect(platforms[0]?.verdict).toBe('same');
+    expect((await world.run(args)).stderr).not.toMatch(/warning/);
+  });
+
+  test('a single image: taken by all; its config says what it is for', async () => {
+    const platform = { architecture: 'arm', os: 'linux', variant: 'v7' };
+    await pushImage(registry.url, 'team/app', 'single', makeImage({ platform }));
+    const ref = `${registry.host}/team/app:single`;
+    const explained = await world.json<Explained>('explain', ref, '--platform', 'linux/arm/v7');
+    expect(explained.entries).toMatchObject([{ place: '1', stated: 'linux/arm/v7' }]);
+    expect(explained.platforms[0]).toMatchObject({ verdict: 'same' });
+    const other = await world.json<Explained>('explain', ref, '--platform', 'linux/amd64');
+    expect(other.platforms[0]).toMatchObject({ verdict: 'nothing' });
+    expect(picksOf(other)).toMatchObject({ containerd: '1', podman: '1' });
+  });
+
+  test('a draft, a layout and an archive are explained alike', async () => {
+    const { ref } = await pushed('linux/amd64 ?linux/s390x [linux/riscv64 linux/arm/v7]linux/arm64');
+    const own = await World.make();
+    await own.must('copy', ref, 'oci:layout:v1');
+    await own.must('copy', ref, 'oci-archive:file.tar:v1');
+    const args = ['--platform', 'linux/s390x,linux/riscv64,linux/arm64'];
+    const alike = async (name: string) => ({
+      ...(await own.json<Explained>('explain', name, ...args)),
+      from: '',
+      ref: '',
+    });
+    const wanted = await alike(ref);
+    for (const name of ['oci:layout:v1', 'oci-archive:file.tar']) expect(await alike(name)).toEqual(wanted);
+    await own.must('create', 'team/draft:v1', ref);
+    const drafted = await own.json<Explained>('explain', ...args);
+    expect(drafted.from).toBe('draft');
+    expect(drafted.entries.length).toBeGreaterThanOrEqual(3);
+  });
+
+  test('a child that is not there is a fault of its entry', async () => {
+    const own = await World.make();
+    const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
+    const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
+    const layout = await openLayout(join(own.folder, 'layout'), { create: true });
+    await putMade(layout, there);
+    await putMade(layout, gone);
+    await putDocument(layout, index, 'v1');
+    await rm(join(own.folder, 'layout', 'blobs', 'sha256', gone.digest.slice('sha256:'.length)));
+    const explained = await own.json<Explained>('explain', 'oci:layout:v1', '--platform', 'linux/s390x');
+    expect(explained.entries[0]).toMatchObject({ fault: 'it is not there' });
+    expect(explained.platforms[0]?.clients.map(({ id, why }) => [id, why])).toEqual(
+      expect.arrayContaining([
+        ['containerd', 'refused'],
+        ['podman', 'refused'],
+        ['first-match', 'none'],
+      ]),
+    );
+  });
+
+  test('indexes in indexes are opened to an end', async () => {
+    let inner: Served = makeList({ kind: 'oci', words: '' }, 'deep').list;
+    for (let depth = 0; depth < 8; depth += 1) {
+      await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
+      inner = makeIndex([{ ...descriptorOf(inner), platform: { os: 'linux', architecture: 'amd64' } }]);
+    }
+    await putManifest(registry.url, 'team/app', 'deep', inner.mediaType, inner.bytes);
+    const { entries, platforms } = await world.json<Explained>(
+      ...(['explain', `${registry.host}/team/app:deep`, '--platform', 'linux/amd64'] as const),
+    );
+    expect(entries.at(-1)).toMatchObject({ place: '1.1.1.1', fault: 'it is an index too deep in others' });
+    expect(platforms[0]?.verdict).toBe('nothing');
+  });
+
+  test('a list that multiplies is read once, and not to the last of its millions', async () => {
+    const many = (one: Served) =>
+      makeIndex(
+        Array.from({ length: 150 }, () => ({ ...descriptorOf(one), platform: { os: 'linux', architecture: 'arm' } })),
+      );
+    let list: Served = makeList({ kind: 'oci', words: '' }, 'many').list;
+    for (let depth = 0; depth < 4; depth += 1) {
+      await putManifest(registry.url, 'team/app', list.digest, list.mediaType, list.bytes);
+      list = many(list);
+    }
+    await putManifest(registry.url, 'team/app', 'many', list.mediaType, list.bytes);
+    const { code, stdout, stderr } = await world.run([
+      'explain',
+      `${registry.host}/team/app:many`,
+      '--platform',
+      'linux/arm',
+      '--debug',
+    ]);
+    expect(code).toBe(0);
+    expect(stderr.match(/^debug: GET .*manifests/gm)?.length).toBeLessThanOrEqual(4);
+    expect(stdout.split('\n').length).toBeLessThan(15_000);
+    expect(stdout).toContain('it is not looked at');
+  });
+
+  test.each<[name: string, args: readonly string[], code: number]>([
+    ['a platform that is none', ['explain', 'x.io/a:b', '--platform', 'linux'], 2],
+    ['too much', ['explain', 'x.io/a:b', 'x.io/c:d'], 2],
+    ['a file that is not there', ['explain', 'oci:nowhere:v1'], 4],
+    ['nothing to explain', ['explain'], 4],
+  ])('%s', async (_name, args, code) => {
+    const fresh = await World.make();
+    expect((await fresh.run(args)).code).toBe(code);
+  });
+});
+
+function descriptorOf({ mediaType, digest, bytes }: Served): object {
+  return { mediaType, digest, size: bytes.length };
+}
+
+describe('resolve takes what explain says of containerd', () => {
+  test.each<[words: string, platform: string]>([
+    ['linux/amd64 linux/arm64/v8 linux/arm/v7', 'linux/arm64'],
+    ['linux/amd64 linux/arm/v7', 'linux/arm64'],
+    ['?linux/s390x linux/amd64', 'linux/s390x'],
+    ['?linux/s390x', 'linux/amd64'],
+    ['[linux/amd64 linux/arm64] linux/s390x', 'linux/arm64'],
+    ['[linux/amd64]linux/arm64', 'linux/arm64'],
+    ['unknown/unknown linux/riscv64', 'linux/amd64'],
+    ['linux/amd64/v3 linux/amd64', 'linux/amd64/v4'],
+    ['-/amd64', 'linux/amd64'],
+  ])('%s for %s', async (words, platform) => {
+    const { ref, list } = await pushed(words);
+    const { platforms } = await world.json<Explained>('explain', ref, '--platform', platform);
+    const place = platforms[0]?.clients.find(({ id }) => id === 'containerd')?.picked?.place;
+    const { code, stdout } = await world.run(['resolve', ref, '--platform', platform]);
+    expect([code, stdout.trim()]).toEqual(place === undefined ? [4, ''] : [0, list.byPlace.get(place)?.digest]);
+  });
+});

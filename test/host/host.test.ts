@@ -1,0 +1,226 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import type { HostFacts } from '../../src/host/facts.ts';
+import { readHost, type HostSources } from '../../src/host/read.ts';
+import { runsOn } from '../../src/host/runs.ts';
+import { formatPlatform, parsePlatform } from '../../src/oci/platform.ts';
+import { goldenFile } from '../support/golden.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Machines are folders with the files that Linux shows; test/golden/README.md says where the handlers come from. */
+const machines = goldenFile<Readonly<Record<string, Readonly<Record<string, string>>>>>('binfmt-machines.json');
+
+type Files = Readonly<Record<string, string>>;
+
+async function machineOf(files: Files, more: Omit<HostSources, 'root'> = {}): Promise<HostFacts> {
+  const root = await temporaryFolder();
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  return readHost({ platform: 'linux', machine: 'x86_64', endianness: 'LE', root, ...more });
+}
+
+function handlersOf(name: string): Files {
+  const files = Object.entries(machines[name] ?? {});
+  return Object.fromEntries(files.map(([file, text]) => [`proc/sys/fs/binfmt_misc/${file}`, text]));
+}
+
+function verdictOf(host: HostFacts, platform: string): string {
+  const { verdict, handler } = runsOn(host, parsePlatform(platform));
+  return handler === undefined ? verdict : `${verdict} by ${handler.name}`;
+}
+
+const foreign = ['arm64', 'arm/v7', 'ppc64le', 's390x', 'riscv64', 'mips64le', 'mipsle', 'loong64'];
+const all = (verdict: string) => Object.fromEntries(foreign.map((name) => [name, verdict]));
+const emulators: Readonly<Record<string, string>> = {
+  arm64: 'aarch64',
+  'arm/v7': 'arm',
+  mips64le: 'mips64el',
+  mipsle: 'mipsel',
+  loong64: 'loongarch64',
+};
+const byQemu = Object.fromEntries(foreign.map((name) => [name, `emulated by qemu-${emulators[name] ?? name}`]));
+
+describe('handlers of binfmt_misc, as the kernel shows them', () => {
+  test.each<[machine: string, verdicts: Readonly<Record<string, string>>]>([
+    ['debian-12-qemu-user-static', byQemu],
+    ['fedora-qemu-user-static', byQemu],
+    ['tonistiigi-binfmt', byQemu],
+    ['multiarch-qemu-user-static', byQemu],
+    ['debian-12-qemu-user-binfmt', byQemu],
+    ['no-emulators', all('no')],
+    ['nothing-registered', all('no')],
+    ['switched-off', all('no')],
+    ['one-handler-off', { ...byQemu, arm64: 'no' }],
+    ['wsl-2', { ...all('no'), arm64: 'emulated by qemu-aarch64' }],
+  ])('%s', async (machine, verdicts) => {
+    const host = await machineOf(handlersOf(machine));
+    const found = Object.fromEntries(foreign.map((name) => [name, verdictOf(host, `linux/${name}`)]));
+    expect(found).toEqual(verdicts);
+    expect(verdictOf(host, 'linux/amd64')).toBe('native');
+    expect(verdictOf(host, 'windows/amd64')).toBe('no');
+  });
+
+  test('Rosetta on arm64, alone and beside QEMU', async () => {
+    const arm64 = { machine: 'aarch64' };
+    const lima = await machineOf(handlersOf('lima-rosetta'), arm64);
+    expect(verdictOf(lima, 'linux/amd64')).toBe('emulated by rosetta');
+    expect(verdictOf(lima, 'linux/arm64')).toBe('native');
+    const desktop = await machineOf(handlersOf('docker-desktop-rosetta'), arm64);
+    expect(runsOn(desktop, parsePlatform('linux/amd64'))).toMatchObject({
+      verdict: 'emulated',
+      reason: expect.stringMatching(/^qemu-x86_64 runs it .*, or rosetta, if registered later/) as unknown,
+    });
+  });
+
+  test.each<[machine: string, flag: boolean, next: RegExp]>([
+    ['debian-12-qemu-user-static', true, /^$/],
+    ['multiarch-qemu-user-static', false, /--uninstall qemu-aarch64 && .* --install arm64/],
+  ])('%s: flag F', async (machine, isFixed, next) => {
+    const runs = runsOn(await machineOf(handlersOf(machine)), parsePlatform('linux/arm64'));
+    expect(runs.handler?.isFixed).toBe(isFixed);
+    expect(runs.next[0] ?? '').toMatch(next);
+    expect(runs.reason).toMatch(
+      isFixed ? /in containers too/ : /only if \S+ is inside the image \(this machine lacks it/,
+    );
+  });
+
+  test('without flag F: an interpreter that is there is not called missing', async () => {
+    const handlers = handlersOf('multiarch-qemu-user-static');
+    const host = await machineOf({ ...handlers, 'usr/bin/qemu-aarch64-static': '' });
+    expect(runsOn(host, parsePlatform('linux/arm64')).reason).not.toMatch(/lacks/);
+  });
+
+  test.each<[name: string, machine: string, next: RegExp]>([
+    ['no handler', 'no-emulators', /tonistiigi\/binfmt --install arm64/],
+    ['all switched off', 'switched-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/status$/],
+    ['one switched off', 'one-handler-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/qemu-aarch64$/],
+  ])('%s: exec format error, and what to do', async (_name, machine, next) => {
+    const runs = runsOn(await machineOf(handlersOf(machine)), parsePlatform('linux/arm64'));
+    expect(runs.reason).toMatch(/^exec format error/);
+    expect(runs.next[0]).toMatch(next);
+  });
+
+  test('no folder: on a machine no, in a container nobody can say', async () => {
+    expect(verdictOf(await machineOf({}), 'linux/arm64')).toBe('no');
+    expect(verdictOf(await machineOf({ '.dockerenv': '' }), 'linux/arm64')).toBe('unknown');
+    expect(verdictOf(await machineOf({ 'run/.containerenv': '' }), 'linux/arm64')).toBe('unknown');
+  });
+
+  const aarch64 = machines['tonistiigi-binfmt']?.['qemu-aarch64'] ?? '';
+  test.each<[name: string, text: string, verdict: string]>([
+    ['as it is', aarch64, 'emulated by odd'],
+    ['without a mask: only programs of a fixed address', aarch64.replace(/mask .*\n/, ''), 'emulated by odd'],
+    ['a mask of another length', aarch64.replace(/mask ff/, 'mask '), 'no'],
+    ['a magic that is no hex', aarch64.replace(/magic 7f/, 'magic xx'), 'no'],
+    ['an offset beyond the header', aarch64.replace('offset 0', 'offset 250'), 'no'],
+    ['an offset that is none', aarch64.replace('offset 0', 'offset'), 'no'],
+    [
+      'an offset, where the magic is right',
+      'enabled\ninterpreter /q\nflags: F\noffset 18\nmagic b700\n',
+      'emulated by odd',
+    ],
+    ['an offset, where the magic is wrong', 'enabled\ninterpreter /q\nflags: F\noffset 17\nmagic b700\n', 'no'],
+    ['an extension', 'enabled\ninterpreter /q\nflags: F\nextension .arm64\n', 'no'],
+    ['empty', '', 'no'],
+    ['of another machine, whatever its name', machines['tonistiigi-binfmt']?.['qemu-arm'] ?? '', 'no'],
+  ])('a handler %s', async (_name, text, verdict) => {
+    const host = await machineOf({
+      'proc/sys/fs/binfmt_misc/status': 'enabled\n',
+      'proc/sys/fs/binfmt_misc/odd': text,
+    });
+    expect(verdictOf(host, 'linux/arm64')).toBe(verdict);
+  });
+});
+
+const v2 = 'fpu lm cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3';
+const v3 = `${v2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave`;
+const v4 = `${v3} avx512f avx512bw avx512cd avx512dq avx512vl`;
+const v81 = 'fp asimd evtstrm aes crc32 atomics asimdrdm';
+
+describe('the CPU', () => {
+  test.each<[name: string, machine: string, cpuinfo: string, level: string | undefined, variant: string | undefined]>([
+    ['amd64 of old', 'x86_64', 'flags\t\t: fpu lm sse2', 'v1', undefined],
+    ['amd64/v2', 'x86_64', `flags\t\t: ${v2}`, 'v2', undefined],
+    ['amd64/v3', 'x86_64', `processor\t: 0\nflags\t\t: ${v3}\n`, 'v3', undefined],
+    ['amd64/v4', 'x86_64', `flags\t\t: ${v4}`, 'v4', undefined],
+    ['v4 without what v3 needs', 'x86_64', `flags\t\t: ${v4.replace('movbe', '')}`, 'v2', undefined],
+    ['amd64 that says nothing', 'x86_64', '', undefined, undefined],
+    ['arm64', 'aarch64', 'Features\t: fp asimd evtstrm', 'v8', undefined],
+    ['arm64/v8.1', 'aarch64', `Features\t: ${v81}`, 'v8.1', undefined],
+    ['arm64/v8.2', 'aarch64', `Features\t: ${v81} dcpop`, 'v8.2', undefined],
+    ['arm/v7', 'armv7l', 'CPU architecture: 7', undefined, 'v7'],
+    ['arm/v8', 'armv8l', 'CPU architecture: 8', undefined, 'v8'],
+    ['arm/v5', 'armv5tejl', 'CPU architecture: 5TEJ', undefined, 'v5'],
+    [
+      'the first Raspberry Pi',
+      'armv6l',
+      'model name\t: ARMv6-compatible processor rev 7 (v6l)\nCPU architecture: 7',
+      undefined,
+      'v6',
+    ],
+    ['arm, by the name of the machine', 'armv7l', '', undefined, 'v7'],
+    ['riscv64', 'riscv64', 'isa : rv64imafdc', undefined, undefined],
+  ])('%s', async (_name, machine, cpuinfo, level, variant) => {
+    const host = await machineOf({ 'proc/cpuinfo': cpuinfo }, { machine });
+    expect([host.level, host.variant]).toEqual([level, variant]);
+  });
+
+  const arm64 = { machine: 'aarch64' };
+  const amd64 = (flags: string): Files => ({ 'proc/cpuinfo': `flags : ${flags}` });
+  test.each<[host: string, files: Files, sources: Omit<HostSources, 'root'>, image: string, verdict: string]>([
+    ['amd64/v3', amd64(v3), {}, 'linux/amd64/v3', 'native'],
+    ['amd64/v3', amd64(v3), {}, 'linux/amd64/v4', 'no'],
+    ['amd64/v3', amd64(v3), {}, 'linux/amd64/v1', 'native'],
+    ['amd64 that says nothing', {}, {}, 'linux/amd64/v2', 'unknown'],
+    ['amd64', { ...amd64(v2), 'proc/sys/abi/vsyscall32': '1' }, {}, 'linux/386', 'native'],
+    [
+      'amd64 without 32-bit mode',
+      { ...amd64(v2), 'proc/sys/abi/vsyscall32': '1', 'proc/cmdline': 'quiet ia32_emulation=0\n' },
+      {},
+      'linux/386',
+      'no',
+    ],
+    ['amd64 that does not say', amd64(v2), {}, 'linux/386', 'unknown'],
+    ['386', {}, { machine: 'i686' }, 'linux/386', 'native'],
+    ['386', {}, { machine: 'i686' }, 'linux/amd64', 'no'],
+    ['arm64', {}, arm64, 'linux/arm/v7', 'unknown'],
+    ['arm64 by Apple', { 'proc/cpuinfo': 'CPU implementer : 0x61' }, arm64, 'linux/arm/v7', 'no'],
+    ['arm64', { 'proc/cpuinfo': 'Features : fp asimd' }, arm64, 'linux/arm64/v8', 'native'],
+    ['arm64', { 'proc/cpuinfo': 'Features : fp asimd' }, arm64, 'linux/arm64/v9', 'no'],
+    ['arm/v6', { 'proc/cpuinfo': 'CPU architecture: 6' }, { machine: 'armv6l' }, 'linux/arm/v5', 'native'],
+    ['arm/v6', { 'proc/cpuinfo': 'CPU architecture: 6' }, { machine: 'armv6l' }, 'linux/arm/v7', 'no'],
+    ['mips of little endian', {}, { machine: 'mips64' }, 'linux/mips64le', 'native'],
+    ['mips of big endian', {}, { machine: 'mips64', endianness: 'BE' }, 'linux/mips64le', 'no'],
+    ['ppc64le', {}, { machine: 'ppc64le' }, 'linux/ppc64le', 'native'],
+    ['riscv64', {}, { machine: 'riscv64' }, 'linux/riscv64', 'native'],
+    ['amd64', {}, {}, 'wasi/wasm', 'unknown'],
+    ['amd64', {}, {}, 'freebsd/amd64', 'no'],
+    ['a Mac', {}, { platform: 'darwin', machine: 'arm64' }, 'linux/arm64', 'unknown'],
+    ['a Mac', {}, { platform: 'darwin', machine: 'arm64' }, 'darwin/amd64', 'emulated by Rosetta 2'],
+    ['a Mac', {}, { platform: 'darwin', machine: 'arm64' }, 'darwin/arm64', 'native'],
+    ['an Intel Mac', {}, { platform: 'darwin' }, 'darwin/arm64', 'no'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.20348' }, 'windows(10.0.20348.1)/amd64', 'native'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.20348' }, 'windows(10.0.17763.1)/amd64', 'unknown'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.20348' }, 'windows(10.0.26100.1)/amd64', 'no'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.26100' }, 'windows(10.0.20348.1)/amd64', 'native'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.20348' }, 'windows/arm64', 'no'],
+    ['Windows', {}, { platform: 'win32', release: '10.0.20348' }, 'linux/amd64', 'unknown'],
+    ['FreeBSD', {}, { platform: 'freebsd', machine: 'amd64' }, 'freebsd/amd64', 'native'],
+    ['FreeBSD', {}, { platform: 'freebsd', machine: 'amd64' }, 'linux/amd64', 'no'],
+  ])('%s (%#) and an image for %4$s', async (_name, files, sources, image, verdict) => {
+    expect([image, verdictOf(await machineOf(files, sources), image)]).toEqual([image, verdict]);
+  });
+});
+
+test('this machine is read without a fault, and runs what is made for it', async () => {
+  const host = await readHost();
+  const { os, architecture, variant } = host;
+  const own = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  expect([formatPlatform(own), runsOn(host, own).verdict]).toEqual([
+    formatPlatform(own),
+    os === 'windows' ? expect.any(String) : 'native',
+  ]);
+});

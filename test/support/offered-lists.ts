@@ -1,0 +1,100 @@
+import type { Descriptor, Offer, OfferedList, Platform } from '../../src/index.ts';
+import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type Served } from './images.ts';
+
+/**
+ * Lists written in short. A word is an entry: `linux/arm/v7` (letter for letter), `?linux/arm` without a platform in the
+ * list, `linux/amd64+zstd` marked as a zstd twin, `windows/amd64@10.0.20348.1` with a version, `linux/amd64&sse5` with a
+ * feature, `[linux/arm64 linux/arm]` an index of these.
+ */
+export interface Written {
+  readonly kind: 'oci' | 'docker';
+  readonly words: string;
+}
+
+export interface MadeList {
+  readonly list: Served;
+  readonly images: readonly Image[];
+  readonly lists: readonly Served[];
+  /** By its place: 2, or 2.1 in an index. */
+  readonly byPlace: ReadonlyMap<string, Image>;
+}
+
+interface Made {
+  readonly entry: object;
+  readonly images: readonly Image[];
+  readonly lists: readonly Served[];
+  readonly places: readonly (readonly [string, Image])[];
+}
+
+export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
+
+/** @param salt - sets the images of one list apart from those of others */
+export function makeList({ kind, words }: Written, salt: string, above = ''): MadeList {
+  const made = (words.match(/\[[^\]]*\]\S*|\S+/g) ?? []).map((word, at) =>
+    makeEntry(word, kind, salt, `${above}${at + 1}`),
+  );
+  const entries = made.map(({ entry }) => entry);
+  return {
+    list: kind === 'oci' ? makeIndex(entries) : makeIndex(entries, {}, dockerList),
+    images: made.flatMap(({ images }) => images),
+    lists: made.flatMap(({ lists }) => lists),
+    byPlace: new Map(made.flatMap(({ places }) => places)),
+  };
+}
+
+const word = /^(\?)?([^@&+]+)(?:@([^&+]+))?(?:&([^+]+))?(\+zstd)?$/;
+
+function makeEntry(text: string, kind: Written['kind'], salt: string, place: string): Made {
+  const nested = /^\[(.*)\](\S*)$/.exec(text);
+  if (nested !== null) return makeNested(nested[1] ?? '', nested[2] ?? '', kind, salt, place);
+  const [, isSilent, path = '', version, feature, zstd] = word.exec(text) ?? [];
+  const platform = platformOf(path, version, feature);
+  // The config says the same in canonical words: what clients read there is no part of what is tested here.
+  const image = makeImage({ kind, platform, salt: `${salt} ${place}`, layers: 0 });
+  const more = zstd === undefined ? {} : { annotations: { 'io.github.containers.compression.zstd': 'true' } };
+  const entry = entryOf(image, isSilent === undefined ? platform : undefined, more);
+  return { entry, images: [image], lists: [], places: [[place, image]] };
+}
+
+function makeNested(words: string, path: string, kind: Written['kind'], salt: string, place: string): Made {
+  const { list, images, lists, byPlace } = makeList({ kind, words }, salt, `${place}.`);
+  const { mediaType, digest, bytes } = list;
+  const platform = path === '' ? {} : { platform: platformOf(path) };
+  const entry = { mediaType, digest, size: bytes.length, ...platform };
+  return { entry, images, lists: [...lists, list], places: [...byPlace] };
+}
+
+/** Letter for letter, as a document may hold it; `-` is an empty part. */
+function platformOf(path: string, version?: string, feature?: string): Platform {
+  const [os = '', architecture = '', variant] = path.split('/').map((part) => (part === '-' ? '' : part));
+  return {
+    architecture,
+    os,
+    ...(version === undefined ? {} : { 'os.version': version }),
+    ...(feature === undefined ? {} : { 'os.features': feature.split(',') }),
+    ...(variant === undefined ? {} : { variant }),
+  };
+}
+
+export async function pushList(url: string, repository: string, tag: string, made: MadeList): Promise<void> {
+  await Promise.all(made.images.map((image) => pushImage(url, repository, undefined, image)));
+  for (const { digest, mediaType, bytes } of made.lists) await putManifest(url, repository, digest, mediaType, bytes);
+  await putManifest(url, repository, tag, made.list.mediaType, made.list.bytes);
+}
+
+/** The list as it is offered to clients that can read all of it. */
+export function offersOf({ list, lists, byPlace }: MadeList): OfferedList {
+  const entriesOf = (bytes: Buffer, above: string): readonly Offer[] =>
+    (JSON.parse(bytes.toString()) as { manifests: readonly Descriptor[] }).manifests.map((descriptor, at) => {
+      const place = `${above}${at + 1}`;
+      const nested = lists.find(({ digest }) => digest === descriptor.digest);
+      if (nested !== undefined) return { place, descriptor, entries: entriesOf(nested.bytes, `${place}.`) };
+      if (descriptor.platform !== undefined) return { place, descriptor };
+      const config = JSON.parse(byPlace.get(place)?.blobs[0]?.toString() ?? '{}') as Platform & {
+        readonly salt: string;
+      };
+      const { architecture, os, variant } = config;
+      return { place, descriptor, stated: { architecture, os, ...(variant === undefined ? {} : { variant }) } };
+    });
+  return { mediaType: list.mediaType, entries: entriesOf(list.bytes, '') };
+}

@@ -9,6 +9,7 @@ import { temporaryFolder } from '../support/world.ts';
 
 /** `kill -9` at a random moment: what is there is the old or the new, and the same command run again finishes. */
 const MOMENTS = 34;
+const COPIES = 8;
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -99,6 +100,43 @@ describe(`killed at ${MOMENTS} moments each`, () => {
     expect(seen.absent + seen.complete).toBe(MOMENTS);
     expect(seen.killed).toBeGreaterThan(0);
   }, 120_000);
+});
+
+describe(`copy killed at ${COPIES} moments each`, () => {
+  const image = makeImage({ salt: 'copied', kind: 'oci', layers: 4 });
+  beforeAll(() => pushImage(registry.url, 'team/copied', 'v1', image));
+
+  test.each<[string, (folder: string, moment: number | 'timed') => string]>([
+    ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
+    ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
+    ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
+  ])(
+    'to %s: no name, or one that is complete',
+    async (_, targetOf) => {
+      const { env } = await freshWorkspace();
+      const folder = await temporaryFolder();
+      const from = at('team/copied:v1');
+      const usual = await timed(['copy', from, targetOf(folder, 'timed')], env);
+      const isWhole = async (target: string): Promise<boolean> => {
+        if ((await runMlist(['exists', target], env)).code !== 0) return false;
+        // Whatever lacks a part cannot be copied on.
+        const onward = `oci:${join(folder, 'onward')}:${moments++}`;
+        expect(await runMlist(['copy', target, onward, '--force'], env)).toMatchObject({ code: 0 });
+        return true;
+      };
+      let moments = 0;
+      let killed = 0;
+      for (let moment = 0; moment < COPIES; moment += 1) {
+        const args = ['copy', from, targetOf(folder, moment)];
+        killed += Number(await killAtRandom(args, env, usual));
+        await isWhole(targetOf(folder, moment));
+        expect(await runMlist(args, env)).toMatchObject({ code: 0 });
+        expect(await isWhole(targetOf(folder, moment))).toBe(true);
+      }
+      expect(killed).toBeGreaterThan(0);
+    },
+    120_000,
+  );
 });
 
 /** Whether the tag is there; a tag that is there must have everything below it. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { isDigest, MlistError, push, writeFileAtomic, writeJson, type Format, type Pushed } from '../../index.ts';
 import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
@@ -27,23 +28,23 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  if (!invocation.flag('dry-run')) await writeFiles(invocation, pushed);
+  if (!invocation.flag('dry-run')) await writeFiles(invocation, pushed, context.cwd);
   tell(pushed, context);
   return 0;
 }
 
 /** Only of what is really there: no file is written for a push that failed, or was none. */
-async function writeFiles(invocation: Invocation, { descriptor, targets }: Pushed): Promise<void> {
+async function writeFiles(invocation: Invocation, { descriptor, targets }: Pushed, cwd: string): Promise<void> {
   const digestFile = invocation.text('digest-file');
   const metadataFile = invocation.text('metadata-file');
-  if (digestFile !== undefined) await writeFileAtomic(digestFile, `${descriptor.digest}\n`);
+  if (digestFile !== undefined) await writeFileAtomic(resolve(cwd, digestFile), `${descriptor.digest}\n`);
   if (metadataFile === undefined) return;
   const metadata = {
     'containerimage.descriptor': descriptor,
     'containerimage.digest': descriptor.digest,
     'image.name': targets.map(({ reference }) => reference).join(','),
   };
-  await writeFileAtomic(metadataFile, `${writeJson(metadata, { indent: '  ' })}\n`);
+  await writeFileAtomic(resolve(cwd, metadataFile), `${writeJson(metadata, { indent: '  ' })}\n`);
 }
 
 function tell({ list, descriptor, targets, purged }: Pushed, context: Context): void {

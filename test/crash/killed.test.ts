@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/world.ts';
 
 /** `kill -9` at a random moment: what is there is the old or the new, and the same command run again finishes. */
 const MOMENTS = 34;
@@ -114,24 +114,24 @@ describe(`copy killed at ${COPIES} moments each`, () => {
     'to %s: no name, or one that is complete',
     async (_, targetOf) => {
       const { env } = await freshWorkspace();
-      const folder = await temporaryFolder();
+      const world = await World.make();
       const from = at('team/copied:v1');
-      const usual = await timed(['copy', from, targetOf(folder, 'timed')], env);
+      const usual = await timed(['copy', from, targetOf(world.folder, 'timed')], env);
+      let wholes = 0;
       const isWhole = async (target: string): Promise<boolean> => {
-        if ((await runMlist(['exists', target], env)).code !== 0) return false;
+        if ((await world.run(['exists', target])).code !== 0) return false;
         // Whatever lacks a part cannot be copied on.
-        const onward = `oci:${join(folder, 'onward')}:${moments++}`;
-        expect(await runMlist(['copy', target, onward, '--force'], env)).toMatchObject({ code: 0 });
+        wholes += 1;
+        await world.must('copy', target, `oci:onward${wholes}:v1`);
         return true;
       };
-      let moments = 0;
       let killed = 0;
       for (let moment = 0; moment < COPIES; moment += 1) {
-        const args = ['copy', from, targetOf(folder, moment)];
-        killed += Number(await killAtRandom(args, env, usual));
-        await isWhole(targetOf(folder, moment));
-        expect(await runMlist(args, env)).toMatchObject({ code: 0 });
-        expect(await isWhole(targetOf(folder, moment))).toBe(true);
+        const target = targetOf(world.folder, moment);
+        killed += Number(await killAtRandom(['copy', from, target], env, usual));
+        await isWhole(target);
+        await world.must('copy', from, target);
+        expect(await isWhole(target)).toBe(true);
       }
       expect(killed).toBeGreaterThan(0);
     },

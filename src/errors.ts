@@ -112,12 +112,17 @@ export class SeveralErrors extends MlistError {
     this.errors = errors;
   }
 
-  /** One error for many: the error itself where there is one only. */
+  /** One error for many: the error itself where there is one only, or where all say the same. */
   static of(errors: readonly [MlistError, ...MlistError[]]): MlistError {
-    const flat = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
+    const all = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
+    const flat = all.filter((error, at) => all.findIndex((one) => isSaidBy(one, error)) === at);
     const worst = flat.reduce((left, right) => (right.exitCode > left.exitCode ? right : left), errors[0]);
     return flat.length === 1 ? worst : new SeveralErrors(worst, flat);
   }
+}
+
+function isSaidBy(one: MlistError, other: MlistError): boolean {
+  return one.code === other.code && one.message === other.message;
 }
 
 /** Turns anything thrown into an MlistError; what nobody expected becomes an unexpected fault that keeps its cause. */

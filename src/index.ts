@@ -8,7 +8,14 @@ export { version } from './version.ts';
 
 export { digestOf, isDigest, parseDigest } from './oci/digest.ts';
 export type { Digest } from './oci/digest.ts';
-export { familiarReference, formatReference, parseReference, repositoryName, withDefaultTag } from './oci/reference.ts';
+export {
+  familiarReference,
+  formatReference,
+  parseReference,
+  repositoryName,
+  withDefaultTag,
+  withoutPassword,
+} from './oci/reference.ts';
 export type { Reference } from './oci/reference.ts';
 export { formatLocation, isFileLocation, nameIn, parseBareLocation, parseLocation } from './oci/location.ts';
 export type { FileLocation, Location, RegistryLocation } from './oci/location.ts';

@@ -4,6 +4,7 @@ import {
   MlistError,
   storedCredentials,
   version,
+  withoutPassword,
   type AuthHost,
   type OperationEvent,
 } from '../index.ts';
@@ -58,5 +59,8 @@ function atLeastOne(concurrency: number | undefined): number | undefined {
 function parseAuthHost(text: string): AuthHost {
   const [registry, host, ...more] = text.split('=');
   if (registry && host && more.length === 0) return { registry, host };
-  throw new MlistError('ERR_MLIST_USAGE', `--auth-host takes REGISTRY=HOST, not ${JSON.stringify(text)}`);
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `--auth-host takes REGISTRY=HOST, not ${JSON.stringify(withoutPassword(text))}`,
+  );
 }

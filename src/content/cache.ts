@@ -1,7 +1,8 @@
 import { mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../errors.ts';
-import { namesIn, renameOver } from '../files/atomic.ts';
+import { namesIn, removeStaleTemporaries, renameOver } from '../files/atomic.ts';
+import { writeFailure } from '../files/failure.ts';
 import { uniqueName } from '../files/unique.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 
@@ -36,14 +37,16 @@ export class BlobCache {
       await utimes(path, new Date(), new Date());
       return digest;
     }
-    await mkdir(join(this.#folder, digestAlgorithm(digest)), { recursive: true });
-    const writing = join(
-      this.#folder,
-      digestAlgorithm(digest),
-      `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`,
-    );
-    await writeFile(writing, bytes, { flag: 'wx' });
-    await renameOver(writing, path);
+    const folder = join(this.#folder, digestAlgorithm(digest));
+    const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
+    try {
+      await mkdir(folder, { recursive: true });
+      await writeFile(writing, bytes, { flag: 'wx' });
+      await renameOver(writing, path);
+    } catch (error) {
+      await unlink(writing).catch(() => undefined);
+      throw writeFailure(path, error);
+    }
     return digest;
   }
 
@@ -57,6 +60,7 @@ export class BlobCache {
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
     const removed: Digest[] = [];
     for (const algorithm of await namesIn(this.#folder)) {
+      await removeStaleTemporaries(join(this.#folder, algorithm), age);
       for (const encoded of await namesIn(join(this.#folder, algorithm))) {
         const digest = `${algorithm}:${encoded}`;
         if (!isDigest(digest) || needed.has(digest)) continue;

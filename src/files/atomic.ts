@@ -2,6 +2,7 @@ import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
+import { writeFailure } from './failure.ts';
 import { uniqueName } from './unique.ts';
 
 /** What a file that is being written is called until it is whole. */
@@ -20,6 +21,7 @@ export interface WriteOptions {
 /**
  * Replaces a file so that a crash at any moment leaves the old content or the new, never a part: temporary file in the
  * same folder, fsync, rename, fsync of the folder.
+ * @throws MlistError `ERR_MLIST_FILE`
  */
 export async function writeFileAtomic(
   path: string,
@@ -38,7 +40,7 @@ export async function writeFileAtomic(
     await renameOver(writing, path);
   } catch (error) {
     await unlink(writing).catch(() => undefined);
-    throw error;
+    throw writeFailure(path, error);
   }
   await syncFolder(dirname(path));
 }

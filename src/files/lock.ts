@@ -1,8 +1,10 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, MlistError } from '../errors.ts';
+import { writeFailure } from './failure.ts';
 import { uniqueName } from './unique.ts';
 
 /**
@@ -73,8 +75,10 @@ async function take(path: string): Promise<string | undefined> {
   const token = uniqueName();
   const content = JSON.stringify({ ...self(), token } satisfies Owner);
   const written = `${path}.${token}.tmp`;
-  await writeFile(written, content, { flag: 'wx' });
   try {
+    await writeFile(written, content, { flag: 'wx' }).catch((error: unknown) => {
+      throw writeFailure(dirname(path), error);
+    });
     await link(written, path);
     return token;
   } catch (error) {

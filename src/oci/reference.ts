@@ -114,8 +114,13 @@ function faultOf(text: string): string {
 function invalid(text: string, reason: string): MlistError {
   return new MlistError(
     'ERR_MLIST_REFERENCE_INVALID',
-    `invalid reference ${JSON.stringify(text.slice(0, 300))}: ${reason}`,
+    `invalid reference ${JSON.stringify(withoutPassword(text).slice(0, 300))}: ${reason}`,
   );
+}
+
+/** What somebody typed in the place of a reference or a host, fit to be shown: `me:***@host` for `me:password@host`. */
+export function withoutPassword(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):(.*)@(?!(?:sha\d+|blake3):)/is, '$1$2:***@');
 }
 
 /** Adds the tag `latest` where there is neither tag nor digest. */

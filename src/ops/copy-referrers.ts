@@ -163,7 +163,8 @@ async function fallbackFor(
   return { labels: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
 }
 
-async function orAbsent<T>(looking: Promise<T>): Promise<T | undefined> {
+/** What is looked for; undefined where it is not there. */
+export async function orAbsent<T>(looking: Promise<T>): Promise<T | undefined> {
   try {
     return await looking;
   } catch (error) {

@@ -5,7 +5,7 @@ import { graphOf, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import type { LeftBehind } from './left-behind.ts';
-import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
+import { findAttachments, labelsFor, orAbsent, type Attached, type Attachments } from './copy-referrers.ts';
 import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
 import { isLostContent } from './lost-content.ts';
@@ -92,21 +92,25 @@ async function attachmentsOf(
   };
 }
 
+/** The names that are to be given, but for those that are right already. A signature that makes way for another is told. */
 async function labelsOf(
   attachments: Attachments | undefined,
-  { target, isRegistry, isNew }: CopyTransfer,
-  { signal, force = false }: TransferOptions,
+  { target, isRegistry }: CopyTransfer,
+  { signal, force = false, onEvent }: TransferOptions,
 ): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly LeftBehind[] }> {
   if (attachments === undefined) return { labels: [], left: [] };
   const { labels, left } = await labelsFor(attachments, target, { signal, isRegistry });
-  if (isNew || force) return { labels, left };
-  const isThere = await Promise.all(
-    labels.map(async ({ content, names }) => {
-      const now = await target.resolve(names[0] ?? '', { signal }).catch(() => undefined);
-      return now?.digest === content.descriptor.digest;
-    }),
-  );
-  return { labels: labels.filter((_, at) => isThere[at] !== true), left };
+  const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
+  const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
+    if (!cosigned.has(name)) return true;
+    const now = await orAbsent(target.resolve(name, { signal }));
+    if (now?.digest === content.descriptor.digest) return force;
+    const message = `${target.location}:${name} had ${now?.digest}: it makes way for the one of the source`;
+    if (now !== undefined) onEvent?.({ type: 'warning', message });
+    return true;
+  };
+  const wanted = await Promise.all(labels.map(isWanted));
+  return { labels: labels.filter((_, at) => wanted[at]), left };
 }
 
 /**
@@ -163,7 +167,7 @@ function foreignLayers(nodes: readonly ManifestNode[]): readonly LeftBehind[] {
   return [...layers.values()].map(({ digest, urls = [] }) => ({
     what: 'layer',
     digest,
-    reason: urls.length === 0 ? 'it may not be passed on' : `it lies at ${urls.join(', ')}`,
+    reason: `it lies at ${urls.join(', ')}`,
   }));
 }
 

@@ -1,4 +1,4 @@
-import { errorCode, MlistError } from '../errors.ts';
+import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
@@ -6,7 +6,7 @@ import { formatLocation, nameOfTarget, sameHome, type Location } from '../oci/lo
 import type { TransferEvent } from '../transfer/run.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
-import type { Attached } from './copy-referrers.ts';
+import { orAbsent, type Attached } from './copy-referrers.ts';
 import { transferCopy, type CopyTransfer } from './copy-transfer.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
@@ -75,7 +75,8 @@ interface CopyJob {
 async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
   const { from, to, source, target } = job;
   const isWithin = sameHome(from, to);
-  const before = isWithin || options.force === true ? undefined : await findAt(home, job.name, options);
+  const before =
+    isWithin || options.force === true ? undefined : await orAbsent(home.resolve(job.name, { signal: options.signal }));
   const isSame = before !== undefined && !isFiltered(options) && (await isAtSource(source, before, options));
   const facts = { source: formatLocation(from), target };
   if (isSame && options.referrers !== true) {
@@ -135,16 +136,6 @@ function targetText(to: Location, name: string): string {
     return `${domain}/${path}${isDigest ? '@' : ':'}${name}`;
   }
   return `${to.kind}:${to.path}${isDigest ? '@' : ':'}${name}`;
-}
-
-/** What the target has under the name; undefined where it has nothing. */
-async function findAt(home: WritableHome, name: string, { signal }: ContentOptions): Promise<Descriptor | undefined> {
-  try {
-    return await home.resolve(name, { signal });
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw error;
-  }
 }
 
 /** Whether the source has what the target has: found out without reading it, and a digest speaks for itself. */

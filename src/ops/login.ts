@@ -1,7 +1,7 @@
 import { MlistError } from '../errors.ts';
 import { eraseLogin, placeOfLogin, storeLogin, type Keeper, type Login } from '../content/registry/credential-store.ts';
 import type { StoredCredentialsOptions } from '../content/registry/stored-credentials.ts';
-import { parseReference } from '../oci/reference.ts';
+import { parseReference, withoutPassword } from '../oci/reference.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 
@@ -41,7 +41,7 @@ export function registryOf(host: string): string {
   } catch (thrown) {
     if (!(thrown instanceof MlistError)) throw thrown;
   }
-  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(host)} is no host of a registry`, {
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is no host of a registry`, {
     hint: 'Write it as in references: docker.io, registry.example.com, localhost:5000.',
   });
 }

@@ -11,7 +11,10 @@ export interface ManifestNode {
   readonly source: ContentSource;
   /** Config and layers. */
   readonly blobs: readonly Descriptor[];
-  /** Layers that lie elsewhere, at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"): they stay there. */
+  /**
+   * Layers that lie elsewhere, at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"): they stay there. One
+   * without urls lies nowhere else, and comes along.
+   */
   readonly foreign: readonly Descriptor[];
   readonly children: readonly ManifestNode[];
 }
@@ -75,7 +78,7 @@ async function below(
   }
   if (!isManifestType(mediaType)) return leaf;
   const { config, layers } = readImageManifest(content.bytes, mediaType, `${source.location}@${digest}`);
-  const isForeign = (blob: Descriptor) => isForeignLayerType(blob.mediaType);
+  const isForeign = ({ mediaType: type, urls = [] }: Descriptor) => isForeignLayerType(type) && urls.length > 0;
   return {
     ...leaf,
     blobs: [config, ...layers].filter((blob) => !isForeign(blob)),

@@ -1,12 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
-import { createServer, request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { OciArchive } from '../../src/content/archive/oci-archive.ts';
 import { TarFile } from '../../src/content/archive/tar-file.ts';
 import { openLayout } from '../../src/content/layout/open.ts';
-import { Repository } from '../../src/content/registry/repository.ts';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { chunksOf } from '../content/samples.ts';
 import {
@@ -21,6 +18,7 @@ import {
   type Served,
 } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
+import { answer, Front } from '../support/front.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
@@ -509,30 +507,88 @@ describe('a filter', () => {
   });
 });
 
-describe('layers that lie elsewhere', () => {
-  test('stay there, and that is said', async () => {
-    const world = await World.make();
-    const far = {
-      mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
-      size: 3,
-      digest: sha256(Buffer.from('far')),
-      urls: ['https://example.com/far'],
-    };
-    const base = makeImage({ salt: 'windows', platform: { os: 'windows', architecture: 'amd64' } });
-    const { layers } = JSON.parse(base.bytes.toString()) as { layers: object[] };
-    const image = makeImage({
-      salt: 'windows',
-      platform: { os: 'windows', architecture: 'amd64' },
-      manifest: { layers: [far, ...layers] },
-    });
+describe('a layer that is not to be distributed', () => {
+  const far = {
+    mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+    size: 3,
+    digest: sha256(Buffer.from('far')),
+  };
+  const windows = (layer: object): Image => {
+    const options = { salt: 'windows', platform: { os: 'windows', architecture: 'amd64' } };
+    const { layers } = JSON.parse(makeImage(options).bytes.toString()) as { layers: object[] };
+    return makeImage({ ...options, manifest: { layers: [layer, ...layers] } });
+  };
+  const layoutOf = async (world: World, image: Image, more: readonly Buffer[] = []): Promise<void> => {
     const layout = await openLayout(join(world.folder, 'windows'), { create: true });
-    for (const blob of image.blobs) {
+    for (const blob of [...image.blobs, ...more]) {
       await layout.putBlob({ mediaType: '', digest: sha256(blob) as never, size: blob.length }, () => chunksOf(blob));
     }
     await putDocument(layout, image, 'v1');
+  };
+
+  test('stays where its urls say, and that is said', async () => {
+    const world = await World.make();
+    await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
     const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
     expect(copied.left).toEqual([{ what: 'layer', digest: far.digest, reason: 'it lies at https://example.com/far' }]);
   });
+
+  test('comes along where it says of no other place', async () => {
+    const world = await World.make();
+    await layoutOf(world, windows(far), [Buffer.from('far')]);
+    const repository = fresh();
+    const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', `${other.host}/${repository}`);
+    expect(copied.left).toEqual([]);
+    expect((await fetch(`${other.url}/v2/${repository}/blobs/${far.digest}`)).status).toBe(200);
+  });
+});
+
+describe('from every place to every place', () => {
+  const image = images[1]!;
+  const sources = {
+    'a registry': () => Promise.resolve(`${registry.host}/team/app:v1`),
+    'a layout': async (world: World) => {
+      await world.must('copy', `${registry.host}/team/app:v1`, 'oci:from:v1');
+      return 'oci:from:v1';
+    },
+    'an OCI archive': async (world: World) => {
+      await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:from.tar:v1');
+      return 'oci-archive:from.tar:v1';
+    },
+    'a docker archive': async (world: World) => {
+      const from = `${registry.host}/team/app@${image.digest}`;
+      await world.must('copy', from, 'oci-archive:docker.tar:docker.io/team/app:v1');
+      return 'docker-archive:docker.tar:team/app:v1';
+    },
+  };
+  const targets = {
+    'the registry': () => `${registry.host}/${fresh()}:v1`,
+    'another registry': () => `${other.host}/${fresh()}:v1`,
+    'a layout': () => 'oci:to:v1',
+    'an OCI archive': () => 'oci-archive:to.tar:v1',
+    'itself, under another name': (from: string) => from.replace(/:[^:]*$/, ':v2'),
+  };
+  const pairs = Object.keys(sources).flatMap((from) => Object.keys(targets).map((to) => [from, to] as const));
+
+  test.each(pairs.filter(([from, to]) => from !== 'a docker archive' || !to.startsWith('itself')))(
+    'from %s to %s',
+    async (from, to) => {
+      const world = await World.make();
+      const source = await sources[from as keyof typeof sources](world);
+      const target = targets[to as keyof typeof targets](source);
+      const digest = await world.must('copy', source, target);
+      expect(digest).toBe(from === 'a docker archive' ? image.digest : list.digest);
+      expect(await world.must('digest', target)).toBe(digest);
+      expect(await world.must('digest', source)).toBe(digest);
+      const again = await world.run(['copy', source, target]);
+      expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
+      const repository = fresh();
+      await world.must('copy', target, `${other.host}/${repository}:whole`);
+      const served = await getManifest(other.url, repository, 'whole');
+      expect(sha256(served!.bytes)).toBe(digest);
+      if (digest === list.digest) await expectWhole(other.url, repository, 'whole');
+    },
+  );
 });
 
 describe('what is attached from outside', () => {
@@ -617,16 +673,23 @@ describe('what is attached from outside', () => {
     expect(puts.some((line) => line.endsWith(cosignTag))).toBe(true);
   });
 
+  /** The other registry as one that does not know the referrers API. */
+  async function withoutApi(): Promise<Front> {
+    const front = await Front.start({ upstream: other.url });
+    front.on(/\/referrers\//, answer(404));
+    return front;
+  }
+
   test('is listed under the fallback tag of a registry that does not find it, beside what is listed there', async () => {
     const world = await World.make();
-    const repository = fresh();
+    const [repository, old] = [fresh(), await withoutApi()];
     const before = makeIndex([entryOf(cosigned, undefined, { artifactType: 'application/x.before' })], {
       annotations: { keep: 'me' },
     });
     await pushImage(other.url, repository, undefined, cosigned);
     await putManifest(other.url, repository, fallback(images[1]!), before.mediaType, before.bytes);
     for (let times = 0; times < 2; times += 1)
-      await world.must('copy', signed(), `${other.host}/${repository}:v1`, '--referrers');
+      await world.must('copy', signed(), `${old.host}/${repository}:v1`, '--referrers');
     const listed = JSON.parse(
       (await getManifest(other.url, repository, fallback(images[1]!)))!.bytes.toString(),
     ) as object;
@@ -634,23 +697,33 @@ describe('what is attached from outside', () => {
       annotations: { keep: 'me' },
       manifests: [{ digest: cosigned.digest }, { digest: ofImage.digest, artifactType: 'application/x.sig' }],
     });
+    await old.close();
   });
 
   test('cannot be listed where the fallback tag is somebody’s image, and that is said', async () => {
-    if ('findsReferrers' in Repository.prototype) return;
     const world = await World.make();
-    const repository = fresh();
+    const [repository, old] = [fresh(), await withoutApi()];
     await pushImage(other.url, repository, fallback(images[1]!), cosigned);
     const copied = await world.json<{ left: object[] }>(
       'copy',
       signed(),
-      `${other.host}/${repository}:v1`,
+      `${old.host}/${repository}:v1`,
       '--referrers',
     );
     expect(copied.left).toEqual([
       { what: 'referrer', digest: ofImage.digest, reason: expect.stringMatching(/is no list of referrers/) },
     ]);
     expect((await getManifest(other.url, repository, fallback(images[1]!)))?.digest).toBe(cosigned.digest);
+    await old.close();
+  });
+
+  test('takes the place of another signature there, and that is said', async () => {
+    const world = await World.make();
+    const repository = fresh();
+    await pushImage(other.url, repository, cosignTag, makeImage({ salt: 'theirs', kind: 'oci' }));
+    const { code, stderr } = await world.run(['copy', signed(), `${other.host}/${repository}:v1`, '--referrers']);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/\.sig had sha256:\w+: it makes way/)]);
+    expect((await getManifest(other.url, repository, cosignTag))?.digest).toBe(cosigned.digest);
   });
 
   test('lies in a layout and an archive, and comes back from there', async () => {
@@ -716,16 +789,16 @@ describe('a target that has lost a part', () => {
     const isOld = (path: string): boolean => path.includes('/manifests/sha256:') || path.includes('/manifests/v1');
     // In front of an empty registry somebody says of every manifest that it is there: as one does that cleans up meanwhile.
     const empty = await startRegistry();
-    const front = await startFront(empty.url, (method, path) =>
-      method === 'HEAD' && isOld(path)
-        ? {
-            'docker-content-digest': path
-              .split('/')
-              .at(-1)!
-              .replace(/^v1$/, sha256(Buffer.from(''))),
-          }
-        : undefined,
-    );
+    const front = await Front.start({ upstream: empty.url });
+    front.on(/^HEAD/, (exchange) => {
+      const { path } = exchange.seen;
+      const digest = path
+        .split('/')
+        .at(-1)!
+        .replace(/^v1$/, sha256(Buffer.from('')));
+      const headers = { 'content-type': list.mediaType, 'content-length': 10, 'docker-content-digest': digest };
+      return isOld(path) ? answer(200, headers)(exchange) : exchange.pass();
+    });
     const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, `${front.host}/team/app:v1`]);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/has lost a part of what it had: all is sent again/)]);
     await expectWhole(empty.url, 'team/app', 'v1');
@@ -733,36 +806,6 @@ describe('a target that has lost a part', () => {
     await empty.close();
   });
 });
-
-/** A server in front of a registry: what `answer` gives headers for is answered with them, the rest is passed on. */
-async function startFront(
-  url: string,
-  answer: (method: string, path: string) => Record<string, string> | undefined,
-): Promise<{ readonly host: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    const { method = 'GET', url: path = '/', headers } = request;
-    const own = answer(method, path);
-    if (own !== undefined) {
-      response.writeHead(200, { 'content-type': list.mediaType, 'content-length': '10', ...own }).end();
-      return;
-    }
-    const forward = httpRequest(new URL(path, url), { method, headers }, (reply) => {
-      response.writeHead(reply.statusCode ?? 500, reply.headers);
-      reply.pipe(response);
-    });
-    request.pipe(forward);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    host: `127.0.0.1:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
-}
 
 describe('what goes wrong', () => {
   test('leaves no name and no file behind', async () => {

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/world.ts';
 
 /** `kill -9` at a random moment: what is there is the old or the new, and the same command run again finishes. */
 const MOMENTS = 34;
+const COPIES = 8;
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -99,6 +100,43 @@ describe(`killed at ${MOMENTS} moments each`, () => {
     expect(seen.absent + seen.complete).toBe(MOMENTS);
     expect(seen.killed).toBeGreaterThan(0);
   }, 120_000);
+});
+
+describe(`copy killed at ${COPIES} moments each`, () => {
+  const image = makeImage({ salt: 'copied', kind: 'oci', layers: 4 });
+  beforeAll(() => pushImage(registry.url, 'team/copied', 'v1', image));
+
+  test.each<[string, (folder: string, moment: number | 'timed') => string]>([
+    ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
+    ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
+    ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
+  ])(
+    'to %s: no name, or one that is complete',
+    async (_, targetOf) => {
+      const { env } = await freshWorkspace();
+      const world = await World.make();
+      const from = at('team/copied:v1');
+      const usual = await timed(['copy', from, targetOf(world.folder, 'timed')], env);
+      let wholes = 0;
+      const isWhole = async (target: string): Promise<boolean> => {
+        if ((await world.run(['exists', target])).code !== 0) return false;
+        // Whatever lacks a part cannot be copied on.
+        wholes += 1;
+        await world.must('copy', target, `oci:onward${wholes}:v1`);
+        return true;
+      };
+      let killed = 0;
+      for (let moment = 0; moment < COPIES; moment += 1) {
+        const target = targetOf(world.folder, moment);
+        killed += Number(await killAtRandom(['copy', from, target], env, usual));
+        await isWhole(target);
+        await world.must('copy', from, target);
+        expect(await isWhole(target)).toBe(true);
+      }
+      expect(killed).toBeGreaterThan(0);
+    },
+    120_000,
+  );
 });
 
 /** Whether the tag is there; a tag that is there must have everything below it. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { errorCode } from '../../errors.ts';
+import { writeFailure } from '../../files/failure.ts';
 import { wrong } from './tar-header.ts';
 
 /**
@@ -71,7 +72,7 @@ export async function inflate({ handle, release }: Opened, signal?: AbortSignal)
   } catch (error) {
     await remove().catch(() => undefined);
     signal?.throwIfAborted();
-    throw inflateFault(error);
+    throw inflateFault(error, folder);
   }
 }
 
@@ -91,8 +92,9 @@ async function letGo(handle: FileHandle, remove: (() => Promise<void>) | undefin
   await remove?.().catch(() => undefined);
 }
 
-function inflateFault(error: unknown): unknown {
+function inflateFault(error: unknown, folder: string): unknown {
   const code = errorCode(error);
   if (code === 'Z_BUF_ERROR') return wrong('its gzip data is cut short');
-  return code?.startsWith('Z_') === true ? wrong('its gzip data is damaged') : error;
+  if (code?.startsWith('Z_') === true) return wrong('its gzip data is damaged');
+  return code === 'ABORT_ERR' ? error : writeFailure(folder, error);
 }

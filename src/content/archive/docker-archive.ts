@@ -51,10 +51,10 @@ export class DockerArchive implements ContentSource {
     const found = ref === undefined ? this.#images : this.#images.filter(({ names }) => names.includes(wanted ?? ''));
     const [only, ...others] = found;
     if (only === undefined) throw this.#absent(ref);
-    if (others.length > 0) throw await this.#several(found);
+    if (!others.every(({ image }) => isSameImage(image, only.image))) throw await this.#several(found, wanted);
+    const { descriptor } = (await this.#image(only)).content;
     const name = wanted ?? only.names[0];
-    const { content } = await this.#image(only);
-    return { descriptor: content.descriptor, ...(name === undefined ? {} : { ref: name }) };
+    return { descriptor, ...(name === undefined ? {} : { ref: name }) };
   }
 
   async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
@@ -133,15 +133,18 @@ export class DockerArchive implements ContentSource {
     });
   }
 
-  async #several(images: readonly NamedImage[]): Promise<MlistError> {
+  /** @param shared - the name that all of them have: then only their digests tell them apart */
+  async #several(images: readonly NamedImage[], shared: string | undefined): Promise<MlistError> {
     const candidates = await Promise.all(
       images.slice(0, MOST_SHOWN).map(async (image) => {
-        const [name] = image.names;
+        const [name] = shared === undefined ? image.names : [];
         const suffix = name === undefined ? `@${(await this.#image(image)).content.descriptor.digest}` : `:${name}`;
         return this.location + suffix;
       }),
     );
-    return new MlistError('ERR_MLIST_AMBIGUOUS', `${this.location} holds ${images.length} images: say which is meant`, {
+    const what = shared === undefined ? '' : ` under the name ${shared}`;
+    const message = `${this.location} holds ${images.length} images${what}: say which is meant`;
+    return new MlistError('ERR_MLIST_AMBIGUOUS', message, {
       reference: this.location,
       candidates,
     });
@@ -149,6 +152,11 @@ export class DockerArchive implements ContentSource {
 }
 
 const MOST_SHOWN = 20;
+
+/** Some writers list an image once for each of its tags. */
+function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
+  return one.config === other.config && one.layers.join('\n') === other.layers.join('\n');
+}
 
 /**
  * Opens an archive of `docker save`. One without manifest.json that is an OCI layout is read as that.

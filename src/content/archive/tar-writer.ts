@@ -1,6 +1,6 @@
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { asMlistError } from '../../errors.ts';
 import { renameOver, syncFolder, temporaryName } from '../../files/atomic.ts';
+import { writeFailure } from '../../files/failure.ts';
 import { dirname } from 'node:path';
 import { BLOCK } from './tar-header.ts';
 
@@ -27,7 +27,7 @@ export class TarWriter {
   /** Begins a temporary file beside where the archive is to be. */
   static async create(path: string): Promise<TarWriter> {
     const writing = temporaryName(path);
-    return new TarWriter(path, writing, await open(writing, 'wx', 0o644).catch(fail));
+    return new TarWriter(path, writing, await open(writing, 'wx', 0o644).catch((error: unknown) => fail(path, error)));
   }
 
   /** Adds a file as its bytes come. Where they fail or are too few or too many, nothing of it stays. */
@@ -58,7 +58,7 @@ export class TarWriter {
       await syncFolder(dirname(this.#path));
     } catch (error) {
       await this.discard();
-      throw asMlistError(error);
+      throw writeFailure(this.#path, error);
     }
   }
 
@@ -69,7 +69,9 @@ export class TarWriter {
 
   async #write(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#at).catch(fail);
+      const { bytesWritten } = await this.#file
+        .write(bytes, done, bytes.length - done, this.#at)
+        .catch((error: unknown) => fail(this.#path, error));
       done += bytesWritten;
       this.#at += bytesWritten;
     }
@@ -120,6 +122,6 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
 }
 
-function fail(error: unknown): never {
-  throw asMlistError(error);
+function fail(path: string, error: unknown): never {
+  throw writeFailure(path, error);
 }

@@ -50,11 +50,7 @@ export class IndexFile {
   }
 
   async #write(document: JsonObject, entries: Entries): Promise<void> {
-    try {
-      await writeFileAtomic(this.#path, formatIndex({ document, entries }));
-    } catch (error) {
-      throw asMlistError(error);
-    }
+    await writeFileAtomic(this.#path, formatIndex({ document, entries }));
   }
 
   async #read(): Promise<Index> {

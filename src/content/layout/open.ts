@@ -1,5 +1,6 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFailure } from '../../files/failure.ts';
 import { asMlistError, MlistError } from '../../errors.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
@@ -48,7 +49,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
     return await realpath(dir);
   } catch (error) {
     if (!create && isAbsence(error)) return undefined;
-    throw asMlistError(error);
+    throw create ? writeFailure(dir, error) : asMlistError(error);
   }
 }
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { asMlistError, MlistError } from '../../errors.ts';
+import { dirname } from 'node:path';
+import { MlistError } from '../../errors.ts';
+import { writeFailure } from '../../files/failure.ts';
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../../oci/digest.ts';
 
 const CHUNK = 256 * 1024;
@@ -34,7 +36,7 @@ export class StagedBlob {
     try {
       await (await open(file, 'wx', 0o644)).close();
     } catch (error) {
-      throw asMlistError(error);
+      throw writeFailure(dirname(file), error);
     }
     return new StagedBlob(file, place);
   }
@@ -46,6 +48,9 @@ export class StagedBlob {
 
   /** Takes bytes, no faster than they can be written. Where the source fails, what came before stays. */
   async append(chunks: AsyncIterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
+    const fail = (error: unknown): never => {
+      throw writeFailure(dirname(this.#file), error);
+    };
     const handle = await open(this.#file, 'r+').catch(fail);
     try {
       for await (const chunk of chunks) {
@@ -81,7 +86,7 @@ export class StagedBlob {
       await this.#place(this.#file, digest);
     } catch (error) {
       await this.discard();
-      throw asMlistError(error);
+      throw writeFailure(dirname(this.#file), error);
     }
   }
 
@@ -118,8 +123,4 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number)
   for (let done = 0; done < chunk.length;) {
     done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
   }
-}
-
-function fail(error: unknown): never {
-  throw asMlistError(error);
 }

@@ -27,13 +27,16 @@ export interface FailedAnswer {
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
-  const diagnostics = readRegistryError(answer.body).map(({ code, message }) => ({
-    code: secrets.redact(code),
-    message: secrets.redact(message),
+  // What strangers say, where the registry has sent its client to them, is not passed on.
+  const said = answer.location.host === answer.host ? readRegistryError(answer.body) : [];
+  const diagnostics = said.map(({ code, message }) => ({
+    code: secrets.redact(code, answer.location),
+    message: secrets.redact(message, answer.location),
   }));
-  const said = diagnostics.map(describe).join('; ');
+  const reported = diagnostics.map(describe).join('; ');
   const { code, reason, hint } = meaning(answer, diagnostics);
-  const because = said === '' ? `${reason} (HTTP ${answer.status})` : `${reason} (HTTP ${answer.status}, ${said})`;
+  const because =
+    reported === '' ? `${reason} (HTTP ${answer.status})` : `${reason} (HTTP ${answer.status}, ${reported})`;
   return new MlistError(code, `cannot ${step.what} ${step.reference}: ${because}`, {
     reference: step.reference,
     status: answer.status,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { dial, type Destination } from './dial.ts';
 import { proxiesOf, type ProxyFor } from './proxy.ts';
+import type { Secrets } from './secrets.ts';
 import { Trust, type TrustOptions } from './tls.ts';
 
 /** How the requests to one origin travel. */
@@ -18,6 +19,8 @@ export interface Route {
 
 export interface NetworkOptions extends TrustOptions {
   readonly timeoutMs: number;
+  /** Gets to know the logins of proxies. */
+  readonly secrets: Secrets;
 }
 
 /**
@@ -60,6 +63,7 @@ export class Network {
   #make(url: URL): Route {
     this.#proxies ??= proxiesOf(this.#options.env);
     const proxy = this.#proxies(url);
+    this.#options.secrets.add(...(proxy?.secrets ?? []));
     const isSecure = url.protocol === 'https:';
     const destination: Destination = {
       host: url.hostname.replace(/^\[|\]$/g, ''),

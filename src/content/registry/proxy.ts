@@ -11,6 +11,8 @@ export interface Proxy {
   readonly url: URL;
   /** `Proxy-Authorization`, where the address holds a login. Secret. */
   readonly authorization: string | undefined;
+  /** The password of that login, and the header's value. */
+  readonly secrets: readonly string[];
 }
 
 export type ProxyFor = (url: URL) => Proxy | undefined;
@@ -43,9 +45,14 @@ function proxyNamed(name: string, env: Environment): Proxy | undefined {
       hint: 'Write it as http://HOST:PORT.',
     });
   }
-  const login = [url.username, url.password].map(decodeURIComponent).join(':');
-  const authorization = login === ':' ? undefined : `Basic ${Buffer.from(login).toString('base64')}`;
-  return { url: new URL(`${url.protocol}//${url.host}`), authorization };
+  const [username = '', password = ''] = [url.username, url.password].map(decodeURIComponent);
+  const login = Buffer.from(`${username}:${password}`).toString('base64');
+  const hasLogin = username !== '' || password !== '';
+  return {
+    url: new URL(`${url.protocol}//${url.host}`),
+    authorization: hasLogin ? `Basic ${login}` : undefined,
+    secrets: hasLogin ? [password, login] : [],
+  };
 }
 
 /** Hosts that are reached directly: names with what is below them, addresses, networks (CIDR), each also with a port; `*`. */

@@ -7,6 +7,7 @@ import type {
   Mounts,
   Name,
   PutOptions,
+  Referrers,
   Tags,
 } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -15,6 +16,7 @@ import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
 import { Manifests } from './manifests.ts';
+import { ReferrersOf } from './referrers.ts';
 import { listTags, type TagListParts } from './tag-list.ts';
 
 export interface RepositoryParts {
@@ -26,12 +28,13 @@ export interface RepositoryParts {
 }
 
 /** One repository of a registry (distribution-spec v1.1.1). */
-export class Repository implements ContentTarget, Mounts, Tags {
+export class Repository implements ContentTarget, Mounts, Tags, Referrers {
   readonly domain: string;
   readonly path: string;
   readonly #parts: TagListParts;
   readonly #manifests: Manifests;
   readonly #blobs: Blobs;
+  readonly #referrers: ReferrersOf;
 
   constructor({ connection, places, domain, path }: RepositoryParts) {
     this.domain = domain;
@@ -39,6 +42,8 @@ export class Repository implements ContentTarget, Mounts, Tags {
     this.#parts = { connection, location: this.location, path };
     this.#manifests = new Manifests(this.#parts);
     this.#blobs = new Blobs({ ...this.#parts, places });
+    const fetchManifest = (name: Name, options: FetchOptions): Promise<Content> => this.#manifests.get(name, options);
+    this.#referrers = new ReferrersOf({ ...this.#parts, fetchManifest });
   }
 
   get location(): string {
@@ -76,6 +81,14 @@ export class Repository implements ContentTarget, Mounts, Tags {
 
   untag(tag: string, options: ContentOptions = {}): Promise<void> {
     return this.#manifests.delete(tag, options);
+  }
+
+  referrers(digest: Digest, artifactType?: string, options: ContentOptions = {}): Promise<readonly Descriptor[]> {
+    return this.#referrers.list(digest, artifactType, options);
+  }
+
+  findsReferrers(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
+    return this.#referrers.hasApi(digest, options);
   }
 
   hasBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {

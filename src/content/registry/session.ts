@@ -48,6 +48,7 @@ export class RegistrySession {
       caFile: options.caFile,
       certificateFolders: options.certificateFolders ?? [],
       env: options.env,
+      secrets: this.#secrets,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       onWarning: (message) => this.#warn(message),
     });

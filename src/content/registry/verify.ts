@@ -36,7 +36,8 @@ export function verifyStatedDigest(
 }
 
 function stated(subject: string, header: string): MlistError {
-  return mismatch(subject, `came with the header Docker-Content-Digest: ${JSON.stringify(header.slice(0, 100))}`);
+  const said = isDigest(header) ? header : 'which is no digest';
+  return mismatch(subject, `came with the header Docker-Content-Digest, ${said}`);
 }
 
 /**

@@ -71,11 +71,11 @@ export class Wire {
   }
 
   /** A request to wait is for every request to this registry; a warning is told. */
-  #hear({ status, headers }: Answer, { host }: URL): void {
+  #hear({ status, headers }: Answer, url: URL): void {
     const asked = retryAfter(headers['retry-after'], Date.now());
     if (isRetryableStatus(status) && asked !== undefined && asked <= LONGEST_ASKED_MS) this.#pace.hold(spread(asked));
     for (const text of warningsOf(headers['warning'])) {
-      this.#parts.onWarning(`${host} says: ${this.#parts.secrets.redact(text)}`);
+      this.#parts.onWarning(`${url.host} says: ${this.#parts.secrets.redact(text, url)}`);
     }
   }
 

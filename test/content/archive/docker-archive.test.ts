@@ -268,6 +268,28 @@ describe('a reference selects by the tags of the list', () => {
       });
     }));
 
+  test('and of two under one name neither is taken for the other: they are told by their digests', () => {
+    const twice = { Config: 'second.json', RepoTags: ['app:v1'], Layers: ['aa/layer.tar'] };
+    const all = [...oldForm, { name: 'second.json', content: second.bytes }, listOf(oldItem, twice)];
+    return opened(all, async (archive) => {
+      const candidates = [manifest, secondManifest].map(({ descriptor }) => `${archive.location}@${descriptor.digest}`);
+      await expect(archive.pick('app:v1')).rejects.toMatchObject({
+        code: 'ERR_MLIST_AMBIGUOUS',
+        facts: { candidates },
+      });
+      expect((await archive.pick('team/app:v1')).descriptor).toEqual(manifest.descriptor);
+    });
+  });
+
+  test('and an image that is listed once for each of its tags is one image', () =>
+    opened(
+      [...oldForm, listOf({ ...oldItem, RepoTags: ['app:v1'] }, { ...oldItem, RepoTags: ['app:v2'] })],
+      async (archive) => {
+        expect((await archive.pick()).descriptor).toEqual(manifest.descriptor);
+        expect((await archive.pick('app:v2')).descriptor).toEqual(manifest.descriptor);
+      },
+    ));
+
   test('an unknown one is not found, and the names are told', () =>
     opened(members, async (archive) => {
       await expect(archive.pick('app:v3')).rejects.toMatchObject({

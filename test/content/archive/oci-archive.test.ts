@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
-import { writeFile } from 'node:fs/promises';
+import { open, rename, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { OciArchive } from '../../../src/content/archive/oci-archive.ts';
 import { MediaType } from '../../../src/oci/media-type.ts';
@@ -65,6 +66,53 @@ test('what is damaged is told before its last bytes', () => {
     };
     await expect(read()).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
     expect(chunks).toEqual([]);
+  });
+});
+
+describe('an archive that changes while it is read', () => {
+  const large = blobOf('x'.repeat(600_000));
+  const members = [header, ...membersOf(image), blobMember(large), indexMember([entryFor(image.manifest)])];
+
+  /** Reads a blob, and changes the archive after its first piece. */
+  async function readWhile(change: (path: string) => Promise<void>): Promise<Uint8Array> {
+    return withTar(members, async (path) => {
+      const archive = await OciArchive.open(path);
+      const chunks: Uint8Array[] = [];
+      try {
+        for await (const chunk of archive.readBlob(large.descriptor)) {
+          if (chunks.length === 0) await change(path);
+          chunks.push(chunk);
+        }
+      } finally {
+        await archive.close();
+      }
+      return Buffer.concat(chunks);
+    });
+  }
+
+  const unixOnly = process.platform === 'win32' ? test.skip : test;
+  unixOnly('since another takes its place is read to its end as it was', async () => {
+    const read = await readWhile(async (path) => {
+      const next = join(dirname(path), 'next.tar');
+      await writeFile(next, 'something else');
+      await rename(next, path);
+    });
+    expect(Buffer.from(read)).toEqual(Buffer.from(large.bytes));
+  });
+
+  test('since it is cut short ends in an error', async () => {
+    const read = readWhile((path) => truncate(path, 4096));
+    await expect(read).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+  });
+
+  test('since it is written over ends in an error', async () => {
+    const read = readWhile(async (path) => {
+      const file = await open(path, 'r+');
+      const { size } = await file.stat();
+      await file.write(Buffer.alloc(size - 4096, 'y'), 0, size - 4096, 4096);
+      await file.close();
+    });
+    await expect(read).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
   });
 });
 

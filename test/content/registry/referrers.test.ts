@@ -1,7 +1,5 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { hasReferrersApi, listReferrers } from '../../../src/content/registry/referrers.ts';
+import type { Repository } from '../../../src/content/registry/repository.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import {
   entryOf,
@@ -12,8 +10,9 @@ import {
   type Image,
   type Served,
 } from '../../support/images.ts';
-import { referrersParts } from '../../support/referrers.ts';
+import { answer, Front, type Rule } from '../../support/front.ts';
 import { describeOnRegistries } from '../../support/registries.ts';
+import { kept, repository, session } from './setup.ts';
 
 const image = makeImage({ salt: 'subject', kind: 'oci' });
 const subject = { mediaType: image.mediaType, digest: image.digest, size: image.bytes.length };
@@ -33,31 +32,26 @@ describeOnRegistries('the referrers of a manifest', (start) => {
     const registry = await start();
     try {
       for (const one of [image, signature, sbom]) await pushImage(registry.url, 'team/app', undefined, one);
-      const parts = referrersParts(registry.url, 'team/app');
-      const hasApi = await hasReferrersApi(parts, digest, {});
-      if (!hasApi)
+      const repo = repository(session(), registry.host, 'team/app');
+      if (!(await repo.findsReferrers(digest)))
         await putManifest(registry.url, 'team/app', image.digest.replace(':', '-'), listed.mediaType, listed.bytes);
       const digests = async (type?: string): Promise<readonly string[]> =>
-        (await listReferrers(parts, digest, type, {})).map((one) => one.digest).sort();
+        (await repo.referrers(digest, type)).map((one) => one.digest).sort();
       expect(await digests()).toEqual([signature.digest, sbom.digest].sort());
       expect(await digests('application/x.sig')).toEqual([signature.digest]);
       expect(await digests('application/x.none')).toEqual([]);
-      expect(await listReferrers(parts, parseDigest(sbom.digest), undefined, {})).toEqual([]);
+      expect(await repo.referrers(parseDigest(sbom.digest))).toEqual([]);
     } finally {
       await registry.close();
     }
   });
 });
 
-async function withServer<T>(listener: RequestListener, work: (url: string) => Promise<T>): Promise<T> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  try {
-    return await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
+/** A repository of a server that answers by this rule. */
+async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly front: Front }> {
+  const front = kept(await Front.start());
+  front.on(/./, rule);
+  return { repo: repository(session({ retries: 0 }), front.host, 'a'), front };
 }
 
 function pageOf(one: Image): Served {
@@ -66,70 +60,61 @@ function pageOf(one: Image): Served {
 
 describe('pages', () => {
   const serve =
-    (link: string): RequestListener =>
-    ({ url = '' }, response) => {
-      const isLast = url.includes('last=');
-      response.writeHead(200, { 'content-type': listed.mediaType, ...(isLast ? {} : { link }) });
-      response.end(pageOf(isLast ? sbom : signature).bytes);
+    (link: string): Rule =>
+    (exchange) => {
+      const isLast = exchange.seen.path.includes('last=');
+      const headers = { 'content-type': listed.mediaType, ...(isLast ? {} : { link }) };
+      return answer(200, headers, pageOf(isLast ? sbom : signature).bytes)(exchange);
     };
 
   test.each([
     ['a path', '</v2/a/referrers/x?last=1>; rel="next"'],
     ['a query alone', '<?last=1>; rel=next'],
     ['more parameters', '<?last=1>; title="a, b"; rel="next"'],
-  ])('are followed where the link is %s', (_, link) =>
-    withServer(serve(link), async (url) => {
-      const found = await listReferrers(referrersParts(url, 'a'), digest, undefined, {});
-      expect(found.map((one) => one.digest)).toEqual([signature.digest, sbom.digest]);
-    }),
-  );
+  ])('are followed where the link is %s', async (_, link) => {
+    const { repo } = await repositoryOf(serve(link));
+    expect((await repo.referrers(digest)).map((one) => one.digest)).toEqual([signature.digest, sbom.digest]);
+  });
 
   test.each([['http://127.0.0.1:1/v2/a/referrers/x?last=1'], ['https://example.com/?last=1']])(
     'are not followed to another host: %s',
-    (target) =>
-      withServer(serve(`<${target}>; rel="next"`), async (url) => {
-        const listing = listReferrers(referrersParts(url, 'a'), digest, undefined, {});
-        await expect(listing).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
-      }),
+    async (target) => {
+      const { repo } = await repositoryOf(serve(`<${target}>; rel="next"`));
+      await expect(repo.referrers(digest)).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
+    },
   );
 
-  test('end, whatever the registry says', () => {
+  test('end, whatever the registry says', async () => {
     let pages = 0;
-    const endless: RequestListener = (_, response) => {
+    const { repo } = await repositoryOf((exchange) => {
       pages += 1;
-      response.writeHead(200, { 'content-type': listed.mediaType, link: `<?page=${pages}>; rel="next"` });
-      response.end(listed.bytes);
-    };
-    return withServer(endless, async (url) => {
-      const listing = listReferrers(referrersParts(url, 'a'), digest, undefined, {});
-      await expect(listing).rejects.toMatchObject({ code: 'ERR_MLIST_REGISTRY' });
+      const headers = { 'content-type': listed.mediaType, link: `<?page=${pages}>; rel="next"` };
+      return answer(200, headers, listed.bytes)(exchange);
     });
+    await expect(repo.referrers(digest)).rejects.toMatchObject({ code: 'ERR_MLIST_REGISTRY' });
   });
 });
 
 test.each([404, 400, 405])(
-  'a registry that answers %s has no API: the fallback tag speaks, if it is an index',
-  (status) => {
-    const answers: RequestListener = ({ url = '' }, response) => {
-      const isTag = url.endsWith(`/manifests/${image.digest.replace(':', '-')}`);
-      if (isTag) response.writeHead(200, { 'content-type': listed.mediaType }).end(listed.bytes);
-      else response.writeHead(url.includes('/referrers/') ? status : 404).end();
-    };
-    return withServer(answers, async (url) => {
-      const parts = referrersParts(url, 'a');
-      expect(await hasReferrersApi(parts, digest, {})).toBe(false);
-      expect(await listReferrers(parts, digest, undefined, {})).toHaveLength(2);
-      expect(await listReferrers(parts, parseDigest(sbom.digest), undefined, {})).toEqual([]);
+  'a registry that answers %s has no API, and is asked for it once: the fallback tag speaks, if it is an index',
+  async (status) => {
+    const isTag = (path: string) => path.endsWith(`/manifests/${image.digest.replace(':', '-')}`);
+    const { repo, front } = await repositoryOf((exchange) => {
+      const { path } = exchange.seen;
+      if (isTag(path)) return answer(200, { 'content-type': listed.mediaType }, listed.bytes)(exchange);
+      return answer(path.includes('/referrers/') ? status : 404)(exchange);
     });
+    expect(await repo.findsReferrers(digest)).toBe(false);
+    expect(await repo.referrers(digest)).toHaveLength(2);
+    expect(await repo.referrers(parseDigest(sbom.digest))).toEqual([]);
+    expect(front.asked(/referrers/)).toHaveLength(1);
   },
 );
 
-test('a fallback tag that is an image lists nothing', () => {
-  const answers: RequestListener = ({ url = '' }, response) => {
-    if (url.includes('/manifests/')) response.writeHead(200, { 'content-type': image.mediaType }).end(image.bytes);
-    else response.writeHead(404).end();
-  };
-  return withServer(answers, async (url) => {
-    expect(await listReferrers(referrersParts(url, 'a'), digest, undefined, {})).toEqual([]);
+test('a fallback tag that is an image lists nothing', async () => {
+  const { repo } = await repositoryOf((exchange) => {
+    const isManifest = exchange.seen.path.includes('/manifests/');
+    return (isManifest ? answer(200, { 'content-type': image.mediaType }, image.bytes) : answer(404))(exchange);
   });
+  expect(await repo.referrers(digest)).toEqual([]);
 });

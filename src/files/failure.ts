@@ -1,0 +1,27 @@
+import { errorCode, errorMessage, MlistError } from '../errors.ts';
+
+interface Reason {
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+const denied: Reason = { reason: 'it is not permitted', hint: 'Check who owns it, and who may write there.' };
+const reasons: Readonly<Record<string, Reason>> = {
+  ENOSPC: { reason: 'the disk is full', hint: 'Free some space, or write elsewhere.' },
+  EDQUOT: { reason: 'the quota of the disk is used up', hint: 'Free some space, or write elsewhere.' },
+  EROFS: { reason: 'the file system is read-only', hint: 'Write elsewhere.' },
+  EACCES: denied,
+  EPERM: denied,
+};
+
+/**
+ * Says of a failed write what could not be written and why; the system's own error names neither where a file is
+ * already open.
+ */
+export function writeFailure(path: string, thrown: unknown): MlistError {
+  if (thrown instanceof MlistError) return thrown;
+  const code = errorCode(thrown) ?? '';
+  const { reason, hint } = reasons[code] ?? { reason: errorMessage(thrown), hint: undefined };
+  const suffix = code in reasons ? ` (${code})` : '';
+  return new MlistError('ERR_MLIST_FILE', `cannot write ${path}: ${reason}${suffix}`, { path, hint, cause: thrown });
+}

@@ -5,7 +5,8 @@ import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
-import { readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { isManifestType } from '../oci/media-type.ts';
+import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan } from '../transfer/plan.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import type { TargetRepository } from './target.ts';
@@ -19,8 +20,13 @@ export interface PlanOptions {
   /** Send again what was kept of children that lie in the target by what the draft says. */
   readonly resend?: boolean | undefined;
   readonly ifMatch?: Digest | undefined;
+  /** What `readAhead` has read. */
+  readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Images by their digest; undefined where they are not at hand. */
+export type ReadAhead = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 
 /** What was read longer ago may have been removed since by a registry's clean-up. */
 const TRUSTED_MS = 10 * 60 * 1000;
@@ -54,15 +60,34 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   return planTransfer(home, nodes, root, { present });
 }
 
+/**
+ * Reads what lies in the cache of images from elsewhere, while a registry is still being asked whether they are needed.
+ * What cannot be read is nothing here: it is read again, and told of, where it is needed.
+ */
+export function readAhead(
+  { draft, target }: Pick<PushPlanning, 'draft' | 'target'>,
+  { homes }: PlanOptions,
+): ReadAhead {
+  const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !liesIn(entry, target));
+  const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
+    const bytes = await homes.cache.get(entry.digest);
+    if (bytes?.length !== entry.size) return undefined;
+    return graphOf(await homes.source(parseLocation(entry.source)), { descriptor: bareDescriptor(entry), bytes });
+  };
+  return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
+}
+
 /** The manifest of an entry with all below it, if the target may lack it. */
 async function nodeOf(
   entry: Entry,
   { target, home }: PushPlanning,
   options: PlanOptions,
 ): Promise<ManifestNode | undefined> {
-  const { homes, signal } = options;
+  const { homes, ahead, signal } = options;
   const cached = (digest: Digest) => homes.cache.get(digest);
   if (!liesIn(entry, target)) {
+    const known = await ahead?.get(entry.digest);
+    if (known !== undefined) return known;
     return readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
   }
   const { resend = false } = options;

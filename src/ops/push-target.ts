@@ -11,7 +11,7 @@ import type { OnEvent } from './events.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
-import { liesIn, planPush } from './push-plan.ts';
+import { liesIn, planPush, readAhead } from './push-plan.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** Pushing a list to one repository, under all its tags there. */
@@ -57,14 +57,16 @@ export async function pushToTarget(job: PushJob, options: PushTargetOptions): Pr
 async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
   const { encoded, target, draft } = job;
   const { homes, force = false, dryRun = false, signal, ifDigest } = options;
-  const tags = await Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
+  const looks = Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
+  const ahead = readAhead(job, { homes });
+  const tags = await looks;
   for (const tag of tags) refuseMoved(job, tag, options);
   const isDone = ({ before }: TagBefore) => before === encoded.digest && !force;
   const open = tags.filter((tag) => !isDone(tag));
   const unchanged = tags.filter(isDone).map((tag) => ({ ...resultOf(tag), status: 'unchanged' as const }));
   if (open.length === 0) return unchanged;
   const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
-  const planning = { homes, force, survey: dryRun, ifMatch: ifDigest ?? baseDigest, signal };
+  const planning = { homes, force, survey: dryRun, ifMatch: ifDigest ?? baseDigest, ahead, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
   const plan = await planPush(what, planning);

@@ -48,9 +48,24 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
   const source = formatLocation(location);
   const content = await home.fetchManifest(name, { expected: described, signal });
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
-  await options.homes.cache.put(content.bytes);
-  if ('manifests' in manifest) return resolveIndex(argument, { document: manifest, content }, home, options);
-  const members = entryMembers(described ?? content.descriptor);
+  // Written while the config is on its way.
+  const [resolved] = await Promise.all([
+    'manifests' in manifest
+      ? resolveIndex(argument, { document: manifest, content }, home, options)
+      : resolveImage(argument, content, home, options),
+    options.homes.cache.put(content.bytes),
+  ]);
+  return resolved;
+}
+
+async function resolveImage(
+  argument: ManifestArgument,
+  content: Content,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const source = formatLocation(argument.location);
+  const members = entryMembers(argument.described ?? content.descriptor);
   const entry = await completeEntry({ source, ...members }, content, home, options);
   const entries = [withArgument(entry, argument)];
   return { source, entries, platforms: platformsOf(entries) };

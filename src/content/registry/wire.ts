@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
 import { readAnswer, type Answer } from './answer.ts';
@@ -36,6 +37,7 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
 export class Wire {
   readonly #parts: WireParts;
   readonly #pace = new Pace();
+  readonly #signals = new WeakMap<AbortSignal, AbortSignal>();
 
   constructor(parts: WireParts) {
     this.#parts = parts;
@@ -93,10 +95,17 @@ export class Wire {
     });
   }
 
-  /** Aborts with the session, and with the one call. */
+  /** Aborts with the session, and with the one call. One for all requests of a piece of work: making one takes a while. */
   signalFor(signal: AbortSignal | undefined): AbortSignal | undefined {
-    const session = this.#parts.signal;
-    return signal === undefined || session === undefined ? (signal ?? session) : AbortSignal.any([signal, session]);
+    const own = signal ?? this.#parts.signal;
+    if (own === undefined) return undefined;
+    let joint = this.#signals.get(own);
+    if (joint === undefined) {
+      joint = AbortSignal.any([own, this.#parts.signal ?? own]);
+      setMaxListeners(0, joint);
+      this.#signals.set(own, joint);
+    }
+    return joint;
   }
 
   /** Waits before another try; rejects with the abort's reason where it is aborted. */

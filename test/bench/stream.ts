@@ -9,7 +9,7 @@ import type { Place } from './main.ts';
 import { median, print } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
-import { homeOf, isThere } from './tools.ts';
+import { homeAt, isThere } from './tools.ts';
 
 const ROUNDS = 7;
 const MIB = 1024 * 1024;
@@ -55,9 +55,10 @@ async function compare(from: string, to: string, way: string, { root, folder }: 
     for (const [name, tool] of tools) {
       const own = `${way}-${name}-${round}`;
       const target = `${to}/copied/${own}:v1`;
-      const { measured } = tool({ host: to, sources: [`${from}/large/m400:v1`], target, name: own, folder });
+      const home = join(folder, 'homes', own);
+      const { measured } = tool({ host: to, sources: [`${from}/large/m400:v1`], target, name: own, home });
       let milliseconds = 0;
-      for (const command of measured) milliseconds += await run({ ...command, env: homeOf(folder, own) });
+      for (const command of measured) milliseconds += await run({ ...command, env: homeAt(home) });
       // The first round warms up.
       if (round > 0) taken.get(name)?.push(milliseconds);
     }
@@ -75,7 +76,7 @@ async function memory(from: Registry, to: Registry, mib: number, { root, folder 
   const peak = new Peak();
   const own = `memory-${mib}`;
   const command: Command = mlistOf(root)('copy', `${from.host}/large/m${mib}:v1`, `${to.host}/copied/${own}:v1`);
-  await run({ ...command, env: homeOf(folder, own), onStart: peak.watch });
+  await run({ ...command, env: homeAt(join(folder, 'homes', own)), onStart: peak.watch });
   peak.stop();
   print(`   ${LAYERS} layers of ${String(mib).padStart(3)} MiB: ${(peak.kib / 1024).toFixed(0)} MiB`);
 }

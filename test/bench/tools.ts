@@ -13,8 +13,8 @@ export interface Round {
   readonly target: string;
   /** Another tag than any before. */
   readonly name: string;
-  /** For files. */
-  readonly folder: string;
+  /** What the tool keeps for itself lies here. */
+  readonly home: string;
 }
 
 export interface Steps {
@@ -26,8 +26,7 @@ export interface Steps {
 export type Do = (round: Round) => Steps;
 
 /** Everything that a tool keeps for itself in one round lies in one folder: each round begins with nothing known. */
-export function homeOf(folder: string, round: string): Readonly<Record<string, string>> {
-  const home = join(folder, 'homes', round);
+export function homeAt(home: string): Readonly<Record<string, string>> {
   mkdirSync(join(home, 'docker'), { recursive: true });
   writeFileSync(join(home, 'docker', 'config.json'), '{}');
   return {
@@ -59,8 +58,7 @@ export function regctl({ host }: Round, ...args: readonly string[]): Command {
   return regctlProgram('--host', `reg=${host},tls=disabled`, ...args);
 }
 
-export function buildah({ folder, name }: Round, ...args: readonly string[]): Command {
-  const home = join(folder, 'homes', name);
+export function buildah({ home }: Round, ...args: readonly string[]): Command {
   const storage = ['--root', join(home, 'buildah'), '--runroot', join(home, 'buildah-run')];
   return buildahProgram(...storage, '--storage-driver', 'vfs', ...args);
 }

@@ -8,7 +8,7 @@ import { jobsOf, type Job } from './jobs.ts';
 import type { Place } from './main.ts';
 import { median, print } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
-import { homeOf, isThere, split, type Do } from './tools.ts';
+import { homeAt, isThere, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
@@ -25,7 +25,7 @@ export async function benchWork(place: Place, only: readonly string[]): Promise<
     if (only.length > 0 && !only.includes(name)) continue;
     const registry = await (isReal ? startDockerRegistry() : startRegistry());
     try {
-      await benchJob(job, registry, place);
+      await benchJob(name, job, registry, place);
     } finally {
       await registry.close();
     }
@@ -44,7 +44,7 @@ interface Taken {
   readonly tokens: number[];
 }
 
-async function benchJob(job: Job, registry: Registry, { folder }: Place): Promise<void> {
+async function benchJob(key: string, job: Job, registry: Registry, { folder }: Place): Promise<void> {
   print(`\n## ${job.title}\n   aim: ${job.aim}`);
   const seeds = await job.seed(registry.url);
   const stand = await standUp(job, registry);
@@ -57,7 +57,7 @@ async function benchJob(job: Job, registry: Registry, { folder }: Place): Promis
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, tool] of tools) {
       if (failed.has(name)) continue;
-      const one = measure({ name, tool, round, job, seeds, stand, folder }, taken.get(name));
+      const one = measure({ key, name, tool, round, job, seeds, stand, folder }, taken.get(name));
       await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
     }
   }
@@ -92,6 +92,8 @@ async function standUp({ guarded = false }: Job, registry: Registry): Promise<St
 }
 
 interface Measuring {
+  /** Of the job. */
+  readonly key: string;
   readonly name: string;
   readonly tool: Do;
   readonly round: number;
@@ -102,15 +104,16 @@ interface Measuring {
 }
 
 async function measure(measuring: Measuring, taken: Taken | undefined): Promise<void> {
-  const { name, tool, round, job, seeds, folder } = measuring;
+  const { key, name, tool, round, job, seeds, folder } = measuring;
   const { proxy, tokens } = measuring.stand;
   const { host } = proxy;
   const own = `${name.replaceAll(' ', '-')}-${round}`;
   const [repository] = split(seeds[0] ?? '');
   const target = `${host}/${job.elsewhere === true ? `made/${own}` : repository}:${own}`;
+  const home = join(folder, 'homes', `${key}-${own}`);
   const sources = seeds.map((seed) => `${host}/${seed}`);
-  const steps = tool({ host, sources, target, name: own, folder });
-  const env = homeOf(folder, own);
+  const steps = tool({ host, sources, target, name: own, home });
+  const env = homeAt(home);
   const all = async (commands: readonly Command[]) => {
     let milliseconds = 0;
     for (const command of commands) milliseconds += await run({ ...command, env });

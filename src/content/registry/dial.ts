@@ -57,7 +57,7 @@ const thisMachine: LookupFunction = (_host, { all = false }, found) => {
 async function plainSocket({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
   const to = proxy === undefined ? { host, port } : addressOf(proxy.url);
   const local = isLoopback(to.host) && isIP(to.host) === 0 ? { lookup: thisMachine } : {};
-  const socket = await opened(connectTcp({ ...to, ...local }), 'connect', timeoutMs);
+  const socket = await opened(connectTcp({ ...to, ...local, noDelay: true, keepAlive: true }), 'connect', timeoutMs);
   if (proxyTrust === undefined) return socket;
   const { verify, context } = proxyTrust;
   return secured(socket, { host: to.host, verify, context, timeoutMs });

@@ -47,6 +47,8 @@ export interface Call {
   readonly retries?: number | undefined;
   /** A step of an upload or a mount: dozens at once, and each is sooner sent beside got than by it. */
   readonly isUpload?: boolean | undefined;
+  /** The answer's body is expected to be large. */
+  readonly isLarge?: boolean | undefined;
   readonly extraPatienceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -216,13 +218,14 @@ export class Connection {
 
   #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, extraPatienceMs, signal } = call;
+    const { method, body, isUpload = false, isLarge, extraPatienceMs, signal } = call;
     return this.#parts.wire.send({
       method,
       url,
       headers: { ...call.headers, ...login },
       body: typeof body === 'function' ? body() : body,
       streams: streams || isUpload,
+      isLarge,
       extraPatienceMs,
       signal,
     });

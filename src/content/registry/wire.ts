@@ -30,6 +30,8 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The answer's body may be of any length. */
   readonly streams?: boolean | undefined;
+  /** The answer's body is expected to be large. */
+  readonly isLarge?: boolean | undefined;
   /** Milliseconds that the answer may take beyond the usual, once all is sent. */
   readonly extraPatienceMs?: number | undefined;
 }
@@ -63,13 +65,21 @@ export class Wire {
     }
   }
 
-  #exchange({ method, url, body, streams = false, extraPatienceMs = 0, ...request }: Request): Promise<Answer> {
+  #exchange({
+    method,
+    url,
+    body,
+    streams = false,
+    isLarge,
+    extraPatienceMs = 0,
+    ...request
+  }: Request): Promise<Answer> {
     const { network, timeoutMs, userAgent } = this.#parts;
     const headers = { 'user-agent': userAgent, ...request.headers };
     const common = { method, url, headers, route: network.route(url), timeoutMs };
     const signal = this.signalFor(request.signal);
     if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
-    return streamExchange({ ...common, body, signal, patienceMs: timeoutMs + extraPatienceMs });
+    return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });
   }
 
   /** A request to wait is for every request to this registry; a warning is told. */

@@ -11,20 +11,20 @@ execFileSync(process.execPath, [join(root, '.tools/ready.js')], { stdio: 'inheri
 const { build } = await import(pathToFileURL(join(root, 'node_modules/esbuild/lib/main.js')).href);
 const folder = mkdtempSync(join(tmpdir(), 'mlist-bench-'));
 try {
-  const outfile = join(folder, 'bench.mjs');
   const banner = {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   };
   await build({
-    entryPoints: [join(root, 'test/bench/main.ts')],
+    entryPoints: { bench: join(root, 'test/bench/main.ts'), bare: join(root, 'test/bench/bare.ts') },
     bundle: true,
     platform: 'node',
     format: 'esm',
-    outfile,
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     banner,
     logLevel: 'warning',
   });
-  const { status } = spawnSync(process.execPath, [outfile, root, folder, ...process.argv.slice(2)], {
+  const { status } = spawnSync(process.execPath, [join(folder, 'bench.mjs'), root, folder, ...process.argv.slice(2)], {
     stdio: 'inherit',
   });
   process.exitCode = status ?? 1;

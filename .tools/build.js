@@ -13,6 +13,22 @@ const at = (...names) => join(root, ...names);
 // An installed package is built already, and has no sources.
 if (!existsSync(at('src'))) process.exit(0);
 
+// What got could do and is never asked for here, with the packages and modules of Node's that it would load for it at
+// each start: HTTP/2, a cache of answers, a cache of names. Who asks for it all the same gets an error.
+const unused = {
+  'http2-wrapper': 'export default {};',
+  'cacheable-request': 'export class CacheError extends Error {} export default class {}',
+  'cacheable-lookup': 'export default class {}',
+};
+const withoutUnused = {
+  name: 'without-unused',
+  setup(builder) {
+    const filter = new RegExp(`^(?:${Object.keys(unused).join('|')})$`);
+    builder.onResolve({ filter }, ({ path }) => ({ path, namespace: 'unused' }));
+    builder.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({ contents: unused[path] }));
+  },
+};
+
 const common = {
   bundle: true,
   platform: 'node',
@@ -47,7 +63,14 @@ async function toCommonJs(text) {
 
 await compileValidators(root);
 rmSync(at('dist'), { recursive: true, force: true });
-await build({ ...common, entryPoints: [at('src/index.ts')], outfile: at('dist/index.js'), minifySyntax: true, banner });
+await build({
+  ...common,
+  entryPoints: [at('src/index.ts')],
+  outfile: at('dist/index.js'),
+  minifySyntax: true,
+  banner,
+  plugins: [withoutUnused],
+});
 // The program is cut into parts as ES modules, since only these can be cut, and then turned into CommonJS, which Node
 // starts quicker: docs/decisions/0003-command-line.md.
 const parts = await build({
@@ -58,7 +81,7 @@ const parts = await build({
   write: false,
   // Every byte is parsed at each start.
   minify: true,
-  plugins: [programParts(root)],
+  plugins: [programParts(root), withoutUnused],
   chunkNames: 'parts/[name]-[hash]',
 });
 for (const { path, text } of parts.outputFiles) {

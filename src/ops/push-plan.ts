@@ -5,7 +5,8 @@ import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
-import { readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { isManifestType } from '../oci/media-type.ts';
+import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan } from '../transfer/plan.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import type { TargetRepository } from './target.ts';
@@ -17,8 +18,13 @@ export interface PlanOptions {
   /** Ask the target for the children from elsewhere too: for a plan that is to be shown, not run. */
   readonly survey?: boolean | undefined;
   readonly ifMatch?: Digest | undefined;
+  /** What `readAhead` has read. */
+  readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Images by their digest; undefined where they are not at hand. */
+export type ReadAhead = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 
 /** What was read longer ago may have been removed since by a registry's clean-up. */
 const TRUSTED_MS = 10 * 60 * 1000;
@@ -104,11 +110,28 @@ async function allOf<T>(work: readonly Promise<T>[], signal: AbortSignal | undef
   return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
+/**
+ * Reads what lies in the cache of images from elsewhere, while a registry is still being asked whether they are needed.
+ * What cannot be read is nothing here: it is read again, and told of, where it is needed.
+ */
+export function readAhead(
+  { draft, target }: Pick<PushPlanning, 'draft' | 'target'>,
+  { homes }: PlanOptions,
+): ReadAhead {
+  const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !liesIn(entry, target));
+  const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
+    const bytes = await homes.cache.get(entry.digest);
+    if (bytes?.length !== entry.size) return undefined;
+    return graphOf(await homes.source(parseLocation(entry.source)), { descriptor: bareDescriptor(entry), bytes });
+  };
+  return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
+}
+
 /** The manifest of an entry with all below it, if the target may lack it. */
 async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<ManifestNode | undefined> {
   const { target, home } = planning;
-  if (!liesIn(entry, target)) return nodeFromElsewhere(entry, options);
-  const { homes, signal, survey = false } = options;
+  const { homes, ahead, signal, survey = false } = options;
+  if (!liesIn(entry, target)) return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, options);
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
   if (await home.hasManifest(entry.digest, { signal })) return undefined;

@@ -11,7 +11,7 @@ import type { OnEvent } from './events.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
-import { gone, liesIn, planPush, type PushPlan } from './push-plan.ts';
+import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
@@ -63,7 +63,9 @@ export async function pushToTarget(job: PushJob, options: PushTargetOptions): Pr
 async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
   const { encoded, target, draft } = job;
   const { homes, force = false, dryRun = false, signal, ifDigest } = options;
-  const tags = await Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
+  const looks = Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
+  const ahead = readAhead(job, { homes });
+  const tags = await looks;
   for (const tag of tags) refuseMoved(job, tag, options);
   const isDone = ({ before }: TagBefore) => before === encoded.digest && !force;
   const open = tags.filter((tag) => !isDone(tag));
@@ -73,7 +75,7 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
   const expected = ifDigest ?? baseDigest;
   const ifMatch = expected === 'absent' ? undefined : expected;
-  const planning = { homes, force, survey: dryRun, ifMatch, signal };
+  const planning = { homes, force, survey: dryRun, ifMatch, ahead, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
   const planned = await planPush(what, planning);

@@ -56,10 +56,24 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
   const source = formatLocation(location);
   const content = await home.fetchManifest(name, { expected: described, signal });
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
-  await options.homes.cache.put(content.bytes);
-  if ('manifests' in manifest && options.nested !== 'keep')
-    return resolveIndex(argument, { document: manifest, content }, home, options);
-  const members = entryMembers(described ?? content.descriptor);
+  // Written while the config is on its way.
+  const [resolved] = await Promise.all([
+    'manifests' in manifest && options.nested !== 'keep'
+      ? resolveIndex(argument, { document: manifest, content }, home, options)
+      : resolveEntry(argument, content, home, options),
+    options.homes.cache.put(content.bytes),
+  ]);
+  return resolved;
+}
+
+async function resolveEntry(
+  argument: ManifestArgument,
+  content: Content,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const source = formatLocation(argument.location);
+  const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
   const facts = { source, platforms: platformsOf([entry]) };

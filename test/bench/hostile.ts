@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostileDocuments } from '../support/hostile.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
+import { Peak } from './peak.ts';
 
 /** How long and how much memory a document of 4 MiB takes until it is refused. The aim: a second, and 200 MiB. */
 export async function benchHostile({ root, folder }: Place): Promise<void> {
@@ -16,17 +17,12 @@ export async function benchHostile({ root, folder }: Place): Promise<void> {
   }
 }
 
-/** The peak is read from /proc while the process runs: what a parent is told afterwards may be its own. */
 async function peakOf(args: readonly string[]): Promise<{ readonly milliseconds: number; readonly peak: number }> {
   const started = performance.now();
   const child = spawn(process.execPath, args, { stdio: 'ignore' });
-  let peak = 0;
-  const sample = async () => {
-    const status = await readFile(`/proc/${String(child.pid)}/status`, 'utf8').catch(() => '');
-    peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  };
-  const timer = setInterval(() => void sample(), 5);
+  const peak = new Peak();
+  if (child.pid !== undefined) peak.watch(child.pid);
   await new Promise((resolve) => child.once('exit', resolve));
-  clearInterval(timer);
-  return { milliseconds: performance.now() - started, peak };
+  peak.stop();
+  return { milliseconds: performance.now() - started, peak: peak.kib };
 }

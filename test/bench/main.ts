@@ -1,5 +1,7 @@
 import { benchHostile } from './hostile.ts';
 import { benchStartup } from './startup.ts';
+import { benchStream } from './stream.ts';
+import { benchWork } from './work.ts';
 
 /** Measurements, each printed by its part. Figures are ratios of things run in turn: a machine's own speed cancels out. */
 export interface Place {
@@ -9,15 +11,19 @@ export interface Place {
   readonly folder: string;
 }
 
-const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = {
+const parts: Readonly<Record<string, (place: Place, only: readonly string[]) => Promise<void>>> = {
   startup: benchStartup,
   hostile: benchHostile,
+  work: benchWork,
+  stream: benchStream,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);
-for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
+for (const one of wanted.length > 0 ? wanted : Object.keys(parts)) {
+  // `work:create,copy` is these pieces of work alone.
+  const [name = '', only] = one.split(':');
   const part = parts[name];
   if (part === undefined) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
   process.stdout.write(`# ${name}\n`);
-  await part({ root, folder });
+  await part({ root, folder }, only?.split(',') ?? []);
 }

@@ -10,6 +10,7 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Waves } from './waves.ts';
 
 /**
  * A server that stands before a registry, writes down what it is asked, and does what a test tells it: answers by
@@ -64,6 +65,8 @@ export interface FrontOptions {
   readonly delayMs?: number;
   /** Headers up to this many bytes are taken. */
   readonly maxHeaderSize?: number;
+  /** Deals with requests in waves; `depth` is the number of the wave then. */
+  readonly waves?: Waves | undefined;
 }
 
 export class Front {
@@ -131,12 +134,14 @@ export class Front {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url: path = '', headers } = request;
-    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: this.#depth + 1 };
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    const ended = new Promise<void>((resolve) => response.once('close', resolve));
+    const wave = await this.#options.waves?.enter(ended);
+    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
     this.seen.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
     request.pause();
-    request.on('error', () => undefined);
-    response.on('error', () => undefined);
     response.on('finish', () => {
       seen.status = response.statusCode;
       this.#depth = Math.max(this.#depth, seen.depth);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { answer, Front, type Rule } from './front.ts';
+import type { Waves } from './waves.ts';
 
 /** A token service (distribution, docs "Token Authentication"), and the guard of a registry that wants its tokens. */
 export interface TokenServiceOptions {
@@ -17,6 +18,7 @@ export interface TokenServiceOptions {
   /** Ways of asking that it knows. Default: both. */
   readonly methods?: readonly ('GET' | 'POST')[];
   readonly tls?: { readonly cert: string; readonly key: string };
+  readonly waves?: Waves;
 }
 
 interface Issued {
@@ -47,7 +49,7 @@ export class TokenService {
   }
 
   static async start(options: TokenServiceOptions = {}): Promise<TokenService> {
-    return new TokenService(await Front.start({ tls: options.tls }), options);
+    return new TokenService(await Front.start({ tls: options.tls, waves: options.waves }), options);
   }
 
   get realm(): string {

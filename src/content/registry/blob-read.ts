@@ -4,6 +4,9 @@ import { failedExchange, isConnectionFault } from './failure.ts';
 import { backoff } from './retry.ts';
 import { mismatch, verified, verifyStatedDigest } from './verify.ts';
 
+/** From here on a body is worth a connection of its own. */
+const LARGE_BYTES = 4 * 1024 * 1024;
+
 /** Reading a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). */
 export interface BlobReading {
   readonly connection: Connection;
@@ -44,7 +47,8 @@ async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
 async function* from(reading: BlobReading, offset: number): AsyncGenerator<Uint8Array> {
   const { connection, call, descriptor } = reading;
   const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-  const reply = await connection.open({ ...call, headers, accept: offset === 0 ? [200] : [200, 206] });
+  const isLarge = descriptor.size - offset >= LARGE_BYTES;
+  const reply = await connection.open({ ...call, headers, isLarge, accept: offset === 0 ? [200] : [200, 206] });
   try {
     const skip = reply.status === 206 ? checkPart(reading, reply, offset) : offset;
     checkLength(reading, reply, reply.status === 206 ? descriptor.size - offset : descriptor.size);

@@ -245,6 +245,6 @@ export class BlobUpload {
   ): Promise<Reply> {
     const { request, scope, subject, signal } = this.#target;
     const step = { what: 'upload', reference: subject };
-    return request({ step, method, target, scopes: [scope], signal, ...call }, MAX_ANSWER);
+    return request({ step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
   }
 }

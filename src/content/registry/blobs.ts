@@ -103,6 +103,7 @@ export class Blobs {
       scopes: [this.#scope('push'), pullFrom(from)],
       accept: MOUNT_ANSWERS,
       repeatable: true,
+      isUpload: true,
       signal,
     };
     try {

@@ -45,6 +45,10 @@ export interface Call {
   readonly repeatable?: boolean | undefined;
   /** Further tries. Default: what the session says. */
   readonly retries?: number | undefined;
+  /** A step of an upload or a mount: dozens at once, and each is sooner sent beside got than by it. */
+  readonly isUpload?: boolean | undefined;
+  /** The answer's body is expected to be large. */
+  readonly isLarge?: boolean | undefined;
   readonly extraPatienceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -216,13 +220,14 @@ export class Connection {
 
   #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, extraPatienceMs, signal } = call;
+    const { method, body, isUpload = false, isLarge, extraPatienceMs, signal } = call;
     return this.#parts.wire.send({
       method,
       url,
       headers: { ...call.headers, ...login },
       body: typeof body === 'function' ? body() : body,
-      streams,
+      streams: streams || isUpload,
+      isLarge,
       extraPatienceMs,
       signal,
     });

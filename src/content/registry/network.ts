@@ -2,7 +2,8 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from 'n
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { dial, type Destination } from './dial.ts';
+import { BodySocket } from './body-socket.ts';
+import { dial, dialPlain, type Destination } from './dial.ts';
 import { proxiesOf, type ProxyFor } from './proxy.ts';
 import type { Secrets } from './secrets.ts';
 import { Trust, type TrustOptions } from './tls.ts';
@@ -15,6 +16,8 @@ export interface Route {
   readonly absolute: boolean;
   /** For the proxy alone; secret. */
   readonly headers: Readonly<Record<string, string>>;
+  /** A connection for one large answer; undefined where all goes over TLS. */
+  readonly openBody?: (() => Promise<BodySocket>) | undefined;
 }
 
 export interface NetworkOptions extends TrustOptions {
@@ -77,7 +80,9 @@ export class Network {
     const agents = isSecure ? { https: new SecureAgent(open) } : { http: new PlainAgent(open) };
     const absolute = !isSecure && proxy !== undefined;
     const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};
-    return { agents, absolute, headers: login };
+    const isPlain = !isSecure && destination.proxyTrust === undefined;
+    const openBody = () => BodySocket.open(async (onread) => this.#kept(await dialPlain(destination, onread)));
+    return { agents, absolute, headers: login, ...(isPlain ? { openBody } : {}) };
   }
 
   /** A connection may come up after its request has gone: it is closed with the others. */

@@ -16,7 +16,7 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /** What is not of the public internet (IANA, special-purpose address registries); what IPv6 wraps of IPv4 counts too. */
-const internal = blockList([
+const subnets: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -33,19 +33,23 @@ const internal = blockList([
   ['fe80::', 10],
   ['fec0::', 10],
   ['ff00::', 8],
-]);
+];
 
-function blockList(subnets: readonly (readonly [string, number])[]): BlockList {
-  const list = new BlockList();
-  for (const [network, bits] of subnets) list.addSubnet(network, bits, isIP(network) === 4 ? 'ipv4' : 'ipv6');
-  return list;
+let blocked: BlockList | undefined;
+
+/** Made when it is first needed, which for most commands is never: it takes longer than reading a file. */
+function internal(): BlockList {
+  if (blocked !== undefined) return blocked;
+  blocked = new BlockList();
+  for (const [network, bits] of subnets) blocked.addSubnet(network, bits, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  return blocked;
 }
 
 /** A literal address that is not of the public internet: private, loopback, link-local, unspecified, multicast. */
 export function isInternal(hostname: string): boolean {
   const host = bare(hostname);
   const family = isIP(host);
-  return isLoopback(host) || (family !== 0 && internal.check(host, family === 4 ? 'ipv4' : 'ipv6'));
+  return isLoopback(host) || (family !== 0 && internal().check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
 function bare(hostname: string): string {

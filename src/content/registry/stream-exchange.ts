@@ -1,6 +1,7 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { joinedHeaders, type Answer } from './answer.ts';
+import type { BodySocket } from './body-socket.ts';
 import type { Exchange } from './transport.ts';
 
 /**
@@ -13,11 +14,14 @@ export interface StreamExchange extends Omit<Exchange, 'body'> {
   readonly body?: AsyncIterable<Uint8Array> | undefined;
   /** How long to wait for the answer, once all is sent. */
   readonly patienceMs: number;
+  /** The answer's body is expected to be large enough for a connection of its own. */
+  readonly isLarge?: boolean | undefined;
 }
 
 /** Sends a request, no faster than it is taken, and gives the answer as soon as its headers are there. */
 export async function streamExchange(request: StreamExchange): Promise<Answer> {
-  const call = open(request);
+  const own = request.isLarge === true ? await request.route.openBody?.() : undefined;
+  const call = open(request, own);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once('response', resolve);
     call.on('error', reject);
@@ -34,12 +38,23 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
     await Promise.race([sent, noted]);
     const response = await within(answered, request.patienceMs, call);
     const isWhole = call.writableEnded;
-    return {
-      status: response.statusCode ?? 0,
-      headers: joinedHeaders(response.headers),
-      body: received(response, request.timeoutMs, () => isWhole || call.destroy()),
-      discard: () => response.destroy(),
+    const headers = joinedHeaders(response.headers);
+    const status = response.statusCode ?? 0;
+    const length = own?.isHeld === true ? lengthOf(status, headers) : undefined;
+    const discard = () => (own ?? response).destroy();
+    if (own !== undefined && length !== undefined) {
+      response.on('error', () => undefined);
+      const onTimeout = () => own.destroy(timeout());
+      return { status, headers, discard, body: received(own.body(length), request.timeoutMs, onTimeout, discard) };
+    }
+    own?.pass();
+    const end = () => {
+      if (!response.readableEnded) response.destroy();
+      if (!isWhole) call.destroy();
     };
+    const onTimeout = () => response.destroy(timeout());
+    const chunks = response as AsyncIterable<Uint8Array>;
+    return { status, headers, discard, body: received(chunks, request.timeoutMs, onTimeout, end) };
   } catch (thrown) {
     call.destroy();
     throw thrown;
@@ -48,15 +63,25 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
   }
 }
 
-function open({ url, method, route, headers, signal }: StreamExchange): ClientRequest {
+function open({ url, method, route, headers, signal }: StreamExchange, own: BodySocket | undefined): ClientRequest {
   const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
-  return begin(url, {
+  const call = begin(url, {
     method,
-    agent: route.agents.https ?? route.agents.http,
+    ...(own === undefined ? { agent: route.agents.https ?? route.agents.http } : { createConnection: () => own }),
     headers: { 'accept-encoding': 'identity', ...route.headers, ...headers },
     ...(route.absolute ? { path: url.href } : {}),
     ...(signal === undefined ? {} : { signal }),
   });
+  // Another head follows one that is for information only. The parser is in the middle of it just now.
+  if (own !== undefined) call.once('information', () => process.nextTick(() => own.pass()));
+  return call;
+}
+
+/** The length of a body that needs no parser; undefined where it is framed in another way. */
+function lengthOf(status: number, headers: Answer['headers']): number | undefined {
+  const stated = headers['content-length'];
+  const isPlain = (status === 200 || status === 206) && headers['transfer-encoding'] === undefined;
+  return isPlain && stated !== undefined && /^\d{1,15}$/.test(stated) ? Number(stated) : undefined;
 }
 
 async function send(call: ClientRequest, request: StreamExchange, isAnswered: () => boolean): Promise<void> {
@@ -86,14 +111,15 @@ function drained(call: ClientRequest, timeoutMs: number): Promise<void> {
 
 /** The body as it comes; the clock runs only while more is waited for. */
 async function* received(
-  response: IncomingMessage,
+  body: AsyncIterable<Uint8Array>,
   timeoutMs: number,
+  onTimeout: () => unknown,
   onEnd: () => unknown,
 ): AsyncGenerator<Uint8Array> {
   let isWaiting = false;
-  const timer = setTimeout(() => isWaiting && response.destroy(timeout()), timeoutMs);
+  const timer = setTimeout(() => isWaiting && onTimeout(), timeoutMs);
   try {
-    const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    const chunks = body[Symbol.asyncIterator]();
     for (;;) {
       isWaiting = true;
       timer.refresh();
@@ -104,7 +130,6 @@ async function* received(
     }
   } finally {
     clearTimeout(timer);
-    if (!response.readableEnded) response.destroy();
     onEnd();
   }
 }

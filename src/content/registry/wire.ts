@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
 import { readAnswer, type Answer } from './answer.ts';
@@ -29,6 +30,8 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The answer's body may be of any length. */
   readonly streams?: boolean | undefined;
+  /** The answer's body is expected to be large. */
+  readonly isLarge?: boolean | undefined;
   /** Milliseconds that the answer may take beyond the usual, once all is sent. */
   readonly extraPatienceMs?: number | undefined;
 }
@@ -36,6 +39,7 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
 export class Wire {
   readonly #parts: WireParts;
   readonly #pace = new Pace();
+  readonly #signals = new WeakMap<AbortSignal, AbortSignal>();
 
   constructor(parts: WireParts) {
     this.#parts = parts;
@@ -61,13 +65,21 @@ export class Wire {
     }
   }
 
-  #exchange({ method, url, body, streams = false, extraPatienceMs = 0, ...request }: Request): Promise<Answer> {
+  #exchange({
+    method,
+    url,
+    body,
+    streams = false,
+    isLarge,
+    extraPatienceMs = 0,
+    ...request
+  }: Request): Promise<Answer> {
     const { network, timeoutMs, userAgent } = this.#parts;
     const headers = { 'user-agent': userAgent, ...request.headers };
     const common = { method, url, headers, route: network.route(url), timeoutMs };
     const signal = this.signalFor(request.signal);
     if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
-    return streamExchange({ ...common, body, signal, patienceMs: timeoutMs + extraPatienceMs });
+    return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });
   }
 
   /** A request to wait is for every request to this registry; a warning is told. */
@@ -93,10 +105,17 @@ export class Wire {
     });
   }
 
-  /** Aborts with the session, and with the one call. */
+  /** Aborts with the session, and with the one call. One for all requests of a piece of work: making one takes a while. */
   signalFor(signal: AbortSignal | undefined): AbortSignal | undefined {
-    const session = this.#parts.signal;
-    return signal === undefined || session === undefined ? (signal ?? session) : AbortSignal.any([signal, session]);
+    const own = signal ?? this.#parts.signal;
+    if (own === undefined) return undefined;
+    let joint = this.#signals.get(own);
+    if (joint === undefined) {
+      joint = AbortSignal.any([own, this.#parts.signal ?? own]);
+      setMaxListeners(0, joint);
+      this.#signals.set(own, joint);
+    }
+    return joint;
   }
 
   /** Waits before another try; rejects with the abort's reason where it is aborted. */

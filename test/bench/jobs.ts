@@ -1,0 +1,205 @@
+import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
+import { buildah, buildx, crane, docker, oras, regctl, skopeo, split, type Do, type Round } from './tools.ts';
+
+/** A piece of work, and how each tool does it. */
+export interface Job {
+  readonly title: string;
+  readonly aim: string;
+  /** @returns `REPOSITORY:TAG` of what is worked on */
+  readonly seed: (url: string) => Promise<readonly string[]>;
+  readonly delayMs?: number;
+  /** The registry wants tokens. */
+  readonly guarded?: boolean;
+  /** A repository of its own for the target of each round; else the repository of the first source. */
+  readonly elsewhere?: boolean;
+  /** The work is done once before it is measured. */
+  readonly again?: boolean;
+  readonly tools: Readonly<Record<string, Do>>;
+}
+
+/** The program that is measured. */
+export type Mlist = (...args: readonly string[]) => { readonly program: string; readonly args: readonly string[] };
+
+const flags = (name: string, values: readonly string[]) => values.flatMap((value) => [name, value]);
+
+const createTools: Job['tools'] = {
+  docker: ({ target, sources }) => ({
+    measured: [
+      docker('manifest', 'create', '--insecure', target, ...sources),
+      docker('manifest', 'push', '--insecure', target),
+    ],
+  }),
+  'docker-buildx': ({ target, sources }) => ({ measured: [buildx('imagetools', 'create', '-t', target, ...sources)] }),
+  crane: ({ target, sources }) => ({ measured: [crane('index', 'append', '-t', target, ...flags('-m', sources))] }),
+  regctl: (round) => ({
+    measured: [regctl(round, 'index', 'create', round.target, ...flags('--ref', round.sources))],
+  }),
+  buildah: (round) => ({
+    measured: [
+      buildah(round, 'manifest', 'create', round.name),
+      ...round.sources.map((source) =>
+        buildah(round, 'manifest', 'add', '--tls-verify=false', round.name, `docker://${source}`),
+      ),
+      buildah(round, 'manifest', 'push', '--all', '--tls-verify=false', round.name, `docker://${round.target}`),
+    ],
+  }),
+};
+
+function create(mlist: Mlist): Do {
+  return ({ target, sources }) => ({ measured: [mlist('create', target, ...sources), mlist('push', target)] });
+}
+
+/** The last step alone, the whole having been done before. */
+function again(tool: Do, last: (round: Round) => ReturnType<Do>['measured']): Do {
+  return (round) => ({ before: tool(round).measured, measured: last(round) });
+}
+
+function orasCreate({ target, sources }: Round) {
+  return oras('manifest', 'index', 'create', '--plain-http', target, ...sources.map((source) => split(source)[1]));
+}
+
+export function copies(mlist: Mlist): Job['tools'] {
+  return {
+    mlist: ({ sources: [source = ''], target }) => ({ measured: [mlist('copy', source, target)] }),
+    crane: ({ sources: [source = ''], target }) => ({ measured: [crane('copy', source, target)] }),
+    regctl: (round) => ({ measured: [regctl(round, 'image', 'copy', round.sources[0] ?? '', round.target)] }),
+    oras: ({ sources: [source = ''], target }) => ({
+      measured: [oras('copy', '--from-plain-http', '--to-plain-http', source, target)],
+    }),
+    skopeo: ({ sources: [source = ''], target }) => ({
+      measured: [
+        skopeo(
+          'copy',
+          '--all',
+          '--src-tls-verify=false',
+          '--dest-tls-verify=false',
+          `docker://${source}`,
+          `docker://${target}`,
+        ),
+      ],
+    }),
+  };
+}
+
+/** A list of forty, and one more image. */
+async function fortyAndOne(url: string): Promise<readonly string[]> {
+  await longList(url, 'long/app', 'v1', 40);
+  return ['long/app:v1', 'long/app:next'];
+}
+
+async function shared(url: string): Promise<readonly string[]> {
+  await sharedList(url, 'shared/app', 'v1');
+  return ['shared/app:v1'];
+}
+
+export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>> {
+  const copy = copies(mlist);
+  const twelve = (url: string) => imagesElsewhere(url, 12);
+  const withMlist = { mlist: create(mlist), ...createTools };
+  const bareTool: Do = ({ host, target, sources }) => ({
+    measured: [bare(host, '32', ...[target, ...sources].map((reference) => reference.slice(host.length + 1)))],
+  });
+  return {
+    create: {
+      title: 'create and push, 12 images in other repositories, 50 ms before each answer',
+      aim: 'at most 110 requests; at most 1.3 times bare',
+      seed: twelve,
+      delayMs: 50,
+      elsewhere: true,
+      tools: { bare: bareTool, ...withMlist },
+    },
+    tokens: {
+      title: 'the same, with tokens',
+      aim: 'at most 6 token requests',
+      seed: twelve,
+      delayMs: 50,
+      elsewhere: true,
+      guarded: true,
+      tools: withMlist,
+    },
+    again: {
+      title: 'the unchanged list pushed again',
+      aim: '1 request',
+      seed: twelve,
+      elsewhere: true,
+      again: true,
+      tools: {
+        mlist: again(create(mlist), ({ target }) => [mlist('push', target)]),
+        docker: again(createTools['docker']!, ({ target }) => [docker('manifest', 'push', '--insecure', target)]),
+        'docker-buildx': againWhole(createTools['docker-buildx']!),
+        crane: againWhole(createTools['crane']!),
+        regctl: againWhole(createTools['regctl']!),
+      },
+    },
+    beside: {
+      title: 'create and push from 4 tags of the same repository',
+      aim: 'at most 9 requests',
+      seed: (url) => imagesBeside(url, 'beside/app', 4),
+      tools: { ...withMlist, oras: (round) => ({ measured: [orasCreate(round)] }) },
+    },
+    add: {
+      title: 'one more entry for a remote list of 40',
+      aim: 'at most 5 requests, the tag read again before it moves',
+      seed: fortyAndOne,
+      tools: addTools(mlist),
+    },
+    copy: {
+      title: 'copy 6 manifests and 11 blobs to another repository',
+      aim: 'at most 24 requests',
+      seed: shared,
+      elsewhere: true,
+      tools: copy,
+    },
+    copied: {
+      title: 'the same copy again',
+      aim: 'at most 2 requests',
+      seed: shared,
+      elsewhere: true,
+      tools: Object.fromEntries(Object.entries(copy).map(([name, tool]) => [name, againWhole(tool)])),
+    },
+    retag: {
+      title: 'another tag for a list in its repository',
+      aim: 'at most 2 requests',
+      seed: shared,
+      tools: {
+        ...copy,
+        'crane tag': ({ sources: [source = ''], name }) => ({ measured: [crane('tag', source, name)] }),
+        'oras tag': ({ sources: [source = ''], name }) => ({
+          measured: [oras('tag', '--plain-http', source, name)],
+        }),
+      },
+    },
+  };
+}
+
+function againWhole(tool: Do): Do {
+  return again(tool, (round) => tool(round).measured);
+}
+
+/** Each round begins with the list under a tag of its own. */
+function addTools(mlist: Mlist): Job['tools'] {
+  const first = ({ sources: [list = ''], target }: Round) => [mlist('copy', list, target)];
+  const next = ({ sources: [, image = ''] }: Round) => image;
+  return {
+    mlist: (round) => ({
+      before: first(round),
+      measured: [
+        mlist('create', round.target, `docker://${round.target}`),
+        mlist('add', round.target, next(round)),
+        mlist('push', round.target),
+      ],
+    }),
+    crane: (round) => ({
+      before: first(round),
+      measured: [crane('index', 'append', round.target, '-m', next(round), '-t', round.target)],
+    }),
+    regctl: (round) => ({
+      before: first(round),
+      measured: [regctl(round, 'index', 'add', round.target, '--ref', next(round))],
+    }),
+    oras: (round) => ({
+      before: first(round),
+      measured: [oras('manifest', 'index', 'update', '--plain-http', round.target, '--add', split(next(round))[1])],
+    }),
+  };
+}

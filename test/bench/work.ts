@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { startRegistry } from '../../src/index.ts';
+import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
+import { Front } from '../support/front.ts';
+import { guard, TokenService } from '../support/token-service.ts';
+import { run, type Command } from './command.ts';
+import { jobsOf, type Job } from './jobs.ts';
+import type { Place } from './main.ts';
+import { median, print } from './measure.ts';
+import { DelayProxy } from './proxy.ts';
+import { homeAt, isThere, split, type Do } from './tools.ts';
+
+const ROUNDS = 7;
+
+/** What a registry is asked, and for how long, by each tool that is found: the same work, in turn, through one proxy. */
+export async function benchWork(place: Place, only: readonly string[]): Promise<void> {
+  const jobs = jobsOf(programs(place, 'mlist'), programs(place, 'bare'));
+  const unknown = only.filter((name) => jobs[name] === undefined);
+  if (unknown.length > 0) throw new Error(`there is no work ${unknown.join(', ')}: ${Object.keys(jobs).join(', ')}`);
+  const isReal = programPath('docker-registry') !== undefined;
+  print(
+    `registry: ${isReal ? 'docker-registry' : 'the embedded one (docker-registry is not on PATH)'}; rounds: ${ROUNDS}`,
+  );
+  for (const [name, job] of Object.entries(jobs)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const registry = await (isReal ? startDockerRegistry() : startRegistry());
+    try {
+      await benchJob(name, job, registry, place);
+    } finally {
+      await registry.close();
+    }
+  }
+}
+
+function programs({ root, folder }: Place, what: 'mlist' | 'bare') {
+  const path = what === 'mlist' ? join(root, 'dist', 'cli', 'mlist.js') : join(folder, 'bare.mjs');
+  return (...args: readonly string[]): Command => ({ program: process.execPath, args: [path, ...args] });
+}
+
+interface Taken {
+  readonly milliseconds: number[];
+  readonly requests: number[];
+  readonly depths: number[];
+  readonly tokens: number[];
+}
+
+async function benchJob(key: string, job: Job, registry: Registry, { folder }: Place): Promise<void> {
+  print(`\n## ${job.title}\n   aim: ${job.aim}`);
+  const seeds = await job.seed(registry.url);
+  const stand = await standUp(job, registry);
+  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isThere(name.split(' ')[0] ?? name));
+  const missing = Object.keys(job.tools).filter((name) => !tools.some(([known]) => known === name));
+  const taken = new Map<string, Taken>(
+    tools.map(([name]) => [name, { milliseconds: [], requests: [], depths: [], tokens: [] }]),
+  );
+  const failed = new Map<string, string>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const [name, tool] of tools) {
+      if (failed.has(name)) continue;
+      const one = measure({ key, name, tool, round, job, seeds, stand, folder }, taken.get(name));
+      await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
+    }
+  }
+  await stand.close();
+  report(taken, failed, missing);
+}
+
+function isOurs(name: string): boolean {
+  return name === 'mlist' || name === 'bare';
+}
+
+interface Stand {
+  readonly proxy: DelayProxy;
+  readonly tokens: TokenService | undefined;
+  close(): Promise<void>;
+}
+
+/** The registry behind the proxy, and behind somebody who wants tokens where that is asked for. */
+async function standUp({ guarded = false }: Job, registry: Registry): Promise<Stand> {
+  if (!guarded) {
+    const proxy = await DelayProxy.start(registry.url);
+    return { proxy, tokens: undefined, close: () => proxy.close() };
+  }
+  const tokens = await TokenService.start({ grant: (scopes) => scopes });
+  const front = await Front.start({ upstream: registry.url });
+  guard(front, tokens);
+  const proxy = await DelayProxy.start(front.url);
+  const close = async () => {
+    for (const one of [proxy, front, tokens]) await one.close();
+  };
+  return { proxy, tokens, close };
+}
+
+interface Measuring {
+  /** Of the job. */
+  readonly key: string;
+  readonly name: string;
+  readonly tool: Do;
+  readonly round: number;
+  readonly job: Job;
+  readonly seeds: readonly string[];
+  readonly stand: Stand;
+  readonly folder: string;
+}
+
+async function measure(measuring: Measuring, taken: Taken | undefined): Promise<void> {
+  const { key, name, tool, round, job, seeds, folder } = measuring;
+  const { proxy, tokens } = measuring.stand;
+  const { host } = proxy;
+  const own = `${name.replaceAll(' ', '-')}-${round}`;
+  const [repository] = split(seeds[0] ?? '');
+  const target = `${host}/${job.elsewhere === true ? `made/${own}` : repository}:${own}`;
+  const home = join(folder, 'homes', `${key}-${own}`);
+  const sources = seeds.map((seed) => `${host}/${seed}`);
+  const steps = tool({ host, sources, target, name: own, home });
+  const env = homeAt(home);
+  const all = async (commands: readonly Command[]) => {
+    let milliseconds = 0;
+    for (const command of commands) milliseconds += await run({ ...command, env });
+    return milliseconds;
+  };
+  proxy.delayMs = 0;
+  await all(steps.before ?? []);
+  proxy.delayMs = job.delayMs ?? 0;
+  proxy.forget();
+  const asked = tokens?.requests.length ?? 0;
+  taken?.milliseconds.push(await all(steps.measured));
+  taken?.requests.push(proxy.requests);
+  taken?.depths.push(proxy.depth);
+  taken?.tokens.push((tokens?.requests.length ?? 0) - asked);
+}
+
+function report(
+  taken: ReadonlyMap<string, Taken>,
+  failed: ReadonlyMap<string, string>,
+  missing: readonly string[],
+): void {
+  const ours = median(taken.get('mlist')?.milliseconds ?? []);
+  for (const [name, { milliseconds, requests, depths, tokens }] of taken) {
+    const fault = failed.get(name);
+    if (fault !== undefined) {
+      print(`   ${name.padEnd(14)} failed: ${fault}`);
+      continue;
+    }
+    const tokenText = tokens.some((count) => count > 0) ? `, ${median(tokens)} token requests` : '';
+    const ratio = (median(milliseconds) / ours).toFixed(2);
+    const counts = `${String(median(requests)).padStart(4)} requests${tokenText}, ${String(median(depths)).padStart(3)} deep`;
+    print(`   ${name.padEnd(14)} ${counts}, ${ratio} times mlist's time`);
+  }
+  if (missing.length > 0) print(`   not found: ${missing.join(', ')}`);
+}

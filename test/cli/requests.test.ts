@@ -1,0 +1,91 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { Front } from '../support/front.ts';
+import { describeOnRegistries } from '../support/registries.ts';
+import { guard, TokenService } from '../support/token-service.ts';
+import { Waves } from '../support/waves.ts';
+import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
+import { World } from '../support/world.ts';
+
+/**
+ * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are
+ * those of `docs/benchmarks.md`. Places enough for all requests of a wave, so that a wave is what waits for an answer.
+ */
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+function kept<T extends { close(): Promise<void> }>(one: T): T {
+  open.push(one);
+  return one;
+}
+
+describeOnRegistries('requests', (start) => {
+  async function stand() {
+    const registry = kept(await start());
+    const waves = new Waves();
+    const front = kept(await Front.start({ upstream: registry.url, waves }));
+    const world = await World.make();
+    const at = (name: string) => `${front.host}/${name}`;
+    const cost = async (...args: readonly string[]) => {
+      front.forget();
+      waves.forget();
+      await world.must(...args, '--concurrency', '200');
+      return { requests: front.seen.length, depth: waves.number };
+    };
+    return { registry, waves, front, world, at, cost };
+  }
+
+  test('create and push, 12 images in other repositories: 24 in 2 waves, 86 in 4; again: 1', async () => {
+    const { registry, front, at, cost } = await stand();
+    const images = await imagesElsewhere(registry.url, 12);
+    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    expect(await cost('push')).toEqual({ requests: 86, depth: 4 });
+    expect(front.asked(/ \/v2\/$/)).toEqual([]);
+    expect(front.seen.filter(({ status }) => status >= 400 && status !== 404)).toEqual([]);
+    expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
+  });
+
+  test('the same with tokens: one for each command, and two answers more', async () => {
+    const { registry, waves, front, at, cost } = await stand();
+    const images = await imagesElsewhere(registry.url, 12);
+    const tokens = kept(await TokenService.start({ waves, grant: (scopes) => scopes }));
+    guard(front, tokens);
+    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toMatchObject({ depth: 4 });
+    expect(await cost('push')).toMatchObject({ depth: 6 });
+    expect(tokens.requests).toHaveLength(2);
+    expect(await cost('push')).toEqual({ requests: 2, depth: 3 });
+  });
+
+  test('create and push from 4 tags of the same repository: 9 in 3 waves', async () => {
+    const { registry, at, cost } = await stand();
+    const images = await imagesBeside(registry.url, 'team/app', 4);
+    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 8, depth: 2 });
+    expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
+  });
+
+  test('one more entry for a list of 40: 5, and the tag is read again before it moves', async () => {
+    const { registry, front, at, cost } = await stand();
+    await longList(registry.url, 'team/app', 'v1', 40);
+    expect(await cost('create', at('team/app:v1'), `docker://${at('team/app:v1')}`)).toEqual({ requests: 1, depth: 1 });
+    expect(await cost('add', at('team/app:next'))).toEqual({ requests: 2, depth: 2 });
+    expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
+    expect(front.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'HEAD /v2/team/app/manifests/v1',
+      'PUT /v2/team/app/manifests/v1',
+    ]);
+  });
+
+  test('a copy of 6 manifests and 11 blobs to another repository: 24 in 6 waves, and 2 when it is done again', async () => {
+    const { registry, at, cost } = await stand();
+    await sharedList(registry.url, 'team/app', 'v1');
+    expect(await cost('copy', at('team/app:v1'), at('team/copy:v1'))).toEqual({ requests: 24, depth: 6 });
+    expect(await cost('copy', at('team/app:v1'), at('team/copy:v1'))).toEqual({ requests: 2, depth: 2 });
+  });
+
+  test('another tag for a list in its repository: 2', async () => {
+    const { registry, at, cost } = await stand();
+    await sharedList(registry.url, 'team/app', 'v1');
+    expect(await cost('copy', at('team/app:v1'), at('team/app:v2'))).toEqual({ requests: 2, depth: 2 });
+  });
+});

@@ -6,13 +6,20 @@ import type { Invocation } from './language.ts';
 /**
  * Runs what works on a draft. Positionals are read by their number, so that an image may be taken as the list: where there
  * is no such draft, or can be none, that is said, with the command as it was probably meant.
+ * @param list - the list that the arguments name; undefined is the current draft
  */
-export async function withListHint<T>(invocation: Invocation, context: Context, work: () => Promise<T>): Promise<T> {
+export async function withListHint<T>(
+  list: string | undefined,
+  invocation: Invocation,
+  context: Context,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
     const [first] = invocation.positionals;
-    if (!first || listOption(invocation, context) !== undefined || !isOfList(thrown, first)) throw thrown;
+    const isPositional = list !== undefined && listOption(invocation, context) === undefined;
+    if (!isPositional || !first || !isOfList(thrown, first)) throw thrown;
     const current = await currentList(context.workspace).catch(() => undefined);
     const command = [invocation.command.name, current ?? 'LIST', ...invocation.positionals].join(' ');
     const meant = `${first} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;

@@ -7,7 +7,7 @@ import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 export type TransferEvent =
   /** How much a plan moves at most: what can be mounted, or is there already, is counted too. */
   | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
-  /** How many bytes of a blob have been taken by the target. It begins at 0 again where a try was cut short. */
+  /** How many bytes of a blob were read and handed on. It begins at 0 again where a try was cut short. */
   | {
       readonly type: 'progress';
       readonly digest: Digest;
@@ -128,9 +128,9 @@ class Reading {
     let moved = 0;
     try {
       for await (const chunk of this.#open()) {
-        yield chunk;
         moved += chunk.length;
         this.#onMoved(moved);
+        yield chunk;
       }
     } catch (thrown) {
       this.failure = thrown;

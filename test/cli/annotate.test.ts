@@ -121,6 +121,8 @@ describe('one entry by its source', () => {
       code: 4,
       stderr: hint(`remove ${list} ${one} ${two}`),
     });
+    const alone = await world.run(['remove', 'sha256:']);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.not.stringContaining('was taken')]);
     await world.must('rm', list);
     expect(await world.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add LIST ${one} ${two}`) });
     const named = await world.run(['add', '-l', list, one]);

@@ -71,7 +71,13 @@ describe('a copy', () => {
       moved: { manifests: 2, mounted: 0, uploaded: 2, present: 0 },
       left: [],
     });
-    expect(events.map(({ type }) => type).sort()).toEqual(['blob', 'blob', 'from', 'manifest', 'tagged']);
+    const told = events.filter(({ type }) => type !== 'progress').map(({ type }) => type);
+    expect(told.sort()).toEqual(['blob', 'blob', 'from', 'manifest', 'started', 'tagged']);
+    const blobs = events.filter((event) => event.type === 'blob');
+    for (const { digest, size } of blobs)
+      expect(events.findLast((event) => event.type === 'progress' && event.digest === digest)).toMatchObject({
+        moved: size,
+      });
     await opened.close();
   });
 

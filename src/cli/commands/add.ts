@@ -12,7 +12,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const manifests = rest.map((text) => manifestArgument(text, context));
   const { output, signal } = context;
   const homes = await context.homes();
-  const { edited, pushed } = await withListHint(invocation, context, async () =>
+  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {
         ...sourceChoices(invocation),

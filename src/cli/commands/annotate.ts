@@ -44,7 +44,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       signal,
       onEvent,
     });
-  const { edited, pushed } = await withListHint(invocation, context, async () =>
+  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, edit),
   ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);

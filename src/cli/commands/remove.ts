@@ -19,7 +19,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const manifests = rest.map((text) => typedName(text, context));
   const wanted = platform === undefined ? undefined : readPlatform(platform);
   const { output, signal } = context;
-  const { edited, pushed } = await withListHint(invocation, context, async () =>
+  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
       remove(name, manifests, { workspace, platform: wanted, signal, onEvent }),
     ),

@@ -9,12 +9,14 @@ import { dirname, join, relative } from 'node:path';
 const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
 const WITH_REGISTRIES = [
   'add',
+  'apply',
   'copy',
   'create',
   'delete',
   'diff',
   'digest',
   'exists',
+  'export',
   'inspect',
   'push',
   'resolve',

@@ -1,6 +1,7 @@
 import { draftCommands } from './commands-drafts.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
+import { manyCommands } from './commands-many.ts';
 import { otherCommands } from './commands-other.ts';
 import { placeCommands } from './commands-places.ts';
 import { registryCommands } from './commands-registries.ts';
@@ -9,6 +10,7 @@ import { registryCommands } from './commands-registries.ts';
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
   ...placeCommands,
+  ...manyCommands,
   ...draftCommands,
   ...registryCommands,
   ...otherCommands,

@@ -27,6 +27,8 @@ export interface PushTargetOptions {
   readonly ifDigest?: Digest | undefined;
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
+  readonly readTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -89,10 +91,11 @@ async function readTag(job: PushJob, tag: string, home: ContentSource, options: 
 function isWorthReading(
   { draft, state, target }: PushJob,
   reference: string,
-  { ifDigest, dryRun }: PushTargetOptions,
+  { ifDigest, dryRun, readTags }: PushTargetOptions,
 ): boolean {
   return (
     dryRun === true ||
+    readTags === true ||
     ifDigest !== undefined ||
     draft.base?.ref === reference ||
     state.pushes?.[draft.list]?.[reference] !== undefined ||

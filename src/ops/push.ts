@@ -4,7 +4,7 @@ import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { checkDraft } from '../draft/rules.ts';
 import { isOfPlatform } from '../draft/select.ts';
-import { readState, updateState, withoutDraft, withPush } from '../draft/state.ts';
+import { readState, updateState, withoutDraft, withPush, type State } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
@@ -50,24 +50,14 @@ export interface Pushed {
  *   `ERR_MLIST_CONFLICT`; later what the registries answer, for all targets that failed
  */
 export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
-  const { workspace, homes, signal, dryRun = false } = options;
+  const { workspace, signal, dryRun = false } = options;
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
-  checkBeforePush(draft, options);
-  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
-  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
-  expectAccess(draft, targets, homes);
-  const state = await readState(workspace);
-  const results = await Promise.allSettled(
-    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
-  );
-  const pushed = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), options);
   if (!dryRun) await record(name, encoded, pushed, options);
   signal?.throwIfAborted();
-  const [first, ...more] = results.flatMap((result) =>
-    result.status === 'rejected' ? [asMlistError(result.reason)] : [],
-  );
+  const [first, ...more] = failures;
   if (first !== undefined) throw SeveralErrors.of([first, ...more]);
   const purged = options.purge === true && !dryRun && (await purge(name, stored, options));
   if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
@@ -75,8 +65,37 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   return { list: name, descriptor, targets: pushed, purged };
 }
 
+export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;
+
+/** What became of each target; some may have failed beside others. */
+export interface DraftPushed {
+  readonly encoded: EncodedList;
+  readonly pushed: readonly PushedTarget[];
+  readonly failures: readonly MlistError[];
+}
+
+/**
+ * Pushes a draft that need not lie in any workspace, and records nothing.
+ * @throws MlistError before anything is written, as `push` does
+ */
+export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
+  const { homes, signal } = options;
+  checkBeforePush(draft, options);
+  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
+  const targets = targetsOf(parseListName(draft.list), options.tags ?? [], options.to ?? []);
+  expectAccess(draft, targets, homes);
+  const results = await Promise.allSettled(
+    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
+  );
+  return {
+    encoded,
+    pushed: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
+    failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
+  };
+}
+
 /** Everything that can be found out without a registry. */
-function checkBeforePush(draft: Draft, { strict, allowDuplicates, expect = [], onEvent }: PushOptions): void {
+function checkBeforePush(draft: Draft, { strict, allowDuplicates, expect = [], onEvent }: PushDraftOptions): void {
   const problems = checkDraft(draft, { strict, allowDuplicates });
   for (const { severity, rule, pointer, message } of problems) {
     if (severity === 'warning') onEvent?.({ type: 'warning', rule, pointer, message });

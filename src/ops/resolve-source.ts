@@ -111,7 +111,7 @@ function passes(entry: Entry, wanted: readonly Platform[]): boolean {
 }
 
 /** The members of an entry that come from a descriptor, word for word. */
-function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
+export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
   const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
   const attests = attestedDigest(descriptor);
   const extra = unknownMembers(descriptor, descriptorMembers);
@@ -148,7 +148,7 @@ async function indexEntry(entry: Entry, home: ContentSource, options: ResolveOpt
 }
 
 /** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
-function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
+export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
   if (argument.platform === undefined) return entries;
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const [only, ...more] = images;

@@ -3,6 +3,7 @@ import { define, isJsonObject, type Json } from '../oci/json.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import type { Problem } from '../errors.ts';
 import { error } from './problems.ts';
+import type * as Package from './yaml-package.ts';
 
 /** A place in a file, both counted from 1. */
 export interface Place {
@@ -27,7 +28,7 @@ export class YamlReading {
   readonly problems: readonly PlacedProblem[];
   /** How many values the document has, aliases written out. */
   readonly values: number;
-  readonly #yaml: typeof Yaml;
+  readonly #yaml: typeof Package;
   readonly #document: Yaml.Document.Parsed;
   readonly #placeOf: (offset: number) => Place;
   readonly #anchors = new Map<string, Yaml.Node>();
@@ -35,7 +36,7 @@ export class YamlReading {
   readonly #found: PlacedProblem[] = [];
   #values = 0;
 
-  constructor(yaml: typeof Yaml, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
+  constructor(yaml: typeof Package, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
     this.#yaml = yaml;
     this.#document = document;
     this.#placeOf = placeOf;

@@ -42,14 +42,16 @@ async function pushImages(registry: { readonly url: string }, count: number): Pr
   const names = Array.from({ length: count }, (_, at) => `bench/app${at}`);
   for (const name of names) {
     await Promise.all(
-      architectures.slice(0, ENTRIES).map((architecture) =>
-        pushImage(
-          registry.url,
-          name,
-          architecture,
-          makeImage({ salt: `${name} ${architecture}`, platform: { architecture, os: 'linux' } }),
+      architectures
+        .slice(0, ENTRIES)
+        .map((architecture) =>
+          pushImage(
+            registry.url,
+            name,
+            architecture,
+            makeImage({ salt: `${name} ${architecture}`, platform: { architecture, os: 'linux' } }),
+          ),
         ),
-      ),
     );
   }
   return names;

@@ -1,3 +1,4 @@
+import { benchApply } from './apply.ts';
 import { benchHostile } from './hostile.ts';
 import { benchStartup } from './startup.ts';
 
@@ -12,6 +13,7 @@ export interface Place {
 const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = {
   startup: benchStartup,
   hostile: benchHostile,
+  apply: benchApply,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);

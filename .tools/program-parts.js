@@ -9,6 +9,7 @@ import { dirname, join, relative } from 'node:path';
 const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
 const WITH_REGISTRIES = [
   'add',
+  'apply',
   'copy',
   'create',
   'delete',
@@ -16,6 +17,7 @@ const WITH_REGISTRIES = [
   'digest',
   'exists',
   'explain',
+  'export',
   'inspect',
   'push',
   'resolve',

@@ -9,6 +9,9 @@ export interface Problem {
   /** JSON pointer (RFC 6901) to the place; the empty string is the whole document. */
   readonly pointer: string;
   readonly message: string;
+  /** In a file that somebody wrote: where it is, both counted from 1. */
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** No report holds more problems than this: a hostile document must not buy memory or a reader's patience. */

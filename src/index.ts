@@ -62,6 +62,8 @@ export { validateDocument } from './schema/document.ts';
 export type { Report, ValidateOptions } from './schema/document.ts';
 export type { RuleOptions } from './schema/list-rules.ts';
 
+export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
+
 export { writeFileAtomic } from './files/atomic.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
@@ -104,6 +106,9 @@ export { add } from './ops/add.ts';
 export type { AddOptions, Edited } from './ops/add.ts';
 export { annotate } from './ops/annotate.ts';
 export type { AnnotateOptions, Annotated } from './ops/annotate.ts';
+export { apply } from './ops/apply.ts';
+export type { Applied, AppliedList, ApplyOptions } from './ops/apply.ts';
+export type { Shard } from './ops/apply-units.ts';
 export { copy } from './ops/copy.ts';
 export type { Copied, CopyOptions, Moved } from './ops/copy.ts';
 export type { Attached } from './ops/copy-referrers.ts';
@@ -128,6 +133,8 @@ export type {
   ExplainOptions,
   PickedEntry,
 } from './ops/explain.ts';
+export { exportSpec } from './ops/export.ts';
+export type { ExportOptions } from './ops/export.ts';
 export { Homes } from './ops/homes.ts';
 export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
 export { editAndPush } from './ops/edit-and-push.ts';
@@ -136,8 +143,8 @@ export { inspect, inspectVerbose } from './ops/inspect.ts';
 export type { Inspected, VerboseManifest } from './ops/inspect.ts';
 export { login, logout, registryOf } from './ops/login.ts';
 export type { LoggedIn, LoggedOut, LoginOptions } from './ops/login.ts';
-export { push } from './ops/push.ts';
-export type { Pushed, PushOptions } from './ops/push.ts';
+export { push, pushDraft } from './ops/push.ts';
+export type { DraftPushed, PushDraftOptions, Pushed, PushOptions } from './ops/push.ts';
 export type { PushedTarget, TagState } from './ops/push-target.ts';
 export type { CheckOptions } from './ops/push-check.ts';
 export { contentOf, draftName, find } from './ops/read.ts';
@@ -151,6 +158,9 @@ export type { ResolvedManifest, ResolveOptions } from './ops/resolve.ts';
 export { resolveSource } from './ops/resolve-source.ts';
 export type { AttestationChoice, ManifestArgument } from './ops/resolve-source.ts';
 export { show } from './ops/show.ts';
+export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
+export type { SpecParsing } from './ops/spec-parse.ts';
+export type { SpecFile } from './ops/spec-read.ts';
 export { parseBuildMetadata, parseSources } from './ops/sources.ts';
 export { readDigestsFolder } from './ops/digests-folder.ts';
 export { annotateImages, parseDockerMetadata } from './ops/docker-metadata.ts';

@@ -36,6 +36,7 @@ const importers: Readonly<Record<string, (file: string) => boolean>> = {
   'yargs-parser': (file) => file === 'cli/parse.ts',
   chalk: (file) => file === 'cli/output.ts',
   ajv: (file) => file === 'schema/check.ts',
+  yaml: (file) => file.startsWith('schema/yaml'),
   tldts: (file) => file === 'content/registry/trust.ts',
 };
 

@@ -3,6 +3,7 @@ import { clientCommands } from './commands-clients.ts';
 import { draftCommands } from './commands-drafts.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
+import { manyCommands } from './commands-many.ts';
 import { otherCommands } from './commands-other.ts';
 import { placeCommands } from './commands-places.ts';
 import { registryCommands } from './commands-registries.ts';
@@ -13,6 +14,7 @@ export const commands: readonly CommandSpec[] = [
   ...checkCommands,
   ...clientCommands,
   ...placeCommands,
+  ...manyCommands,
   ...draftCommands,
   ...registryCommands,
   ...otherCommands,

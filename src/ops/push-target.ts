@@ -31,6 +31,8 @@ export interface PushTargetOptions {
   readonly dryRun?: boolean | undefined;
   /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
   readonly checkSignatures?: boolean | undefined;
+  /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
+  readonly readTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -112,10 +114,11 @@ async function readTag(job: PushJob, tag: string, home: ContentSource, options: 
 function isWorthReading(
   { draft, state, target }: PushJob,
   reference: string,
-  { ifDigest, dryRun, checkSignatures }: PushTargetOptions,
+  { ifDigest, dryRun, checkSignatures, readTags }: PushTargetOptions,
 ): boolean {
   return (
     dryRun === true ||
+    readTags === true ||
     checkSignatures === true ||
     ifDigest !== undefined ||
     draft.base?.ref === reference ||

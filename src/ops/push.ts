@@ -1,8 +1,8 @@
-import { asMlistError, SeveralErrors } from '../errors.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../errors.ts';
 import type { Draft, Format } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { readState, updateState, withoutDraft, withPush } from '../draft/state.ts';
+import { readState, updateState, withoutDraft, withPush, type State } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
@@ -43,29 +43,48 @@ export interface Pushed {
  *   `ERR_MLIST_CONFLICT`; later what the registries answer, for all targets that failed
  */
 export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
-  const { workspace, homes, signal, dryRun = false } = options;
+  const { workspace, signal, dryRun = false } = options;
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
-  const targets = targetsOf(parseListName(name), options.tags ?? [], options.to ?? []);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
-  checkBeforePush(draft, options);
-  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
-  expectAccess(draft, targets, homes);
-  const state = await readState(workspace);
-  const results = await Promise.allSettled(
-    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
-  );
-  const pushed = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), options);
   if (!dryRun) await record(name, encoded, pushed, options);
   signal?.throwIfAborted();
-  const [first, ...more] = results.flatMap((result) =>
-    result.status === 'rejected' ? [asMlistError(result.reason)] : [],
-  );
+  const [first, ...more] = failures;
   if (first !== undefined) throw SeveralErrors.of([first, ...more]);
   const purged = options.purge === true && !dryRun && (await purge(name, stored, options));
   if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   return { list: name, descriptor, targets: pushed, purged };
+}
+
+export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;
+
+/** What became of each target; some may have failed beside others. */
+export interface DraftPushed {
+  readonly encoded: EncodedList;
+  readonly pushed: readonly PushedTarget[];
+  readonly failures: readonly MlistError[];
+}
+
+/**
+ * Pushes a draft that need not lie in any workspace, and records nothing.
+ * @throws MlistError before anything is written, as `push` does
+ */
+export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
+  const { homes, signal } = options;
+  const targets = targetsOf(parseListName(draft.list), options.tags ?? [], options.to ?? []);
+  checkBeforePush(draft, options);
+  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
+  expectAccess(draft, targets, homes);
+  const results = await Promise.allSettled(
+    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
+  );
+  return {
+    encoded,
+    pushed: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
+    failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
+  };
 }
 
 /** One token is to serve all repositories that the push will touch. */

@@ -173,7 +173,7 @@ async function indexEntry(entry: Entry, home: ContentSource, options: ResolveOpt
 }
 
 /** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
-function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
+export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
   if (argument.platform === undefined) return entries;
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const [only, ...more] = images;

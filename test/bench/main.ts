@@ -1,3 +1,4 @@
+import { benchApply } from './apply.ts';
 import { benchHostile } from './hostile.ts';
 import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, (place: Place, only: readonly string[]) => 
   hostile: benchHostile,
   work: benchWork,
   stream: benchStream,
+  apply: benchApply,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);

@@ -77,6 +77,10 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['copy', 'copy', list, 'oci-archive:somewhere.tar'],
     ['digest', 'digest', 'oci-archive:somewhere.tar'],
     ['show', 'show', `docker://${list}`],
+    ['export', 'export'],
+    ['export', 'export', `docker://${list}`, '--as', at('team/app:exported')],
+    ['apply', 'apply', '-f', 'specs.yaml', '--dry-run'],
+    ['apply', 'apply', '-f', 'specs.yaml'],
     ['inspect', 'inspect', at('team/app:amd64')],
     ['validate', 'validate', `docker://${list}`],
     ['validate', 'validate', '--deep', `docker://${list}`],
@@ -95,8 +99,15 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
   ];
 }
 
+/** What `apply` is given: a list, and a copy. */
+function specs(): string {
+  const [first, second] = [`list: ${at('team/app:applied')}`, `list: ${at('team/copy:applied')}`];
+  return `${first}\nmanifests: [${at('team/app:amd64')}]\n---\n${second}\ncopy: ${at('team/app:built')}\n`;
+}
+
 test('what --json prints fits its schema, for every command', async () => {
   const world = await World.make({ stdin: 'password' });
+  await writeFile(join(world.folder, 'specs.yaml'), specs());
   for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
   const told = new Set(everyCommand().map(([, name]) => name));
   const silent = ['serve', 'completion', 'docker-cli-plugin-metadata'];

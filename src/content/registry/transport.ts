@@ -24,7 +24,8 @@ const WHOLE_ANSWER = 4;
 
 /** Sends one request and gives the answer as soon as its headers are there. Throws what Node throws. */
 export async function exchange(request: Exchange): Promise<Answer> {
-  const { url, method, route, timeoutMs, signal } = request;
+  const { url, method, route, timeoutMs } = request;
+  const { signal, release } = ownSignal(request.signal);
   const stream = got.stream({
     url,
     method,
@@ -37,8 +38,9 @@ export async function exchange(request: Exchange): Promise<Answer> {
     throwHttpErrors: false,
     ...(route.absolute ? { request: absolute } : {}),
     ...(hasBody(request) ? { body: request.body ?? NO_BODY } : {}),
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
+  for (const end of ['end', 'error', 'close']) stream.once(end, release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
     stream.on('error', (error) => reject(original(error)));
     stream.once('response', resolve);
@@ -49,6 +51,18 @@ export async function exchange(request: Exchange): Promise<Answer> {
     body: stream,
     discard: () => stream.destroy(),
   };
+}
+
+/**
+ * Aborts with the signal given until it is released. Got listens to its signal as long as that lives, also when all has been
+ * read: with a signal of the whole command each request would stay in memory to the end of it.
+ */
+function ownSignal(signal: AbortSignal | undefined): { readonly signal: AbortSignal; readonly release: () => void } {
+  const own = new AbortController();
+  const abort = () => own.abort(signal?.reason);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  return { signal: own.signal, release: () => signal?.removeEventListener('abort', abort) };
 }
 
 /** So that `content-length: 0` is sent: some registries refuse a chunked request without a body; got waits for one. */

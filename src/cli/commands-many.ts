@@ -1,0 +1,52 @@
+import type { CommandSpec } from './language.ts';
+
+/** The commands that work with specs: files that say what lists are to be. */
+export const manyCommands: readonly CommandSpec[] = [
+  {
+    name: 'apply',
+    usage: '-f FILE...',
+    positionals: { min: 0, max: 0 },
+    summary: 'Make the lists that YAML or JSON files say, where they are not there already',
+    uses: ['registry'],
+    options: [
+      {
+        name: 'file',
+        alias: 'f',
+        type: 'string',
+        repeat: true,
+        value: 'FILE',
+        describe: 'Specs of lists (docs/apply.md), or those of manifest-tool; - is stdin',
+      },
+      { name: 'dry-run', type: 'boolean', describe: 'Write nothing: tell what would be written' },
+      {
+        name: 'shard',
+        type: 'string',
+        value: 'I/N',
+        describe: 'Apply only the lists that fall to runner I of N, from 1 on',
+      },
+    ],
+    examples: [
+      ['mlist apply -f lists.yaml --dry-run', 'What would be written'],
+      ['mlist apply -f lists.yaml -f more.yaml', 'All lists of both files; a second run writes nothing'],
+      ['mlist export team/app:1.0 | mlist apply -f -', 'From stdin'],
+    ],
+    load: () => import('./commands/apply.ts'),
+  },
+  {
+    name: 'export',
+    usage: '[LIST|REF]',
+    positionals: { min: 0, max: 1 },
+    summary: 'Print the spec of a draft, or of what lies somewhere, for mlist apply',
+    uses: ['draft', 'registry'],
+    options: [
+      {
+        name: 'as',
+        type: 'string',
+        value: 'LIST',
+        describe: 'The list that the spec is to make (default: the one that is exported)',
+      },
+    ],
+    examples: [['mlist export team/app:1.0 --as registry.example/team/app:1.0 > app.yaml', 'To apply it elsewhere']],
+    load: () => import('./commands/export.ts'),
+  },
+];

@@ -1,0 +1,100 @@
+import {
+  apply,
+  asMlistError,
+  MlistError,
+  SeveralErrors,
+  type Applied,
+  type AppliedList,
+  type Shard,
+  type SpecFile,
+} from '../../index.ts';
+import { typedLocation } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import type { Invocation } from '../language.ts';
+import { usage } from '../parse.ts';
+import { readPlatform } from '../platform-words.ts';
+import { errorDocument } from '../output.ts';
+import { readSpecFile } from '../spec-file.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const names = invocation.texts('file');
+  if (names.length === 0) throw usage(invocation.command, 'apply takes files with -f');
+  if (new Set(names).size < names.length) throw usage(invocation.command, 'the same file is given twice');
+  const shard = readShard(invocation.text('shard'));
+  const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
+  const files = read.flatMap((one): readonly SpecFile[] => (one.status === 'fulfilled' ? [one.value] : []));
+  const unreadable = read.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
+  const applied = await apply(files, {
+    homes: await context.homes(),
+    location: (text) => typedLocation(text, context),
+    platform: readPlatform,
+    dryRun: invocation.flag('dry-run'),
+    shard,
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  if (context.output.json) context.output.document(documentOf(applied, unreadable));
+  else tell(applied, context);
+  return finish(applied, unreadable, context);
+}
+
+function readShard(text: string | undefined): Shard | undefined {
+  if (text === undefined) return undefined;
+  const [, index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const shard = { index: Number(index), count: Number(count) };
+  if (shard.index >= 1 && shard.index <= shard.count) return shard;
+  throw new MlistError('ERR_MLIST_USAGE', `--shard takes I/N with I from 1 to N, not ${JSON.stringify(text)}`);
+}
+
+function tell({ lists, writes }: Applied, { output }: Context): void {
+  for (const { status, list, file, line, descriptor } of lists) {
+    const name = list ?? `${file}:${line}`;
+    output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}`);
+  }
+  const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
+  const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
+  output.note(`${lists.length} lists: ${summary === '' ? 'nothing falls to this runner' : summary}; ${writes} writes`);
+}
+
+function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], number> {
+  const counts = { pushed: 0, unchanged: 0, planned: 0, failed: 0, stopped: 0 };
+  for (const { status } of lists) counts[status] += 1;
+  return counts;
+}
+
+/** All that went wrong, and the highest of the exit codes. */
+function finish({ lists }: Applied, unreadable: readonly MlistError[], { output, signal }: Context): number {
+  const isStopped = lists.some(({ status }) => status === 'stopped');
+  const [first, ...more] = [
+    ...unreadable,
+    ...lists.flatMap(({ errors }) => errors),
+    ...(isStopped ? [asMlistError(signal.reason)] : []),
+  ];
+  if (first === undefined) return 0;
+  const error = SeveralErrors.of([first, ...more]);
+  output.error(error);
+  return error.exitCode;
+}
+
+/** schemas/output/apply.schema.json */
+function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[]): object {
+  return {
+    counts: countsOf(lists),
+    writes,
+    lists: lists.map(({ file, line, column, list, status, descriptor, targets, missing, warnings, errors }) => ({
+      ref: list,
+      status,
+      file,
+      line,
+      column,
+      mediaType: descriptor?.mediaType,
+      digest: descriptor?.digest,
+      size: descriptor?.size,
+      targets: targets.map(({ reference, status: one, before }) => ({ ref: reference, status: one, before })),
+      missing,
+      warnings,
+      errors: errors.map(errorDocument),
+    })),
+    errors: unreadable.map(errorDocument),
+  };
+}

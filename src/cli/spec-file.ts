@@ -1,0 +1,30 @@
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { MAX_YAML_BYTES, MlistError, type SpecFile } from '../index.ts';
+import type { Context } from './context.ts';
+
+/** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
+export async function readSpecFile(name: string, { cwd, stdin }: Context): Promise<SpecFile> {
+  if (name === '-') return { name: 'stdin', bytes: await stdin() };
+  try {
+    const file = await open(resolve(cwd, name));
+    try {
+      const { size } = await file.stat();
+      if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
+      return { name, bytes: await file.readFile() };
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof MlistError) throw cause;
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${name}`, { path: name, cause });
+  }
+}
+
+function tooLarge(name: string, size: number): MlistError {
+  return new MlistError(
+    'ERR_MLIST_DOCUMENT_INVALID',
+    `${name}:1:1: has ${size} bytes: a file of specs has at most ${MAX_YAML_BYTES}`,
+    { path: name, hint: 'Spread the lists over several files.' },
+  );
+}

@@ -1,0 +1,105 @@
+import { asMlistError, errorCode, type MlistError } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { draftOf, type DraftingOptions } from './apply-draft.ts';
+import { copy } from './copy.ts';
+import type { WritableHome } from './homes.ts';
+import { pushDraft } from './push.ts';
+import type { PushedTarget } from './push-target.ts';
+import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
+import { targetName, targetsOf, type TargetRepository } from './target.ts';
+import type { Location } from '../oci/location.ts';
+import { withTag } from '../oci/reference.ts';
+
+/** Bringing one list where its spec says it is to be. */
+
+export interface ApplyListOptions extends DraftingOptions {
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface ListOutcome {
+  readonly descriptor: Descriptor;
+  readonly targets: readonly PushedTarget[];
+  readonly missing: readonly string[];
+  /** Of targets that failed beside others. */
+  readonly failures: readonly MlistError[];
+}
+
+/** @throws MlistError where nothing was written */
+export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { content } = spec;
+  return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
+}
+
+async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { draft, missing } = await draftOf(spec.name, made, options);
+  const { homes, dryRun, signal, onEvent } = options;
+  const { encoded, pushed, failures } = await pushDraft(
+    draft,
+    { version: 1 },
+    {
+      homes,
+      tags: spec.tags,
+      expect: made.expect,
+      allowDuplicates: made.allowDuplicates,
+      readTags: true,
+      dryRun,
+      signal,
+      onEvent,
+    },
+  );
+  const { mediaType, digest, bytes } = encoded;
+  return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed, missing, failures };
+}
+
+/** A copy is made where a tag has something else; one after another, since what the first brought the next finds there. */
+async function copyList(spec: ListSpec, { from }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { homes, signal } = options;
+  const { home, name } = await homes.locate(from, { signal });
+  const descriptor = await home.resolve(name, { signal });
+  const source: Location =
+    from.kind === 'registry'
+      ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: descriptor.digest } }
+      : { ...from, digest: descriptor.digest };
+  const targets: PushedTarget[] = [];
+  const failures: MlistError[] = [];
+  for (const target of targetsOf(spec.list, spec.tags, [])) {
+    for (const tag of target.tags) {
+      try {
+        targets.push(await copyTo(source, target, tag, { ...options, digest: descriptor.digest }));
+      } catch (thrown) {
+        failures.push(asMlistError(thrown));
+      }
+    }
+  }
+  return { descriptor, targets, missing: [], failures };
+}
+
+async function copyTo(
+  source: Location,
+  target: TargetRepository,
+  tag: string,
+  { homes, dryRun = false, digest, signal, onEvent }: ApplyListOptions & { readonly digest: Digest },
+): Promise<PushedTarget> {
+  const reference = targetName(target, tag);
+  const { location } = target;
+  const to: Location =
+    location.kind === 'registry'
+      ? { ...location, reference: withTag(location.reference, tag) }
+      : { ...location, ref: tag };
+  const before = await homes.writing(to, (home) => digestAt(home, tag, signal), { dryRun: true, signal });
+  if (before === digest) return { reference, status: 'unchanged', before };
+  if (dryRun) return { reference, status: 'planned', before };
+  const said = onEvent && ((event: Parameters<typeof onEvent>[0]) => event.type === 'from' || onEvent(event));
+  await copy(source, to, { homes, signal, onEvent: said });
+  return { reference, status: 'pushed', before };
+}
+
+async function digestAt(home: WritableHome, tag: string, signal: AbortSignal | undefined): Promise<Digest | 'absent'> {
+  try {
+    return (await home.resolve(tag, { signal })).digest;
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ERR_MLIST_NOT_FOUND') return 'absent';
+    throw thrown;
+  }
+}

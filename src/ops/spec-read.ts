@@ -1,0 +1,97 @@
+import { MAX_PROBLEMS, type Problem } from '../errors.ts';
+import type { Json, JsonObject } from '../oci/json.ts';
+import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
+import { error } from '../schema/problems.ts';
+import { readYaml } from '../schema/yaml.ts';
+import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-reading.ts';
+import type { ListSpec, SpecDocument } from './spec.ts';
+import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './spec-manifest-tool.ts';
+import { parseSpec, type SpecParsing } from './spec-parse.ts';
+
+/** Specs in a file, or on stdin. */
+export interface SpecFile {
+  /** As people call it. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** One list of a file: what it is to be, or what is wrong with it. */
+export interface SpecUnit extends Place {
+  readonly file: string;
+  /** The list as it is written; undefined where that cannot be read. */
+  readonly written?: string;
+  readonly spec?: ListSpec;
+  readonly problems: readonly PlacedProblem[];
+  /** Where manifest-tool, whose spec it is, does otherwise. Undefined for mlist's own. */
+  readonly quirks?: readonly (Quirk & Place)[];
+}
+
+/** Reads all specs of a file. Never throws for what it holds: a list that is wrong does not touch the others. */
+export async function readSpecs({ name: file, bytes }: SpecFile, parsing: SpecParsing): Promise<readonly SpecUnit[]> {
+  const units: SpecUnit[] = [];
+  for await (const { place, reading, problems } of readYaml(bytes)) {
+    if (reading?.value === undefined) units.push({ file, ...place, problems });
+    else if (!Array.isArray(reading.value)) {
+      units.push(readUnit(file, reading.value, '', { reading, parsing, size: reading.values }));
+    } else {
+      const all = reading.value as readonly Json[];
+      if (all.length === 0) units.push({ file, ...place, problems: [{ ...nothing, ...place }] });
+      const size = Math.ceil(reading.values / all.length);
+      for (const [at, one] of all.entries()) units.push(readUnit(file, one, `/${at}`, { reading, parsing, size }));
+    }
+  }
+  return units.length > 0 ? units : [{ file, ...start, problems: [{ ...nothing, ...start }] }];
+}
+
+const start: Place = { line: 1, column: 1 };
+const nothing = error('E-SPEC', '', 'holds no spec of a list');
+
+interface Readings {
+  readonly reading: YamlReading;
+  readonly parsing: SpecParsing;
+  /** Number of values of one spec, about. */
+  readonly size: number;
+}
+
+function readUnit(file: string, value: Json, base: string, { reading, parsing, size }: Readings): SpecUnit {
+  const isTool = isManifestToolSpec(value);
+  const check = isTool ? checkManifestToolSpec : checkSpec;
+  const place = { file, ...reading.placeOf(base) };
+  const placed = (problem: Problem): PlacedProblem => placedIn(reading, base, problem);
+  const misfits = check(value, size);
+  const written = nameOf(value, isTool);
+  const facts = { ...place, ...(written === undefined ? {} : { written }) };
+  if (misfits.length > 0) return { ...facts, problems: misfits.slice(0, MAX_PROBLEMS).map(placed) };
+  const { document, quirks } = isTool
+    ? fromManifestTool(value as JsonObject, reading, base)
+    : { document: fittingSpec(value), quirks: undefined };
+  const parsed = parseSpec(document, parsing);
+  const told = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
+  const origin = told === undefined ? {} : { quirks: told };
+  if ('spec' in parsed) return { ...facts, spec: parsed.spec, problems: [], ...origin };
+  const problems = parsed.problems
+    .slice(0, MAX_PROBLEMS)
+    .map((problem) => placed(isTool ? { ...problem, pointer: pointerInTool(problem.pointer) } : problem));
+  return { ...facts, problems, ...origin };
+}
+
+/** The schema has proved the shape. */
+function fittingSpec(value: Json): SpecDocument {
+  return value as unknown as SpecDocument;
+}
+
+function nameOf(value: Json, isTool: boolean): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const name = (value as JsonObject)[isTool ? 'image' : 'list'];
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** The problem with its place; a number where a text is to be is told how to become one. */
+function placedIn(reading: YamlReading, base: string, problem: Problem): PlacedProblem {
+  const pointer = base + problem.pointer;
+  const isName = problem.message === 'this member is not known here';
+  const source = /^must be of type string\b/.test(problem.message) ? reading.sourceOf(pointer) : undefined;
+  const hint = source === undefined || source === '' ? '' : `: write ${JSON.stringify(source)} in quotes`;
+  const message = problem.message + hint;
+  return { ...problem, pointer, message, ...reading.placeOf(pointer, isName ? 'name' : 'value') };
+}

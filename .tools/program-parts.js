@@ -16,6 +16,7 @@ const WITH_REGISTRIES = [
   'digest',
   'exists',
   'inspect',
+  'join',
   'push',
   'resolve',
   'show',

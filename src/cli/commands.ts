@@ -1,4 +1,5 @@
 import { draftCommands } from './commands-drafts.ts';
+import { joinCommands } from './commands-join.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
 import { otherCommands } from './commands-other.ts';
@@ -8,6 +9,7 @@ import { registryCommands } from './commands-registries.ts';
 /** All commands, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
+  ...joinCommands,
   ...placeCommands,
   ...draftCommands,
   ...registryCommands,

@@ -118,7 +118,7 @@ function fresh(name: string, resolved: readonly Resolved[], options: CreateOptio
 const indexMembers = ['schemaVersion', 'mediaType', 'manifests', 'annotations', 'artifactType', 'subject'];
 
 /** A draft that carries on with all that a single index says of itself. */
-function fromIndex(name: string, { source, index }: Resolved): Draft {
+export function fromIndex(name: string, { source, index }: Pick<Resolved, 'source' | 'index'>): Draft {
   if (index === undefined) return emptyDraft(name);
   const { document, content } = index;
   const extra = unknownMembers(document, indexMembers);

@@ -111,7 +111,7 @@ function passes(entry: Entry, wanted: readonly Platform[]): boolean {
 }
 
 /** The members of an entry that come from a descriptor, word for word. */
-function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
+export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
   const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
   const attests = attestedDigest(descriptor);
   const extra = unknownMembers(descriptor, descriptorMembers);

@@ -1,20 +1,10 @@
-import type {
-  Content,
-  ContentOptions,
-  ContentSource,
-  ContentTarget,
-  FetchOptions,
-  Mounts,
-  Name,
-  PutOptions,
-  Tags,
-} from '../../oci/content.ts';
+import type { Content, ContentOptions, ContentSource, ContentTarget, Mounts, Name, Tags } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
-import { Manifests } from './manifests.ts';
+import { Manifests, type RegistryFetchOptions, type RegistryPutOptions } from './manifests.ts';
 import { listTags, type TagListParts } from './tag-list.ts';
 
 export interface RepositoryParts {
@@ -50,7 +40,7 @@ export class Repository implements ContentTarget, Mounts, Tags {
     return found ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
     return this.#manifests.get(name, options);
   }
 
@@ -58,7 +48,7 @@ export class Repository implements ContentTarget, Mounts, Tags {
     return this.#manifests.has(digest, options);
   }
 
-  putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  putManifest(content: Content, name: Name, options: RegistryPutOptions = {}): Promise<void> {
     return this.#manifests.put(content, name, options);
   }
 

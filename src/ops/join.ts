@@ -155,9 +155,9 @@ class Work {
       if (decision.do === 'leave') return this.#left(decision);
       if (decision.do === 'wait') {
         const left = end - Date.now();
-        if (waitMs === 0) return this.#joined({ waiting: decision.waiting });
-        if (left <= 0) throw waitedInVain(this.#target, decision.waiting);
-        await this.#pause(Math.min(left, poll * (0.75 + Math.random() / 2)));
+        if (waitMs === 0 && decision.isSettled) return this.#joined({ waiting: decision.waiting });
+        if (waitMs > 0 && left <= 0) throw waitedInVain(this.#target, decision.waiting);
+        await this.#pause(waitMs === 0 ? this.#settleMs : Math.min(left, poll * (0.75 + Math.random() / 2)));
         poll = Math.min(poll * 1.3, LONGEST_POLL_MS);
         continue;
       }

@@ -1,4 +1,5 @@
 import { benchHostile } from './hostile.ts';
+import { benchJoin } from './join.ts';
 import { benchStartup } from './startup.ts';
 
 /** Measurements, each printed by its part. Figures are ratios of things run in turn: a machine's own speed cancels out. */
@@ -12,6 +13,7 @@ export interface Place {
 const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = {
   startup: benchStartup,
   hostile: benchHostile,
+  join: benchJoin,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);

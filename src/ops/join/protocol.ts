@@ -66,13 +66,17 @@ export type Decision =
   | { readonly do: 'put-list'; readonly list: JoinedList; readonly condition: Condition }
   /** Nothing to do, but one look may deceive. */
   | { readonly do: 'look-again' }
-  | { readonly do: 'wait'; readonly waiting: readonly string[] }
+  /** Settled: another look would hardly say otherwise, and who does not want to wait may go. */
+  | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
   /** A newer build has taken over. */
   | { readonly do: 'leave'; readonly by: Group };
 
-/** Clean looks in a row after which a join without `expect` ends. */
-export const CLEAN_LOOKS = 2;
+/**
+ * Looks in a row that must say the same before a runner goes while others may be at work: with a pause between them, so
+ * that it sees what somebody wrote who had looked before it.
+ */
+const CLEAN_LOOKS = 2;
 
 /**
  * @throws MlistError `ERR_MLIST_CONFLICT` where runners of one build contradict each other
@@ -91,16 +95,15 @@ export function decide(runner: Runner, memory: Memory, look: Look): { decision: 
     const writes = missing.map((own) => writeOf(own, runner, next, look, mine));
     return { decision: { do: 'put-slots', writes }, memory: next };
   }
-  if (runner.expect !== undefined) {
-    const waiting = missingOf(runner.expect, slots, runner.target);
-    if (waiting.length > 0) return { decision: { do: 'wait', waiting }, memory: next };
-  }
+  const clean = memory.clean + 1;
+  const rested = { ...next, clean };
+  const isSettled = clean >= CLEAN_LOOKS;
+  const waiting = missingOf(runner.expect ?? [], slots, runner.target);
+  if (waiting.length > 0) return { decision: { do: 'wait', waiting, isSettled }, memory: rested };
   const list = listOf(runner.target, slots, look);
   if (list === undefined || list.digest !== look.base?.digest) return putList(list, next, look, runner);
-  const clean = memory.clean + 1;
-  const isEnough = runner.expect !== undefined || clean >= CLEAN_LOOKS;
-  const decision: Decision = isEnough ? { do: 'end', list } : { do: 'look-again' };
-  return { decision, memory: { ...next, clean } };
+  const decision: Decision = isSettled ? { do: 'end', list } : { do: 'look-again' };
+  return { decision, memory: rested };
 }
 
 /** What the runner remembers of a write. */

@@ -119,7 +119,7 @@ async function oneRound(options: RoundsOptions, { round, platforms, images }: Ro
   );
   watching.abort();
   await watch;
-  const last = await getManifest(options.url, repository, tag);
+  const last = await readTag(options.url, repository, tag);
   seen.push(last);
   const failed = ended.flatMap(({ code, stderr }, at) =>
     code === 0 ? [] : [`runner ${at} ended with ${String(code)}: ${stderr.trim().split('\n').slice(-2).join(' ')}`],
@@ -137,8 +137,19 @@ async function watchTag(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    seen.push(await getManifest(url, repository, tag));
+    seen.push(await readTag(url, repository, tag));
     await sleep(5);
+  }
+}
+
+/** A connection that was kept may be closed just when it is used again: only then the watcher asks a second time. */
+async function readTag(url: string, repository: string, tag: string): Promise<Served | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await getManifest(url, repository, tag);
+    } catch (thrown) {
+      if (tries === 5) throw thrown;
+    }
   }
 }
 

@@ -41,10 +41,10 @@ async function asProcess(): Promise<RoundsOptions['start']> {
 }
 
 test.each<[RoundsOptions['kind'], number, number, boolean]>([
-  ['without --expect', 8, 5, true],
-  ['without --expect', 8, 5, false],
-  ['with --expect', 8, 5, false],
-  ['two builds at once, with --expect', 8, 5, true],
+  ['without --expect', 8, 3, true],
+  ['without --expect', 8, 3, false],
+  ['with --expect', 8, 3, false],
+  ['two builds at once, with --expect', 8, 3, true],
   ['without --expect', 32, 1, true],
   ['with --expect', 32, 1, false],
 ])(

@@ -19,6 +19,7 @@ const WITH_REGISTRIES = [
   'explain',
   'export',
   'inspect',
+  'join',
   'push',
   'resolve',
   'show',

@@ -1,6 +1,7 @@
 import { checkCommands } from './commands-checks.ts';
 import { clientCommands } from './commands-clients.ts';
 import { draftCommands } from './commands-drafts.ts';
+import { joinCommands } from './commands-join.ts';
 import type { CommandSpec } from './language.ts';
 import { listCommands } from './commands-lists.ts';
 import { manyCommands } from './commands-many.ts';
@@ -11,6 +12,7 @@ import { registryCommands } from './commands-registries.ts';
 /** All commands, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...listCommands,
+  ...joinCommands,
   ...checkCommands,
   ...clientCommands,
   ...placeCommands,

@@ -152,7 +152,9 @@ function withDeadline(invocation: Invocation, interrupt: AbortSignal): AbortSign
   if (!invocation.command.uses.includes('registry')) return interrupt;
   const text = invocation.text('deadline');
   const controller = new AbortController();
-  const milliseconds = text === undefined ? DEADLINE_MS : parseDuration(text, '--deadline');
+  const wait = invocation.text('wait');
+  const waitMs = wait === undefined ? 0 : parseDuration(wait, '--wait');
+  const milliseconds = text === undefined ? DEADLINE_MS + waitMs : parseDuration(text, '--deadline');
   const timer = setTimeout(() => {
     controller.abort(
       new MlistError('ERR_MLIST_TIMEOUT', `not done within ${text ?? '10m'}`, {

@@ -117,14 +117,16 @@ function startOf(name: string, resolved: readonly Resolved[]): Draft {
   return only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
 }
 
-const indexMembers = ['schemaVersion', 'mediaType', 'manifests', 'annotations', 'artifactType', 'subject'];
+/** What a Docker list knows; the rest of an index's members are unknown in one, and stay as they are. */
+const listMembers = ['schemaVersion', 'mediaType', 'manifests'];
+const indexMembers = [...listMembers, 'annotations', 'artifactType', 'subject'];
 
 /** A draft that carries on with all that a single index says of itself. */
-function fromIndex(name: string, { source, index }: Resolved): Draft {
+export function fromIndex(name: string, { source, index }: Pick<Resolved, 'source' | 'index'>): Draft {
   if (index === undefined) return emptyDraft(name);
   const { document, content } = index;
-  const extra = unknownMembers(document, indexMembers);
   const isDocker = document.mediaType === MediaType.dockerList;
+  const extra = unknownMembers(document, isDocker ? listMembers : indexMembers);
   const { annotations, artifactType, subject } = isDocker ? {} : document;
   return {
     version: 1,

@@ -1,5 +1,6 @@
 import { benchApply } from './apply.ts';
 import { benchHostile } from './hostile.ts';
+import { benchJoin } from './join.ts';
 import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
 import { benchWork } from './work.ts';
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, (place: Place, only: readonly string[]) => 
   work: benchWork,
   stream: benchStream,
   apply: benchApply,
+  join: benchJoin,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);

@@ -45,6 +45,8 @@ export interface Change {
   readonly body?: (chunk: Buffer, offset: number) => Buffer;
   /** Break the connection after so many bytes of the answer's body. */
   readonly cutAfter?: number;
+  /** Milliseconds that the answer waits. */
+  readonly waitMs?: number;
   /** Break the connection before the answer. */
   readonly loseAnswer?: boolean;
 }
@@ -178,7 +180,8 @@ async function passOn(
   request.on('close', () => request.complete || onward.destroy());
   request.pipe(onward);
   const answer = await new Promise<IncomingMessage>((resolve) => onward.once('response', resolve));
-  if (change.delayMs > 0) await sleep(change.delayMs);
+  const { waitMs = change.delayMs } = change;
+  if (waitMs > 0) await sleep(waitMs);
   if (change.loseAnswer === true) {
     answer.resume();
     answer.once('end', () => request.socket.destroy());

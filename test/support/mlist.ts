@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The built program as a process of its own, for what only processes can do to each other. */
-const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
@@ -16,8 +17,13 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-export function startMlist(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  const child = spawn(process.execPath, [program, ...args], {
+/** @param root - the checkout that it was built in */
+export function startMlist(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  root: string = checkout,
+): Started {
+  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'mlist.js'), ...args], {
     env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -24,6 +24,17 @@ export interface ManifestsParts {
   readonly path: string;
 }
 
+/** What only a registry can be asked for. */
+export interface RegistryFetchOptions extends FetchOptions {
+  /** What caches on the way hold does not count (RFC 9111 section 5.2.1.4). */
+  readonly fresh?: boolean | undefined;
+}
+
+export interface RegistryPutOptions extends PutOptions {
+  /** Put only if nothing has the name yet, as far as the registry can tell (HTTP `If-None-Match`). */
+  readonly ifAbsent?: boolean | undefined;
+}
+
 /** How often a tag that was seen is looked for again. */
 const LOOKS = 3;
 
@@ -55,15 +66,17 @@ export class Manifests {
     return (await this.#read('HEAD', digest, { accept: [200, 404], signal })).status === 200;
   }
 
-  async get(name: Name, { expected, signal }: FetchOptions): Promise<Content> {
+  async get(name: Name, options: RegistryFetchOptions): Promise<Content> {
+    const { expected, fresh, signal } = options;
+    if (fresh === true) return this.#get(name, options);
     const types = expected === undefined ? '' : ` ${expected.mediaType} ${expected.size} ${expected.digest}`;
     return this.#reading.share(`${name}${types}`, signal, () => this.#get(name, { expected, signal }));
   }
 
-  async #get(name: Name, { expected, signal }: FetchOptions): Promise<Content> {
+  async #get(name: Name, { expected, fresh, signal }: RegistryFetchOptions): Promise<Content> {
     const subject = this.#nameOf(name);
     const wanted = expected === undefined ? [] : [expected.mediaType];
-    const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted });
+    const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted, fresh });
     if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
       throw mismatch(subject, 'came compressed, though nobody asked for that');
     }
@@ -77,10 +90,14 @@ export class Manifests {
    * A PUT of the same bytes may be sent again after an answer that was lost, or that leaves open what became of it. One
    * with a condition may not: it would run into what it has done itself.
    */
-  async put({ descriptor, bytes }: Content, name: Name, { ifMatch, once, signal }: PutOptions): Promise<void> {
+  async put({ descriptor, bytes }: Content, name: Name, options: RegistryPutOptions): Promise<void> {
+    const { ifMatch, ifAbsent = false, once = false, signal } = options;
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
-    const condition = ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` };
+    const condition = {
+      ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+      ...(ifAbsent ? { 'if-none-match': '*' } : {}),
+    };
     const { headers } = await connection.request(
       {
         step: { what: 'write', reference: subject },
@@ -90,7 +107,7 @@ export class Manifests {
         headers: { 'content-type': descriptor.mediaType, ...condition },
         body: bytes,
         accept: [200, 201, 202, 204],
-        repeatable: ifMatch === undefined && once !== true,
+        repeatable: ifMatch === undefined && !ifAbsent && !once,
         signal,
       },
       MAX_DOCUMENT_BYTES,
@@ -138,7 +155,7 @@ export class Manifests {
     }
   }
 
-  #read(method: 'GET' | 'HEAD', name: Name, { types = [], ...reading }: Reading): Promise<Reply> {
+  #read(method: 'GET' | 'HEAD', name: Name, { types = [], fresh = false, ...reading }: Reading): Promise<Reply> {
     const { connection, path } = this.#parts;
     const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
     const call: Call = {
@@ -146,7 +163,7 @@ export class Manifests {
       method,
       target: this.#target(name),
       scopes: [pullFrom(path)],
-      headers: { accept },
+      headers: { accept, ...(fresh ? { 'cache-control': 'no-cache' } : {}) },
       ...reading,
     };
     return connection.request(call, MAX_DOCUMENT_BYTES);
@@ -163,6 +180,7 @@ export class Manifests {
 
 interface Reading extends Pick<Call, 'accept' | 'signal' | 'retries'> {
   readonly types?: readonly string[];
+  readonly fresh?: boolean | undefined;
 }
 
 /** What the bytes are (spec.md 1.4): as expected by a descriptor whose digest fits, as served, as the body says. */

@@ -6,7 +6,6 @@ import type {
   FetchOptions,
   Mounts,
   Name,
-  PutOptions,
   Referrers,
   Tags,
 } from '../../oci/content.ts';
@@ -15,7 +14,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
-import { Manifests } from './manifests.ts';
+import { Manifests, type RegistryFetchOptions, type RegistryPutOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
 import { listTags, type TagListParts } from './tag-list.ts';
 
@@ -55,7 +54,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return found ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
     return this.#manifests.get(name, options);
   }
 
@@ -63,7 +62,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#manifests.has(digest, options);
   }
 
-  putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  putManifest(content: Content, name: Name, options: RegistryPutOptions = {}): Promise<void> {
     return this.#manifests.put(content, name, options);
   }
 

@@ -1,0 +1,87 @@
+import {
+  groupOf,
+  isFileLocation,
+  join,
+  MlistError,
+  parseListName,
+  pruneSlots,
+  type Joined,
+  type Reference,
+} from '../../index.ts';
+import { manifestArgument } from '../arguments.ts';
+import type { Context } from '../context.ts';
+import { parseDuration } from '../duration.ts';
+import type { Invocation } from '../language.ts';
+import { usage } from '../parse.ts';
+import { readPlatforms } from '../platform-words.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const [text = '', ...manifests] = invocation.positionals;
+  const reference = targetOf(text);
+  if (invocation.flag('prune')) return prune(reference, manifests, invocation, context);
+  if (manifests.length === 0) throw usage(invocation.command, 'join takes the tag and what is to join it');
+  const expect = readPlatforms(invocation.texts('expect'));
+  const wait = invocation.text('wait');
+  if (wait !== undefined && expect.length === 0) throw usage(invocation.command, '--wait needs --expect');
+  const named = invocation.text('group');
+  if (named !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(named))
+    throw usage(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
+  const joined = await join(
+    reference,
+    manifests.map((manifest) => manifestArgument(manifest, context)),
+    {
+      homes: await context.homes(),
+      group: groupOf(context.env, named),
+      expect,
+      waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
+      attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+      signal: context.signal,
+      onEvent: context.onEvent,
+    },
+  );
+  tell(joined, context);
+  return 0;
+}
+
+async function prune(
+  reference: Tag,
+  more: readonly string[],
+  invocation: Invocation,
+  { homes, output, signal }: Context,
+): Promise<number> {
+  if (more.length > 0) throw usage(invocation.command, '--prune takes the tag only');
+  const { ref, pruned } = await pruneSlots(reference, { homes: await homes(), signal });
+  if (output.json) output.document({ ref, pruned });
+  else for (const tag of pruned) output.note(['pruned ', 'red'], tag);
+  return 0;
+}
+
+type Tag = Reference & { readonly tag: string };
+
+function targetOf(text: string): Tag {
+  if (isFileLocation(text)) {
+    throw new MlistError('ERR_MLIST_USAGE', `runners join a tag of a registry, not ${text}`);
+  }
+  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  return { ...reference, tag };
+}
+
+function tell({ ref, group, complete, waiting, superseded, descriptor, slots }: Joined, { output }: Context): void {
+  if (output.json) {
+    const { mediaType, digest, size } = descriptor ?? {};
+    output.document({
+      ref,
+      group: group.id,
+      complete,
+      waiting,
+      superseded: superseded?.id,
+      mediaType,
+      digest,
+      size,
+      slots,
+    });
+    return;
+  }
+  if (waiting.length > 0) output.note(['waiting ', 'yellow'], `${ref} still needs ${waiting.join(', ')}`);
+  if (descriptor !== undefined) output.line(descriptor.digest);
+}

@@ -1,0 +1,45 @@
+import { asMlistError, MlistError } from '../errors.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import { readSlot, slotPrefix } from './join/slot.ts';
+import type { RegistryTagOptions } from './registry-tags.ts';
+
+export interface PrunedSlots {
+  /** Canonical reference of the tag. */
+  readonly ref: string;
+  /** Tags of slots that are gone. */
+  readonly pruned: readonly string[];
+}
+
+/**
+ * Deletes the slots that runners have left beside a tag. The list keeps its images; a build that is still at work loses
+ * what its runners brought so far. A registry that cannot delete a single tag is asked to delete the slot by its digest:
+ * nothing else can have that.
+ * @throws MlistError `ERR_MLIST_REGISTRY` where it can do neither
+ */
+export async function pruneSlots(
+  reference: Reference & { readonly tag: string },
+  { homes, signal }: RegistryTagOptions,
+): Promise<PrunedSlots> {
+  const target = formatReference(reference);
+  const repository = homes.registries.repository(reference);
+  const names: string[] = [];
+  for await (const tag of repository.tags({ signal })) if (tag.startsWith(slotPrefix(reference.tag))) names.push(tag);
+  const pruned: string[] = [];
+  for (const name of names) {
+    const content = await repository.fetchManifest(name, { fresh: true, signal }).catch(orAbsent);
+    if (content === undefined || typeof readSlot(content, name, target) === 'string') continue;
+    await repository.untag(name, { signal }).catch(async (thrown: unknown) => {
+      const error = asMlistError(thrown);
+      if (error.code === 'ERR_MLIST_NOT_FOUND') return;
+      if (![400, 405].includes(error.facts.status ?? 0)) throw error;
+      await repository.deleteManifest(content.descriptor.digest, { signal }).catch(orAbsent);
+    });
+    pruned.push(name);
+  }
+  return { ref: target, pruned };
+}
+
+function orAbsent(thrown: unknown): undefined {
+  if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
+  throw thrown;
+}

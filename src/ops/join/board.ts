@@ -1,0 +1,170 @@
+import { asMlistError, MlistError } from '../../errors.ts';
+import type { Repository } from '../../content/registry/repository.ts';
+import { isRetryableStatus } from '../../content/registry/retry.ts';
+import type { Content, ContentOptions } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
+import { readIndex } from '../../schema/document.ts';
+import { fromIndex } from '../create-draft.ts';
+import type { Homes } from '../homes.ts';
+import { entryMembers, resolveSource } from '../resolve-source.ts';
+import { encodeDraft } from '../../draft/list.ts';
+import type { Tagged } from './list.ts';
+import type { Condition, Look } from './protocol.ts';
+import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
+
+/** What became of a write. */
+export type Outcome = 'done' | 'unclear' | 'refused';
+
+export interface BoardOptions extends ContentOptions {
+  readonly homes: Homes;
+  /** Slots that are read by name; undefined where the list of tags says which there are. */
+  readonly names?: readonly string[] | undefined;
+  /** Slots that are read in any case. */
+  readonly own: readonly string[];
+  /** Told of what lies under a slot's tag and is none. */
+  readonly onStrange: (name: string, reason: string) => void;
+}
+
+/** A build that expects more platforms than this is not followed. */
+const MOST_NAMES = 1000;
+
+/** One tag and its slots, as they are read and written in a registry. */
+export class Board {
+  readonly #reference: Required<Pick<Reference, 'tag'>> & Reference;
+  readonly #target: string;
+  readonly #repository: Repository;
+  readonly #options: BoardOptions;
+  /** Slots that the last list of tags named. */
+  #listed: ReadonlySet<string> = new Set();
+
+  constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: BoardOptions) {
+    this.#reference = reference;
+    this.#target = formatReference(reference);
+    this.#repository = options.homes.registries.repository(reference);
+    this.#options = options;
+  }
+
+  /** Reads the slots, then the tag, each afresh. */
+  async look(): Promise<Look> {
+    const { names, own } = this.#options;
+    const first = new Set([...(names ?? (await this.#listSlots())), ...own]);
+    const found = await this.#readSlots(first);
+    const further = found.flatMap(({ slot }) => (typeof slot === 'string' ? [] : this.#expectedBy(slot)));
+    const rest = new Set(further.filter((name) => !first.has(name)));
+    const all = [...found, ...(await this.#readSlots(rest))];
+    const slots = all.flatMap(({ slot }) => (typeof slot === 'string' ? [] : [slot]));
+    const strange = all.flatMap(({ name, digest, slot }) =>
+      typeof slot === 'string' ? [[name, digest] as const] : [],
+    );
+    return {
+      slots: slots.sort((left, right) => (left.name < right.name ? -1 : 1)),
+      strange: new Map(strange),
+      base: await this.#readBase(),
+    };
+  }
+
+  /** Slots that are there and that the registry's list of tags left out: it is behind, or is none. */
+  unlisted({ slots }: Look, wanted: readonly string[]): readonly string[] {
+    if (this.#options.names !== undefined) return [];
+    return slots.map(({ name }) => name).filter((name) => wanted.includes(name) && !this.#listed.has(name));
+  }
+
+  /**
+   * Writes a tag, once: where nobody knows what became of it, the next look tells.
+   * @throws MlistError where the registry refuses it for good
+   */
+  async put(content: Content, tag: string, condition: Condition): Promise<Outcome> {
+    const { signal } = this.#options;
+    const ifAbsent = condition === 'absent';
+    const ifMatch = ifAbsent ? undefined : condition;
+    try {
+      await this.#repository.putManifest(content, tag, { ifMatch, ifAbsent, once: true, signal });
+      return 'done';
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const error = asMlistError(thrown);
+      if (error.facts.status === 412) return 'refused';
+      if (isPassing(error)) return 'unclear';
+      throw error;
+    }
+  }
+
+  async #listSlots(): Promise<readonly string[]> {
+    const names: string[] = [];
+    const prefix = slotPrefix(this.#reference.tag);
+    try {
+      for await (const tag of this.#repository.tags(this.#options)) if (tag.startsWith(prefix)) names.push(tag);
+    } catch (thrown) {
+      const error = asMlistError(thrown);
+      // A repository that nothing was pushed to yet is not there.
+      if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isPassing(error) ? error : withoutTagList(error);
+    }
+    this.#listed = new Set(names);
+    return names;
+  }
+
+  async #readSlots(names: ReadonlySet<string>) {
+    const found = await Promise.all([...names].slice(0, MOST_NAMES).map((name) => this.#readSlot(name)));
+    return found.flatMap((one) => one ?? []);
+  }
+
+  async #readSlot(
+    name: string,
+  ): Promise<{ readonly name: string; readonly digest: Digest; readonly slot: StoredSlot | string } | undefined> {
+    const content = await this.#read(name);
+    if (content === undefined) return undefined;
+    const slot = readSlot(content, name, this.#target);
+    if (typeof slot === 'string') this.#options.onStrange(name, slot);
+    return { name, digest: content.descriptor.digest, slot };
+  }
+
+  /** Only where slots are read by name: a newer build may expect others than this one. */
+  #expectedBy({ expect = [] }: StoredSlot): readonly string[] {
+    if (this.#options.names === undefined) return [];
+    return expect.map((platform) => slotName(this.#reference.tag, platform));
+  }
+
+  async #readBase(): Promise<Tagged | undefined> {
+    const content = await this.#read(this.#reference.tag);
+    if (content === undefined) return undefined;
+    const { mediaType, digest } = content.descriptor;
+    if (!isIndexType(mediaType)) return this.#singleImage(digest);
+    const document = readIndex(content.bytes, mediaType, this.#target);
+    const source = this.#target;
+    const entries = document.manifests.map((descriptor) => ({ source, ...entryMembers(descriptor) }));
+    const draft = { ...fromIndex(this.#target, { source, index: { document, content } }), entries };
+    return { mediaType: document.mediaType, digest, bytes: content.bytes, draft };
+  }
+
+  /** A tag that has an image, not a list: a list of that image takes its place. */
+  async #singleImage(digest: Digest): Promise<Tagged> {
+    const { homes, signal } = this.#options;
+    const reference = withDigest(this.#reference, digest);
+    const source = { location: { kind: 'registry', reference, explicit: true } } as const;
+    const { entries } = await resolveSource(source, { homes, signal });
+    const draft = { ...fromIndex(this.#target, { source: this.#target }), entries };
+    return { ...encodeDraft(draft), digest, draft, isImage: true };
+  }
+
+  async #read(tag: string): Promise<Content | undefined> {
+    try {
+      return await this.#repository.fetchManifest(tag, { fresh: true, signal: this.#options.signal });
+    } catch (thrown) {
+      if (asMlistError(thrown).code === 'ERR_MLIST_NOT_FOUND') return undefined;
+      throw thrown;
+    }
+  }
+}
+
+/** What may be over the next time: the registry has a fault, or the way to it. */
+export function isPassing({ code, facts: { status } }: MlistError): boolean {
+  if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);
+  return code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT';
+}
+
+function withoutTagList(error: MlistError): MlistError {
+  const hint = 'A join without --expect finds the other runners by the list of tags. With --expect it needs none.';
+  return new MlistError(error.code, error.message, { ...error.facts, hint, cause: error });
+}

@@ -1,0 +1,426 @@
+import { joinedList, type Tagged } from '../../src/ops/join/list.ts';
+import {
+  afterWrite,
+  atFirst,
+  decide,
+  LIST,
+  type Condition,
+  type Decision,
+  type Look,
+  type Memory,
+  type Own,
+  type Runner,
+} from '../../src/ops/join/protocol.ts';
+import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/ops/join/slot.ts';
+import { digestOf } from '../../src/index.ts';
+
+/**
+ * All ways in which several runners can join one tag. A state is what the registry has and where each runner is; a step
+ * is one read or one write of one tag, or a runner's death. What a runner does after a look is decided by the program's own
+ * `decide`. Every state that can be reached is visited once.
+ */
+export interface Model {
+  readonly runners: readonly Runner[];
+  /** Platforms that have slots. */
+  readonly platforms: readonly string[];
+  /** What the tag has at first. */
+  readonly base?: Tagged | undefined;
+  /** The registry refuses a write whose condition does not hold. */
+  readonly hasConditions?: boolean;
+  /** Answers to writes that are lost, each before or after the write happened. */
+  readonly lost?: number;
+  /** Writes that happen at any time after their answer was lost. */
+  readonly late?: number;
+  /** Deaths of runners, each of which is started again. */
+  readonly deaths?: number;
+  /** The dead stay dead. */
+  readonly forGood?: boolean;
+  /** A pause is longer than the time from another's look to its write. */
+  readonly isTimely?: boolean;
+  /** Runners wait for each other. */
+  readonly waits?: boolean;
+}
+
+export interface Visit {
+  /** What the tag has; undefined where it is not there. */
+  readonly list: Tagged | undefined;
+  readonly slots: readonly (StoredSlot | undefined)[];
+  /** What each runner said at its end; undefined while it is at work, `dead` where it was killed. */
+  readonly outcomes: readonly (string | undefined)[];
+}
+
+export interface Explored {
+  readonly states: number;
+  /** States in which every runner has ended. */
+  readonly ends: number;
+  /** Every state can still come to an end. */
+  readonly isAlwaysEndable: boolean;
+}
+
+interface Write {
+  readonly register: number;
+  readonly value: number;
+  readonly condition: Condition;
+}
+
+/** Where a runner is. Registers are the slots, then the tag; -1 is not read yet. */
+interface Local {
+  readonly phase: 'look' | 'write' | 'pause' | 'over' | 'dead';
+  readonly seen: readonly number[];
+  readonly memory: Memory;
+  readonly writes: readonly Write[];
+  /** The others that had looked when the pause began, and may still write. */
+  readonly awaits: readonly number[];
+  readonly outcome?: string;
+}
+
+interface State {
+  readonly registers: readonly number[];
+  readonly locals: readonly number[];
+  readonly late: readonly (readonly [register: number, value: number])[];
+  readonly lost: number;
+  readonly lates: number;
+  readonly deaths: number;
+}
+
+export function explore(
+  model: Model,
+  visit: (visit: Visit) => void,
+  onMove?: (from: Visit, to: Visit) => void,
+): Explored {
+  return new Explorer(model).run(visit, onMove);
+}
+
+/** A runner of a model: what it brings is told apart by its group. */
+export function makeRunner(
+  group: string,
+  platforms: readonly string[],
+  expect?: readonly string[],
+  target = 'registry.test/team/app:v1',
+): Runner {
+  const own = platforms.map((platform): Own => {
+    const [os = '', architecture = ''] = platform.split('/');
+    const digest = digestOf(Buffer.from(`${group} ${platform}`));
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+    const entry = { mediaType, digest, size: 7, platform: { architecture, os } };
+    return { name: slotName(tagOf(target), platform), platform, entries: [entry] };
+  });
+  return { target, group: { id: group }, began: Number(group) * 1000, expect, own };
+}
+
+/** A tag that has the images of these runners. */
+export function makeBase(runners: readonly Runner[]): Tagged {
+  const slots = runners.flatMap(({ target, group, began, own }) =>
+    own.map((one) => ({ ...one, target, group, began })),
+  );
+  return joinedList(runners[0]!.target, undefined, slots);
+}
+
+class Explorer {
+  readonly #model: Model;
+  readonly #names: readonly string[];
+  readonly #slots: (StoredSlot | undefined)[] = [undefined];
+  readonly #lists: (Tagged | undefined)[] = [undefined];
+  readonly #slotIds = new Map<string, number>();
+  readonly #listIds = new Map<string, number>();
+  readonly #locals: Local[] = [];
+  readonly #localIds = new Map<string, number>();
+  readonly #decisions = new Map<string, number>();
+
+  constructor(model: Model) {
+    this.#model = model;
+    const target = model.runners[0]!.target;
+    this.#names = model.platforms.map((platform) => slotName(tagOf(target), platform));
+  }
+
+  run(visit: (visit: Visit) => void, onMove?: (from: Visit, to: Visit) => void): Explored {
+    const { runners, base, lost = 0, late = 0, deaths = 0 } = this.#model;
+    const first: State = {
+      registers: [...this.#names.map(() => 0), base === undefined ? 0 : this.#listId(base)],
+      locals: [],
+      late: [],
+      lost,
+      lates: late,
+      deaths,
+    };
+    const locals = runners.map((_, runner) => this.#localId(this.#looking(first, runner, atFirst)));
+    const start = { ...first, locals };
+    const ids = new Map<string, number>([[this.#keyOf(start), 0]]);
+    const keys = [...ids.keys()];
+    const edges = new Edges();
+    const ends: number[] = [];
+    visit(this.#visitOf(start));
+    for (let at = 0; at < keys.length; at += 1) {
+      const state = this.#stateOf(keys[at]!);
+      if (state.locals.every((local) => this.#isOver(this.#locals[local]!))) ends.push(at);
+      for (const next of this.#steps(state)) {
+        if (onMove !== undefined) onMove(this.#visitOf(state), this.#visitOf(next));
+        const key = this.#keyOf(next);
+        const known = ids.get(key);
+        edges.add(at, known ?? keys.length);
+        if (known !== undefined) continue;
+        ids.set(key, keys.length);
+        keys.push(key);
+        visit(this.#visitOf(next));
+      }
+    }
+    return { states: keys.length, ends: ends.length, isAlwaysEndable: edges.reachAll(ends, keys.length) };
+  }
+
+  #keyOf({ registers, locals, late, lost, lates, deaths }: State): string {
+    return String.fromCharCode(...registers, ...locals, lost, lates, deaths, ...late.flat());
+  }
+
+  #stateOf(key: string): State {
+    const codes = Array.from({ length: key.length }, (_, at) => key.charCodeAt(at));
+    const [slots, runners] = [this.#names.length + 1, this.#model.runners.length];
+    const [lost = 0, lates = 0, deaths = 0, ...late] = codes.slice(slots + runners);
+    const pairs = Array.from({ length: late.length / 2 }, (_, at) => [late[2 * at]!, late[2 * at + 1]!] as const);
+    return {
+      registers: codes.slice(0, slots),
+      locals: codes.slice(slots, slots + runners),
+      late: pairs,
+      lost,
+      lates,
+      deaths,
+    };
+  }
+
+  #isOver({ phase }: Local): boolean {
+    return phase === 'over' || (phase === 'dead' && this.#model.forGood === true);
+  }
+
+  *#steps(state: State): Generator<State> {
+    for (const [at, [register, value]] of state.late.entries()) {
+      yield { ...withRegister(state, register, value), late: state.late.toSpliced(at, 1) };
+    }
+    for (const runner of this.#model.runners.keys()) {
+      const local = this.#locals[state.locals[runner]!]!;
+      if (local.phase === 'over') continue;
+      if (local.phase === 'dead') {
+        if (this.#model.forGood !== true)
+          yield this.#moved(state, runner, this.#localId(this.#looking(state, runner, atFirst)));
+        continue;
+      }
+      if (state.deaths > 0) {
+        const dead: Local = { phase: 'dead', seen: [], memory: atFirst, writes: [], awaits: [] };
+        yield { ...this.#moved(state, runner, this.#localId(dead)), deaths: state.deaths - 1 };
+      }
+      if (local.phase === 'look') yield* this.#read(state, runner, local);
+      else if (local.phase === 'write') yield* this.#write(state, runner, local);
+      else if (local.awaits.length === 0)
+        yield this.#moved(state, runner, this.#localId(this.#looking(state, runner, local.memory)));
+    }
+  }
+
+  /** Reads one tag: the slots in any order, then the list. */
+  *#read(state: State, runner: number, local: Local): Generator<State> {
+    const last = this.#names.length;
+    const open = this.#names.map((_, register) => register).filter((register) => local.seen[register] === -1);
+    for (const register of open.length > 0 ? open : [last]) {
+      const seen = local.seen.with(register, state.registers[register]!);
+      if (register !== last) yield this.#moved(state, runner, this.#localId({ ...local, seen }));
+      else yield this.#decided(state, runner, { ...local, seen });
+    }
+  }
+
+  /** Does one of the writes that were decided, with each thing that can become of it. */
+  *#write(state: State, runner: number, local: Local): Generator<State> {
+    for (const [at, write] of local.writes.entries()) {
+      const { register, value, condition } = write;
+      const rest = local.writes.toSpliced(at, 1);
+      const name = this.#names[register] ?? LIST;
+      const after = (there: State, outcome: 'done' | 'unclear' | 'refused'): State => {
+        const memory = afterWrite(local.memory, name, condition, outcome);
+        const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(there, runner, memory);
+        return this.#moved(there, runner, this.#localId(next));
+      };
+      const { hasConditions = false } = this.#model;
+      const isRefused = hasConditions && condition !== undefined && this.#digestAt(state, register) !== condition;
+      const happened = isRefused ? state : withRegister(state, register, value);
+      yield after(happened, isRefused ? 'refused' : 'done');
+      if (state.lost > 0) {
+        for (const outcome of [state, happened]) {
+          yield { ...after(outcome, 'unclear'), lost: state.lost - 1 };
+        }
+      }
+      if (state.lates > 0) {
+        const late = [...state.late, [register, value] as const];
+        yield { ...after(state, 'unclear'), late, lates: state.lates - 1 };
+      }
+    }
+  }
+
+  #digestAt({ registers }: State, register: number): string {
+    const value = registers[register]!;
+    return (register === this.#names.length ? this.#lists[value]?.digest : this.#slots[value]?.digest) ?? 'absent';
+  }
+
+  /** What the runner does after a whole look. A pause that has nothing to wait for is over at once. */
+  #decided(state: State, runner: number, { seen, memory: before }: Local): State {
+    const busy = this.#busy(state, runner);
+    const key = `${runner} ${seen.join()} ${JSON.stringify(before)} ${busy.join()}`;
+    let id = this.#decisions.get(key);
+    if (id === undefined) {
+      const slots = seen.slice(0, -1).flatMap((value) => this.#slots[value] ?? []);
+      const sorted = slots.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+      const look: Look = { slots: sorted, strange: new Map(), base: this.#lists[seen.at(-1)!] };
+      const { decision, memory } = decide(this.#model.runners[runner]!, before, look);
+      id = this.#localId(this.#after(decision, memory, busy));
+      this.#decisions.set(key, id);
+    }
+    const { phase, awaits, memory } = this.#locals[id]!;
+    const isOver = phase === 'pause' && awaits.length === 0;
+    return this.#moved(state, runner, isOver ? this.#localId(this.#looking(state, runner, memory)) : id);
+  }
+
+  #after(decision: Decision, memory: Memory, busy: readonly number[]): Local {
+    const over = (outcome: string): Local => ({
+      phase: 'over',
+      seen: [],
+      memory: atFirst,
+      writes: [],
+      awaits: [],
+      outcome,
+    });
+    const at = { seen: [], memory, writes: [], awaits: [] };
+    switch (decision.do) {
+      case 'end':
+        return over('complete');
+      case 'leave':
+        return over('superseded');
+      case 'wait':
+        if (decision.isSettled && this.#model.waits !== true) return over('waiting');
+        return { ...at, memory: { ...memory, clean: Math.min(memory.clean, 1) }, phase: 'pause', awaits: busy };
+      case 'look-again':
+        return { ...at, phase: 'pause', awaits: busy };
+      case 'put-list': {
+        const { list, condition } = decision;
+        return {
+          ...at,
+          phase: 'write',
+          writes: [{ register: this.#names.length, value: this.#listId(list), condition }],
+        };
+      }
+      case 'put-slots': {
+        const writes = decision.writes.map(({ name, content, condition }) => {
+          const slot = readSlot(content, name, this.#model.runners[0]!.target);
+          if (typeof slot === 'string') throw new Error(slot);
+          return { register: this.#names.indexOf(name), value: this.#slotId(slot), condition };
+        });
+        return { ...at, phase: 'write', writes };
+      }
+    }
+  }
+
+  /** The others that have read something and may write by it. */
+  #busy({ locals }: State, runner: number): readonly number[] {
+    if (this.#model.isTimely !== true) return [];
+    return locals.flatMap((id, other) => (other !== runner && this.#isBusy(this.#locals[id]!) ? [other] : []));
+  }
+
+  /** A look begins. What nobody else ever writes is the same whenever it is read, and is read at once. */
+  #looking({ registers }: State, runner: number, memory: Memory): Local {
+    const isOwn = (name: string) =>
+      this.#model.late === undefined &&
+      this.#model.runners.every(({ own }, at) => at === runner || !own.some((one) => one.name === name));
+    const seen = [...this.#names.map((name, at) => (isOwn(name) ? registers[at]! : -1)), -1];
+    return { phase: 'look', seen, memory, writes: [], awaits: [] };
+  }
+
+  /** The state with the runner somewhere else. Whoever has waited for what it might write, waits no longer once it has. */
+  #moved(state: State, runner: number, next: number): State {
+    if (this.#model.isTimely !== true) return { ...state, locals: state.locals.with(runner, next) };
+    const isSettled = !this.#isBusy(this.#locals[next]!);
+    const locals = state.locals.map((id, other) => {
+      if (other === runner) return next;
+      const local = this.#locals[id]!;
+      if (!isSettled || !local.awaits.includes(runner)) return id;
+      return this.#localId({ ...local, awaits: local.awaits.filter((one) => one !== runner) });
+    });
+    return { ...state, locals };
+  }
+
+  #isBusy({ phase, seen }: Local): boolean {
+    return phase === 'write' || (phase === 'look' && seen.some((value) => value !== -1));
+  }
+
+  #visitOf({ registers, locals }: State): Visit {
+    return {
+      list: this.#lists[registers.at(-1)!],
+      slots: registers.slice(0, -1).map((value) => this.#slots[value]),
+      outcomes: locals.map((id) => {
+        const { phase, outcome } = this.#locals[id]!;
+        return phase === 'dead' ? 'dead' : outcome;
+      }),
+    };
+  }
+
+  #slotId(slot: StoredSlot): number {
+    return idOf(this.#slotIds, `${slot.name} ${slot.digest}`, this.#slots, slot);
+  }
+
+  #listId(list: Tagged): number {
+    return idOf(this.#listIds, list.digest, this.#lists, list);
+  }
+
+  #localId(local: Local): number {
+    return idOf(this.#localIds, JSON.stringify(local), this.#locals, local);
+  }
+}
+
+function idOf<T>(ids: Map<string, number>, key: string, values: T[], value: T): number {
+  const known = ids.get(key);
+  if (known !== undefined) return known;
+  ids.set(key, values.length);
+  values.push(value);
+  return values.length - 1;
+}
+
+function withRegister(state: State, register: number, value: number): State {
+  return { ...state, registers: state.registers.with(register, value) };
+}
+
+/** Which state leads to which. */
+class Edges {
+  #from = new Int32Array(1024);
+  #to = new Int32Array(1024);
+  #count = 0;
+
+  add(from: number, to: number): void {
+    if (this.#count === this.#from.length) {
+      this.#from = grown(this.#from);
+      this.#to = grown(this.#to);
+    }
+    this.#from[this.#count] = from;
+    this.#to[this.#count] = to;
+    this.#count += 1;
+  }
+
+  /** Whether one of the ends can be reached from everywhere. */
+  reachAll(ends: readonly number[], states: number): boolean {
+    const firsts = new Int32Array(states + 1);
+    for (let edge = 0; edge < this.#count; edge += 1) firsts[this.#to[edge]! + 1]! += 1;
+    for (let state = 0; state < states; state += 1) firsts[state + 1]! += firsts[state]!;
+    const before = new Int32Array(this.#count);
+    const next = firsts.slice();
+    for (let edge = 0; edge < this.#count; edge += 1) before[next[this.#to[edge]!]!++] = this.#from[edge]!;
+    const reached = new Uint8Array(states);
+    const open = [...ends];
+    for (const end of ends) reached[end] = 1;
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const one of before.subarray(firsts[at], firsts[at + 1])) {
+        if (reached[one] === 1) continue;
+        reached[one] = 1;
+        open.push(one);
+      }
+    }
+    return reached.every((one) => one === 1);
+  }
+}
+
+function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length);
+  larger.set(array);
+  return larger;
+}

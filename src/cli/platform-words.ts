@@ -113,7 +113,10 @@ export interface TypedPlatform {
   readonly 'os.version'?: Typed;
 }
 
-/** No word of a platform holds white space or what a terminal would obey: a variable was filled with the wrong thing. */
+/**
+ * No name of a platform holds white space or what a terminal would obey: a variable was filled with the wrong thing.
+ * Versions are free text, which the list keeps as it is.
+ */
 function refuseSpaces(text: Typed): void {
   if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
   throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `${JSON.stringify(text)} is no word of a platform`, {
@@ -126,7 +129,7 @@ export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: TypedPlatform;
   readonly notes: readonly string[];
 } {
-  for (const text of Object.values(typed) as readonly Typed[]) refuseSpaces(text);
+  for (const text of [typed.os, typed.architecture, typed.variant]) refuseSpaces(text);
   const machine = typed.architecture == null ? undefined : resolveArchitecture(typed.architecture);
   const variant = typed.variant === undefined ? machine?.variant : typed.variant && resolveVariant(typed.variant);
   const platform: TypedPlatform = {

@@ -161,7 +161,7 @@ describe('one entry by its source', () => {
     ['--os', ' '],
     ['--arch', 'arm 64'],
     ['--variant', 'a\nb'],
-    ['--os-version', '\u001b'],
+    ['--os', '\u001b'],
   ])('%s %j is no word of a platform', async (flag, value) => {
     await drafted('arm64');
     expect((await annotate(list, image('arm64'), flag, value)).code).toBe(2);

@@ -172,7 +172,7 @@ describe('an edit with --push', () => {
     );
     expect(told).toMatchObject({
       changed: true,
-      pushed: { digest: (await served())?.digest, targets: [{ reference: list, status: 'pushed' }] },
+      pushed: { digest: (await served())?.digest, targets: [{ ref: list, status: 'pushed' }] },
     });
     const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=c', '--push']);
     expect(stderr).toContain(`from registry ${list}`);

@@ -4,6 +4,7 @@ import {
   MlistError,
   parseListName,
   parseLocation,
+  parseReference,
   shownLocation,
   storedLocation,
   type AnnotationChange,
@@ -65,6 +66,17 @@ export function tooMany(invocation: Invocation): MlistError {
 /** A location as typed; its path is turned to begin where those of the workspace do. */
 export function typedLocation(text: string, context: Folders): Location {
   return storedLocation(parseLocation(text), foldersOf(context));
+}
+
+/**
+ * The only positional of a command that works on registries alone.
+ * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
+ */
+export function registryReference({ command, positionals: [text = ''] }: Invocation): Reference {
+  if (!isFileLocation(text)) return parseReference(text.replace(/^docker:\/\//, ''));
+  throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries, and ${text} is none`, {
+    hint: `"mlist show ${text}" tells what is in it.`,
+  });
 }
 
 /** A name that may be that of a draft, of an entry or a location: of the last kind the path is turned alike. */

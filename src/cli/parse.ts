@@ -34,6 +34,12 @@ export function commandPosition(argv: readonly string[]): number {
   return -1;
 }
 
+/** What the parser says of an option whose value is missing, in the words of the other messages. */
+function withoutValue(message: string): string | undefined {
+  const [, name] = /^Not enough arguments following: (.+)$/.exec(message) ?? [];
+  return name === undefined ? undefined : `${name.length === 1 ? '-' : '--'}${name} needs a value`;
+}
+
 /** @throws MlistError `ERR_MLIST_USAGE` */
 export function parseCommand(command: CommandSpec, argv: readonly string[]): Invocation {
   const options = optionsOf(command);
@@ -45,7 +51,7 @@ export function parseCommand(command: CommandSpec, argv: readonly string[]): Inv
     narg: Object.fromEntries(options.filter(({ type }) => type !== 'boolean').map(({ name }) => [name, 1])),
     configuration,
   });
-  if (error !== null) throw usage(command, error.message);
+  if (error !== null) throw usage(command, withoutValue(error.message) ?? error.message);
   const {
     _: plain,
     '--': literal = [],

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MAX_YAML_BYTES, MlistError, type SpecFile } from '../index.ts';
 import type { Context } from './context.ts';
+import { unreadable } from './unreadable.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
 export async function readSpecFile(name: string, { cwd, stdin }: Context): Promise<SpecFile> {
@@ -17,7 +18,7 @@ export async function readSpecFile(name: string, { cwd, stdin }: Context): Promi
     }
   } catch (cause) {
     if (cause instanceof MlistError) throw cause;
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${name}`, { path: name, cause });
+    return unreadable(name, cause);
   }
 }
 

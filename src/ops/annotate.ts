@@ -1,5 +1,6 @@
 import { MlistError } from '../errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { formatOf } from '../draft/list.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
 import {
   describeEntry,
@@ -61,10 +62,12 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
   const name = await chosenList(workspace, list);
   const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
   let entry: Entry | undefined;
+  let was: Draft | undefined;
   const { draft, changed } = await workspace.update(
     name,
     (before) => {
       if (before === undefined) return undefined;
+      was = before;
       const target = chosen === undefined ? undefined : sameEntry(before, chosen);
       const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
       entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
@@ -73,6 +76,10 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
     },
     { signal },
   );
+  if (was !== undefined && formatOf(was) === 'docker' && formatOf(draft) === 'oci') {
+    const message = `${name} is an OCI image index now: a Docker manifest list cannot hold what was set`;
+    onEvent?.({ type: 'note', message });
+  }
   warnOf(draft, onEvent);
   return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
 }
@@ -115,11 +122,19 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
   const pool = images.length > 0 ? images : candidates;
   const fitting = platform === undefined ? pool : pool.filter((entry) => isOfPlatform(platformOf(entry), platform));
   const [only, ...others] = fitting;
-  if (only === undefined) throw noEntry(draft, describeWanted(draft, pool, options));
+  if (only === undefined) throw nothingFits(draft, pool, options);
   if (others.length === 0) return only;
   const answer = await options.choose?.(fitting);
   if (answer === undefined) throw ambiguous(draft, fitting);
   return answer;
+}
+
+/** The short form chooses by what it sets, which surprises whoever means to set something else. */
+function nothingFits(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
+  const missed = noEntry(draft, describeWanted(draft, pool, options));
+  if (options.manifest !== undefined || options.platform !== undefined) return missed;
+  const hint = `${missed.facts.hint ?? ''} Without an image, --os and --arch choose it. To set them, choose it by its name or with --platform.`;
+  return new MlistError(missed.code, missed.message, { ...missed.facts, hint: hint.trim() });
 }
 
 /** Without a manifest: the entry whose platform fits what is given, or the only image there is. */

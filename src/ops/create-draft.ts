@@ -43,7 +43,20 @@ export function amended(current: Draft, resolved: readonly Resolved[], wishes: L
     draft = merged.draft;
     changes.push(...merged.events);
   }
-  return { draft: withWishes(draft, wishes), changes };
+  return { draft: withWishes(rebased(draft, resolved), wishes), changes };
+}
+
+/**
+ * A draft whose base was read again is based on what is there now, so that it can be pushed over it. Not where the list
+ * says other things of itself than the draft does: they would be lost, and the push is to be refused.
+ */
+function rebased(draft: Draft, resolved: readonly Resolved[]): Draft {
+  const again = resolved.find(({ source, index }) => index !== undefined && source === draft.base?.ref);
+  if (again === undefined) return draft;
+  const fresh = fromIndex(draft.list, again);
+  const selfOf = ({ annotations, artifactType, subject, extra }: Draft) =>
+    JSON.stringify([Object.entries(annotations ?? {}).sort(), artifactType, subject?.digest, extra]);
+  return fresh.base === undefined || selfOf(fresh) !== selfOf(draft) ? draft : { ...draft, base: fresh.base };
 }
 
 /** Exactly the sources. What the author said of the list stays too, where it did not come from another list. */

@@ -145,7 +145,8 @@ function refuseMoved(
   if (before === undefined || before === encoded.digest) return;
   const base = draft.base?.ref === reference ? draft.base.digest : undefined;
   const expected = options.ifDigest ?? base;
-  if (expected !== undefined && before !== expected) throw moved(reference, target, before, expected);
+  if (expected !== undefined && before !== expected)
+    throw moved(reference, target, before, expected, options.ifDigest === undefined);
   const ours = state.pushes?.[draft.list]?.[reference]?.digest;
   if (ours !== undefined && ours !== before && expected === undefined) {
     options.onEvent?.({
@@ -162,16 +163,30 @@ function moving(before: TagState, expected: TagState): string {
     : `has ${before}, not ${expected}: somebody has moved it`;
 }
 
-function moved(reference: string, { location }: TargetRepository, before: TagState, expected: TagState): MlistError {
+/** @param isBase - the draft was made from what the tag had, and holds nothing of what it has now */
+function moved(
+  reference: string,
+  { location }: TargetRepository,
+  before: TagState,
+  expected: TagState,
+  isBase: boolean,
+): MlistError {
   const which = moving(before, expected);
   const place = location.kind === 'registry' ? `docker://${reference}` : reference;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${which}`, {
     reference,
-    hint:
-      before === 'absent'
-        ? 'Push it as a new one with "--if-digest absent".'
-        : `Look at what is there now ("mlist show ${place}"), then push again with "--if-digest ${before}".`,
+    hint: movedHint(place, before, isBase),
   });
+}
+
+function movedHint(place: string, before: TagState, isBase: boolean): string {
+  if (before === 'absent') return 'Push it as a new one with "--if-digest absent".';
+  const look = `Look at what is there now ("mlist show ${place}")`;
+  if (!isBase) return `${look}, then push again with "--if-digest ${before}".`;
+  return (
+    `${look}. "mlist create --amend" reads it again and keeps what you have set; ` +
+    `"mlist push --if-digest ${before}" overwrites what others have done.`
+  );
 }
 
 /** A registry may have cleaned up children that it had: what was kept of them is sent once more. */

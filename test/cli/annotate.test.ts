@@ -168,6 +168,12 @@ describe('one entry by its source', () => {
     expect((await entries())[0]?.platform).toEqual(platforms['arm64']);
   });
 
+  test('a Docker list that becomes an OCI index says so', async () => {
+    await drafted('armv7');
+    expect((await annotate('--index-annotation', 'a=b')).stderr).toContain('is an OCI image index now');
+    expect((await annotate('--index-annotation', 'a=c')).stderr).not.toContain('is an OCI image index now');
+  });
+
   test('an alias is told', async () => {
     await drafted('arm64');
     expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain('aarch64 is taken for arm64');

@@ -95,7 +95,7 @@ manifests:
   - image: HOST/team/app:1.0-arm64v8
 `;
     const ran = await applyText(world, text);
-    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining('1 lists: 1 pushed; 3 writes') as unknown });
+    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining('1 list: 1 pushed; 3 writes') as unknown });
     await world.must('create', at('team/app:two'), at('team/app:1.0-amd64'), at('team/app:1.0-arm64v8'));
     const digest = await world.must('push');
     expect(ran.stdout).toBe(`pushed    ${at('team/app:one')} ${digest}\n`);

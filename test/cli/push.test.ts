@@ -406,6 +406,43 @@ describe('drafts of remote lists', () => {
     expect((await world.run(['push', '--if-digest', other.digest])).code).toBe(0);
   });
 
+  test('what others have done comes in with --amend, and then it goes up', async () => {
+    await draftOfRemote();
+    await world.must('annotate', '--variant', 'v2');
+    const theirs = makeIndex(
+      [
+        { ...entryOf(amd64, { architecture: 'amd64', os: 'linux' }), annotations: { theirs: 'x' } },
+        entryOf(arm64, { architecture: 'arm64', os: 'linux' }),
+      ],
+      { annotations: { k: 'v' } },
+    );
+    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('mlist create --amend') as unknown,
+    });
+    await world.must('create', '--amend');
+    await world.must('push');
+    expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
+      annotations: { k: 'v' },
+      manifests: [
+        { digest: amd64.digest, annotations: { theirs: 'x' }, platform: { architecture: 'amd64', variant: 'v2' } },
+        { digest: arm64.digest },
+      ],
+    });
+  });
+
+  test('what others have said of the list itself is not lost by --amend', async () => {
+    await draftOfRemote();
+    const entries = [entryOf(amd64, { architecture: 'amd64', os: 'linux' })];
+    const theirs = makeIndex(entries, { annotations: { k: 'theirs' } });
+    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    await world.must('create', '--amend');
+    await world.must('annotate', '--variant', 'v2');
+    expect((await world.run(['push'])).code).toBe(5);
+    expect((await served())?.digest).toBe(theirs.digest);
+  });
+
   test('a tag that this draft pushed, and that somebody has moved since, is warned of', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await world.must('push');

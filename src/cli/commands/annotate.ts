@@ -32,8 +32,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const selected = invocation.text('platform');
   const { output, signal } = context;
   const wanted = changes(invocation, context);
-  const edit = (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> =>
-    annotate(name, {
+  const edit = async (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> => {
+    const annotated = await annotate(name, {
       ...wanted,
       workspace,
       manifest,
@@ -44,6 +44,9 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       signal,
       onEvent,
     });
+    tell(annotated, invocation, context);
+    return annotated;
+  };
   const { edited, pushed } = await withListHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, edit),
   ).catch((thrown: unknown) => {
@@ -51,10 +54,13 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   });
   const { entry, changed } = edited;
   if (output.json) output.document({ ref: edited.list, changed, entry: entry && entryDocument(entry), pushed });
-  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
-  if (entry !== undefined) output.note(done, describeEntry(shownEntry(entry, context)));
-  if (isOfList(invocation)) output.note(done, `the list ${edited.list}`);
   return 0;
+}
+
+function tell({ entry, changed, list }: Annotated, invocation: Invocation, context: Context): void {
+  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
+  if (entry !== undefined) context.output.note(done, describeEntry(shownEntry(entry, context)));
+  if (isOfList(invocation)) context.output.note(done, `the list ${list}`);
 }
 
 function isOfList(invocation: Invocation): boolean {

@@ -34,7 +34,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     onEvent: context.onEvent,
   });
   if (context.output.json) context.output.document(documentOf(applied, unreadable));
-  else tell(applied, context);
+  else if (applied.lists.length > 0 || unreadable.length === 0) tell(applied, context);
   return finish(applied, unreadable, context);
 }
 
@@ -53,7 +53,10 @@ function tell({ lists, writes }: Applied, { output }: Context): void {
   }
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
-  output.note(`${lists.length} lists: ${summary === '' ? 'nothing falls to this runner' : summary}; ${writes} writes`);
+  const what = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
+  output.note(
+    `${what}: ${summary === '' ? 'nothing to do here' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
+  );
 }
 
 function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], number> {

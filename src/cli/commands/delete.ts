@@ -1,11 +1,12 @@
-import { deleteReference, draftName, MlistError, parseReference, type Workspace } from '../../index.ts';
+import { deleteReference, draftName, MlistError, type Workspace } from '../../index.ts';
+import { registryReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
 /** No tag is taken for granted here: what is deleted must have been named. */
 export async function run(invocation: Invocation, { homes, signal, output, workspace }: Context): Promise<number> {
   const [typed = ''] = invocation.positionals;
-  const reference = parseReference(typed.replace(/^docker:\/\//, ''));
+  const reference = registryReference(invocation);
   const deleted = await deleteReference(reference, { homes: await homes(), signal }).catch(async (thrown: unknown) => {
     throw await withDraft(thrown, typed, workspace);
   });

@@ -10,6 +10,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { output, cwd, signal } = context;
   const dir = invocation.text('dir');
   const htpasswd = invocation.text('htpasswd');
+  if (htpasswd !== undefined) await read(htpasswd, cwd);
   const registry = await startRegistry({
     address: invocation.text('addr') ?? '127.0.0.1:5000',
     dir: dir === undefined ? undefined : resolve(cwd, dir),

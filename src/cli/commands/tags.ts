@@ -1,10 +1,11 @@
-import { listTags, MlistError, parseReference, repositoryName } from '../../index.ts';
+import { listTags, MlistError, repositoryName } from '../../index.ts';
+import { registryReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
 /** Tags are printed as their pages come; as JSON when all are there. */
 export async function run(invocation: Invocation, { homes, signal, output }: Context): Promise<number> {
-  const reference = parseReference((invocation.positionals[0] ?? '').replace(/^docker:\/\//, ''));
+  const reference = registryReference(invocation);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     throw new MlistError(
       'ERR_MLIST_USAGE',

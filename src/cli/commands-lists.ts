@@ -234,7 +234,7 @@ export const listCommands: readonly CommandSpec[] = [
         name: 'if-digest',
         type: 'string',
         value: 'D',
-        describe: 'Refuse if the tag has another digest than this; absent: if there is such a tag',
+        describe: 'Refuse if the tag has another digest than this; absent: if another list has the tag',
       },
       { name: 'dry-run', type: 'boolean', describe: 'Tell the plan and the digest, write nothing' },
       format,

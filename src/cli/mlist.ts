@@ -6,11 +6,15 @@ import { main, type World } from './main.ts';
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
 
+/** What does not end by then, such as a system call on a disk that hangs, is left: nothing rests on a clean end. */
+const GRACE_MS = 10_000;
+
 function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
   const code = signal === 'SIGINT' ? 'ERR_MLIST_INTERRUPTED' : 'ERR_MLIST_TERMINATED';
   const error = new MlistError(code, 'interrupted: nothing was left half done');
   if (interrupted.signal.aborted) process.exit(error.exitCode);
   interrupted.abort(error);
+  setTimeout(() => process.exit(error.exitCode), GRACE_MS).unref();
 }
 
 process.on('SIGINT', onSignal);

@@ -1,6 +1,7 @@
-import { mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, renameOver } from '../files/atomic.ts';
 import { writeFailure } from '../files/failure.ts';
 import { uniqueName } from '../files/unique.ts';
@@ -40,7 +41,7 @@ export class BlobCache {
     const folder = join(this.#folder, digestAlgorithm(digest));
     const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
       await writeFile(writing, bytes, { flag: 'wx' });
       await renameOver(writing, path);
     } catch (error) {

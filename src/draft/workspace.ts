@@ -1,6 +1,7 @@
-import { mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../errors.ts';
+import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
 import { withLock, type LockOptions } from '../files/lock.ts';
 import { error, refusal } from '../schema/problems.ts';
@@ -63,8 +64,8 @@ export class Workspace {
 
   /** Makes the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
   async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
-    await mkdir(join(this.folder, 'drafts'), { recursive: true });
-    await mkdir(join(this.folder, 'locks'), { recursive: true });
+    await makeFolders(join(this.folder, 'drafts'));
+    await makeFolders(join(this.folder, 'locks'));
     if (gitignore) await writeFile(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
   }
 

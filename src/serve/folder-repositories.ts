@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Layout } from '../content/layout/layout.ts';
 import { openLayout } from '../content/layout/open.ts';
 import { asMlistError, errorCode, MlistError } from '../errors.ts';
+import { makeFolders } from '../files/folders.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 import type { Repositories } from './storage.ts';
 
@@ -48,7 +49,7 @@ export class FolderRepositories implements Repositories {
   /** @throws MlistError `ERR_MLIST_USAGE` where the folder is itself a layout. */
   static async at(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
     try {
-      if (create) await mkdir(dir, { recursive: true });
+      if (create) await makeFolders(dir);
       const names = await readdir(dir);
       if (!names.includes('oci-layout')) return new FolderRepositories(await realpath(dir));
     } catch (error) {

@@ -1,7 +1,8 @@
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFailure } from '../../files/failure.ts';
 import { asMlistError, MlistError } from '../../errors.ts';
+import { makeFolders } from '../../files/folders.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import { BlobFolder } from './blob-folder.ts';
@@ -45,7 +46,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
 
 async function rootOf(dir: string, create: boolean): Promise<string | undefined> {
   try {
-    if (create) await mkdir(dir, { recursive: true });
+    if (create) await makeFolders(dir);
     return await realpath(dir);
   } catch (error) {
     if (!create && isAbsence(error)) return undefined;
@@ -56,7 +57,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 /** The header comes last: whoever finds one finds an index too. An index that is there already is kept. */
 async function makeLayout(root: string, { signal }: ContentOptions): Promise<void> {
   const work = async (): Promise<void> => {
-    await mkdir(join(root, 'blobs'), { recursive: true });
+    await makeFolders(join(root, 'blobs'));
     await new IndexFile(root).create();
     await writeHeader(root);
   };

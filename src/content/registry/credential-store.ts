@@ -1,6 +1,7 @@
-import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { chmod, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode, MlistError } from '../../errors.ts';
+import { makeFolders } from '../../files/folders.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
 import { withLock } from '../../files/lock.ts';
 import { withJsonMember, withoutJsonMember } from '../../oci/json-edit.ts';
@@ -108,7 +109,7 @@ async function contentOf(path: string): Promise<FileContent> {
  * it is not. A link is followed, so that what it leads to is changed and not the link.
  */
 async function edit(named: string, change: (text: string) => string): Promise<void> {
-  await mkdir(dirname(named), { recursive: true, mode: 0o700 });
+  await makeFolders(dirname(named), { mode: 0o700 });
   const path = await realpath(named).catch(() => named);
   await withLock(
     `${path}.mlist-lock`,

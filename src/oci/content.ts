@@ -61,7 +61,8 @@ export interface ContentTarget extends ContentSource {
   putManifest(content: Content, name: Name, options?: PutOptions): Promise<void>;
   /**
    * Stores a blob; `open` may be called again where the first try was cut short, and is not called where the home has
-   * the blob already.
+   * the blob already. Each piece is the home's for good: one that came from a home's `readBlob` may be filled with other
+   * bytes once it has been stored, so that who wants to keep it takes a copy.
    */
   putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options?: ContentOptions): Promise<void>;
 }

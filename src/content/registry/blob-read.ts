@@ -68,7 +68,7 @@ async function* from(reading: BlobReading, offset: number): AsyncGenerator<Uint8
 async function* without(skip: number, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let left = skip;
   for await (const chunk of body) {
-    if (left < chunk.length) yield chunk.subarray(left);
+    if (left < chunk.length) yield left === 0 ? chunk : chunk.subarray(left);
     left = Math.max(0, left - chunk.length);
   }
 }

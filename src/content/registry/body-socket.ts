@@ -1,5 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { lend, ROOM_BYTES, takeRoom } from './rooms.ts';
 
 /**
  * A connection for one large answer. Its head goes through Node's parser like any other; a body of a known length can then
@@ -50,7 +51,7 @@ export class BodySocket extends Duplex {
       while (left > 0) {
         const piece = this.#pieces.next() ?? (await this.#more());
         if (piece === undefined) throw Object.assign(new Error('the body ended too early'), { code: 'ECONNRESET' });
-        const wanted = piece.subarray(0, left);
+        const wanted = piece.length > left ? piece.subarray(0, left) : piece;
         left -= wanted.length;
         if (wanted.length > 0) yield wanted;
       }
@@ -107,7 +108,6 @@ export class BodySocket extends Duplex {
 /** Node's own limit is less. */
 const MAX_HEAD = 128 * 1024;
 
-const ROOM_BYTES = 256 * 1024;
 /** Read ahead of who takes them. */
 const MAX_PIECES = 2;
 
@@ -120,14 +120,14 @@ class Pieces {
   #failure: Error | undefined;
 
   room(): Uint8Array {
-    return (this.#spare ??= Buffer.allocUnsafeSlow(ROOM_BYTES));
+    return (this.#spare ??= takeRoom());
   }
 
   /** What was read; a small piece does not keep a large room. */
   cut(length: number, room: Uint8Array): Uint8Array {
     if (length < ROOM_BYTES / 4) return Buffer.from(room.subarray(0, length));
     this.#spare = undefined;
-    return room.subarray(0, length);
+    return length === room.length ? lend(room) : room.subarray(0, length);
   }
 
   /** @returns whether there is place for more */

@@ -2,6 +2,7 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { request as requestHttps } from 'node:https';
 import { joinedHeaders, type Answer } from './answer.ts';
 import type { BodySocket } from './body-socket.ts';
+import { giveBack } from './rooms.ts';
 import type { Exchange } from './transport.ts';
 
 /**
@@ -84,29 +85,32 @@ function lengthOf(status: number, headers: Answer['headers']): number | undefine
   return isPlain && stated !== undefined && /^\d{1,15}$/.test(stated) ? Number(stated) : undefined;
 }
 
+/** Sends the body piece by piece, each when the connection has taken the one before, and stops where an answer comes first. */
 async function send(call: ClientRequest, request: StreamExchange, isAnswered: () => boolean): Promise<void> {
-  for await (const chunk of request.body ?? []) {
-    if (isAnswered() || call.destroyed) return;
-    if (!call.write(chunk)) await drained(call, request.timeoutMs);
+  let wake: () => void = () => undefined;
+  let isWaiting = false;
+  const clock = setTimeout(() => isWaiting && call.destroy(timeout()), request.timeoutMs);
+  const stop = () => wake();
+  call.once('close', stop);
+  call.once('response', stop);
+  try {
+    for await (const chunk of request.body ?? []) {
+      if (isAnswered() || call.destroyed) return;
+      isWaiting = true;
+      clock.refresh();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        call.write(chunk, (error) => {
+          if (error === null || error === undefined) giveBack(chunk);
+          resolve();
+        });
+      });
+      isWaiting = false;
+    }
+    if (!isAnswered()) call.end();
+  } finally {
+    clearTimeout(clock);
   }
-  if (!isAnswered()) call.end();
-}
-
-/** Waits until the connection takes more, or is gone. */
-function drained(call: ClientRequest, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => call.destroy(timeout()), timeoutMs);
-    const done = () => {
-      clearTimeout(timer);
-      call.off('drain', done);
-      call.off('close', done);
-      call.off('response', done);
-      resolve();
-    };
-    call.once('drain', done);
-    call.once('close', done);
-    call.once('response', done);
-  });
 }
 
 /** The body as it comes; the clock runs only while more is waited for. */

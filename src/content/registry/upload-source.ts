@@ -29,7 +29,8 @@ export class UploadSource {
       if (start < this.#position) await this.close();
       for (let chunk = await this.#next(start); chunk !== undefined; chunk = await this.#next(start)) {
         const skipped = Math.max(0, start - this.#position);
-        const taken = chunk.subarray(skipped, end - this.#position);
+        const isWhole = skipped === 0 && chunk.length <= end - this.#position;
+        const taken = isWhole ? chunk : chunk.subarray(skipped, end - this.#position);
         this.#rest = chunk.subarray(skipped + taken.length);
         this.#position += skipped + taken.length;
         yield taken;

@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals';
+import type { Content } from '../../../src/oci/content.ts';
+import { answer, type Exchange } from '../../support/front.ts';
+import { kept, layerOf, put, repository, served, session } from './setup.ts';
+
+/** What comes from one registry and goes to another at once, in rooms that are used again and again on the way. */
+
+const MIB = 1024 * 1024;
+
+async function whole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
+  ['in one request each', ({ pass }) => pass()],
+  // Halves of these lengths end in the middle of a piece.
+  [
+    'in requests that end within a piece',
+    (exchange) =>
+      Number(exchange.request.headers['content-length']) > 4 * MIB ? answer(413)(exchange) : exchange.pass(),
+  ],
+])('several large blobs at once arrive as they were, %s', async (_name, puts) => {
+  const [from, to] = [await served(), await served()];
+  const blobs: readonly Content[] = [9_300_001, 7_777_777, 6_000_000].map((length) => layerOf(length, String(length)));
+  for (const blob of blobs) await put(repository(kept(session()), from.host, 'from'), blob);
+  to.front.on(/^(?:PUT|PATCH)/, puts);
+  const used = session();
+  const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
+  await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
+  for (const { descriptor, bytes } of blobs)
+    expect((await whole(target.readBlob(descriptor))).equals(bytes)).toBe(true);
+});

@@ -1,5 +1,5 @@
 import type { Content, ContentOptions } from '../oci/content.ts';
-import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import { encodeImageIndex } from '../oci/encode.ts';
 import { readDocument, referrerOf } from '../oci/links.ts';
@@ -47,8 +47,8 @@ export async function findAttachments(
     level = [...new Set(found.map(({ descriptor }) => descriptor.digest))].filter((digest) => !seen.has(digest));
     for (const digest of level) seen.add(digest);
   }
-  const unique = new Map(attached.map(({ descriptor }) => [descriptor.digest, descriptor]));
-  const nodes = await Promise.all([...unique.values()].map((descriptor) => readGraph(home, descriptor, options)));
+  const unique = uniqueByDigest(attached.map(({ descriptor }) => descriptor));
+  const nodes = await Promise.all(unique.map((descriptor) => readGraph(home, descriptor, options)));
   return { attached, nodes };
 }
 

@@ -1,5 +1,5 @@
 import type { ContentOptions } from '../oci/content.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import { uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
@@ -19,7 +19,7 @@ export async function referrersOf(
   const byHome = (await home.referrers?.(subject, undefined, options)) ?? [];
   const asksTag = home.referrers === undefined || home.findsReferrers === undefined;
   const byTag = asksTag ? await listedUnderTag(home, subject, options) : [];
-  return [...new Map([...byHome, ...byTag].map((descriptor) => [descriptor.digest, descriptor])).values()];
+  return uniqueByDigest([...byHome, ...byTag]);
 }
 
 async function listedUnderTag(home: Home, subject: Digest, options: ContentOptions): Promise<readonly Descriptor[]> {

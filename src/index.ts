@@ -65,6 +65,7 @@ export type { RuleOptions } from './schema/list-rules.ts';
 export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 
 export { writeFileAtomic } from './files/atomic.ts';
+export { readFailure } from './files/failure.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
 export { isAttestationEntry, platformOf } from './draft/draft.ts';

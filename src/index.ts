@@ -86,6 +86,7 @@ export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
 export { readHost } from './host/read.ts';
 export type { HostSources } from './host/read.ts';
 export { runsOn } from './host/runs.ts';
+export { ownPlatform } from './host/facts.ts';
 export type { Binfmt, Handler, HostFacts } from './host/facts.ts';
 export type { RunBy, Runs } from './host/verdict.ts';
 

@@ -65,6 +65,7 @@ export type { RuleOptions } from './schema/list-rules.ts';
 export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 
 export { writeFileAtomic } from './files/atomic.ts';
+export { readFailure } from './files/failure.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
 export { isAttestationEntry, platformOf } from './draft/draft.ts';
@@ -85,6 +86,7 @@ export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
 export { readHost } from './host/read.ts';
 export type { HostSources } from './host/read.ts';
 export { runsOn } from './host/runs.ts';
+export { ownPlatform } from './host/facts.ts';
 export type { Binfmt, Handler, HostFacts } from './host/facts.ts';
 export type { RunBy, Runs } from './host/verdict.ts';
 

@@ -1,4 +1,3 @@
-import { endianness } from 'node:os';
 import {
   isKnownArchitecture,
   MlistError,
@@ -41,12 +40,6 @@ function withoutOs(text: string, { os, architecture, variant }: Platform): Mlist
   return new MlistError('ERR_MLIST_PLATFORM_INVALID', message, {
     hint: meant === undefined ? 'Write it as OS/ARCH[/VARIANT], such as linux/arm/v7.' : `Write it as ${meant}.`,
   });
-}
-
-/** What containers on this machine run as, whatever system is around them. */
-export function ownPlatform(): Platform {
-  const isLittle = process.arch === 'ppc64' && endianness() === 'LE';
-  return readPlatform(`linux/${process.arch}${isLittle ? 'le' : ''}`);
 }
 
 /**

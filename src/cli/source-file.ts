@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   MlistError,
@@ -12,7 +11,7 @@ import {
 import { manifestArgument } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
-import { unreadable } from './unreadable.ts';
+import { readWhole } from './whole-file.ts';
 
 /** Reads the sources in a file, or on stdin. */
 export async function readSources(
@@ -22,10 +21,7 @@ export async function readSources(
 ): Promise<readonly ManifestArgument[]> {
   const { cwd, stdin } = context;
   const parse = (text: string): ManifestArgument => manifestArgument(text, context);
-  const bytes =
-    file === '-'
-      ? await stdin()
-      : await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
+  const bytes = file === '-' ? await stdin() : await readWhole(file, cwd);
   return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
 }
 
@@ -45,8 +41,7 @@ export async function readBuilds(
     throw new MlistError('ERR_MLIST_USAGE', '--repo says where the digests of --digests-dir lie');
   const built = await Promise.all(
     files.map(async (file) => {
-      const bytes = await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
-      return parseBuildMetadata(bytes, file, list);
+      return parseBuildMetadata(await readWhole(file, cwd), file, list);
     }),
   );
   const digests =

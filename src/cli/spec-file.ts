@@ -1,8 +1,7 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { MAX_YAML_BYTES, MlistError, type SpecFile } from '../index.ts';
+import { MAX_YAML_BYTES, MlistError, readFailure, type SpecFile } from '../index.ts';
 import type { Context } from './context.ts';
-import { unreadable } from './unreadable.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
 export async function readSpecFile(name: string, { cwd, stdin }: Context): Promise<SpecFile> {
@@ -17,8 +16,7 @@ export async function readSpecFile(name: string, { cwd, stdin }: Context): Promi
       await file.close();
     }
   } catch (cause) {
-    if (cause instanceof MlistError) throw cause;
-    return unreadable(name, cause);
+    throw readFailure(name, cause);
   }
 }
 

@@ -28,3 +28,21 @@ export function writeFailure(path: string, thrown: unknown): MlistError {
   const suffix = code in reasons ? ` (${code})` : '';
   return new MlistError('ERR_MLIST_FILE', `cannot write ${path}: ${reason}${suffix}`, { path, hint, cause: thrown });
 }
+
+const readReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'its permissions do not allow it',
+};
+
+/** Says of a failed read which file it was and why: `ERR_MLIST_NOT_FOUND` where there is none, else `ERR_MLIST_FILE`. */
+export function readFailure(path: string, thrown: unknown): MlistError {
+  if (thrown instanceof MlistError) return thrown;
+  const code = errorCode(thrown) ?? '';
+  const reason = Object.hasOwn(readReasons, code) ? readReasons[code] : undefined;
+  return new MlistError(
+    code === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE',
+    `cannot read ${path}: ${reason ?? errorMessage(thrown)}`,
+    { path, cause: thrown },
+  );
+}

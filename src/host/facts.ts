@@ -1,3 +1,5 @@
+import type { Platform } from '../oci/platform.ts';
+
 /** What is known of the machine, as far as running images goes. All of it is passed in where it is judged. */
 export interface HostFacts {
   /** Go's names, as images state them. */
@@ -15,6 +17,11 @@ export interface HostFacts {
   readonly inContainer: boolean;
   /** Linux: programs for other machines, and who runs them. */
   readonly binfmt?: Binfmt;
+}
+
+/** What containers on the machine run as: they are of Linux whatever system is around them. */
+export function ownPlatform({ architecture, variant }: HostFacts): Platform {
+  return { os: 'linux', architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
 /** What /proc/sys/fs/binfmt_misc says (Linux, Documentation/admin-guide/binfmt-misc.rst). */

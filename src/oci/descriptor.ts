@@ -42,3 +42,8 @@ export function isAttestation({ annotations }: Pick<Descriptor, 'annotations'>):
 export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
+
+/** Each digest once, in the order in which they first come; of several the last is taken. */
+export function uniqueByDigest<T extends { readonly digest: Digest }>(items: Iterable<T>): readonly T[] {
+  return [...new Map([...items].map((item) => [item.digest, item])).values()];
+}

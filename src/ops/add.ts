@@ -3,7 +3,7 @@ import { appendSources, mergeSource, type EntryEvent } from '../draft/merge.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Reference } from '../oci/reference.ts';
 import { resolveAll } from './create.ts';
-import { warnOf } from './warn.ts';
+import { tellFormatChange, warnOf } from './warn.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
@@ -41,9 +41,11 @@ export async function add(
   await workspace.load(name);
   const resolved = await resolveAll(manifests, options);
   const changes: EntryEvent[] = [];
+  let was: Draft | undefined;
   const { draft, changed } = await workspace.update(
     name,
     (before) => {
+      was = before;
       let edited = before;
       for (const source of resolved) {
         if (edited === undefined) return undefined;
@@ -56,6 +58,7 @@ export async function add(
     { signal },
   );
   for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
   warnOf(draft, onEvent);
   return { draft, list: name, changes, changed };
 }

@@ -1,6 +1,5 @@
 import { MlistError } from '../errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
-import { formatOf } from '../draft/list.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
 import {
   describeEntry,
@@ -21,7 +20,7 @@ import type { Reference } from '../oci/reference.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
-import { warnOf } from './warn.ts';
+import { tellFormatChange, warnOf } from './warn.ts';
 
 export interface AnnotateOptions {
   readonly workspace: Workspace;
@@ -76,10 +75,7 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
     },
     { signal },
   );
-  if (was !== undefined && formatOf(was) === 'docker' && formatOf(draft) === 'oci') {
-    const message = `${name} is an OCI image index now: a Docker manifest list cannot hold what was set`;
-    onEvent?.({ type: 'note', message });
-  }
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
   warnOf(draft, onEvent);
   return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
 }

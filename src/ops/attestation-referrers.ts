@@ -1,13 +1,10 @@
-import { errorCode } from '../errors.ts';
 import { isAttestationEntry, type Entry } from '../draft/draft.ts';
-import { attestedDigest, AnnotationKey, bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import { attestedDigest, AnnotationKey, bareDescriptor } from '../oci/descriptor.ts';
 import type { ContentOptions } from '../oci/content.ts';
-import type { Digest } from '../oci/digest.ts';
 import { parseLocation } from '../oci/location.ts';
-import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import { referrersTag } from '../oci/referrers-tag.ts';
-import { readIndex } from '../schema/document.ts';
+import { isManifestType } from '../oci/media-type.ts';
 import type { Home, Homes } from './homes.ts';
+import { referrersOf } from './referrers.ts';
 import type { Resolved } from './resolve-source.ts';
 
 /** What BuildKit calls an attestation that refers to its image (docs/attestations/attestation-storage.md). */
@@ -47,18 +44,4 @@ async function attestationsOf(image: Entry, home: Home, options: ContentOptions)
     },
     attests: image.digest,
   }));
-}
-
-/** What refers to a manifest: by the home itself, else by the fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). */
-export async function referrersOf(home: Home, digest: Digest, options: ContentOptions): Promise<readonly Descriptor[]> {
-  if (home.referrers !== undefined) return home.referrers(digest, undefined, options);
-  try {
-    const tag = referrersTag(digest);
-    const { bytes, descriptor } = await home.fetchManifest(tag, options);
-    if (!isIndexType(descriptor.mediaType)) return [];
-    return readIndex(bytes, descriptor.mediaType, `${home.location}:${tag}`).manifests;
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return [];
-    throw error;
-  }
 }

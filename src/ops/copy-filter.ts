@@ -2,13 +2,14 @@ import type { Content, ContentSource } from '../oci/content.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../oci/encode.ts';
-import { platformOfConfig, type Index } from '../oci/manifest.ts';
-import { isImageConfigType, isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
+import type { Index } from '../oci/manifest.ts';
+import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { isOfPlatform } from '../draft/select.ts';
-import { readImageConfig, readImageManifest, readIndex } from '../schema/document.ts';
+import { readImageManifest, readIndex } from '../schema/document.ts';
 import type { LeftBehind } from './left-behind.ts';
 import { requirePlatforms } from './resolve-source.ts';
+import { statedPlatform } from './stated-platform.ts';
 
 /** Taking only a part of a list along. */
 
@@ -130,9 +131,7 @@ async function platformsOfImage(
 ): Promise<readonly Platform[]> {
   const name = `${reference}@${descriptor.digest}`;
   const { config } = readImageManifest(bytes, descriptor.mediaType, name);
-  if (!isImageConfigType(config.mediaType)) return [];
-  const stated = readImageConfig(await home.fetchBlob(config, { signal }), `the config of ${name}`);
-  const platform = platformOfConfig(stated);
+  const platform = await statedPlatform(config, name, () => home.fetchBlob(config, { signal }));
   return platform === undefined ? [] : [platform];
 }
 

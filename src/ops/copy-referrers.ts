@@ -1,16 +1,17 @@
-import { errorCode } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
-import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import { encodeImageIndex } from '../oci/encode.ts';
 import { readDocument, referrerOf } from '../oci/links.ts';
-import { isIndexType, MediaType } from '../oci/media-type.ts';
+import { MediaType } from '../oci/media-type.ts';
 import { cosignTags, referrersTag } from '../oci/referrers-tag.ts';
 import { readIndex } from '../schema/document.ts';
 import { readGraph, type ManifestNode } from '../transfer/graph.ts';
 import type { RootStep } from '../transfer/plan.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Home, WritableHome } from './homes.ts';
+import { orAbsent } from './or-absent.ts';
+import { referrersOf } from './referrers.ts';
 
 /** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */
 
@@ -46,8 +47,8 @@ export async function findAttachments(
     level = [...new Set(found.map(({ descriptor }) => descriptor.digest))].filter((digest) => !seen.has(digest));
     for (const digest of level) seen.add(digest);
   }
-  const unique = new Map(attached.map(({ descriptor }) => [descriptor.digest, descriptor]));
-  const nodes = await Promise.all([...unique.values()].map((descriptor) => readGraph(home, descriptor, options)));
+  const unique = uniqueByDigest(attached.map(({ descriptor }) => descriptor));
+  const nodes = await Promise.all(unique.map((descriptor) => readGraph(home, descriptor, options)));
   return { attached, nodes };
 }
 
@@ -60,24 +61,6 @@ async function attachedTo(home: Home, subject: Digest, options: ContentOptions):
     ...referring.map((descriptor) => ({ subject, descriptor: bareDescriptor(descriptor) })),
     ...tagged.flatMap((found) => (found === undefined ? [] : [{ subject, ...found }])),
   ];
-}
-
-/**
- * The manifests that refer to one: what the home finds, and what the fallback tag lists where the home cannot find
- * them, or where somebody else may have put them there.
- */
-async function referrersOf(home: Home, subject: Digest, options: ContentOptions): Promise<readonly Descriptor[]> {
-  const byHome = (await home.referrers?.(subject, undefined, options)) ?? [];
-  const asksTag = home.referrers === undefined || home.findsReferrers === undefined;
-  const byTag = asksTag ? await listedUnderTag(home, subject, options) : [];
-  return [...new Map([...byHome, ...byTag].map((descriptor) => [descriptor.digest, descriptor])).values()];
-}
-
-async function listedUnderTag(home: Home, subject: Digest, options: ContentOptions): Promise<readonly Descriptor[]> {
-  const tag = referrersTag(subject);
-  const content = await orAbsent(home.fetchManifest(tag, options));
-  if (content === undefined || !isIndexType(content.descriptor.mediaType)) return [];
-  return readIndex(content.bytes, content.descriptor.mediaType, `${home.location}:${tag}`).manifests;
 }
 
 async function underTag(
@@ -161,14 +144,4 @@ async function fallbackFor(
   const bytes = encodeImageIndex({ ...list, manifests: [...listed, ...added] }, { keepEmpty: true });
   const descriptor = { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.length };
   return { labels: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
-}
-
-/** What is looked for; undefined where it is not there. */
-export async function orAbsent<T>(looking: Promise<T>): Promise<T | undefined> {
-  try {
-    return await looking;
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw error;
-  }
 }

@@ -155,6 +155,6 @@ export function fromIndex(name: string, { source, index }: Pick<Resolved, 'sourc
 }
 
 /** Where a list would get the type of the one that it was made from anyway, it is not tied to it. */
-function settledFormat(draft: Draft): Format {
+export function settledFormat(draft: Draft): Format {
   return formatOf({ ...draft, format: 'auto' }) === draft.format ? 'auto' : draft.format;
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MlistError } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
-import { formatOf } from '../draft/list.ts';
 import { parseListName } from '../draft/file.ts';
 import { Workspace } from '../draft/workspace.ts';
 import { isFileLocation } from '../oci/location.ts';
@@ -78,13 +77,7 @@ async function inWorkspace<T>(
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
   const reference = parseListName(list);
-  const before = formatOf(await options.workspace.load(list));
   const edited = await edit(reference, options);
-  const after = formatOf(await options.workspace.load(list));
-  if (before === 'docker' && after === 'oci') {
-    const message = `${list} becomes an OCI image index: a Docker manifest list cannot hold what it says now`;
-    options.onEvent?.({ type: 'warning', message });
-  }
   return { edited, pushed: await push(reference, options) };
 }
 

@@ -6,7 +6,7 @@ import { MAX_REACHED, unreachable, type Unreachable } from '../oci/clients/reach
 import { AnnotationKey, isAttestation } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import type { HostFacts } from '../host/facts.ts';
+import { ownPlatform, type HostFacts } from '../host/facts.ts';
 import { readHost } from '../host/read.ts';
 import { runsOn } from '../host/runs.ts';
 import type { Runs } from '../host/verdict.ts';
@@ -93,7 +93,7 @@ export async function explain(
   const found = await find(name, options);
   const list = await readOffers(found, options);
   const { mediaType, digest } = contentOf(found).descriptor;
-  const asked = platforms.length === 0 ? [ownPlatform(host)] : platforms.map((platform) => ({ platform }));
+  const asked = platforms.length === 0 ? [askedByItself(host)] : platforms.map((platform) => ({ platform }));
   const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...pickedEntry(entry), why, reason }));
   const explained = asked.map((one) => explainPlatform(list, one, host));
   if (platforms.length === 0) {
@@ -113,10 +113,9 @@ export async function explain(
   };
 }
 
-/** Containers are of Linux on every machine, unless they are asked for otherwise. */
-function ownPlatform({ os, architecture, variant, level }: HostFacts): Asked {
-  const platform = { os: 'linux', architecture, ...(variant === undefined ? {} : { variant }) };
-  return { platform, own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
+function askedByItself(host: HostFacts): Asked {
+  const { os, level } = host;
+  return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
 function explainPlatform(list: OfferedList, asked: Asked, host: HostFacts): ExplainedPlatform {

@@ -1,8 +1,7 @@
 import type { Draft } from '../draft/draft.ts';
-import { formatOf } from '../draft/list.ts';
 import type { Content } from '../oci/content.ts';
 import type { Index } from '../oci/manifest.ts';
-import { fromIndex } from './create-draft.ts';
+import { fromIndex, settledFormat } from './create-draft.ts';
 import { entryMembers } from './resolve-source.ts';
 
 /**
@@ -16,6 +15,5 @@ export function draftOfList(list: string, source: string, document: Index, conte
     ...fromIndex(list, { source, index: { document, content } }),
     entries: document.manifests.map((entry) => ({ source, via: content.descriptor.digest, ...entryMembers(entry) })),
   };
-  const isFree = formatOf({ ...draft, format: 'auto' }) === draft.format;
-  return isFree ? { ...draft, format: 'auto' } : draft;
+  return { ...draft, format: settledFormat(draft) };
 }

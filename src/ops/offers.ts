@@ -2,11 +2,11 @@ import { errorCode } from '../errors.ts';
 import type { Offer, OfferedList } from '../oci/clients/list.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
-import { platformOfConfig } from '../oci/manifest.ts';
-import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
-import { readImageConfig, readImageManifest, readIndex } from '../schema/document.ts';
+import { readImageManifest, readIndex } from '../schema/document.ts';
 import { contentOf, readChild, type Child, type Found, type ReadOptions } from './read.ts';
+import { statedPlatform } from './stated-platform.ts';
 
 /** Indexes are opened to this depth, as the rules of a list allow (docs/rules.md, W-NESTED). */
 const MAX_DEPTH = 4;
@@ -88,9 +88,7 @@ class OfferReader {
       const own = contentOf(this.#found);
       const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
       const { config } = readImageManifest(bytes, mediaType, digest);
-      if (!isImageConfigType(config.mediaType)) return {};
-      const text = await this.#blob(child.source, config);
-      const stated = platformOfConfig(readImageConfig(text, `the config of ${digest}`));
+      const stated = await statedPlatform(config, digest, () => this.#blob(child.source, config));
       return stated === undefined ? {} : { stated };
     });
   }

@@ -2,7 +2,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType } from '../oci/media-type.ts';
@@ -76,22 +76,18 @@ async function survey(
   nodes: readonly ManifestNode[],
   options: PlanOptions,
 ): Promise<readonly Descriptor[]> {
-  const manifests = unique(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
+  const manifests = uniqueByDigest(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
   const isThere = await Promise.all(manifests.map(({ digest }) => home.hasManifest(digest, options)));
   const there = manifests.filter((_, at) => isThere[at]);
   const known = new Set(there.map(({ digest }) => digest));
   const lacking = nodes.filter(({ content }) => !known.has(content.descriptor.digest));
-  const blobs = unique(lacking.flatMap(blobsBelow));
+  const blobs = uniqueByDigest(lacking.flatMap(blobsBelow));
   const hasBlob = await Promise.all(blobs.map((blob) => home.hasBlob(blob, options)));
   return [...there, ...blobs.filter((_, at) => hasBlob[at])];
 }
 
 function blobsBelow(node: ManifestNode): readonly Descriptor[] {
   return [...node.blobs.map(bareDescriptor), ...node.children.flatMap(blobsBelow)];
-}
-
-function unique(descriptors: readonly Descriptor[]): readonly Descriptor[] {
-  return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
 /** Waits for all; what fails is told together, each thing once. */

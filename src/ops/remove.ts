@@ -7,6 +7,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
+import { tellFormatChange } from './warn.ts';
 
 export interface RemoveOptions {
   readonly workspace: Workspace;
@@ -35,10 +36,12 @@ export async function remove(
   const { workspace, platforms = [], signal, onEvent } = options;
   const name = await chosenList(workspace, list);
   let removed: readonly Entry[] = [];
+  let was: Draft | undefined;
   const { draft } = await workspace.update(
     name,
     (before) => {
       if (before === undefined) return undefined;
+      was = before;
       const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
       removed = before.entries.filter((entry) => !edited.entries.includes(entry));
       return edited;
@@ -46,6 +49,7 @@ export async function remove(
     { signal },
   );
   for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
   return { draft, list: name, removed };
 }
 

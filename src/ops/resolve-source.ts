@@ -8,12 +8,13 @@ import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
-import { platformOfConfig, type Index } from '../oci/manifest.ts';
-import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
+import type { Index } from '../oci/manifest.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
-import { readImageConfig, readImageManifest, readManifest } from '../schema/document.ts';
+import { readImageManifest, readManifest } from '../schema/document.ts';
 import type { Homes } from './homes.ts';
 import { flattened } from './nested.ts';
+import { statedPlatform } from './stated-platform.ts';
 
 /** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
 
@@ -100,11 +101,12 @@ async function imageEntry(
 ): Promise<Entry> {
   const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
-  if (!isImageConfigType(config.mediaType)) return { ...entry, ...artifact };
-  const bytes =
-    (await options.homes.cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
-  await options.homes.cache.put(bytes);
-  const detected = platformOfConfig(readImageConfig(bytes, `the config of ${entry.source}`));
+  const detected = await statedPlatform(config, entry.source, async () => {
+    const { cache } = options.homes;
+    const bytes = (await cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
+    await cache.put(bytes);
+    return bytes;
+  });
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 

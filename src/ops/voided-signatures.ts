@@ -1,10 +1,11 @@
-import { errorCode, MlistError } from '../errors.ts';
+import { MlistError } from '../errors.ts';
 import type { ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { cosignTags } from '../oci/referrers-tag.ts';
-import { referrersOf } from './attestation-referrers.ts';
 import type { OnEvent } from './events.ts';
 import type { Home } from './homes.ts';
+import { orAbsent } from './or-absent.ts';
+import { referrersOf } from './referrers.ts';
 
 /** Signatures as they refer to what is signed: cosign's two forms, and notation's. */
 const SIGNATURE_TYPE =
@@ -36,24 +37,17 @@ export async function warnOfVoidedSignatures(
 async function signaturesOf(home: Home, digest: Digest, options: ContentOptions): Promise<readonly string[]> {
   const [tag = ''] = cosignTags(digest);
   try {
-    const [tagged, referring] = await Promise.all([hasTag(home, tag, options), referrersOf(home, digest, options)]);
+    const [tagged, referring] = await Promise.all([
+      orAbsent(home.resolve(tag, options)),
+      referrersOf(home, digest, options),
+    ]);
     const types = referring.flatMap(({ artifactType = '' }) =>
       SIGNATURE_TYPE.test(artifactType) ? [artifactType] : [],
     );
-    return [...(tagged ? [`the tag ${tag}`] : []), ...new Set(types)];
+    return [...(tagged === undefined ? [] : [`the tag ${tag}`]), ...new Set(types)];
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof MlistError) return [];
-    throw error;
-  }
-}
-
-async function hasTag(home: Home, tag: string, options: ContentOptions): Promise<boolean> {
-  try {
-    await home.resolve(tag, options);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return false;
     throw error;
   }
 }

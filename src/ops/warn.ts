@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
+import { formatOf } from '../draft/list.ts';
 import { checkDraft } from '../draft/rules.ts';
 import type { OnEvent } from './events.ts';
 
@@ -24,4 +25,17 @@ export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | un
   for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
+}
+
+/** Says where an edit changed the type that the list is pushed as: clients and tools may treat the two differently. */
+export function tellFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
+  const format = formatOf(after);
+  if (before.entries.length === 0 || formatOf(before) === format) return;
+  onEvent?.({ type: 'warning', message: `${after.list} becomes ${becomes(format, after)}` });
+}
+
+function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
+  if (format === 'docker') return 'a Docker manifest list: nothing in it needs an OCI image index any more';
+  const why = entries.length === 0 ? 'an empty list is one' : 'a Docker manifest list cannot hold what it says now';
+  return `an OCI image index: ${why}`;
 }

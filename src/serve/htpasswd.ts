@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { asMlistError, MlistError } from '../errors.ts';
+import { MlistError } from '../errors.ts';
+import { readFailure } from '../files/failure.ts';
 import { apr1, shaCrypt } from './crypt.ts';
 import { Refusal } from './refusal.ts';
 
@@ -21,10 +22,13 @@ export class Htpasswd {
     this.#checks = checks;
   }
 
-  /** @throws MlistError `ERR_MLIST_CREDENTIALS` for a file with a line that cannot be used; it does not say the hash. */
+  /**
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` for a file with a line that cannot
+   * be used, which does not say the hash
+   */
   static async load(path: string): Promise<Htpasswd> {
     const text = await readFile(path, 'utf8').catch((error: unknown) => {
-      throw asMlistError(error);
+      throw readFailure(path, error);
     });
     const lines = text.split(/\r?\n/).map((line, at) => ({ line: line.trim(), number: at + 1 }));
     const used = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));

@@ -170,8 +170,9 @@ describe('one entry by its source', () => {
 
   test('a Docker list that becomes an OCI index says so', async () => {
     await drafted('armv7');
-    expect((await annotate('--index-annotation', 'a=b')).stderr).toContain('is an OCI image index now');
-    expect((await annotate('--index-annotation', 'a=c')).stderr).not.toContain('is an OCI image index now');
+    expect((await annotate('--index-annotation', 'a=b')).stderr).toContain('becomes an OCI image index');
+    expect((await annotate('--index-annotation', 'a=c')).stderr).not.toContain('becomes an OCI image index');
+    expect((await annotate('--index-annotation', 'a-')).stderr).toContain('becomes a Docker manifest list');
   });
 
   test('an alias is told', async () => {

@@ -221,6 +221,7 @@ describe('an edit with --push', () => {
     await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
     expect((await served())?.mediaType).toBe(type);
     const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=b', '--push']);
+    expect(stderr.split('an OCI image index')).toHaveLength(2);
     expect(stderr).toContain('becomes an OCI image index');
     expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
   });

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import type { HostFacts } from '../../src/host/facts.ts';
+import { ownPlatform, type HostFacts } from '../../src/host/facts.ts';
 import { readHost, type HostSources } from '../../src/host/read.ts';
 import { runsOn } from '../../src/host/runs.ts';
 import { formatPlatform, parsePlatform } from '../../src/oci/platform.ts';
@@ -213,6 +213,17 @@ describe('the CPU', () => {
   ])('%s (%#) and an image for %4$s', async (_name, files, sources, image, verdict) => {
     expect([image, verdictOf(await machineOf(files, sources), image)]).toEqual([image, verdict]);
   });
+});
+
+test.each([
+  ['x86_64', 'linux/amd64'],
+  ['armv7l', 'linux/arm/v7'],
+  ['ppc64le', 'linux/ppc64le'],
+  ['mips64', 'linux/mips64le'],
+])('containers on %s run as %s, also where the system around them is another', async (machine, own) => {
+  expect(formatPlatform(ownPlatform(await machineOf({}, { machine })))).toBe(own);
+  const mac = await readHost({ platform: 'darwin', machine: 'arm64' });
+  expect(formatPlatform(ownPlatform(mac))).toBe('linux/arm64');
 });
 
 test('this machine is read without a fault, and runs what is made for it', async () => {

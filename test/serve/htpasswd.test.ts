@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { describeWith, runProgram } from '../support/programs.ts';
@@ -85,7 +86,14 @@ describe('passwords', () => {
   );
 
   test('in a file that is not there stop the start', async () => {
-    await expect(startRegistry({ htpasswd: '/none/htpasswd' })).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+    await expect(startRegistry({ htpasswd: '/none/htpasswd' })).rejects.toMatchObject({
+      code: 'ERR_MLIST_NOT_FOUND',
+      message: 'cannot read /none/htpasswd: there is no such file',
+    });
+    await expect(startRegistry({ htpasswd: tmpdir() })).rejects.toMatchObject({
+      code: 'ERR_MLIST_FILE',
+      message: `cannot read ${tmpdir()}: it is a folder`,
+    });
   });
 });
 

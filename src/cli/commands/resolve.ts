@@ -1,15 +1,15 @@
-import { formatPlatform, resolve } from '../../index.ts';
+import { formatPlatform, ownPlatform, readHost, resolve } from '../../index.ts';
 import { listFirst, shownName, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
-import { ownPlatform, readPlatform } from '../platform-words.ts';
+import { readPlatform } from '../platform-words.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const text = invocation.text('platform');
   const isAssumed = text === undefined;
-  const wanted = isAssumed ? ownPlatform() : readPlatform(text);
+  const wanted = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
   const { from, reference, descriptor, platform } = await resolve(list, wanted, { ...context, isAssumed });
   const { output } = context;
   if (output.json)

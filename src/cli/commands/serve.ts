@@ -1,16 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MlistError, startRegistry } from '../../index.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
-import { unreadable } from '../unreadable.ts';
+import { readWhole } from '../whole-file.ts';
 
 /** Serves until it is interrupted, which is how it ends well. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { output, cwd, signal } = context;
   const dir = invocation.text('dir');
   const htpasswd = invocation.text('htpasswd');
-  if (htpasswd !== undefined) await read(htpasswd, cwd);
   const registry = await startRegistry({
     address: invocation.text('addr') ?? '127.0.0.1:5000',
     dir: dir === undefined ? undefined : resolve(cwd, dir),
@@ -36,9 +34,5 @@ async function readTls(
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
     throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key belong together');
-  return { cert: await read(cert, cwd), key: await read(key, cwd) };
-}
-
-async function read(path: string, cwd: string): Promise<Uint8Array> {
-  return readFile(resolve(cwd, path)).catch((cause: unknown) => unreadable(path, cause));
+  return { cert: await readWhole(cert, cwd), key: await readWhole(key, cwd) };
 }

@@ -1,5 +1,5 @@
 import type { Content } from '../../oci/content.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
+import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { linksOf, readDocument, type Links } from '../../oci/links.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
@@ -83,6 +83,5 @@ function linksIn({ bytes }: Content, mediaType: string): Links {
 
 /** Each once, in the order of their digests. */
 function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
-  const unique = new Map(items.map((item) => [item.digest, item]));
-  return [...unique.values()].sort((left, right) => (left.digest < right.digest ? -1 : 1));
+  return [...uniqueByDigest(items)].sort((left, right) => (left.digest < right.digest ? -1 : 1));
 }

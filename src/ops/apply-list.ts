@@ -10,16 +10,22 @@ import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
 import { targetName, targetsOf, type TargetRepository } from './target.ts';
 import type { Location } from '../oci/location.ts';
 import { withTag } from '../oci/reference.ts';
+import type { Brought } from '../transfer/brought.ts';
 
 /** Bringing one list where its spec says it is to be. */
 
 export interface ApplyListOptions extends DraftingOptions {
+  /** What the lists of the run bring. */
+  readonly brought: Brought;
   readonly dryRun?: boolean | undefined;
 }
 
+export type AppliedTarget = Omit<PushedTarget, 'plan'>;
+
 export interface ListOutcome {
   readonly descriptor: Descriptor;
-  readonly targets: readonly PushedTarget[];
+  /** Without their plans: a report holds no contents. */
+  readonly targets: readonly AppliedTarget[];
   readonly missing: readonly string[];
   /** Of targets that failed beside others. */
   readonly failures: readonly MlistError[];
@@ -33,7 +39,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 
 async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, dryRun, signal, onEvent } = options;
+  const { homes, brought, dryRun, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
@@ -43,13 +49,19 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       expect: made.expect,
       allowDuplicates: made.allowDuplicates,
       readTags: true,
+      brought,
       dryRun,
       signal,
       onEvent,
     },
   );
   const { mediaType, digest, bytes } = encoded;
-  return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed, missing, failures };
+  const targets = pushed.map(({ reference, status, before }) => ({
+    reference,
+    status,
+    ...(before === undefined ? {} : { before }),
+  }));
+  return { descriptor: { mediaType, digest, size: bytes.length }, targets, missing, failures };
 }
 
 /** A copy is made where a tag has something else; one after another, since what the first brought the next finds there. */
@@ -61,7 +73,7 @@ async function copyList(spec: ListSpec, { from }: CopySpec, options: ApplyListOp
     from.kind === 'registry'
       ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: descriptor.digest } }
       : { ...from, digest: descriptor.digest };
-  const targets: PushedTarget[] = [];
+  const targets: AppliedTarget[] = [];
   const failures: MlistError[] = [];
   for (const target of targetsOf(spec.list, spec.tags, [])) {
     for (const tag of target.tags) {
@@ -79,8 +91,8 @@ async function copyTo(
   source: Location,
   target: TargetRepository,
   tag: string,
-  { homes, dryRun = false, digest, signal, onEvent }: ApplyListOptions & { readonly digest: Digest },
-): Promise<PushedTarget> {
+  { homes, brought, dryRun = false, digest, signal, onEvent }: ApplyListOptions & { readonly digest: Digest },
+): Promise<AppliedTarget> {
   const reference = targetName(target, tag);
   const { location } = target;
   const to: Location =
@@ -91,7 +103,7 @@ async function copyTo(
   if (before === digest) return { reference, status: 'unchanged', before };
   if (dryRun) return { reference, status: 'planned', before };
   const said = onEvent && ((event: Parameters<typeof onEvent>[0]) => event.type === 'from' || onEvent(event));
-  await copy(source, to, { homes, signal, onEvent: said });
+  await copy(source, to, { homes, brought, signal, onEvent: said });
   return { reference, status: 'pushed', before };
 }
 

@@ -1,7 +1,9 @@
-import { formatLocation } from '../oci/location.ts';
+import { formatLocation, type Location } from '../oci/location.ts';
+import { repositoryName, type Reference } from '../oci/reference.ts';
 import type { Homes } from './homes.ts';
 import { resolveSource, type Resolved } from './resolve-source.ts';
 import type { EntrySpec, ListSpec } from './spec.ts';
+import { targetsOf } from './target.ts';
 
 /**
  * Reads each distinct source once in a run, however many lists it is in. How often each is needed is known beforehand: what
@@ -10,19 +12,19 @@ import type { EntrySpec, ListSpec } from './spec.ts';
 export class SourceReader {
   readonly #homes: Homes;
   readonly #signal: AbortSignal | undefined;
+  /** How many lists still need it, of what more than one does. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
-  constructor(specs: readonly ListSpec[], homes: Homes, signal: AbortSignal | undefined) {
+  constructor(specs: Iterable<ListSpec>, homes: Homes, signal: AbortSignal | undefined) {
     this.#homes = homes;
     this.#signal = signal;
+    const counts = new Map<string, number>();
     for (const { content } of specs) {
       if (content.kind === 'copy') continue;
-      for (const entry of content.entries) {
-        const key = keyOf(entry);
-        this.#needed.set(key, (this.#needed.get(key) ?? 0) + 1);
-      }
+      for (const key of content.entries.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
+    for (const [key, count] of counts) if (count > 1) this.#needed.set(key, count);
   }
 
   read(entry: EntrySpec): Promise<Resolved> {
@@ -43,4 +45,37 @@ export class SourceReader {
 
 function keyOf({ location }: EntrySpec): string {
   return formatLocation(location);
+}
+
+/** Which repositories the lists still to come need: what is known of the others can be let go of. */
+export class RepositoryUse {
+  readonly #lists = new Map<string, number>();
+
+  constructor(specs: Iterable<ListSpec>) {
+    for (const spec of specs) {
+      for (const name of repositoriesOf(spec).keys()) this.#lists.set(name, (this.#lists.get(name) ?? 0) + 1);
+    }
+  }
+
+  /** A list is done: the repositories that no other needs. */
+  leave(spec: ListSpec): readonly Reference[] {
+    return [...repositoriesOf(spec)].flatMap(([name, reference]) => {
+      const left = (this.#lists.get(name) ?? 1) - 1;
+      if (left > 0) this.#lists.set(name, left);
+      else this.#lists.delete(name);
+      return left > 0 ? [] : [reference];
+    });
+  }
+}
+
+function repositoriesOf({ list, tags, content }: ListSpec): ReadonlyMap<string, Reference> {
+  const sources: readonly (Location | undefined)[] =
+    content.kind === 'copy' ? [content.from] : content.entries.map(({ location }) => location);
+  const subject = content.kind === 'made' && content.subject && 'kind' in content.subject ? content.subject : undefined;
+  const targets = targetsOf(list, tags, []).map(({ location }) => location);
+  return new Map(
+    [...targets, ...sources, subject].flatMap((location) =>
+      location?.kind === 'registry' ? [[repositoryName(location.reference), location.reference] as const] : [],
+    ),
+  );
 }

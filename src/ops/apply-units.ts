@@ -19,21 +19,21 @@ export interface Shard {
 export function checkTogether(units: readonly SpecUnit[]): readonly SpecUnit[] {
   const makers = new Map<string, SpecUnit[]>();
   for (const unit of units) {
-    for (const name of unit.spec === undefined ? [] : namesOf(unit.spec)) {
+    for (const name of unit.spec === undefined ? [] : namesOf(unit.spec.read())) {
       makers.set(name, [...(makers.get(name) ?? []), unit]);
     }
   }
   return units.map((unit) => {
-    const { spec } = unit;
-    if (spec === undefined) return unit;
+    if (unit.spec === undefined) return unit;
+    const spec = unit.spec.read();
     const messages = [...repetitions(unit, spec, makers), ...dependencies(unit, spec, makers)];
     if (messages.length === 0) return unit;
-    const { file, line, column, written, quirks } = unit;
+    const { file, line, column, quirks } = unit;
     return {
       file,
       line,
       column,
-      ...(written === undefined ? {} : { written }),
+      written: spec.name,
       problems: messages.map((message) => ({ ...error('E-SPEC', '', message), line, column })),
       ...(quirks === undefined ? {} : { quirks }),
     };

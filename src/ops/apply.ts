@@ -1,11 +1,13 @@
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { SourceReader } from './apply-sources.ts';
-import { applyList, type ListOutcome } from './apply-list.ts';
+import { RepositoryUse, SourceReader } from './apply-sources.ts';
+import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
 import { checkTogether, shardOf, type Shard } from './apply-units.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 import type { Homes } from './homes.ts';
-import type { PushedTarget } from './push-target.ts';
+import { repositoryName } from '../oci/reference.ts';
+import { Brought } from '../transfer/brought.ts';
+import type { ListSpec } from './spec.ts';
 import type { SpecParsing } from './spec-parse.ts';
 import { readSpecs, type SpecFile, type SpecUnit } from './spec-read.ts';
 
@@ -30,7 +32,7 @@ export interface AppliedList {
   readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
   readonly descriptor?: Descriptor;
   /** Where it lies now, or would; also what succeeded beside a failure. */
-  readonly targets: readonly PushedTarget[];
+  readonly targets: readonly AppliedTarget[];
   /** Sources that are not there, and were left out as the spec allows. */
   readonly missing: readonly string[];
   readonly warnings: readonly string[];
@@ -52,33 +54,44 @@ const LISTS_AT_ONCE = 16;
  * list is told of, with its errors.
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
-  const { homes, shard, signal } = options;
-  const read: SpecUnit[] = [];
-  for (const file of files) read.push(...(await readSpecs(file, options)));
-  const all = checkTogether(read);
-  const units = shard === undefined ? all : shardOf(all, shard);
-  const specs = units.flatMap(({ spec }) => spec ?? []);
-  expectAccess(specs, homes);
-  const run = new Run(new SourceReader(specs, homes, signal), options);
+  const units = await readUnits(files, options);
+  expectAccess(specsOf(units), options.homes);
+  const run = new Run(units, options);
   const lists = await inPool(units, LISTS_AT_ONCE, (unit) => run.apply(unit));
   return { lists, writes: run.writes };
 }
 
-/** One token is to serve the repositories that the lists go to. */
-function expectAccess(
-  specs: readonly { readonly list: { readonly domain: string; readonly path: string } }[],
-  homes: Homes,
-) {
-  const repositories = new Map(specs.map(({ list: { domain, path } }) => [`${domain}/${path}`, { domain, path }]));
-  homes.registries.expect([...repositories.values()].map((reference) => ({ reference, push: true })));
+/** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
+async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
+  const read: SpecUnit[] = [];
+  for (const file of files) read.push(...(await readSpecs(file, parsing)));
+  const all = checkTogether(read);
+  return [...(shard === undefined ? all : shardOf(all, shard))];
 }
 
-/** Works on so many at once, and gives the results in the order of the items. */
-async function inPool<T, R>(items: readonly T[], most: number, work: (item: T) => Promise<R>): Promise<readonly R[]> {
+function* specsOf(units: readonly SpecUnit[]): Generator<ListSpec> {
+  for (const { spec } of units) if (spec !== undefined) yield spec.read();
+}
+
+/** One token is to serve the repositories that the lists go to. */
+function expectAccess(specs: Iterable<ListSpec>, homes: Homes): void {
+  for (const { list } of specs) homes.registries.expect([{ reference: list, push: true }]);
+}
+
+/**
+ * Works on so many at once, and gives the results in the order of the items. Takes them out of their array: each is let
+ * go of when it is done.
+ */
+async function inPool<T, R>(items: T[], most: number, work: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];
-  const open = items.entries();
+  const open = items.reverse();
+  let taken = 0;
   const worker = async () => {
-    for (const [at, item] of open) results[at] = await work(item);
+    for (let item = open.pop(); item !== undefined; item = open.pop()) {
+      const at = taken;
+      taken += 1;
+      results[at] = await work(item);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
   return results;
@@ -87,10 +100,13 @@ async function inPool<T, R>(items: readonly T[], most: number, work: (item: T) =
 class Run {
   writes = 0;
   readonly #sources: SourceReader;
+  readonly #use: RepositoryUse;
+  readonly #brought = new Brought();
   readonly #options: ApplyOptions;
 
-  constructor(sources: SourceReader, options: ApplyOptions) {
-    this.#sources = sources;
+  constructor(units: readonly SpecUnit[], options: ApplyOptions) {
+    this.#sources = new SourceReader(specsOf(units), options.homes, options.signal);
+    this.#use = new RepositoryUse(specsOf(units));
     this.#options = options;
   }
 
@@ -106,16 +122,26 @@ class Run {
       if (named.type === 'warning') warnings.push(named.message);
       onEvent?.(named);
     };
-    const { spec } = unit;
-    if (spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
+    if (unit.spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
     if (isAborted(signal)) return { ...factsOf(unit), ...stopped, warnings };
+    const spec = unit.spec.read();
     try {
-      const outcome = await applyList(spec, { ...this.#options, sources: this.#sources, onEvent: told });
+      const shared = { sources: this.#sources, brought: this.#brought };
+      const outcome = await applyList(spec, { ...this.#options, ...shared, onEvent: told });
       tellOfType(unit, outcome, told);
       return { ...factsOf(unit), ...resultOf(outcome, unit, signal), warnings };
     } catch (thrown) {
       if (isAborted(signal)) return { ...factsOf(unit), ...stopped, warnings };
       return { ...factsOf(unit), ...failed(partsOf(thrown).map((error) => inPlace(error, unit))), warnings };
+    } finally {
+      this.#letGo(spec);
+    }
+  }
+
+  #letGo(spec: ListSpec): void {
+    for (const repository of this.#use.leave(spec)) {
+      this.#options.homes.registries.forget(repository);
+      this.#brought.forget(repositoryName(repository));
     }
   }
 }

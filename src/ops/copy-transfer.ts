@@ -2,6 +2,7 @@ import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { graphOf, type ManifestNode } from '../transfer/graph.ts';
+import type { Brought } from '../transfer/brought.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import type { LeftBehind } from './left-behind.ts';
@@ -32,6 +33,8 @@ export interface CopyTransfer {
 export interface TransferOptions extends ContentOptions {
   readonly referrers?: boolean | undefined;
   readonly force?: boolean | undefined;
+  /** What goes to the same target beside this. */
+  readonly brought?: Brought | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
@@ -134,9 +137,13 @@ async function presentOf(
 }
 
 /** A registry may have lost what it had: then everything is looked at, and sent again. */
-async function runRepaired(plan: Plan, repair: () => Plan, { signal, onEvent }: TransferOptions): Promise<void> {
+async function runRepaired(
+  plan: Plan,
+  repair: () => Plan,
+  { brought, signal, onEvent }: TransferOptions,
+): Promise<void> {
   try {
-    await runPlan(plan, { signal, onEvent });
+    await runPlan(plan, { brought, signal, onEvent });
   } catch (thrown) {
     signal?.throwIfAborted();
     if (!isLostContent(thrown)) throw thrown;

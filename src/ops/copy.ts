@@ -3,6 +3,7 @@ import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
+import type { Brought } from '../transfer/brought.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
@@ -19,6 +20,8 @@ export interface CopyOptions extends FilterOptions {
   readonly referrers?: boolean | undefined;
   /** Trust no shortcut: look at all that is to be there. Default false. */
   readonly force?: boolean | undefined;
+  /** What goes to the same target beside this: nothing goes there twice. */
+  readonly brought?: Brought | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 

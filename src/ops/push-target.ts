@@ -5,6 +5,7 @@ import type { State } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
+import type { Brought } from '../transfer/brought.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import type { OnEvent } from './events.ts';
@@ -31,6 +32,8 @@ export interface PushTargetOptions {
   readonly dryRun?: boolean | undefined;
   /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
   readonly checkSignatures?: boolean | undefined;
+  /** What goes to the same targets beside this. */
+  readonly brought?: Brought | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -202,12 +205,12 @@ async function runRepaired(
     if (!isLostContent(thrown)) throw thrown;
     const repaired = await repair();
     if (repaired.plan.manifests.length === 0) throw thrown;
-    await runPlanned(repaired, options);
+    await runPlanned(repaired, { ...options, brought: undefined });
   }
 }
 
-async function runPlanned({ plan, resent }: PushPlan, { signal, onEvent }: PushTargetOptions): Promise<void> {
-  await runPlan(plan, { signal, onEvent }).catch((thrown: unknown) => {
+async function runPlanned({ plan, resent }: PushPlan, { brought, signal, onEvent }: PushTargetOptions): Promise<void> {
+  await runPlan(plan, { brought, signal, onEvent }).catch((thrown: unknown) => {
     throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent) : thrown;
   });
   if (resent.length === 0) return;

@@ -4,7 +4,8 @@ import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
 import { error } from '../schema/problems.ts';
 import { readYaml } from '../schema/yaml.ts';
 import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-reading.ts';
-import type { ListSpec, SpecDocument } from './spec.ts';
+import { PackedSpec } from './packed-spec.ts';
+import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './spec-manifest-tool.ts';
 import { parseSpec, type SpecParsing } from './spec-parse.ts';
 
@@ -18,9 +19,9 @@ export interface SpecFile {
 /** One list of a file: what it is to be, or what is wrong with it. */
 export interface SpecUnit extends Place {
   readonly file: string;
-  /** The list as it is written; undefined where that cannot be read. */
+  /** The list as it is written, where there is no spec of it; undefined where that cannot be read. */
   readonly written?: string;
-  readonly spec?: ListSpec;
+  readonly spec?: PackedSpec;
   readonly problems: readonly PlacedProblem[];
   /** Where manifest-tool, whose spec it is, does otherwise. Undefined for mlist's own. */
   readonly quirks?: readonly (Quirk & Place)[];
@@ -43,6 +44,7 @@ export async function readSpecs({ name: file, bytes }: SpecFile, parsing: SpecPa
   return units.length > 0 ? units : [{ file, ...start, problems: [{ ...nothing, ...start }] }];
 }
 
+const none: readonly PlacedProblem[] = [];
 const start: Place = { line: 1, column: 1 };
 const nothing = error('E-SPEC', '', 'holds no spec of a list');
 
@@ -68,7 +70,9 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   const parsed = parseSpec(document, parsing);
   const told = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
   const origin = told === undefined ? {} : { quirks: told };
-  if ('spec' in parsed) return { ...facts, spec: parsed.spec, problems: [], ...origin };
+  if ('spec' in parsed) {
+    return { ...place, spec: new PackedSpec(document, parsed.spec, parsing), problems: none, ...origin };
+  }
   const problems = parsed.problems
     .slice(0, MAX_PROBLEMS)
     .map((problem) => placed(isTool ? { ...problem, pointer: pointerInTool(problem.pointer) } : problem));

@@ -1,6 +1,7 @@
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Brought } from './brought.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 
 /** What is being done, and what has been done; the digest says to what. */
@@ -27,6 +28,8 @@ export type TransferEvent =
   | { readonly type: 'tagged'; readonly digest: Digest; readonly name: string; readonly target: string };
 
 export interface RunOptions extends ContentOptions {
+  /** What plans that are carried out beside each other, or one after the other, bring: nothing goes twice. */
+  readonly brought?: Brought | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 }
 
@@ -48,12 +51,19 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   };
   const inner = { ...options, signal };
   tellStart(plan, options);
-  for (const step of plan.blobs) start(step.blob.digest, () => putBlob(plan.target, step, inner));
+  for (const step of plan.blobs) {
+    start(step.blob.digest, async () => {
+      const facts = { digest: step.blob.digest, size: step.blob.size, target: plan.target.location };
+      const isNew = await once(facts, inner, () => putBlob(plan.target, step, inner));
+      if (!isNew) options.onEvent?.({ type: 'blob', how: 'present', ...facts });
+    });
+  }
   for (const step of plan.manifests) {
     const needed = step.needs.flatMap((digest) => done.get(digest) ?? []);
     start(step.content.descriptor.digest, async () => {
       await Promise.all(needed);
-      await putManifest(plan.target, step, inner);
+      const { digest } = step.content.descriptor;
+      await once({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
     });
   }
   await settle([...done.values()], options.signal);
@@ -62,6 +72,17 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     options.signal,
   );
   await putRoot(plan.target, plan.root, options);
+}
+
+/** Does the work, unless another plan has done it or is about to. */
+async function once(
+  { digest, target }: { readonly digest: Digest; readonly target: string },
+  { brought, signal }: RunOptions,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  if (brought !== undefined) return brought.bring(target, digest, signal, work);
+  await work();
+  return true;
 }
 
 function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {

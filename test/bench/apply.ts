@@ -1,40 +1,84 @@
 import { spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
+import { Peak } from './peak.ts';
 
-const COUNTS = [250, 500, 1000];
-const ENTRIES = 4;
+const COUNTS = [250, 500, 1000, 2000];
 const architectures = ['amd64', 'arm64', 's390x', 'riscv64'];
 
-/** Many lists at once: time is to grow with their number, memory not, and a second run is to write nothing. */
+/**
+ * Many lists at once: time is to grow with their number, memory not, and a second run is to write nothing. The peak holds
+ * what the garbage collector has not come round to yet; what is alive is measured in a run of its own, which collects all
+ * the time and so is slower.
+ */
 export async function benchApply({ root, folder }: Place): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
+  const watcher = join(folder, 'watch-heap.mjs');
+  await writeFile(watcher, WATCHER);
+  const alive: number[] = [];
+  const specBytes: number[] = [];
   for (const count of COUNTS) {
     // A registry, a workspace and images of its own for each: nothing is there from the one before.
     const registry = await startRegistry();
     const names = await pushImages(registry, count);
-    const path = join(folder, `lists-${count}.yaml`);
-    const poisoned = '---\nlist: "no end\n';
-    const specs = names.map((name) => specOf(registry.host, name));
-    await writeFile(path, [...specs.slice(0, count / 2), poisoned, ...specs.slice(count / 2)].join(''));
-    const args = [program, 'apply', '-f', path, '--json', '--workspace', join(folder, `workspace-${count}`)];
-    for (const run of ['first ', 'second']) {
-      const { milliseconds, peak, stdout, stderr } = await measure(args);
-      const { counts, writes } = JSON.parse(stdout) as { counts: Record<string, number>; writes: number };
-      const said = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
-      const line = /lists-\d+\.yaml:\d+:\d+/.exec(stderr)?.[0] ?? 'nothing';
-      print(
-        `${String(count).padStart(5)} lists, ${run} run ${(milliseconds / 1000).toFixed(2).padStart(6)} s ` +
-          `${(milliseconds / count).toFixed(2)} ms each  ${(peak / 1024).toFixed(0).padStart(4)} MiB  ` +
-          `${said.join(', ')}; ${writes} writes; refused: ${line}`,
-      );
-    }
+    const specs = async (tag: string): Promise<string> => {
+      const path = join(folder, `lists-${count}-${tag}.yaml`);
+      const texts = names.map((name) => specOf(registry.host, name, tag));
+      const poisoned = '---\nlist: "no end\n';
+      await writeFile(path, [...texts.slice(0, count / 2), poisoned, ...texts.slice(count / 2)].join(''));
+      return path;
+    };
+    const apply = (path: string) => [
+      program,
+      'apply',
+      '-f',
+      path,
+      '--json',
+      '--workspace',
+      join(folder, `ws-${count}`),
+    ];
+    const path = await specs('list');
+    for (const run of ['first ', 'second']) tell(count, run, await measure(apply(path)));
+    const result = join(folder, `alive-${count}`);
+    const watched = await measure(['--expose-gc', '--import', watcher, ...apply(await specs('other'))], {
+      ...process.env,
+      MLIST_BENCH_ALIVE: result,
+    });
+    alive.push(Number(await readFile(result, 'utf8')));
+    specBytes.push((await stat(path)).size);
+    tell(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive at most; `);
     await registry.close();
   }
+  const per = (values: readonly number[]) =>
+    Math.round(((values.at(-1) ?? 0) - (values[0] ?? 0)) / ((COUNTS.at(-1) ?? 0) - (COUNTS[0] ?? 0)));
+  print(`      each further list: ${per(alive)} bytes alive, ${per(specBytes)} bytes of spec`);
+}
+
+/** Collects all garbage again and again, and writes down the most that was alive. */
+const WATCHER = `
+import { writeFileSync } from 'node:fs';
+let most = 0;
+setInterval(() => {
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  most = Math.max(most, heapUsed + external);
+}, 250).unref();
+process.on('exit', () => writeFileSync(process.env.MLIST_BENCH_ALIVE, String(most)));
+`;
+
+function tell(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {
+  const { counts, writes } = JSON.parse(stdout) as { counts: Record<string, number>; writes: number };
+  const said = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
+  const line = /lists-[\w-]+\.yaml:\d+:\d+/.exec(stderr)?.[0] ?? 'nothing';
+  print(
+    `${String(count).padStart(5)} lists, ${run} run ${(milliseconds / 1000).toFixed(2).padStart(6)} s ` +
+      `${(milliseconds / count).toFixed(2)} ms each  peak ${(peak / 1024).toFixed(0).padStart(4)} MiB  ${more}` +
+      `${said.join(', ')}; ${writes} writes; refused: ${line}`,
+  );
 }
 
 /** Every list has images of its own, so that nothing is saved by what lists share. */
@@ -42,24 +86,22 @@ async function pushImages(registry: { readonly url: string }, count: number): Pr
   const names = Array.from({ length: count }, (_, at) => `bench/app${at}`);
   for (const name of names) {
     await Promise.all(
-      architectures
-        .slice(0, ENTRIES)
-        .map((architecture) =>
-          pushImage(
-            registry.url,
-            name,
-            architecture,
-            makeImage({ salt: `${name} ${architecture}`, platform: { architecture, os: 'linux' } }),
-          ),
+      architectures.map((architecture) =>
+        pushImage(
+          registry.url,
+          name,
+          architecture,
+          makeImage({ salt: `${name} ${architecture}`, platform: { architecture, os: 'linux' } }),
         ),
+      ),
     );
   }
   return names;
 }
 
-function specOf(host: string, name: string): string {
-  const images = architectures.slice(0, ENTRIES).map((architecture) => `  - ${host}/${name}:${architecture}\n`);
-  return `---\nlist: ${host}/${name}:list\nmanifests:\n${images.join('')}`;
+function specOf(host: string, name: string, tag: string): string {
+  const images = architectures.map((architecture) => `  - ${host}/${name}:${architecture}\n`);
+  return `---\nlist: ${host}/${name}:${tag}\nmanifests:\n${images.join('')}`;
 }
 
 interface Measured {
@@ -70,21 +112,16 @@ interface Measured {
   readonly stderr: string;
 }
 
-/** The peak is read from /proc while the process runs: what a parent is told afterwards may be its own. */
-async function measure(args: readonly string[]): Promise<Measured> {
+async function measure(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Measured> {
   const started = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  let peak = 0;
-  const sample = async () => {
-    const status = await readFile(`/proc/${String(child.pid)}/status`, 'utf8').catch(() => '');
-    peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  };
-  const timer = setInterval(() => void sample(), 5);
+  const peak = new Peak();
+  peak.watch(child.pid ?? 0);
   await new Promise((resolve) => child.once('close', resolve));
-  clearInterval(timer);
+  peak.stop();
   const text = (chunks: readonly Buffer[]) => Buffer.concat(chunks).toString('utf8');
-  return { milliseconds: performance.now() - started, peak, stdout: text(stdout), stderr: text(stderr) };
+  return { milliseconds: performance.now() - started, peak: peak.kib, stdout: text(stdout), stderr: text(stderr) };
 }

@@ -3,7 +3,7 @@ import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from './credentials.ts';
 import { Grants, type Grant, type TokenService } from './grants.ts';
 import type { AuthHost } from './options.ts';
-import { coverAll, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
+import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 import { basicHeader, type SendToken } from './token.ts';
 import { checkRealm } from './trust.ts';
@@ -52,7 +52,8 @@ export class Authorizer {
   readonly #narrow = new Set<string>();
   /** What the registry asks for a need beyond what mlist would think of. */
   readonly #challenged = new Map<string, readonly Scope[]>();
-  #expected: readonly Scope[] = [];
+  /** By resource, in the order in which they were told. */
+  readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
 
@@ -63,7 +64,13 @@ export class Authorizer {
 
   /** Tells beforehand what the command will work on. */
   expect(scopes: readonly Scope[]): void {
-    this.#expected = mergeScopes([...this.#expected, ...scopes]);
+    for (const scope of scopes) {
+      const key = `${scope.type}:${scope.name}`;
+      const known = this.#expected.get(key);
+      if (known !== undefined && covers(known, scope)) continue;
+      const [merged = scope] = mergeScopes(known === undefined ? [scope] : [known, scope]);
+      this.#expected.set(key, merged);
+    }
   }
 
   /** What a request that needs these scopes is sent with, as far as is known. The first is the one that matters most. */
@@ -166,8 +173,9 @@ export class Authorizer {
     need: readonly Scope[],
     credentials: Credentials | undefined,
   ): Promise<readonly Scope[] | undefined> {
-    const accounts = await Promise.all(this.#expected.map((scope) => this.#credentialsFor([scope])));
-    const own = this.#expected.filter((_, at) => sameCredentials(accounts[at], credentials));
+    const expected = [...this.#expected.values()];
+    const accounts = await Promise.all(expected.map((scope) => this.#credentialsFor([scope])));
+    const own = expected.filter((_, at) => sameCredentials(accounts[at], credentials));
     const group = groupScopes(own).find((scopes) => coverAll(scopes, need));
     return group === undefined || keyOf(group) === keyOf(need) ? undefined : group;
   }

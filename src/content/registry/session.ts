@@ -73,6 +73,11 @@ export class RegistrySession {
     return repository;
   }
 
+  /** Lets go of what is known of a repository that no more will be asked for: its reads, and the names seen there. */
+  forget(reference: Reference): void {
+    this.#repositories.delete(repositoryName(reference));
+  }
+
   /**
    * Logs in with these credentials, to see whether the registry takes them.
    * @returns `unasked` where the registry lets everybody in, so that nothing was proved

@@ -1,0 +1,85 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { answer, Front } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { describeOnRegistries } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** What the lists of one run have in common goes to a repository once, however many of them are worked on at once. */
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+function kept<T extends { close(): Promise<void> }>(one: T): T {
+  open.push(one);
+  return one;
+}
+
+const architectures = ['amd64', 'arm64', 's390x'];
+
+interface Report {
+  readonly counts: { readonly pushed: number; readonly failed: number };
+  readonly writes: number;
+}
+
+describeOnRegistries('apply: children that lists share', (start) => {
+  async function stand() {
+    const registry = kept(await start());
+    const front = kept(await Front.start({ upstream: registry.url }));
+    for (const architecture of architectures) {
+      const image = makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
+      await pushImage(registry.url, 'team/app', architecture, image);
+    }
+    const world = await World.make();
+    const apply = async (text: string) => {
+      const stdin = text.replaceAll('HOST', front.host);
+      const ran = await world.run(['apply', '-f', '-', '--json'], { stdin });
+      return { ...(JSON.parse(ran.stdout) as Report), code: ran.code };
+    };
+    return { front, apply };
+  }
+
+  /** More lists than are worked on at once, so that some begin when others are done. */
+  const lists = (repository: string, count: number): string =>
+    Array.from({ length: count }, (_, at) => {
+      const images = architectures.map((architecture) => `HOST/team/app:${architecture}`).join(', ');
+      return `---\nlist: HOST/${repository}:${at}\nannotations: {n: "${at}"}\nmanifests: [${images}]\n`;
+    }).join('');
+
+  test('each child is put once, and each of its blobs is mounted once', async () => {
+    const { front, apply } = await stand();
+    // 3 children with 2 blobs each, and the tags.
+    expect(await apply(lists('other/app', 40))).toMatchObject({ code: 0, counts: { pushed: 40 }, writes: 3 + 6 + 40 });
+    expect(front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/)).toHaveLength(3);
+    expect(front.asked(/^POST \/v2\/other\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
+    expect(front.asked(/^PUT \/v2\/other\/app\/manifests\/\d+$/)).toHaveLength(40);
+  });
+
+  test('each repository gets them', async () => {
+    const { front, apply } = await stand();
+    const report = await apply(lists('one/app', 3) + lists('two/app', 3));
+    expect(report).toMatchObject({ code: 0, counts: { pushed: 6 } });
+    for (const repository of ['one', 'two']) {
+      expect(front.asked(new RegExp(`^PUT /v2/${repository}/app/manifests/sha256:`))).toHaveLength(3);
+    }
+  });
+
+  test('a child that one list could not put is put for the next', async () => {
+    const { front, apply } = await stand();
+    front.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
+    const report = await apply(lists('other/app', 4));
+    expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
+    // The list that failed stopped what else it had under way: the next one does that again too.
+    const puts = front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
+    expect(puts.filter(({ status }) => status === 201)).toHaveLength(3);
+  });
+
+  test('copies of one list to several names: its children go once', async () => {
+    const { front, apply } = await stand();
+    await apply(lists('team/app', 1));
+    const copies = [1, 2, 3].map((n) => `---\nlist: HOST/copied/app:${n}\ncopy: HOST/team/app:0\n`).join('');
+    expect(await apply(copies)).toMatchObject({ code: 0, counts: { pushed: 3 } });
+    expect(front.asked(/^PUT \/v2\/copied\/app\/manifests\/sha256:/)).toHaveLength(3);
+    expect(front.asked(/^POST \/v2\/copied\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
+  });
+});

@@ -1,5 +1,5 @@
 import type { CommandSpec, OptionSpec } from './language.ts';
-import { dockerMetadataOption, pushingOptions, sourceOptions } from './list-options.ts';
+import { dockerMetadataOption, pushingOptions, sourceOptions, withPushOptions } from './list-options.ts';
 
 /** The commands that make, look at and push lists. */
 
@@ -68,6 +68,12 @@ export const listCommands: readonly CommandSpec[] = [
       indexAnnotation,
       indexArtifactType,
       {
+        name: 'push',
+        type: 'boolean',
+        describe: 'Push the list at once, and print its digest; the draft stays',
+      },
+      ...withPushOptions,
+      {
         name: 'file',
         alias: 'f',
         type: 'string',
@@ -103,6 +109,7 @@ export const listCommands: readonly CommandSpec[] = [
       ],
       ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
       ['mlist create --amend team/app:1.0', 'Read all sources again'],
+      ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm64 --push', 'Draft and push in one go'],
       ['mlist create team/app:1.0 --digests-dir /tmp/digests', 'Merge what the runners of a matrix have pushed'],
     ],
     load: () => import('./commands/create.ts'),

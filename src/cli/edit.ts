@@ -6,7 +6,7 @@ import type { Edit, Edited } from './push-edit.ts';
 
 /** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
 
-const needPush = ['dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
+const needPush = ['tag', 'expect', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
 
 /** @param list - as typed; undefined is the current draft */
 export async function runEdit<T>(
@@ -16,7 +16,12 @@ export async function runEdit<T>(
   edit: Edit<T>,
 ): Promise<Edited<T>> {
   if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
+  refusePushOptions(invocation);
+  return { edited: await edit(optionalList(list), context) };
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` where an option speaks of a push that is not asked for */
+export function refusePushOptions(invocation: Invocation): void {
   const [without] = needPush.filter((name) => invocation.has(name));
   if (without !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${without} means nothing without --push`);
-  return { edited: await edit(optionalList(list), context) };
 }

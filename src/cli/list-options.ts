@@ -25,13 +25,22 @@ export const sourceOptions: readonly OptionSpec[] = [
   },
 ];
 
-/** Of commands that edit a draft. */
-export const pushingOptions: readonly OptionSpec[] = [
+/** Of commands that push what they have made of a draft, with `--push`. */
+export const withPushOptions: readonly OptionSpec[] = [
   {
-    name: 'push',
-    type: 'boolean',
-    describe:
-      'Push what comes of it at once; a list that is no draft is read from its registry, and leaves none behind',
+    name: 'tag',
+    alias: 't',
+    type: 'string',
+    repeat: true,
+    value: ':TAG|REF',
+    describe: 'With --push: a further name, a tag of the same repository or a reference',
+  },
+  {
+    name: 'expect',
+    type: 'string',
+    repeat: true,
+    value: 'P,P',
+    describe: 'With --push: refuse a list that lacks one of these platforms',
   },
   { name: 'dry-run', type: 'boolean', describe: 'With --push: tell the plan and the digest, write nothing' },
   { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: let two images have one platform' },
@@ -41,6 +50,17 @@ export const pushingOptions: readonly OptionSpec[] = [
     type: 'boolean',
     describe: 'With --push: warn where the list that is replaced is signed',
   },
+];
+
+/** Of commands that edit a draft. */
+export const pushingOptions: readonly OptionSpec[] = [
+  {
+    name: 'push',
+    type: 'boolean',
+    describe:
+      'Push what comes of it at once; a list that is no draft is read from its registry, and leaves none behind',
+  },
+  ...withPushOptions,
 ];
 
 export const dockerMetadataOption: OptionSpec = {

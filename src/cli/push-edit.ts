@@ -1,6 +1,8 @@
-import { editAndPush, type EditPlace, type Reference } from '../index.ts';
+import { createAndPush, editAndPush, type EditPlace, type PushOptions, type Reference } from '../index.ts';
+import { typedName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
+import { readPlatforms } from './platform-words.ts';
 import { pushedDocument, tellPushed } from './render-push.ts';
 
 export interface Edited<T> {
@@ -18,9 +20,35 @@ export async function pushEdit<T>(
   context: Context,
   edit: Edit<T>,
 ): Promise<Required<Edited<T>>> {
-  const { edited, pushed } = await editAndPush(list, edit, {
+  const { edited, pushed } = await editAndPush(list, edit, await pushOptions(invocation, context));
+  tellPushed(pushed, context);
+  return { edited, pushed: pushedDocument(pushed, context) };
+}
+
+/** The same for a list that is drafted by the command itself. */
+export async function pushCreated<T>(
+  list: Reference,
+  invocation: Invocation,
+  context: Context,
+  make: Edit<T>,
+  tags: readonly string[],
+): Promise<Required<Edited<T>>> {
+  const options = await pushOptions(invocation, context, tags);
+  const { edited, pushed } = await createAndPush(list, make, options);
+  tellPushed(pushed, context);
+  return { edited, pushed: pushedDocument(pushed, context) };
+}
+
+async function pushOptions(
+  invocation: Invocation,
+  context: Context,
+  tags: readonly string[] = [],
+): Promise<PushOptions> {
+  return {
     workspace: context.workspace,
     homes: await context.homes(),
+    tags: [...invocation.texts('tag'), ...tags].map((text) => typedName(text, context)),
+    expect: readPlatforms(invocation.texts('expect')),
     dryRun: invocation.flag('dry-run'),
     allowDuplicates: invocation.flag('allow-duplicates'),
     allowEmpty: invocation.flag('allow-empty'),
@@ -28,7 +56,5 @@ export async function pushEdit<T>(
     checkSignatures: invocation.flag('check-signatures'),
     signal: context.signal,
     onEvent: context.onEvent,
-  });
-  tellPushed(pushed, context);
-  return { edited, pushed: pushedDocument(pushed, context) };
+  };
 }

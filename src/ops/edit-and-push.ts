@@ -51,9 +51,30 @@ export async function editAndPush<T>(
   const from = draft === undefined ? 'registry' : 'draft';
   const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
   onEvent({ type: 'from', from, reference });
-  if (draft !== undefined && !dryRun) return { from, ...(await inWorkspace(draft.list, edit, told)) };
+  if (draft !== undefined && !dryRun) return { from, ...(await inWorkspace(parseListName(draft.list), edit, told)) };
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  return { from, ...(await withWorkspaceOf(start, (apart) => inWorkspace(start.list, edit, apart), told)) };
+  return {
+    from,
+    ...(await withWorkspaceOf(start, (apart) => inWorkspace(parseListName(start.list), edit, apart), told)),
+  };
+}
+
+/**
+ * Makes a draft, or amends it, and pushes it in one go; the draft stays. With `dryRun` neither a draft nor the workspace's
+ * state is changed.
+ * @throws MlistError what making and pushing throw; a draft that was made before the push failed is there to be pushed again
+ */
+export async function createAndPush<T>(
+  list: Reference,
+  make: DraftEdit<T>,
+  options: PushOptions,
+): Promise<Omit<EditedAndPushed<T>, 'from'>> {
+  const { workspace, homes, dryRun = false } = options;
+  const told = { ...options, onEvent: warningsOnce(options.onEvent) };
+  homes.registries.expect([{ reference: list, push: !dryRun }]);
+  if (!dryRun) return inWorkspace(list, make, told);
+  const start = await workspace.find(formatReference(list));
+  return withWorkspaceOf(start, (apart) => inWorkspace(list, make, apart), told);
 }
 
 /** The edit and the push warn of the same things: each is told once. */
@@ -72,25 +93,24 @@ async function ownDraft(list: string, name: string | undefined, workspace: Works
 }
 
 async function inWorkspace<T>(
-  list: string,
+  list: Reference,
   edit: DraftEdit<T>,
   options: PushOptions,
-): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
-  const reference = parseListName(list);
-  const edited = await edit(reference, options);
-  return { edited, pushed: await push(reference, options) };
+): Promise<Omit<EditedAndPushed<T>, 'from'>> {
+  const edited = await edit(list, options);
+  return { edited, pushed: await push(list, options) };
 }
 
-/** Runs work in a workspace that holds just this draft, and is gone afterwards. */
+/** Runs work in a workspace that holds just this draft, or none, and is gone afterwards. */
 async function withWorkspaceOf<T>(
-  draft: Draft,
+  draft: Draft | undefined,
   work: (options: PushOptions) => Promise<T>,
   options: PushOptions,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-edit-'));
   try {
     const workspace = new Workspace(join(folder, 'workspace'));
-    await workspace.update(draft.list, () => draft, { signal: options.signal });
+    if (draft !== undefined) await workspace.update(draft.list, () => draft, { signal: options.signal });
     return await work({ ...options, workspace });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -66,7 +66,7 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: P
 }
 
 function isOurs(name: string): boolean {
-  return name === 'mlist' || name === 'bare';
+  return ['mlist', 'mlist --push', 'bare'].includes(name);
 }
 
 interface Stand {

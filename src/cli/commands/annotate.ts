@@ -116,7 +116,7 @@ function withCommands(thrown: unknown, list: string | undefined, invocation: Inv
 /** The options that were typed, to be typed again. */
 function typedFlags(invocation: Invocation): string {
   const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
-  const repeated = ['os-features', 'annotation'];
+  const repeated = ['os-features', 'annotation', 'tag', 'expect'];
   const pairs = [
     ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
     ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),

@@ -7,62 +7,119 @@ import {
   type Created,
   type DockerMetadata,
   type Draft,
+  type EditPlace,
   type Format,
   type ManifestArgument,
+  type Reference,
 } from '../../index.ts';
 import { listChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
+import { refusePushOptions } from '../edit.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
+import type { Edited } from '../push-edit.ts';
 import { readPlatforms } from '../platform-words.ts';
 import { sourceChoices } from '../source-choices.ts';
 import { readBuilds, readSources } from '../source-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list: name, rest: manifests } = listFirst(invocation, context);
-  const amend = invocation.flag('amend');
   const metadata = await readDockerMetadata(invocation, context);
-  const named = name ?? metadata?.tags[0];
-  if (named === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
-  const list = parseListName(named ?? (await currentList(context.workspace)));
-  const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
-  const sources: readonly ManifestArgument[] = [
-    ...manifests.map((text) => manifestArgument(text, context)),
-    ...files.flat(),
-    ...((await readBuilds(invocation, list, context)) ?? []),
-  ];
-  const replace = invocation.flag('replace');
-  if (replace && amend) throw usage(invocation.command, '--amend and --replace exclude each other');
-  const isEmptyFile = files.length > 0 && sources.length === 0;
-  if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
-  if (replace && sources.length === 0)
-    throw usage(invocation.command, '--replace takes all images that the list is to have: none is named');
-  const created = await create(list, sources, {
-    workspace: context.workspace,
-    homes: await context.homes(),
-    amend,
-    replace,
-    format: invocation.text('format') as Format | undefined,
-    platforms: readPlatforms(invocation.texts('platform')),
-    ...sourceChoices(invocation),
-    listChange: changeOf(invocation, metadata),
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
-  const draft = metadata === undefined ? created.draft : await annotateAll(created, metadata, context);
+  const list = await chosenName(name ?? metadata?.tags[0], invocation, context);
+  const sources = await sourcesOf(manifests, list, invocation, context);
+  const make = (place: EditPlace): Promise<Made> => draftOf(list, { sources, metadata, invocation, context, place });
+  const { edited, pushed } = await pushedOr(list, make, metadata, invocation, context);
+  const { draft, created } = edited;
   const { output } = context;
   if (output.json) {
     output.document({
       ...draftDocument(draft),
       changed: created.changed,
       changes: created.changes.map(changeDocument),
+      pushed,
     });
-  } else {
+  } else if (pushed === undefined) {
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
+}
+
+async function chosenName(name: string | undefined, invocation: Invocation, context: Context): Promise<Reference> {
+  if (name === undefined && !invocation.flag('amend'))
+    throw usage(invocation.command, 'create takes the name of the list');
+  return parseListName(name ?? (await currentList(context.workspace)));
+}
+
+async function sourcesOf(
+  manifests: readonly string[],
+  list: Reference,
+  invocation: Invocation,
+  context: Context,
+): Promise<readonly ManifestArgument[]> {
+  const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
+  const sources = [
+    ...manifests.map((text) => manifestArgument(text, context)),
+    ...files.flat(),
+    ...((await readBuilds(invocation, list, context)) ?? []),
+  ];
+  const replace = invocation.flag('replace');
+  if (replace && invocation.flag('amend')) throw usage(invocation.command, '--amend and --replace exclude each other');
+  const isEmptyFile = files.length > 0 && sources.length === 0;
+  if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
+  if (replace && sources.length === 0)
+    throw usage(invocation.command, '--replace takes all images that the list is to have: none is named');
+  return sources;
+}
+
+interface Made {
+  readonly created: Created;
+  /** With what the metadata of a build says of its images. */
+  readonly draft: Draft;
+}
+
+interface Making {
+  readonly sources: readonly ManifestArgument[];
+  readonly metadata: DockerMetadata | undefined;
+  readonly invocation: Invocation;
+  readonly context: Context;
+  readonly place: EditPlace;
+}
+
+async function draftOf(list: Reference, { sources, metadata, invocation, context, place }: Making): Promise<Made> {
+  const created = await create(list, sources, {
+    workspace: place.workspace,
+    homes: await context.homes(),
+    amend: invocation.flag('amend'),
+    replace: invocation.flag('replace'),
+    format: invocation.text('format') as Format | undefined,
+    platforms: readPlatforms(invocation.texts('platform')),
+    ...sourceChoices(invocation),
+    listChange: changeOf(invocation, metadata),
+    signal: context.signal,
+    onEvent: place.onEvent,
+  });
+  return {
+    created,
+    draft: metadata === undefined ? created.draft : await annotateAll(created, metadata, context, place),
+  };
+}
+
+/** With `--push` the list goes to its registry at once, under all tags that the metadata names. */
+async function pushedOr(
+  list: Reference,
+  make: (place: EditPlace) => Promise<Made>,
+  metadata: DockerMetadata | undefined,
+  invocation: Invocation,
+  context: Context,
+): Promise<Edited<Made>> {
+  if (!invocation.flag('push')) {
+    refusePushOptions(invocation);
+    return { edited: await make(context) };
+  }
+  const { pushCreated } = await import('../push-edit.ts');
+  return pushCreated(list, invocation, context, (_, place) => make(place), metadata?.tags ?? []);
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */
@@ -72,7 +129,12 @@ function changeOf(invocation: Invocation, metadata: DockerMetadata | undefined):
   return { ...change, annotations: { ...metadata.annotations, ...change.annotations } };
 }
 
-async function annotateAll({ list }: Created, { entries, left }: DockerMetadata, context: Context): Promise<Draft> {
+async function annotateAll(
+  { list }: Created,
+  { entries, left }: DockerMetadata,
+  context: Context,
+  { workspace }: EditPlace,
+): Promise<Draft> {
   for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
-  return annotateImages(list, entries, context);
+  return annotateImages(list, entries, { workspace, signal: context.signal });
 }

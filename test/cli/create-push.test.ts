@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** A list that is drafted and pushed by one command. */
+
+const amd64 = makeImage({ salt: 'amd64', platform: { architecture: 'amd64', os: 'linux' } });
+const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 'linux' } });
+
+describeOnRegistries('create --push', (start) => {
+  let registry: Registry;
+  let world: World;
+  let rounds = 0;
+  let repository: string;
+  let list: string;
+  let images: readonly string[];
+  beforeAll(async () => {
+    registry = await start();
+    await pushImage(registry.url, 'team/amd64', 'v1', amd64);
+    await pushImage(registry.url, 'team/arm64', 'v1', arm64);
+    images = ['amd64', 'arm64'].map((name) => `${registry.host}/team/${name}:v1`);
+  });
+  afterAll(() => registry.close());
+  beforeEach(async () => {
+    world = await World.make();
+    rounds += 1;
+    repository = `made/r${rounds}`;
+    list = `${registry.host}/${repository}:v1`;
+  });
+
+  test('prints the digest, which every tag has, and leaves the draft', async () => {
+    const digest = await world.must('create', list, ...images, '--push', '-t', ':latest');
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    for (const tag of ['v1', 'latest']) expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
+    expect(await world.must('digest', list)).toBe(digest);
+    expect(await world.must('create', list, ...images, '--push')).toBe(digest);
+    expect(await world.must('push', list)).toBe(digest);
+  });
+
+  test('tells what it drafted and pushed as one document', async () => {
+    const document = await world.json('create', list, ...images, '--push');
+    const pushed = { ref: list, targets: [{ ref: list, status: 'pushed', before: 'absent' }] };
+    expect(document).toMatchObject({ ref: list, changed: true, entries: [{}, {}], pushed });
+  });
+
+  test('writes nothing with --dry-run, and prints the digest that a push will have', async () => {
+    const digest = await world.must('create', list, ...images, '--push', '--dry-run');
+    expect(await world.must('ls')).toBe('');
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+    expect(await world.must('create', list, ...images, '--push')).toBe(digest);
+    await world.must('annotate', list, '--arch', 'arm64', '--annotation', 'a=b');
+    expect(await world.must('create', '--amend', list, ...images, '--push', '--dry-run')).not.toBe(digest);
+    expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
+  });
+
+  test('refuses before anything is written what --expect asks for and the list lacks; the draft can be mended', async () => {
+    const [first = '', second = ''] = images;
+    const ran = await world.run(['create', list, first, '--push', '--expect', 'linux/amd64,linux/arm64']);
+    expect(ran).toMatchObject({ code: 3, stdout: '' });
+    expect(ran.stderr).toContain('lacks linux/arm64');
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+    await world.must('add', list, second, '--push', '--expect', 'linux/amd64,linux/arm64', '-t', ':v2');
+    expect(await getManifest(registry.url, repository, 'v2')).toBeDefined();
+  });
+
+  test('pushes under all tags that the metadata of a build names', async () => {
+    const tags = ['v1', '1', 'latest'].map((tag) => `${registry.host}/${repository}:${tag}`);
+    const env = { DOCKER_METADATA_OUTPUT_JSON: JSON.stringify({ tags, annotations: [], labels: {} }) };
+    const ran = await world.run(['create', list, ...images, '--docker-metadata', 'env', '--push'], { env });
+    expect(ran.code).toBe(0);
+    for (const tag of ['v1', '1', 'latest'])
+      expect((await getManifest(registry.url, repository, tag))?.digest).toBe(ran.stdout.trim());
+  });
+
+  test('leaves nothing where an image is missing', async () => {
+    const ran = await world.run(['create', list, ...images, `${registry.host}/team/none:v1`, '--push']);
+    expect(ran).toMatchObject({ code: 4, stdout: '' });
+    expect(await world.must('ls')).toBe('');
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+  });
+
+  test.each(['--dry-run', '--allow-duplicates', '--expect=linux/amd64', '--tag=:v2'])(
+    'says that %s means nothing without it',
+    async (option) => {
+      const ran = await world.run(['create', list, ...images, option]);
+      expect(ran.code).toBe(2);
+      expect(ran.stderr).toContain('means nothing without --push');
+      expect(await world.must('ls')).toBe('');
+    },
+  );
+});

@@ -24,7 +24,7 @@ export function startMlist(
   root: string = checkout,
 ): Started {
   const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'mlist.js'), ...args], {
-    env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env },
+    env: { PATH: process.env['PATH'], NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];

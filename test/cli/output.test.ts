@@ -99,6 +99,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['join', 'join', '--prune', at('team/app:joined')],
     ['digest', 'digest', 'oci-archive:somewhere.tar'],
     ['show', 'show', `docker://${list}`],
+    ['show', 'show', at('team/app:amd64')],
     ['export', 'export'],
     ['export', 'export', `docker://${list}`, '--as', at('team/app:exported')],
     ['apply', 'apply', '-f', 'specs.yaml', '--dry-run'],
@@ -330,6 +331,24 @@ describe('nothing reaches the terminal raw', () => {
     expect(stdout + stderr).not.toBe('');
   });
 
+  test.each(['show', 'explain'])('the columns of %s stay where they are', async (command) => {
+    const world = await World.make({ terminal: true });
+    const [one, other] = ['one', 'other'].map((salt) => makeImage({ salt, kind: 'oci' }));
+    for (const image of [one!, other!]) await pushImage(registry.url, 'evil/app', undefined, image);
+    const index = makeIndex([
+      entryOf(one!, { architecture: 'amd64', os: evil }),
+      entryOf(other!, { architecture: 'arm64', os: 'linux' }),
+    ]);
+    await putManifest(registry.url, 'evil/app', 'columns', index.mediaType, index.bytes);
+    const lines = (await world.must(command, at('evil/app:columns'))).split('\n');
+    const [first, second] = [one!, other!].map(({ digest }) => {
+      const short = digest.slice(0, 'sha256:'.length + 12);
+      return lines.find((line) => line.includes(short) && line.includes('/'))?.indexOf(short);
+    });
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBe(first);
+  });
+
   test('annotations of a draft', async () => {
     const world = await World.make({ terminal: true });
     await world.must('create', at('team/app:evil'), at('team/app:amd64'));
@@ -344,9 +363,12 @@ describe('nothing reaches the terminal raw', () => {
     const world = await World.make({ terminal: true });
     await mkdir(join(world.workspace, 'drafts'), { recursive: true });
     await writeFile(join(world.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
+    await world.must('create', at('team/app:sound'), at('team/app:amd64'));
     const { code, stdout, stderr } = await world.run(['ls']);
     expect(code).toBe(0);
     expect(stdout).toContain('damaged');
+    const places = stdout.split('\n').map((line) => / {2}(?:damaged|auto|docker|oci)\b/.exec(line)?.index);
+    expect(places).toEqual([places[1], expect.any(Number), undefined]);
     expect(stdout + stderr).not.toMatch(dangerous);
   });
 

@@ -10,7 +10,7 @@ import {
   type Format,
   type ManifestArgument,
 } from '../../index.ts';
-import { listChange, listFirst, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, listOption, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
@@ -25,7 +25,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const amend = invocation.flag('amend');
   const metadata = await readDockerMetadata(invocation, context);
   const named = name ?? metadata?.tags[0];
-  if (named === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
+  if (named === undefined && !amend) throw nameless(invocation, metadata);
   const list = parseListName(named ?? (await currentList(context.workspace)));
   const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
   const sources: readonly ManifestArgument[] = [
@@ -33,6 +33,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     ...files.flat(),
     ...((await readBuilds(invocation, list, context)) ?? []),
   ];
+  const isLone = sources.length === 0 && listOption(invocation, context) === undefined;
+  if (metadata?.tags.length === 0 && isLone && named !== undefined && !amend) throw takenAsList(named);
   const replace = invocation.flag('replace');
   if (replace && amend) throw usage(invocation.command, '--amend and --replace exclude each other');
   const isEmptyFile = files.length > 0 && sources.length === 0;
@@ -63,6 +65,21 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
+}
+
+function nameless({ command }: Invocation, metadata: DockerMetadata | undefined): MlistError {
+  if (metadata === undefined) return usage(command, 'create takes the name of the list');
+  return new MlistError('ERR_MLIST_USAGE', 'no list is named, and what --docker-metadata says has no tags', {
+    hint: 'Name the list first: "mlist create LIST IMAGE...", or have docker/metadata-action make tags.',
+  });
+}
+
+/** Somebody who counts on the first tag as the list names images alone. */
+function takenAsList(name: string): MlistError {
+  const message = `${name} is taken as the list, which leaves no image: what --docker-metadata says has no tags`;
+  return new MlistError('ERR_MLIST_USAGE', message, {
+    hint: `If it is an image, name the list first: "mlist create LIST ${name}". If it is the list, name its images too.`,
+  });
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */

@@ -18,5 +18,6 @@ export async function runEdit<T>(
   if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
   const [without] = needPush.filter((name) => invocation.has(name));
   if (without !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${without} means nothing without --push`);
-  return { edited: await edit(optionalList(list), context) };
+  const { workspace, onEvent } = context;
+  return { edited: await edit(optionalList(list), { workspace, onEvent, whenAccepted: (tell) => tell() }) };
 }

@@ -15,6 +15,8 @@ export interface CheckOptions {
   readonly allowEmpty?: boolean | undefined;
   /** What to do about a list that lists nothing, where that is another thing than to add images. */
   readonly emptyHint?: string | undefined;
+  /** The format is asked for, and not the draft's own. */
+  readonly isFormatAsked?: boolean | undefined;
   readonly strict?: boolean | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -57,6 +59,10 @@ function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOpt
   });
 }
 
+const WITHOUT_FORMAT =
+  'Leave out --format docker, and it is pushed as an OCI index. A Docker list holds images of the Docker media types alone, ' +
+  'without annotations, artifact types, subject, urls or data.';
+
 /** What lifts every error, if there is such a thing. */
 function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
   const { emptyHint = 'Add images with "mlist add", or push it all the same with --allow-empty.' } = options;
@@ -64,5 +70,6 @@ function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions
   if (isOf('W-EMPTY')) return emptyHint;
   if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST'))
     return 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
-  return formatProblems(draft).length > 0 ? otherFormatHint(draft) : undefined;
+  if (formatProblems(draft).length === 0) return undefined;
+  return options.isFormatAsked === true ? WITHOUT_FORMAT : otherFormatHint(draft);
 }

@@ -6,7 +6,7 @@ export { MlistError, SeveralErrors, asMlistError, errorCode, exitCodes, MAX_PROB
 export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
 export { version } from './version.ts';
 
-export { digestOf, isDigest, parseDigest } from './oci/digest.ts';
+export { digestOf, isDigest, parseDigest, shortDigest } from './oci/digest.ts';
 export type { Digest } from './oci/digest.ts';
 export {
   familiarReference,
@@ -74,7 +74,7 @@ export { encodeDraft, formatOf } from './draft/list.ts';
 export type { EncodedList } from './draft/list.ts';
 export type { EntryEvent } from './draft/merge.ts';
 export { checkDraft } from './draft/rules.ts';
-export { describeEntry, shortDigest } from './draft/select.ts';
+export { describeEntry } from './draft/select.ts';
 export { parseListName } from './draft/file.ts';
 export { shownLocation, storedLocation } from './draft/paths.ts';
 export type { Folders } from './draft/paths.ts';
@@ -140,7 +140,7 @@ export type { ExportOptions } from './ops/export.ts';
 export { Homes } from './ops/homes.ts';
 export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
 export { createAndPush, editAndPush } from './ops/edit-and-push.ts';
-export type { DraftEdit, EditedAndPushed, EditPlace } from './ops/edit-and-push.ts';
+export type { DraftEdit, DraftPlace, EditedAndPushed, EditPlace } from './ops/edit-and-push.ts';
 export { inspect, inspectVerbose } from './ops/inspect.ts';
 export type { Inspected, VerboseManifest } from './ops/inspect.ts';
 export { join } from './ops/join.ts';

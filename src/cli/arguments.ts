@@ -56,11 +56,14 @@ export function optionalList(text: string | undefined): Reference | undefined {
   return text === undefined ? undefined : parseListName(text);
 }
 
+/** More positionals than a command takes beside the list that `--list` or MLIST_LIST names. */
 export function tooMany(invocation: Invocation): MlistError {
-  return new MlistError(
-    'ERR_MLIST_USAGE',
-    `${invocation.command.name} takes fewer arguments where --list or MLIST_LIST names the list`,
-  );
+  const { command, positionals } = invocation;
+  const by = invocation.has('list') ? '--list' : 'MLIST_LIST';
+  const message = `${command.name}: ${JSON.stringify(positionals.at(-1))} is too much, since ${by} names the list`;
+  return new MlistError('ERR_MLIST_USAGE', message, {
+    hint: `Leave one of the two out, or see "mlist ${command.name} --help" for what else it may be.`,
+  });
 }
 
 /** A location as typed; its path is turned to begin where those of the workspace do. */

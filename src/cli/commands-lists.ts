@@ -241,7 +241,8 @@ export const listCommands: readonly CommandSpec[] = [
         name: 'if-digest',
         type: 'string',
         value: 'D',
-        describe: 'Refuse if the tag has another digest than this; absent: if another list has the tag',
+        describe:
+          'Refuse if the tag has another digest than this; absent: if there is such a tag. One that has this very list already is fine',
       },
       { name: 'dry-run', type: 'boolean', describe: 'Tell the plan and the digest, write nothing' },
       format,

@@ -17,7 +17,8 @@ export async function runEdit<T>(
 ): Promise<Edited<T>> {
   if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
   refusePushOptions(invocation);
-  return { edited: await edit(optionalList(list), context) };
+  const { workspace, onEvent } = context;
+  return { edited: await edit(optionalList(list), { workspace, onEvent, whenAccepted: (tell) => tell() }) };
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` where an option speaks of a push that is not asked for */

@@ -23,9 +23,8 @@ const configuration = {
 
 /** Where the name of the command stands among the arguments: options may come before it. */
 export function commandPosition(argv: readonly string[]): number {
-  const takesValue = new Set(
-    everywhere.filter((option) => option.type !== 'boolean').map((option) => `--${option.name}`),
-  );
+  const valued = everywhere.filter((option) => option.type !== 'boolean');
+  const takesValue = new Set([...valued.map((option) => `--${option.name}`), '--list', '-l']);
   for (let at = 0; at < argv.length; at += 1) {
     const argument = argv[at] ?? '';
     if (takesValue.has(argument)) at += 1;
@@ -60,7 +59,7 @@ export function parseCommand(command: CommandSpec, argv: readonly string[]): Inv
   const values = new Map<string, OptionValue>();
   for (const [name, value] of Object.entries(given)) values.set(name, checkedValue(command, options, name, value));
   const positionals = [...plain, ...literal].map(String);
-  if (!values.has('help')) checkCount(command, positionals.length);
+  if (!values.has('help')) checkCount(command, positionals);
   return new Invocation(command, positionals, values);
 }
 
@@ -104,8 +103,9 @@ function unknownOption(command: CommandSpec, options: readonly OptionSpec[], nam
   return usage(command, `unknown option ${dash}${name}${like === undefined ? '' : `: did you mean --${like}?`}`);
 }
 
-function checkCount(command: CommandSpec, count: number): void {
+function checkCount(command: CommandSpec, positionals: readonly string[]): void {
   const { min, max } = command.positionals;
+  const count = positionals.length;
   if (count < min)
     throw usage(
       command,
@@ -114,7 +114,7 @@ function checkCount(command: CommandSpec, count: number): void {
   if (count > max)
     throw usage(
       command,
-      `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: there is too much`,
+      `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: ${JSON.stringify(positionals[max])} is too much`,
     );
 }
 

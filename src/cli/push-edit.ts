@@ -1,4 +1,4 @@
-import { createAndPush, editAndPush, type EditPlace, type PushOptions, type Reference } from '../index.ts';
+import { createAndPush, editAndPush, type DraftPlace, type EditPlace, type PushOptions, type Reference } from '../index.ts';
 import { typedName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
@@ -30,7 +30,7 @@ export async function pushCreated<T>(
   list: Reference,
   invocation: Invocation,
   context: Context,
-  make: Edit<T>,
+  make: (place: DraftPlace) => Promise<T>,
   tags: readonly string[],
 ): Promise<Required<Edited<T>>> {
   const options = await pushOptions(invocation, context, tags);

@@ -8,6 +8,7 @@ import {
   type Runs,
 } from '../index.ts';
 import type { Output, Style } from './output.ts';
+import { plainLine } from './plain.ts';
 
 /** Who gets what, for people: the list, then for each platform one block a client, and what this machine runs of it. */
 export function renderExplained(explained: Explained, output: Output): void {
@@ -25,7 +26,10 @@ export function renderExplained(explained: Explained, output: Output): void {
 
 function renderEntries({ entries, unreachable = [] }: Explained, output: Output): void {
   const never = new Map(unreachable.map(({ place, reason }) => [place, reason]));
-  const rows = entries.map((entry) => [entry.place, platformText(entry), shortDigest(entry.digest)] as const);
+  // Written out before it is measured, so that the columns stay.
+  const rows = entries.map(
+    (entry) => [entry.place, plainLine(platformText(entry)), shortDigest(entry.digest)] as const,
+  );
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   for (const [at, [place, platform, digest]] of rows.entries()) {
     const entry = entries[at];

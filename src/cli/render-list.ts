@@ -1,19 +1,22 @@
 import { formatPlatform, shortDigest, type EntryView, type ListView } from '../index.ts';
 import type { Output, Span } from './output.ts';
+import { plainLine } from './plain.ts';
 
 /** A list for people. */
 export function renderList(view: ListView, { tree }: { readonly tree: boolean }, output: Output): void {
   output.line([view.reference, 'bold'], ['  ', 'dim'], [view.from, 'dim']);
-  output.line(['type    ', 'dim'], view.mediaType);
-  output.line(['digest  ', 'dim'], view.digest);
-  output.line(['size    ', 'dim'], `${view.size} bytes`);
+  output.line(['type     ', 'dim'], view.mediaType);
+  if (view.platform !== undefined) output.line(['platform ', 'dim'], formatPlatform(view.platform, { all: true }));
+  output.line(['digest   ', 'dim'], view.digest);
+  output.line(['size     ', 'dim'], `${view.size} bytes`);
   if (view.artifactType !== undefined) output.line(['artifact ', 'dim'], view.artifactType);
-  if (view.subject !== undefined) output.line(['subject ', 'dim'], view.subject);
+  if (view.subject !== undefined) output.line(['subject  ', 'dim'], view.subject);
   for (const [name, value] of Object.entries(view.annotations ?? {}))
     output.line(['  ', 'dim'], [name, 'cyan'], ` = ${value}`);
   if (view.entries.length === 0) return;
   output.line('');
-  const rows = view.entries.map(rowOf);
+  // Written out before it is measured, so that the columns stay.
+  const rows = view.entries.map((entry) => rowOf(entry).map(plainLine));
   const widths = widthsOf([header, ...rows]);
   output.line(...cells(header, widths).map((text): Span => [text, 'dim']));
   for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? header, widths, tree, output);

@@ -1,4 +1,5 @@
 import type { Problem } from '../errors.ts';
+import { entryName } from '../oci/entry-name.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { checkList, type RuleOptions } from '../schema/list-rules.ts';
 import { capped, error } from '../schema/problems.ts';
@@ -26,12 +27,13 @@ export function otherFormatHint({ list }: Draft): string {
 
 /** What a draft that is to be a Docker list holds, and a Docker list cannot. Nothing is dropped silently. */
 function* beyondDocker(draft: Draft): Iterable<Problem> {
-  const only = 'only an OCI index can hold it, and this draft has the format docker';
-  for (const name of ociMembersOf(draft)) yield error('E-MIX', pointerTo(name), `${name}: ${only}`);
+  const only = 'only an OCI index can hold it, and the format is docker';
+  for (const name of ociMembersOf(draft)) yield error('E-MIX', pointerTo(name), `${name} of the list: ${only}`);
   for (const [at, entry] of draft.entries.entries()) {
     const descriptor = descriptorOf(entry);
     for (const name of ['urls', 'data', 'artifactType'] as const) {
-      if (descriptor[name] !== undefined) yield error('E-MIX', pointerTo('manifests', at, name), `${name}: ${only}`);
+      if (descriptor[name] === undefined) continue;
+      yield error('E-MIX', pointerTo('manifests', at, name), `${name} of ${entryName(descriptor)}: ${only}`);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { MlistError } from '../errors.ts';
+import { shortDigest } from '../oci/digest.ts';
 import { formatLocation, parseLocation } from '../oci/location.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import { sameRepository, withTag, type Reference } from '../oci/reference.ts';
@@ -116,11 +117,6 @@ export function describeEntry(entry: Entry): string {
       ? 'no platform'
       : formatPlatform(platform, { all: true });
   return `${entry.source} (${name}, ${shortDigest(entry.digest)})`;
-}
-
-/** Enough of a digest to be typed: `sha256:0123456789ab`. */
-export function shortDigest(digest: string): string {
-  return digest.slice(0, digest.indexOf(':') + 13);
 }
 
 export function noEntry(draft: Draft, what: string): MlistError {

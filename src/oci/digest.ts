@@ -71,6 +71,11 @@ export function parseDigest(text: string): Digest {
   return text as Digest;
 }
 
+/** Enough of a digest to be typed: `sha256:0123456789ab`. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, digest.indexOf(':') + 13);
+}
+
 /** The sha256 digest of exactly these bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;

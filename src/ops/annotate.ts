@@ -8,11 +8,11 @@ import {
   isOfPlatform,
   missedPlatform,
   noEntry,
-  shortDigest,
   type PartialPlatform,
 } from '../draft/select.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
+import { shortDigest } from '../oci/digest.ts';
 import type { Location } from '../oci/location.ts';
 import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';

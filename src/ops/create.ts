@@ -54,6 +54,7 @@ export interface Created {
 /**
  * Drafts a list of the given manifests, all of them or, where one cannot be read, none; it becomes the current draft.
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` where there is another draft of that name and `amend` is not set;
+ *   `ERR_MLIST_DRAFT_NOT_FOUND` where it is to be amended with its own sources and is not there;
  *   `ERR_MLIST_PLATFORM_NOT_FOUND`; for sources that cannot be read the errors of all of them
  */
 export async function create(
@@ -64,7 +65,8 @@ export async function create(
   const name = formatReference(list);
   const { workspace, amend = false } = options;
   const before = await workspace.find(name);
-  const wanted = amend && manifests.length === 0 ? argumentsOf(before) : manifests;
+  const isForAll = amend && manifests.length === 0;
+  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(name))) : manifests;
   const resolved = await resolveAll(wanted, options);
   requirePlatforms(
     options.platforms ?? [],
@@ -103,8 +105,8 @@ function again(
 }
 
 /** The sources of a draft, each once. */
-function argumentsOf(draft: Draft | undefined): readonly ManifestArgument[] {
-  const sources = new Set(draft?.entries.map((entry) => entry.source));
+function argumentsOf(draft: Draft): readonly ManifestArgument[] {
+  const sources = new Set(draft.entries.map((entry) => entry.source));
   return [...sources].map((source) => ({ location: parseLocation(source) }));
 }
 

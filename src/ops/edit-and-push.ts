@@ -12,12 +12,18 @@ import { readIndex } from '../schema/document.ts';
 import { draftOfList } from './list-draft.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
-import type { OnEvent } from './events.ts';
+import type { OnEvent, OperationEvent } from './events.ts';
 
-/** Where an edit finds its draft, and whom it tells. */
-export interface EditPlace {
+/** Where a draft lies or is to lie, and whom its making tells. */
+export interface DraftPlace {
   readonly workspace: Workspace;
   readonly onEvent?: OnEvent | undefined;
+}
+
+/** Where an edit finds its draft. */
+export interface EditPlace extends DraftPlace {
+  /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
+  readonly whenAccepted: (tell: () => void) => void;
 }
 
 export type DraftEdit<T> = (list: Reference, place: EditPlace) => Promise<T>;
@@ -33,7 +39,7 @@ export interface EditedAndPushed<T> {
 /**
  * Edits a list and pushes it in one go. A draft of that name is edited and stays; where there is none, the list is read
  * from its registry into a draft that nobody else sees and that is gone afterwards. With `dryRun` a draft of the
- * workspace is not changed either.
+ * workspace is not changed either. Of an edit that is undone where the push is refused nothing is told before.
  * @param name - as typed: `docker://` means the registry even where there is a draft; undefined is the current draft
  * @throws MlistError `ERR_MLIST_CONFLICT` where the tag has moved since it was read; what the edit and the push throw
  */
@@ -51,12 +57,34 @@ export async function editAndPush<T>(
   const from = draft === undefined ? 'registry' : 'draft';
   const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
   onEvent({ type: 'from', from, reference });
-  if (draft !== undefined && !dryRun) return { from, ...(await inWorkspace(parseListName(draft.list), edit, told)) };
+  if (draft !== undefined && !dryRun) {
+    const place = { workspace, onEvent, whenAccepted: (tell: () => void) => tell() };
+    return { from, ...(await inPlace(draft.list, edit, place, told)) };
+  }
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  return {
-    from,
-    ...(await withWorkspaceOf(start, (apart) => inWorkspace(parseListName(start.list), edit, apart), told)),
+  return { from, ...(await withWorkspaceOf(start, (apart) => undone(start.list, edit, apart), told)) };
+}
+
+/** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */
+async function undone<T>(
+  list: string,
+  edit: DraftEdit<T>,
+  options: PushOptions,
+): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
+  const waiting: (() => void)[] = [];
+  const release = () => {
+    for (const tell of waiting.splice(0)) tell();
   };
+  const { workspace, onEvent } = options;
+  const whenAccepted = (tell: () => void) => void waiting.push(tell);
+  const place = { workspace, onEvent: (event: OperationEvent) => whenAccepted(() => onEvent?.(event)), whenAccepted };
+  const pushing: OnEvent = (event) => {
+    release();
+    onEvent?.(event);
+  };
+  const done = await inPlace(list, edit, place, { ...options, onEvent: pushing });
+  release();
+  return done;
 }
 
 /**
@@ -66,15 +94,15 @@ export async function editAndPush<T>(
  */
 export async function createAndPush<T>(
   list: Reference,
-  make: DraftEdit<T>,
+  make: (place: DraftPlace) => Promise<T>,
   options: PushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, homes, dryRun = false } = options;
   const told = { ...options, onEvent: warningsOnce(options.onEvent) };
   homes.registries.expect([{ reference: list, push: !dryRun }]);
-  if (!dryRun) return inWorkspace(list, make, told);
-  const start = await workspace.find(formatReference(list));
-  return withWorkspaceOf(start, (apart) => inWorkspace(list, make, apart), told);
+  const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
+  if (!dryRun) return both(told);
+  return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);
 }
 
 /** The edit and the push warn of the same things: each is told once. */
@@ -92,13 +120,16 @@ async function ownDraft(list: string, name: string | undefined, workspace: Works
   return name === undefined ? workspace.load(list) : workspace.find(list);
 }
 
-async function inWorkspace<T>(
-  list: Reference,
+async function inPlace<T>(
+  list: string,
   edit: DraftEdit<T>,
+  place: EditPlace,
   options: PushOptions,
-): Promise<Omit<EditedAndPushed<T>, 'from'>> {
-  const edited = await edit(list, options);
-  return { edited, pushed: await push(list, options) };
+): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
+  const reference = parseListName(list);
+  const edited = await edit(reference, place);
+  const emptyHint = `Push it empty all the same with --allow-empty, or take the tag away with "mlist delete ${list}".`;
+  return { edited, pushed: await push(reference, { ...options, emptyHint }) };
 }
 
 /** Runs work in a workspace that holds just this draft, or none, and is gone afterwards. */

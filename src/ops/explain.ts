@@ -4,7 +4,7 @@ import type { Why } from '../oci/clients/choice.ts';
 import { effectivePlatform, type Asked, type Offer, type OfferedList } from '../oci/clients/list.ts';
 import { MAX_REACHED, unreachable, type Unreachable } from '../oci/clients/reach.ts';
 import { AnnotationKey, isAttestation } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { shortDigest, type Digest } from '../oci/digest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { ownPlatform, type HostFacts } from '../host/facts.ts';
 import { readHost } from '../host/read.ts';
@@ -12,7 +12,6 @@ import { runsOn } from '../host/runs.ts';
 import type { Runs } from '../host/verdict.ts';
 import { readOffers } from './offers.ts';
 import { contentOf, find, type Found, type ReadOptions } from './read.ts';
-import { shortDigest } from '../draft/select.ts';
 
 export interface ExplainOptions extends ReadOptions {
   /** Default: what this machine says of itself. */

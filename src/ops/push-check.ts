@@ -13,6 +13,10 @@ export interface CheckOptions {
   readonly allowDuplicates?: boolean | undefined;
   /** Push a list that lists nothing. Default false: nobody could pull it. */
   readonly allowEmpty?: boolean | undefined;
+  /** What to do about a list that lists nothing, where that is another thing than to add images. */
+  readonly emptyHint?: string | undefined;
+  /** The format is asked for, and not the draft's own. */
+  readonly isFormatAsked?: boolean | undefined;
   readonly strict?: boolean | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -25,7 +29,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const { strict, allowDuplicates, allowEmpty = false, expect = [], onEvent } = options;
   const problems = checkDraft(draft, { strict, allowDuplicates });
   const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
-  if (errors.length > 0) throw refusedList(draft, errors);
+  if (errors.length > 0) throw refusedList(draft, errors, options);
   tellWarnings(problems, onEvent);
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
   const missing = expect.filter((wanted) => !there.some((platform) => isOfPlatform(platform, wanted)));
@@ -44,22 +48,28 @@ function asError(problem: Problem, allowEmpty: boolean): readonly Problem[] {
 }
 
 /** A single error is told in the sentence, several below it: each once. */
-function refusedList(draft: Draft, errors: readonly Problem[]): MlistError {
+function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOptions): MlistError {
   const subject = `the list ${draft.list}`;
   const { message } =
     errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused, for ${errors.length} reasons` };
   return new MlistError('ERR_MLIST_LIST_INVALID', message, {
     reference: draft.list,
     problems: errors,
-    hint: hintFor(draft, errors),
+    hint: hintFor(draft, errors, options),
   });
 }
 
+const WITHOUT_FORMAT =
+  'Leave out --format docker, and it is pushed as an OCI index. A Docker list holds images of the Docker media types alone, ' +
+  'without annotations, artifact types, subject, urls or data.';
+
 /** What lifts every error, if there is such a thing. */
-function hintFor(draft: Draft, errors: readonly Problem[]): string | undefined {
+function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
+  const { emptyHint = 'Add images with "mlist add", or push it all the same with --allow-empty.' } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
-  if (isOf('W-EMPTY')) return 'Add images with "mlist add", or push it all the same with --allow-empty.';
+  if (isOf('W-EMPTY')) return emptyHint;
   if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST'))
     return 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
-  return formatProblems(draft).length > 0 ? otherFormatHint(draft) : undefined;
+  if (formatProblems(draft).length === 0) return undefined;
+  return options.isFormatAsked === true ? WITHOUT_FORMAT : otherFormatHint(draft);
 }

@@ -26,7 +26,7 @@ export interface PushJob {
 
 export interface PushTargetOptions {
   readonly homes: Homes;
-  /** Refuse unless the tags have this digest, or are absent. */
+  /** Refuse unless the tags have this digest, or are absent, or have what is to be pushed already: so a push can be repeated. */
   readonly ifDigest?: TagState | undefined;
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;

@@ -47,7 +47,9 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
-  const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), options);
+  const isFormatAsked = draft.format !== stored.format;
+  const told = { ...options, isFormatAsked };
+  const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), told);
   if (!dryRun) await record(name, encoded, pushed, options);
   signal?.throwIfAborted();
   const [first, ...more] = failures;

@@ -4,6 +4,7 @@ import { attestedDigest, isAttestation, type Annotations, type Descriptor } from
 import { isIndexType, MediaType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
 import { readIndex } from '../schema/document.ts';
+import { readOffers } from './offers.ts';
 import { encodedContentOf, find, type Found, type ReadOptions } from './read.ts';
 import { tellWarnings } from './warn.ts';
 
@@ -17,6 +18,8 @@ export interface ListView {
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: string;
+  /** Of a single image: what its config states. */
+  readonly platform?: Platform;
   /** Empty for a single image. */
   readonly entries: readonly EntryView[];
 }
@@ -35,13 +38,18 @@ export interface EntryView {
   readonly attestations: readonly EntryView[];
 }
 
+/** A list or an image as people want to see it. Of an image its config is read too, which states the platform. */
 export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
   const found = await find(name, options);
   const { descriptor, bytes } = encodedContentOf(found);
   if (found.from === 'draft') tellWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
   const facts = { from: found.from, reference: found.reference, mediaType, digest, size };
-  if (!isIndexType(mediaType)) return { ...facts, entries: [] };
+  if (!isIndexType(mediaType)) {
+    const { entries } = await readOffers(found, options);
+    const platform = entries[0]?.stated;
+    return { ...facts, ...(platform === undefined ? {} : { platform }), entries: [] };
+  }
   const list = readIndex(bytes, mediaType, found.reference);
   const { annotations, artifactType, subject } = list.mediaType === MediaType.ociIndex ? list : {};
   return {

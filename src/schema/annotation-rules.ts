@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import { AnnotationKey } from '../oci/descriptor.ts';
+import { entryName } from '../oci/entry-name.ts';
 import type { Index } from '../oci/manifest.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { pointerTo } from '../oci/pointer.ts';
@@ -23,10 +24,11 @@ export const annotationRules = [onDockerList, reserved] as const;
 
 function* onDockerList(list: Index): Iterable<Problem> {
   if (list.mediaType !== MediaType.dockerList) return;
-  const message = 'a Docker manifest list has no annotations: use the format oci';
-  if ('annotations' in list) yield error('W-ANNOT', '/annotations', message);
+  const of = (whose: string) => `a Docker manifest list has no annotations, and ${whose} has: use the format oci`;
+  if ('annotations' in list) yield error('W-ANNOT', '/annotations', of('this one'));
   for (const [at, entry] of list.manifests.entries()) {
-    if (entry.annotations !== undefined) yield error('W-ANNOT', pointerTo('manifests', at, 'annotations'), message);
+    if (entry.annotations === undefined) continue;
+    yield error('W-ANNOT', pointerTo('manifests', at, 'annotations'), of(entryName(entry)));
   }
 }
 

@@ -70,11 +70,51 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
     case 'type':
       return typeMessage(params['type'], value);
     case 'pattern':
-      return `has not the form that is asked for: ${shown(value)}`;
+      return `has not the form ${formOf(error.instancePath)}: ${shown(value)}`;
+    case 'dependentRequired':
+      return `"${String(params['missingProperty'])}" is missing, which belongs to "${String(params['property'])}"`;
+    case 'anyOf':
+      return 'is of none of the forms that it may have';
     default:
-      return `breaks the rule "${error.keyword}" of its schema: ${JSON.stringify(error.params)}`;
+      return limitMessage(error.keyword, params['limit']);
   }
 }
+
+function limitMessage(keyword: string, limit: unknown): string {
+  const text = Object.hasOwn(limits, keyword) ? limits[keyword] : undefined;
+  if (text === undefined) return `is not as the rule "${keyword}" of its schema asks`;
+  return limit === 1 && keyword.startsWith('min') && keyword !== 'minimum'
+    ? 'must not be empty'
+    : `${text} ${String(limit)}`;
+}
+
+const limits: Readonly<Record<string, string>> = {
+  minimum: 'must be at least',
+  maximum: 'must be at most',
+  minLength: 'has fewer characters than',
+  maxLength: 'has more characters than',
+  minItems: 'has fewer items than',
+  maxItems: 'has more items than',
+  minProperties: 'has fewer members than',
+};
+
+/** What a text must look like, by the member that it is the value of, or an item of. */
+function formOf(pointer: string): string {
+  const name = pointer.split('/').findLast((step) => !/^\d+$/.test(step)) ?? '';
+  return Object.hasOwn(forms, name) ? `of ${forms[name] ?? ''}` : 'that is asked for';
+}
+
+const MEDIA_TYPE = 'a media type, TYPE/SUBTYPE';
+const DIGEST = 'a digest, such as sha256: and 64 lower-case hex digits';
+const forms: Readonly<Record<string, string>> = {
+  mediaType: MEDIA_TYPE,
+  artifactType: MEDIA_TYPE,
+  digest: DIGEST,
+  via: DIGEST,
+  attests: DIGEST,
+  data: 'base64 with its padding',
+  urls: 'an absolute address',
+};
 
 function typeMessage(type: unknown, value: Json | undefined): string {
   const names = ([] as unknown[]).concat(type).map(String);

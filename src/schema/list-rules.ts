@@ -1,6 +1,7 @@
 import type { Problem } from '../errors.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { digestMatches, isVerifiable } from '../oci/digest.ts';
+import { entryName } from '../oci/entry-name.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isDockerType, isIndexType, isManifestType, isSchema1Type, MediaType } from '../oci/media-type.ts';
 import { isUnknownPlatform } from '../oci/platform.ts';
@@ -75,7 +76,11 @@ function* mixedTypes({ manifests, mediaType }: Index): Iterable<Problem> {
   for (const [at, entry] of manifests.entries()) {
     const pointer = pointerTo('manifests', at, 'mediaType');
     if (isDocker && !isDockerType(entry.mediaType)) {
-      yield error('E-MIX', pointer, `a Docker manifest list cannot hold ${entry.mediaType}`);
+      yield error(
+        'E-MIX',
+        pointer,
+        `a Docker manifest list cannot hold ${entry.mediaType}, which ${entryName(entry)} is`,
+      );
     } else if (!isDocker && isDockerType(entry.mediaType)) {
       yield warning('E-MIX', pointer, 'a Docker manifest inside an OCI index');
     }

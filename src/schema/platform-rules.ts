@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import { AnnotationKey, isAttestation, type Descriptor } from '../oci/descriptor.ts';
+import { shortDigest } from '../oci/digest.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, MediaType } from '../oci/media-type.ts';
 import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
@@ -69,7 +70,7 @@ function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable
     } else if (before.entry.digest !== entry.digest) {
       const pointer = pointerTo('manifests', at, 'platform');
       const spelled = rawKey(platform) === rawKey(before.platform) ? '' : ', spelled otherwise';
-      const [one, other] = [before.entry, entry].map(({ digest }) => digest.slice(0, digest.indexOf(':') + 13));
+      const [one, other] = [before.entry, entry].map(({ digest }) => shortDigest(digest));
       const message = `two images for ${formatPlatform(platform, { all: true })}: ${one ?? ''} (entry ${before.at}) and ${other ?? ''}${spelled}`;
       const harmless = allowDuplicates || spelled !== '';
       yield harmless ? warning('E-DUP-PLATFORM', pointer, message) : error('E-DUP-PLATFORM', pointer, message);

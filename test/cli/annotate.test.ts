@@ -415,12 +415,32 @@ describe('the list itself', () => {
     expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('subject');
   });
 
+  test('a push as a Docker list that cannot be one names what is in its way, and that it can be left out', async () => {
+    await drafted('arm64', 'amd64');
+    await annotate('--platform', 'linux/amd64', '--annotation', 'a=b');
+    const digest = (await world.must('digest', image('amd64'))).slice(0, 'sha256:'.length + 12);
+    const wanted = (reason: string) => ({
+      code: 3,
+      stderr: expect.stringContaining(reason) as unknown,
+    });
+    const docker = ['push', '--format', 'docker'];
+    const entry = `linux/amd64 (${digest})`;
+    expect(await world.run(docker)).toMatchObject(wanted(`no annotations, and ${entry} has`));
+    await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
+    expect(await world.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can hold it`));
+    expect(await world.run(docker)).toMatchObject(wanted('hint: Leave out --format docker'));
+    await annotate('--platform', 'linux/amd64', '--artifact-type', '');
+    expect((await world.run(docker)).code).toBe(0);
+  });
+
   test('a Docker list that is asked for takes no annotations: refused with the reason, nothing dropped', async () => {
     await world.must('create', list, image('arm64'), '--format', 'docker');
     await annotate('--index-annotation', 'x=y');
     expect(await world.run(['push'])).toMatchObject({
       code: 3,
-      stderr: expect.stringMatching(/annotations: only an OCI index can hold it[^]*hint: .*--format oci/) as unknown,
+      stderr: expect.stringMatching(
+        /annotations of the list: only an OCI index can hold it[^]*hint: .*--format oci/,
+      ) as unknown,
     });
     for (const command of ['inspect', 'digest', 'diff']) {
       expect(await world.run([command])).toMatchObject({

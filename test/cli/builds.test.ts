@@ -177,6 +177,23 @@ describe('--docker-metadata', () => {
       expect((await getManifest(registry.url, 'team/app', tag))?.digest).toBe(stdout.trim());
   });
 
+  test('without tags and without images nobody could tell what the only name is', async () => {
+    const env = { DOCKER_METADATA_OUTPUT_JSON: json([], []) };
+    const run = (...args: readonly string[]) => world.run(['create', ...args, '--docker-metadata', 'env'], { env });
+    const [image, list] = [at('team/app:amd64'), at('team/app:untagged')];
+    expect(await run(image)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/taken as the list.*has no tags\nhint: .*"mlist create LIST .*:amd64"/) as unknown,
+    });
+    expect(await run()).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/no list is named.*no tags/) as unknown,
+    });
+    expect(await world.must('ls')).not.toContain(image);
+    expect((await run(list, image)).code).toBe(0);
+    expect((await run('--list', at('team/app:empty'))).code).toBe(0);
+  });
+
   test.each<[string, string | undefined, number, RegExp]>([
     ['not set', undefined, 2, /is not set/],
     ['no JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],

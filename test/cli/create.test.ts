@@ -430,6 +430,17 @@ describe('create --amend', () => {
     expect(await world.must('ls')).toContain('linux/amd64');
   });
 
+  test('of a draft that is not there reads nothing, unless it is told what', async () => {
+    const world = await World.make();
+    for (const more of [[], ['--index-annotation', 'a=b']]) {
+      expect(await world.run(['create', '--amend', at('l:none'), ...more])).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('there is no draft') as unknown,
+      });
+    }
+    expect(await world.must('ls')).toBe('');
+  });
+
   test('without a list means the current draft', async () => {
     const world = await World.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));

@@ -226,6 +226,11 @@ describe('every command that reads a location reads', () => {
     expect((await world.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
       arm64.bytes.toString(),
     );
+    expect(await world.must('show', `oci:list@${arm64.digest}`)).toMatch(/^platform linux\/arm64\/v8$/m);
+    expect(await world.json('show', `oci:list@${arm64.digest}`)).toMatchObject({
+      platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
+      entries: [],
+    });
     await world.must('create', 'x.io/a:v1', 'oci:list');
     expect(await world.must('digest')).toBe(index.digest);
   });

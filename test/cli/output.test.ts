@@ -99,6 +99,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['join', 'join', '--prune', at('team/app:joined')],
     ['digest', 'digest', 'oci-archive:somewhere.tar'],
     ['show', 'show', `docker://${list}`],
+    ['show', 'show', at('team/app:amd64')],
     ['export', 'export'],
     ['export', 'export', `docker://${list}`, '--as', at('team/app:exported')],
     ['apply', 'apply', '-f', 'specs.yaml', '--dry-run'],
@@ -200,7 +201,10 @@ describe('errors', () => {
     ['an option that swallows another', ['annotate', '--arch', '--variant', 'v8'], 2, /arch/],
     ['a choice that is none', ['create', 'a', '--format', 'v2'], 2, /takes auto, oci, docker, not "v2"/],
     ['a number that is none', ['ls', '--retries', 'many'], 2, /takes a whole number/],
-    ['too many arguments', ['ls', 'x'], 2, /too much/],
+    ['too many arguments', ['ls', 'x'], 2, /ls takes no arguments: "x" is too much/],
+    ['too many beside a list', ['push', 'a', 'b'], 2, /push takes \[LIST\]: "b" is too much/],
+    ['a list named twice', ['push', '--list', 'a', 'b'], 2, /"b" is too much, since --list names the list/],
+    ['a list before the command', ['-l', 'x.io/none', 'push'], 4, /there is no draft x\.io\/none:latest/],
     ['too few', ['use'], 2, /something is missing|nothing was given/],
     ['a bad reference', ['create', 'UPPER/Case:x'], 2, /must be lowercase/],
     ['a list by digest', ['push', `a@sha256:${'0'.repeat(64)}`], 2, /named by a tag/],
@@ -330,6 +334,24 @@ describe('nothing reaches the terminal raw', () => {
     expect(stdout + stderr).not.toBe('');
   });
 
+  test.each(['show', 'explain'])('the columns of %s stay where they are', async (command) => {
+    const world = await World.make({ terminal: true });
+    const [one, other] = ['one', 'other'].map((salt) => makeImage({ salt, kind: 'oci' }));
+    for (const image of [one!, other!]) await pushImage(registry.url, 'evil/app', undefined, image);
+    const index = makeIndex([
+      entryOf(one!, { architecture: 'amd64', os: evil }),
+      entryOf(other!, { architecture: 'arm64', os: 'linux' }),
+    ]);
+    await putManifest(registry.url, 'evil/app', 'columns', index.mediaType, index.bytes);
+    const lines = (await world.must(command, at('evil/app:columns'))).split('\n');
+    const [first, second] = [one!, other!].map(({ digest }) => {
+      const short = digest.slice(0, 'sha256:'.length + 12);
+      return lines.find((line) => line.includes(short) && line.includes('/'))?.indexOf(short);
+    });
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBe(first);
+  });
+
   test('annotations of a draft', async () => {
     const world = await World.make({ terminal: true });
     await world.must('create', at('team/app:evil'), at('team/app:amd64'));
@@ -344,9 +366,12 @@ describe('nothing reaches the terminal raw', () => {
     const world = await World.make({ terminal: true });
     await mkdir(join(world.workspace, 'drafts'), { recursive: true });
     await writeFile(join(world.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
+    await world.must('create', at('team/app:sound'), at('team/app:amd64'));
     const { code, stdout, stderr } = await world.run(['ls']);
     expect(code).toBe(0);
     expect(stdout).toContain('damaged');
+    const places = stdout.split('\n').map((line) => / {2}(?:damaged|auto|docker|oci)\b/.exec(line)?.index);
+    expect(places).toEqual([places[1], expect.any(Number), undefined]);
     expect(stdout + stderr).not.toMatch(dangerous);
   });
 

@@ -320,10 +320,15 @@ describe('what is refused before anything is written', () => {
     expect((await world.run(['push', '--if-digest', digest])).code).toBe(0);
   });
 
-  test('--if-digest absent: only where there is no such tag', async () => {
+  test('--if-digest absent: only where there is no such tag, or it has this very list', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const digest = await world.must('push', '--if-digest', 'absent');
-    expect(await world.must('push', '--if-digest', 'absent')).toBe(digest);
+    const none = `sha256:${'0'.repeat(64)}`;
+    for (const state of ['absent', none]) {
+      const again = await world.run(['push', '--if-digest', state]);
+      expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
+      expect(again.stderr).toMatch(/^unchanged /m);
+    }
     await world.must('add', at('team/app:arm64'));
     expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
       code: 5,

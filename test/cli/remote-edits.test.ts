@@ -226,13 +226,27 @@ describe('an edit with --push', () => {
     expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
   });
 
+  test('nothing is told of an edit that is refused and so undone', async () => {
+    const twin = image('amd64', 'twin');
+    await pushImage(registry.url, 'team/app', 'twin', twin);
+    const refused = async (...args: readonly string[]) => (await world.run([...args, '--push'])).stderr;
+    const ofAdd = await refused('add', list, `${registry.host}/team/app:twin`, '--keep');
+    const ofAnnotate = await refused('annotate', list, '--platform', 'linux/arm64', '--arch', 'amd64');
+    for (const stderr of [ofAdd, ofAnnotate]) {
+      expect(stderr).toMatch(/^from registry .*\nmlist: the list .* is refused: two images for linux\/amd64/);
+    }
+    const said = await world.run(['annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push']);
+    expect(said.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
+  });
+
   test('the last image goes only if that is said', async () => {
     await world.must('remove', list, '--platform', 'linux/amd64', '--push');
     const last = ['remove', list, '--platform', 'linux/arm64', '--push'];
     expect(await world.run(last)).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('--allow-empty') as unknown,
+      stderr: expect.stringMatching(/^(?!.*removed)[^]*--allow-empty.*mlist delete/) as unknown,
     });
+    expect((await world.run(last)).stderr).not.toContain('removed');
     await world.must(...last, '--allow-empty');
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: [] });
   });

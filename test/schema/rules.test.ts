@@ -46,6 +46,27 @@ const brief = ({ rule, severity, pointer }: Problem) => `${severity} ${rule} ${p
 const two = [entry('linux/amd64'), entry('linux/arm64/v8')];
 const inline = Buffer.from('{}');
 
+describe('what a schema asks for is told in words', () => {
+  const broken = (more: object) => index([entry('linux/amd64', more)]);
+  test.each<[string, unknown, string]>([
+    ['a size below nothing', broken({ size: -1 }), 'must be at least 0'],
+    ['a media type', broken({ mediaType: 'x' }), 'has not the form of a media type, TYPE/SUBTYPE: "x"'],
+    ['an artifact type', broken({ artifactType: 'x' }), 'has not the form of a media type, TYPE/SUBTYPE: "x"'],
+    [
+      'a digest',
+      broken({ digest: 'sha256:1' }),
+      'has not the form of a digest, such as sha256: and 64 lower-case hex digits: "sha256:1"',
+    ],
+    ['a long digest', broken({ digest: `x:${'1'.repeat(600)}` }), 'has more characters than 512'],
+    ['an address', broken({ urls: ['x'] }), 'has not the form of an absolute address: "x"'],
+    ['inline data', broken({ data: '?' }), 'has not the form of base64 with its padding: "?"'],
+    ['a number for a text', broken({ annotations: { a: 1 } }), 'must be of type string, not number'],
+    ['a member that is missing', index([{ ...entry('linux/amd64'), size: undefined }]), '"size" is missing'],
+  ])('%s', (_name, document, message) => {
+    expect(check(document).map((problem) => problem.message)).toContain(message);
+  });
+});
+
 describe('a list that breaks one rule', () => {
   test.each<[string, unknown, readonly string[]]>([
     ['nothing wrong', index(two), []],

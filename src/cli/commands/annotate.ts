@@ -32,7 +32,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const selected = invocation.text('platform');
   const { output, signal } = context;
   const wanted = changes(invocation, context);
-  const edit = async (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> => {
+  const edit = async (name: Reference | undefined, place: EditPlace): Promise<Annotated> => {
+    const { workspace, onEvent } = place;
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
@@ -44,7 +45,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       signal,
       onEvent,
     });
-    tell(annotated, invocation, context);
+    place.whenAccepted(() => tell(annotated, invocation, context));
     return annotated;
   };
   const { edited, pushed } = await withListHint(list, invocation, context, async () =>

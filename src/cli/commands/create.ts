@@ -7,12 +7,12 @@ import {
   type Created,
   type DockerMetadata,
   type Draft,
-  type EditPlace,
+  type DraftPlace,
   type Format,
   type ManifestArgument,
   type Reference,
 } from '../../index.ts';
-import { listChange, listFirst, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, listOption, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import { refusePushOptions } from '../edit.ts';
@@ -27,9 +27,13 @@ import { readBuilds, readSources } from '../source-file.ts';
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list: name, rest: manifests } = listFirst(invocation, context);
   const metadata = await readDockerMetadata(invocation, context);
-  const list = await chosenName(name ?? metadata?.tags[0], invocation, context);
+  const named = name ?? metadata?.tags[0];
+  const list = await chosenName(named, metadata, invocation, context);
   const sources = await sourcesOf(manifests, list, invocation, context);
-  const make = (place: EditPlace): Promise<Made> => draftOf(list, { sources, metadata, invocation, context, place });
+  const isLone = sources.length === 0 && listOption(invocation, context) === undefined;
+  if (metadata?.tags.length === 0 && isLone && named !== undefined && !invocation.flag('amend'))
+    throw takenAsList(named);
+  const make = (place: DraftPlace): Promise<Made> => draftOf(list, { sources, metadata, invocation, context, place });
   const { edited, pushed } = await pushedOr(list, make, metadata, invocation, context);
   const { draft, created } = edited;
   const { output } = context;
@@ -46,9 +50,13 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return 0;
 }
 
-async function chosenName(name: string | undefined, invocation: Invocation, context: Context): Promise<Reference> {
-  if (name === undefined && !invocation.flag('amend'))
-    throw usage(invocation.command, 'create takes the name of the list');
+async function chosenName(
+  name: string | undefined,
+  metadata: DockerMetadata | undefined,
+  invocation: Invocation,
+  context: Context,
+): Promise<Reference> {
+  if (name === undefined && !invocation.flag('amend')) throw nameless(invocation, metadata);
   return parseListName(name ?? (await currentList(context.workspace)));
 }
 
@@ -84,7 +92,7 @@ interface Making {
   readonly metadata: DockerMetadata | undefined;
   readonly invocation: Invocation;
   readonly context: Context;
-  readonly place: EditPlace;
+  readonly place: DraftPlace;
 }
 
 async function draftOf(list: Reference, { sources, metadata, invocation, context, place }: Making): Promise<Made> {
@@ -109,7 +117,7 @@ async function draftOf(list: Reference, { sources, metadata, invocation, context
 /** With `--push` the list goes to its registry at once, under all tags that the metadata names. */
 async function pushedOr(
   list: Reference,
-  make: (place: EditPlace) => Promise<Made>,
+  make: (place: DraftPlace) => Promise<Made>,
   metadata: DockerMetadata | undefined,
   invocation: Invocation,
   context: Context,
@@ -119,7 +127,22 @@ async function pushedOr(
     return { edited: await make(context) };
   }
   const { pushCreated } = await import('../push-edit.ts');
-  return pushCreated(list, invocation, context, (_, place) => make(place), metadata?.tags ?? []);
+  return pushCreated(list, invocation, context, make, metadata?.tags ?? []);
+}
+
+function nameless({ command }: Invocation, metadata: DockerMetadata | undefined): MlistError {
+  if (metadata === undefined) return usage(command, 'create takes the name of the list');
+  return new MlistError('ERR_MLIST_USAGE', 'no list is named, and what --docker-metadata says has no tags', {
+    hint: 'Name the list first: "mlist create LIST IMAGE...", or have docker/metadata-action make tags.',
+  });
+}
+
+/** Somebody who counts on the first tag as the list names images alone. */
+function takenAsList(name: string): MlistError {
+  const message = `${name} is taken as the list, which leaves no image: what --docker-metadata says has no tags`;
+  return new MlistError('ERR_MLIST_USAGE', message, {
+    hint: `If it is an image, name the list first: "mlist create LIST ${name}". If it is the list, name its images too.`,
+  });
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */
@@ -133,7 +156,7 @@ async function annotateAll(
   { list }: Created,
   { entries, left }: DockerMetadata,
   context: Context,
-  { workspace }: EditPlace,
+  { workspace }: DraftPlace,
 ): Promise<Draft> {
   for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
   return annotateImages(list, entries, { workspace, signal: context.signal });

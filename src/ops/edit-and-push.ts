@@ -11,6 +11,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
 import { draftOfList } from './list-draft.ts';
+import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
 import type { OnEvent } from './events.ts';
@@ -18,6 +19,8 @@ import type { OnEvent } from './events.ts';
 /** Where an edit finds its draft, and whom it tells. */
 export interface EditPlace {
   readonly workspace: Workspace;
+  /** What a MANIFEST argument means where the draft was just read from a registry. Default: what it says. */
+  readonly named?: ((manifest: string) => Promise<string>) | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
@@ -54,7 +57,9 @@ export async function editAndPush<T>(
   onEvent({ type: 'from', from, reference });
   if (draft !== undefined && !dryRun) return { from, ...(await inWorkspace(draft.list, edit, told)) };
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  return { from, ...(await withWorkspaceOf(start, (apart) => inWorkspace(start.list, edit, apart), told)) };
+  const named = draft === undefined ? (manifest: string) => namedInList(start, manifest, told) : undefined;
+  const found: DraftEdit<T> = (list, place) => edit(list, { ...place, named });
+  return { from, ...(await withWorkspaceOf(start, (apart) => inWorkspace(start.list, found, apart), told)) };
 }
 
 /** The edit and the push warn of the same things: each is told once. */

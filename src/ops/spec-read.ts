@@ -4,7 +4,7 @@ import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
 import { error } from '../schema/problems.ts';
 import { readYaml } from '../schema/yaml.ts';
 import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-reading.ts';
-import { PackedSpec } from './packed-spec.ts';
+import { packSpec, type PackedSpec } from './packed-spec.ts';
 import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './spec-manifest-tool.ts';
 import { parseSpec, type SpecParsing } from './spec-parse.ts';
@@ -71,7 +71,7 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   const told = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
   const origin = told === undefined ? {} : { quirks: told };
   if ('spec' in parsed) {
-    return { ...place, spec: new PackedSpec(document, parsed.spec, parsing), problems: none, ...origin };
+    return { ...place, spec: packSpec(document), problems: none, ...origin };
   }
   const problems = parsed.problems
     .slice(0, MAX_PROBLEMS)

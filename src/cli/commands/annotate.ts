@@ -32,11 +32,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const selected = invocation.text('platform');
   const { output, signal } = context;
   const wanted = changes(invocation, context);
-  const edit = async (name: Reference | undefined, { workspace, onEvent }: EditPlace): Promise<Annotated> => {
+  const edit = async (name: Reference | undefined, { workspace, named, onEvent }: EditPlace): Promise<Annotated> => {
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
-      manifest,
+      manifest: manifest === undefined ? undefined : ((await named?.(manifest)) ?? manifest),
       platform: selected === undefined ? undefined : readPlatform(selected),
       strict: invocation.flag('strict'),
       homes: context.homes,

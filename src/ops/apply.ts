@@ -65,7 +65,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
 /** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
 async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const read: SpecUnit[] = [];
-  for (const file of files) read.push(...(await readSpecs(file, parsing)));
+  for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
   const all = checkTogether(read, parsing);
   return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
 }

@@ -2,6 +2,7 @@ import {
   annotateImages,
   create,
   currentList,
+  formatReference,
   MlistError,
   parseListName,
   type Created,
@@ -9,6 +10,7 @@ import {
   type Draft,
   type Format,
   type ManifestArgument,
+  type Reference,
 } from '../../index.ts';
 import { listChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
@@ -27,6 +29,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const named = name ?? metadata?.tags[0];
   if (named === undefined && !amend) throw usage(invocation.command, 'create takes the name of the list');
   const list = parseListName(named ?? (await currentList(context.workspace)));
+  if (manifests.length < invocation.positionals.length) checkIsMeant(list, metadata);
   const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
   const sources: readonly ManifestArgument[] = [
     ...manifests.map((text) => manifestArgument(text, context)),
@@ -63,6 +66,18 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
+}
+
+/** An image that stands where the list is to stand would be written over by a push. */
+function checkIsMeant(list: Reference, { tags = [] }: Partial<DockerMetadata> = {}): void {
+  const name = formatReference(list);
+  const [first] = tags;
+  if (first === undefined || tags.some((tag) => formatReference(parseListName(tag)) === name)) return;
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `${name} is none of the tags of --docker-metadata: is it the list, or an image?`,
+    { hint: `For the list, write "--list ${name}"; with "--list ${first}" all that stands beside it is an image.` },
+  );
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */

@@ -118,14 +118,15 @@ export class SeveralErrors extends MlistError {
   /** One error for many: the error itself where there is one only, or where all say the same. */
   static of(errors: readonly [MlistError, ...MlistError[]]): MlistError {
     const all = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
-    const flat = all.filter((error, at) => all.findIndex((one) => isSaidBy(one, error)) === at);
+    const byText = new Map<string, MlistError>();
+    for (const error of all) {
+      const text = `${error.code} ${error.message}`;
+      if (!byText.has(text)) byText.set(text, error);
+    }
+    const flat = [...byText.values()];
     const worst = flat.reduce((left, right) => (right.exitCode > left.exitCode ? right : left), errors[0]);
     return flat.length === 1 ? worst : new SeveralErrors(worst, flat);
   }
-}
-
-function isSaidBy(one: MlistError, other: MlistError): boolean {
-  return one.code === other.code && one.message === other.message;
 }
 
 /** Turns anything thrown into an MlistError; what nobody expected becomes an unexpected fault that keeps its cause. */

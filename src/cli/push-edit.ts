@@ -1,4 +1,11 @@
-import { createAndPush, editAndPush, type DraftPlace, type EditPlace, type PushOptions, type Reference } from '../index.ts';
+import {
+  createAndPush,
+  editAndPush,
+  type DraftPlace,
+  type EditPlace,
+  type PushOptions,
+  type Reference,
+} from '../index.ts';
 import { typedName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';

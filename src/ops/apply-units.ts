@@ -2,6 +2,8 @@ import { error } from '../schema/problems.ts';
 import { formatLocation } from '../oci/location.ts';
 import { targetName, targetsOf } from './target.ts';
 import type { ListSpec } from './spec.ts';
+import { unpackSpec } from './packed-spec.ts';
+import type { SpecParsing } from './spec-parse.ts';
 import type { SpecUnit } from './spec-read.ts';
 
 /** What holds of many specs together. */
@@ -16,16 +18,16 @@ export interface Shard {
  * Refuses lists that two specs make: which of them is meant nobody can say. And lists that another spec takes its images
  * from: which of the two comes first would be up to chance.
  */
-export function checkTogether(units: readonly SpecUnit[]): readonly SpecUnit[] {
+export function checkTogether(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
   const makers = new Map<string, SpecUnit[]>();
   for (const unit of units) {
-    for (const name of unit.spec === undefined ? [] : namesOf(unit.spec.read())) {
+    for (const name of unit.spec === undefined ? [] : namesOf(unpackSpec(unit.spec, parsing))) {
       makers.set(name, [...(makers.get(name) ?? []), unit]);
     }
   }
   return units.map((unit) => {
     if (unit.spec === undefined) return unit;
-    const spec = unit.spec.read();
+    const spec = unpackSpec(unit.spec, parsing);
     const messages = [...repetitions(unit, spec, makers), ...dependencies(unit, spec, makers)];
     if (messages.length === 0) return unit;
     const { file, line, column, quirks } = unit;
@@ -78,16 +80,20 @@ function placeOf({ file, line }: SpecUnit): string {
 /**
  * The lists of one runner: every list falls to exactly one of them, about as many to each, whatever the order of the files.
  */
-export function shardOf(units: readonly SpecUnit[], { index, count }: Shard): readonly SpecUnit[] {
+export function shardOf(
+  units: readonly SpecUnit[],
+  { index, count }: Shard,
+  parsing: SpecParsing,
+): readonly SpecUnit[] {
   const ranked = units
-    .map((unit) => ({ unit, key: keyOf(unit) }))
+    .map((unit) => ({ unit, key: keyOf(unit, parsing) }))
     .sort((left, right) => (left.key < right.key ? -1 : 1));
   const own = new Set(ranked.filter((_, rank) => rank % count === index - 1).map(({ unit }) => unit));
   return units.filter((unit) => own.has(unit));
 }
 
 /** What cannot be read comes after all lists, by its place. */
-function keyOf({ spec, file, line, column }: SpecUnit): string {
+function keyOf({ spec, file, line, column }: SpecUnit, parsing: SpecParsing): string {
   const place = `${file}\u0000${String(line).padStart(9, '0')}\u0000${String(column).padStart(9, '0')}`;
-  return spec === undefined ? `\uffff${place}` : `${spec.name}\u0000${place}`;
+  return spec === undefined ? `\uffff${place}` : `${unpackSpec(spec, parsing).name}\u0000${place}`;
 }

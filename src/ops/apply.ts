@@ -7,6 +7,7 @@ import type { OnEvent, OperationEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { repositoryName } from '../oci/reference.ts';
 import { Brought } from '../transfer/brought.ts';
+import { unpackSpec } from './packed-spec.ts';
 import type { ListSpec } from './spec.ts';
 import type { SpecParsing } from './spec-parse.ts';
 import { readSpecs, type SpecFile, type SpecUnit } from './spec-read.ts';
@@ -55,7 +56,7 @@ const LISTS_AT_ONCE = 16;
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await readUnits(files, options);
-  expectAccess(specsOf(units), options.homes);
+  expectAccess(specsOf(units, options), options.homes);
   const run = new Run(units, options);
   const lists = await inPool(units, LISTS_AT_ONCE, (unit) => run.apply(unit));
   return { lists, writes: run.writes };
@@ -64,13 +65,13 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
 /** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
 async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const read: SpecUnit[] = [];
-  for (const file of files) read.push(...(await readSpecs(file, parsing)));
-  const all = checkTogether(read);
-  return [...(shard === undefined ? all : shardOf(all, shard))];
+  for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
+  const all = checkTogether(read, parsing);
+  return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
 }
 
-function* specsOf(units: readonly SpecUnit[]): Generator<ListSpec> {
-  for (const { spec } of units) if (spec !== undefined) yield spec.read();
+function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<ListSpec> {
+  for (const { spec } of units) if (spec !== undefined) yield unpackSpec(spec, parsing);
 }
 
 /** One token is to serve the repositories that the lists go to. */
@@ -105,13 +106,15 @@ class Run {
   readonly #options: ApplyOptions;
 
   constructor(units: readonly SpecUnit[], options: ApplyOptions) {
-    this.#sources = new SourceReader(specsOf(units), options.homes, options.signal);
-    this.#use = new RepositoryUse(specsOf(units));
+    this.#sources = new SourceReader(specsOf(units, options), options.homes, options.signal);
+    this.#use = new RepositoryUse(specsOf(units, options));
     this.#options = options;
   }
 
-  async apply(unit: SpecUnit): Promise<AppliedList> {
+  async apply(taken: SpecUnit): Promise<AppliedList> {
     const { signal, onEvent } = this.#options;
+    const spec = taken.spec && unpackSpec(taken.spec, this.#options);
+    const unit = spec === undefined ? taken : { ...taken, written: spec.name };
     const warnings: string[] = (unit.quirks ?? []).map(
       ({ line, column, message }) => `${unit.file}:${line}:${column}: ${message}`,
     );
@@ -122,9 +125,8 @@ class Run {
       if (named.type === 'warning') warnings.push(named.message);
       onEvent?.(named);
     };
-    if (unit.spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
+    if (spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
     if (isAborted(signal)) return { ...factsOf(unit), ...stopped, warnings };
-    const spec = unit.spec.read();
     try {
       const shared = { sources: this.#sources, brought: this.#brought };
       const outcome = await applyList(spec, { ...this.#options, ...shared, onEvent: told });
@@ -185,15 +187,8 @@ function resultOf(
   return { ...outcome, status: isDone ? 'unchanged' : isPlanned ? 'planned' : 'pushed', errors };
 }
 
-function factsOf({
-  file,
-  line,
-  column,
-  spec,
-  written,
-}: SpecUnit): Pick<AppliedList, 'file' | 'line' | 'column' | 'list'> {
-  const list = spec?.name ?? written;
-  return { file, line, column, ...(list === undefined ? {} : { list }) };
+function factsOf({ file, line, column, written }: SpecUnit): Pick<AppliedList, 'file' | 'line' | 'column' | 'list'> {
+  return { file, line, column, ...(written === undefined ? {} : { list: written }) };
 }
 
 function partsOf(thrown: unknown): readonly MlistError[] {
@@ -201,9 +196,8 @@ function partsOf(thrown: unknown): readonly MlistError[] {
   return error instanceof SeveralErrors ? error.errors : [error];
 }
 
-function whereOf({ file, line, spec, written }: SpecUnit): string {
-  const name = spec?.name ?? written;
-  return `${file}:${line}${name === undefined ? '' : `: ${name}`}`;
+function whereOf({ file, line, written }: SpecUnit): string {
+  return `${file}:${line}${written === undefined ? '' : `: ${written}`}`;
 }
 
 function inPlace(error: MlistError, unit: SpecUnit): MlistError {

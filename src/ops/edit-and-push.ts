@@ -10,6 +10,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
 import { draftOfList } from './list-draft.ts';
+import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
@@ -22,6 +23,8 @@ export interface DraftPlace {
 
 /** Where an edit finds its draft. */
 export interface EditPlace extends DraftPlace {
+  /** What a MANIFEST argument means where the draft was just read from a registry. Default: what it says. */
+  readonly named?: ((manifest: string) => Promise<string>) | undefined;
   /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
   readonly whenAccepted: (tell: () => void) => void;
 }
@@ -62,7 +65,9 @@ export async function editAndPush<T>(
     return { from, ...(await inPlace(draft.list, edit, place, told)) };
   }
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  return { from, ...(await withWorkspaceOf(start, (apart) => undone(start.list, edit, apart), told)) };
+  const named = draft === undefined ? (manifest: string) => namedInList(start, manifest, told) : undefined;
+  const found: DraftEdit<T> = (list, place) => edit(list, { ...place, named });
+  return { from, ...(await withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told)) };
 }
 
 /** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */

@@ -1,26 +1,21 @@
-import { formatReference } from '../oci/reference.ts';
 import type { ListSpec, SpecDocument } from './spec.ts';
 import { parseSpec, type SpecParsing } from './spec-parse.ts';
 
 /**
- * A spec that was understood, kept as its text: a run of thousands holds about the bytes that they have, and each is
+ * A spec that was understood, kept as its JSON: a run of thousands holds about the bytes that they have, and each is
  * understood again when it is its turn.
  */
-export class PackedSpec {
-  /** Canonical reference of the list. */
-  readonly name: string;
-  readonly #text: string;
-  readonly #parsing: SpecParsing;
+export interface PackedSpec {
+  readonly json: string;
+}
 
-  constructor(document: SpecDocument, { list }: ListSpec, parsing: SpecParsing) {
-    this.name = formatReference(list);
-    this.#text = JSON.stringify(document);
-    this.#parsing = parsing;
-  }
+export function packSpec(document: SpecDocument): PackedSpec {
+  return { json: JSON.stringify(document) };
+}
 
-  read(): ListSpec {
-    const parsed = parseSpec(JSON.parse(this.#text) as SpecDocument, this.#parsing);
-    if ('spec' in parsed) return parsed.spec;
-    throw new Error(`the spec of ${this.name} is not what it was`);
-  }
+/** @param parsing - that with which it was understood before */
+export function unpackSpec({ json }: PackedSpec, parsing: SpecParsing): ListSpec {
+  const parsed = parseSpec(JSON.parse(json) as SpecDocument, parsing);
+  if ('spec' in parsed) return parsed.spec;
+  throw new Error(`a spec is not what it was: ${json}`);
 }

@@ -4,7 +4,7 @@ import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
 import { error } from '../schema/problems.ts';
 import { readYaml } from '../schema/yaml.ts';
 import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-reading.ts';
-import { PackedSpec } from './packed-spec.ts';
+import { packSpec, type PackedSpec } from './packed-spec.ts';
 import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './spec-manifest-tool.ts';
 import { parseSpec, type SpecParsing } from './spec-parse.ts';
@@ -27,25 +27,51 @@ export interface SpecUnit extends Place {
   readonly quirks?: readonly (Quirk & Place)[];
 }
 
+/** A file that holds more lists than this was not written as one. */
+const MAX_LISTS = 20_000;
+
 /** Reads all specs of a file. Never throws for what it holds: a list that is wrong does not touch the others. */
-export async function readSpecs({ name: file, bytes }: SpecFile, parsing: SpecParsing): Promise<readonly SpecUnit[]> {
+export async function readSpecs(file: SpecFile, parsing: SpecParsing): Promise<readonly SpecUnit[]> {
   const units: SpecUnit[] = [];
+  for await (const { place, read } of unitsIn(file, parsing)) {
+    if (units.length === MAX_LISTS) {
+      units.push({ file: file.name, ...place, problems: [{ ...tooMany, ...place }] });
+      break;
+    }
+    units.push(read());
+  }
+  return units.length > 0 ? units : [{ file: file.name, ...start, problems: [{ ...nothing, ...start }] }];
+}
+
+/** Each list of a file with its place, read when it is asked for. */
+async function* unitsIn(
+  { name: file, bytes }: SpecFile,
+  parsing: SpecParsing,
+): AsyncGenerator<{ readonly place: Place; readonly read: () => SpecUnit }> {
   for await (const { place, reading, problems } of readYaml(bytes)) {
-    if (reading?.value === undefined) units.push({ file, ...place, problems });
-    else if (!Array.isArray(reading.value)) {
-      units.push(readUnit(file, reading.value, '', { reading, parsing, size: reading.values }));
+    const value = reading?.value;
+    if (reading === undefined || value === undefined) yield { place, read: () => ({ file, ...place, problems }) };
+    else if (!Array.isArray(value)) {
+      yield { place, read: () => readUnit(file, value, '', { reading, parsing, size: reading.values }) };
+    } else if (value.length === 0) {
+      yield { place, read: () => ({ file, ...place, problems: [{ ...nothing, ...place }] }) };
     } else {
-      const all = reading.value as readonly Json[];
-      if (all.length === 0) units.push({ file, ...place, problems: [{ ...nothing, ...place }] });
-      const size = Math.ceil(reading.values / all.length);
-      for (const [at, one] of all.entries()) units.push(readUnit(file, one, `/${at}`, { reading, parsing, size }));
+      const readings = { reading, parsing, size: Math.ceil(reading.values / value.length) };
+      for (const [at, one] of (value as readonly Json[]).entries()) {
+        const base = `/${at}`;
+        yield { place: reading.placeOf(base), read: () => readUnit(file, one, base, readings) };
+      }
     }
   }
-  return units.length > 0 ? units : [{ file, ...start, problems: [{ ...nothing, ...start }] }];
 }
 
 const none: readonly PlacedProblem[] = [];
 const start: Place = { line: 1, column: 1 };
+const tooMany = error(
+  'E-SPEC',
+  '',
+  `comes after ${MAX_LISTS} lists: what follows is not read. Spread the lists over several files`,
+);
 const nothing = error('E-SPEC', '', 'holds no spec of a list');
 
 interface Readings {
@@ -71,7 +97,7 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   const told = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
   const origin = told === undefined ? {} : { quirks: told };
   if ('spec' in parsed) {
-    return { ...place, spec: new PackedSpec(document, parsed.spec, parsing), problems: none, ...origin };
+    return { ...place, spec: packSpec(document), problems: none, ...origin };
   }
   const problems = parsed.problems
     .slice(0, MAX_PROBLEMS)

@@ -92,7 +92,7 @@ const limits: Readonly<Record<string, string>> = {
   minimum: 'must be at least',
   maximum: 'must be at most',
   minLength: 'has fewer characters than',
-  maxLength: 'has more characters than',
+  maxLength: 'is longer than',
   minItems: 'has fewer items than',
   maxItems: 'has more items than',
   minProperties: 'has fewer members than',

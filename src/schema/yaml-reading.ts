@@ -16,6 +16,9 @@ export type PlacedProblem = Problem & Place;
 /** More values than this come from aliases of aliases, not from an author. */
 const MAX_VALUES = 1_000_000;
 
+/** YAML itself allows no longer names where they are not marked as such (YAML 1.2.2, 7.4.2). */
+const MAX_NAME = 1024;
+
 /** Deeper than any spec, aliases included. */
 const MAX_DEPTH = 50;
 
@@ -120,6 +123,7 @@ export class YamlReading {
       if (this.#isTooMuch) break;
       const name = nameOf(key);
       if (name === '<<') merged.push(value);
+      else if (name.length > MAX_NAME) this.#refuse(key, path, `a name of ${name.length} characters is too long`);
       else if (Object.hasOwn(object, name)) this.#refuse(key, [...path, name], 'stands here a second time');
       else define(object, name, this.#read(value, [...path, name]));
     }

@@ -17,8 +17,8 @@ export interface YamlDocument {
 /** A file larger than this is no spec that somebody wrote. */
 export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
-/** Most lexical parts of one document: some 50 000 entries. */
-const MAX_LEXEMES = 2_000_000;
+/** Most lexical parts of one document: some 12 000 entries. A document is held as a whole, with some 350 bytes for each. */
+const MAX_LEXEMES = 500_000;
 
 /** Deeper than any spec. */
 const MAX_DEPTH = 50;
@@ -189,7 +189,7 @@ function* guarded(yaml: typeof Package, text: string, counter: Yaml.LineCounter)
     row = openers.has(type) ? row + 1 : blanks.has(type) ? row : 0;
     count += 1;
     if (depth > MAX_DEPTH || row > MAX_DEPTH) throw new TooMuch('is nested too deeply', offset);
-    if (count > MAX_LEXEMES) throw new TooMuch('holds too much for one document', offset);
+    if (count > MAX_LEXEMES) throw new TooMuch('holds too much for one document: spread it over several', offset);
     if (!marks.has(type)) offset += lexeme.length;
     isText = type === 'scalar';
     yield* parser.next(lexeme);

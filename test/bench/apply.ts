@@ -50,7 +50,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
     });
     alive.push(Number(await readFile(result, 'utf8')));
     specBytes.push((await stat(path)).size);
-    tell(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive at most; `);
+    tell(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive; `);
     await registry.close();
   }
   const per = (values: readonly number[]) =>
@@ -58,16 +58,19 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
   print(`      each further list: ${per(alive)} bytes alive, ${per(specBytes)} bytes of spec`);
 }
 
-/** Collects all garbage again and again, and writes down the most that was alive. */
+/** Collects all garbage again and again, and writes down what was alive in the middle of the run: the median. */
 const WATCHER = `
 import { writeFileSync } from 'node:fs';
-let most = 0;
+const alive = [];
 setInterval(() => {
   globalThis.gc();
   const { heapUsed, external } = process.memoryUsage();
-  most = Math.max(most, heapUsed + external);
+  alive.push(heapUsed + external);
 }, 250).unref();
-process.on('exit', () => writeFileSync(process.env.MLIST_BENCH_ALIVE, String(most)));
+process.on('exit', () => {
+  const sorted = alive.sort((left, right) => left - right);
+  writeFileSync(process.env.MLIST_BENCH_ALIVE, String(sorted[Math.floor(sorted.length / 2)]));
+});
 `;
 
 function tell(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {

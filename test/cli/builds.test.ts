@@ -194,6 +194,22 @@ describe('--docker-metadata', () => {
     expect((await run('--list', at('team/app:empty'))).code).toBe(0);
   });
 
+  test('an image where the list should stand is refused; --list says what is meant', async () => {
+    const env = { DOCKER_METADATA_OUTPUT_JSON: json([]) };
+    const images = ['amd64', 'arm64'].map((one) => at(`team/app:${one}`));
+    const ran = await world.run(['create', ...images, '--docker-metadata', 'env'], { env });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('is it the list, or an image?') as unknown });
+    for (const list of ['team/app:latest', 'team/app:apart'].map(at)) {
+      const named = await world.run(['create', '--list', list, ...images, '--docker-metadata', 'env'], { env });
+      expect([named.code, named.stdout]).toEqual([0, `Created manifest list ${list}\n`]);
+      expect(await digests()).toEqual([amd64.digest, arm64.digest]);
+    }
+    const typed = await world.run(['create', at('team/app:1.0'), ...images, '--docker-metadata', 'env', '--replace'], {
+      env,
+    });
+    expect([typed.code, typed.stdout]).toEqual([0, `Created manifest list ${at('team/app:1.0')}\n`]);
+  });
+
   test.each<[string, string | undefined, number, RegExp]>([
     ['not set', undefined, 2, /is not set/],
     ['no JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],

@@ -33,11 +33,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { output, signal } = context;
   const wanted = changes(invocation, context);
   const edit = async (name: Reference | undefined, place: EditPlace): Promise<Annotated> => {
-    const { workspace, onEvent } = place;
+    const { workspace, named, onEvent } = place;
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
-      manifest,
+      manifest: manifest === undefined ? undefined : ((await named?.(manifest)) ?? manifest),
       platform: selected === undefined ? undefined : readPlatform(selected),
       strict: invocation.flag('strict'),
       homes: context.homes,

@@ -1,9 +1,7 @@
 import {
   annotateImages,
   create,
-  currentList,
   MlistError,
-  parseListName,
   type Created,
   type DockerMetadata,
   type Draft,
@@ -12,8 +10,9 @@ import {
   type ManifestArgument,
   type Reference,
 } from '../../index.ts';
-import { listChange, listFirst, listOption, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { createdName } from '../created-name.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import { refusePushOptions } from '../edit.ts';
 import { changeDocument, draftDocument } from '../entry-document.ts';
@@ -25,14 +24,10 @@ import { sourceChoices } from '../source-choices.ts';
 import { readBuilds, readSources } from '../source-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
-  const { list: name, rest: manifests } = listFirst(invocation, context);
+  const { rest: manifests } = listFirst(invocation, context);
   const metadata = await readDockerMetadata(invocation, context);
-  const named = name ?? metadata?.tags[0];
-  const list = await chosenName(named, metadata, invocation, context);
+  const list = await createdName(invocation, metadata, context);
   const sources = await sourcesOf(manifests, list, invocation, context);
-  const isLone = sources.length === 0 && listOption(invocation, context) === undefined;
-  if (metadata?.tags.length === 0 && isLone && named !== undefined && !invocation.flag('amend'))
-    throw takenAsList(named);
   const make = (place: DraftPlace): Promise<Made> => draftOf(list, { sources, metadata, invocation, context, place });
   const { edited, pushed } = await pushedOr(list, make, metadata, invocation, context);
   const { draft, created } = edited;
@@ -48,16 +43,6 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
-}
-
-async function chosenName(
-  name: string | undefined,
-  metadata: DockerMetadata | undefined,
-  invocation: Invocation,
-  context: Context,
-): Promise<Reference> {
-  if (name === undefined && !invocation.flag('amend')) throw nameless(invocation, metadata);
-  return parseListName(name ?? (await currentList(context.workspace)));
 }
 
 async function sourcesOf(
@@ -128,21 +113,6 @@ async function pushedOr(
   }
   const { pushCreated } = await import('../push-edit.ts');
   return pushCreated(list, invocation, context, make, metadata?.tags ?? []);
-}
-
-function nameless({ command }: Invocation, metadata: DockerMetadata | undefined): MlistError {
-  if (metadata === undefined) return usage(command, 'create takes the name of the list');
-  return new MlistError('ERR_MLIST_USAGE', 'no list is named, and what --docker-metadata says has no tags', {
-    hint: 'Name the list first: "mlist create LIST IMAGE...", or have docker/metadata-action make tags.',
-  });
-}
-
-/** Somebody who counts on the first tag as the list names images alone. */
-function takenAsList(name: string): MlistError {
-  const message = `${name} is taken as the list, which leaves no image: what --docker-metadata says has no tags`;
-  return new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `If it is an image, name the list first: "mlist create LIST ${name}". If it is the list, name its images too.`,
-  });
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */

@@ -1,4 +1,4 @@
-import { MlistError, remove } from '../../index.ts';
+import { MlistError, remove, type EditPlace } from '../../index.ts';
 import { listBeforeOthers, listFirst, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';
@@ -19,9 +19,10 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const manifests = rest.map((text) => typedName(text, context));
   const { output, signal } = context;
   const { edited, pushed } = await withListHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
-      remove(name, manifests, { workspace, platforms, signal, onEvent }),
-    ),
+    runEdit(list, invocation, context, async (name, { workspace, named, onEvent }: EditPlace) => {
+      const meant = await Promise.all(manifests.map(async (manifest) => (await named?.(manifest)) ?? manifest));
+      return remove(name, meant, { workspace, platforms, signal, onEvent });
+    }),
   );
   const { draft, removed } = edited;
   if (output.json) output.document({ ...draftDocument(draft), removed: removed.map(entryDocument), pushed });

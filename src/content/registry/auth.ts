@@ -68,7 +68,7 @@ export class Authorizer {
       const key = `${scope.type}:${scope.name}`;
       const known = this.#expected.get(key);
       if (known !== undefined && covers(known, scope)) continue;
-      const [merged = scope] = mergeScopes(known === undefined ? [scope] : [known, scope]);
+      const [merged = scope] = known === undefined ? [scope] : mergeScopes([known, scope]);
       this.#expected.set(key, merged);
     }
   }

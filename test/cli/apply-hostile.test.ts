@@ -1,0 +1,41 @@
+import { expect, test } from '@jest/globals';
+import { World } from '../support/world.ts';
+
+/** Files of specs that are too much of something: told with line and column, in few words, and without reading the rest. */
+const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;
+
+test.each<[string, string, RegExp]>([
+  [
+    'more lists than anybody writes',
+    Array.from({ length: 25_000 }, (_, at) => `---\nlist: localhost/a:${at}\n`).join(''),
+    /^mlist: stdin:40002:1: comes after 20000 lists: what follows is not read\./m,
+  ],
+  [
+    'one document with too much in it',
+    `list: localhost/a:1\nmanifests: [${'a, '.repeat(300_000)}]\n`,
+    /^mlist: stdin:2:\d+: holds too much for one document/m,
+  ],
+  [
+    'more lists in an array',
+    `[${'{"list": 1},\n'.repeat(25_000)}{}]`,
+    /^mlist: stdin:20001:1: comes after 20000 lists/m,
+  ],
+  ['a long name', `${list(1)}? ${'k'.repeat(1_000_000)}\n: 1\n`, /^mlist: stdin:3:3: a name of 1000000 characters/m],
+  ['a long text', `list: localhost/${'a'.repeat(1_000_000)}\n`, /^mlist: stdin:1:7: is longer than 1024/m],
+  ['an empty text', 'list: ""\nmanifests: [localhost/b:1]\n', /^mlist: stdin:1:1: is empty/m],
+  ['no images', 'list: localhost/a:1\nplatforms: []\nmanifests: [localhost/b:1]\n', /^mlist: stdin:2:12: is empty/m],
+])('%s', async (_, text, message) => {
+  const world = await World.make();
+  const { code, stderr } = await world.run(['apply', '-f', '-', '--dry-run'], { stdin: text });
+  expect(code).toBe(3);
+  expect(stderr).toMatch(message);
+  expect(Math.max(...stderr.split('\n').map((line) => line.length))).toBeLessThan(300);
+});
+
+test('thousands of lists that fail are all told', async () => {
+  const world = await World.make();
+  const stdin = Array.from({ length: 5_000 }, () => '---\nlist: localhost/a:1\n').join('');
+  const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin });
+  expect(code).toBe(3);
+  expect(stderr.match(/has neither "manifests" nor "copy"/g)).toHaveLength(5_000);
+});

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Front } from '../support/front.ts';
+import { pushBuild } from '../support/buildx.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** The images of a list in a registry, named by the tags that people know them by. */
+describeOnRegistries('an edit in place names an image', (start) => {
+  let registry: Registry;
+  let front: Front;
+  let world: World;
+  const at = (name: string) => `${front.host}/${name}`;
+  beforeAll(async () => {
+    registry = await start();
+    front = await Front.start({ upstream: registry.url });
+    world = await World.make();
+    for (const architecture of ['amd64', 's390x']) {
+      const image = makeImage({ kind: 'oci', salt: architecture, platform: { architecture, os: 'linux' } });
+      await pushImage(registry.url, 'team/app', architecture, image);
+    }
+    await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'arm64', os: 'linux' }]);
+    await pushBuild(registry.url, 'team/app', 'pair', [
+      { architecture: 'amd64', os: 'linux' },
+      { architecture: 's390x', os: 'linux' },
+    ]);
+  });
+  afterAll(async () => {
+    await front.close();
+    await registry.close();
+  });
+
+  async function publish(tag: string): Promise<string> {
+    await world.must(
+      'create',
+      at(`team/app:${tag}`),
+      ...['amd64', 's390x', 'built'].map((one) => at(`team/app:${one}`)),
+    );
+    await world.must('push', '--purge');
+    return `docker://${at(`team/app:${tag}`)}`;
+  }
+
+  async function platforms(list: string): Promise<readonly string[]> {
+    const { document } = JSON.parse(await world.must('inspect', list, '--json')) as {
+      document: { manifests: readonly { platform: { architecture: string; variant?: string } }[] };
+    };
+    return document.manifests.map(({ platform }) => platform.architecture + (platform.variant ?? ''));
+  }
+
+  test('annotate: by its tag', async () => {
+    const list = await publish('one');
+    await world.must('annotate', list, at('team/app:amd64'), '--variant', 'v3', '--push');
+    expect(await platforms(list)).toEqual(['amd64v3', 's390x', 'arm64', 'unknown']);
+  });
+
+  test('remove: by its tag, and by that of the index that a build has left, with its attestation', async () => {
+    const list = await publish('two');
+    await world.must('remove', list, at('team/app:s390x'), at('team/app:built'), '--push');
+    expect(await platforms(list)).toEqual(['amd64']);
+  });
+
+  test.each([
+    ['a tag that is not there', 'team/app:none'],
+    ['a tag of another image', 'team/app:pair'],
+  ])('%s: 4, and nothing is written', async (_, name) => {
+    const list = await publish('three');
+    front.forget();
+    const ran = await world.run(['remove', list, at(name), '--push']);
+    expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining(`has no entry ${at(name)}`) as unknown });
+    expect(front.seen.filter(({ method }) => method !== 'GET')).toEqual([]);
+  });
+
+  test.each([
+    ['the beginning of a digest', 'deadbeef01'],
+    ['a name of another registry', 'registry.invalid/team/app:1'],
+  ])('%s is not looked up', async (_, name) => {
+    const list = await publish('four');
+    front.forget();
+    expect((await world.run(['remove', list, name, '--push'])).code).toBe(4);
+    expect(front.seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v2/team/app/manifests/four']);
+  });
+});

@@ -84,18 +84,18 @@ function limitMessage(keyword: string, limit: unknown): string {
   const text = Object.hasOwn(limits, keyword) ? limits[keyword] : undefined;
   if (text === undefined) return `is not as the rule "${keyword}" of its schema asks`;
   return limit === 1 && keyword.startsWith('min') && keyword !== 'minimum'
-    ? 'must not be empty'
-    : `${text} ${String(limit)}`;
+    ? 'is empty'
+    : text.replace('N', String(limit));
 }
 
 const limits: Readonly<Record<string, string>> = {
-  minimum: 'must be at least',
-  maximum: 'must be at most',
-  minLength: 'has fewer characters than',
-  maxLength: 'is longer than',
-  minItems: 'has fewer items than',
-  maxItems: 'has more items than',
-  minProperties: 'has fewer members than',
+  minimum: 'must be at least N',
+  maximum: 'must be at most N',
+  minLength: 'is shorter than N characters',
+  maxLength: 'is longer than N characters',
+  minItems: 'has fewer than N items',
+  maxItems: 'has more than N items',
+  minProperties: 'has fewer than N members',
 };
 
 /** What a text must look like, by the member that it is the value of, or an item of. */

@@ -57,7 +57,7 @@ describe('what a schema asks for is told in words', () => {
       broken({ digest: 'sha256:1' }),
       'has not the form of a digest, such as sha256: and 64 lower-case hex digits: "sha256:1"',
     ],
-    ['a long digest', broken({ digest: `x:${'1'.repeat(600)}` }), 'has more characters than 512'],
+    ['a long digest', broken({ digest: `x:${'1'.repeat(600)}` }), 'is longer than 512 characters'],
     ['an address', broken({ urls: ['x'] }), 'has not the form of an absolute address: "x"'],
     ['inline data', broken({ data: '?' }), 'has not the form of base64 with its padding: "?"'],
     ['a number for a text', broken({ annotations: { a: 1 } }), 'must be of type string, not number'],

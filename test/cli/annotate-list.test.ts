@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import { annotate, drafted, image, list, serveImages, world, type Document } from '../support/edited-lists.ts';
+
+/** `annotate` of the list itself, and what it refuses to write. */
+serveImages();
+
+describe('the list itself', () => {
+  test('annotations, set and removed', async () => {
+    await drafted('arm64');
+    await annotate('--index-annotation', 'org.opencontainers.image.description=A test', '--index-annotation', 'x=y');
+    expect(JSON.parse(await world.must('inspect'))).toMatchObject({
+      annotations: { x: 'y', 'org.opencontainers.image.description': 'A test' },
+    });
+    await annotate('--index-annotation', 'x-', '--index-annotation', 'org.opencontainers.image.description-');
+    expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('annotations');
+  });
+
+  test('a note says that it was the list, and whether it changed; show shows what it says of itself', async () => {
+    await drafted('arm64');
+    const note = async (...flags: readonly string[]) => (await annotate(...flags)).stderr;
+    expect(await note('--index-annotation', 'x=y')).toContain(`annotated the list ${list}\n`);
+    expect(await note('--index-annotation', 'x=y')).toContain(`unchanged the list ${list}\n`);
+    expect(await note('--subject', image('amd64'))).toContain(`annotated the list ${list}\n`);
+    const digest = await world.must('digest', image('amd64'));
+    expect(await world.must('show')).toMatch(new RegExp(`subject +${digest}\n.*x = y`));
+    expect(await world.json('show')).toMatchObject({ subject: digest, annotations: { x: 'y' } });
+  });
+
+  test('a subject, read from the registry, and cleared', async () => {
+    await drafted('arm64');
+    expect((await annotate('--subject', image('amd64'))).code).toBe(0);
+    const { subject } = JSON.parse(await world.must('inspect')) as Document;
+    expect(subject?.digest).toBe(await world.must('digest', image('amd64')));
+    expect((await annotate('--subject', image('gone'))).code).toBe(4);
+    await annotate('--subject', '');
+    expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('subject');
+  });
+
+  test('a push as a Docker list that cannot be one names what is in its way, and that it can be left out', async () => {
+    await drafted('arm64', 'amd64');
+    await annotate('--platform', 'linux/amd64', '--annotation', 'a=b');
+    const digest = (await world.must('digest', image('amd64'))).slice(0, 'sha256:'.length + 12);
+    const wanted = (reason: string) => ({
+      code: 3,
+      stderr: expect.stringContaining(reason) as unknown,
+    });
+    const docker = ['push', '--format', 'docker'];
+    const entry = `linux/amd64 (${digest})`;
+    expect(await world.run(docker)).toMatchObject(wanted(`no annotations, and ${entry} has`));
+    await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
+    expect(await world.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can hold it`));
+    expect(await world.run(docker)).toMatchObject(wanted('hint: Leave out --format docker'));
+    await annotate('--platform', 'linux/amd64', '--artifact-type', '');
+    expect((await world.run(docker)).code).toBe(0);
+  });
+
+  test('a Docker list that is asked for takes no annotations: refused with the reason, nothing dropped', async () => {
+    await world.must('create', list, image('arm64'), '--format', 'docker');
+    await annotate('--index-annotation', 'x=y');
+    expect(await world.run(['push'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(
+        /annotations of the list: only an OCI index can hold it[^]*hint: .*--format oci/,
+      ) as unknown,
+    });
+    for (const command of ['inspect', 'digest', 'diff']) {
+      expect(await world.run([command])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /only an OCI index can hold it[^]*hint: .*--format oci.*mlist create --amend/,
+        ) as unknown,
+      });
+    }
+    expect(await world.run(['show'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('only an OCI index can hold it') as unknown,
+    });
+    expect((await world.run(['push', '--format', 'oci'])).code).toBe(0);
+  });
+});
+
+describe('what could not be read again is not written', () => {
+  test.each([
+    ['an artifact type that is none', ['--artifact-type', 'no type']],
+    ['an artifact type of the list that is none', ['--index-artifact-type', 'x']],
+  ])('%s', async (_name, flags) => {
+    await drafted('arm64');
+    const before = await world.must('inspect');
+    expect(await annotate(...flags)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('has not the form') as unknown,
+    });
+    expect(await world.must('inspect')).toBe(before);
+  });
+});

@@ -1,0 +1,230 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Platform } from '../../src/index.ts';
+import { attestationEntry, pushBuild } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { amd64, arm, arm64, at, images, registry, serveSources, type Drafted, type Shown } from '../support/sources.ts';
+import { World } from '../support/world.ts';
+
+/** What `create --amend` and `create --replace` make of a draft and of what is in a registry now. */
+serveSources();
+
+describe('create --amend', () => {
+  test('reads a moved tag again, and says old -> new', async () => {
+    const world = await World.make();
+    await pushImage(registry.url, 'team/moving', 'arm64', images.arm64);
+    await world.must('create', at('l:1'), at('team/moving:arm64'), at('team/app:amd64'));
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8', '--annotation', 'k=v');
+    const moved = makeImage({ salt: 'moved', platform: arm64 });
+    await pushImage(registry.url, 'team/moving', 'arm64', moved);
+    const { code, stderr } = await world.run(['create', '--amend', at('l:1')]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/sha256:[0-9a-f]{12} -> sha256:[0-9a-f]{12}/)]);
+    const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: object[] };
+    expect(manifests[0]).toEqual({ ...entryOf(moved), platform: { ...arm64, variant: 'v8' }, annotations: { k: 'v' } });
+    expect(manifests).toHaveLength(2);
+  });
+
+  test('adds what is new, in its place by source or platform', async () => {
+    const world = await World.make();
+    await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'));
+    const { entries, changes } = await world.json<Drafted>(
+      'create',
+      '--amend',
+      at('l:1'),
+      at('team/app:other'),
+      at('team/app:arm'),
+    );
+    expect(entries.map((entry) => entry.digest)).toEqual(
+      [images.other, images.arm64, images.arm].map((image) => image.digest),
+    );
+    expect(changes.map((change) => [change.type, change.old])).toEqual([
+      ['replaced', images.amd64.digest],
+      ['added', undefined],
+    ]);
+  });
+
+  test('an index whose images have changed: replaced, removed and added, with their attestations', async () => {
+    const before = await pushBuild(registry.url, 'team/changing', 'latest', [amd64, arm64], 'before');
+    const world = await World.make();
+    await world.must('create', at('l:1'), at('team/app:arm'), at('team/changing'));
+    const after = await pushBuild(
+      registry.url,
+      'team/changing',
+      'latest',
+      [amd64, { architecture: 's390x', os: 'linux' }],
+      'after',
+    );
+    const { entries, changes } = await world.json<Drafted>('create', '--amend', at('l:1'));
+    expect(changes.map(({ type }) => type).sort()).toEqual(['added', 'removed', 'replaced', 'unchanged']);
+    expect(entries.map((entry) => entry.digest).sort()).toEqual(
+      [images.arm, ...after.images, ...after.attestations].map((image) => image.digest).sort(),
+    );
+    expect(entries.map((entry) => entry.digest)).not.toContain(before.images[0]?.digest);
+  });
+
+  test('makes a draft that is not there', async () => {
+    const world = await World.make();
+    await world.must('create', '--amend', at('l:1'), at('team/app:amd64'));
+    expect(await world.must('ls')).toContain('linux/amd64');
+  });
+
+  test('of a draft that is not there reads nothing, unless it is told what', async () => {
+    const world = await World.make();
+    for (const more of [[], ['--index-annotation', 'a=b']]) {
+      expect(await world.run(['create', '--amend', at('l:none'), ...more])).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('there is no draft') as unknown,
+      });
+    }
+    expect(await world.must('ls')).toBe('');
+  });
+
+  test('without a list means the current draft', async () => {
+    const world = await World.make();
+    await world.must('create', at('l:1'), at('team/app:amd64'));
+    await world.must('create', '--amend');
+    expect((await world.run(['create'])).code).toBe(2);
+  });
+});
+
+describe('create --amend of an index that was built again', () => {
+  const shorts = (entries: readonly Shown[]) => entries.map((entry) => entry.digest);
+
+  async function rebuilt(name: string, before: readonly Platform[], after: readonly Platform[]) {
+    const world = await World.make();
+    const old = await pushBuild(registry.url, name, 'latest', before, 'old');
+    const drafted = await world.json<Drafted>('create', at('l:1'), at(name));
+    const fresh = await pushBuild(registry.url, name, 'latest', after, 'new');
+    const amend = async () => shorts((await world.json<Drafted>('create', '--amend', at('l:1'))).entries);
+    return { world, old, fresh, drafted: shorts(drafted.entries), amend };
+  }
+
+  test('each image and each attestation takes the place of the old one: the list says what the new index says', async () => {
+    const { world, fresh, amend } = await rebuilt('team/rebuilt', [amd64, arm64], [amd64, arm64]);
+    expect(await amend()).toEqual([...fresh.images, ...fresh.attestations].map(({ digest }) => digest));
+    expect(JSON.parse(await world.must('inspect'))).toEqual(JSON.parse(fresh.index.bytes.toString()));
+  });
+
+  test('an image that is new goes to the end with its attestation; the others keep their places', async () => {
+    const { fresh, amend } = await rebuilt('team/grown', [amd64, arm64], [arm, amd64, arm64]);
+    const [first, second, third] = fresh.images.map(({ digest }) => digest);
+    const [ofFirst, ofSecond, ofThird] = fresh.attestations.map(({ digest }) => digest);
+    expect(await amend()).toEqual([second, third, ofSecond, ofThird, first, ofFirst]);
+  });
+
+  test('an image that is gone goes with its attestation', async () => {
+    const { fresh, amend } = await rebuilt('team/shrunk', [amd64, arm64, arm], [amd64, arm]);
+    expect(await amend()).toEqual([...fresh.images, ...fresh.attestations].map(({ digest }) => digest));
+  });
+
+  test('an attestation that the old image had none of is put behind its image', async () => {
+    const world = await World.make();
+    const { images: bare } = await pushBuild(registry.url, 'team/attested', 'latest', [amd64, arm64], 'bare');
+    const plain = makeIndex(bare.map((image, place) => entryOf(image, [amd64, arm64][place])));
+    await putManifest(registry.url, 'team/attested', 'latest', plain.mediaType, plain.bytes);
+    await world.must('create', at('l:1'), at('team/attested'));
+    const { images: made, attestations } = await pushBuild(
+      registry.url,
+      'team/attested',
+      'latest',
+      [amd64, arm64],
+      'full',
+    );
+    const { entries } = await world.json<Drafted>('create', '--amend', at('l:1'));
+    expect(shorts(entries)).toEqual([made[0], attestations[0], made[1], attestations[1]].map((image) => image?.digest));
+  });
+
+  test('several attestations of one image: the k-th takes the place of the k-th, and one that is gone goes', async () => {
+    const world = await World.make();
+    const attest = (image: Image, salt: string) =>
+      makeImage({
+        kind: 'oci',
+        salt,
+        platform: { os: 'unknown', architecture: 'unknown' },
+        config: { of: image.digest },
+      });
+    const put = async (image: Image, salts: readonly string[]) => {
+      const made = salts.map((salt) => attest(image, salt));
+      for (const one of [image, ...made]) await pushImage(registry.url, 'team/many', undefined, one);
+      const [first, ...others] = made.map((one) => attestationEntry(one, image));
+      const index = makeIndex([first ?? {}, entryOf(image, amd64), ...others]);
+      await putManifest(registry.url, 'team/many', 'latest', index.mediaType, index.bytes);
+      return [made[0], image, ...made.slice(1)].map((one) => one?.digest);
+    };
+    const [before, after] = [makeImage({ kind: 'oci', salt: 'm1' }), makeImage({ kind: 'oci', salt: 'm2' })];
+    const old = await put(before, ['a1', 'a2', 'a3']);
+    expect(shorts((await world.json<Drafted>('create', at('l:1'), at('team/many'))).entries)).toEqual(old);
+    const fresh = await put(after, ['b1', 'b2']);
+    expect(shorts((await world.json<Drafted>('create', '--amend', at('l:1'))).entries)).toEqual(fresh);
+  });
+
+  test('what was set by hand on an image stays, and nothing happens where nothing is new', async () => {
+    const { world, fresh, amend } = await rebuilt('team/set', [amd64, arm64], [amd64, arm64]);
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    expect(await amend()).toHaveLength(4);
+    const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: { platform: Platform }[] };
+    expect(manifests[1]).toMatchObject({ digest: fresh.images[1]?.digest, platform: { variant: 'v8' } });
+    expect(await world.json<Drafted>('create', '--amend', at('l:1'))).toMatchObject({ changed: false, changes: [] });
+  });
+});
+
+describe('create --replace', () => {
+  test('makes the draft exactly the sources, in their order; what was set on those that stay is kept', async () => {
+    const world = await World.make();
+    await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'), '--index-annotation', 'k=v');
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const args = ['create', at('l:1'), '--replace', at('team/app:arm'), at('team/app:arm64')];
+    const { entries, changed, changes } = await world.json<Drafted>(...args);
+    expect(entries.map(({ digest, platform }) => [digest, platform])).toEqual([
+      [images.arm.digest, arm],
+      [images.arm64.digest, { ...arm64, variant: 'v8' }],
+    ]);
+    expect([changed, changes.map(({ type, digest }) => [type, digest])]).toEqual([
+      true,
+      [
+        ['added', images.arm.digest],
+        ['unchanged', images.arm64.digest],
+        ['removed', images.amd64.digest],
+      ],
+    ]);
+    expect(JSON.parse(await world.must('inspect'))).toMatchObject({ annotations: { k: 'v' } });
+    expect(await world.json<Drafted>(...args)).toMatchObject({ changed: false, changes: [] });
+  });
+
+  test('a tag that has moved: the new image, old -> new, with what was set', async () => {
+    const world = await World.make();
+    await pushImage(registry.url, 'team/moves', 'x', images.amd64);
+    await world.must('create', at('l:1'), at('team/moves:x'));
+    await world.must('annotate', '--annotation', 'k=v');
+    await pushImage(registry.url, 'team/moves', 'x', images.other);
+    const { stderr } = await world.run(['create', at('l:1'), '--replace', at('team/moves:x')]);
+    expect(stderr).toMatch(/replaced .* sha256:[0-9a-f]{12} -> sha256:[0-9a-f]{12}/);
+    expect(JSON.parse(await world.must('inspect'))).toMatchObject({
+      manifests: [{ digest: images.other.digest, annotations: { k: 'v' } }],
+    });
+  });
+
+  test('what came from another list goes with it, and a platform that is said wins', async () => {
+    const world = await World.make();
+    const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { from: 'base' } });
+    await putManifest(registry.url, 'team/app', 'base', annotated.mediaType, annotated.bytes);
+    await world.must('create', at('l:1'), at('team/app:base'));
+    await world.must('create', at('l:1'), '--replace', `${at('team/app:amd64')}=linux/arm/v6`);
+    const document = JSON.parse(await world.must('inspect')) as { manifests: Shown[] };
+    expect(document).not.toHaveProperty('annotations');
+    expect(document.manifests[0]?.platform).toEqual({ ...arm, variant: 'v6' });
+  });
+
+  test.each([
+    ['no images', ['--replace']],
+    ['--amend beside it', ['--replace', '--amend', 'a/b']],
+  ])('%s is refused', async (_name, flags) => {
+    const world = await World.make();
+    expect((await world.run(['create', 'l:1', ...flags])).code).toBe(2);
+  });
+
+  test('makes a draft that is not there', async () => {
+    const world = await World.make();
+    await world.must('create', '--replace', at('l:1'), at('team/app:amd64'));
+    expect(await world.must('ls')).toContain('linux/amd64');
+  });
+});

@@ -1,0 +1,116 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { entryOf, makeIndex, putManifest } from '../support/images.ts';
+import { amd64, arm64, at, list, registry, served, servePushed, tag, world } from '../support/pushed-lists.ts';
+
+/** What becomes of a draft that is pushed, and of one that was made from a list that others change too. */
+servePushed();
+
+describe('drafts of remote lists', () => {
+  const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], { annotations: { k: 'v' } });
+
+  async function draftOfRemote(): Promise<void> {
+    await putManifest(registry.url, 'team/app', tag(), index.mediaType, index.bytes);
+    await world.must('create', list, `docker://${list}`);
+  }
+
+  test('an edit goes up where nobody has moved the tag, and the next one too', async () => {
+    await draftOfRemote();
+    await world.must('annotate', '--variant', 'v2');
+    await world.must('push');
+    await world.must('annotate', '--variant', 'v3');
+    const digest = await world.must('push');
+    expect((await served())?.digest).toBe(digest);
+    expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ annotations: { k: 'v' } });
+  });
+
+  test('where somebody has moved it, that is kept', async () => {
+    await draftOfRemote();
+    await world.must('annotate', '--variant', 'v2');
+    const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
+    await putManifest(registry.url, 'team/app', tag(), other.mediaType, other.bytes);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining(other.digest) as unknown,
+    });
+    expect((await served())?.digest).toBe(other.digest);
+    expect((await world.run(['push', '--if-digest', other.digest])).code).toBe(0);
+  });
+
+  test('what others have done comes in with --amend, and then it goes up', async () => {
+    await draftOfRemote();
+    await world.must('annotate', '--variant', 'v2');
+    const theirs = makeIndex(
+      [
+        { ...entryOf(amd64, { architecture: 'amd64', os: 'linux' }), annotations: { theirs: 'x' } },
+        entryOf(arm64, { architecture: 'arm64', os: 'linux' }),
+      ],
+      { annotations: { k: 'v' } },
+    );
+    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('mlist create --amend') as unknown,
+    });
+    await world.must('create', '--amend');
+    await world.must('push');
+    expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
+      annotations: { k: 'v' },
+      manifests: [
+        { digest: amd64.digest, annotations: { theirs: 'x' }, platform: { architecture: 'amd64', variant: 'v2' } },
+        { digest: arm64.digest },
+      ],
+    });
+  });
+
+  test('what others have said of the list itself is not lost by --amend', async () => {
+    await draftOfRemote();
+    const entries = [entryOf(amd64, { architecture: 'amd64', os: 'linux' })];
+    const theirs = makeIndex(entries, { annotations: { k: 'theirs' } });
+    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    await world.must('create', '--amend');
+    await world.must('annotate', '--variant', 'v2');
+    expect((await world.run(['push'])).code).toBe(5);
+    expect((await served())?.digest).toBe(theirs.digest);
+  });
+
+  test('a tag that this draft pushed, and that somebody has moved since, is warned of', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    await world.must('push');
+    const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
+    await putManifest(registry.url, 'team/app', tag(), other.mediaType, other.bytes);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/had sha256:.*which this draft pushed last/) as unknown,
+    });
+  });
+});
+
+describe('the draft afterwards', () => {
+  test('--purge removes it, and forgets it', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    await world.must('push', '--purge');
+    expect(await world.must('ls')).toBe('');
+    expect((await world.run(['push'])).code).toBe(4);
+    expect(await readFile(join(world.workspace, 'state.json'), 'utf8')).not.toContain('list');
+  });
+
+  test('without it the draft stays', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    await world.must('push');
+    expect(await world.must('ls')).toContain(list);
+  });
+
+  test('a damaged state is named, and easily mended', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const path = join(world.workspace, 'state.json');
+    await writeFile(path, '{"version":1,"current":');
+    expect(await world.run(['push', list])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining(path) as unknown,
+    });
+    await rm(path);
+    expect((await world.run(['push', list])).code).toBe(0);
+  });
+});

@@ -1,0 +1,168 @@
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { makeImage, pushImage } from '../support/images.ts';
+import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
+
+/** What `push` refuses before it sends anything. */
+servePushed();
+
+describe('what is refused before anything is written', () => {
+  test.each<[string, readonly string[], number, RegExp]>([
+    ['a platform that is expected and not there', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
+    [
+      'a tag that is gone',
+      ['--if-digest', `sha256:${'0'.repeat(64)}`],
+      5,
+      /is gone: it was to have sha256:0+\n.*absent/,
+    ],
+    ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest, or absent/],
+    ['an empty tag', ['--tag', ''], 2, /^mlist: --tag takes a tag: it is empty/],
+    ['a tag of nothing', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
+    ['an empty target', ['--to', ''], 2, /it is empty/],
+    ['a target by digest', ['--to', `a/b@sha256:${'0'.repeat(64)}`], 2, /pushed to a tag, not to a digest/],
+    ['a platform of attestations', ['--expect', 'unknown/unknown'], 3, /lacks unknown\/unknown/],
+    ['an empty digest', ['--if-digest', ''], 2, /takes a digest, or absent/],
+    ['a digest file that is stdin', ['--digest-file', '-'], 2, /--digest-file takes the name of a file, not "-"/],
+    ['a digest file without a name', ['--digest-file', ''], 2, /takes the name of a file, not ""/],
+    ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
+    ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
+    ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
+    ['a digest file in no folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
+    ['a metadata file in no folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
+    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /name the same file/],
+  ])('%s', async (_name, flags, code, message) => {
+    await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
+    requests.length = 0;
+    expect(await world.run(['push', ...flags])).toMatchObject({
+      code,
+      stdout: '',
+      stderr: expect.stringMatching(message) as unknown,
+    });
+    expect(sent().filter((request) => !request.startsWith('HEAD'))).toEqual([]);
+  });
+
+  test('what the list has is named where it lacks something, and its versions where it is only another', async () => {
+    const windows = makeImage({
+      salt: 'windows',
+      platform: { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.1' },
+    });
+    await pushImage(registry.url, 'team/app', 'windows', windows);
+    await world.must('create', list, at('team/app:windows'));
+    expect(await world.run(['push', '--expect', 'windows(10.0.17763)/amd64'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(
+        /lacks windows\(10\.0\.17763\)\/amd64 \(there is 10\.0\.20348\.1\)[^]*hint: .*windows\(10\.0\.20348\.1\)\/amd64/,
+      ) as unknown,
+    });
+    expect((await world.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
+  });
+
+  test('an empty list, unless that is wanted', async () => {
+    await world.must('create', list);
+    expect(await world.run(['push'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/the list is empty at \/manifests \(W-EMPTY\)\nhint: .*--allow-empty/) as unknown,
+    });
+    expect(sent()).toEqual([]);
+    expect((await world.run(['push', '--allow-empty'])).code).toBe(0);
+    expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ manifests: [] });
+  });
+
+  test('each error is told once, beside no warnings, with what lifts it', async () => {
+    const copies = ['x1', 'x2', 'x3'].map((salt) => makeImage({ salt }));
+    for (const [place, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${place}`, image);
+    await world.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
+    const { code, stderr } = await world.run(['push']);
+    expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
+    expect(stderr).toMatch(
+      /refused, for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
+    );
+    await world.must('remove', copies[2]?.digest ?? '');
+    expect((await world.run(['push'])).stderr).toMatch(
+      /^mlist: the list .* is refused: two images for linux\/amd64.*\nhint: .*--allow-duplicates\.\n$/,
+    );
+    await world.must('remove', list, copies[1]?.digest ?? '');
+    const pushed = await world.run(['push']);
+    expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('warning')]);
+    expect((await world.run(['validate'])).stdout).toContain('a Docker manifest inside an OCI index');
+  });
+
+  test.each([
+    ['linux/amd64,linux/arm64', 0],
+    ['linux/aarch64', 0],
+    ['linux/arm64/v8', 0],
+    ['linux/arm64/v9', 3],
+    ['arm64/v8', 2],
+  ])('--expect %s ends with %i', async (expected, code) => {
+    await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
+    expect((await world.run(['push', '--dry-run', '--expect', expected])).code).toBe(code);
+  });
+
+  test('--if-digest with what the tag has', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const digest = await world.must('push');
+    await world.must('add', at('team/app:arm64'));
+    expect((await world.run(['push', '--if-digest', digest])).code).toBe(0);
+  });
+
+  test('--if-digest absent: only where there is no such tag, or it has this very list', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const digest = await world.must('push', '--if-digest', 'absent');
+    const none = `sha256:${'0'.repeat(64)}`;
+    for (const state of ['absent', none]) {
+      const again = await world.run(['push', '--if-digest', state]);
+      expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
+      expect(again.stderr).toMatch(/^unchanged /m);
+    }
+    await world.must('add', at('team/app:arm64'));
+    expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/is there already, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
+    });
+  });
+
+  test('a digest file where links lead, whole; and into a pipe as it is', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    await mkdir(join(world.folder, 'real'));
+    await symlink('real/digest', join(world.folder, 'link'));
+    await symlink('link', join(world.folder, 'again'));
+    const digest = await world.must('push', '--digest-file', 'again');
+    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    expect((await lstat(join(world.folder, 'link'))).isSymbolicLink()).toBe(true);
+    await writeFile(
+      join(world.folder, 'real', 'digest'),
+      'something longer than that, which is all replaced'.repeat(9),
+    );
+    await world.must('push', '--digest-file', 'link');
+    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    await symlink('circle', join(world.folder, 'circle'));
+    expect((await world.run(['push', '--digest-file', 'circle'])).code).toBe(1);
+    const pipe = join(world.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [piped] = await Promise.all([readFile(pipe, 'utf8'), world.must('push', '--digest-file', 'pipe')]);
+    expect([piped, (await lstat(pipe)).isFIFO()]).toEqual([`${digest}\n`, true]);
+  });
+
+  test('/dev/stdout is stdout, behind the digest', async () => {
+    await world.must('create', list, at('team/app:amd64'));
+    const { code, stdout } = await world.run(['push', '--metadata-file', '/dev/stdout']);
+    const [digest, ...rest] = stdout.split('\n');
+    expect([code, JSON.parse(rest.join('\n'))]).toMatchObject([0, { 'containerimage.digest': digest }]);
+  });
+
+  test('no digest file for a push that failed, or that was none', async () => {
+    const file = join(world.folder, 'digest');
+    await world.must('create', list, at('team/app:amd64'));
+    expect((await world.run(['push', '--digest-file', file, '--expect', 'linux/s390x'])).code).toBe(3);
+    await world.must('push', '--digest-file', file, '--dry-run');
+    await expect(readFile(file)).rejects.toThrow(/ENOENT/);
+    const digest = await world.must('push', '--digest-file', file, '--metadata-file', `${file}.json`);
+    expect(await readFile(file, 'utf8')).toBe(`${digest}\n`);
+    expect(JSON.parse(await readFile(`${file}.json`, 'utf8'))).toMatchObject({
+      'containerimage.digest': digest,
+      'image.name': list,
+    });
+  });
+});

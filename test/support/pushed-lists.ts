@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, beforeEach } from '@jest/globals';
+import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/index.ts';
+import { getManifest, makeImage, pushImage, type Image } from './images.ts';
+import { World } from './world.ts';
+
+/** A registry with two images in two repositories, what was asked of it, and for each test a world and a list of its own. */
+export let registry: RunningRegistry;
+export let at: (name: string) => string;
+export const requests: ServedRequest[] = [];
+export const amd64 = makeImage({ salt: 'a' });
+export const arm64 = makeImage({ salt: 'b', platform: { architecture: 'arm64', os: 'linux' } });
+export let world: World;
+export let list: string;
+/** Of the test in its file, for names that are its own. */
+export let count = 0;
+
+/** Serves them while the tests of the file run. */
+export function servePushed(): void {
+  beforeAll(async () => {
+    registry = await startRegistry({ onRequest: (request) => requests.push(request) });
+    at = (name) => `${registry.host}/${name}`;
+    for (const repository of ['team/app', 'team/elsewhere']) {
+      await pushImage(registry.url, repository, 'amd64', amd64);
+      await pushImage(registry.url, repository, 'arm64', arm64);
+    }
+  });
+  afterAll(() => registry.close());
+  beforeEach(async () => {
+    world = await World.make();
+    list = at(`team/app:list${(count += 1)}`);
+    requests.length = 0;
+  });
+}
+
+/** What was asked since it was asked last, in short. */
+export function sent(): string[] {
+  return requests
+    .splice(0)
+    .map(({ method, path }) => `${method} ${path.replace(/\/v2\/|sha256:[0-9a-f]+/g, '').replace(/\?.*$/, '')}`);
+}
+
+/** The tag of the test's list. */
+export const tag = () => list.slice(list.lastIndexOf(':') + 1);
+
+/** The digest of an image's only layer. */
+export function layerDigest(image: Image): string {
+  return (JSON.parse(image.bytes.toString()) as { layers: { digest: string }[] }).layers[0]?.digest ?? '';
+}
+
+/** What the tag has. */
+export async function served(): ReturnType<typeof getManifest> {
+  return getManifest(registry.url, 'team/app', tag());
+}

@@ -9,6 +9,7 @@ import { isManifestType } from '../oci/media-type.ts';
 import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan } from '../transfer/plan.ts';
 import type { Homes, WritableHome } from './homes.ts';
+import { largeBlobsThere } from './large-blobs.ts';
 import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
@@ -66,7 +67,11 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   const listed = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
   const lost = new Set(resent.map(({ digest }) => digest));
   const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
-  const there = options.survey === true ? [...listed, ...(await survey(home, asked, options))] : [];
+  const isFar = target.location.kind === 'registry' && options.force !== true;
+  const there =
+    options.survey === true
+      ? [...listed, ...(await survey(home, asked, options))]
+      : await largeBlobsThere(home, isFar ? asked : [], options);
   return { plan: planTransfer(home, nodes, root, { there }), resent };
 }
 

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { Front } from '../support/front.ts';
-import { makeImage, pushImage } from '../support/images.ts';
+import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
@@ -39,7 +40,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
       await world.must('push', ...args);
       return { read: from.asked(/\/blobs\//).length, uploaded: to.asked(/^POST /).length };
     };
-    return { create, push, world, to };
+    return { create, push, world, origin, from, to };
   }
 
   test('what the target has is neither read nor sent', async () => {
@@ -51,6 +52,24 @@ describeOnRegistries('a list of images in another registry', (start) => {
     await create('three', 's390x', 'amd64');
     expect(await push()).toEqual({ read: 0, uploaded: 0 });
     expect(to.seen.map(({ method }) => method).sort()).toEqual(['HEAD', 'HEAD', 'HEAD', 'PUT']);
+  });
+
+  test.each(['push', 'copy'])('%s: a large layer that the target has is not sent with another image', async (way) => {
+    const { create, push, world, from, to, origin } = await stand();
+    const layer = randomBytes(2 * 1024 * 1024);
+    await pushBlob(origin.url, 'a', layer);
+    const mediaType = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
+    const layers = [{ mediaType, size: layer.length, digest: sha256(layer) }];
+    for (const salt of ['1', '2']) await pushImage(origin.url, 'a', salt, makeImage({ salt, manifest: { layers } }));
+    await create('one', '1');
+    expect(await push()).toEqual({ read: 2, uploaded: 2 });
+    from.forget();
+    if (way === 'push') await create('two', '2').then(() => push());
+    else await world.must('copy', `${from.host}/a:2`, `${to.host}/b:two`);
+    const reads = from.asked(/ \/v2\/a\/blobs\//).map(({ path }) => path);
+    expect(reads).toHaveLength(1);
+    expect(reads.filter((path) => path.endsWith(sha256(layer)))).toEqual([]);
+    await world.must('validate', '--deep', `docker://${to.host}/b:two`);
   });
 
   test('--force sends it all the same', async () => {

@@ -10,6 +10,7 @@ import { orAbsent } from './or-absent.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
 import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
+import { largeBlobsThere } from './large-blobs.ts';
 import { isLostContent } from './lost-content.ts';
 
 /** What is to be where, and what is known of the target. */
@@ -118,7 +119,7 @@ async function labelsOf(
 }
 
 /**
- * The manifests that the target has already, with all below them. A target that mounts what it lacks without moving
+ * The manifests that the target has already, with all below them, and of the others the large blobs. A target that mounts what it lacks without moving
  * bytes is not asked, if it knows nothing of that name: asking would cost more than it saves. What lies on this machine is
  * looked at blob by blob.
  */
@@ -133,7 +134,14 @@ async function presentOf(
   digests.delete(content.descriptor.digest);
   const all = [...digests];
   const there = await Promise.all(all.map((digest) => target.hasManifest(digest, { signal })));
-  return new Set(all.filter((_, at) => there[at]));
+  const present = new Set(all.filter((_, at) => there[at]));
+  const lacking = nodes.flatMap(nodesIn).filter((node) => !present.has(node.content.descriptor.digest));
+  const large = await largeBlobsThere(
+    target,
+    lacking.map((node) => ({ ...node, children: [] })),
+    { signal },
+  );
+  return new Set([...present, ...large.map(({ digest }) => digest)]);
 }
 
 /** A registry may have lost what it had: then everything is looked at, and sent again. */

@@ -158,7 +158,9 @@ async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Pro
   const name = formatReference(list);
   homes.registries.expect([{ reference: list, push: true }]);
   const { home, name: tag } = await homes.locate({ kind: 'registry', reference: list, explicit: true }, { signal });
-  const content = await home.fetchManifest(tag, { signal });
+  const content = await home.fetchManifest(tag, { signal }).catch((thrown: unknown) => {
+    throw thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? noList(thrown, name) : thrown;
+  });
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_LIST_INVALID', `${name} is a single image, not a list that could be edited`, {
       reference: name,
@@ -167,6 +169,11 @@ async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Pro
   }
   await homes.cache.put(content.bytes);
   return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
+}
+
+function noList({ code, message, facts }: MlistError, name: string): MlistError {
+  const hint = `Check the spelling. A new list is made with "mlist create ${name} IMAGE" and "mlist push"; where there may be none yet, use "mlist join".`;
+  return new MlistError(code, message, { ...facts, hint });
 }
 
 function notInRegistry(name: string): MlistError {

@@ -9,6 +9,7 @@ import { isManifestType } from '../oci/media-type.ts';
 import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type Plan } from '../transfer/plan.ts';
 import type { Homes, WritableHome } from './homes.ts';
+import { largeBlobsThere } from './large-blobs.ts';
 import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
@@ -66,7 +67,11 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   const listed = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
   const lost = new Set(resent.map(({ digest }) => digest));
   const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
-  const there = options.survey === true ? [...listed, ...(await survey(home, asked, options))] : [];
+  const isFar = target.location.kind === 'registry' && options.force !== true;
+  const there =
+    options.survey === true
+      ? [...listed, ...(await survey(home, asked, options))]
+      : await largeBlobsThere(home, isFar ? asked : [], options);
   return { plan: planTransfer(home, nodes, root, { there }), resent };
 }
 
@@ -127,7 +132,10 @@ export function readAhead(
 async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<ManifestNode | undefined> {
   const { target, home } = planning;
   const { homes, ahead, signal, survey = false } = options;
-  if (!liesIn(entry, target)) return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, options);
+  if (!liesIn(entry, target)) {
+    if (await isThereAlready(entry, planning, options)) return undefined;
+    return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, options);
+  }
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
   if (await home.hasManifest(entry.digest, { signal })) return undefined;
@@ -135,6 +143,17 @@ async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions
   if (bytes === undefined) throw gone(entry);
   const content = { descriptor: bareDescriptor(entry), bytes };
   return { content, source: home, blobs: [], foreign: [], children: [] };
+}
+
+/** What would have to be moved byte by byte is asked for first: one answer, against all layers of an image. */
+async function isThereAlready(
+  { source, digest }: Entry,
+  { target, home }: PushPlanning,
+  { homes, signal, force = false, survey = false }: PlanOptions,
+): Promise<boolean> {
+  if (force || survey || target.location.kind !== 'registry') return false;
+  const from = await homes.source(parseLocation(source), { signal });
+  return home.canMountFrom?.(from) !== true && (await home.hasManifest(digest, { signal }));
 }
 
 async function nodeFromElsewhere(entry: Entry, { homes, signal }: PlanOptions): Promise<ManifestNode> {

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
+import { Front } from '../support/front.ts';
+import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
+import { describeOnRegistries } from '../support/registries.ts';
+import { World } from '../support/world.ts';
+
+/** Images of another registry, which nothing can mount: their bytes move once, and not again for a further list. */
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+function kept<T extends { close(): Promise<void> }>(one: T): T {
+  open.push(one);
+  return one;
+}
+
+describeOnRegistries('a list of images in another registry', (start) => {
+  async function stand() {
+    const origin = kept(await startRegistry());
+    const registry = kept(await start());
+    const from = kept(await Front.start({ upstream: origin.url }));
+    const to = kept(await Front.start({ upstream: registry.url }));
+    for (const architecture of ['amd64', 's390x']) {
+      await pushImage(
+        origin.url,
+        'a',
+        architecture,
+        makeImage({ salt: architecture, platform: { architecture, os: 'linux' } }),
+      );
+    }
+    const world = await World.make();
+    const create = (tag: string, ...architectures: readonly string[]) =>
+      world.must('create', `${to.host}/b:${tag}`, ...architectures.map((one) => `${from.host}/a:${one}`));
+    const push = async (...args: readonly string[]) => {
+      from.forget();
+      to.forget();
+      await world.must('push', ...args);
+      return { read: from.asked(/\/blobs\//).length, uploaded: to.asked(/^POST /).length };
+    };
+    return { create, push, world, origin, from, to };
+  }
+
+  test('what the target has is neither read nor sent', async () => {
+    const { create, push, to } = await stand();
+    await create('one', 'amd64');
+    expect(await push()).toEqual({ read: 2, uploaded: 2 });
+    await create('two', 'amd64', 's390x');
+    expect(await push()).toEqual({ read: 2, uploaded: 2 });
+    await create('three', 's390x', 'amd64');
+    expect(await push()).toEqual({ read: 0, uploaded: 0 });
+    expect(to.seen.map(({ method }) => method).sort()).toEqual(['HEAD', 'HEAD', 'HEAD', 'PUT']);
+  });
+
+  test.each(['push', 'copy'])('%s: a large layer that the target has is not sent with another image', async (way) => {
+    const { create, push, world, from, to, origin } = await stand();
+    const layer = randomBytes(2 * 1024 * 1024);
+    await pushBlob(origin.url, 'a', layer);
+    const mediaType = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
+    const layers = [{ mediaType, size: layer.length, digest: sha256(layer) }];
+    for (const salt of ['1', '2']) await pushImage(origin.url, 'a', salt, makeImage({ salt, manifest: { layers } }));
+    await create('one', '1');
+    expect(await push()).toEqual({ read: 2, uploaded: 2 });
+    from.forget();
+    if (way === 'push') await create('two', '2').then(() => push());
+    else await world.must('copy', `${from.host}/a:2`, `${to.host}/b:two`);
+    const reads = from.asked(/ \/v2\/a\/blobs\//).map(({ path }) => path);
+    expect(reads).toHaveLength(1);
+    expect(reads.filter((path) => path.endsWith(sha256(layer)))).toEqual([]);
+    await world.must('validate', '--deep', `docker://${to.host}/b:two`);
+  });
+
+  test('--force sends it all the same', async () => {
+    const { create, push } = await stand();
+    await create('one', 'amd64');
+    await push();
+    await create('two', 'amd64');
+    expect(await push('--force')).toEqual({ read: 2, uploaded: 2 });
+  });
+
+  test('an edit of a tag that is not there says how to begin', async () => {
+    const { world, to } = await stand();
+    const ran = await world.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
+    expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
+  });
+});

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { MlistError, parseDockerMetadata, type DockerMetadata } from '../index.ts';
 import type { Context } from './context.ts';
+import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
@@ -14,12 +13,7 @@ export async function readDockerMetadata(
   const source = invocation.text('docker-metadata');
   if (source === undefined) return undefined;
   if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
-  const bytes = source === '-' ? await context.stdin() : await readFile(resolve(context.cwd, source)).catch(unreadable);
-  return parseDockerMetadata(bytes, source === '-' ? 'stdin' : source);
-
-  function unreadable(cause: unknown): never {
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `cannot read ${source ?? ''}`, { path: source, cause });
-  }
+  return parseDockerMetadata(await readInput(source, context), source === '-' ? 'stdin' : source);
 }
 
 function fromEnvironment({ env }: Context): string {

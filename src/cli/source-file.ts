@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   MlistError,
@@ -11,8 +10,8 @@ import {
 } from '../index.ts';
 import { manifestArgument } from './arguments.ts';
 import type { Context } from './context.ts';
+import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
-import { unreadable } from './unreadable.ts';
 
 /** Reads the sources in a file, or on stdin. */
 export async function readSources(
@@ -20,12 +19,8 @@ export async function readSources(
   list: Reference,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const { cwd, stdin } = context;
   const parse = (text: string): ManifestArgument => manifestArgument(text, context);
-  const bytes =
-    file === '-'
-      ? await stdin()
-      : await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
+  const bytes = await readInput(file, context);
   return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
 }
 
@@ -36,7 +31,7 @@ export async function readSources(
 export async function readBuilds(
   invocation: Invocation,
   list: Reference,
-  { cwd }: Context,
+  context: Context,
 ): Promise<readonly ManifestArgument[] | undefined> {
   const files = invocation.texts('metadata-file');
   const folder = invocation.text('digests-dir');
@@ -44,15 +39,15 @@ export async function readBuilds(
   if (repository !== undefined && folder === undefined)
     throw new MlistError('ERR_MLIST_USAGE', '--repo says where the digests of --digests-dir lie');
   const built = await Promise.all(
-    files.map(async (file) => {
-      const bytes = await readFile(resolve(cwd, file)).catch((cause: unknown) => unreadable(file, cause));
-      return parseBuildMetadata(bytes, file, list);
-    }),
+    files.map(async (file) => parseBuildMetadata(await readInput(file, context), file, list)),
   );
   const digests =
     folder === undefined
       ? []
-      : await readDigestsFolder(resolve(cwd, folder), repository === undefined ? list : bareRepository(repository));
+      : await readDigestsFolder(
+          resolve(context.cwd, folder),
+          repository === undefined ? list : bareRepository(repository),
+        );
   return files.length === 0 && folder === undefined ? undefined : [...built.flat(), ...digests];
 }
 

@@ -3,7 +3,9 @@ import { MlistError } from '../index.ts';
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a folder',
+  ENOTDIR: 'something on its path is no folder',
   EACCES: 'its permissions do not allow it',
+  ELOOP: 'its links lead in a circle',
 };
 
 /**

@@ -52,6 +52,13 @@ export async function main(argv: readonly string[], around: World): Promise<numb
   }
 }
 
+/** Tells of an error that came outside a command; its exit code. */
+export async function tellError(args: readonly string[], world: World, error: MlistError): Promise<number> {
+  const output = await Output.open(world, guessedOptions(args, world));
+  output.error(error);
+  return error.exitCode;
+}
+
 /** How a shell asks for completions, and how docker does on behalf of its plugins. */
 const completing = new Set(['--complete', '__complete', '__completeNoDesc']);
 

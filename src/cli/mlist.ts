@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os';
-import { MlistError } from '../index.ts';
-import { main, type StdinLimits, type World } from './main.ts';
+import { MlistError, writeFailure } from '../index.ts';
+import { main, tellError, type StdinLimits, type World } from './main.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
@@ -33,8 +33,11 @@ process.on('SIGTERM', onSignal);
 /** A reader that closes its end early, as head does, has what it wants. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  void tellError(process.argv.slice(2), world, writeFailure('stdout', error)).then((code) => process.exit(code));
 });
+
+/** Where nobody can be told, the work goes on: its exit code tells how it ended. */
+process.stderr.on('error', () => undefined);
 
 async function readStdin({ maxBytes, signal }: StdinLimits): Promise<Uint8Array> {
   const { addAbortSignal } = await import('node:stream');

@@ -13,6 +13,8 @@ const reasons: Readonly<Record<string, Reason>> = {
   EEXIST: { reason: 'something else is in its place', hint: 'Write elsewhere, or remove what is there.' },
   ENOTDIR: { reason: 'something on its path is no folder', hint: 'Check the path.' },
   ENOENT: { reason: 'there is no such folder', hint: 'Check the path.' },
+  ELOOP: { reason: 'its links lead in a circle', hint: 'Check the path.' },
+  ENAMETOOLONG: { reason: 'its name is too long', hint: 'Take a shorter one.' },
   EACCES: denied,
   EPERM: denied,
 };

@@ -21,6 +21,20 @@ import { World } from '../support/world.ts';
     ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, more than'],
   ];
 
+  test.each([
+    ['copy', ['copy', `oci:${'n'.repeat(300)}`, 'localhost:1/a']],
+    ['apply', ['apply', '-f', 'n'.repeat(300)]],
+    ['login', ['login', 'REG', '-u', 'me', '--password-stdin', '--authfile', 'n'.repeat(300)]],
+  ])('%s: a name that is too long is told in words', async (_name, args) => {
+    const world = await World.make();
+    const ran = await world.run(
+      args.map((arg) => arg.replace('REG', registry.host)),
+      { stdin: 'secret\n' },
+    );
+    expect(ran.stderr).not.toContain('name too long, ');
+    expect(ran.stderr).toMatch(/its name is too long/);
+  });
+
   async function linkToPipe(path: string): Promise<void> {
     execFileSync('mkfifo', [`${path}.pipe`]);
     await symlink('auth.json.pipe', path);

@@ -55,6 +55,7 @@ const unreadable: Readonly<Record<string, string>> = {
   EACCES: 'its permissions do not allow it',
   EISDIR: 'it is a folder',
   ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
 };
 
 /** Says of a file with credentials why it cannot be read. */

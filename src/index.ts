@@ -2,7 +2,7 @@
  * mlist as a library: drafts of multi-platform image lists, and the registries that they are pushed to.
  * Nothing here prints, exits or reads the environment; what is told while work goes on comes as events.
  */
-export { MlistError, SeveralErrors, asMlistError, errorCode, exitCodes, MAX_PROBLEMS } from './errors.ts';
+export { MlistError, SeveralErrors, asMlistError, errorCode, errorMessage, exitCodes, MAX_PROBLEMS } from './errors.ts';
 export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
 export { version } from './version.ts';
 
@@ -65,7 +65,9 @@ export type { RuleOptions } from './schema/list-rules.ts';
 export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 
 export { writeFileAtomic } from './files/atomic.ts';
-export { readFailure } from './files/failure.ts';
+export { readFailure, writeFailure } from './files/failure.ts';
+export { placeBehindLinks } from './files/links.ts';
+export { readAtMost, type ReadAtMostOptions } from './files/read.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
 export { isAttestationEntry, platformOf } from './draft/draft.ts';

@@ -23,5 +23,6 @@ export interface Context {
   readonly canAsk: boolean;
   /** What is typed is not shown where it is hidden. */
   readonly ask: Ask;
+  /** All of stdin, but no more than one byte over what a command reads; ended by the signal. */
   readonly stdin: () => Promise<Uint8Array>;
 }

@@ -1,7 +1,7 @@
 import { MlistError, parseDockerMetadata, type DockerMetadata } from '../index.ts';
 import type { Context } from './context.ts';
+import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
-import { readWhole } from './whole-file.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
 
@@ -13,8 +13,7 @@ export async function readDockerMetadata(
   const source = invocation.text('docker-metadata');
   if (source === undefined) return undefined;
   if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
-  const bytes = source === '-' ? await context.stdin() : await readWhole(source, context.cwd);
-  return parseDockerMetadata(bytes, source === '-' ? 'stdin' : source);
+  return parseDockerMetadata(await readInput(source, context), source === '-' ? 'stdin' : source);
 }
 
 function fromEnvironment({ env }: Context): string {

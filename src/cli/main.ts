@@ -4,6 +4,7 @@ import type { Ask, Context } from './context.ts';
 import { fromDocker } from './docker-plugin.ts';
 import { parseDuration } from './duration.ts';
 import type { CommandSpec, Invocation } from './language.ts';
+import { MAX_INPUT_BYTES } from './limits.ts';
 import { Output, type OutputOptions, type Sink } from './output.ts';
 import { commandPosition, parseCommand } from './parse.ts';
 import { eventTeller } from './tell.ts';
@@ -13,13 +14,19 @@ export interface World {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly stdinIsTTY: boolean;
-  readonly stdin: () => Promise<Uint8Array>;
+  readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
   readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface StdinLimits {
+  /** No more than one byte over this is read. */
+  readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -43,6 +50,13 @@ export async function main(argv: readonly string[], around: World): Promise<numb
     output.error(thrown);
     return exitCodeOf(thrown);
   }
+}
+
+/** Tells of an error that came outside a command; its exit code. */
+export async function tellError(args: readonly string[], world: World, error: MlistError): Promise<number> {
+  const output = await Output.open(world, guessedOptions(args, world));
+  output.error(error);
+  return error.exitCode;
 }
 
 /** How a shell asks for completions, and how docker does on behalf of its plugins. */
@@ -140,7 +154,7 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     onEvent,
     canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
     ask: world.ask,
-    stdin: world.stdin,
+    stdin: () => world.stdin({ maxBytes: MAX_INPUT_BYTES, signal }),
   };
   return { context, close: async () => (await homes?.catch(() => undefined))?.close() };
 }

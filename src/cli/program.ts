@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
-import { MlistError } from '../index.ts';
-import { main, type World } from './main.ts';
+import { MlistError, writeFailure } from '../index.ts';
+import { main, tellError, type StdinLimits, type World } from './main.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
@@ -11,9 +11,19 @@ const GRACE_MS = 10_000;
 function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
   const code = signal === 'SIGINT' ? 'ERR_MLIST_INTERRUPTED' : 'ERR_MLIST_TERMINATED';
   const error = new MlistError(code, 'interrupted: nothing was left half done');
-  if (interrupted.signal.aborted) process.exit(error.exitCode);
+  if (interrupted.signal.aborted) leave(signal, error.exitCode);
   interrupted.abort(error);
-  setTimeout(() => process.exit(error.exitCode), GRACE_MS).unref();
+  setTimeout(() => leave(signal, error.exitCode), GRACE_MS).unref();
+}
+
+/**
+ * Ends at once, as the signal does by itself; shells tell that by the same code. To exit would wait for the threads of
+ * file operations, and so for ever where one of them reads a pipe that nobody writes to.
+ */
+function leave(signal: 'SIGINT' | 'SIGTERM', exitCode: number): void {
+  if (process.platform === 'win32') process.exit(exitCode);
+  process.removeListener(signal, onSignal);
+  process.kill(process.pid, signal);
 }
 
 process.on('SIGINT', onSignal);
@@ -22,14 +32,34 @@ process.on('SIGTERM', onSignal);
 /** A reader that closes its end early, as head does, has what it wants. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  void tellError(process.argv.slice(2), world, writeFailure('stdout', error)).then((code) => process.exit(code));
 });
+
+/** Where nobody can be told, the work goes on: its exit code tells how it ended. */
+process.stderr.on('error', () => undefined);
+
+async function readStdin({ maxBytes, signal }: StdinLimits): Promise<Uint8Array> {
+  const { addAbortSignal } = await import('node:stream');
+  const chunks: Buffer[] = [];
+  let left = maxBytes + 1;
+  try {
+    for await (const chunk of addAbortSignal(signal, process.stdin) as AsyncIterable<Buffer>) {
+      chunks.push(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) break;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+  return Buffer.concat(chunks);
+}
 
 const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   stdinIsTTY: process.stdin.isTTY,
-  stdin: async () => Buffer.concat(await process.stdin.toArray()),
+  stdin: readStdin,
   ask: async (question, { hidden = false } = {}) => {
     const [{ createInterface }, { Writable }] = await Promise.all([
       import('node:readline/promises'),

@@ -1,6 +1,6 @@
-import { lstat, access, constants, readlink, realpath, stat, writeFile } from 'node:fs/promises';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errorCode, MlistError, writeFileAtomic } from '../index.ts';
+import { errorCode, errorMessage, MlistError, placeBehindLinks, writeFileAtomic } from '../index.ts';
 import type { Context } from './context.ts';
 
 /** A file that a command writes its result to when all is done; whether it can be is looked at before. */
@@ -10,9 +10,6 @@ export interface ResultFile {
 
 /** What the system calls this process's own stdout. */
 const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
-
-/** As many links as Linux follows before it calls them a loop. */
-const MOST_LINKS = 40;
 
 /**
  * Looks at the place of a file that an option names. A file that is to be, or is, a regular one is written as a whole,
@@ -40,7 +37,9 @@ export async function resultFile(
   const isStream = info !== undefined && !info.isFile();
   if (isStream || /^\/(?:dev|proc)\//.test(path))
     return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
-  const place = await placeOf(path, name, option);
+  const place = await placeBehindLinks(path).catch((thrown: unknown) => {
+    throw unwritable(name, option, errorMessage(thrown), thrown);
+  });
   await requireFolder(dirname(place), name, option);
   return { write: (text) => writeFileAtomic(place, text).catch(failed) };
 }
@@ -49,21 +48,6 @@ function absent(thrown: unknown, name: string, option: string): undefined {
   const code = errorCode(thrown);
   if (code === 'ENOENT') return undefined;
   throw unwritable(name, option, code ?? 'unknown', thrown);
-}
-
-/** Where the links lead, also where nothing is there yet. */
-async function placeOf(path: string, name: string, option: string): Promise<string> {
-  let place = path;
-  for (let links = 0; links < MOST_LINKS; links += 1) {
-    const folder = await realpath(dirname(place)).catch((thrown: unknown) => {
-      throw unwritable(name, option, `there is no folder ${dirname(place)}`, thrown);
-    });
-    place = resolve(folder, place.slice(dirname(place).length).replace(/^[\\/]+/, ''));
-    const info = await lstat(place).catch(() => undefined);
-    if (info?.isSymbolicLink() !== true) return place;
-    place = resolve(folder, await readlink(place));
-  }
-  throw unwritable(name, option, 'its links lead in a circle');
 }
 
 async function requireFolder(folder: string, name: string, option: string): Promise<void> {

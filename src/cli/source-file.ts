@@ -10,8 +10,8 @@ import {
 } from '../index.ts';
 import { manifestArgument } from './arguments.ts';
 import type { Context } from './context.ts';
+import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
-import { readWhole } from './whole-file.ts';
 
 /** Reads the sources in a file, or on stdin. */
 export async function readSources(
@@ -19,9 +19,8 @@ export async function readSources(
   list: Reference,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const { cwd, stdin } = context;
   const parse = (text: string): ManifestArgument => manifestArgument(text, context);
-  const bytes = file === '-' ? await stdin() : await readWhole(file, cwd);
+  const bytes = await readInput(file, context);
   return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
 }
 
@@ -32,7 +31,7 @@ export async function readSources(
 export async function readBuilds(
   invocation: Invocation,
   list: Reference,
-  { cwd }: Context,
+  context: Context,
 ): Promise<readonly ManifestArgument[] | undefined> {
   const files = invocation.texts('metadata-file');
   const folder = invocation.text('digests-dir');
@@ -40,14 +39,15 @@ export async function readBuilds(
   if (repository !== undefined && folder === undefined)
     throw new MlistError('ERR_MLIST_USAGE', '--repo says where the digests of --digests-dir lie');
   const built = await Promise.all(
-    files.map(async (file) => {
-      return parseBuildMetadata(await readWhole(file, cwd), file, list);
-    }),
+    files.map(async (file) => parseBuildMetadata(await readInput(file, context), file, list)),
   );
   const digests =
     folder === undefined
       ? []
-      : await readDigestsFolder(resolve(cwd, folder), repository === undefined ? list : bareRepository(repository));
+      : await readDigestsFolder(
+          resolve(context.cwd, folder),
+          repository === undefined ? list : bareRepository(repository),
+        );
   return files.length === 0 && folder === undefined ? undefined : [...built.flat(), ...digests];
 }
 

@@ -1,20 +1,16 @@
-import { open } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { MAX_YAML_BYTES, MlistError, readFailure, type SpecFile } from '../index.ts';
+import { MAX_YAML_BYTES, MlistError, readAtMost, readFailure, type SpecFile } from '../index.ts';
 import type { Context } from './context.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
 export async function readSpecFile(name: string, { cwd, stdin }: Context): Promise<SpecFile> {
   if (name === '-') return { name: 'stdin', bytes: await stdin() };
   try {
-    const file = await open(resolve(cwd, name));
-    try {
-      const { size } = await file.stat();
-      if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
-      return { name, bytes: await file.readFile() };
-    } finally {
-      await file.close();
-    }
+    const path = resolve(cwd, name);
+    const { size } = await stat(path);
+    if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
+    return { name, bytes: await readAtMost(path, { maxBytes: MAX_YAML_BYTES }) };
   } catch (cause) {
     throw readFailure(name, cause);
   }

@@ -1,10 +1,12 @@
-import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
+import { readAtMost } from '../files/read.ts';
 import { withLock, type LockOptions } from '../files/lock.ts';
 import { error, refusal } from '../schema/problems.ts';
+import { MAX_WORKSPACE_BYTES } from '../schema/workspace.ts';
 import type { Draft } from './draft.ts';
 import { damaged, formatDraft, parseDraft } from './file.ts';
 import { fileNameOf } from './names.ts';
@@ -136,7 +138,7 @@ export class Workspace {
   async #read(name: string): Promise<StoredDraft | DamagedDraft> {
     const path = join(this.folder, 'drafts', name);
     try {
-      const [bytes, info] = [await readFile(path), await stat(path)];
+      const [bytes, info] = [await readDocument(path), await stat(path)];
       const draft = await parseDraft(bytes, path);
       const proper = this.pathOf(draft.list);
       if (proper !== path)
@@ -178,9 +180,14 @@ async function refuseUnreadable(text: string, list: string): Promise<void> {
   }
 }
 
+/** A workspace may come from somebody else: nothing in it is waited for. */
+function readDocument(path: string): Promise<Uint8Array> {
+  return readAtMost(path, { maxBytes: MAX_WORKSPACE_BYTES, onlyFile: true });
+}
+
 export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(path);
+    return await readDocument(path);
   } catch (thrown) {
     if (errorCode(thrown) === 'ENOENT' || errorCode(thrown) === 'ENOTDIR') return undefined;
     throw thrown;

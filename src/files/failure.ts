@@ -13,6 +13,8 @@ const reasons: Readonly<Record<string, Reason>> = {
   EEXIST: { reason: 'something else is in its place', hint: 'Write elsewhere, or remove what is there.' },
   ENOTDIR: { reason: 'something on its path is no folder', hint: 'Check the path.' },
   ENOENT: { reason: 'there is no such folder', hint: 'Check the path.' },
+  ELOOP: { reason: 'its links lead in a circle', hint: 'Check the path.' },
+  ENAMETOOLONG: { reason: 'its name is too long', hint: 'Take a shorter one.' },
   EACCES: denied,
   EPERM: denied,
 };
@@ -32,7 +34,10 @@ export function writeFailure(path: string, thrown: unknown): MlistError {
 const readReasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a folder',
+  ENOTDIR: 'something on its path is no folder',
   EACCES: 'its permissions do not allow it',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
 };
 
 /** Says of a failed read which file it was and why: `ERR_MLIST_NOT_FOUND` where there is none, else `ERR_MLIST_FILE`. */

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { errorCode, MlistError, type Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseDraft } from '../draft/file.ts';
 import { checkDraft } from '../draft/rules.ts';
-import { readJson } from '../oci/json-read.ts';
+import { readAtMost } from '../files/read.ts';
+import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
 import type { Location } from '../oci/location.ts';
 import { validateDocument, type ValidateOptions } from '../schema/document.ts';
 import type { RuleOptions } from '../schema/list-rules.ts';
@@ -88,9 +88,12 @@ function looksLikeDraft(bytes: Uint8Array): boolean {
   return typeof value === 'object' && value !== null && 'list' in value && 'entries' in value;
 }
 
+/** Enough for a draft, whose own limit is the largest; what has more is refused by its size. */
+const MAX_FILE_BYTES = 4 * MAX_DOCUMENT_BYTES;
+
 async function readDocument(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readAtMost(path, { maxBytes: MAX_FILE_BYTES });
   } catch (cause) {
     const isMissing = errorCode(cause) === 'ENOENT';
     throw new MlistError(

@@ -11,7 +11,7 @@ import stateFirst from './compiled/state-first.ts';
 export type Checked = { readonly value: Json } | { readonly problems: readonly Problem[] };
 
 /** A workspace's own file may be larger than a list: it holds sources, and what was detected, besides. */
-const MAX_BYTES = 16 * 1024 * 1024;
+export const MAX_WORKSPACE_BYTES = 16 * 1024 * 1024;
 
 export function checkDraftDocument(bytes: Uint8Array): Promise<Checked> {
   return check(bytes, draftFirst, () => import('./compiled/draft-all.ts'));
@@ -27,7 +27,7 @@ async function check(
   first: ValidateFunction,
   loadAll: () => Promise<{ readonly default: ValidateFunction }>,
 ): Promise<Checked> {
-  const { value, values, problems } = readJson(bytes, { maxBytes: MAX_BYTES, maxValues: 1_000_000 });
+  const { value, values, problems } = readJson(bytes, { maxBytes: MAX_WORKSPACE_BYTES, maxValues: 1_000_000 });
   if (value === undefined || problems.length > 0) return { problems };
   if (first(value)) return { value };
   const all = isSmall(values) ? (await loadAll()).default : first;

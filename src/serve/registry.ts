@@ -178,6 +178,13 @@ function closing(server: Server, after: () => Promise<void>): () => Promise<void
   };
 }
 
+const refusals: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
+  EADDRINUSE: { reason: 'something listens there already', hint: 'Port 0 picks a free port.' },
+  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Take 127.0.0.1, or one that this machine has.' },
+  EACCES: { reason: 'it is not permitted', hint: 'Take a port from 1024 on.' },
+  ENOTFOUND: { reason: 'there is no such host', hint: 'Take 127.0.0.1, or an address that this machine has.' },
+};
+
 async function listen(server: Server, host: string, port: number): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -188,9 +195,11 @@ async function listen(server: Server, host: string, port: number): Promise<void>
       });
     });
   } catch (cause) {
-    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${errorMessage(cause)}`, {
+    const code = errorCode(cause) ?? 'unknown';
+    const { reason, hint } = refusals[code] ?? { reason: errorMessage(cause), hint: undefined };
+    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${reason} (${code})`, {
       cause,
-      hint: 'Port 0 picks a free port.',
+      hint,
     });
   }
 }

@@ -311,6 +311,8 @@ describe('a join that cannot be', () => {
     world = await World.make();
     await pushImage(registry.url, 'team/app', 'amd64', amd64);
     await pushImage(registry.url, 'team/app', 'twin', image('twin', 'amd64'));
+    const empty = makeIndex([]);
+    await putManifest(registry.url, 'team/app', 'empty', empty.mediaType, empty.bytes);
     await pushImage(
       registry.url,
       'team/app',
@@ -348,6 +350,7 @@ describe('a join that cannot be', () => {
       /what is to join/,
     ],
     ['an image without a platform', ['REG/team/app:x', 'REG/team/app:artifact'], 2, /nobody says what it runs on/],
+    ['a list without images', ['REG/team/app:x', 'REG/team/app:empty'], 3, /there is no image in what was named/],
     ['an image that is not there', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
     ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes the tag only/],
   ])('%s', async (_name, args, code, message) => {

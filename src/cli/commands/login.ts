@@ -1,5 +1,6 @@
 import { login, MlistError, registryOf } from '../../index.ts';
 import type { Context } from '../context.ts';
+import { readInput } from '../input-file.ts';
 import { keeperDocument } from '../keeper-document.ts';
 import type { Invocation } from '../language.ts';
 import { credentialStore } from '../credential-store.ts';
@@ -9,7 +10,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const registry = registryOf(invocation.positionals[0] ?? '');
   const username = invocation.text('username') ?? (await asked('Username: ', '--username', context, false));
   const password = invocation.flag('password-stdin')
-    ? Buffer.from(await context.stdin())
+    ? Buffer.from(await readInput('-', context))
         .toString('utf8')
         .replace(/\r?\n$/, '')
     : await asked('Password: ', '--password-stdin', context, true);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { MlistError, startRegistry } from '../../index.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
-import { readWhole } from '../whole-file.ts';
+import { readInputFile } from '../input-file.ts';
 
 /** Serves until it is interrupted, which is how it ends well. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
@@ -13,7 +13,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     address: invocation.text('addr') ?? '127.0.0.1:5000',
     dir: dir === undefined ? undefined : resolve(cwd, dir),
     readOnly: invocation.flag('read-only'),
-    tls: await readTls(invocation, cwd),
+    tls: await readTls(invocation, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     onRequest: ({ method, path, status, milliseconds }) => {
       output.request({ type: 'request', method, url: path, status, milliseconds });
@@ -28,11 +28,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 
 async function readTls(
   invocation: Invocation,
-  cwd: string,
+  context: Context,
 ): Promise<{ readonly cert: Uint8Array; readonly key: Uint8Array } | undefined> {
   const [cert, key] = [invocation.text('tls-cert'), invocation.text('tls-key')];
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
     throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key belong together');
-  return { cert: await readWhole(cert, cwd), key: await readWhole(key, cwd) };
+  return { cert: await readInputFile(cert, context), key: await readInputFile(key, context) };
 }

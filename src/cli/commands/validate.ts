@@ -10,6 +10,7 @@ import {
 } from '../../index.ts';
 import { listFirst, shownName, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { readInput } from '../input-file.ts';
 import type { Invocation } from '../language.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
@@ -56,7 +57,7 @@ async function check(name: string | undefined, invocation: Invocation, context: 
       : undefined,
   };
   return name === '-'
-    ? validateBytes('stdin', await context.stdin(), options)
+    ? validateBytes('stdin', await readInput('-', context), options)
     : validateFile(resolve(context.cwd, name), options);
 }
 

@@ -102,29 +102,34 @@ export class ArchiveTarget implements ContentTarget, Whole {
     else this.#entries = withTag(this.#entries, descriptor, name, this.#annotationsOf(name));
   }
 
-  /** Small blobs are read while others are written, so that the archive does not wait for each of them by itself. */
-  putBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>, { signal }: ContentOptions = {}): Promise<void> {
+  /**
+   * Small blobs are read while others are written, so that the archive does not wait for each of them by itself. One that
+   * cannot be read is told at once, not when its turn comes.
+   */
+  async putBlob(
+    blob: Descriptor,
+    open: () => AsyncIterable<Uint8Array>,
+    { signal }: ContentOptions = {},
+  ): Promise<void> {
     const { digest, size } = blob;
     const isHere = (): boolean => this.#blobs.has(digest) || this.#parts.existing?.hasBlob(blob) === true;
     const isEarly = size <= SMALL_BYTES && this.#ahead + size <= MOST_AHEAD_BYTES && !isHere();
     const early = isEarly ? this.#readAhead(blob, open) : undefined;
-    return this.#queue.run(async () => {
+    const written = this.#queue.run(async () => {
       signal?.throwIfAborted();
       if (isHere()) return;
-      const writer = await this.#open();
       const bytes = await early;
+      const writer = await this.#open();
       if (bytes === undefined) await writer.add(blobName(digest), size, verified(blob, open()));
       else await writer.addBytes(blobName(digest), bytes);
       this.#blobs.set(digest, size);
     });
+    await Promise.all([written, early]);
   }
 
-  async #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     this.#ahead += blob.size;
-    const reading = wholeBlob(blob, () => verified(blob, open()));
-    // Whoever waits in the queue is told; until then nobody listens.
-    reading.catch(() => undefined);
-    return reading.finally(() => (this.#ahead -= blob.size));
+    return wholeBlob(blob, () => verified(blob, open())).finally(() => (this.#ahead -= blob.size));
   }
 
   /** Writes what belongs to the names of the archive, and puts it in its place. Without a change nothing is written. */

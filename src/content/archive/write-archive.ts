@@ -1,7 +1,8 @@
-import { realpath, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries } from '../../files/atomic.ts';
+import { placeBehindLinks } from '../../files/links.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import { isAbsence } from '../layout/inside.ts';
@@ -66,18 +67,14 @@ async function written<T>(
   }
 }
 
-/** Where the file really is: a link stays, what it leads to is replaced. */
+/** Where the file really is, or is to be: a link stays, what it leads to is replaced. */
 async function placeOf(path: string): Promise<string> {
   const folder = dirname(resolve(path));
-  try {
-    if (!(await stat(folder)).isDirectory()) throw noFolder(folder);
-    return await realpath(path);
-  } catch (error) {
+  const info = await stat(folder).catch((error: unknown) => {
     if (!isAbsence(error)) throw asMlistError(error);
-  }
-  const real = await realpath(folder).catch(() => undefined);
-  if (real === undefined) throw noFolder(folder);
-  return join(real, basename(path));
+  });
+  if (info?.isDirectory() !== true) throw noFolder(folder);
+  return placeBehindLinks(path);
 }
 
 function noFolder(folder: string): MlistError {

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
+import { readAtMost } from '../../files/read.ts';
 import { readDocument } from '../../oci/links.ts';
 import { realPathInside } from './inside.ts';
 
@@ -22,7 +22,7 @@ export async function hasHeader(root: string): Promise<boolean> {
   const path = join(root, HEADER_FILE);
   const real = await realPathInside(root, path);
   if (real === undefined) return false;
-  checkHeader(await readFile(real).catch(fail), path);
+  checkHeader(await readAtMost(real, { maxBytes: MAX_BYTES, onlyFile: true }).catch(fail), path);
   return true;
 }
 

@@ -1,11 +1,12 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
+import { readAtMost } from '../../files/read.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { JsonObject } from '../../oci/json.ts';
 import { sameEntries, type Entries } from './entries.ts';
-import { formatIndex, parseIndex, type Index } from './index-document.ts';
+import { formatIndex, INDEX_LIMITS, parseIndex, type Index } from './index-document.ts';
 import { realPathInside } from './inside.ts';
 
 /** A file that changed less than this before it was read may change again within one tick of the file system's clock. */
@@ -58,7 +59,7 @@ export class IndexFile {
     if (real === undefined) throw this.#damaged(new Error('it is missing'));
     let bytes: Uint8Array;
     try {
-      bytes = await readFile(real);
+      bytes = await readAtMost(real, { maxBytes: INDEX_LIMITS.maxBytes, onlyFile: true });
     } catch (error) {
       throw asMlistError(error);
     }

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { errorCode, MlistError } from '../../errors.ts';
+import { errorCode, errorMessage, MlistError } from '../../errors.ts';
+import { readAtMost } from '../../files/read.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import { checkDockerConfig } from '../../schema/docker-config.ts';
 import { basicCredentials, type Credentials } from './credentials.ts';
 
@@ -17,6 +18,9 @@ export interface Auth {
   readonly identitytoken?: string;
   readonly registrytoken?: string;
 }
+
+/** The largest file that is read. */
+export const MAX_BYTES = MAX_DOCUMENT_BYTES;
 
 /** Docker Hub goes by this key in Docker's files, and by these names elsewhere. */
 const HUB_KEY = 'https://index.docker.io/v1/';
@@ -39,13 +43,28 @@ function namesOf(registry: string): readonly string[] {
 export async function readAuthFile(path: string, kind: 'config' | 'legacy' = 'config'): Promise<AuthFile | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readAtMost(path, { maxBytes: MAX_BYTES });
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
-    const message = `cannot read ${path}: ${errorCode(error) ?? ''}`;
-    throw new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: error });
+    throw cannotRead(path, error);
   }
   return parseAuthFile(kind === 'legacy' ? wrapped(bytes) : bytes, path);
+}
+
+const unreadable: Readonly<Record<string, string>> = {
+  EACCES: 'its permissions do not allow it',
+  EISDIR: 'it is a folder',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+/** Says of a file with credentials why it cannot be read. */
+export function cannotRead(path: string, thrown: unknown): MlistError {
+  if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CREDENTIALS') return thrown;
+  const reason = unreadable[errorCode(thrown) ?? ''];
+  const message =
+    thrown instanceof MlistError ? errorMessage(thrown) : `cannot read ${path}: ${reason ?? errorMessage(thrown)}`;
+  return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 
 /** The first of Docker's files, ~/.dockercfg, was what is now the member `auths`. */

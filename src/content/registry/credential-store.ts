@@ -1,11 +1,22 @@
-import { chmod, readFile, realpath, stat } from 'node:fs/promises';
+import { chmod, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode, MlistError } from '../../errors.ts';
+import { errorCode } from '../../errors.ts';
 import { makeFolders } from '../../files/folders.ts';
+import { placeBehindLinks } from '../../files/links.ts';
+import { readAtMost } from '../../files/read.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
 import { withLock } from '../../files/lock.ts';
 import { withJsonMember, withoutJsonMember } from '../../oci/json-edit.ts';
-import { credentialKey, helperFor, isSilent, parseAuthFile, spellingsOf, type AuthFile } from './auth-file.ts';
+import {
+  cannotRead,
+  credentialKey,
+  helperFor,
+  isSilent,
+  MAX_BYTES,
+  parseAuthFile,
+  spellingsOf,
+  type AuthFile,
+} from './auth-file.ts';
 import { clearHelper, defaultHelper, tellHelper, type Helper } from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
@@ -91,16 +102,14 @@ interface FileContent {
   readonly isAbsent: boolean;
 }
 
-/** A file that cannot be read as what it should be is never written to. */
+/** A file that cannot be read as what it should be is never written to; nor is a pipe or a device, which cannot be replaced. */
 async function contentOf(path: string): Promise<FileContent> {
   try {
-    const bytes = await readFile(path);
+    const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true });
     return { text: bytes.toString('utf8'), parsed: parseAuthFile(bytes, path), isAbsent: false };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return { text: '', parsed: {}, isAbsent: true };
-    if (error instanceof MlistError) throw error;
-    const message = `cannot read ${path}: ${errorCode(error) ?? ''}`;
-    throw new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: error });
+    throw cannotRead(path, error);
   }
 }
 
@@ -110,7 +119,7 @@ async function contentOf(path: string): Promise<FileContent> {
  */
 async function edit(named: string, change: (text: string) => string): Promise<void> {
   await makeFolders(dirname(named), { mode: 0o700 });
-  const path = await realpath(named).catch(() => named);
+  const path = await placeBehindLinks(named);
   await withLock(
     `${path}.mlist-lock`,
     async () => {

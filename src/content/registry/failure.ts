@@ -161,7 +161,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 function networkReason(host: string, code: string, thrown: unknown): string {
-  const reason = reasons[code];
+  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'answers with what is no HTTP' : undefined);
   return reason === undefined
     ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`
     : `${host} ${reason} (${code})`;

@@ -22,10 +22,11 @@ export interface OwnOptions {
 
 /**
  * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for one that nobody
- *   expects
+ *   expects, `ERR_MLIST_LIST_INVALID` where there is no image
  */
 export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: OwnOptions): readonly OwnSlot[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
+  if (images.length === 0) throw withoutImages(target);
   const platforms = new Map<string, Entry[]>();
   for (const image of images) {
     const platform = slotPlatform(image, target, expect);
@@ -38,6 +39,14 @@ export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: 
     const about = entries.filter(({ attests }) => attests !== undefined && digests.has(attests));
     const sources = distinct([...chosen, ...about]);
     return { name: slotName(tagOf(target), platform), platform, sources, entries: sources.map(descriptorOf) };
+  });
+}
+
+/** A runner that adds nothing must not end as if it had. */
+function withoutImages(target: string): MlistError {
+  return new MlistError('ERR_MLIST_LIST_INVALID', `nothing joins ${target}: there is no image in what was named`, {
+    reference: target,
+    hint: 'Name what this runner has built.',
   });
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
@@ -253,6 +253,16 @@ describe('an archive that lies there', () => {
       await writeArchive(link, {}, (target) => putImage(target, two, 'v2'));
       await withArchive(real, async (archive) => expect(await collect(archive.tags())).toEqual(['v1', 'v2']));
       expect((await readdir(folder)).sort()).toEqual(['link.tar', 'real']);
+    }),
+  );
+
+  links('behind a link that leads to nothing yet is made where it leads', () =>
+    withFolder(async (folder) => {
+      const [real, link] = [join(folder, 'real.tar'), join(folder, 'link.tar')];
+      await symlink('real.tar', link);
+      await writeArchive(link, {}, (target) => putImage(target, one, 'v1'));
+      await withArchive(real, async (archive) => expect(await collect(archive.tags())).toEqual(['v1']));
+      expect(await readlink(link)).toBe('real.tar');
     }),
   );
 

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { World } from '../support/world.ts';
+
+/** What may lie where a login is to be kept. */
+(process.platform === 'win32' ? describe.skip : describe)('the file that keeps a login', () => {
+  let registry: RunningRegistry;
+  beforeAll(async () => {
+    registry = await startRegistry();
+  });
+  afterAll(() => registry.close());
+
+  const refused: readonly (readonly [string, (path: string) => unknown, string])[] = [
+    ['a pipe', (path) => execFileSync('mkfifo', [path]), 'it is no regular file'],
+    ['a folder', (path) => mkdir(path), 'it is no regular file'],
+    ['a link to a pipe', linkToPipe, 'it is no regular file'],
+    ['a link to itself', (path) => symlink('auth.json', path), 'its links lead in a circle'],
+    ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, more than'],
+  ];
+
+  test.each([
+    ['copy', ['copy', `oci:${'n'.repeat(300)}`, 'localhost:1/a']],
+    ['apply', ['apply', '-f', 'n'.repeat(300)]],
+    ['login', ['login', 'REG', '-u', 'me', '--password-stdin', '--authfile', 'n'.repeat(300)]],
+  ])('%s: a name that is too long is told in words', async (_name, args) => {
+    const world = await World.make();
+    const ran = await world.run(
+      args.map((arg) => arg.replace('REG', registry.host)),
+      { stdin: 'secret\n' },
+    );
+    expect(ran.stderr).not.toContain('name too long, ');
+    expect(ran.stderr).toMatch(/its name is too long/);
+  });
+
+  async function linkToPipe(path: string): Promise<void> {
+    execFileSync('mkfifo', [`${path}.pipe`]);
+    await symlink('auth.json.pipe', path);
+  }
+
+  test.each(refused)('%s is refused, and stays', async (_name, make, reason) => {
+    const world = await World.make();
+    const path = join(world.folder, 'auth.json');
+    await make(path);
+    const before = await lstat(path);
+    for (const command of [
+      ['login', registry.host, '--username', 'me', '--password-stdin'],
+      ['logout', registry.host],
+    ]) {
+      const ran = await world.run([...command, '--authfile', path], { stdin: 'secret\n' });
+      expect(ran).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining(path) as unknown });
+      expect(ran.stderr).toContain(reason);
+    }
+    const after = await lstat(path);
+    expect([after.ino, after.mode]).toEqual([before.ino, before.mode]);
+  });
+
+  test('a link that leads to nothing yet: what it leads to is made, and the link stays', async () => {
+    const world = await World.make();
+    const path = join(world.folder, 'auth.json');
+    await mkdir(join(world.folder, 'kept'));
+    await symlink('kept/real.json', path);
+    const login = ['login', registry.host, '--username', 'me', '--password-stdin', '--authfile', path];
+    expect(await world.run(login, { stdin: 'secret\n' })).toMatchObject({ code: 0 });
+    expect((await lstat(path)).isSymbolicLink()).toBe(true);
+    const real = join(world.folder, 'kept', 'real.json');
+    expect(JSON.parse(await readFile(real, 'utf8'))).toHaveProperty(['auths', registry.host]);
+    expect((await lstat(real)).mode & 0o777).toBe(0o600);
+  });
+});

@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { errorCode } from '../../src/index.ts';
+import { startMlist } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Opens a pipe once somebody reads it: from then on the reader waits for what never comes. */
+async function openForReader(path: string): Promise<FileHandle> {
+  for (;;) {
+    try {
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (thrown) {
+      if (errorCode(thrown) !== 'ENXIO') throw thrown;
+      await sleep(20);
+    }
+  }
+}
+
+/** A file operation that waits cannot be taken back: whoever asks twice to end must be heard all the same. */
+(process.platform === 'win32' ? describe.skip : describe)('a command that reads a pipe which nobody writes to', () => {
+  test.each([
+    ['SIGINT', 'apply', (pipe: string) => ['apply', '-f', pipe]],
+    ['SIGTERM', 'apply', (pipe: string) => ['apply', '-f', pipe]],
+    ['SIGINT', 'validate', (pipe: string) => ['validate', pipe]],
+    ['SIGTERM', 'create', (pipe: string) => ['create', 'localhost:1/a', '-f', pipe]],
+  ] as const)('ends at the second %s: %s', async (signal, _name, args) => {
+    const folder = await temporaryFolder();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const { child, ended } = startMlist(args(pipe), { MLIST_WORKSPACE: join(folder, 'workspace') });
+    const writer = await openForReader(pipe);
+    try {
+      child.kill(signal);
+      await sleep(50);
+      child.kill(signal);
+      expect(await ended).toMatchObject({ signal, stdout: '' });
+    } finally {
+      child.kill('SIGKILL');
+      await writer.close();
+    }
+  });
+});

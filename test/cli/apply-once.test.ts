@@ -1,19 +1,11 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { answer, Front } from '../support/front.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
 /** What the lists of one run have in common goes to a repository once, however many of them are worked on at once. */
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-function kept<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one);
-  return one;
-}
 
 const architectures = ['amd64', 'arm64', 's390x'];
 

@@ -1,21 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { Front } from '../support/front.ts';
 import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
 /** Images of another registry, which nothing can mount: their bytes move once, and not again for a further list. */
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-function kept<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one);
-  return one;
-}
 
 describeOnRegistries('a list of images in another registry', (start) => {
   async function stand() {

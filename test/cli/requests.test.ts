@@ -1,5 +1,6 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { Front } from '../support/front.ts';
+import { kept } from '../support/kept.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { Waves } from '../support/waves.ts';
@@ -10,15 +11,6 @@ import { World } from '../support/world.ts';
  * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are
  * those of `docs/benchmarks.md`. Places enough for all requests of a wave, so that a wave is what waits for an answer.
  */
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-function kept<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one);
-  return one;
-}
 
 describeOnRegistries('requests', (start) => {
   async function stand() {

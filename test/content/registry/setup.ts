@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { afterEach } from '@jest/globals';
 import type { RequestEvent, RegistryOptions } from '../../../src/content/registry/options.ts';
 import type { Repository } from '../../../src/content/registry/repository.ts';
 import { RegistrySession } from '../../../src/content/registry/session.ts';
@@ -7,25 +6,10 @@ import type { Content } from '../../../src/oci/content.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { startRegistry, type RegistryOptions as ServeOptions } from '../../../src/serve/registry.ts';
 import { Front, type FrontOptions } from '../../support/front.ts';
+import { kept } from '../../support/kept.ts';
 import { blobOf } from '../samples.ts';
 
 /** What a test of the registry client stands up, and what is closed after it. */
-
-interface Closable {
-  close(): Promise<void> | void;
-}
-
-const open: Closable[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-/** Closes it after the test. */
-export function kept<T extends Closable>(one: T): T {
-  open.push(one);
-  return one;
-}
 
 export interface TestSession extends RegistrySession {
   readonly events: RequestEvent[];
@@ -62,6 +46,8 @@ export async function served(
   const front = kept(await Front.start({ upstream: registry.url, ...options }));
   return { front, upstream: registry.url, host: front.host };
 }
+
+export { kept };
 
 const BLOCK = 1024 * 1024;
 

@@ -1,0 +1,137 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { makeImage, pushImage, putManifest } from '../support/images.ts';
+import { World } from '../support/world.ts';
+import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
+
+/** Many lists from files, where an image is missing or one list fails. */
+serveSpecified();
+
+describe('missing images', () => {
+  const text = (minimum: number) => `list: HOST/team/app:some
+ignoreMissing: {minimum: ${minimum}}
+platforms: [linux/amd64, linux/riscv64, linux/s390x]
+manifests: ["HOST/team/app:1.0-{arch}"]
+`;
+
+  test('are left out where enough are there, and told', async () => {
+    const world = await World.make();
+    const told = await report(world, text(2));
+    expect(told).toMatchObject({ code: 0, lists: [{ missing: [at('team/app:1.0-riscv64')] }] });
+    expect((await served('team/app', 'some')).document.manifests).toHaveLength(2);
+  });
+
+  test('are an error where too few are there', async () => {
+    const world = await World.make();
+    const told = await report(world, text(3));
+    expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
+    expect(told.lists[0]?.errors[0]?.message).toContain('2 of the 3 images');
+  });
+
+  test('without it every missing image is named', async () => {
+    const world = await World.make();
+    const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:no1, HOST/team/app:no2]\n');
+    expect(told.code).toBe(4);
+    expect(told.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
+  });
+
+  test('a registry that does not answer is no missing image', async () => {
+    const world = await World.make();
+    const refused = `list: HOST/team/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/team/app:1.0-amd64, localhost:1/a:b]\n`;
+    expect(await report(world, refused, '--retries', '0')).toMatchObject({ code: 7, counts: { failed: 1 } });
+  });
+
+  test('an image of which a part is missing is none', async () => {
+    const world = await World.make();
+    const broken = makeImage({ salt: 'broken' });
+    await putManifest(registry.url, 'broken/app', 'v1', broken.mediaType, broken.bytes).catch(() => undefined);
+    await pushImage(registry.url, 'broken/app', 'v1', broken);
+    await fetch(
+      `${registry.url}/v2/broken/app/blobs/${(JSON.parse(broken.bytes.toString()) as { config: { digest: string } }).config.digest}`,
+      {
+        method: 'DELETE',
+      },
+    );
+    const spec =
+      'list: HOST/broken/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/broken/app:v1, HOST/team/app:1.0-amd64]\n';
+    const told = await report(world, spec);
+    expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
+  });
+});
+
+describe('one failure does not stop the rest', () => {
+  test('a poisoned document among others is told with its line, in every file', async () => {
+    const world = await World.make();
+    const good = (name: string) => `list: ${at(`team/app:${name}`)}\nmanifests: [${at('team/app:1.0-amd64')}]\n`;
+    await writeFile(
+      join(world.folder, 'a.yaml'),
+      `${good('p1')}---\nlist: "unclosed\nmanifests: []\n---\n${good('p2')}`,
+    );
+    await writeFile(join(world.folder, 'b.yaml'), `${good('p3')}---\n${good('p4')}\tmanifests: x\n---\n${good('p5')}`);
+    const ran = await world.run(['apply', '-f', 'a.yaml', '-f', 'b.yaml']);
+    expect(ran.code).toBe(3);
+    expect(ran.stdout.split('\n').map((line) => line.slice(0, 9).trim())).toEqual([
+      ...['pushed', 'failed', 'pushed', 'pushed', 'failed', 'pushed', ''],
+    ]);
+    expect(ran.stderr).toContain('mlist: a.yaml:4:7: Missing closing');
+    expect(ran.stderr).toMatch(/mlist: b\.yaml:6:\d+: /);
+    for (const tag of ['p1', 'p2', 'p3', 'p5']) expect(await served('team/app', tag)).toBeDefined();
+  });
+
+  test('the exit code is that of the worst', async () => {
+    const world = await World.make();
+    const text = `list: HOST/team/app:w1
+manifests: [HOST/team/app:gone]
+---
+nonsense: true
+---
+list: localhost:1/a:b
+manifests: [HOST/team/app:1.0-amd64]
+---
+list: HOST/team/app:w2
+manifests: [HOST/team/app:1.0-amd64]
+`;
+    const told = await report(world, text, '--retries', '0');
+    expect(told.code).toBe(7);
+    expect(told.lists.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'pushed']);
+    expect(told.lists.map(({ line }) => line)).toEqual([1, 4, 6, 9]);
+  });
+
+  test('a file that is not there does not stop the others', async () => {
+    const world = await World.make();
+    await writeFile(
+      join(world.folder, 'a.yaml'),
+      `list: ${at('team/app:f1')}\nmanifests: [${at('team/app:1.0-amd64')}]\n`,
+    );
+    const ran = await world.run(['apply', '-f', 'none.yaml', '-f', 'a.yaml']);
+    expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('cannot read none.yaml') as unknown });
+    expect(await served('team/app', 'f1')).toBeDefined();
+  });
+
+  test('an interrupted run is told, and the next one finishes', async () => {
+    const world = await World.make();
+    const text = Array.from(
+      { length: 60 },
+      (_, n) => `---\nlist: HOST/stop/app:v${n}\nmanifests: [HOST/team/app:1.0-amd64]\n`,
+    ).join('');
+    const interrupt = new AbortController();
+    const running = world.run(['apply', '-f', '-', '--json'], {
+      stdin: text.replaceAll('HOST', registry.host),
+      signal: interrupt.signal,
+    });
+    const timer = setInterval(() => {
+      if (!registry.requests.some((one) => one.startsWith('PUT /v2/stop/app/manifests/v'))) return;
+      clearInterval(timer);
+      interrupt.abort(new Error('stopped by the test'));
+    }, 1);
+    const first = await running;
+    const stopped = JSON.parse(first.stdout) as Report;
+    expect(first.code).not.toBe(0);
+    expect(stopped.counts['stopped']).toBeGreaterThan(0);
+    const second = await report(world, text);
+    expect(second).toMatchObject({ code: 0 });
+    expect((second.counts['pushed'] ?? 0) + (second.counts['unchanged'] ?? 0)).toBe(60);
+    expect(await report(world, text)).toMatchObject({ writes: 0, counts: { unchanged: 60 } });
+  });
+});

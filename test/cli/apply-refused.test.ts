@@ -1,0 +1,219 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { World } from '../support/world.ts';
+import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
+
+/** Specs that are refused, each with its line, and the spec of another tool. */
+serveSpecified();
+
+describe('refused, with line and column', () => {
+  const image = 'HOST/team/app:1.0-amd64';
+  test.each<[string, string, string]>([
+    ['an empty file', '', '1:1: holds no spec'],
+    ['comments only', '# nothing\n---\n', '1:1: holds no spec'],
+    ['an empty array', '[]', '1:1: holds no spec'],
+    ['a text', 'hello', '1:1: must be of type object, not string'],
+    ['a tab', `list: a\nmanifests:\n\t- ${image}\n`, '3:1: Tabs are not allowed as indentation'],
+    [
+      'an unknown member',
+      `list: HOST/a:b\nmanifest: []\nmanifests: [${image}]\n`,
+      '2:1: this member is not known here',
+    ],
+    [
+      'an unknown member inside',
+      `list: HOST/a:b\nmanifests:\n  - image: ${image}\n    platfrom: x\n`,
+      '4:5: this member',
+    ],
+    ['a member twice', `list: HOST/a:b\nmanifests: []\nlist: HOST/c:d\n`, '3:1: stands here a second time'],
+    ['a member twice in JSON', '{"list": "a",\n "list": "b"}', '2:2: stands here a second time'],
+    [
+      'a number for a text',
+      `list: HOST/a:b\nmanifests:\n  - {platform: {os.version: 10.0}, image: ${image}}\n`,
+      '3:29: must be of type string or null, not number: write "10.0" in quotes',
+    ],
+    [
+      'a tag that is a number',
+      `list: HOST/a:b\ntags: [1.10]\nmanifests: [${image}]\n`,
+      '2:8: must be of type string, not number: write "1.10" in quotes',
+    ],
+    [
+      'a boolean',
+      `list: HOST/a:b\nannotations: {a: true}\nmanifests: [${image}]\n`,
+      '2:18: must be of type string, not boolean',
+    ],
+    ['nothing for a text', `list:\nmanifests: [${image}]\n`, '1:1: must be of type string, not null'],
+    ['no list', `manifests: [${image}]\n`, '1:1: "list" is missing'],
+    ['a bad list', `list: HOST/UPPER:b\nmanifests: [${image}]\n`, '1:7: invalid reference'],
+    [
+      'a list by digest',
+      `list: HOST/a@sha256:${'0'.repeat(64)}\nmanifests: [${image}]\n`,
+      '1:7: a list is named by a tag',
+    ],
+    ['a bad image', `list: HOST/a:b\nmanifests:\n  - image: a/UPPER/case\n`, '3:12: invalid reference'],
+    [
+      'a bad platform',
+      `list: HOST/a:b\nmanifests:\n  - {platform: linux, image: ${image}}\n`,
+      '3:16: invalid platform',
+    ],
+    [
+      'an unknown placeholder',
+      `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: ["HOST/a:{arch}-{version}"]\n`,
+      '3:13: there is no placeholder {version}',
+    ],
+    [
+      'a lonely brace',
+      `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: ["HOST/a:{arch"]\n`,
+      '3:13: a brace stands alone',
+    ],
+    ['placeholders without platforms', `list: HOST/a:b\nmanifests: ["HOST/a:{arch}"]\n`, '2:13: has placeholders'],
+    [
+      'platforms without placeholders',
+      `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: [${image}]\n`,
+      '2:12: no image has a placeholder',
+    ],
+    ['no minimum', `list: HOST/a:b\nignoreMissing: {}\nmanifests: [${image}]\n`, '2:16: "minimum" is missing'],
+    ['a minimum of nothing', `list: HOST/a:b\nignoreMissing: {minimum: 0}\nmanifests: [${image}]\n`, '2:26: '],
+    ['copy beside manifests', `list: HOST/a:b\ncopy: ${image}\nmanifests: []\n`, '3:12: cannot stand beside "copy"'],
+    ['neither', 'list: HOST/a:b\n', '1:1: has neither'],
+    [
+      'a media type without digest',
+      `list: HOST/a:b\nmanifests:\n  - image: ${image}\n    mediaType: a/b\n    size: 1\n`,
+      '3:12: needs a digest',
+    ],
+    ['a media type without size', `list: HOST/a:b\nmanifests:\n  - image: ${image}\n    mediaType: a/b\n`, '3:5: '],
+    ['an alias without anchor', `list: HOST/a:b\nmanifests: *none\n`, '2:12: there is no anchor &none'],
+    ['an unknown tag', `list: !!js/function HOST/a:b\nmanifests: []\n`, '1:7: Unresolved tag'],
+    ['a merge of nothing', `<<: 1\nlist: HOST/a:b\n`, '1:5: "<<" takes a map'],
+    [
+      'infinity',
+      `list: HOST/a:b\nignoreMissing: {minimum: .inf}\nmanifests: []\n`,
+      '2:26: is neither text nor a number',
+    ],
+    ['an alias of itself', `list: &a [*a]\n`, 'is nested too deeply'],
+    ['deep brackets', '['.repeat(100_000), '1:51: is nested too deeply'],
+    ['deep dashes', '- '.repeat(100_000), 'is nested too deeply'],
+    ['many anchors', `a: ${'&a '.repeat(100_000)}`, 'is nested too deeply'],
+    ['an alias bomb', aliasBomb(), 'its aliases stand for too many values'],
+  ])('%s', async (_name, text, message) => {
+    const world = await World.make();
+    const ran = await applyText(world, text);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain(
+      message.startsWith('is ') || message.startsWith('its ') ? message : `mlist: stdin:${message}`,
+    );
+  });
+
+  test('all that is wrong with a spec is told at once', async () => {
+    const world = await World.make();
+    const ran = await applyText(
+      world,
+      `list: HOST/UPPER:b\ntags: [a b, "x y"]\nexpect: [nothing]\nmanifests: [Bad, "x:{arch}"]\n`,
+    );
+    expect([...ran.stderr.matchAll(/^mlist: stdin:(\d+:\d+)/gm)].map(([, place]) => place)).toEqual(
+      expect.arrayContaining(['1:7', '3:10', '4:13', '4:18']),
+    );
+  });
+
+  test('the same list twice: both, each naming the other', async () => {
+    const world = await World.make();
+    const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;
+    const told = await report(world, text);
+    expect(told).toMatchObject({ code: 3, counts: { failed: 2, pushed: 1 } });
+    expect(told.lists.flatMap(({ errors }) => errors.map((error) => error.message))).toEqual([
+      expect.stringContaining('stdin:1:1: ' + at('twice/app:a is also the list of stdin:4')),
+      expect.stringContaining('stdin:4:1: ' + at('twice/app:a is also the list of stdin:1')),
+    ]);
+  });
+
+  test('an image that another spec makes', async () => {
+    const world = await World.make();
+    const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
+    const told = await report(world, text);
+    expect(told).toMatchObject({ code: 3, counts: { failed: 1, pushed: 1 } });
+    expect(told.lists[1]?.errors[0]?.message).toContain('is read here and made by stdin:1');
+  });
+
+  test('bytes that are no text, and UTF-16', async () => {
+    const world = await World.make();
+    expect((await applyText(world, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
+      'stdin:2:1: is not UTF-8',
+    );
+    expect((await applyText(world, Buffer.from('\ufefflist: a', 'utf16le'))).stderr).toContain('stdin:1:1: is UTF-16');
+  });
+
+  test('100 MiB, from a file and from stdin', async () => {
+    const world = await World.make();
+    const much = Buffer.alloc(100 * 1024 * 1024, ' ');
+    await writeFile(join(world.folder, 'much.yaml'), much);
+    expect(await world.run(['apply', '-f', 'much.yaml'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('much.yaml:1:1: has 104857600 bytes') as unknown,
+    });
+    expect((await applyText(world, much)).stderr).toContain('stdin:1:1: has 104857600 bytes');
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['no file', [], 'apply takes files with -f'],
+    ['a file twice', ['-f', 'a', '-f', 'a'], 'the same file is given twice'],
+    ['a shard of none', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
+    ['a shard beyond', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
+    ['a shard of nothing', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
+  ])('the command line: %s', async (_name, args, message) => {
+    const world = await World.make();
+    expect(await world.run(['apply', ...args])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(message) as unknown,
+    });
+  });
+});
+
+/** Nine levels of nine aliases. */
+function aliasBomb(): string {
+  const levels = Array.from(
+    { length: 9 },
+    (_, n) =>
+      `l${n}: &l${n} [${Array(9)
+        .fill(n === 0 ? 'lol' : `*l${n - 1}`)
+        .join(', ')}]`,
+  );
+  return `${levels.join('\n')}\n`;
+}
+
+describe('manifest-tool', () => {
+  test('its spec, with what it does otherwise', async () => {
+    const world = await World.make();
+    const text = `image: HOST/tool/app:1.0
+tags: [1.10, stable]
+manifests:
+  - image: HOST/oci/app:1.0-amd64
+    platform:
+      architecture: amd64
+      os: linux
+      os.version: 10.0
+  - image: HOST/oci/app:1.0-arm64v8
+    platform: {architecture: arm64, os: linux}
+`;
+    const told = await report(world, text);
+    expect(told).toMatchObject({ code: 0, counts: { pushed: 1 } });
+    expect(told.lists[0]?.warnings).toEqual([
+      'stdin:2:8: 1.10 is taken for the text "1.10"',
+      'stdin:8:19: manifest-tool passes over os.version, and knows osversion only',
+      'stdin:8:19: 10.0 is taken for the text "10.0"',
+      expect.stringContaining('it is an OCI index'),
+    ]);
+    expect((await served('tool/app', '1.10')).document.manifests.map(({ platform }) => platform)).toEqual([
+      { architecture: 'amd64', os: 'linux', 'os.version': '10.0' },
+      { architecture: 'arm64', os: 'linux', variant: 'v8' },
+    ]);
+  });
+
+  test('what it passes over in silence is refused', async () => {
+    const world = await World.make();
+    const text = `image: HOST/tool/app\nmanifests:\n  - image: HOST/oci/app:1.0-amd64\n    platfrom: {os: linux}\n`;
+    expect(await applyText(world, text)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('stdin:4:5: this member is not known here') as unknown,
+    });
+  });
+});

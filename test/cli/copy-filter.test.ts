@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { putDocument, putInLayout } from '../support/layouts.ts';
+import { World } from '../support/world.ts';
+import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copied.ts';
+
+/** Copies of a part of a list. */
+serveCopied();
+
+describe('a filter', () => {
+  const attestation = (image: Image, salt: string): { image: Image; entry: object } => {
+    const made = makeImage({ salt, kind: 'oci', platform: { os: 'unknown', architecture: 'unknown' } });
+    const annotations = {
+      'vnd.docker.reference.type': 'attestation-manifest',
+      'vnd.docker.reference.digest': image.digest,
+    };
+    return { image: made, entry: entryOf(made, { os: 'unknown', architecture: 'unknown' }, { annotations }) };
+  };
+  const attested = [images[0]!, images[1]!].map((image, at) => attestation(image, `attestation ${at}`));
+  const subject = { mediaType: images[4]!.mediaType, digest: images[4]!.digest, size: images[4]!.bytes.length };
+  const whole = makeIndex(
+    [
+      entryOf(images[0]!, platforms[0], { 'x-entry': 1 }),
+      entryOf(images[1]!, platforms[1]),
+      ...attested.map(({ entry }) => entry),
+    ],
+    { artifactType: 'application/x.list', subject, annotations: { a: 'b' }, 'x-list': [1] },
+  );
+  beforeAll(async () => {
+    for (const { image } of attested) await pushImage(registry.url, 'team/app', undefined, image);
+    await putManifest(registry.url, 'team/app', 'attested', whole.mediaType, whole.bytes);
+  });
+  const from = (): string => `${registry.host}/team/app:attested`;
+  const documentAt = async (repository: string): Promise<unknown> =>
+    JSON.parse((await getManifest(registry.url, repository, 'v1'))!.bytes.toString());
+  const original = JSON.parse(whole.bytes.toString()) as { manifests: object[] };
+
+  test.each<[string, readonly string[], readonly number[]]>([
+    ['by platform keeps what is attested of its image', ['--platform', 'linux/arm64'], [1, 3]],
+    ['of attestations keeps the images', ['--attestations', 'drop'], [0, 1]],
+    ['of both', ['--platform', 'linux/amd64', '--attestations', 'drop'], [0]],
+  ])('%s, and all else that the list says', async (_, options, kept) => {
+    const world = await World.make();
+    const repository = fresh();
+    const { stdout, stderr } = await world.run(['copy', from(), `${registry.host}/${repository}:v1`, ...options]);
+    expect(await documentAt(repository)).toEqual({ ...original, manifests: kept.map((at) => original.manifests[at]) });
+    expect(stderr).toContain(`what is left is another list: ${whole.digest} -> ${stdout.trim()}`);
+    expect(stderr.match(/^left behind /gm)).toHaveLength(4 - kept.length);
+    await expectWhole(registry.url, repository, 'v1');
+  });
+
+  test('that leaves nothing out changes nothing', async () => {
+    const world = await World.make();
+    const options = ['--platform', 'linux/amd64,linux/arm64'];
+    expect(await world.must('copy', from(), `${registry.host}/${fresh()}:v1`, ...options)).toBe(whole.digest);
+    expect(
+      await world.must(
+        'copy',
+        `${registry.host}/team/app:v1`,
+        `${registry.host}/${fresh()}:v1`,
+        '--attestations',
+        'drop',
+      ),
+    ).toBe(list.digest);
+  });
+
+  test('for a platform that is not there ends with 4, and nothing is written', async () => {
+    const world = await World.make();
+    const repository = fresh();
+    const { code, stderr } = await world.run([
+      'copy',
+      from(),
+      `${registry.host}/${repository}:v1`,
+      '--platform',
+      'linux/mips64le,linux/amd64',
+    ]);
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/no image for linux\/mips64le/)]);
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+  });
+
+  test('in the same repository is one more list in it', async () => {
+    const world = await World.make();
+    const digest = await world.must('copy', from(), `${registry.host}/team/app:arm`, '--platform', 'linux/arm64');
+    expect((await getManifest(registry.url, 'team/app', 'arm'))?.digest).toBe(digest);
+  });
+
+  test('gives the list that create gives', async () => {
+    const world = await World.make();
+    const list = `${registry.host}/team/app:made`;
+    await world.must('create', list, from(), '--platform', 'linux/arm64');
+    const digest = await world.must('digest', list);
+    expect(await world.must('copy', from(), `${registry.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
+      digest,
+    );
+  });
+
+  test('of a Docker list gives a Docker list', async () => {
+    const world = await World.make();
+    const [one, two] = ['one', 'two'].map((salt, at) => makeImage({ salt, platform: platforms[at]! }));
+    for (const image of [one!, two!]) await pushImage(registry.url, 'team/docker', undefined, image);
+    const docker = makeIndex(
+      [entryOf(one!, platforms[0]), entryOf(two!, platforms[1])],
+      {},
+      'application/vnd.docker.distribution.manifest.list.v2+json',
+    );
+    await putManifest(registry.url, 'team/docker', 'v1', docker.mediaType, docker.bytes);
+    const repository = fresh();
+    await world.must(
+      'copy',
+      `${registry.host}/team/docker:v1`,
+      `${registry.host}/${repository}:v1`,
+      '--platform',
+      'linux/amd64',
+    );
+    expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ mediaType: docker.mediaType });
+  });
+
+  test('reads images that their list says nothing of, and lists in the list', async () => {
+    const world = await World.make();
+    const nested = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
+    const silent = makeIndex([entryOf(images[0]!), entryOf(images[3]!), nested]);
+    await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
+    const repository = fresh();
+    await world.must(
+      'copy',
+      `${registry.host}/team/app:silent`,
+      `${registry.host}/${repository}:v1`,
+      '--platform',
+      'linux/s390x',
+    );
+    expect(await documentAt(repository)).toMatchObject({ manifests: [nested] });
+  });
+
+  test('lets a part of a list be taken from a layout that lacks the rest', async () => {
+    const world = await World.make();
+    const dir = join(world.folder, 'part');
+    await putInLayout(dir, images[1]!);
+    await putDocument(await openLayout(dir), list, 'v1');
+    const missing = await world.run(['copy', 'oci:part:v1', `${registry.host}/${fresh()}:v1`]);
+    expect([missing.code, missing.stderr]).toEqual([4, expect.stringMatching(/is missing[^]*--platform/)]);
+    const repository = fresh();
+    await world.must('copy', 'oci:part:v1', `${registry.host}/${repository}:v1`, '--platform', 'linux/arm64');
+    await expectWhole(registry.url, repository, 'v1');
+  });
+});

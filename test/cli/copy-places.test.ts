@@ -1,0 +1,217 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { OciArchive } from '../../src/content/archive/oci-archive.ts';
+import { TarFile } from '../../src/content/archive/tar-file.ts';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { chunksOf } from '../content/samples.ts';
+import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
+import { putDocument } from '../support/layouts.ts';
+import { World } from '../support/world.ts';
+import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copied.ts';
+
+/** Copies between repositories, registries, layouts and archives: what arrives. */
+serveCopied();
+
+describe('what arrives', () => {
+  test('in a layout, an archive and back in a registry is the same', async () => {
+    const world = await World.make();
+    const from = `${registry.host}/team/app:v1`;
+    const way = [from, 'oci:there', 'oci-archive:there.tar', 'oci:back:v1', `${other.host}/${fresh()}`];
+    for (const [at, target] of way.entries()) {
+      if (at === 0) continue;
+      expect(await world.must('copy', way[at - 1]!, target)).toBe(list.digest);
+    }
+    expect(await world.must('digest', 'oci:there:v1')).toBe(list.digest);
+    expect(await world.must('digest', 'oci-archive:there.tar:v1')).toBe(list.digest);
+    await expectWhole(
+      other.url,
+      way
+        .at(-1)!
+        .split(':')
+        .at(-1)!
+        .replace(/^\d+\//, ''),
+      'v1',
+    );
+  });
+
+  test('in an archive has the same bytes, wherever it came from', async () => {
+    const world = await World.make();
+    const from = `${registry.host}/team/app:v1`;
+    await world.must('copy', from, 'oci:layout');
+    await world.must('copy', from, 'oci-archive:one.tar:docker.io/team/app:v1');
+    await world.must('copy', 'oci:layout', 'oci-archive:two.tar:docker.io/team/app:v1');
+    await world.must('copy', 'oci-archive:one.tar', 'oci-archive:three.tar:docker.io/team/app:v1');
+    const [one, two, three] = await Promise.all(
+      ['one', 'two', 'three'].map((name) => readFile(join(world.folder, `${name}.tar`))),
+    );
+    expect([one!.equals(two!), one!.equals(three!)]).toEqual([true, true]);
+  });
+
+  test('of one platform is taken by docker load, under its own name', async () => {
+    const world = await World.make();
+    await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
+    const tar = await TarFile.open(join(world.folder, 'arm.tar'));
+    const [item] = JSON.parse(Buffer.from((await tar.bytes('manifest.json', 10_000))!).toString()) as {
+      RepoTags: string[];
+      Config: string;
+    }[];
+    expect(item!.RepoTags).toEqual([`${registry.host}/team/app:v1`]);
+    expect(JSON.parse(Buffer.from((await tar.bytes(item!.Config, 10_000))!).toString())).toMatchObject({
+      architecture: 'arm64',
+    });
+    await tar.close();
+    expect(await world.must('resolve', `docker-archive:arm.tar:${registry.host}/team/app:v1`)).toBe(images[1]!.digest);
+  });
+
+  test('from a docker archive is the image, with its layers as they are', async () => {
+    const world = await World.make();
+    await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
+    const repository = fresh();
+    const digest = await world.must('copy', 'docker-archive:arm.tar', `${other.host}/${repository}`);
+    expect(digest).toBe(images[1]!.digest);
+    expect((await getManifest(other.url, repository, 'v1'))?.digest).toBe(digest);
+  });
+
+  test('has the tag of the source where the target names none', async () => {
+    const world = await World.make();
+    const repository = fresh();
+    await world.must('copy', `${registry.host}/team/app:v1`, `${registry.host}/${repository}`);
+    await world.must('copy', `${registry.host}/team/app@${images[0]!.digest}`, `${registry.host}/${repository}`);
+    const response = await fetch(`${registry.url}/v2/${repository}/tags/list`);
+    expect(await response.json()).toMatchObject({ tags: ['v1'] });
+    expect((await getManifest(registry.url, repository, images[0]!.digest))?.digest).toBe(images[0]!.digest);
+  });
+
+  test('is what the target’s digest says, or nothing', async () => {
+    const world = await World.make();
+    const repository = fresh();
+    const from = `${registry.host}/team/app:v1`;
+    const wrong = await world.run(['copy', from, `${registry.host}/${repository}:v1@${images[0]!.digest}`]);
+    expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringMatching(/is to be sha256/)]);
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+    await world.must('copy', from, `${registry.host}/${repository}@${list.digest}`);
+    expect((await getManifest(registry.url, repository, list.digest))?.digest).toBe(list.digest);
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+  });
+
+  test('of lists in lists is all of it', async () => {
+    const world = await World.make();
+    const outer = makeIndex([
+      { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length },
+      entryOf(images[0]!, platforms[0]),
+    ]);
+    await putManifest(registry.url, 'team/app', 'nested', outer.mediaType, outer.bytes);
+    const repository = fresh();
+    await world.must('copy', `${registry.host}/team/app:nested`, `${other.host}/${repository}:v1`);
+    expect((await getManifest(other.url, repository, 'v1'))?.digest).toBe(outer.digest);
+    await expectWhole(other.url, repository, list.digest);
+    await world.must('copy', `${other.host}/${repository}:v1`, 'oci-archive:nested.tar');
+    const archive = await OciArchive.open(join(world.folder, 'nested.tar'));
+    expect((await archive.fetchManifest(images[4]!.digest)).descriptor.digest).toBe(images[4]!.digest);
+    await archive.close();
+  });
+
+  test('of an image of one platform only if it is that one', async () => {
+    const world = await World.make();
+    const from = `${registry.host}/team/app@${images[1]!.digest}`;
+    expect(await world.must('copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
+      images[1]!.digest,
+    );
+    const { code, stderr } = await world.run([
+      'copy',
+      from,
+      `${other.host}/${fresh()}:v1`,
+      '--platform',
+      'linux/amd64',
+    ]);
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/no image for linux\/amd64[^]*There are: linux\/arm64\/v8/),
+    ]);
+  });
+});
+
+describe('a layer that is not to be distributed', () => {
+  const far = {
+    mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+    size: 3,
+    digest: sha256(Buffer.from('far')),
+  };
+  const windows = (layer: object): Image => {
+    const options = { salt: 'windows', platform: { os: 'windows', architecture: 'amd64' } };
+    const { layers } = JSON.parse(makeImage(options).bytes.toString()) as { layers: object[] };
+    return makeImage({ ...options, manifest: { layers: [layer, ...layers] } });
+  };
+  const layoutOf = async (world: World, image: Image, more: readonly Buffer[] = []): Promise<void> => {
+    const layout = await openLayout(join(world.folder, 'windows'), { create: true });
+    for (const blob of [...image.blobs, ...more]) {
+      await layout.putBlob({ mediaType: '', digest: sha256(blob) as never, size: blob.length }, () => chunksOf(blob));
+    }
+    await putDocument(layout, image, 'v1');
+  };
+
+  test('stays where its urls say, and that is said', async () => {
+    const world = await World.make();
+    await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
+    const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
+    expect(copied.left).toEqual([{ what: 'layer', digest: far.digest, reason: 'it lies at https://example.com/far' }]);
+  });
+
+  test('comes along where it says of no other place', async () => {
+    const world = await World.make();
+    await layoutOf(world, windows(far), [Buffer.from('far')]);
+    const repository = fresh();
+    const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', `${other.host}/${repository}`);
+    expect(copied.left).toEqual([]);
+    expect((await fetch(`${other.url}/v2/${repository}/blobs/${far.digest}`)).status).toBe(200);
+  });
+});
+
+describe('from every place to every place', () => {
+  const image = images[1]!;
+  const sources = {
+    'a registry': () => Promise.resolve(`${registry.host}/team/app:v1`),
+    'a layout': async (world: World) => {
+      await world.must('copy', `${registry.host}/team/app:v1`, 'oci:from:v1');
+      return 'oci:from:v1';
+    },
+    'an OCI archive': async (world: World) => {
+      await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:from.tar:v1');
+      return 'oci-archive:from.tar:v1';
+    },
+    'a docker archive': async (world: World) => {
+      const from = `${registry.host}/team/app@${image.digest}`;
+      await world.must('copy', from, 'oci-archive:docker.tar:docker.io/team/app:v1');
+      return 'docker-archive:docker.tar:team/app:v1';
+    },
+  };
+  const targets = {
+    'the registry': () => `${registry.host}/${fresh()}:v1`,
+    'another registry': () => `${other.host}/${fresh()}:v1`,
+    'a layout': () => 'oci:to:v1',
+    'an OCI archive': () => 'oci-archive:to.tar:v1',
+    'itself, under another name': (from: string) => from.replace(/:[^:]*$/, ':v2'),
+  };
+  const pairs = Object.keys(sources).flatMap((from) => Object.keys(targets).map((to) => [from, to] as const));
+
+  test.each(pairs.filter(([from, to]) => from !== 'a docker archive' || !to.startsWith('itself')))(
+    'from %s to %s',
+    async (from, to) => {
+      const world = await World.make();
+      const source = await sources[from as keyof typeof sources](world);
+      const target = targets[to as keyof typeof targets](source);
+      const digest = await world.must('copy', source, target);
+      expect(digest).toBe(from === 'a docker archive' ? image.digest : list.digest);
+      expect(await world.must('digest', target)).toBe(digest);
+      expect(await world.must('digest', source)).toBe(digest);
+      const again = await world.run(['copy', source, target]);
+      expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
+      const repository = fresh();
+      await world.must('copy', target, `${other.host}/${repository}:whole`);
+      const served = await getManifest(other.url, repository, 'whole');
+      expect(sha256(served!.bytes)).toBe(digest);
+      if (digest === list.digest) await expectWhole(other.url, repository, 'whole');
+    },
+  );
+});

@@ -1,0 +1,101 @@
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Attacked, image, list } from './attacked.ts';
+import { answer, type Rule } from './front.ts';
+import { sha256 } from './images.ts';
+
+/**
+ * The attacks that mlist withstands, on real sockets and real files, through the command line. Each ends in an error that
+ * says what is wrong, long before the deadline; nobody but the registry sees the login; nothing is written outside its
+ * place; no name points at anything that did not arrive whole. What the parts do against single variants is tested with
+ * them: test/content/registry/trust.test.ts, test/content/archive/tar-file.test.ts, test/content/layout.test.ts.
+ */
+export let attacked: Attacked;
+
+/** Makes for each test of the file a registry that is attacked, and all around it. */
+export function startAttacked(): void {
+  beforeEach(async () => {
+    attacked = await Attacked.start();
+  });
+  afterEach(() => attacked.close());
+}
+
+/** The commands that are attacked, by what they ask of the registry. */
+export const commands = {
+  'read a manifest by tag': (host: string) => ['inspect', '--raw', `${host}/team/app:v1`],
+  'read a manifest by digest': (host: string) => ['inspect', '--raw', `${host}/team/app@${list.digest}`],
+  'look at a tag': (host: string) => ['resolve', `${host}/team/app:v1`],
+  'read a config': (host: string) => ['create', 'x.io/a:b', `${host}/team/app@${image.digest}`],
+  'read layers': (host: string) => ['copy', `${host}/team/app:v1`, 'oci:there:v1'],
+  'read referrers': (host: string) => ['copy', `${host}/team/app:v1`, 'oci:there:v1', '--referrers'],
+  'list tags': (host: string) => ['tags', `${host}/team/app`],
+  write: (host: string) => ['copy', `${attacked.honest.host}/team/app:v1`, `${host}/team/new:v1`],
+  mount: (host: string) => ['copy', `${host}/team/app:v1`, `${host}/team/new:v1`],
+  delete: (host: string) => ['delete', `${host}/team/app:v1`],
+} as const;
+
+export type Command = keyof typeof commands;
+
+export const layer = image.blobs[1]!;
+export const layerPath = new RegExp(`^GET .*blobs/${sha256(layer)}`);
+export const configPath = new RegExp(`^GET .*blobs/${sha256(image.blobs[0]!)}`);
+export const type = { 'content-type': list.mediaType };
+
+export const longHeader = { 'x-long': 'x'.repeat(2 ** 20) };
+/** 256 MiB of zeros, in 256 KiB. */
+const bomb = gzipSync(Buffer.alloc(2 ** 28));
+export const bombed: Rule = (exchange) => answer(200, { ...type, 'content-encoding': 'gzip' }, bomb)(exchange);
+
+/** Answers, and never comes to an end. */
+export const endless: Rule = ({ response, request }) => {
+  request.resume();
+  response.writeHead(200, type);
+  const write = () => {
+    while (!response.destroyed && response.write(Buffer.alloc(65_536, ' ')));
+    if (!response.destroyed) response.once('drain', write);
+  };
+  write();
+};
+
+export interface Attack {
+  readonly pattern: RegExp;
+  readonly rule: Rule;
+  /** Error codes without `ERR_MLIST_`; undefined: the command may succeed, since nothing was given away. */
+  readonly ends: string | undefined;
+  /** Requests of the stranger; default: none. */
+  readonly meets?: number;
+  readonly retries?: number;
+  /** More rules. */
+  readonly also?: readonly (readonly [RegExp, Rule])[];
+}
+
+/** An attack by its name, with the command that it is tried on. */
+export type Named = readonly [name: string, command: Command, attack: Attack];
+
+/**
+ * Tries each attack of each table, and that mlist withstands it.
+ * @param everybody - the rules answer whoever comes, and not the login alone
+ */
+export function withstands(
+  tables: readonly (readonly [what: string, attacks: readonly Named[]])[],
+  { everybody = false }: { readonly everybody?: boolean } = {},
+): void {
+  describe.each(tables)('%s', (_, attacks) => {
+    test.each(attacks)(
+      '%s, when commands %s',
+      async (_name, command, { pattern, rule, ends, meets, retries = 0, also = [] }) => {
+        attacked.arm(pattern, rule, everybody);
+        for (const [more, does] of also) attacked.arm(more, does, everybody);
+        const before = await attacked.surroundings();
+        const ran = await attacked.run([...commands[command](attacked.front.host), '--retries', String(retries)]);
+        expect(attacked.front.asked(pattern).length).toBeGreaterThan(0);
+        if (ends === undefined) expect(ran.code).toBe(0);
+        else expect(ran.errors).toContain(ends);
+        if (meets !== undefined) expect(attacked.stranger.seen).toHaveLength(meets);
+        attacked.expectNoLeak(ran);
+        await attacked.expectNothingNamed();
+        expect(await attacked.surroundings()).toEqual(before);
+      },
+    );
+  });
+}

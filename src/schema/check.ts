@@ -71,13 +71,6 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
       return typeMessage(params['type'], value);
     case 'pattern':
       return `has not the form that is asked for: ${shown(value)}`;
-    case 'minLength':
-    case 'minItems':
-      return params['limit'] === 1 ? 'is empty' : `has fewer than ${String(params['limit'])} parts`;
-    case 'maxLength':
-      return `is longer than ${String(params['limit'])} characters`;
-    case 'maxItems':
-      return `has more than ${String(params['limit'])} items`;
     default:
       return `breaks the rule "${error.keyword}" of its schema: ${JSON.stringify(error.params)}`;
   }

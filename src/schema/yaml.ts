@@ -17,7 +17,7 @@ export interface YamlDocument {
 /** A file larger than this is no spec that somebody wrote. */
 export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
-/** Most lexical parts of one document: some 12 000 entries. A document is held as a whole, with some 350 bytes for each. */
+/** Most lexical parts of one document, which is held as a whole: some 13 000 lists of four images. */
 const MAX_LEXEMES = 500_000;
 
 /** Deeper than any spec. */

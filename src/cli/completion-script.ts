@@ -21,16 +21,26 @@ const bash = `_mlist() {
 complete -o default -F _mlist mlist
 `;
 
+/** Where zsh loads the script itself, from a folder of its fpath, that is the first completion: it is answered too. */
 const zsh = `#compdef mlist
 _mlist() {
   local -a found
   found=("\${(@f)$(mlist --complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   [[ -n "$found" ]] && compadd -a found || _files
 }
-compdef _mlist mlist
+if [[ \${funcstack[1]} == _mlist ]]; then _mlist "$@"; else compdef _mlist mlist; fi
 `;
 
-const fish = `complete -c mlist -f -a '(mlist --complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+const fish = `function __mlist_complete
+  set -l typing (commandline -ct)
+  set -l found (mlist --complete (commandline -opc)[2..] "$typing" 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path "$typing"
+  end
+end
+complete -c mlist -f -a '(__mlist_complete)'
 `;
 
 const scripts: Readonly<Record<Shell, string>> = { bash, zsh, fish };

@@ -8,10 +8,23 @@ const interrupted = new AbortController();
 /** What does not end by then, such as a system call on a disk that hangs, is left: nothing rests on a clean end. */
 const GRACE_MS = 10_000;
 
-function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+type Signal = 'SIGINT' | 'SIGTERM';
+
+let isSecond = false;
+
+function onSignal(signal: Signal): void {
+  if (isSecond) leave(signal, interruptionBy(signal).exitCode);
+  isSecond = true;
+  interrupt(signal);
+}
+
+function interruptionBy(signal: Signal): MlistError {
   const code = signal === 'SIGINT' ? 'ERR_MLIST_INTERRUPTED' : 'ERR_MLIST_TERMINATED';
-  const error = new MlistError(code, 'interrupted: nothing was left half done');
-  if (interrupted.signal.aborted) leave(signal, error.exitCode);
+  return new MlistError(code, 'interrupted: nothing was left half done');
+}
+
+function interrupt(signal: Signal): void {
+  const error = interruptionBy(signal);
   interrupted.abort(error);
   setTimeout(() => leave(signal, error.exitCode), GRACE_MS).unref();
 }
@@ -20,7 +33,7 @@ function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
  * Ends at once, as the signal does by itself; shells tell that by the same code. To exit would wait for the threads of
  * file operations, and so for ever where one of them reads a pipe that nobody writes to.
  */
-function leave(signal: 'SIGINT' | 'SIGTERM', exitCode: number): void {
+function leave(signal: Signal, exitCode: number): void {
   if (process.platform === 'win32') process.exit(exitCode);
   process.removeListener(signal, onSignal);
   process.kill(process.pid, signal);
@@ -28,6 +41,13 @@ function leave(signal: 'SIGINT' | 'SIGTERM', exitCode: number): void {
 
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
+
+const dockerSocket = process.env['DOCKER_CLI_PLUGIN_SOCKET'];
+if (dockerSocket !== undefined && dockerSocket !== '') {
+  void import('./docker-socket.ts').then(({ whenDockerEnds }) =>
+    whenDockerEnds(dockerSocket, () => interrupt('SIGTERM')),
+  );
+}
 
 /** A reader that closes its end early, as head does, has what it wants. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

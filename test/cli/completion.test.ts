@@ -67,23 +67,28 @@ describe('completion', () => {
   });
 });
 
+/** Runs a shell that finds the built program as `mlist`; the words that it printed. */
+async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
+  const bin = join(world.folder, 'bin');
+  const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
+  await chmod(join(bin, 'mlist'), 0o755);
+  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: world.folder };
+  const { stdout } = await promisify(execFile)(shell, ['-c', script, ...args], { env, cwd: world.folder });
+  return stdout.split('\n').filter((word) => word !== '');
+}
+
 describeWith('bash', 'completion in bash', () => {
   /** What bash would offer after this line; of a word that holds ":" only what follows it, as bash wants it. */
   async function offered(line: string): Promise<readonly string[]> {
-    const bin = join(world.folder, 'bin');
-    const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
-    await mkdir(bin, { recursive: true });
-    await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
-    await chmod(join(bin, 'mlist'), 0o755);
     const script = [
       'source <(mlist completion bash)',
       'COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}',
       '_mlist',
       'printf "%s\\n" "${COMPREPLY[@]}"',
     ].join('\n');
-    const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: world.folder };
-    const { stdout } = await promisify(execFile)('bash', ['-c', script, 'bash', line], { env, cwd: world.folder });
-    return stdout.split('\n').filter((word) => word !== '');
+    return runShell('bash', script, 'bash', line);
   }
 
   test.each<[string, readonly string[]]>([
@@ -95,5 +100,41 @@ describeWith('bash', 'completion in bash', () => {
     ['mlist tags x', []],
   ])('%j', async (line, wanted) => {
     expect(await offered(line)).toEqual(wanted);
+  });
+});
+
+describeWith('zsh', 'completion in zsh', () => {
+  /** zsh's own commands print what they are given; the line is cut into words as zsh does. */
+  const stand =
+    'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
+
+  test.each<[readonly string[], readonly string[]]>([
+    [['mlist', 'valid'], ['validate']],
+    [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
+    [['mlist', 'tags', 'x'], ['FILES']],
+  ])('%j', async (words, wanted) => {
+    const sourced = `${stand}; source <(mlist completion zsh); _mlist`;
+    expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(wanted);
+    const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
+    const first = `${stand}; ${loaded}; autoload -U _mlist; _mlist`;
+    expect(await runShell('zsh', first, 'zsh', ...words)).toEqual(wanted);
+    expect(await runShell('zsh', `${first} > /dev/null; _mlist`, 'zsh', ...words)).toEqual(wanted);
+  });
+});
+
+describeWith('fish', 'completion in fish', () => {
+  test.each<[string, readonly string[]]>([
+    ['mlist valid', ['validate']],
+    ['mlist push team/app:1', ['team/app:1.0']],
+    ['mlist push -l team/app:', ['team/app:1.0']],
+    ['mlist completion ', ['bash', 'fish', 'zsh']],
+    ['mlist apply -f spe', ['specs.yaml']],
+    ['mlist validate ./spe', ['./specs.yaml']],
+    ['mlist tags x', []],
+  ])('%j', async (line, wanted) => {
+    await writeFile(join(world.folder, 'specs.yaml'), '');
+    const script = 'mlist completion fish | source; complete -C $argv[1]';
+    const offered = await runShell('fish', script, line);
+    expect(offered.map((candidate) => candidate.replace(/\t.*/, ''))).toEqual(wanted);
   });
 });

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -7,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromDocker } from '../../src/cli/docker-plugin.ts';
 import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { startMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/world.ts';
 
 const execute = promisify(execFile);
 
@@ -50,6 +52,22 @@ test('the metadata that docker asks for', async () => {
   expect(await world.must('mlist', '--version')).toBe(version);
 });
 
+(process.platform === 'win32' ? test.skip : test)(
+  'ends when docker closes the socket that it names by a path',
+  async () => {
+    const path = join(await temporaryFolder(), 'docker.sock');
+    const docker = createServer();
+    await new Promise<void>((resolve) => docker.listen(path, resolve));
+    const connected = new Promise<Socket>((resolve) => docker.once('connection', resolve));
+    const { child, ended } = startMlist(['serve', '--addr', '127.0.0.1:0'], { DOCKER_CLI_PLUGIN_SOCKET: path });
+    const socket = await connected;
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    socket.destroy();
+    docker.close();
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  },
+);
+
 describeWith('docker', 'called by docker', () => {
   let registry: RunningRegistry;
   let home: string;
@@ -68,6 +86,21 @@ describeWith('docker', 'called by docker', () => {
     const env = { PATH: process.env['PATH'], HOME: home, NO_COLOR: '1' };
     return execute('docker', args, { env, cwd: home });
   }
+
+  test('a signal to docker alone ends it too', async () => {
+    const child = spawn('docker', ['mlist', 'serve', '--addr', '127.0.0.1:0'], {
+      env: { PATH: process.env['PATH'], HOME: home },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    const url = await new Promise<string>((resolve) =>
+      child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())),
+    );
+    expect((await fetch(`${url}/v2/`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    await expect(fetch(`${url}/v2/`)).rejects.toThrow();
+  });
 
   test('docker lists it among its plugins', async () => {
     expect((await docker('--help')).stdout).toMatch(/mlist\* +Draft, annotate, validate and push/);

@@ -10,6 +10,8 @@ export function run(invocation: Invocation, { output }: Context): Promise<number
       'ERR_MLIST_USAGE',
       `completion takes ${shells.join(', ')}, not ${JSON.stringify(invocation.positionals[0])}`,
     );
-  for (const line of completionScript(shell).trimEnd().split('\n')) output.line(line);
+  const script = completionScript(shell);
+  if (output.json) output.document({ shell, script });
+  else for (const line of script.trimEnd().split('\n')) output.line(line);
   return Promise.resolve(0);
 }

@@ -1,15 +1,17 @@
 import { createHash, randomFillSync } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry } from '../../src/index.ts';
+import { Authority, hasOpenssl } from '../support/certificates.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
 import { pushBlob, putManifest } from '../support/images.ts';
 import { run, type Command } from './command.ts';
-import { copies, type Mlist } from './jobs.ts';
+import { copies, type Job, type Mlist } from './jobs.ts';
 import type { Place } from './main.ts';
 import { median, print } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
-import { homeAt, isThere } from './tools.ts';
+import { crane, homeAt, isThere, oras } from './tools.ts';
 
 const ROUNDS = 7;
 const MIB = 1024 * 1024;
@@ -25,6 +27,7 @@ export async function benchStream(place: Place): Promise<void> {
     for (const mib of [40, 400]) await pushLarge(from.url, `large/m${mib}`, mib);
     await direct(from, to, place);
     await proxied(from, to, place);
+    await secured(from, place);
     print('\n## peak memory of mlist   aim: at most 150 MiB, whatever the length of a layer');
     for (const mib of [40, 400]) await memory(from, to, mib, place);
   } finally {
@@ -37,15 +40,52 @@ async function direct(from: Registry, to: Registry, place: Place): Promise<void>
   print(
     `\n## copy ${LAYERS} layers of 400 MiB to another registry\n   aim: the fastest peer takes at least 0.95 of mlist's time`,
   );
-  await compare(from.host, to.host, 'direct', place);
+  await compare(from.host, to.host, { way: 'direct', tools: copies(mlistOf(place.root)), place });
 }
 
 async function proxied(from: Registry, to: Registry, place: Place): Promise<void> {
   const [near, far] = [await DelayProxy.start(from.url), await DelayProxy.start(to.url)];
   print('\n## the same through the proxy');
-  await compare(near.host, far.host, 'proxied', place);
+  await compare(near.host, far.host, { way: 'proxied', tools: copies(mlistOf(place.root)), place });
   await near.close();
   await far.close();
+}
+
+/** Over TLS nobody hands bytes from socket to socket within the kernel: all registries but those of one machine are so. */
+async function secured(origin: Registry, place: Place): Promise<void> {
+  print('\n## the same over TLS, straight');
+  if (programPath('docker-registry') === undefined || !hasOpenssl()) {
+    print('   left out: it takes docker-registry and openssl');
+    return;
+  }
+  const folder = join(place.folder, 'tls');
+  mkdirSync(folder);
+  const authority = new Authority(folder);
+  const { certFile, keyFile } = authority.sign('server');
+  const caFile = authority.certificate.certFile;
+  const tls = { certificate: certFile, key: keyFile };
+  const [from, to] = [await startDockerRegistry({ tls }), await startDockerRegistry({ tls })];
+  const mlist: Mlist = (...args) => mlistOf(place.root)(...args, '--ca-file', caFile);
+  const source = 'large/m400:v1';
+  const seed = mlist('copy', `${origin.host}/${source}`, `${from.host}/${source}`);
+  await run({ ...seed, env: homeAt(join(place.folder, 'homes', 'secured-seed')) });
+  await compare(from.host, to.host, { way: 'secured', tools: securedCopies(mlist, caFile), place, caFile });
+  await from.close();
+  await to.close();
+}
+
+/** crane takes the authority from `SSL_CERT_FILE`; regctl speaks TLS where it is not told otherwise. */
+function securedCopies(mlist: Mlist, caFile: string): Job['tools'] {
+  return {
+    mlist: ({ sources: [source = ''], target }) => ({ measured: [mlist('copy', source, target)] }),
+    crane: ({ sources: [source = ''], target }) => ({ measured: [crane('copy', source, target)] }),
+    regctl: ({ sources: [source = ''], target }) => ({
+      measured: [{ program: 'regctl', args: ['image', 'copy', source, target] }],
+    }),
+    oras: ({ sources: [source = ''], target }) => ({
+      measured: [oras('copy', '--from-ca-file', caFile, '--to-ca-file', caFile, source, target)],
+    }),
+  };
 }
 
 /**
@@ -54,19 +94,25 @@ async function proxied(from: Registry, to: Registry, place: Place): Promise<void
  */
 const remembers = new Set(['skopeo']);
 
-async function compare(from: string, to: string, way: string, { root, folder }: Place): Promise<void> {
-  const tools = Object.entries(copies(mlistOf(root))).filter(
-    ([name]) => name === 'mlist' || (isThere(name) && !remembers.has(name)),
-  );
+interface Comparison {
+  readonly way: string;
+  readonly tools: Job['tools'];
+  readonly place: Place;
+  readonly caFile?: string;
+}
+
+async function compare(from: string, to: string, { way, tools: all, place, caFile }: Comparison): Promise<void> {
+  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || (isThere(name) && !remembers.has(name)));
   const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, tool] of tools) {
       const own = `${way}-${name}-${round}`;
       const target = `${to}/copied/${own}:v1`;
-      const home = join(folder, 'homes', own);
+      const home = join(place.folder, 'homes', own);
       const { measured } = tool({ host: to, sources: [`${from}/large/m400:v1`], target, name: own, home });
+      const env = { ...homeAt(home), ...(caFile === undefined ? {} : { SSL_CERT_FILE: caFile }) };
       let milliseconds = 0;
-      for (const command of measured) milliseconds += await run({ ...command, env: homeAt(home) });
+      for (const command of measured) milliseconds += await run({ ...command, env });
       // The first round warms up.
       if (round > 0) taken.get(name)?.push(milliseconds);
     }

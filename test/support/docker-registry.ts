@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,21 +28,32 @@ function isExecutable(path: string): boolean {
   }
 }
 
-export async function startDockerRegistry(): Promise<Registry> {
+export interface DockerRegistryOptions {
+  /** Files; with `clients` only who has a certificate of that authority is let in. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clients?: string } | undefined;
+  /** Lines `NAME:BCRYPT`. */
+  readonly users?: string | undefined;
+}
+
+export async function startDockerRegistry({ tls, users }: DockerRegistryOptions = {}): Promise<Registry> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
+  const { clients, ...pair } = tls ?? {};
+  const certificates = { ...pair, ...(clients === undefined ? {} : { clientcas: [clients] }) };
+  const htpasswd = join(folder, 'htpasswd');
+  if (users !== undefined) await writeFile(htpasswd, users);
   const configuration = [
     'version: 0.1',
     'log: {level: error, accesslog: {disabled: true}}',
     `storage: {filesystem: {rootdirectory: ${JSON.stringify(join(folder, 'data'))}}, delete: {enabled: true}}`,
-    `http: {addr: ${host}}`,
+    `http: {addr: ${host}${tls === undefined ? '' : `, tls: ${JSON.stringify(certificates)}`}}`,
+    ...(users === undefined ? [] : [`auth: {htpasswd: {realm: test, path: ${JSON.stringify(htpasswd)}}}`]),
   ];
   await writeFile(join(folder, 'config.yml'), `${configuration.join('\n')}\n`);
   const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
-  const url = `http://${host}`;
-  await untilAnswers(`${url}/v2/`);
+  await untilListens(host);
   return {
-    url,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}`,
     host,
     close: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -61,11 +72,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function untilAnswers(url: string): Promise<void> {
+async function untilListens(host: string): Promise<void> {
+  const [address = '', port] = host.split(':');
   for (let tries = 0; tries < 200; tries += 1) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok === true) return;
+    const socket = connect(Number(port), address);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
     await sleep(50);
   }
-  throw new Error(`${url} does not answer`);
+  throw new Error(`nothing listens at ${host}`);
 }

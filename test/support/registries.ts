@@ -12,7 +12,10 @@ interface Kind {
 
 const kinds: readonly Kind[] = [
   { name: 'the embedded registry', start: () => startRegistry() },
-  { name: 'docker-registry', start: programPath('docker-registry') === undefined ? undefined : startDockerRegistry },
+  {
+    name: 'docker-registry',
+    start: programPath('docker-registry') === undefined ? undefined : () => startDockerRegistry(),
+  },
 ];
 
 /** Runs a suite on each registry; a real one that is not on this machine is skipped, and the report says so. */

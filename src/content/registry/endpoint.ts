@@ -36,23 +36,33 @@ export class Endpoint {
   }
 
   /** Sends a request to the address that is known to answer, or to each in turn until one does. */
-  async reach(send: (base: URL) => Promise<Answer>): Promise<{ readonly base: URL; readonly answer: Answer }> {
+  async reach(send: (base: URL) => Promise<Answer>): Promise<Reached> {
     if (this.#settled !== undefined) return { base: this.#settled, answer: await send(this.#settled) };
     let failure: Error | undefined;
+    let refusal: Reached | undefined;
     for (const base of this.#choices()) {
       try {
-        const answer = await withoutTlsHint(await send(base));
-        if (answer !== undefined) {
-          this.#settled ??= base;
-          return { base, answer };
-        }
+        const answer = await send(base);
+        if (base.protocol === 'https:' || answer.status !== 400) return this.#settle({ base, answer });
+        refusal = { base, answer: await keptAnswer(answer) };
       } catch (thrown) {
         failure ??= thrown as Error;
         if (!mayBeOtherScheme(thrown)) throw thrown;
       }
     }
+    if (refusal !== undefined) return this.#settle(refusal);
     throw failure ?? new Error('no address answers');
   }
+
+  #settle(reached: Reached): Reached {
+    this.#settled ??= reached.base;
+    return reached;
+  }
+}
+
+interface Reached {
+  readonly base: URL;
+  readonly answer: Answer;
 }
 
 function schemesFor({ domain, plainHttp, insecure, hasCertificates }: EndpointOptions): readonly [string, ...string[]] {
@@ -69,15 +79,13 @@ function mayBeOtherScheme(thrown: unknown): boolean {
   return otherScheme.test(errorCode(thrown) ?? '');
 }
 
-const LONGEST_HINT = 200;
+const LONGEST_REFUSAL = 64 * 1024;
 
-/** Go's TLS servers answer a plain request with 400 and a short text: undefined then, else the same answer. */
-async function withoutTlsHint(answer: Answer): Promise<Answer | undefined> {
-  const isShortText =
-    answer.status === 400 &&
-    answer.headers['content-type']?.startsWith('text/plain') === true &&
-    Number(answer.headers['content-length'] ?? LONGEST_HINT) <= LONGEST_HINT;
-  if (!isShortText) return answer;
-  const text = await readAnswer(answer, LONGEST_HINT, 'the answer');
-  return Buffer.from(text).includes('HTTPS server') ? undefined : { ...answer, body: only(text) };
+/**
+ * What a server answers over http that speaks TLS: 400, with a text, a page, or to HEAD nothing that would tell it from
+ * another 400. So the other scheme is tried, and the answer kept in case there is none.
+ */
+async function keptAnswer(answer: Answer): Promise<Answer> {
+  const bytes = await readAnswer(answer, LONGEST_REFUSAL, 'the answer').catch(() => new Uint8Array());
+  return { ...answer, body: only(bytes), discard: () => undefined };
 }

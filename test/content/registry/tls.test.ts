@@ -1,4 +1,5 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { certificateFolders } from '../../../src/content/registry/certificates.ts';
@@ -223,6 +224,23 @@ describe('a registry on this machine', () => {
   });
 });
 
+/** A server that gives TLS to another, and what is plain a refusal. */
+async function withRefusal(port: number, refusal: string): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (first: Buffer) => {
+      if (first[0] !== 0x16) return socket.end(refusal);
+      const secure = connect(port, '127.0.0.1');
+      secure.on('error', () => socket.destroy());
+      secure.write(first);
+      return socket.pipe(secure).pipe(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  kept({ close: () => void server.close() });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describeWith('openssl', 'a registry on this machine', () => {
   test('is reached over https, whoever signed its certificate', () =>
     withFolder(async (folder) => {
@@ -230,6 +248,32 @@ describeWith('openssl', 'a registry on this machine', () => {
       front.on(/./, found);
       await repository(session(), front.host, 'repo').fetchManifest('v1');
     }));
+
+  // As servers written in Go answer it, whose 400 has no headers, and nginx, with a page.
+  test.each<[string, string]>([
+    ['a line', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
+    ['a page', 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>'],
+  ])('is reached over https where it answers a plain request with 400 and %s', async (_name, refusal) =>
+    withFolder(async (folder) => {
+      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      front.on(/./, found);
+      const host = await withRefusal(front.port, refusal);
+      await repository(session(), host, 'repo').fetchManifest('v1');
+      const { descriptor } = manifest;
+      expect(await repository(session(), host, 'repo').resolve('v1')).toMatchObject({ digest: descriptor.digest });
+    }),
+  );
+
+  test('that has no TLS keeps its 400', async () => {
+    const front = kept(await Front.start());
+    front.on(
+      /./,
+      answer(400, { 'content-type': 'application/json' }, Buffer.from('{"errors":[{"code":"NAME_INVALID"}]}')),
+    );
+    const reading = repository(session({ retries: 0 }), front.host, 'repo').fetchManifest('v1');
+    await expect(reading).rejects.toThrow('NAME_INVALID');
+    expect(front.seen).toHaveLength(1);
+  });
 
   test('is verified where an authority was named', () =>
     withFolder(async (folder) => {

@@ -50,6 +50,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       allowDuplicates: made.allowDuplicates,
       readTags: true,
       brought,
+      emptyHint: 'Name at least one image that is there, or leave the list out.',
       dryRun,
       signal,
       onEvent,

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { makeImage, pushImage, putManifest } from '../support/images.ts';
+import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { World } from '../support/world.ts';
 import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
 
@@ -27,6 +27,15 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     const told = await report(world, text(3));
     expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
     expect(told.lists[0]?.errors[0]?.message).toContain('2 of the 3 images');
+  });
+
+  test('an index without images makes no list, and the error names what can be done here', async () => {
+    const world = await World.make();
+    const { mediaType, bytes } = makeIndex([]);
+    await putManifest(registry.url, 'team/app', 'nothing', mediaType, bytes);
+    const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:nothing]\n');
+    expect(told.code).toBe(3);
+    expect(told.lists[0]?.errors[0]).toMatchObject({ hint: expect.stringContaining('leave the list out') as unknown });
   });
 
   test('without it every missing image is named', async () => {

@@ -18,7 +18,8 @@ export interface PlanOptions {
   readonly force?: boolean | undefined;
   /** Ask the target for the children from elsewhere too: for a plan that is to be shown, not run. */
   readonly survey?: boolean | undefined;
-  readonly ifMatch?: Digest | undefined;
+  /** What a tag must have to be moved, for each tag of which that is known. */
+  readonly ifMatch?: ReadonlyMap<string, Digest> | undefined;
   /** What `readAhead` has read. */
   readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -67,7 +67,7 @@ export async function pushToTarget(job: PushJob, options: PushTargetOptions): Pr
 
 async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
   const { encoded, target, draft } = job;
-  const { homes, force = false, dryRun = false, signal, ifDigest } = options;
+  const { homes, force = false, dryRun = false, signal } = options;
   const looks = Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
   const ahead = readAhead(job, { homes });
   const tags = await looks;
@@ -77,9 +77,7 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const unchanged = tags.filter(isDone).map((tag) => ({ ...resultOf(tag), status: 'unchanged' as const }));
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
-  const baseDigest = open.some(({ reference }) => reference === draft.base?.ref) ? draft.base?.digest : undefined;
-  const expected = ifDigest ?? baseDigest;
-  const ifMatch = expected === 'absent' ? undefined : expected;
+  const ifMatch = conditionsOf(open, draft, options);
   const planning = { homes, force, survey: dryRun, ifMatch, ahead, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
@@ -90,6 +88,20 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
     ...unchanged,
     ...open.map((tag) => ({ ...resultOf(tag), status: dryRun ? ('planned' as const) : ('pushed' as const), plan })),
   ];
+}
+
+/** What a name must have to be moved. What the draft was made from says so of that one name, and nothing of further names. */
+function expectedOf(reference: string, { base }: Draft, { ifDigest }: PushTargetOptions): TagState | undefined {
+  return ifDigest ?? (base?.ref === reference ? base.digest : undefined);
+}
+
+function conditionsOf(tags: readonly TagBefore[], draft: Draft, options: PushTargetOptions): Map<string, Digest> {
+  const conditions = new Map<string, Digest>();
+  for (const { tag, reference } of tags) {
+    const expected = expectedOf(reference, draft, options);
+    if (expected !== undefined && expected !== 'absent') conditions.set(tag, expected);
+  }
+  return conditions;
 }
 
 async function warnOfSignatures(
@@ -146,8 +158,7 @@ function refuseMoved(
   options: PushTargetOptions,
 ): void {
   if (before === undefined || before === encoded.digest) return;
-  const base = draft.base?.ref === reference ? draft.base.digest : undefined;
-  const expected = options.ifDigest ?? base;
+  const expected = expectedOf(reference, draft, options);
   if (expected !== undefined && before !== expected)
     throw moved(reference, target, before, expected, options.ifDigest === undefined);
   const ours = state.pushes?.[draft.list]?.[reference]?.digest;

@@ -33,8 +33,8 @@ export interface ManifestStep {
 export interface RootStep {
   readonly content: Content;
   readonly names: readonly Name[];
-  /** Move the name only away from this digest, as far as the target can tell. */
-  readonly ifMatch?: Digest | undefined;
+  /** Move a name only away from its digest here, as far as the target can tell. */
+  readonly ifMatch?: ReadonlyMap<Name, Digest> | undefined;
 }
 
 export interface Planning {

@@ -175,7 +175,7 @@ async function putRoot(
   const { digest } = content.descriptor;
   const moved = names.map(async (name) => {
     await target
-      .putManifest(content, name, { ...options, ifMatch })
+      .putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) })
       .catch((thrown: unknown) => acceptIfThere(target, name, digest, thrown, options));
     options.onEvent?.({ type: 'tagged', digest, name, target: target.location });
   });

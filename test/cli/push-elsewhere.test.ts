@@ -78,3 +78,26 @@ describeOnRegistries('a list of images in another registry', (start) => {
     expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
   });
 });
+
+/** What a draft was made from is a condition for that one name; further names move as they do without it. */
+describeOnRegistries('an edit of a published list under further names', (start) => {
+  test('a further name may be new, or have another list', async () => {
+    const registry = kept(await start());
+    const image = (architecture: string) => makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
+    for (const architecture of ['amd64', 's390x']) {
+      await pushImage(registry.url, 'app', architecture, image(architecture));
+    }
+    const world = await World.make();
+    const name = (tag: string) => `${registry.host}/app:${tag}`;
+    await world.must('create', name('1.0'), name('amd64'), '--push');
+    await world.must('create', name('other'), name('s390x'), '--push');
+    await world.must('rm', name('1.0'), name('other'));
+    const further = ['-t', ':new', '-t', ':other'];
+    const added = await world.must('add', name('1.0'), name('s390x'), '--push', ...further);
+    for (const tag of ['1.0', 'new', 'other']) expect(await world.must('digest', name(tag))).toBe(added);
+    await world.must('create', name('1.0'), `docker://${name('1.0')}`);
+    await world.must('annotate', '--platform', 'linux/s390x', '--annotation', 'a=b');
+    const pushed = await world.must('push', '-t', ':newer', '-t', ':new');
+    for (const tag of ['1.0', 'newer', 'new']) expect(await world.must('digest', `docker://${name(tag)}`)).toBe(pushed);
+  });
+});

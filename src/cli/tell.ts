@@ -68,6 +68,8 @@ function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entr
       return output.note(['removed ', 'red'], describeEntry(entry));
     case 'folded':
       return output.note(`the same entry twice: ${describeEntry(entry)} is listed once`);
+    case 'changed':
+      return output.note(['changed ', 'yellow'], describeEntry(entry));
     case 'unchanged':
       return output.note(['unchanged ', 'dim'], describeEntry(entry));
   }

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { platformKey, type Platform } from '../oci/platform.ts';
 import { descriptorOf, isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
-import { inheritSettings, without } from './edit.ts';
+import { changeEntry, inheritSettings, without, type EntryChange } from './edit.ts';
 
 /** Bringing newly read sources into a draft: `create`, `create --amend` and `add`. Pure. */
 
@@ -9,12 +9,16 @@ import { inheritSettings, without } from './edit.ts';
 export interface ResolvedSource {
   readonly source: string;
   readonly entries: readonly Entry[];
+  /** The platform that the author said with it, which its only image has: it goes before what was set earlier. */
+  readonly said?: EntryChange;
 }
 
 /** What happened to an entry, for people. */
 export type EntryEvent =
   | { readonly type: 'added'; readonly entry: Entry }
   | { readonly type: 'replaced'; readonly entry: Entry; readonly old: Digest }
+  /** The same image, described otherwise. */
+  | { readonly type: 'changed'; readonly entry: Entry }
   | { readonly type: 'unchanged'; readonly entry: Entry }
   | { readonly type: 'removed'; readonly entry: Entry }
   | { readonly type: 'folded'; readonly entry: Entry };
@@ -143,7 +147,8 @@ interface Pair {
 }
 
 function eventOf({ entry, old }: Pair): EntryEvent {
-  return entry.digest === old.digest ? { type: 'unchanged', entry } : { type: 'replaced', entry, old: old.digest };
+  if (entry.digest !== old.digest) return { type: 'replaced', entry, old: old.digest };
+  return { type: contentOf(entry) === contentOf(old) ? 'unchanged' : 'changed', entry };
 }
 
 function removal(entry: Entry): EntryEvent {
@@ -164,7 +169,7 @@ function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[
 }
 
 /** Which old entry each new one stands for. */
-function pair(draft: Draft, { source, entries }: ResolvedSource): readonly Pair[] {
+function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly Pair[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const present = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const sameSource = present.filter((entry) => entry.source === source);
@@ -178,7 +183,7 @@ function pair(draft: Draft, { source, entries }: ResolvedSource): readonly Pair[
     if (old === undefined) return [];
     free.delete(old);
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
-    return [{ entry: isSame ? old : inheritSettings(entry, old), old }];
+    return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), said ?? {}), old }];
   });
 }
 

@@ -121,7 +121,7 @@ class Run {
     for (const message of warnings) onEvent?.({ type: 'warning', message });
     const told = (event: OperationEvent): void => {
       if (isWrite(event)) this.writes += 1;
-      const named = event.type === 'warning' ? { ...event, message: `${whereOf(unit)}: ${event.message}` } : event;
+      const named = event.type === 'warning' ? { ...event, message: placed(event.message, unit) } : event;
       if (named.type === 'warning') warnings.push(named.message);
       onEvent?.(named);
     };
@@ -196,13 +196,15 @@ function partsOf(thrown: unknown): readonly MlistError[] {
   return error instanceof SeveralErrors ? error.errors : [error];
 }
 
-function whereOf({ file, line, written }: SpecUnit): string {
-  return `${file}:${line}${written === undefined ? '' : `: ${written}`}`;
+/** Says which spec a message is about. One that begins with the list does not get its name twice. */
+function placed(message: string, { file, line, written }: SpecUnit): string {
+  const name = written === undefined || message.startsWith(`${written} `) ? '' : `${written}: `;
+  return `${file}:${line}: ${name}${message}`;
 }
 
 function inPlace(error: MlistError, unit: SpecUnit): MlistError {
   const { path = unit.file } = error.facts;
-  return new MlistError(error.code, `${whereOf(unit)}: ${error.message}`, { ...error.facts, path });
+  return new MlistError(error.code, placed(error.message, unit), { ...error.facts, path });
 }
 
 /** Each problem is an error of its own, at its own line. */

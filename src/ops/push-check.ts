@@ -36,7 +36,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((wanted) => missedPlatform(wanted, there)))].join(', ');
   const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
-  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which --expect asks for`, {
+  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which it is expected to have`, {
     reference: draft.list,
     hint: `Add the missing images, or ask for what the list has: ${all === '' ? 'no image that states a platform' : all}.`,
   });

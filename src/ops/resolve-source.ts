@@ -77,7 +77,7 @@ async function resolveEntry(
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
-  const facts = { source, platforms: platformsOf([entry]) };
+  const facts = { source, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
 
@@ -128,7 +128,8 @@ async function resolveIndex(
   const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
   const applied = applyToOnlyImage(chosen, argument);
   const all = [...platformsOf(entries), ...platformsOf(applied)];
-  return { source, index, entries: applied, platforms: all };
+  const image = chosen.find((entry) => !isAttestationEntry(entry));
+  return { source, index, entries: applied, platforms: all, ...saidOf(image, argument) };
 }
 
 /** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
@@ -195,6 +196,10 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
 /** The entry with the platform that the author said over what it states itself. */
 function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
   return platform === undefined ? entry : changeEntry(entry, platformChange(platform, entry));
+}
+
+function saidOf(image: Entry | undefined, { platform }: ManifestArgument): Pick<Resolved, 'said'> {
+  return image === undefined || platform === undefined ? {} : { said: platformChange(platform, image) };
 }
 
 /** A platform that the author writes out replaces what was detected; a version or feature of the same os stays. */

@@ -45,6 +45,19 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     expect(told.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
   });
 
+  test('a list that lacks what it is to have is named once', async () => {
+    const world = await World.make();
+    const told = await report(
+      world,
+      'list: HOST/team/app:x\nexpect: [linux/s390x]\nmanifests: [HOST/team/app:1.0-amd64]\n',
+    );
+    const [message] = told.lists[0]?.errors.map((error) => error.message) ?? [];
+    expect([told.code, message]).toEqual([
+      3,
+      expect.stringMatching(/:1: [^ ]+\/team\/app:x lacks linux\/s390x, which it is/),
+    ]);
+  });
+
   test('a registry that does not answer is no missing image', async () => {
     const world = await World.make();
     const refused = `list: HOST/team/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/team/app:1.0-amd64, localhost:1/a:b]\n`;

@@ -228,3 +228,30 @@ describe('create --replace', () => {
     expect(await world.must('ls')).toContain('linux/amd64');
   });
 });
+
+/** An image whose platform was set otherwise before: what its config says is an answer like any other. */
+describe('a platform that the author says', () => {
+  const says = (image: Image, platform: Platform) => ({ ...entryOf(image), platform });
+  const v6 = { ...arm, variant: 'v6' };
+
+  test.each([
+    ['create --amend', ['create', '--amend', 'LIST', 'OTHER', 'IMAGE']],
+    ['create --replace', ['create', '--replace', 'LIST', 'OTHER', 'IMAGE']],
+    ['add', ['add', 'LIST', 'IMAGE']],
+  ])('%s: goes before what was set earlier, and the rest of that stays', async (_name, args) => {
+    const world = await World.make();
+    const [image, other] = [at('team/app:arm'), at('team/app:amd64')];
+    const manifests = async () => (JSON.parse(await world.must('inspect')) as { manifests: object[] }).manifests;
+    const run = (platform: string) => {
+      const words = { LIST: at('l:1'), OTHER: other, IMAGE: `${image}=${platform}` };
+      return world.json<Drafted>(...args.map((word) => (words as Record<string, string>)[word] ?? word));
+    };
+    await world.must('create', at('l:1'), other, `${image}=linux/arm/v5`);
+    await world.must('annotate', at('l:1'), image, '--annotation', 'k=v');
+    expect((await run('linux/arm/v6')).changes.at(-1)).toMatchObject({ type: 'changed', platform: v6 });
+    expect((await manifests())[1]).toEqual({ ...says(images.arm, v6), annotations: { k: 'v' } });
+    expect((await run('linux/arm/v7')).changes.at(-1)).toMatchObject({ type: 'changed', platform: arm });
+    expect((await manifests())[1]).toEqual({ ...says(images.arm, arm), annotations: { k: 'v' } });
+    expect(await run('linux/arm/v7')).toMatchObject({ changed: false });
+  });
+});

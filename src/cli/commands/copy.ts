@@ -31,9 +31,10 @@ function tell({ target, status, descriptor, moved }: Copied, context: Context): 
   if (status === 'unchanged') output.note(['unchanged ', 'dim'], `${name} has ${descriptor.digest} already`);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
+    const blobs = mounted + uploaded + present;
     output.note(
       ['copied ', 'green'],
-      `${manifests} manifests, ${mounted + uploaded + present} blobs: ` +
+      `${manifests} ${manifests === 1 ? 'manifest' : 'manifests'}, ${blobs} ${blobs === 1 ? 'blob' : 'blobs'}: ` +
         `${mounted} mounted, ${uploaded} moved (${bytes} bytes), ${present} there already`,
     );
   }

@@ -35,7 +35,7 @@ export class TarBlobs {
         path: this.#tar.path,
       });
     }
-    if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`);
-    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }));
+    if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`, this.#tar.path);
+    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), this.#tar.path);
   }
 }

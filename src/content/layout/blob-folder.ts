@@ -16,10 +16,15 @@ const STALE_MS = 24 * 60 * 60 * 1000;
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
 export class BlobFolder {
   readonly #root: string;
+  readonly #name: string;
 
-  /** @param root the layout's folder, its real path */
-  constructor(root: string) {
+  /**
+   * @param root the layout's folder, its real path
+   * @param name what the layout is called where something is wrong with a blob
+   */
+  constructor(root: string, name = root) {
     this.#root = root;
+    this.#name = name;
   }
 
   /** Length of the blob's file; undefined where there is none. */
@@ -43,8 +48,10 @@ export class BlobFolder {
   /** The blob's bytes, verified. */
   async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = await this.size(checkVerifiable(digest));
-    if (actual !== undefined && actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`);
-    yield* verified({ digest, size }, this.part(digest, 0, size, signal));
+    if (actual !== undefined && actual !== size) {
+      throw damaged(digest, `${actual} bytes, not ${size}`, this.#name);
+    }
+    yield* verified({ digest, size }, this.part(digest, 0, size, signal), this.#name);
   }
 
   /** The bytes from `start` up to, not including, `end`; not verified. */
@@ -55,7 +62,7 @@ export class BlobFolder {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw damaged(digest, `only ${at} bytes`);
+        if (bytesRead === 0) throw damaged(digest, `only ${at} bytes`, this.#name);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -85,7 +92,7 @@ export class BlobFolder {
     } catch (error) {
       if (!isAbsence(error)) throw asMlistError(error);
     }
-    throw absent(digest);
+    throw this.#absent(digest);
   }
 
   /** Begins a blob whose bytes are still to come. Its file lies beside index.json: unknown files there are ignored. */
@@ -136,13 +143,17 @@ export class BlobFolder {
 
   async #open(digest: Digest): Promise<FileHandle> {
     const real = await this.#find(digest);
-    if (real === undefined) throw absent(digest);
+    if (real === undefined) throw this.#absent(digest);
     try {
-      if (!(await stat(real)).isFile()) throw absent(digest);
+      if (!(await stat(real)).isFile()) throw this.#absent(digest);
       return await open(real, 'r');
     } catch (error) {
-      throw isAbsence(error) ? absent(digest) : asMlistError(error);
+      throw isAbsence(error) ? this.#absent(digest) : asMlistError(error);
     }
+  }
+
+  #absent(digest: Digest): MlistError {
+    return new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.#name}`);
   }
 
   #find(digest: Digest): Promise<string | undefined> {
@@ -157,8 +168,4 @@ export class BlobFolder {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
-}
-
-function absent(digest: Digest): MlistError {
-  return new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest}`);
 }

@@ -9,25 +9,27 @@ export type Identity = Pick<Descriptor, 'digest' | 'size'>;
 /**
  * The bytes of a blob as they come from a disk. The last of them come only once all proved right: nobody takes a damaged
  * blob for a whole one.
+ * @param place - what is named as the place where a damaged blob lies
  * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH`
  */
 export async function* verified(
   { digest, size }: Identity,
   chunks: AsyncIterable<Uint8Array>,
+  place?: string,
 ): AsyncGenerator<Uint8Array> {
   const digester = new Digester(digestAlgorithm(checkVerifiable(digest)));
   let length = 0;
   let held: Uint8Array | undefined;
   for await (const chunk of chunks) {
     length += chunk.length;
-    if (length > size) throw damaged(digest, `more than ${size} bytes`);
+    if (length > size) throw damaged(digest, `more than ${size} bytes`, place);
     digester.update(chunk);
     if (held !== undefined) yield held;
     held = chunk;
   }
-  if (length !== size) throw damaged(digest, `${length} bytes, not ${size}`);
+  if (length !== size) throw damaged(digest, `${length} bytes, not ${size}`, place);
   const found = digester.digest();
-  if (found !== digest) throw damaged(digest, `the digest ${found}`);
+  if (found !== digest) throw damaged(digest, `the digest ${found}`, place);
   if (held !== undefined) yield held;
 }
 
@@ -53,6 +55,7 @@ export function checkVerifiable(digest: Digest): Digest {
   throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be checked: its algorithm is not known here`);
 }
 
-export function damaged(digest: Digest, found: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${digest} is damaged: it has ${found}`);
+export function damaged(digest: Digest, found: string, place?: string): MlistError {
+  const blob = place === undefined ? digest : `${digest} in ${place}`;
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${blob} is damaged: it has ${found}`);
 }

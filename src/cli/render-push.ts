@@ -1,4 +1,4 @@
-import type { Pushed } from '../index.ts';
+import type { Plan, Pushed } from '../index.ts';
 import { shownName } from './arguments.ts';
 import type { Context } from './context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
@@ -6,13 +6,22 @@ import { planDocument, renderPlan } from './render-plan.ts';
 /** What a push came to, for people: on stderr, but for the digest. */
 export function tellPushed({ descriptor, targets }: Pushed, context: Context): void {
   const { output } = context;
-  for (const target of targets) {
-    const reference = shownName(target.reference, context);
-    if (target.status === 'planned' && target.plan !== undefined) renderPlan(reference, target.plan, output);
-    if (target.status === 'unchanged')
-      output.note(['unchanged ', 'dim'], `${reference} has ${descriptor.digest} already`);
+  for (const [plan, names] of plansOf(targets, context)) renderPlan(names.join(', '), plan, output);
+  for (const { reference, status } of targets) {
+    if (status === 'unchanged')
+      output.note(['unchanged ', 'dim'], `${shownName(reference, context)} has ${descriptor.digest} already`);
   }
   if (!output.json) output.line(descriptor.digest);
+}
+
+/** The names of a repository share a plan: it is carried out once. */
+function plansOf(targets: Pushed['targets'], context: Context): ReadonlyMap<Plan, readonly string[]> {
+  const plans = new Map<Plan, string[]>();
+  for (const { reference, status, plan } of targets) {
+    if (status !== 'planned' || plan === undefined) continue;
+    plans.set(plan, [...(plans.get(plan) ?? []), shownName(reference, context)]);
+  }
+  return plans;
 }
 
 /** The same for programs: schemas/output/push.schema.json. */

@@ -143,7 +143,7 @@ async function withWorkspaceOf<T>(
   work: (options: PushOptions) => Promise<T>,
   options: PushOptions,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'mlist-edit-'));
+  const folder = await mkdtemp(join(tmpdir(), `mlist-edit-${process.pid}-`));
   try {
     const workspace = new Workspace(join(folder, 'workspace'));
     if (draft !== undefined) await workspace.update(draft.list, () => draft, { signal: options.signal });

@@ -54,6 +54,14 @@ describeOnRegistries('create --push', (start) => {
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
+  test('--dry-run tells what the names of one repository share once', async () => {
+    const names = ['-t', ':v2', '-t', ':v3'];
+    const { code, stderr } = await world.run(['create', list, ...images, '--push', '--dry-run', ...names]);
+    expect([code, stderr.match(/^plan for /gm)?.length]).toEqual([0, 1]);
+    expect(stderr.match(/^ {2}tag +\S+/gm)).toHaveLength(3);
+    expect(stderr).toMatch(/^plan for \S+, \S+:v2, \S+:v3$/m);
+  });
+
   test('refuses before anything is written what --expect asks for and the list lacks; the draft can be mended', async () => {
     const [first = '', second = ''] = images;
     const ran = await world.run(['create', list, first, '--push', '--expect', 'linux/amd64,linux/arm64']);

@@ -65,8 +65,9 @@ function differences(before: unknown, after: unknown, pointer = ''): readonly (r
   );
 }
 
+/** Other processes share the folder, and may be at work. */
 async function leftBehind(): Promise<readonly string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('mlist-edit-'));
+  return (await readdir(tmpdir())).filter((name) => name.startsWith(`mlist-edit-${process.pid}-`));
 }
 
 describeOnRegistries('a list with unknown members at every level', (start) => {

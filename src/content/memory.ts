@@ -16,6 +16,7 @@ import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/diges
 import { isJsonObject, type Json } from '../oci/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
 import { referrerOf } from '../oci/links.ts';
+import { movedName } from './moved-name.ts';
 
 /** Content in memory: for tests, and for a registry that keeps nothing. */
 export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
@@ -88,9 +89,8 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
       const { digest } = descriptor;
       if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
-      if (ifMatch !== undefined && this.#digestAt(name) !== ifMatch) {
-        throw new MlistError('ERR_MLIST_CONFLICT', `${this.location}:${name} is no longer ${ifMatch}`);
-      }
+      if (ifMatch !== undefined && (this.#digestAt(name) ?? 'absent') !== ifMatch)
+        throw movedName(`${this.location}:${name}`, ifMatch);
       this.#manifests.set(digest, { descriptor: bareDescriptor(descriptor), bytes: bytes.slice() });
       if (!isDigest(name)) this.#tags.set(name, digest);
     });

@@ -47,8 +47,11 @@ export interface Looks {
 }
 
 export interface PutOptions extends ContentOptions {
-  /** Put only if the name still names this digest, as far as the home can tell (HTTP `If-Match`). */
-  readonly ifMatch?: Digest | undefined;
+  /**
+   * Put only if the name still names this digest, or names nothing yet, as far as the home can tell (HTTP `If-Match`,
+   * `If-None-Match`). Refused with `ERR_MLIST_CONFLICT`.
+   */
+  readonly ifMatch?: Digest | 'absent' | undefined;
   /** Never send it a second time where it is unclear what became of it: somebody else may have written in between. */
   readonly once?: boolean | undefined;
 }

@@ -19,7 +19,7 @@ export interface PlanOptions {
   /** Ask the target for the children from elsewhere too: for a plan that is to be shown, not run. */
   readonly survey?: boolean | undefined;
   /** What a tag must have to be moved, for each tag of which that is known. */
-  readonly ifMatch?: ReadonlyMap<string, Digest> | undefined;
+  readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
   /** What `readAhead` has read. */
   readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -95,11 +95,11 @@ function expectedOf(reference: string, { base }: Draft, { ifDigest }: PushTarget
   return ifDigest ?? (base?.ref === reference ? base.digest : undefined);
 }
 
-function conditionsOf(tags: readonly TagBefore[], draft: Draft, options: PushTargetOptions): Map<string, Digest> {
-  const conditions = new Map<string, Digest>();
+function conditionsOf(tags: readonly TagBefore[], draft: Draft, options: PushTargetOptions): Map<string, TagState> {
+  const conditions = new Map<string, TagState>();
   for (const { tag, reference } of tags) {
     const expected = expectedOf(reference, draft, options);
-    if (expected !== undefined && expected !== 'absent') conditions.set(tag, expected);
+    if (expected !== undefined) conditions.set(tag, expected);
   }
   return conditions;
 }

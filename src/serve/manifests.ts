@@ -37,12 +37,12 @@ export async function putManifest(exchange: Exchange): Promise<void> {
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
   await service.changes.run(name, async () => {
-    const current = isConditional(exchange) ? await currentDigest(repository, last) : undefined;
+    const isOn = isConditional(exchange);
+    const current = isOn ? await currentDigest(repository, last) : undefined;
     checkPreconditions(request, current);
     await checkPresence(links, repository);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    const ifMatch = request.headers['if-match'] === undefined ? undefined : current;
-    await repository.putManifest(content, last, { ifMatch });
+    await repository.putManifest(content, last, { ifMatch: isOn ? (current ?? 'absent') : undefined });
     if (isDigest(last)) for (const tag of tags) await repository.putManifest(content, tag);
   });
   reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));

@@ -34,7 +34,7 @@ export interface RootStep {
   readonly content: Content;
   readonly names: readonly Name[];
   /** Move a name only away from its digest here, as far as the target can tell. */
-  readonly ifMatch?: ReadonlyMap<Name, Digest> | undefined;
+  readonly ifMatch?: ReadonlyMap<Name, Digest | 'absent'> | undefined;
 }
 
 export interface Planning {

@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { makeImage, pushImage } from '../support/images.ts';
+import { Front } from '../support/front.ts';
+import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
 
 /** What `push` refuses before it sends anything. */
@@ -121,6 +123,20 @@ describe('what is refused before anything is written', () => {
       code: 5,
       stderr: expect.stringMatching(/is there already, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
     });
+  });
+
+  test('--if-digest absent: also where another list comes between the look and the push', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const theirs = makeIndex([], { annotations: { from: 'elsewhere' } });
+    const raced = `${front.host}/team/app:raced`;
+    await world.must('create', raced, `${front.host}/team/app:amd64`);
+    front.on(/^PUT .*raced/, async ({ pass }) => {
+      await putManifest(registry.url, 'team/app', 'raced', theirs.mediaType, theirs.bytes);
+      await pass();
+    });
+    const ran = await world.run(['push', '--if-digest', 'absent']);
+    expect(ran).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(raced) as unknown });
+    expect((await getManifest(registry.url, 'team/app', 'raced'))?.digest).toBe(theirs.digest);
   });
 
   test('a digest file where links lead, whole; and into a pipe as it is', async () => {

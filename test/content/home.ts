@@ -123,6 +123,17 @@ export function describeHome(title: string, open: (work: (home: Home) => Promise
         await home.putManifest(other, ifMatch, { ifMatch });
       }));
 
+    test('are made only where nothing has the name', () =>
+      open(async (home) => {
+        const other = imageOf('b').manifest;
+        await home.putManifest(manifest, 'v1', { ifMatch: 'absent' });
+        for (const content of [manifest, other])
+          await expect(home.putManifest(content, 'v1', { ifMatch: 'absent' })).rejects.toMatchObject({
+            code: 'ERR_MLIST_CONFLICT',
+          });
+        expect((await home.resolve('v1')).digest).toBe(digest);
+      }));
+
     test('are removed one by one', () =>
       open(async (home) => {
         await home.putManifest(manifest, 'v1');

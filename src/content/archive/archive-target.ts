@@ -10,6 +10,7 @@ import type {
   Whole,
 } from '../../oci/content.ts';
 import { AnnotationKey, bareDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
+import { movedName } from '../moved-name.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/header.ts';
@@ -166,11 +167,9 @@ export class ArchiveTarget implements ContentTarget, Whole {
     return writer;
   }
 
-  async #checkNames(name: Name, expected: Digest): Promise<void> {
+  async #checkNames(name: Name, expected: Digest | 'absent'): Promise<void> {
     const now = await this.resolve(name).catch(() => undefined);
-    if (now?.digest === expected) return;
-    const reference = `${this.location}:${name}`;
-    throw new MlistError('ERR_MLIST_CONFLICT', `${reference} is no longer ${expected}`, { reference });
+    if ((now?.digest ?? 'absent') !== expected) throw movedName(`${this.location}:${name}`, expected);
   }
 
   #annotationsOf(tag: string): Annotations {

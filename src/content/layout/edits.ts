@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { MlistError } from '../../errors.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions, PutOptions } from '../../oci/content.ts';
+import { movedName } from '../moved-name.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';
@@ -79,12 +80,13 @@ export class Edits {
     });
   }
 
-  async #checkNames(entries: Entries, name: string, expected: Digest): Promise<void> {
-    const named = await this.#layout.graph.named(entries.map(rootOf), [expected]);
-    const isMet = entries.some((entry) => tagOf(entry) === name && entry.descriptor.digest === expected);
-    if (isMet || (name === expected && named.has(expected))) return;
-    const reference = `${this.#layout.location}:${name}`;
-    throw new MlistError('ERR_MLIST_CONFLICT', `${reference} is no longer ${expected}`, { reference });
+  async #checkNames(entries: Entries, name: string, expected: Digest | 'absent'): Promise<void> {
+    const now = entries.find((entry) => tagOf(entry) === name)?.descriptor.digest;
+    if ((now ?? 'absent') === expected) return;
+    const isNamed = async (digest: Digest) =>
+      (await this.#layout.graph.named(entries.map(rootOf), [digest])).has(digest);
+    if (expected !== 'absent' && name === expected && (await isNamed(expected))) return;
+    throw movedName(`${this.#layout.location}:${name}`, expected);
   }
 
   async #asRoot(entries: Entries, descriptor: Descriptor): Promise<Entries> {

@@ -30,11 +30,6 @@ export interface RegistryFetchOptions extends FetchOptions {
   readonly fresh?: boolean | undefined;
 }
 
-export interface RegistryPutOptions extends PutOptions {
-  /** Put only if nothing has the name yet, as far as the registry can tell (HTTP `If-None-Match`). */
-  readonly ifAbsent?: boolean | undefined;
-}
-
 /** How often a tag that was seen is looked for again. */
 const LOOKS = 3;
 
@@ -90,24 +85,20 @@ export class Manifests {
    * A PUT of the same bytes may be sent again after an answer that was lost, or that leaves open what became of it. One
    * with a condition may not: it would run into what it has done itself.
    */
-  async put({ descriptor, bytes }: Content, name: Name, options: RegistryPutOptions): Promise<void> {
-    const { ifMatch, ifAbsent = false, once = false, signal } = options;
+  async put({ descriptor, bytes }: Content, name: Name, options: PutOptions): Promise<void> {
+    const { ifMatch, once = false, signal } = options;
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
-    const condition = {
-      ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
-      ...(ifAbsent ? { 'if-none-match': '*' } : {}),
-    };
     const { headers } = await connection.request(
       {
         step: { what: 'write', reference: subject },
         method: 'PUT',
         target: this.#target(name),
         scopes: [pushTo(path)],
-        headers: { 'content-type': descriptor.mediaType, ...condition },
+        headers: { 'content-type': descriptor.mediaType, ...conditionOf(ifMatch) },
         body: bytes,
         accept: [200, 201, 202, 204],
-        repeatable: ifMatch === undefined && !ifAbsent && !once,
+        repeatable: ifMatch === undefined && !once,
         signal,
       },
       MAX_DOCUMENT_BYTES,
@@ -210,4 +201,9 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
         : 'By its digest a manifest may be deleted, and all its tags with it: see "mlist digest".',
     },
   );
+}
+
+function conditionOf(expected: PutOptions['ifMatch']): Readonly<Record<string, string>> {
+  if (expected === undefined) return {};
+  return expected === 'absent' ? { 'if-none-match': '*' } : { 'if-match': `"${expected}"` };
 }

@@ -6,6 +6,7 @@ import type {
   FetchOptions,
   Mounts,
   Name,
+  PutOptions,
   Referrers,
   Tags,
 } from '../../oci/content.ts';
@@ -14,7 +15,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
-import { Manifests, type RegistryFetchOptions, type RegistryPutOptions } from './manifests.ts';
+import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
 import { listTags, type TagListParts } from './tag-list.ts';
 
@@ -62,7 +63,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#manifests.has(digest, options);
   }
 
-  putManifest(content: Content, name: Name, options: RegistryPutOptions = {}): Promise<void> {
+  putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
     return this.#manifests.put(content, name, options);
   }
 

@@ -77,10 +77,8 @@ export class Board {
    */
   async put(content: Content, tag: string, condition: Condition): Promise<Outcome> {
     const { signal } = this.#options;
-    const ifAbsent = condition === 'absent';
-    const ifMatch = ifAbsent ? undefined : condition;
     try {
-      await this.#repository.putManifest(content, tag, { ifMatch, ifAbsent, once: true, signal });
+      await this.#repository.putManifest(content, tag, { ifMatch: condition, once: true, signal });
       return 'done';
     } catch (thrown) {
       signal?.throwIfAborted();

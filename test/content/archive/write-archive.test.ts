@@ -281,6 +281,8 @@ test('a tag moves only from what is expected', () =>
       const ifMatch = two.manifest.descriptor.digest;
       const moved = target.putManifest(two.manifest, 'v1', { ifMatch });
       await expect(moved).rejects.toMatchObject({ code: 'ERR_MLIST_CONFLICT' });
+      const again = target.putManifest(two.manifest, 'v1', { ifMatch: 'absent' });
+      await expect(again).rejects.toMatchObject({ code: 'ERR_MLIST_CONFLICT' });
       await target.putManifest(one.manifest, 'v1', { ifMatch: one.manifest.descriptor.digest });
     });
   }));

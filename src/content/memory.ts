@@ -16,7 +16,7 @@ import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/diges
 import { isJsonObject, type Json } from '../oci/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
 import { referrerOf } from '../oci/links.ts';
-import { movedName } from './moved-name.ts';
+import { movedName } from '../oci/moved-name.ts';
 
 /** Content in memory: for tests, and for a registry that keeps nothing. */
 export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {

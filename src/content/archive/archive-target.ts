@@ -10,7 +10,7 @@ import type {
   Whole,
 } from '../../oci/content.ts';
 import { AnnotationKey, bareDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
-import { movedName } from '../moved-name.ts';
+import { movedName } from '../../oci/moved-name.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/header.ts';

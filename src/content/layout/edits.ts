@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MlistError } from '../../errors.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions, PutOptions } from '../../oci/content.ts';
-import { movedName } from '../moved-name.ts';
+import { movedName } from '../../oci/moved-name.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';

@@ -1,5 +1,5 @@
 import { MlistError } from '../errors.ts';
-import type { PutOptions } from '../oci/content.ts';
+import type { PutOptions } from './content.ts';
 
 /** A name that is not what a put was to replace: `ERR_MLIST_CONFLICT`. */
 export function movedName(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {

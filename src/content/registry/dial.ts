@@ -133,7 +133,7 @@ interface Security {
  * Read ahead of who takes it. Records of TLS are small, and what has come meanwhile is handed over in one piece: a large body
  * takes fewer steps.
  */
-const AHEAD_BYTES = 256 * 1024;
+const AHEAD_BYTES = 128 * 1024;
 
 function secured(socket: Socket, { host, verify, context, timeoutMs }: Security): Promise<Socket> {
   // Node documents highWaterMark; its types for version 20 leave it out.

@@ -81,17 +81,19 @@ export class Edits {
   }
 
   async #checkNames(entries: Entries, name: string, expected: Digest | 'absent'): Promise<void> {
-    const now = entries.find((entry) => tagOf(entry) === name)?.descriptor.digest;
-    if ((now ?? 'absent') === expected) return;
-    const isNamed = async (digest: Digest) =>
-      (await this.#layout.graph.named(entries.map(rootOf), [digest])).has(digest);
-    if (expected !== 'absent' && name === expected && (await isNamed(expected))) return;
+    const now = entries.filter((entry) => tagOf(entry) === name).map(({ descriptor }) => descriptor.digest);
+    const isMet = expected === 'absent' ? now.length === 0 : now.includes(expected);
+    if (isMet || (expected !== 'absent' && name === expected && (await this.#isNamed(entries, expected)))) return;
     throw movedName(`${this.#layout.location}:${name}`, expected);
   }
 
   async #asRoot(entries: Entries, descriptor: Descriptor): Promise<Entries> {
-    const named = await this.#layout.graph.named(entries.map(rootOf), [descriptor.digest]);
-    return named.has(descriptor.digest) ? entries : withRoot(entries, descriptor);
+    return (await this.#isNamed(entries, descriptor.digest)) ? entries : withRoot(entries, descriptor);
+  }
+
+  /** Whether an entry names it, or a list below one does. */
+  async #isNamed(entries: Entries, digest: Digest): Promise<boolean> {
+    return (await this.#layout.graph.named(entries.map(rootOf), [digest])).has(digest);
   }
 
   /** Gives an entry to each of these that is there and that nothing names any more. */

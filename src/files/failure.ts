@@ -40,14 +40,15 @@ const readReasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'its name is too long',
 };
 
+/** Why a file cannot be read, in words where the system's own say little. */
+export function readReason(thrown: unknown): string {
+  const code = errorCode(thrown) ?? '';
+  return (Object.hasOwn(readReasons, code) ? readReasons[code] : undefined) ?? errorMessage(thrown);
+}
+
 /** Says of a failed read which file it was and why: `ERR_MLIST_NOT_FOUND` where there is none, else `ERR_MLIST_FILE`. */
 export function readFailure(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
-  const code = errorCode(thrown) ?? '';
-  const reason = Object.hasOwn(readReasons, code) ? readReasons[code] : undefined;
-  return new MlistError(
-    code === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE',
-    `cannot read ${path}: ${reason ?? errorMessage(thrown)}`,
-    { path, cause: thrown },
-  );
+  const code = errorCode(thrown) === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
+  return new MlistError(code, `cannot read ${path}: ${readReason(thrown)}`, { path, cause: thrown });
 }

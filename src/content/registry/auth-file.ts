@@ -1,4 +1,5 @@
-import { errorCode, errorMessage, MlistError } from '../../errors.ts';
+import { errorCode, MlistError } from '../../errors.ts';
+import { readReason } from '../../files/failure.ts';
 import { readAtMost } from '../../files/read.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import { checkDockerConfig } from '../../schema/docker-config.ts';
@@ -18,9 +19,6 @@ export interface Auth {
   readonly identitytoken?: string;
   readonly registrytoken?: string;
 }
-
-/** The largest file that is read. */
-export const MAX_BYTES = MAX_DOCUMENT_BYTES;
 
 /** Docker Hub goes by this key in Docker's files, and by these names elsewhere. */
 const HUB_KEY = 'https://index.docker.io/v1/';
@@ -43,7 +41,7 @@ function namesOf(registry: string): readonly string[] {
 export async function readAuthFile(path: string, kind: 'config' | 'legacy' = 'config'): Promise<AuthFile | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readAtMost(path, { maxBytes: MAX_BYTES });
+    bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES });
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
     throw cannotRead(path, error);
@@ -51,19 +49,10 @@ export async function readAuthFile(path: string, kind: 'config' | 'legacy' = 'co
   return parseAuthFile(kind === 'legacy' ? wrapped(bytes) : bytes, path);
 }
 
-const unreadable: Readonly<Record<string, string>> = {
-  EACCES: 'its permissions do not allow it',
-  EISDIR: 'it is a folder',
-  ELOOP: 'its links lead in a circle',
-  ENAMETOOLONG: 'its name is too long',
-};
-
 /** Says of a file with credentials why it cannot be read. */
 export function cannotRead(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CREDENTIALS') return thrown;
-  const reason = unreadable[errorCode(thrown) ?? ''];
-  const message =
-    thrown instanceof MlistError ? errorMessage(thrown) : `cannot read ${path}: ${reason ?? errorMessage(thrown)}`;
+  const message = thrown instanceof MlistError ? thrown.message : `cannot read ${path}: ${readReason(thrown)}`;
   return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 

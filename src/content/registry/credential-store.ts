@@ -6,13 +6,13 @@ import { placeBehindLinks } from '../../files/links.ts';
 import { readAtMost } from '../../files/read.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
 import { withLock } from '../../files/lock.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import { withJsonMember, withoutJsonMember } from '../../oci/json-edit.ts';
 import {
   cannotRead,
   credentialKey,
   helperFor,
   isSilent,
-  MAX_BYTES,
   parseAuthFile,
   spellingsOf,
   type AuthFile,
@@ -105,7 +105,7 @@ interface FileContent {
 /** A file that cannot be read as what it should be is never written to; nor is a pipe or a device, which cannot be replaced. */
 async function contentOf(path: string): Promise<FileContent> {
   try {
-    const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true });
+    const bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, onlyFile: true });
     return { text: bytes.toString('utf8'), parsed: parseAuthFile(bytes, path), isAbsent: false };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return { text: '', parsed: {}, isAbsent: true };

@@ -141,7 +141,7 @@ export { exportSpec } from './ops/export.ts';
 export type { ExportOptions } from './ops/export.ts';
 export { Homes } from './ops/homes.ts';
 export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
-export { createAndPush, editAndPush } from './ops/edit-and-push.ts';
+export { createAndPush, editAndPush, inDraft } from './ops/edit-and-push.ts';
 export type { DraftEdit, DraftPlace, EditedAndPushed, EditPlace } from './ops/edit-and-push.ts';
 export { inspect, inspectVerbose } from './ops/inspect.ts';
 export type { Inspected, VerboseManifest } from './ops/inspect.ts';

@@ -1,4 +1,4 @@
-import { MlistError } from '../index.ts';
+import { inDraft, MlistError } from '../index.ts';
 import { optionalList } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
@@ -17,8 +17,7 @@ export async function runEdit<T>(
 ): Promise<Edited<T>> {
   if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
   refusePushOptions(invocation);
-  const { workspace, onEvent } = context;
-  return { edited: await edit(optionalList(list), { workspace, onEvent, whenAccepted: (tell) => tell() }) };
+  return { edited: await edit(optionalList(list), inDraft(context)) };
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` where an option speaks of a push that is not asked for */

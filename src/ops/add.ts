@@ -41,11 +41,13 @@ export async function add(
   await workspace.load(name);
   const resolved = await resolveAll(manifests, options);
   const changes: EntryEvent[] = [];
-  let was: Draft | undefined;
-  const { draft, changed } = await workspace.update(
+  const {
+    before: was,
+    draft,
+    changed,
+  } = await workspace.update(
     name,
     (before) => {
-      was = before;
       let edited = before;
       for (const source of resolved) {
         if (edited === undefined) return undefined;

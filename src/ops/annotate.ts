@@ -61,12 +61,14 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
   const name = await chosenList(workspace, list);
   const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
   let entry: Entry | undefined;
-  let was: Draft | undefined;
-  const { draft, changed } = await workspace.update(
+  const {
+    before: was,
+    draft,
+    changed,
+  } = await workspace.update(
     name,
     (before) => {
       if (before === undefined) return undefined;
-      was = before;
       const target = chosen === undefined ? undefined : sameEntry(before, chosen);
       const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
       entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];

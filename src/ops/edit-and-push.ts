@@ -13,7 +13,7 @@ import { draftOfList } from './list-draft.ts';
 import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
-import type { OnEvent, OperationEvent } from './events.ts';
+import type { OnEvent } from './events.ts';
 
 /** Where a draft lies or is to lie, and whom its making tells. */
 export interface DraftPlace {
@@ -23,10 +23,15 @@ export interface DraftPlace {
 
 /** Where an edit finds its draft. */
 export interface EditPlace extends DraftPlace {
-  /** What a MANIFEST argument means where the draft was just read from a registry. Default: what it says. */
-  readonly named?: ((manifest: string) => Promise<string>) | undefined;
+  /** What a MANIFEST argument means: what it says, but where the draft was just read from a registry. */
+  readonly named: (manifest: string) => Promise<string>;
   /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
   readonly whenAccepted: (tell: () => void) => void;
+}
+
+/** The place of an edit of a draft that stays: it tells at once, and arguments mean what they say. */
+export function inDraft({ workspace, onEvent }: DraftPlace): EditPlace {
+  return { workspace, onEvent, named: (manifest) => Promise.resolve(manifest), whenAccepted: (tell) => tell() };
 }
 
 export type DraftEdit<T> = (list: Reference, place: EditPlace) => Promise<T>;
@@ -60,13 +65,12 @@ export async function editAndPush<T>(
   const from = draft === undefined ? 'registry' : 'draft';
   const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
   onEvent({ type: 'from', from, reference });
-  if (draft !== undefined && !dryRun) {
-    const place = { workspace, onEvent, whenAccepted: (tell: () => void) => tell() };
-    return { from, ...(await inPlace(draft.list, edit, place, told)) };
-  }
+  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, edit, inDraft(told), told)) };
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  const named = draft === undefined ? (manifest: string) => namedInList(start, manifest, told) : undefined;
-  const found: DraftEdit<T> = (list, place) => edit(list, { ...place, named });
+  const found: DraftEdit<T> =
+    draft === undefined
+      ? (list, place) => edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) })
+      : edit;
   return { from, ...(await withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told)) };
 }
 
@@ -80,9 +84,13 @@ async function undone<T>(
   const release = () => {
     for (const tell of waiting.splice(0)) tell();
   };
-  const { workspace, onEvent } = options;
+  const { onEvent } = options;
   const whenAccepted = (tell: () => void) => void waiting.push(tell);
-  const place = { workspace, onEvent: (event: OperationEvent) => whenAccepted(() => onEvent?.(event)), whenAccepted };
+  const place: EditPlace = {
+    ...inDraft(options),
+    onEvent: (event) => whenAccepted(() => onEvent?.(event)),
+    whenAccepted,
+  };
   const pushing: OnEvent = (event) => {
     release();
     onEvent?.(event);

@@ -36,12 +36,10 @@ export async function remove(
   const { workspace, platforms = [], signal, onEvent } = options;
   const name = await chosenList(workspace, list);
   let removed: readonly Entry[] = [];
-  let was: Draft | undefined;
-  const { draft } = await workspace.update(
+  const { before: was, draft } = await workspace.update(
     name,
     (before) => {
       if (before === undefined) return undefined;
-      was = before;
       const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
       removed = before.entries.filter((entry) => !edited.entries.includes(entry));
       return edited;

@@ -37,7 +37,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
-      manifest: manifest === undefined ? undefined : ((await named?.(manifest)) ?? manifest),
+      manifest: manifest === undefined ? undefined : await named(manifest),
       platform: selected === undefined ? undefined : readPlatform(selected),
       strict: invocation.flag('strict'),
       homes: context.homes,

@@ -20,7 +20,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { output, signal } = context;
   const { edited, pushed } = await withListHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, async (name, { workspace, named, onEvent }: EditPlace) => {
-      const meant = await Promise.all(manifests.map(async (manifest) => (await named?.(manifest)) ?? manifest));
+      const meant = await Promise.all(manifests.map(named));
       return remove(name, meant, { workspace, platforms, signal, onEvent });
     }),
   );

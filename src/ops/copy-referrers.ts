@@ -10,7 +10,7 @@ import { readGraph, type ManifestNode } from '../transfer/graph.ts';
 import type { RootStep } from '../transfer/plan.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Home, WritableHome } from './homes.ts';
-import { orAbsent } from './or-absent.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { referrersOf } from './referrers.ts';
 
 /** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */

@@ -6,7 +6,7 @@ import type { Brought } from '../transfer/brought.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import type { LeftBehind } from './left-behind.ts';
-import { orAbsent } from './or-absent.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
 import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
@@ -119,9 +119,9 @@ async function labelsOf(
 }
 
 /**
- * The manifests that the target has already, with all below them, and of the others the large blobs. A target that mounts what it lacks without moving
- * bytes is not asked, if it knows nothing of that name: asking would cost more than it saves. What lies on this machine is
- * looked at blob by blob.
+ * The manifests that the target has already, with all below them, and of the others the large blobs. A target that mounts
+ * what it lacks without moving bytes is not asked, if it knows nothing of that name: asking would cost more than it saves.
+ * What lies on this machine is looked at blob by blob.
  */
 async function presentOf(
   nodes: readonly ManifestNode[],

@@ -8,7 +8,7 @@ import type { TransferEvent } from '../transfer/run.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Attached } from './copy-referrers.ts';
-import { orAbsent } from './or-absent.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { transferCopy, type CopyTransfer } from './copy-transfer.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';

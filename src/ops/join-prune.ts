@@ -1,5 +1,6 @@
-import { asMlistError, MlistError } from '../errors.ts';
+import { asMlistError } from '../errors.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { readSlot, slotPrefix } from './join/slot.ts';
 import type { RegistryTagOptions } from './registry-tags.ts';
 
@@ -26,20 +27,15 @@ export async function pruneSlots(
   for await (const tag of repository.tags({ signal })) if (tag.startsWith(slotPrefix(reference.tag))) names.push(tag);
   const pruned: string[] = [];
   for (const name of names) {
-    const content = await repository.fetchManifest(name, { fresh: true, signal }).catch(orAbsent);
+    const content = await orAbsent(repository.fetchManifest(name, { fresh: true, signal }));
     if (content === undefined || typeof readSlot(content, name, target) === 'string') continue;
     await repository.untag(name, { signal }).catch(async (thrown: unknown) => {
       const error = asMlistError(thrown);
       if (error.code === 'ERR_MLIST_NOT_FOUND') return;
       if (![400, 405].includes(error.facts.status ?? 0)) throw error;
-      await repository.deleteManifest(content.descriptor.digest, { signal }).catch(orAbsent);
+      await orAbsent(repository.deleteManifest(content.descriptor.digest, { signal }));
     });
     pruned.push(name);
   }
   return { ref: target, pruned };
-}
-
-function orAbsent(thrown: unknown): undefined {
-  if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
-  throw thrown;
 }

@@ -1,5 +1,5 @@
 import type { ContentOptions } from '../oci/content.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import { uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
 import type { WritableHome } from './homes.ts';
 
@@ -12,8 +12,7 @@ export async function largeBlobsThere(
   nodes: readonly ManifestNode[],
   { signal }: ContentOptions,
 ): Promise<readonly Descriptor[]> {
-  const blobs = new Map(nodes.flatMap((node) => largeBelow(node, target)).map((blob) => [blob.digest, blob]));
-  const all = [...blobs.values()];
+  const all = uniqueByDigest(nodes.flatMap((node) => largeBelow(node, target)));
   const there = await Promise.all(all.map((blob) => target.hasBlob(blob, { signal })));
   return all.filter((_, at) => there[at]);
 }

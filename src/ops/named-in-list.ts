@@ -1,9 +1,9 @@
-import { MlistError } from '../errors.ts';
 import { isAttestationEntry, type Draft } from '../draft/draft.ts';
 import { entriesNamed } from '../draft/select.ts';
 import { parseListName } from '../draft/file.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { nameIn, parseLocation } from '../oci/location.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { readIndex } from '../schema/document.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Homes } from './homes.ts';
@@ -23,7 +23,7 @@ export async function namedInList(
   const location = parseLocation(manifest);
   const { domain } = parseListName(draft.list);
   if (location.kind !== 'registry' || location.reference.domain !== domain) return manifest;
-  const content = await readOrAbsent(
+  const content = await orAbsent(
     homes.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
   );
   if (content === undefined) return manifest;
@@ -36,13 +36,4 @@ function digestsOf({ descriptor, bytes }: Content, manifest: string): readonly s
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType)) return [digest];
   return [digest, ...readIndex(bytes, mediaType, manifest).manifests.map((entry) => entry.digest)];
-}
-
-async function readOrAbsent(reading: Promise<Content>): Promise<Content | undefined> {
-  try {
-    return await reading;
-  } catch (thrown) {
-    if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw thrown;
-  }
 }

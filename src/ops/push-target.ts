@@ -4,6 +4,7 @@ import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { Plan } from '../transfer/plan.ts';
@@ -143,12 +144,7 @@ function isWorthReading(
 }
 
 async function digestOfTag(home: ContentSource, tag: string, { signal }: ContentOptions): Promise<TagState> {
-  try {
-    return (await home.resolve(tag, { signal })).digest;
-  } catch (error) {
-    if (error instanceof MlistError && error.code === 'ERR_MLIST_NOT_FOUND') return 'absent';
-    throw error;
-  }
+  return (await orAbsent(home.resolve(tag, { signal })))?.digest ?? 'absent';
 }
 
 /** A tag that somebody else has moved is not moved back. */

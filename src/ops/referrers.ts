@@ -5,7 +5,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
 import { readIndex } from '../schema/document.ts';
 import type { Home } from './homes.ts';
-import { orAbsent } from './or-absent.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 
 /**
  * The manifests that refer to one: what the home finds, and what the fallback tag lists where the home cannot find

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { cosignTags } from '../oci/referrers-tag.ts';
 import type { OnEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import { orAbsent } from './or-absent.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { referrersOf } from './referrers.ts';
 
 /** Signatures as they refer to what is signed: cosign's two forms, and notation's. */

@@ -3,9 +3,10 @@ import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Layout } from '../content/layout/layout.ts';
 import { openLayout } from '../content/layout/open.ts';
-import { asMlistError, errorCode, MlistError } from '../errors.ts';
+import { asMlistError, MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { isRepositoryName } from '../oci/reference.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import type { Repositories } from './storage.ts';
 
 /** File systems take names of 255 bytes. */
@@ -61,13 +62,8 @@ export class FolderRepositories implements Repositories {
     });
   }
 
-  async find(name: string): Promise<Layout | undefined> {
-    try {
-      return await this.#layout(name, false);
-    } catch (error) {
-      if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-      throw error;
-    }
+  find(name: string): Promise<Layout | undefined> {
+    return orAbsent(this.#layout(name, false));
   }
 
   /** The first opening for writing also clears away what a crashed writer left there. */

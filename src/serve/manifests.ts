@@ -1,8 +1,8 @@
-import { errorCode } from '../errors.ts';
 import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
 import { mediaTypeOfHeader } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { checkPreconditions, etagOf, isNotModified } from './conditions.ts';
 import { bodyOf, reply, type Exchange } from './exchange.ts';
 import { checkDocument, checkPresence, type CheckedManifest } from './manifest-check.ts';
@@ -37,12 +37,12 @@ export async function putManifest(exchange: Exchange): Promise<void> {
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
   await service.changes.run(name, async () => {
-    const isOn = isConditional(exchange);
-    const current = isOn ? await currentDigest(repository, last) : undefined;
+    const isBound = isConditional(exchange);
+    const current = isBound ? await currentDigest(repository, last) : undefined;
     checkPreconditions(request, current);
     await checkPresence(links, repository);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    await repository.putManifest(content, last, { ifMatch: isOn ? (current ?? 'absent') : undefined });
+    await repository.putManifest(content, last, { ifMatch: isBound ? (current ?? 'absent') : undefined });
     if (isDigest(last)) for (const tag of tags) await repository.putManifest(content, tag);
   });
   reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));
@@ -115,10 +115,5 @@ function isConditional({ request: { headers } }: Exchange): boolean {
 }
 
 async function currentDigest(repository: Repository, reference: string): Promise<Digest | undefined> {
-  try {
-    return (await repository.resolve(reference)).digest;
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw error;
-  }
+  return (await orAbsent(repository.resolve(reference)))?.digest;
 }

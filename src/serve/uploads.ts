@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { digestOfPath } from './blobs.ts';
 import { bodyOf, reply, type Exchange } from './exchange.ts';
 import { isRepositoryName } from '../oci/reference.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { chunkRangeOf } from './ranges.ts';
 import { Refusal } from './refusal.ts';
 import type { Repository, Upload } from './storage.ts';
@@ -124,13 +125,8 @@ async function mountBlob({ service, query, name }: Exchange, target: Repository,
   return false;
 }
 
-async function sizeIn(repository: Repository, digest: Digest): Promise<number | undefined> {
-  try {
-    return await repository.blobSize(digest);
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw error;
-  }
+function sizeIn(repository: Repository, digest: Digest): Promise<number | undefined> {
+  return orAbsent(repository.blobSize(digest));
 }
 
 /** `0-0` says one byte and none alike, as in other registries: a chunk's Content-Range tells them apart. */

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { asMlistError, errorCode, MlistError } from '../../errors.ts';
+import { asMlistError, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries } from '../../files/atomic.ts';
 import { placeBehindLinks } from '../../files/links.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
+import { orAbsent } from '../../oci/or-absent.ts';
 import { isAbsence } from '../layout/inside.ts';
 import { ArchiveTarget } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
@@ -82,10 +83,7 @@ function noFolder(folder: string): MlistError {
 }
 
 async function openExisting(path: string, { name, signal }: WriteArchiveOptions): Promise<OciArchive | undefined> {
-  const existing = await OciArchive.open(path, { name: name ?? path, signal }).catch((error: unknown) => {
-    if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw error;
-  });
+  const existing = await orAbsent(OciArchive.open(path, { name: name ?? path, signal }));
   if (existing?.isCompressed !== true) return existing;
   await existing.close();
   throw new MlistError('ERR_MLIST_USAGE', `the archive ${path} is compressed: it can be read, but not added to`, {

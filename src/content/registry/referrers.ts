@@ -1,10 +1,11 @@
-import { errorCode, MlistError } from '../../errors.ts';
+import { MlistError } from '../../errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
+import { orAbsent } from '../../oci/or-absent.ts';
 import { readIndex } from '../../schema/document.ts';
 import type { Connection, Reply } from './connection.ts';
 import { nextPage } from './link-header.ts';
@@ -115,14 +116,9 @@ export class ReferrersOf {
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
     const tag = referrersTag(digest);
-    try {
-      const { bytes, descriptor } = await fetchManifest(tag, { signal });
-      if (!isIndexType(descriptor.mediaType)) return [];
-      return readIndex(bytes, descriptor.mediaType, `${location}:${tag}`).manifests;
-    } catch (error) {
-      if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return [];
-      throw error;
-    }
+    const content = await orAbsent(fetchManifest(tag, { signal }));
+    if (content === undefined || !isIndexType(content.descriptor.mediaType)) return [];
+    return readIndex(content.bytes, content.descriptor.mediaType, `${location}:${tag}`).manifests;
   }
 }
 

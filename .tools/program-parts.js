@@ -1,33 +1,33 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-// How the program is cut into files, for a quick start of local commands. Two things that the sources leave to the build:
+// How the program is cut into files, for a quick start. Two things that the sources leave to the build:
 // - The command line imports only the library's door, src/index.ts. A bundler that splits gives everything behind a door
 //   to everyone who uses it, so each name is imported from the module where it is at home instead.
-// - The sources load each command when it is called. Files cost time too: the local commands come with the program, and
-//   those that talk to registries come together.
+// - The sources load each command when it is called. Files cost time too, and so does every function that is not called:
+//   the local commands come with the program, and of those that talk to registries the ones that are small beside what
+//   they share come together. The others, each with much of its own, are parts of their own.
 const WITH_PROGRAM = ['annotate', 'init', 'ls', 'prune', 'remove', 'rm', 'use'];
-const WITH_REGISTRIES = [
-  'add',
-  'apply',
-  'copy',
-  'create',
-  'delete',
-  'diff',
-  'digest',
-  'exists',
-  'explain',
-  'export',
-  'inspect',
-  'join',
-  'push',
-  'resolve',
-  'show',
-  'tags',
-  'validate',
-];
+const TOGETHER = {
+  'commands-with-registries': [
+    'add',
+    'copy',
+    'create',
+    'delete',
+    'diff',
+    'digest',
+    'exists',
+    'inspect',
+    'push',
+    'resolve',
+    'show',
+    'tags',
+  ],
+  'commands-with-specs': ['apply', 'export'],
+};
 
-const TOGETHER = 'commands-with-registries';
+/** What is loaded first, next, and with the first request. */
+export const HEADS = ['program', 'commands-with-registries', 'open-homes'];
 
 export function programParts(root) {
   const door = join(root, 'src', 'index.ts');
@@ -36,9 +36,10 @@ export function programParts(root) {
   return {
     name: 'program-parts',
     setup(build) {
-      build.onResolve({ filter: new RegExp(`^${TOGETHER}$`) }, ({ path }) => ({ path, namespace: TOGETHER }));
-      build.onLoad({ filter: /.*/, namespace: TOGETHER }, () => ({
-        contents: WITH_REGISTRIES.map((name) => `export * as ${name} from './${name}.ts';`).join('\n'),
+      const filter = new RegExp(`^(?:${Object.keys(TOGETHER).join('|')})$`);
+      build.onResolve({ filter }, ({ path }) => ({ path, namespace: 'together' }));
+      build.onLoad({ filter, namespace: 'together' }, ({ path }) => ({
+        contents: TOGETHER[path].map((name) => `export * as ${name} from './${name}.ts';`).join('\n'),
         resolveDir: commandFolder,
       }));
       build.onLoad({ filter: /[\\/]src[\\/]cli[\\/].*\.ts$/ }, ({ path }) => ({
@@ -61,7 +62,8 @@ function direct(source, homes, folder) {
 function grouped(source) {
   const statics = [];
   const lazy = source.replace(/import\('\.\/commands\/([a-z-]+)\.ts'\)/g, (whole, name) => {
-    if (WITH_REGISTRIES.includes(name)) return `import('${TOGETHER}').then((all) => all.${name})`;
+    const group = Object.keys(TOGETHER).find((one) => TOGETHER[one].includes(name));
+    if (group !== undefined) return `import('${group}').then((all) => all.${name})`;
     if (!WITH_PROGRAM.includes(name)) return whole;
     statics.push(name);
     return `Promise.resolve(${name}Command)`;

@@ -20,12 +20,12 @@ function isInstalled() {
 }
 
 function isBuilt() {
-  const built = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/draft-first.ts'].map((path) => at(path));
+  const built = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/documents-first.ts'].map((path) =>
+    at(path),
+  );
   if (!built.every((path) => existsSync(path))) return false;
   const oldest = Math.min(...built.map((path) => statSync(path).mtimeMs));
-  return ['src', 'schemas', '.tools/build.js', '.tools/validators.js', '.tools/program-parts.js'].every(
-    (path) => newest(at(path)) <= oldest,
-  );
+  return ['src', 'schemas', '.tools'].every((path) => newest(at(path)) <= oldest);
 }
 
 // On Windows npm is a script, which only a shell can start.

@@ -1,6 +1,6 @@
 // Compiles the JSON schemas to plain functions, so that no command pays for compiling.
-// Each schema becomes two modules: `NAME-first` stops at the first error and is safe on any document, `NAME-all` lists
-// every error and is for documents that are small enough.
+// Each group of schemas becomes two modules: `GROUP-first` stops at the first error and is safe on any document, `GROUP-all`
+// lists every error and is for documents that are small enough. Both export a function for each schema.
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
@@ -9,18 +9,31 @@ import { join } from 'node:path';
 
 const HEADER = '// @ts-nocheck\n// Made from schemas/ by .tools/validators.js when the project is built.\n';
 
+// What is loaded together shares the code of what it has in common, such as descriptors.
+const GROUPS = {
+  documents: ['descriptor', 'docker-manifest-list', 'image-config', 'image-index', 'image-manifest'],
+  draft: ['draft'],
+  state: ['state'],
+  specs: ['spec', 'manifest-tool'],
+  'docker-archive': ['docker-archive'],
+  'docker-config': ['docker-config'],
+  'registry-error': ['registry-error'],
+};
+
 /** The schemas that are checked when mlist runs; those under output/ are checked by the tests. */
 export async function compileValidators(root) {
   const folder = join(root, 'schemas');
   const out = join(root, 'src', 'schema', 'compiled');
-  const schemas = readdirSync(folder)
-    .filter((name) => name.endsWith('.schema.json'))
-    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+  const files = readdirSync(folder).filter((name) => name.endsWith('.schema.json'));
+  const grouped = new Set(Object.values(GROUPS).flatMap((names) => names.map((name) => `${name}.schema.json`)));
+  const forgotten = files.filter((name) => !grouped.has(name));
+  if (forgotten.length > 0) throw new Error(`no group of validators names ${forgotten.join(', ')}`);
+  const schemas = files.map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
   const modules = await Promise.all(
-    schemas.flatMap(({ $id }) =>
+    Object.entries(GROUPS).flatMap(([group, names]) =>
       [false, true].map(async (allErrors) => ({
-        name: `${$id.replace('.schema.json', '')}-${allErrors ? 'all' : 'first'}.ts`,
-        code: HEADER + (await withParts(root, compile(schemas, $id, allErrors))),
+        name: `${group}-${allErrors ? 'all' : 'first'}.ts`,
+        code: HEADER + (await withParts(root, compile(schemas, names, allErrors))),
       })),
     ),
   );
@@ -29,7 +42,7 @@ export async function compileValidators(root) {
   for (const { name, code } of modules) writeFileSync(join(out, name), code);
 }
 
-function compile(schemas, id, allErrors) {
+function compile(schemas, names, allErrors) {
   const code = { source: true, esm: true };
   const ajv = new Ajv2020({
     schemas,
@@ -40,7 +53,11 @@ function compile(schemas, id, allErrors) {
     allErrors,
     code,
   });
-  return standaloneCode(ajv, ajv.getSchema(id));
+  return standaloneCode(ajv, Object.fromEntries(names.map((name) => [asIdentifier(name), `${name}.schema.json`])));
+}
+
+function asIdentifier(name) {
+  return name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
 }
 
 /** Ajv's code still calls `require` for its run-time parts, which no ES module has: esbuild takes them in. */

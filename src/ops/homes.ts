@@ -1,17 +1,12 @@
 import { dirname, resolve } from 'node:path';
-import { errorCode, MlistError } from '../errors.ts';
-import { openDockerArchive } from '../content/archive/docker-archive.ts';
-import { OciArchive } from '../content/archive/oci-archive.ts';
-import { writeArchive } from '../content/archive/write-archive.ts';
+import { MlistError } from '../errors.ts';
 import { BlobCache } from '../content/cache.ts';
-import { openLayout } from '../content/layout/open.ts';
-import type { Picked } from '../content/layout/pick.ts';
-import { MemoryContent } from '../content/memory.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { shownLocation } from '../draft/paths.ts';
 import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers } from '../oci/content.ts';
 import { nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
+import type { FileHome } from './file-homes.ts';
 
 /** Where content may be read from; some homes know what refers to a manifest. */
 export type Home = ContentSource & Partial<Referrers> & Partial<Looks>;
@@ -27,12 +22,6 @@ export interface Located {
   readonly tag?: string;
   /** `domain/path` that it goes by; undefined where nobody can say. */
   readonly repository?: string;
-}
-
-/** A home that is named by a path: it says itself what a location without a digest means. */
-interface FileHome extends Home {
-  pick(ref?: string): Promise<Picked>;
-  close?(): Promise<void>;
 }
 
 export interface HomesOptions extends SessionOptions {
@@ -99,8 +88,9 @@ export class Homes {
     if (location.kind === 'docker-archive') throw readOnly(location);
     const path = this.#pathOf(location);
     const name = this.#nameOf(location);
-    if (location.kind === 'oci') return work(await this.#layout(path, name, options));
-    const { signal, imageName } = options;
+    const { dryRun = false, signal, imageName } = options;
+    const { openTarget, writeArchive } = await import('./file-homes.ts');
+    if (location.kind === 'oci') return work(await openTarget(path, { dryRun, name, signal }));
     return writeArchive(path, { name, signal, imageName }, async (target) => {
       const result = await work(target);
       await this.#forget(location);
@@ -120,19 +110,15 @@ export class Homes {
     const key = this.#keyOf(location);
     const known = this.#files.get(key);
     if (known !== undefined) return known;
-    const opened = openFile(location.kind, this.#pathOf(location), this.#nameOf(location), signal);
+    const opened = this.#open(location, signal);
     this.#files.set(key, opened);
     opened.catch(() => this.#files.delete(key));
     return opened;
   }
 
-  async #layout(path: string, name: string, { dryRun = false, signal }: WritingOptions): Promise<WritableHome> {
-    try {
-      return await openLayout(path, { create: !dryRun, name, signal });
-    } catch (error) {
-      if (dryRun && errorCode(error) === 'ERR_MLIST_NOT_FOUND') return new MemoryContent(`oci:${name}`);
-      throw error;
-    }
+  async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
+    const { openFile } = await import('./file-homes.ts');
+    return openFile(location.kind, this.#pathOf(location), { name: this.#nameOf(location), signal });
   }
 
   async #forget(location: FileLocation): Promise<void> {
@@ -152,22 +138,6 @@ export class Homes {
 
   #nameOf({ path }: FileLocation): string {
     return shownLocation({ kind: 'oci', path }, { cwd: this.#cwd, root: this.#root }).path;
-  }
-}
-
-function openFile(
-  kind: FileLocation['kind'],
-  path: string,
-  name: string,
-  signal: AbortSignal | undefined,
-): Promise<FileHome> {
-  switch (kind) {
-    case 'oci':
-      return openLayout(path, { name, signal });
-    case 'oci-archive':
-      return OciArchive.open(path, { name, signal });
-    case 'docker-archive':
-      return openDockerArchive(path, { name, signal });
   }
 }
 

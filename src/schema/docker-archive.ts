@@ -3,8 +3,8 @@ import { isDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../oci/json.ts';
 import { readJson } from '../oci/json-read.ts';
 import { checkSchema } from './check.ts';
-import all from './compiled/docker-archive-all.ts';
-import first from './compiled/docker-archive-first.ts';
+import { dockerArchive as all } from './compiled/docker-archive-all.ts';
+import { dockerArchive as first } from './compiled/docker-archive-first.ts';
 import { checkDescriptor } from './document.ts';
 import { hasErrors, refusal } from './problems.ts';
 

@@ -1,7 +1,7 @@
 import { readJson } from '../oci/json-read.ts';
 import { checkSchema } from './check.ts';
-import all from './compiled/docker-config-all.ts';
-import first from './compiled/docker-config-first.ts';
+import { dockerConfig as all } from './compiled/docker-config-all.ts';
+import { dockerConfig as first } from './compiled/docker-config-first.ts';
 import { capped, hasErrors } from './problems.ts';
 import type { Checked } from './workspace.ts';
 

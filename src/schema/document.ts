@@ -4,26 +4,18 @@ import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
 import { kindOf, type ImageConfig, type ImageManifest, type Index, type Manifest } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { checkSchema, type Validator } from './check.ts';
-import descriptorAll from './compiled/descriptor-all.ts';
-import descriptorFirst from './compiled/descriptor-first.ts';
-import listAll from './compiled/docker-manifest-list-all.ts';
-import listFirst from './compiled/docker-manifest-list-first.ts';
-import configAll from './compiled/image-config-all.ts';
-import configFirst from './compiled/image-config-first.ts';
-import indexAll from './compiled/image-index-all.ts';
-import indexFirst from './compiled/image-index-first.ts';
-import manifestAll from './compiled/image-manifest-all.ts';
-import manifestFirst from './compiled/image-manifest-first.ts';
+import * as all from './compiled/documents-all.ts';
+import * as first from './compiled/documents-first.ts';
 import { checkList, type RuleOptions } from './list-rules.ts';
 import { checkManifest } from './manifest-rules.ts';
 import { checkNames, shapes } from './names.ts';
 import { capped, error, hasErrors, refusal, warning } from './problems.ts';
 
-const descriptorValidator: Validator = { first: descriptorFirst, all: descriptorAll };
-const listValidator: Validator = { first: listFirst, all: listAll };
-const configValidator: Validator = { first: configFirst, all: configAll };
-const indexValidator: Validator = { first: indexFirst, all: indexAll };
-const manifestValidator: Validator = { first: manifestFirst, all: manifestAll };
+const descriptorValidator: Validator = { first: first.descriptor, all: all.descriptor };
+const listValidator: Validator = { first: first.dockerManifestList, all: all.dockerManifestList };
+const configValidator: Validator = { first: first.imageConfig, all: all.imageConfig };
+const indexValidator: Validator = { first: first.imageIndex, all: all.imageIndex };
+const manifestValidator: Validator = { first: first.imageManifest, all: all.imageManifest };
 
 export interface ValidateOptions extends RuleOptions {
   /** What the document is said to be, by its descriptor or its server; default: decided from the document. */

@@ -1,8 +1,8 @@
 import type { Diagnostic } from '../errors.ts';
 import { readJson } from '../oci/json-read.ts';
 import { checkSchema } from './check.ts';
-import all from './compiled/registry-error-all.ts';
-import first from './compiled/registry-error-first.ts';
+import { registryError as all } from './compiled/registry-error-all.ts';
+import { registryError as first } from './compiled/registry-error-first.ts';
 
 const MOST = 10;
 const LONGEST = 300;

@@ -2,8 +2,8 @@ import type { Problem } from '../errors.ts';
 import { type Json } from '../oci/json.ts';
 import { readJson } from '../oci/json-read.ts';
 import { isSmall, listProblems, type ValidateFunction } from './check.ts';
-import draftFirst from './compiled/draft-first.ts';
-import stateFirst from './compiled/state-first.ts';
+import { draft } from './compiled/draft-first.ts';
+import { state } from './compiled/state-first.ts';
 
 /** The documents of a workspace. Kept apart from those of registries, so that local commands load no more than these. */
 
@@ -14,22 +14,22 @@ export type Checked = { readonly value: Json } | { readonly problems: readonly P
 export const MAX_WORKSPACE_BYTES = 16 * 1024 * 1024;
 
 export function checkDraftDocument(bytes: Uint8Array): Promise<Checked> {
-  return check(bytes, draftFirst, () => import('./compiled/draft-all.ts'));
+  return check(bytes, draft, async () => (await import('./compiled/draft-all.ts')).draft);
 }
 
 export function checkStateDocument(bytes: Uint8Array): Promise<Checked> {
-  return check(bytes, stateFirst, () => import('./compiled/state-all.ts'));
+  return check(bytes, state, async () => (await import('./compiled/state-all.ts')).state);
 }
 
 /** Listing all errors of a damaged file takes as much code again: it is loaded when there is one. */
 async function check(
   bytes: Uint8Array,
   first: ValidateFunction,
-  loadAll: () => Promise<{ readonly default: ValidateFunction }>,
+  loadAll: () => Promise<ValidateFunction>,
 ): Promise<Checked> {
   const { value, values, problems } = readJson(bytes, { maxBytes: MAX_WORKSPACE_BYTES, maxValues: 1_000_000 });
   if (value === undefined || problems.length > 0) return { problems };
   if (first(value)) return { value };
-  const all = isSmall(values) ? (await loadAll()).default : first;
+  const all = isSmall(values) ? await loadAll() : first;
   return { problems: listProblems(all, value) };
 }

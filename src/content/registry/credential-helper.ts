@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { MlistError } from '../../errors.ts';
@@ -86,7 +85,8 @@ interface Outcome {
 }
 
 /** Runs a helper without a shell. What it says on stdout may be a secret, and is never shown. */
-function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
+async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
+  const { spawn } = await import('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn(`docker-credential-${helper.name}`, [action], {
       stdio: ['pipe', 'pipe', 'ignore'],

@@ -64,6 +64,7 @@ export class BlobUpload {
   async run(started: Reply | undefined): Promise<void> {
     try {
       if (started !== undefined) this.#begin(started);
+      else if (this.#descriptor.size > 0) this.#source.begin();
       await this.#persist();
     } catch (thrown) {
       await this.#abandon();

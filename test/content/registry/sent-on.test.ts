@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Content } from '../../../src/oci/content.ts';
 import { answer, type Exchange } from '../../support/front.ts';
@@ -31,4 +32,26 @@ test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
   await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
   for (const { descriptor, bytes } of blobs)
     expect((await whole(target.readBlob(descriptor))).equals(bytes)).toBe(true);
+});
+
+test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
+  ['sends the client on', (exchange) => answer(307, { location: exchange.request.url })(exchange)],
+  ['lets the client come again', answer(503, { 'retry-after': '0' })],
+])('a blob arrives as it was where the target %s while its bytes are still waited for', async (_name, rule) => {
+  const [from, to] = [await served(), await served()];
+  const blob = layerOf(200_000, 'waited for');
+  from.front.on(/^GET .*blobs/, async ({ response }) => {
+    response.writeHead(200, { 'content-length': blob.bytes.length });
+    for (const part of [blob.bytes.subarray(0, 90_000), blob.bytes.subarray(90_000)]) {
+      response.write(part);
+      await sleep(150);
+    }
+    response.end();
+  });
+  to.front.on(/^PUT/, rule, 1);
+  const used = session({ timeoutMs: 3000 });
+  const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
+  await target.putBlob(blob.descriptor, () => source.readBlob(blob.descriptor));
+  expect((await whole(target.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
+  expect(used.events.filter(({ note }) => note !== undefined)).toEqual([]);
 });

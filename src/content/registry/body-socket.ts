@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { lend, ROOM_BYTES, takeRoom } from './rooms.ts';
+import { Inflow } from './inflow.ts';
+import { roomBytes } from './rooms.ts';
 
 /**
  * A connection for one large answer. Its head goes through Node's parser like any other; a body of a known length can then
@@ -8,7 +9,9 @@ import { lend, ROOM_BYTES, takeRoom } from './rooms.ts';
  * client has to do for a blob beside its digest.
  */
 export class BodySocket extends Duplex {
-  readonly #pieces = new Pieces();
+  /** How many there are. */
+  static #open = 0;
+  readonly #inflow: Inflow;
   #socket: Socket | undefined;
   /** head: up to the empty line. held: nobody has said what is to become of the body. */
   #state: 'head' | 'held' | 'parsed' | 'taken' = 'head';
@@ -17,9 +20,10 @@ export class BodySocket extends Duplex {
   /** @param dial - opens the connection, which hands over what it reads in this way */
   static async open(dial: (onread: OnReadOpts) => Promise<Socket>): Promise<BodySocket> {
     const made = new BodySocket();
-    const socket = await dial({
-      buffer: () => made.#pieces.room(),
-      callback: (length, room) => made.#came(length, room),
+    const onread: OnReadOpts = { buffer: () => made.#space(), callback: (length) => made.#came(length) };
+    const socket = await dial(onread).catch((error: unknown) => {
+      made.destroy();
+      throw error;
     });
     made.#socket = socket;
     socket.on('error', (error) => made.destroy(error));
@@ -27,6 +31,12 @@ export class BodySocket extends Duplex {
     socket.once('close', () => made.destroy());
     socket.resume();
     return made;
+  }
+
+  constructor() {
+    super();
+    BodySocket.#open += 1;
+    this.#inflow = new Inflow(roomBytes(BodySocket.#open));
   }
 
   /** The head has come, and the body may be taken. */
@@ -45,15 +55,15 @@ export class BodySocket extends Duplex {
   /** The bytes behind the head, as many as the head has announced; the connection is closed after them. */
   async *body(length: number): AsyncGenerator<Uint8Array> {
     this.#state = 'taken';
-    this.#pieces.add(this.#early);
     let left = length;
     try {
+      let piece: Uint8Array | undefined = this.#early;
       while (left > 0) {
-        const piece = this.#pieces.next() ?? (await this.#more());
         if (piece === undefined) throw Object.assign(new Error('the body ended too early'), { code: 'ECONNRESET' });
         const wanted = piece.length > left ? piece.subarray(0, left) : piece;
         left -= wanted.length;
         if (wanted.length > 0) yield wanted;
+        if (left > 0) piece = await this.#next();
       }
     } finally {
       this.destroy();
@@ -69,20 +79,32 @@ export class BodySocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    BodySocket.#open -= 1;
     this.#socket?.destroy();
-    this.#pieces.end(error ?? undefined);
+    this.#inflow.end(error ?? undefined);
     done(error);
   }
 
-  #more(): Promise<Uint8Array | undefined> {
+  /** Where the next read goes: what comes with the head is copied, and need not be much. */
+  #space(): Uint8Array {
+    const { space } = this.#inflow;
+    return this.#state === 'head' ? space.subarray(0, HEAD_READ) : space;
+  }
+
+  /** The next piece. While it is looked at, more may come. */
+  #next(): Promise<Uint8Array | undefined> {
+    const piece = this.#inflow.wait();
     this.#socket?.resume();
-    return this.#pieces.wait();
+    return piece;
   }
 
   /** @returns whether more may come at once */
-  #came(length: number, room: Uint8Array): boolean {
-    const piece = this.#pieces.cut(length, room);
-    if (this.#state === 'taken') return this.#pieces.add(piece);
+  #came(length: number): boolean {
+    if (this.#state === 'taken') {
+      this.#inflow.add(length);
+      return this.#inflow.isOpen;
+    }
+    const piece = this.#inflow.copy(length);
     if (this.#state === 'parsed') return this.push(piece);
     this.#early = Buffer.concat([this.#early, piece]);
     if (this.#state === 'held') return false;
@@ -100,58 +122,12 @@ export class BodySocket extends Duplex {
 
   #ended(): void {
     this.pass();
-    this.#pieces.end();
+    this.#inflow.end();
     if (this.#state !== 'taken') this.push(null);
   }
 }
 
+const HEAD_READ = 16 * 1024;
+
 /** Node's own limit is less. */
 const MAX_HEAD = 128 * 1024;
-
-/** Read ahead of who takes them. */
-const MAX_PIECES = 2;
-
-/** Pieces that have come, and room for the next. */
-class Pieces {
-  readonly #waiting: Uint8Array[] = [];
-  #spare: Uint8Array | undefined;
-  #wake: (() => void) | undefined;
-  #isOver = false;
-  #failure: Error | undefined;
-
-  room(): Uint8Array {
-    return (this.#spare ??= takeRoom());
-  }
-
-  /** What was read; a small piece does not keep a large room. */
-  cut(length: number, room: Uint8Array): Uint8Array {
-    if (length < ROOM_BYTES / 4) return Buffer.from(room.subarray(0, length));
-    this.#spare = undefined;
-    return length === room.length ? lend(room) : room.subarray(0, length);
-  }
-
-  /** @returns whether there is place for more */
-  add(piece: Uint8Array): boolean {
-    if (piece.length > 0) this.#waiting.push(piece);
-    this.#wake?.();
-    return this.#waiting.length < MAX_PIECES;
-  }
-
-  next(): Uint8Array | undefined {
-    return this.#waiting.shift();
-  }
-
-  /** The next piece, or undefined where there are no more. */
-  async wait(): Promise<Uint8Array | undefined> {
-    while (this.#waiting.length === 0 && !this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
-    const piece = this.next();
-    if (piece === undefined && this.#failure !== undefined) throw this.#failure;
-    return piece;
-  }
-
-  end(failure?: Error): void {
-    this.#isOver = true;
-    this.#failure ??= failure;
-    this.#wake?.();
-  }
-}

@@ -35,6 +35,12 @@ export async function inTurn<K extends string>(
   return taken;
 }
 
+/** The same things, another one of them first in each round: what one leaves behind is not always the same one's burden. */
+export function turned<T>(things: readonly T[], round: number): readonly T[] {
+  const first = round % things.length;
+  return [...things.slice(first), ...things.slice(0, first)];
+}
+
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -8,7 +8,7 @@ import { pushBlob, putManifest } from '../support/images.ts';
 import { run, type Command } from './command.ts';
 import { copies, type Job, type Mlist } from './jobs.ts';
 import type { Place } from './main.ts';
-import { median, print } from './measure.ts';
+import { median, print, turned } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
 import { crane, homeAt, isThere, oras } from './tools.ts';
@@ -105,7 +105,7 @@ async function compare(from: string, to: string, { way, tools: all, place, caFil
   const tools = Object.entries(all).filter(([name]) => name === 'mlist' || (isThere(name) && !remembers.has(name)));
   const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const [name, tool] of tools) {
+    for (const [name, tool] of turned(tools, round)) {
       const own = `${way}-${name}-${round}`;
       const target = `${to}/copied/${own}:v1`;
       const home = join(place.folder, 'homes', own);

@@ -6,7 +6,7 @@ import { guard, TokenService } from '../support/token-service.ts';
 import { run, type Command } from './command.ts';
 import { jobsOf, type Job } from './jobs.ts';
 import type { Place } from './main.ts';
-import { median, print } from './measure.ts';
+import { median, print, turned } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
 import { homeAt, isThere, split, type Do } from './tools.ts';
 
@@ -55,7 +55,7 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: P
   );
   const failed = new Map<string, string>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [name, tool] of tools) {
+    for (const [name, tool] of turned(tools, round)) {
       if (failed.has(name)) continue;
       const one = measure({ key, name, tool, round, job, seeds, stand, folder }, taken.get(name));
       await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));

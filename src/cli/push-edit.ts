@@ -3,6 +3,7 @@ import {
   editAndPush,
   type DraftPlace,
   type EditPlace,
+  type Location,
   type PushOptions,
   type Reference,
 } from '../index.ts';
@@ -38,9 +39,9 @@ export async function pushCreated<T>(
   invocation: Invocation,
   context: Context,
   make: (place: DraftPlace) => Promise<T>,
-  tags: readonly string[],
+  { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
-  const options = await pushOptions(invocation, context, tags);
+  const options = { ...(await pushOptions(invocation, context, tags)), sources };
   const { edited, pushed } = await createAndPush(list, make, options);
   tellPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed, context) };

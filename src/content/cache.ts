@@ -41,8 +41,7 @@ export class BlobCache {
     const folder = join(this.#folder, digestAlgorithm(digest));
     const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
     try {
-      await makeFolders(folder);
-      await writeFile(writing, bytes, { flag: 'wx' });
+      await writeNew(writing, bytes, folder);
       await renameOver(writing, path);
     } catch (error) {
       await unlink(writing).catch(() => undefined);
@@ -77,4 +76,14 @@ export class BlobCache {
   #pathOf(digest: Digest): string {
     return join(this.#folder, digestAlgorithm(digest), digestEncoded(digest));
   }
+}
+
+/** Nearly always the folder is there: it is made where it turns out not to be. */
+async function writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
+  const write = () => writeFile(path, bytes, { flag: 'wx' });
+  await write().catch(async (error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    await makeFolders(folder);
+    await write();
+  });
 }

@@ -5,7 +5,7 @@ import { MlistError } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import { Workspace } from '../draft/workspace.ts';
-import { isFileLocation } from '../oci/location.ts';
+import { isFileLocation, type Location } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
@@ -14,6 +14,8 @@ import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
 import type { OnEvent } from './events.ts';
+import { lookEarly } from './tag-looks.ts';
+import { targetsOf } from './target.ts';
 
 /** Where a draft lies or is to lie, and whom its making tells. */
 export interface DraftPlace {
@@ -100,6 +102,11 @@ async function undone<T>(
   return done;
 }
 
+export interface CreateAndPushOptions extends PushOptions {
+  /** What the list is made of, as far as that is known beforehand. */
+  readonly sources?: readonly Location[] | undefined;
+}
+
 /**
  * Makes a draft, or amends it, and pushes it in one go; the draft stays. With `dryRun` neither a draft nor the workspace's
  * state is changed.
@@ -108,11 +115,15 @@ async function undone<T>(
 export async function createAndPush<T>(
   list: Reference,
   make: (place: DraftPlace) => Promise<T>,
-  options: PushOptions,
+  { sources = [], ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, homes, dryRun = false } = options;
-  const told = { ...options, onEvent: warningsOnce(options.onEvent) };
-  homes.registries.expect([{ reference: list, push: !dryRun }]);
+  homes.registries.expect([
+    { reference: list, push: !dryRun },
+    ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
+  ]);
+  const early = lookEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, options);
+  const told = { ...options, early, onEvent: warningsOnce(options.onEvent) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);
   return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);

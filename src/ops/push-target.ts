@@ -2,9 +2,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
-import type { ContentOptions, ContentSource } from '../oci/content.ts';
-import type { Digest } from '../oci/digest.ts';
-import { orAbsent } from '../oci/or-absent.ts';
+import type { ContentSource } from '../oci/content.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { Plan } from '../transfer/plan.ts';
@@ -15,6 +13,7 @@ import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
 import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
+import { digestOfTag, type EarlyLooks, type TagState } from './tag-looks.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** Pushing a list to one repository, under all its tags there. */
@@ -37,6 +36,8 @@ export interface PushTargetOptions {
   readonly brought?: Brought | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
+  /** What tags had a while ago. Enough to know that one is to be moved, where nothing depends on what it has. */
+  readonly early?: EarlyLooks | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -50,8 +51,6 @@ export interface PushedTarget {
   readonly before?: TagState;
   readonly plan?: Plan;
 }
-
-export type TagState = Digest | 'absent';
 
 interface TagBefore {
   readonly tag: string;
@@ -124,7 +123,9 @@ function resultOf({ reference, before }: TagBefore): Omit<PushedTarget, 'status'
 async function readTag(job: PushJob, tag: string, home: ContentSource, options: PushTargetOptions): Promise<TagBefore> {
   const reference = targetName(job.target, tag);
   if (!isWorthReading(job, reference, options)) return { tag, reference };
-  return { tag, reference, before: await digestOfTag(home, tag, options) };
+  const seen = await options.early?.get(reference);
+  const isEnough = seen !== job.encoded.digest && expectedOf(reference, job.draft, options) === undefined;
+  return { tag, reference, before: isEnough && seen !== undefined ? seen : await digestOfTag(home, tag, options) };
 }
 
 function isWorthReading(
@@ -141,10 +142,6 @@ function isWorthReading(
     state.pushes?.[draft.list]?.[reference] !== undefined ||
     draft.entries.some((entry) => !liesIn(entry, target))
   );
-}
-
-async function digestOfTag(home: ContentSource, tag: string, { signal }: ContentOptions): Promise<TagState> {
-  return (await orAbsent(home.resolve(tag, { signal })))?.digest ?? 'absent';
 }
 
 /** A tag that somebody else has moved is not moved back. */

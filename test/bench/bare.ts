@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request as send } from 'node:http';
 
 /**
  * What `mlist create LIST IMAGE...` and `mlist push` ask of a registry, and nothing else: no login, no retries, no
- * checks, no files. The time that cannot be gone below, with so many requests at once.
+ * checks. The time that cannot be gone below, with so many requests at once: in one process, or in two that hand on what was
+ * read by a file.
  *
- * Arguments: HOST CONCURRENCY TARGET:TAG IMAGE:TAG...
+ * Arguments: HOST CONCURRENCY all|read|write FILE TARGET:TAG IMAGE:TAG...
  */
-const [host = '', concurrency = '32', list = '', ...images] = process.argv.slice(2);
+const [host = '', concurrency = '32', step = 'all', file = '', list = '', ...images] = process.argv.slice(2);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(concurrency) });
 
 interface Got {
@@ -59,34 +61,47 @@ const accept = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
-const [to, tag] = split(list);
-const read = await Promise.all(
-  images.map(async (image) => {
-    const [repository, name] = split(image);
-    const { digest, bytes } = await ask('GET', `${repository}/manifests/${name}`, { accept });
-    const manifest = JSON.parse(bytes.toString()) as Manifest;
-    const config = await ask('GET', `${repository}/blobs/${manifest.config.digest}`);
-    const { os, architecture } = JSON.parse(config.bytes.toString()) as { os: string; architecture: string };
-    return { repository, digest, bytes, manifest, platform: { architecture, os } };
-  }),
-);
-await ask('HEAD', `${to}/manifests/${tag}`);
-await Promise.all(
-  read.map(async ({ repository, digest, bytes, manifest }) => {
-    const from = encodeURIComponent(repository);
-    const blobs = [manifest.config, ...manifest.layers];
-    await Promise.all(blobs.map((blob) => ask('POST', `${to}/blobs/uploads/?mount=${blob.digest}&from=${from}`)));
-    await ask('PUT', `${to}/manifests/${digest}`, { 'content-type': manifest.mediaType }, bytes);
-  }),
-);
-const mediaType = 'application/vnd.oci.image.index.v1+json';
-const manifests = read.map(({ digest, bytes, manifest, platform }) => ({
-  mediaType: manifest.mediaType,
-  digest,
-  size: bytes.length,
-  platform,
-}));
-const document = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
-await ask('PUT', `${to}/manifests/${tag}`, { 'content-type': mediaType }, document);
-process.stdout.write(`sha256:${createHash('sha256').update(document).digest('hex')}\n`);
+
+interface Image {
+  readonly repository: string;
+  readonly digest: string;
+  /** Of the manifest. */
+  readonly text: string;
+  readonly platform: { readonly architecture: string; readonly os: string };
+}
+
+async function read(image: string): Promise<Image> {
+  const [repository, name] = split(image);
+  const { digest, bytes } = await ask('GET', `${repository}/manifests/${name}`, { accept });
+  const text = bytes.toString();
+  const { config } = JSON.parse(text) as Manifest;
+  const { bytes: state } = await ask('GET', `${repository}/blobs/${config.digest}`);
+  const { os, architecture } = JSON.parse(state.toString()) as Image['platform'];
+  return { repository, digest, text, platform: { architecture, os } };
+}
+
+async function write(all: readonly Image[]): Promise<string> {
+  const [to, tag] = split(list);
+  await ask('HEAD', `${to}/manifests/${tag}`);
+  const manifests = await Promise.all(
+    all.map(async ({ repository, digest, text, platform }) => {
+      const { mediaType, config, layers } = JSON.parse(text) as Manifest;
+      const from = encodeURIComponent(repository);
+      const mount = (blob: Blob) => ask('POST', `${to}/blobs/uploads/?mount=${blob.digest}&from=${from}`);
+      await Promise.all([config, ...layers].map(mount));
+      const bytes = Buffer.from(text);
+      await ask('PUT', `${to}/manifests/${digest}`, { 'content-type': mediaType }, bytes);
+      return { mediaType, digest, size: bytes.length, platform };
+    }),
+  );
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const document = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  await ask('PUT', `${to}/manifests/${tag}`, { 'content-type': mediaType }, document);
+  return `sha256:${createHash('sha256').update(document).digest('hex')}`;
+}
+
+const all =
+  step === 'write' ? (JSON.parse(readFileSync(file, 'utf8')) as readonly Image[]) : await Promise.all(images.map(read));
+if (step === 'read') writeFileSync(file, JSON.stringify(all));
+else process.stdout.write(`${await write(all)}\n`);
 agent.destroy();

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
 import { buildah, buildx, crane, docker, oras, regctl, skopeo, split, type Do, type Round } from './tools.ts';
 
@@ -101,17 +102,21 @@ export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>>
   const copy = copies(mlist);
   const twelve = (url: string) => imagesElsewhere(url, 12);
   const withMlist = { mlist: create(mlist), 'mlist --push': createPushing(mlist), ...createTools };
-  const bareTool: Do = ({ host, target, sources }) => ({
-    measured: [bare(host, '32', ...[target, ...sources].map((reference) => reference.slice(host.length + 1)))],
-  });
+  const bareSteps =
+    (...steps: readonly string[]): Do =>
+    ({ host, target, sources, home }) => ({
+      measured: steps.map((step) =>
+        bare(host, '32', step, join(home, 'read'), ...[target, ...sources].map((name) => name.slice(host.length + 1))),
+      ),
+    });
   return {
     create: {
       title: 'create and push, 12 images in other repositories, 50 ms before each answer',
-      aim: 'at most 110 requests; at most 1.3 times bare: what bare does is one command, create --push',
+      aim: 'at most 110 requests; at most 1.3 times bare: create --push is one process, create and push are two',
       seed: twelve,
       delayMs: 50,
       elsewhere: true,
-      tools: { bare: bareTool, ...withMlist },
+      tools: { bare: bareSteps('all'), 'bare in two': bareSteps('read', 'write'), ...withMlist },
     },
     tokens: {
       title: 'the same, with tokens',

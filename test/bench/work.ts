@@ -66,7 +66,7 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: P
 }
 
 function isOurs(name: string): boolean {
-  return ['mlist', 'mlist --push', 'bare'].includes(name);
+  return ['mlist', 'mlist --push', 'bare', 'bare in two'].includes(name);
 }
 
 interface Stand {

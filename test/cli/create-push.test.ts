@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Front } from '../support/front.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
@@ -36,6 +38,30 @@ describeOnRegistries('create --push', (start) => {
     expect(await world.must('digest', list)).toBe(digest);
     expect(await world.must('create', list, ...images, '--push')).toBe(digest);
     expect(await world.must('push', list)).toBe(digest);
+  });
+
+  test('looks again at a tag that had this list while the sources were read', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const through = (name: string) => name.replace(registry.host, front.host);
+    const digest = await world.must('create', through(list), ...images.map(through), '--push');
+    await world.must('rm', through(list));
+    let isMoved = false;
+    front.on(/^HEAD .*manifests\/v1$/, async ({ pass }) => {
+      await pass();
+      if (!isMoved) await pushImage(registry.url, repository, 'v1', amd64);
+      isMoved = true;
+    });
+    front.forget();
+    expect(await world.must('create', through(list), ...images.map(through), '--push')).toBe(digest);
+    expect(front.asked(/^HEAD .*manifests\/v1$/)).toHaveLength(2);
+    expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
+  });
+
+  test('does not look where all images lie beside the list', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    await pushImage(registry.url, repository, 'amd64', amd64);
+    await world.must('create', `${front.host}/${repository}:v1`, `${front.host}/${repository}:amd64`, '--push');
+    expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'PUT']);
   });
 
   test('tells what it drafted and pushed as one document', async () => {

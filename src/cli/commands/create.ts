@@ -28,8 +28,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const metadata = await readDockerMetadata(invocation, context);
   const list = await createdName(invocation, metadata, context);
   const sources = await sourcesOf(manifests, list, invocation, context);
-  const make = (place: DraftPlace): Promise<Made> => draftOf(list, { sources, metadata, invocation, context, place });
-  const { edited, pushed } = await pushedOr(list, make, metadata, invocation, context);
+  const making = { sources, metadata, invocation, context };
+  const { edited, pushed } = await pushedOr(list, making);
   const { draft, created } = edited;
   const { output } = context;
   if (output.json) {
@@ -77,10 +77,10 @@ interface Making {
   readonly metadata: DockerMetadata | undefined;
   readonly invocation: Invocation;
   readonly context: Context;
-  readonly place: DraftPlace;
 }
 
-async function draftOf(list: Reference, { sources, metadata, invocation, context, place }: Making): Promise<Made> {
+async function draftOf(list: Reference, place: DraftPlace, making: Making): Promise<Made> {
+  const { sources, metadata, invocation, context } = making;
   const created = await create(list, sources, {
     workspace: place.workspace,
     homes: await context.homes(),
@@ -100,19 +100,18 @@ async function draftOf(list: Reference, { sources, metadata, invocation, context
 }
 
 /** With `--push` the list goes to its registry at once, under all tags that the metadata names. */
-async function pushedOr(
-  list: Reference,
-  make: (place: DraftPlace) => Promise<Made>,
-  metadata: DockerMetadata | undefined,
-  invocation: Invocation,
-  context: Context,
-): Promise<Edited<Made>> {
+async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> {
+  const { sources, metadata, invocation, context } = making;
+  const make = (place: DraftPlace): Promise<Made> => draftOf(list, place, making);
   if (!invocation.flag('push')) {
     refusePushOptions(invocation);
     return { edited: await make(context) };
   }
   const { pushCreated } = await import('../push-edit.ts');
-  return pushCreated(list, invocation, context, make, metadata?.tags ?? []);
+  return pushCreated(list, invocation, context, make, {
+    tags: metadata?.tags ?? [],
+    sources: sources.map(({ location }) => location),
+  });
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */

@@ -94,7 +94,7 @@ export class BodySocket extends Duplex {
   /** The next piece. While it is looked at, more may come. */
   #next(): Promise<Uint8Array | undefined> {
     const piece = this.#inflow.wait();
-    this.#socket?.resume();
+    if (this.#inflow.isOpen) this.#socket?.resume();
     return piece;
   }
 

@@ -1,9 +1,9 @@
 import { closeRoom, handOut, takeRoom, type Room } from './rooms.ts';
 
-/** What has come off the wire and was not asked for yet: at most a full room, and one that is being filled. */
+/** What has come off the wire and was not asked for yet: a full room and one that is being filled, as long as who reads heeds `isOpen`. */
 export class Inflow {
   readonly #size: number;
-  #full: Uint8Array | undefined;
+  readonly #full: Uint8Array[] = [];
   #room: Room;
   /** What lies between has come, and was not handed out. */
   #from = 0;
@@ -25,7 +25,7 @@ export class Inflow {
 
   /** Another read may come: there is a place for it. */
   get isOpen(): boolean {
-    return this.#full === undefined;
+    return this.#full.length === 0;
   }
 
   /** So many bytes have been read into the space. */
@@ -41,7 +41,7 @@ export class Inflow {
   }
 
   #next(): void {
-    this.#full = handOut(this.#room, this.#from, this.#to);
+    this.#full.push(handOut(this.#room, this.#from, this.#to));
     closeRoom(this.#room);
     this.#room = takeRoom(this.#size);
     this.#from = 0;
@@ -50,8 +50,7 @@ export class Inflow {
 
   /** All that has come and lies together; undefined where nothing has. */
   take(): Uint8Array | undefined {
-    const full = this.#full;
-    this.#full = undefined;
+    const full = this.#full.shift();
     if (full !== undefined || this.#from === this.#to) return full;
     const piece = handOut(this.#room, this.#from, this.#to);
     this.#from = this.#to;

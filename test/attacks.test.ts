@@ -77,7 +77,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a deletion',
     'delete',
-    { pattern: /^DELETE/, rule: toStranger(307), ends: undefined, meets: 1 },
+    { pattern: /^DELETE/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to a file',

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants, open as openDescriptor } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { MlistError } from '../errors.ts';
 
 export interface ReadAtMostOptions {
@@ -7,6 +7,8 @@ export interface ReadAtMostOptions {
   readonly maxBytes: number;
   /** Refuse a pipe or a device, without waiting for it: where nobody has named the file. Default false. */
   readonly onlyFile?: boolean | undefined;
+  /** Ends the wait for what a pipe brings, on Linux; a file is soon read. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const CHUNK = 64 * 1024;
@@ -15,7 +17,10 @@ const CHUNK = 64 * 1024;
  * Reads a file whole, as far as it may go: a device may never end.
  * @throws what Node throws; MlistError `ERR_MLIST_FILE` for what is no regular file where only such is wanted
  */
-export async function readAtMost(path: string, { maxBytes, onlyFile = false }: ReadAtMostOptions): Promise<Buffer> {
+export async function readAtMost(path: string, options: ReadAtMostOptions): Promise<Buffer> {
+  const { maxBytes, onlyFile = false, signal } = options;
+  const canPoll = process.platform === 'linux' && !onlyFile;
+  if (canPoll && (await stat(path)).isFIFO()) return readPipe(path, maxBytes, signal);
   const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r');
   try {
     if (onlyFile && !(await file.stat()).isFile()) {
@@ -38,6 +43,33 @@ async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
     if (bytesRead === 0) break;
     chunks.push(buffer.subarray(0, bytesRead));
     left -= bytesRead;
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Reads a pipe as the system tells that something has come: a read that waits cannot be taken back, and would hold up the
+ * end of the process. Elsewhere than on Linux a pipe that nobody writes to yet looks like one that is at its end.
+ */
+async function readPipe(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
+  const [{ Socket }, { addAbortSignal }] = await Promise.all([import('node:net'), import('node:stream')]);
+  const descriptor = await new Promise<number>((resolve, reject) => {
+    openDescriptor(path, constants.O_RDONLY | nonBlocking, (error, fd) =>
+      error === null ? resolve(fd) : reject(error),
+    );
+  });
+  const pipe = new Socket({ fd: descriptor, readable: true, writable: false });
+  const chunks: Buffer[] = [];
+  let left = maxBytes + 1;
+  try {
+    for await (const chunk of (signal === undefined ? pipe : addAbortSignal(signal, pipe)) as AsyncIterable<Buffer>) {
+      chunks.push(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) break;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   }
   return Buffer.concat(chunks);
 }

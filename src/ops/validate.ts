@@ -24,6 +24,8 @@ export interface FileOptions {
   readonly rules: ValidateOptions;
   /** Look at everything that the document points at, too. Default: at the document only. */
   readonly deep?: (DeepOptions & { readonly repository?: Location | undefined }) | undefined;
+  /** Ends the wait for a pipe. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function validateList(
 
 /** Checks a document in a file; a draft's file as the list that it stands for. */
 export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
-  return validateBytes(path, await readDocument(path), options);
+  return validateBytes(path, await readDocument(path, options), options);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` where nobody says in which repository the content of the document is to lie */
@@ -91,10 +93,11 @@ function looksLikeDraft(bytes: Uint8Array): boolean {
 /** Enough for a draft, whose own limit is the largest; what has more is refused by its size. */
 const MAX_FILE_BYTES = 4 * MAX_DOCUMENT_BYTES;
 
-async function readDocument(path: string): Promise<Uint8Array> {
+async function readDocument(path: string, { signal }: FileOptions): Promise<Uint8Array> {
   try {
-    return await readAtMost(path, { maxBytes: MAX_FILE_BYTES });
+    return await readAtMost(path, { maxBytes: MAX_FILE_BYTES, signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     const isMissing = errorCode(cause) === 'ENOENT';
     throw new MlistError(
       isMissing ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE',

@@ -20,35 +20,45 @@ const LAYERS = 2;
 /** Copies two large layers from one registry to another: as fast as the fastest, and in how much memory. */
 export async function benchStream(place: Place): Promise<void> {
   const isReal = programPath('docker-registry') !== undefined;
-  const start = () => (isReal ? startDockerRegistry() : startRegistry());
+  const start: Start = () => (isReal ? startDockerRegistry() : startRegistry());
   print(`registries: ${isReal ? 'docker-registry' : 'the embedded one'}; rounds: ${ROUNDS}`);
-  const [from, to] = [await start(), await start()];
+  const from = await start();
   try {
     for (const mib of [40, 400]) await pushLarge(from.url, `large/m${mib}`, mib);
-    await direct(from, to, place);
-    await proxied(from, to, place);
+    await direct(from, start, place);
+    await proxied(from, start, place);
     await secured(from, place);
     print('\n## peak memory of mlist   aim: at most 150 MiB, whatever the length of a layer');
-    for (const mib of [40, 400]) await memory(from, to, mib, place);
+    for (const mib of [40, 400]) await memory(from, start, mib, place);
   } finally {
     await from.close();
-    await to.close();
   }
 }
 
-async function direct(from: Registry, to: Registry, place: Place): Promise<void> {
+/** Each copy goes to a registry that begins empty: no tool finds there what it has brought before, whatever it remembers. */
+type Start = () => Promise<Registry>;
+
+async function direct(from: Registry, start: Start, place: Place): Promise<void> {
   print(
     `\n## copy ${LAYERS} layers of 400 MiB to another registry\n   aim: the fastest peer takes at least 0.95 of mlist's time`,
   );
-  await compare(from.host, to.host, { way: 'direct', tools: copies(mlistOf(place.root)), place });
+  await compare(from.host, start, { way: 'direct', tools: copies(mlistOf(place.root)), place });
 }
 
-async function proxied(from: Registry, to: Registry, place: Place): Promise<void> {
-  const [near, far] = [await DelayProxy.start(from.url), await DelayProxy.start(to.url)];
+async function proxied(from: Registry, start: Start, place: Place): Promise<void> {
+  const near = await DelayProxy.start(from.url);
+  const far: Start = async () => {
+    const registry = await start();
+    const proxy = await DelayProxy.start(registry.url);
+    const close = async () => {
+      await proxy.close();
+      await registry.close();
+    };
+    return { url: proxy.url, host: proxy.host, close };
+  };
   print('\n## the same through the proxy');
-  await compare(near.host, far.host, { way: 'proxied', tools: copies(mlistOf(place.root)), place });
+  await compare(near.host, far, { way: 'proxied', tools: copies(mlistOf(place.root)), place });
   await near.close();
-  await far.close();
 }
 
 /** Over TLS nobody hands bytes from socket to socket within the kernel: all registries but those of one machine are so. */
@@ -63,15 +73,14 @@ async function secured(origin: Registry, place: Place): Promise<void> {
   const authority = new Authority(folder);
   const { certFile, keyFile } = authority.sign('server');
   const caFile = authority.certificate.certFile;
-  const tls = { certificate: certFile, key: keyFile };
-  const [from, to] = [await startDockerRegistry({ tls }), await startDockerRegistry({ tls })];
+  const start: Start = () => startDockerRegistry({ tls: { certificate: certFile, key: keyFile } });
+  const from = await start();
   const mlist: Mlist = (...args) => mlistOf(place.root)(...args, '--ca-file', caFile);
   const source = 'large/m400:v1';
   const seed = mlist('copy', `${origin.host}/${source}`, `${from.host}/${source}`);
   await run({ ...seed, env: homeAt(join(place.folder, 'homes', 'secured-seed')) });
-  await compare(from.host, to.host, { way: 'secured', tools: securedCopies(mlist, caFile), place, caFile });
+  await compare(from.host, start, { way: 'secured', tools: securedCopies(mlist, caFile), place, caFile });
   await from.close();
-  await to.close();
 }
 
 /** crane takes the authority from `SSL_CERT_FILE`; regctl speaks TLS where it is not told otherwise. */
@@ -88,12 +97,6 @@ function securedCopies(mlist: Mlist, caFile: string): Job['tools'] {
   };
 }
 
-/**
- * Remembers outside its home, as root, where it has copied a blob to, and mounts it from there the next time: it would
- * be measured at moving nothing.
- */
-const remembers = new Set(['skopeo']);
-
 interface Comparison {
   readonly way: string;
   readonly tools: Job['tools'];
@@ -101,18 +104,20 @@ interface Comparison {
   readonly caFile?: string;
 }
 
-async function compare(from: string, to: string, { way, tools: all, place, caFile }: Comparison): Promise<void> {
-  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || (isThere(name) && !remembers.has(name)));
+async function compare(from: string, start: Start, { way, tools: all, place, caFile }: Comparison): Promise<void> {
+  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isThere(name));
   const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       const own = `${way}-${name}-${round}`;
-      const target = `${to}/copied/${own}:v1`;
+      const to = await start();
+      const target = `${to.host}/copied/${own}:v1`;
       const home = join(place.folder, 'homes', own);
-      const { measured } = tool({ host: to, sources: [`${from}/large/m400:v1`], target, name: own, home });
+      const { measured } = tool({ host: to.host, sources: [`${from}/large/m400:v1`], target, name: own, home });
       const env = { ...homeAt(home), ...(caFile === undefined ? {} : { SSL_CERT_FILE: caFile }) };
       let milliseconds = 0;
       for (const command of measured) milliseconds += await run({ ...command, env });
+      await to.close();
       // The first round warms up.
       if (round > 0) taken.get(name)?.push(milliseconds);
     }
@@ -126,12 +131,14 @@ function mlistOf(root: string): Mlist {
   return (...args) => ({ program: process.execPath, args: [join(root, 'dist', 'cli', 'mlist.js'), ...args] });
 }
 
-async function memory(from: Registry, to: Registry, mib: number, { root, folder }: Place): Promise<void> {
+async function memory(from: Registry, start: Start, mib: number, { root, folder }: Place): Promise<void> {
   const peak = new Peak();
   const own = `memory-${mib}`;
+  const to = await start();
   const command: Command = mlistOf(root)('copy', `${from.host}/large/m${mib}:v1`, `${to.host}/copied/${own}:v1`);
   await run({ ...command, env: homeAt(join(folder, 'homes', own)), onStart: peak.watch });
   peak.stop();
+  await to.close();
   print(`   ${LAYERS} layers of ${String(mib).padStart(3)} MiB: ${(peak.kib / 1024).toFixed(0)} MiB`);
 }
 

@@ -20,19 +20,55 @@ async function openForReader(path: string): Promise<FileHandle> {
   }
 }
 
-/** A file operation that waits cannot be taken back: whoever asks twice to end must be heard all the same. */
+const commands = [
+  ['SIGINT', 'apply', (pipe: string) => ['apply', '-f', pipe]],
+  ['SIGTERM', 'apply', (pipe: string) => ['apply', '-f', pipe]],
+  ['SIGINT', 'validate', (pipe: string) => ['validate', pipe]],
+  ['SIGTERM', 'create', (pipe: string) => ['create', 'localhost:1/a', '-f', pipe]],
+] as const;
+
+async function reading(args: (pipe: string) => readonly string[]) {
+  const folder = await temporaryFolder();
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const { child, ended } = startMlist([...args(pipe)], { MLIST_WORKSPACE: join(folder, 'workspace') });
+  return { child, ended, writer: await openForReader(pipe) };
+}
+
+const isLinux = process.platform === 'linux';
+
 (process.platform === 'win32' ? describe.skip : describe)('a command that reads a pipe which nobody writes to', () => {
-  test.each([
-    ['SIGINT', 'apply', (pipe: string) => ['apply', '-f', pipe]],
-    ['SIGTERM', 'apply', (pipe: string) => ['apply', '-f', pipe]],
-    ['SIGINT', 'validate', (pipe: string) => ['validate', pipe]],
-    ['SIGTERM', 'create', (pipe: string) => ['create', 'localhost:1/a', '-f', pipe]],
-  ] as const)('ends at the second %s: %s', async (signal, _name, args) => {
-    const folder = await temporaryFolder();
-    const pipe = join(folder, 'pipe');
-    execFileSync('mkfifo', [pipe]);
-    const { child, ended } = startMlist(args(pipe), { MLIST_WORKSPACE: join(folder, 'workspace') });
-    const writer = await openForReader(pipe);
+  (isLinux ? test : test.skip).each(commands)('ends at the first %s: %s', async (signal, _name, args) => {
+    const { child, ended, writer } = await reading(args);
+    try {
+      child.kill(signal);
+      const ran = await ended;
+      expect(ran).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143, stdout: '' });
+      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+    } finally {
+      child.kill('SIGKILL');
+      await writer.close();
+    }
+  });
+
+  (isLinux ? test : test.skip).each(commands.slice(1))(
+    'ends when its time is over, as it does at a %s: %s',
+    async (_signal, _name, args) => {
+      const { child, ended, writer } = await reading((pipe) => [...args(pipe), '--deadline', '300ms']);
+      try {
+        const ran = await ended;
+        expect(ran).toMatchObject({ code: 7, stdout: '' });
+        expect(ran.stderr).toContain('not done within 300ms');
+      } finally {
+        child.kill('SIGKILL');
+        await writer.close();
+      }
+    },
+  );
+
+  // A read that waits cannot be taken back there: whoever asks twice to end must be heard all the same.
+  (isLinux ? test.skip : test).each(commands)('ends at the second %s: %s', async (signal, _name, args) => {
+    const { child, ended, writer } = await reading(args);
     try {
       child.kill(signal);
       await sleep(50);

@@ -48,6 +48,7 @@ async function check(name: string | undefined, invocation: Invocation, context: 
   if (!isDocument) return validateList(name, { ...rules, deep }, context);
   const options = {
     rules,
+    signal: context.signal,
     deep: deep
       ? {
           homes: await context.homes(),

@@ -112,7 +112,10 @@ export class Manifests {
     this.#seen.add(tag);
   }
 
-  /** Deletes a tag, or a manifest with all tags that name it. */
+  /**
+   * Deletes a tag, or a manifest with all tags that name it. The answer to that is 202 (distribution-spec v1.1.1 "Deleting
+   * Manifests"); 200 says anybody, so what was to go is looked for.
+   */
   async delete(name: Name, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
@@ -127,6 +130,8 @@ export class Manifests {
     const { status } = await connection.request(call, MAX_DOCUMENT_BYTES);
     if (status === 400 || status === 405) throw cannotDelete(subject, status, isDigest(name), connection.base.host);
     this.#seen.delete(name);
+    if (status === 200 && (await this.#read('HEAD', name, { accept: [200, 404, 405], signal })).status === 200)
+      throw stillThere(subject, connection.base.host);
   }
 
   /** Reads what is known to be there again where it is said not to be. */
@@ -199,6 +204,17 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       hint: isByDigest
         ? 'Deleting may have to be enabled in the registry.'
         : 'By its digest a manifest may be deleted, and all its tags with it: see "mlist digest".',
+    },
+  );
+}
+
+function stillThere(subject: string, host: string): MlistError {
+  return new MlistError(
+    'ERR_MLIST_REGISTRY',
+    `cannot delete ${subject}: ${host} says that it is done, and still has it`,
+    {
+      reference: subject,
+      hint: 'Deleting may have to be enabled in the registry; or something before it has answered in its place.',
     },
   );
 }

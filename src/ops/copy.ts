@@ -142,7 +142,10 @@ function targetText(to: Location, name: string): string {
   return `${to.kind}:${to.path}${isDigest ? '@' : ':'}${name}`;
 }
 
-/** Whether the source has what the target has: found out without reading it, and a digest speaks for itself. */
+/**
+ * Whether the source has what the target has: found out without reading it, since registries count reads against limits, or
+ * keep what is read. A digest speaks for itself.
+ */
 async function isAtSource({ home, name }: Located, before: Descriptor, { signal }: ContentOptions): Promise<boolean> {
   if (isDigestName(name)) return name === before.digest;
   return (await home.resolve(name, { signal })).digest === before.digest;

@@ -85,9 +85,9 @@ export class Homes {
     options: WritingOptions = {},
   ): Promise<T> {
     if (location.kind === 'registry') return work(this.registries.repository(location.reference));
-    if (location.kind === 'docker-archive') throw readOnly(location);
     const path = this.#pathOf(location);
     const name = this.#nameOf(location);
+    if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
     const { openTarget, writeArchive } = await import('./file-homes.ts');
     if (location.kind === 'oci') return work(await openTarget(path, { dryRun, name, signal }));
@@ -152,8 +152,8 @@ function namesIn(ref: string | undefined): Pick<Located, 'tag' | 'repository'> {
   return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
 }
 
-function readOnly({ path }: FileLocation): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `docker-archive:${path} can be read, but not written`, {
+function readOnly(name: string, path: string): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', `docker-archive:${name} can be read, but not written`, {
     path,
     hint: 'Write oci-archive:FILE. If it holds one image, "docker load" takes it.',
   });

@@ -3,6 +3,7 @@ import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
+import { repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
@@ -59,8 +60,8 @@ export async function copy(from: Location, to: Location, options: CopyOptions): 
   const { homes, signal, onEvent } = options;
   expectAccess(from, to, homes);
   const source = await homes.locate(from, { signal });
-  const name = nameOfTarget(to) ?? digestOfTarget(to) ?? source.tag ?? source.name;
-  const job = { from, to, source, name, target: targetText(to, name) };
+  const tag = nameOfTarget(to) ?? (digestOfTarget(to) === undefined ? source.tag : undefined);
+  const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   return homes.writing(to, (home) => copyTo(home, job, options), { signal, imageName });
@@ -71,34 +72,39 @@ interface CopyJob {
   readonly from: Location;
   readonly to: Location;
   readonly source: Located;
-  /** Tag, or digest where there is no tag. */
-  readonly name: string;
-  readonly target: string;
+  /** The tag that it gets; undefined where it goes by its digest alone. */
+  readonly tag: string | undefined;
 }
 
 async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
-  const { from, to, source, target } = job;
+  const { from, to, source, tag } = job;
   const isWithin = sameHome(from, to);
-  const before =
-    isWithin || options.force === true ? undefined : await orAbsent(home.resolve(job.name, { signal: options.signal }));
-  const isSame = before !== undefined && !isFiltered(options) && (await isAtSource(source, before, options));
-  const facts = { source: formatLocation(from), target };
+  const looks = !isWithin && options.force !== true;
+  const look = async (name: string) => orAbsent(home.resolve(name, { signal: options.signal }));
+  // A list that a filter makes has no digest before it is made.
+  const known = tag ?? digestOfTarget(to) ?? (isFiltered(options) ? undefined : source.name);
+  const early = looks && known !== undefined ? await look(known) : undefined;
+  const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) {
-    return { ...facts, status: 'unchanged', descriptor: before, moved: nothing, left: [] };
+    const target = targetText(to, tag, early.digest);
+    return { source: formatLocation(from), target, status: 'unchanged', descriptor: early, moved: nothing, left: [] };
   }
   const read = await source.home.fetchManifest(source.name, { signal: options.signal });
-  const filtered = await filterContent(read, source.home, facts.source, options);
+  const filtered = await filterContent(read, source.home, formatLocation(from), options);
   const { content, left } = filtered;
-  checkExpected(to, content.descriptor.digest, target);
+  const { digest } = content.descriptor;
+  const facts = { source: formatLocation(from), target: targetText(to, tag, digest) };
+  checkExpected(to, digest, facts.target);
   tellFilter(read, filtered, options);
-  const isThere = before?.digest === content.descriptor.digest;
+  const before = looks && known === undefined ? await look(digest) : early;
+  const isThere = before?.digest === digest;
   const count = new Count(options.onEvent);
   const transfer: CopyTransfer = {
     source: source.home,
     target: home,
     content,
     original: read.descriptor.digest,
-    name: job.name,
+    name: tag ?? digest,
     isWithin,
     isThere,
     isNew: before === undefined,
@@ -133,13 +139,9 @@ function expectAccess(from: Location, to: Location, homes: Homes): void {
   ]);
 }
 
-function targetText(to: Location, name: string): string {
-  const isDigest = name.includes(':') && nameOfTarget(to) === undefined;
-  if (to.kind === 'registry') {
-    const { domain, path } = to.reference;
-    return `${domain}/${path}${isDigest ? '@' : ':'}${name}`;
-  }
-  return `${to.kind}:${to.path}${isDigest ? '@' : ':'}${name}`;
+function targetText(to: Location, tag: string | undefined, digest: Digest): string {
+  const place = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
+  return tag === undefined ? `${place}@${digest}` : `${place}:${tag}`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
-import type { Digest } from '../oci/digest.ts';
+import { isDigestName, type Digest } from '../oci/digest.ts';
 import type { Brought } from './brought.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 
@@ -177,7 +177,8 @@ async function putRoot(
     await target
       .putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) })
       .catch((thrown: unknown) => acceptIfThere(target, name, digest, thrown, options));
-    options.onEvent?.({ type: 'tagged', digest, name, target: target.location });
+    const facts = { digest, target: target.location };
+    options.onEvent?.(isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts });
   });
   await settle(moved, options.signal);
 }

@@ -86,6 +86,32 @@ describe('a filter', () => {
     expect((await getManifest(registry.url, 'team/app', 'arm'))?.digest).toBe(digest);
   });
 
+  test.each<[string, (repository: string) => string]>([
+    ['a registry', (repository) => `${registry.host}/${repository}`],
+    ['a layout', () => 'oci:out'],
+    ['an archive', () => 'oci-archive:out.tar'],
+  ])('of a list that goes by its digest gives one that goes by its own, in %s', async (_, place) => {
+    const world = await World.make();
+    const target = place(fresh());
+    const args = ['copy', `${registry.host}/team/app@${whole.digest}`, target, '--platform', 'linux/arm64'];
+    const { code, stdout, stderr } = await world.run(args);
+    const made = stdout.trim();
+    expect(code).toBe(0);
+    expect(made).not.toBe(whole.digest);
+    expect(stderr).toContain(`manifest ${target}@${made}\n`);
+    expect(stderr).not.toContain('pushed ');
+    expect(await world.must('digest', `${target}@${made}`)).toBe(made);
+    expect((await world.run(args)).stdout.trim()).toBe(made);
+  });
+
+  test('of a list that has come by its digest and is there finds that', async () => {
+    const world = await World.make();
+    const args = [`${registry.host}/team/app@${whole.digest}`, `${registry.host}/${fresh()}`];
+    await world.must('copy', ...args, '--platform', 'linux/arm64');
+    const again = await world.must('copy', ...args, '--platform', 'linux/arm64', '--json');
+    expect(JSON.parse(again)).toMatchObject({ status: 'unchanged', moved: { manifests: 0 } });
+  });
+
   test('gives the list that create gives', async () => {
     const world = await World.make();
     const list = `${registry.host}/team/app:made`;

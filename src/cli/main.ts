@@ -1,8 +1,8 @@
-import { MlistError, BlobCache, locateWorkspace, version, Workspace } from '../index.ts';
+import { MlistError, BlobCache, locateWorkspace, version, Workspace, type Homes } from '../index.ts';
 import { commands } from './commands.ts';
 import type { Ask, Context } from './context.ts';
 import { fromDocker } from './docker-plugin.ts';
-import { parseDuration } from './duration.ts';
+import { withDeadline } from './deadline.ts';
 import type { CommandSpec, Invocation } from './language.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 import { Output, type OutputOptions, type Sink } from './output.ts';
@@ -133,7 +133,8 @@ interface Opened {
 async function contextFor(invocation: Invocation, output: Output, world: World): Promise<Opened> {
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
-  const signal = withDeadline(invocation, world.signal);
+  let opened: Homes | undefined;
+  const signal = withDeadline(invocation, world.signal, () => opened?.registries.unanswered ?? []);
   const workspace = new Workspace(folder);
   const onEvent = eventTeller(output, { cwd, workspace });
   let homes: ReturnType<Context['homes']> | undefined;
@@ -148,34 +149,14 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     workspace,
     cache: new BlobCache(folder),
     homes: () =>
-      (homes ??= import('./open-homes.ts').then(({ openHomes }) =>
-        openHomes(invocation, output, { ...world, folder, signal, onEvent }),
-      )),
+      (homes ??= import('./open-homes.ts').then(({ openHomes }) => {
+        opened = openHomes(invocation, output, { ...world, folder, signal, onEvent });
+        return opened;
+      })),
     onEvent,
     canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
     ask: world.ask,
     stdin: () => world.stdin({ maxBytes: MAX_INPUT_BYTES, signal }),
   };
   return { context, close: async () => (await homes?.catch(() => undefined))?.close() };
-}
-
-const DEADLINE_MS = 10 * 60 * 1000;
-
-/** A command that talks to registries ends in time, whatever they do. */
-function withDeadline(invocation: Invocation, interrupt: AbortSignal): AbortSignal {
-  if (!invocation.command.uses.includes('registry')) return interrupt;
-  const text = invocation.text('deadline');
-  const controller = new AbortController();
-  const wait = invocation.text('wait');
-  const waitMs = wait === undefined ? 0 : parseDuration(wait, '--wait');
-  const milliseconds = text === undefined ? DEADLINE_MS + waitMs : parseDuration(text, '--deadline');
-  const timer = setTimeout(() => {
-    controller.abort(
-      new MlistError('ERR_MLIST_TIMEOUT', `not done within ${text ?? '10m'}`, {
-        hint: 'Give it more time with --deadline.',
-      }),
-    );
-  }, milliseconds);
-  timer.unref();
-  return AbortSignal.any([interrupt, controller.signal]);
 }

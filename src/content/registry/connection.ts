@@ -4,6 +4,7 @@ import type { Authorization, Authorizer } from './auth.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failedAnswer, failedExchange, isConnectionFault, isUnsent, type Step } from './failure.ts';
 import type { Limiter } from './limiter.ts';
+import type { OpenSteps } from './open-steps.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
 import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';
 import type { Scope } from './scope.ts';
@@ -24,6 +25,8 @@ export interface ConnectionParts {
    */
   readonly bodies: Limiter;
   readonly secrets: Secrets;
+  /** Told of what is being waited for. */
+  readonly steps: OpenSteps;
 }
 
 /** What is asked of the registry. */
@@ -113,18 +116,25 @@ export class Connection {
   }
 
   async #read(call: Call, most: number): Promise<Reply> {
-    return this.#untilAnswered(call, false, async ({ url, answer }) => {
+    const end = this.#parts.steps.begin(call.step);
+    const reply = this.#untilAnswered(call, false, async ({ url, answer }) => {
       const { status, headers } = answer;
       const what = `what ${url.host} sends as ${call.step.reference}`;
       const bytes = call.method === 'HEAD' ? new Uint8Array() : await readAnswer(answer, most, what);
       if (call.method === 'HEAD') await drain(answer);
       return { status, headers, url, bytes };
     });
+    return reply.finally(end);
   }
 
   /** Sends a request and hands over the answer's body as it comes. The caller reads it to its end or discards it. */
   async open(call: Call): Promise<StreamReply> {
-    const leave = await this.#parts.bodies.enter();
+    const leavePlace = await this.#parts.bodies.enter();
+    const endStep = this.#parts.steps.begin(call.step);
+    const leave = () => {
+      leavePlace();
+      endStep();
+    };
     try {
       return await this.#untilAnswered(call, true, ({ url, answer }) => {
         const { status, headers, discard } = answer;

@@ -8,6 +8,7 @@ import { Endpoint } from './endpoint.ts';
 import { Limiter } from './limiter.ts';
 import { Network } from './network.ts';
 import { defaults, type RegistryOptions } from './options.ts';
+import { OpenSteps } from './open-steps.ts';
 import { apiHost } from './origin.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './scope.ts';
@@ -40,6 +41,7 @@ export class RegistrySession {
   readonly #secrets = new Secrets();
   readonly #network: Network;
   readonly #warned = new Set<string>();
+  readonly #steps = new OpenSteps();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -99,6 +101,11 @@ export class RegistrySession {
     return authorizer.hasLearned ? 'accepted' : 'unasked';
   }
 
+  /** What registries have not answered yet, the oldest first; as in `read docker.io/library/ubuntu:22.04`. */
+  get unanswered(): readonly string[] {
+    return this.#steps.all;
+  }
+
   /** Closes all connections; requests that are under way fail. */
   close(): void {
     this.#network.close();
@@ -142,6 +149,7 @@ export class RegistrySession {
       requests: new Limiter(concurrency),
       bodies: new Limiter(concurrency),
       secrets: this.#secrets,
+      steps: this.#steps,
     });
     return { connection, authorizer };
   }

@@ -1,0 +1,38 @@
+import { MlistError } from '../index.ts';
+import { parseDuration } from './duration.ts';
+import type { Invocation } from './language.ts';
+
+const DEFAULT_MS = 10 * 60 * 1000;
+
+/** No more of what was waited for is named. */
+const MOST_SHOWN = 3;
+
+/**
+ * A command that talks to registries ends in time, whatever they do.
+ * @param unanswered - what is being waited for, as in `read docker.io/library/ubuntu:22.04`
+ * @returns aborted by the interrupt, or with `ERR_MLIST_TIMEOUT`
+ */
+export function withDeadline(
+  invocation: Invocation,
+  interrupt: AbortSignal,
+  unanswered: () => readonly string[],
+): AbortSignal {
+  if (!invocation.command.uses.includes('registry')) return interrupt;
+  const text = invocation.text('deadline');
+  const controller = new AbortController();
+  const wait = invocation.text('wait');
+  const waitMs = wait === undefined ? 0 : parseDuration(wait, '--wait');
+  const milliseconds = text === undefined ? DEFAULT_MS + waitMs : parseDuration(text, '--deadline');
+  const timer = setTimeout(() => controller.abort(outOfTime(text ?? '10m', unanswered())), milliseconds);
+  timer.unref();
+  return AbortSignal.any([interrupt, controller.signal]);
+}
+
+function outOfTime(within: string, unanswered: readonly string[]): MlistError {
+  const shown = unanswered.slice(0, MOST_SHOWN).join(', ');
+  const more = unanswered.length > MOST_SHOWN ? ` and ${unanswered.length - MOST_SHOWN} more` : '';
+  const waited = unanswered.length === 0 ? '' : `: still waiting to ${shown}${more}`;
+  return new MlistError('ERR_MLIST_TIMEOUT', `not done within ${within}${waited}`, {
+    hint: 'Give it more time with --deadline.',
+  });
+}

@@ -20,6 +20,8 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   format: 'esm',
+  // A package's ES modules before its CommonJS, of whose names a split bundle leaves but one: `default`.
+  mainFields: ['module', 'main'],
   legalComments: 'linked',
   logLevel: 'warning',
 };

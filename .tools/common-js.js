@@ -13,6 +13,7 @@ import { basename } from 'node:path';
 export async function asCommonJs(bundle, heads) {
   const files = bundle.outputFiles.filter(({ path }) => path.endsWith('.js'));
   const texts = new Map(files.map(({ path, text }) => [basename(path), text]));
+  refuseNameless(bundle.metafile.outputs);
   const joined = joinedTo(heads, bundle.metafile.outputs);
   const parts = files.filter(({ path }) => !joined.has(basename(path)));
   return Promise.all(
@@ -23,6 +24,13 @@ export async function asCommonJs(bundle, heads) {
       return { path, text: redirect(text, joined) };
     }),
   );
+}
+
+/** A CommonJS package that is a part of its own has lost the names of what it exports: whoever imports it gets undefined. */
+function refuseNameless(outputs) {
+  for (const { entryPoint = '', exports } of Object.values(outputs))
+    if (entryPoint.includes('node_modules') && exports.join() === 'default')
+      throw new Error(`${entryPoint} is CommonJS: the names that it exports are lost when it is loaded late`);
 }
 
 /** By the name of a part: that of the head which it is joined to. */

@@ -164,11 +164,14 @@ export interface GuardOptions {
   readonly denial?: 401 | 403;
   /** Leave out `error`. */
   readonly silent?: boolean;
+  /** Where tokens are to be had, as the challenge says. Default: the service by its address. */
+  readonly realm?: () => string;
 }
 
 /** Lets a front pass on only what comes with a token that is good for it. */
 export function guard(front: Front, tokens: TokenService, options: GuardOptions = {}): void {
   const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
+  const { realm = () => tokens.realm } = options;
   front.on(/^[A-Z]+ \/v2\//, (exchange) => {
     const { method, path, headers } = exchange.seen;
     const needed = scopesOf(method, path);
@@ -176,7 +179,7 @@ export function guard(front: Front, tokens: TokenService, options: GuardOptions 
     if (fault === undefined) return exchange.pass();
     const scope = needed.length === 0 ? '' : `,scope="${needed.join(' ')}"`;
     const error = fault === 'none' || silent ? '' : `,error="${fault}"`;
-    const challenge = `${before}Bearer realm="${tokens.realm}",service="${service}"${scope}${error}`;
+    const challenge = `${before}Bearer realm="${realm()}",service="${service}"${scope}${error}`;
     const isTold = challenges === 'always' || path === '/v2/';
     const status = fault === 'insufficient_scope' ? denial : 401;
     void answer(

@@ -1,0 +1,51 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { Front } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { runMlist } from '../support/mlist.ts';
+import { guard, TokenService } from '../support/token-service.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Whose token service it is, is told by a package that is loaded when it is asked for: here as the build has left it. */
+describe('the built program sends a login', () => {
+  let registry: RunningRegistry;
+  let front: Front;
+  let tokens: TokenService;
+  let realm: string;
+  const image = makeImage({ salt: 'guarded', kind: 'oci' });
+
+  beforeAll(async () => {
+    registry = await startRegistry();
+    await pushImage(registry.url, 'team/app', 'v1', image);
+    front = await Front.start({ upstream: registry.url });
+    tokens = await TokenService.start({ users: { me: 'right-password' } });
+    guard(front, tokens, { realm: () => realm });
+  });
+  afterAll(async () => {
+    await Promise.all([registry, front, tokens.front].map((one) => one.close()));
+  });
+
+  async function digestWith(service: string): Promise<Awaited<ReturnType<typeof runMlist>>> {
+    const host = `registry.team.localhost:${new URL(front.url).port}`;
+    realm = `http://${service}:${new URL(tokens.realm).port}/token`;
+    const home = await temporaryFolder();
+    const file = join(home, 'auth.json');
+    const auth = Buffer.from('me:right-password').toString('base64');
+    await writeFile(file, JSON.stringify({ auths: { [host]: { auth } } }));
+    tokens.requests.length = 0;
+    return runMlist(['digest', `${host}/team/app:v1`, '--authfile', file], { HOME: home });
+  }
+
+  test('to the token service of the same owner', async () => {
+    expect(await digestWith('auth.team.localhost')).toMatchObject({ code: 0, stdout: `${image.digest}\n` });
+    expect(tokens.requests.map(({ account }) => account)).toEqual(['me']);
+  });
+
+  test('to no stranger’s', async () => {
+    const { code, stderr } = await digestWith('auth.other.localhost');
+    expect([code, stderr]).toEqual([6, expect.stringMatching(/a stranger[^]*--auth-host/)]);
+    expect(tokens.requests).toEqual([]);
+  });
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MlistError } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
+import { readState } from '../draft/state.ts';
 import { Workspace } from '../draft/workspace.ts';
 import { isFileLocation, type Location } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
@@ -14,7 +15,7 @@ import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
 import type { OnEvent } from './events.ts';
-import { lookEarly } from './tag-looks.ts';
+import { isTagUsed, lookEarly } from './tag-looks.ts';
 import { targetsOf } from './target.ts';
 
 /** Where a draft lies or is to lie, and whom its making tells. */
@@ -122,7 +123,11 @@ export async function createAndPush<T>(
     { reference: list, push: !dryRun },
     ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
   ]);
-  const early = lookEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, options);
+  const { pushes } = await readState(workspace);
+  const early = lookEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
+    ...options,
+    isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
+  });
   const told = { ...options, early, onEvent: warningsOnce(options.onEvent) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);

@@ -13,7 +13,7 @@ import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
 import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
-import { digestOfTag, type EarlyLooks, type TagState } from './tag-looks.ts';
+import { digestOfTag, isTagUsed, type EarlyLooks, type TagState } from './tag-looks.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** Pushing a list to one repository, under all its tags there. */
@@ -36,7 +36,7 @@ export interface PushTargetOptions {
   readonly brought?: Brought | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
-  /** What tags had a while ago. Enough to know that one is to be moved, where nothing depends on what it has. */
+  /** What tags had a while ago. Enough to know that one is to be moved, where the push decides nothing by what it has. */
   readonly early?: EarlyLooks | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -123,25 +123,19 @@ function resultOf({ reference, before }: TagBefore): Omit<PushedTarget, 'status'
 async function readTag(job: PushJob, tag: string, home: ContentSource, options: PushTargetOptions): Promise<TagBefore> {
   const reference = targetName(job.target, tag);
   if (!isWorthReading(job, reference, options)) return { tag, reference };
-  const seen = await options.early?.get(reference);
-  const isEnough = seen !== job.encoded.digest && expectedOf(reference, job.draft, options) === undefined;
-  return { tag, reference, before: isEnough && seen !== undefined ? seen : await digestOfTag(home, tag, options) };
+  const seen = isUsed(job, reference, options) ? undefined : await options.early?.get(reference);
+  const isEnough = seen !== undefined && seen !== job.encoded.digest;
+  return { tag, reference, before: isEnough ? seen : await digestOfTag(home, tag, options) };
 }
 
-function isWorthReading(
-  { draft, state, target }: PushJob,
-  reference: string,
-  { ifDigest, dryRun, checkSignatures, readTags }: PushTargetOptions,
-): boolean {
-  return (
-    dryRun === true ||
-    readTags === true ||
-    checkSignatures === true ||
-    ifDigest !== undefined ||
-    draft.base?.ref === reference ||
-    state.pushes?.[draft.list]?.[reference] !== undefined ||
-    draft.entries.some((entry) => !liesIn(entry, target))
-  );
+function isUsed({ draft, state }: PushJob, reference: string, options: PushTargetOptions): boolean {
+  return draft.base?.ref === reference || isTagUsed(reference, state.pushes?.[draft.list], options);
+}
+
+function isWorthReading(job: PushJob, reference: string, options: PushTargetOptions): boolean {
+  const isAsked = options.dryRun === true || options.readTags === true;
+  const comesFromElsewhere = job.draft.entries.some((entry) => !liesIn(entry, job.target));
+  return isAsked || comesFromElsewhere || isUsed(job, reference, options);
 }
 
 /** A tag that somebody else has moved is not moved back. */

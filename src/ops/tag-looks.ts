@@ -1,3 +1,4 @@
+import type { Push } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { sameHome, type Location } from '../oci/location.ts';
@@ -8,11 +9,31 @@ import { targetName, type TargetRepository } from './target.ts';
 /** What a tag has. */
 export type TagState = Digest | 'absent';
 
-/** What tags had when somebody looked, by `targetName`; undefined where the look has failed. */
-export type EarlyLooks = ReadonlyMap<string, Promise<TagState | undefined>>;
+/** What tags had when somebody looked, by `targetName`. */
+export type EarlyLooks = ReadonlyMap<string, Promise<TagState>>;
 
 export async function digestOfTag(home: ContentSource, tag: string, options: ContentOptions): Promise<TagState> {
   return (await orAbsent(home.resolve(tag, options)))?.digest ?? 'absent';
+}
+
+/** Whether a push decides by what a tag has, or speaks of it, beyond that the tag may have the list already. */
+export function isTagUsed(
+  reference: string,
+  pushes: Readonly<Record<string, Push>> | undefined,
+  { ifDigest, checkSignatures = false }: TagUses,
+): boolean {
+  return ifDigest !== undefined || checkSignatures || pushes?.[reference] !== undefined;
+}
+
+export interface TagUses {
+  readonly ifDigest?: TagState | undefined;
+  readonly checkSignatures?: boolean | undefined;
+}
+
+export interface EarlyOptions extends ContentOptions {
+  readonly homes: Homes;
+  /** Whether something depends on what the tag has when it is moved: then it is looked at then, and not before. */
+  readonly isLate: (reference: string) => boolean;
 }
 
 /**
@@ -22,18 +43,21 @@ export async function digestOfTag(home: ContentSource, tag: string, options: Con
 export function lookEarly(
   targets: readonly TargetRepository[],
   sources: readonly Location[],
-  { homes, signal }: ContentOptions & { readonly homes: Homes },
+  { homes, signal, isLate }: EarlyOptions,
 ): EarlyLooks {
-  const looks = new Map<string, Promise<TagState | undefined>>();
+  const looks = new Map<string, Promise<TagState>>();
   for (const target of targets) {
     const { location, tags } = target;
     if (location.kind !== 'registry' || sources.every((source) => sameHome(source, location))) continue;
     const home = homes.registries.repository(location.reference);
-    for (const tag of tags)
-      looks.set(
-        targetName(target, tag),
-        digestOfTag(home, tag, { signal }).catch(() => undefined),
-      );
+    for (const tag of tags) {
+      const reference = targetName(target, tag);
+      if (isLate(reference)) continue;
+      const look = digestOfTag(home, tag, { signal });
+      // What fails is told by the push, if it comes to that.
+      look.catch(() => undefined);
+      looks.set(reference, look);
+    }
   }
   return looks;
 }

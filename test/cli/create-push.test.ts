@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Front } from '../support/front.ts';
+import { answer, Front, hang, type Rule } from '../support/front.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
+import { runMlist } from '../support/mlist.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { World } from '../support/world.ts';
 
@@ -45,16 +46,45 @@ describeOnRegistries('create --push', (start) => {
     const through = (name: string) => name.replace(registry.host, front.host);
     const digest = await world.must('create', through(list), ...images.map(through), '--push');
     await world.must('rm', through(list));
-    let isMoved = false;
-    front.on(/^HEAD .*manifests\/v1$/, async ({ pass }) => {
-      await pass();
-      if (!isMoved) await pushImage(registry.url, repository, 'v1', amd64);
-      isMoved = true;
-    });
+    const had = { 'docker-content-digest': digest, 'content-type': 'application/json', 'content-length': 1 };
+    const moveThen: Rule = async (exchange) => {
+      await pushImage(registry.url, repository, 'v1', amd64);
+      await answer(200, had)(exchange);
+    };
+    front.on(/^HEAD .*manifests\/v1$/, moveThen, 1);
     front.forget();
     expect(await world.must('create', through(list), ...images.map(through), '--push')).toBe(digest);
     expect(front.asked(/^HEAD .*manifests\/v1$/)).toHaveLength(2);
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
+  });
+
+  test('says what a tag had that it has pushed before, however late somebody else moved it', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const through = (name: string) => name.replace(registry.host, front.host);
+    const digest = await world.must('create', through(list), through(images[0]!), '--push');
+    const moveFirst: Rule = async ({ pass }) => {
+      await pushImage(registry.url, repository, 'v1', amd64);
+      await pass();
+    };
+    front.on(/^GET .*team\/arm64\/manifests/, moveFirst, 1);
+    const args = ['create', '--amend', through(list), through(images[1]!), '--push', '--json'];
+    const { code, stdout, stderr } = await world.run(args);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`had ${amd64.digest}, not ${digest}`)]);
+    expect(JSON.parse(stdout)).toMatchObject({ pushed: { targets: [{ before: amd64.digest }] } });
+  });
+
+  test('asks a tag that does not answer no longer than it waits for it', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const target = list.replace(registry.host, front.host);
+    front.on(/^HEAD /, hang);
+    const env = { HOME: world.folder };
+    const args = (source: string) => ['create', target, source, '--push', '--timeout', '1s'];
+    expect(await runMlist(args(`${registry.host}/team/none:v1`), env)).toMatchObject({ code: 4 });
+    // What is asked again after the error was told would keep the process.
+    expect(front.asked(/^HEAD /)).toHaveLength(1);
+    front.forget();
+    expect(await runMlist([...args(images[0]!), '--retries', '1'], env)).toMatchObject({ code: 7 });
+    expect(front.asked(/^HEAD /)).toHaveLength(2);
   });
 
   test('does not look where all images lie beside the list', async () => {

@@ -42,9 +42,13 @@ export class RegistrySession {
   readonly #network: Network;
   readonly #warned = new Set<string>();
   readonly #steps = new OpenSteps();
+  readonly #closed = new AbortController();
+  /** Aborts with the command, and when the session is closed. */
+  readonly #signal: AbortSignal;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#signal = AbortSignal.any([this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
     this.#network = new Network({
       insecure: options.insecure ?? false,
       caFile: options.caFile,
@@ -106,8 +110,9 @@ export class RegistrySession {
     return this.#steps.all;
   }
 
-  /** Closes all connections; requests that are under way fail. */
+  /** Closes all connections; requests that are under way fail, and are not tried again. */
   close(): void {
+    this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'nobody waits for the answer any more'));
     this.#network.close();
     this.#registries.clear();
     this.#repositories.clear();
@@ -131,7 +136,7 @@ export class RegistrySession {
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       userAgent: options.userAgent,
       secrets: this.#secrets,
-      signal: options.signal,
+      signal: this.#signal,
       onRequest: options.onRequest,
       onWarning: (message) => this.#warn(message),
     });

@@ -205,10 +205,22 @@ const hangs: readonly Named[] = [
   ['a deletion', 'delete', { pattern: /^DELETE/, rule: hang, ends: 'TIMEOUT' }],
 ];
 
+/** As a web server that serves something else beside the registry might. */
+const switching: Rule = ({ request }) => {
+  request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n');
+};
+const switches: readonly Named[] = [
+  ['a manifest', 'read a manifest by tag', { pattern: /^GET .*manifests/, rule: switching, ends: 'NETWORK' }],
+  ['a layer', 'read layers', { pattern: layerPath, rule: switching, ends: 'NETWORK' }],
+  ['an upload', 'write', { pattern: /^PUT .*uploads/, rule: switching, ends: 'NETWORK' }],
+  ['a tag that is put', 'write', { pattern: /^PUT .*manifests\/v1/, rule: switching, ends: 'NETWORK' }],
+];
+
 withstands([
   ['something else than was asked for:', bodies],
   ['too much:', floods],
   ['an answer that never comes, to', hangs],
+  ['another protocol after', switches],
 ]);
 
 describe('a layer that trickles', () => {

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { MlistError, writeFailure } from '../index.ts';
+import { asMlistError, MlistError, writeFailure } from '../index.ts';
 import { main, tellError, type StdinLimits, type World } from './main.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
@@ -104,6 +104,17 @@ const world: World = {
   signal: interrupted.signal,
 };
 
-void main(process.argv.slice(2), world).then((code) => {
-  process.exitCode = code;
+let isOver = false;
+
+/** Nothing is under way any more, and the work is not done: whoever waits for it must not take that for success. */
+process.once('beforeExit', () => {
+  if (!isOver)
+    void tellError(process.argv.slice(2), world, asMlistError(new Error('nothing is left to wait for'))).then(end);
 });
+
+function end(code: number): void {
+  isOver = true;
+  process.exitCode = code;
+}
+
+void main(process.argv.slice(2), world).then(end);

@@ -104,7 +104,7 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
 /** The connection failed, rather than the registry's answer being bad. */
 export function isConnectionFault(thrown: unknown): boolean {
   if (thrown instanceof MlistError) return false;
-  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_)/.test(
+  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101)/.test(
     errorCode(thrown) ?? '',
   );
 }
@@ -157,6 +157,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENETUNREACH: 'cannot be reached',
   EPROTO: 'does not speak TLS here',
   EPROXY: 'cannot be reached through the proxy',
+  HTTP_101: 'goes over to another protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 

@@ -4,6 +4,7 @@ import { joinedHeaders, type Answer } from './answer.ts';
 import type { BodySocket } from './body-socket.ts';
 import { giveBack } from './rooms.ts';
 import type { Exchange } from './transport.ts';
+import { refuseUpgrade } from './upgrade.ts';
 
 /**
  * One HTTP exchange of bodies of any length, over the same connections as `exchange`. By node:http itself, which is
@@ -73,6 +74,7 @@ function open({ url, method, route, headers, signal }: StreamExchange, own: Body
     ...(route.absolute ? { path: url.href } : {}),
     ...(signal === undefined ? {} : { signal }),
   });
+  refuseUpgrade(call);
   // Another head follows one that is for information only. The parser is in the middle of it just now.
   if (own !== undefined) call.once('information', () => process.nextTick(() => own.pass()));
   return call;

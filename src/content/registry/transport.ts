@@ -4,6 +4,7 @@ import got, { type PlainResponse, type RequestFunction } from 'got';
 import { MlistError } from '../../errors.ts';
 import { joinedHeaders, type Answer } from './answer.ts';
 import type { Route } from './network.ts';
+import { refuseUpgrade } from './upgrade.ts';
 
 /**
  * One HTTP exchange of documents: small bodies both ways. The only importer of got; everything that got would do by
@@ -36,7 +37,7 @@ export async function exchange(request: Exchange): Promise<Answer> {
     decompress: false,
     followRedirect: false,
     throwHttpErrors: false,
-    ...(route.absolute ? { request: absolute } : {}),
+    request: route.absolute ? sendAbsolute : send,
     ...(hasBody(request) ? { body: request.body ?? NO_BODY } : {}),
     signal,
   });
@@ -72,11 +73,15 @@ function hasBody({ method }: Exchange): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
-/** For a proxy that passes the request on: the whole address in the first line. */
-const absolute: RequestFunction = (url, options, callback) => {
-  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  return send(url, { ...(options as RequestOptions), path: url.href }, callback as never);
+const send: RequestFunction = (url, options, callback) => {
+  const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const call = begin(url, options as RequestOptions, callback as never);
+  refuseUpgrade(call);
+  return call;
 };
+
+/** For a proxy that passes the request on: the whole address in the first line. */
+const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
 
 /** Got wraps every error; one that says what it means already comes out of it again. */
 function original(error: Error): Error {

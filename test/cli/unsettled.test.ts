@@ -1,0 +1,22 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { runMlist } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Where a request comes to no end, Node ends a process that waits for nothing else, as if all were well. */
+test('work that comes to no end is no success', async () => {
+  const home = await temporaryFolder();
+  const inert = join(home, 'inert.cjs');
+  await writeFile(
+    inert,
+    `const { PassThrough } = require('node:stream');
+    require('node:http').request = () => Object.assign(new PassThrough(), { setTimeout() {}, setNoDelay() {} });`,
+  );
+  const env = { HOME: home, NODE_OPTIONS: `--require ${JSON.stringify(inert)}` };
+  const ran = await runMlist(
+    ['copy', 'localhost:9/a:b', `oci:${join(home, 'out')}`, '--timeout', '1h', '--deadline', '2h'],
+    env,
+  );
+  expect(ran).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/unexpected fault/) as unknown });
+});

@@ -2,6 +2,7 @@ import {
   formatLocation,
   isFileLocation,
   MlistError,
+  parseBareLocation,
   parseListName,
   parseLocation,
   parseReference,
@@ -31,7 +32,7 @@ export function listOption(invocation: Invocation, { env }: Context): string | u
 }
 
 export interface ListAndRest {
-  /** As typed, but for the path of a location; undefined is the current draft. */
+  /** As typed, but for the form of a path; undefined is the current draft. */
   readonly list: string | undefined;
   readonly rest: readonly string[];
 }
@@ -66,9 +67,18 @@ export function tooMany(invocation: Invocation): MlistError {
   });
 }
 
-/** A location as typed; its path is turned to begin where those of the workspace do. */
+/** A location as typed, with its path in the one form that drafts are shown with. */
 export function typedLocation(text: string, context: Folders): Location {
-  return storedLocation(parseLocation(text), foldersOf(context));
+  return settled(parseLocation(text), context);
+}
+
+/** The same with nothing added: for places where a location without a tag means another one than `latest`. */
+export function typedBareLocation(text: string, context: Folders): Location {
+  return settled(parseBareLocation(text), context);
+}
+
+function settled(location: Location, { cwd, workspace: { folders } }: Folders): Location {
+  return shownLocation(storedLocation(location, { cwd, root: folders.root }), folders);
 }
 
 /**
@@ -82,26 +92,12 @@ export function registryReference({ command, positionals: [text = ''] }: Invocat
   });
 }
 
-/** A name that may be that of a draft, of an entry or a location: of the last kind the path is turned alike. */
+/** A name that may be that of a draft, of an entry or a location: of the last kind the path gets the same form. */
 export function typedName(text: string, context: Folders): string {
   return isFileLocation(text) ? formatLocation(typedLocation(text, context)) : text;
 }
 
-/** A name from the workspace, or what was read there, as people see it from where they are. */
-export function shownName(text: string, context: Folders): string {
-  return isFileLocation(text) ? formatLocation(shownLocation(parseLocation(text), foldersOf(context))) : text;
-}
-
-/** An entry with its source as people see it. */
-export function shownEntry<T extends { readonly source: string }>(entry: T, context: Folders): T {
-  return { ...entry, source: shownName(entry.source, context) };
-}
-
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
-
-export function foldersOf({ cwd, workspace }: Folders): { readonly cwd: string; readonly root: string } {
-  return { cwd, root: workspace.root };
-}
 
 /** `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform. */
 export function manifestArgument(text: string, context: Folders): ManifestArgument {

@@ -135,8 +135,8 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   let opened: Homes | undefined;
   const signal = withDeadline(invocation, world.signal, () => opened?.registries.unanswered ?? []);
-  const workspace = new Workspace(folder);
-  const onEvent = eventTeller(output, { cwd, workspace });
+  const workspace = new Workspace(folder, { cwd });
+  const onEvent = eventTeller(output);
   let homes: ReturnType<Context['homes']> | undefined;
   const context: Context = {
     output,

@@ -30,7 +30,7 @@ export async function pushEdit<T>(
 ): Promise<Required<Edited<T>>> {
   const { edited, pushed } = await editAndPush(list, edit, await pushOptions(invocation, context));
   tellPushed(pushed, context);
-  return { edited, pushed: pushedDocument(pushed, context) };
+  return { edited, pushed: pushedDocument(pushed) };
 }
 
 /** The same for a list that is drafted by the command itself. */
@@ -44,7 +44,7 @@ export async function pushCreated<T>(
   const options = { ...(await pushOptions(invocation, context, tags)), sources };
   const { edited, pushed } = await createAndPush(list, make, options);
   tellPushed(pushed, context);
-  return { edited, pushed: pushedDocument(pushed, context) };
+  return { edited, pushed: pushedDocument(pushed) };
 }
 
 async function pushOptions(

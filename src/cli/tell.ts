@@ -1,15 +1,10 @@
 import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
-import { shownEntry, shownName } from './arguments.ts';
-import type { Context } from './context.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
 /** Tells what operations report: to programs as JSON lines, to people in words. */
-export function eventTeller(
-  output: Output,
-  folders: Pick<Context, 'cwd' | 'workspace'>,
-): (event: OperationEvent) => void {
+export function eventTeller(output: Output): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
@@ -23,10 +18,10 @@ export function eventTeller(
         );
         break;
       case 'entry':
-        tellEntry(output, { ...event.change, entry: shownEntry(event.change.entry, folders) });
+        tellEntry(output, event.change);
         break;
       case 'from':
-        output.note(['from ', 'dim'], `${event.from} ${shownName(event.reference, folders)}`);
+        output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
         break;
       case 'left':
         output.note(['left behind ', 'yellow'], leftText(event));

@@ -31,7 +31,7 @@ export async function parseDraft(bytes: Uint8Array, path: string, list?: string)
   const checked = await checkDraftDocument(bytes);
   if ('problems' in checked) throw damaged(path, checked.problems);
   const draft = draftOf(checked.value);
-  const problems = [...checkIdentity(draft, list), ...draft.entries.flatMap(checkSource)];
+  const problems = [...checkIdentity(draft, list), ...checkBase(draft), ...draft.entries.flatMap(checkSource)];
   if (problems.length > 0) throw damaged(path, problems);
   return draft;
 }
@@ -48,6 +48,11 @@ function checkIdentity(draft: Draft, list: string | undefined): readonly Problem
   }
   if (list === undefined || list === draft.list) return [];
   return [error('E-DRAFT', '/list', `names ${draft.list}, but the file is that of ${list}`)];
+}
+
+function checkBase({ base }: Draft): readonly Problem[] {
+  const isValid = base === undefined || attempt(() => parseLocation(base.ref)) !== undefined;
+  return isValid ? [] : [error('E-DRAFT', '/base/ref', 'is no location')];
 }
 
 function checkSource(entry: Entry, at: number): readonly Problem[] {

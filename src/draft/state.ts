@@ -4,6 +4,7 @@ import { withLock } from '../files/lock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { checkStateDocument } from '../schema/workspace.ts';
 import { MlistError } from '../errors.ts';
+import { shownText, storedText } from './paths.ts';
 import { readIfThere, type Workspace } from './workspace.ts';
 
 /** What the machine remembers of a workspace: the current draft, and what was pushed where and when. */
@@ -26,7 +27,8 @@ export async function readState(workspace: Workspace): Promise<State> {
   const bytes = await readIfThere(path);
   if (bytes === undefined) return { version: 1 };
   const checked = await checkStateDocument(bytes);
-  if ('value' in checked) return checked.value as unknown as State;
+  if ('value' in checked)
+    return withTargets(checked.value as unknown as State, (target) => shownText(target, workspace.folders));
   throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: ${checked.problems[0]?.message ?? ''}`, {
     path,
     problems: checked.problems,
@@ -41,11 +43,27 @@ export async function updateState(workspace: Workspace, change: (state: State) =
     join(workspace.folder, 'locks', 'state.lock'),
     async () => {
       const before = await readState(workspace);
-      const after = JSON.stringify(change(before), undefined, 2);
-      if (after !== JSON.stringify(before, undefined, 2)) await writeFileAtomic(pathOf(workspace), after);
+      const textOf = (state: State) =>
+        JSON.stringify(
+          withTargets(state, (target) => storedText(target, workspace.folders)),
+          undefined,
+          2,
+        );
+      const after = textOf(change(before));
+      if (after !== textOf(before)) await writeFileAtomic(pathOf(workspace), after);
     },
     { subject: `the state of ${workspace.folder}` },
   );
+}
+
+/** The same with each target of a push turned: in the file their paths begin where those of drafts do. */
+function withTargets({ pushes, ...rest }: State, turn: (target: string) => string): State {
+  if (pushes === undefined) return rest;
+  const turned = Object.entries(pushes).map(([list, targets]) => [
+    list,
+    Object.fromEntries(Object.entries(targets).map(([target, push]) => [turn(target), push])),
+  ]);
+  return { ...rest, pushes: Object.fromEntries(turned) as NonNullable<State['pushes']> };
 }
 
 function pathOf(workspace: Workspace): string {

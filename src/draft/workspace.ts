@@ -1,5 +1,5 @@
 import { stat, unlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
@@ -10,6 +10,7 @@ import { MAX_WORKSPACE_BYTES } from '../schema/workspace.ts';
 import type { Draft } from './draft.ts';
 import { damaged, formatDraft, parseDraft } from './file.ts';
 import { fileNameOf } from './names.ts';
+import { foldersOf, shownDraft, storedDraft, type Folders } from './paths.ts';
 
 /**
  * The drafts of a workspace:
@@ -51,13 +52,13 @@ export class Workspace {
   /** Absolute path of the workspace. */
   readonly folder: string;
 
-  constructor(folder: string) {
-    this.folder = folder;
-  }
+  /** Where relative paths begin: those in the files, and those of the drafts that are read and written here. */
+  readonly folders: Folders;
 
-  /** Where relative paths in drafts start. */
-  get root(): string {
-    return dirname(this.folder);
+  /** @param cwd where relative paths of locations begin; default: where those in the files do, at the folder around it */
+  constructor(folder: string, { cwd }: { readonly cwd?: string | undefined } = {}) {
+    this.folder = folder;
+    this.folders = foldersOf(folder, cwd);
   }
 
   pathOf(list: string): string {
@@ -75,7 +76,7 @@ export class Workspace {
   async find(list: string): Promise<Draft | undefined> {
     const path = this.pathOf(list);
     const bytes = await readIfThere(path);
-    return bytes === undefined ? undefined : parseDraft(bytes, path, list);
+    return bytes === undefined ? undefined : shownDraft(await parseDraft(bytes, path, list), this.folders);
   }
 
   /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED` */
@@ -96,8 +97,8 @@ export class Workspace {
         const before = await this.find(list);
         const draft = (await edit(before)) ?? before;
         if (draft === undefined) return this.#missing(list);
-        const text = formatDraft(draft);
-        const changed = before === undefined || text !== formatDraft(before);
+        const text = this.#textOf(draft);
+        const changed = before === undefined || text !== this.#textOf(before);
         if (changed) {
           await refuseUnreadable(text, list);
           await writeFileAtomic(this.pathOf(list), text);
@@ -139,7 +140,7 @@ export class Workspace {
     const path = join(this.folder, 'drafts', name);
     try {
       const [bytes, info] = [await readDocument(path), await stat(path)];
-      const draft = await parseDraft(bytes, path);
+      const draft = shownDraft(await parseDraft(bytes, path), this.folders);
       const proper = this.pathOf(draft.list);
       if (proper !== path)
         throw damaged(path, [error('E-DRAFT', '/list', `a draft of ${draft.list} belongs in ${proper}`)]);
@@ -154,6 +155,10 @@ export class Workspace {
     const folders = ['drafts', 'blobs/sha256', '.'].map((name) => join(this.folder, name));
     const counts = await Promise.all(folders.map((folder) => removeStaleTemporaries(folder, age)));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  #textOf(draft: Draft): string {
+    return formatDraft(storedDraft(draft, this.folders));
   }
 
   #lockOf(list: string): string {

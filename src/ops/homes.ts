@@ -1,8 +1,8 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { MlistError } from '../errors.ts';
 import { BlobCache } from '../content/cache.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
-import { shownLocation } from '../draft/paths.ts';
+import { foldersOf, type Folders } from '../draft/paths.ts';
 import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers } from '../oci/content.ts';
 import { nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
@@ -25,9 +25,9 @@ export interface Located {
 }
 
 export interface HomesOptions extends SessionOptions {
-  /** The workspace; relative paths of locations begin at the folder that it lies in. */
+  /** The workspace. */
   readonly workspaceFolder: string;
-  /** Folder from which paths are told to people. Default: where relative paths begin. */
+  /** Where relative paths of locations begin, as for the `Workspace`. Default: at the folder that the workspace lies in. */
   readonly cwd?: string | undefined;
 }
 
@@ -43,15 +43,14 @@ export class Homes {
   readonly registries: RegistrySession;
   /** Manifests and configs that were read before. */
   readonly cache: BlobCache;
-  readonly #root: string;
-  readonly #cwd: string;
+  /** Where relative paths begin: those that are opened here, and those in a draft's file. */
+  readonly folders: Folders;
   readonly #files = new Map<string, Promise<FileHome>>();
 
   constructor(options: HomesOptions) {
     this.registries = new RegistrySession(options);
     this.cache = new BlobCache(options.workspaceFolder);
-    this.#root = dirname(resolve(options.workspaceFolder));
-    this.#cwd = options.cwd ?? this.#root;
+    this.folders = foldersOf(options.workspaceFolder, options.cwd);
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
@@ -86,7 +85,7 @@ export class Homes {
   ): Promise<T> {
     if (location.kind === 'registry') return work(this.registries.repository(location.reference));
     const path = this.#pathOf(location);
-    const name = this.#nameOf(location);
+    const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
     const { openTarget, writeArchive } = await import('./file-homes.ts');
@@ -118,7 +117,7 @@ export class Homes {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
     const { openFile } = await import('./file-homes.ts');
-    return openFile(location.kind, this.#pathOf(location), { name: this.#nameOf(location), signal });
+    return openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
   }
 
   async #forget(location: FileLocation): Promise<void> {
@@ -133,11 +132,7 @@ export class Homes {
   }
 
   #pathOf({ path }: FileLocation): string {
-    return resolve(this.#root, path);
-  }
-
-  #nameOf({ path }: FileLocation): string {
-    return shownLocation({ kind: 'oci', path }, { cwd: this.#cwd, root: this.#root }).path;
+    return resolve(this.folders.cwd, path);
   }
 }
 

@@ -1,6 +1,7 @@
 import { errorCode, MlistError, type Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseDraft } from '../draft/file.ts';
+import { shownDraft } from '../draft/paths.ts';
 import { checkDraft } from '../draft/rules.ts';
 import { readAtMost } from '../files/read.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
@@ -62,7 +63,8 @@ export async function validateBytes(
     const draft = await draftIn(bytes, subject);
     if ('problems' in draft) return { ...facts, ...draft };
     const problems = checkDraft(draft, rules);
-    return deep === undefined ? { ...facts, problems } : { ...facts, ...(await checkDraftDeep(draft, problems, deep)) };
+    if (deep === undefined) return { ...facts, problems };
+    return { ...facts, ...(await checkDraftDeep(shownDraft(draft, deep.homes.folders), problems, deep)) };
   }
   const { problems } = validateDocument(bytes, rules);
   if (deep === undefined) return { ...facts, problems };

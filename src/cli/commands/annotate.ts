@@ -8,15 +8,7 @@ import {
   type Entry,
   type Reference,
 } from '../../index.ts';
-import {
-  annotationChange,
-  listChange,
-  listFirst,
-  shownEntry,
-  tooMany,
-  typedLocation,
-  typedName,
-} from '../arguments.ts';
+import { annotationChange, listChange, listFirst, tooMany, typedLocation, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';
 import { entryDocument } from '../entry-document.ts';
@@ -60,7 +52,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 
 function tell({ entry, changed, list }: Annotated, invocation: Invocation, context: Context): void {
   const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
-  if (entry !== undefined) context.output.note(done, describeEntry(shownEntry(entry, context)));
+  if (entry !== undefined) context.output.note(done, describeEntry(entry));
   if (isOfList(invocation)) context.output.note(done, `the list ${list}`);
 }
 
@@ -99,8 +91,7 @@ function featureChange(invocation: Invocation): AnnotateOptions['change']['featu
 
 async function choose(candidates: readonly Entry[], context: Context): Promise<Entry | undefined> {
   const { output, ask } = context;
-  for (const [at, entry] of candidates.entries())
-    output.note([`${at + 1}) `, 'bold'], describeEntry(shownEntry(entry, context)));
+  for (const [at, entry] of candidates.entries()) output.note([`${at + 1}) `, 'bold'], describeEntry(entry));
   const answer = Number((await ask(`Which one? [1-${candidates.length}] `)).trim());
   return candidates[answer - 1];
 }

@@ -1,12 +1,14 @@
-import { copy, parseBareLocation, storedLocation, type Copied, type Location } from '../../index.ts';
-import { foldersOf, shownName, typedLocation } from '../arguments.ts';
+import { copy, type Copied } from '../../index.ts';
+import { typedBareLocation, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
+import type { Output } from '../output.ts';
 import { readPlatforms } from '../platform-words.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const [source = '', target = ''] = invocation.positionals;
-  const copied = await copy(typedLocation(source, context), typedTarget(target, context), {
+  // Without a tag the source's is meant: the target gets none.
+  const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
     homes: await context.homes(),
     platforms: readPlatforms(invocation.texts('platform')),
     attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
@@ -15,20 +17,13 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  if (context.output.json) context.output.document(documentOf(copied, context));
-  else tell(copied, context);
+  if (context.output.json) context.output.document(documentOf(copied));
+  else tell(copied, context.output);
   return 0;
 }
 
-/** Without a tag the source's is meant, so none is added. */
-function typedTarget(text: string, context: Context): Location {
-  return storedLocation(parseBareLocation(text), foldersOf(context));
-}
-
-function tell({ target, status, descriptor, moved }: Copied, context: Context): void {
-  const { output } = context;
-  const name = shownName(target, context);
-  if (status === 'unchanged') output.note(['unchanged ', 'dim'], `${name} has ${descriptor.digest} already`);
+function tell({ target, status, descriptor, moved }: Copied, output: Output): void {
+  if (status === 'unchanged') output.note(['unchanged ', 'dim'], `${target} has ${descriptor.digest} already`);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
     const blobs = mounted + uploaded + present;
@@ -42,11 +37,11 @@ function tell({ target, status, descriptor, moved }: Copied, context: Context): 
 }
 
 /** schemas/output/copy.schema.json */
-function documentOf(copied: Copied, context: Context): object {
+function documentOf(copied: Copied): object {
   const { mediaType, digest, size } = copied.descriptor;
   return {
-    ref: shownName(copied.target, context),
-    source: shownName(copied.source, context),
+    ref: copied.target,
+    source: copied.source,
     status: copied.status,
     mediaType,
     digest,

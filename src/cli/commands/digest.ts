@@ -1,5 +1,5 @@
 import { contentOf, find } from '../../index.ts';
-import { listFirst, shownName, tooMany } from '../arguments.ts';
+import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -9,8 +9,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const found = await find(list, context);
   const { mediaType, digest, size } = contentOf(found).descriptor;
   const { output } = context;
-  const ref = shownName(found.reference, context);
-  if (output.json) output.document({ from: found.from, ref, mediaType, digest, size });
+  if (output.json) output.document({ from: found.from, ref: found.reference, mediaType, digest, size });
   else output.line(digest);
   return 0;
 }

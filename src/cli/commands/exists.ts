@@ -1,5 +1,5 @@
 import { draftName, exitCodes, formatLocation, MlistError, type Found } from '../../index.ts';
-import { shownName, typedLocation } from '../arguments.ts';
+import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -25,7 +25,7 @@ async function whereIs(name: string, context: Context): Promise<Place | undefine
   try {
     const located = await (await homes()).locate(location, { signal });
     await located.home.resolve(located.name, { signal });
-    return { from: location.kind, ref: shownName(formatLocation(location), context) };
+    return { from: location.kind, ref: formatLocation(location) };
   } catch (thrown) {
     if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
     throw thrown;

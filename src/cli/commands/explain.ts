@@ -1,5 +1,5 @@
 import { explain, readHost, type HostFacts } from '../../index.ts';
-import { listFirst, shownName, tooMany } from '../arguments.ts';
+import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readAskedPlatforms } from '../platform-words.ts';
@@ -12,9 +12,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const explained = await explain(list, readAskedPlatforms(invocation.texts('platform')), { ...context, host });
   const { output } = context;
   const { from, reference, ...facts } = explained;
-  const ref = shownName(reference, context);
-  if (output.json) output.document({ from, ref, ...facts, host: hostDocument(host) });
-  else renderExplained({ ...explained, reference: ref }, output);
+  if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });
+  else renderExplained(explained, output);
   return 0;
 }
 

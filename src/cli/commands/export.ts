@@ -1,5 +1,5 @@
-import { exportSpec, writeYaml, type ManifestSpec, type SpecDocument } from '../../index.ts';
-import { listFirst, shownName, tooMany } from '../arguments.ts';
+import { exportSpec, writeYaml } from '../../index.ts';
+import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -14,20 +14,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  const shown = shownSpec(spec, context);
-  if (context.output.json) context.output.document(shown);
-  else context.output.bytes(Buffer.from(await writeYaml(shown)), '');
+  if (context.output.json) context.output.document(spec);
+  else context.output.bytes(Buffer.from(await writeYaml(spec)), '');
   return 0;
-}
-
-/** With paths as people see them from where they are: `apply` reads them from there. */
-function shownSpec(spec: SpecDocument, context: Context): SpecDocument {
-  const { copy, manifests } = spec;
-  const shown = (one: string | ManifestSpec): string | ManifestSpec =>
-    typeof one === 'string' ? shownName(one, context) : { ...one, image: shownName(one.image, context) };
-  return {
-    ...spec,
-    ...(copy === undefined ? {} : { copy: shownName(copy, context) }),
-    ...(manifests === undefined ? {} : { manifests: manifests.map(shown) }),
-  };
 }

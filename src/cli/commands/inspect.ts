@@ -1,5 +1,5 @@
 import { inspect, inspectVerbose, writeJson } from '../../index.ts';
-import { listFirst, shownName, tooMany, typedName } from '../arguments.ts';
+import { listFirst, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
@@ -19,7 +19,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   }
   const { from, reference, content, document } = await inspect(list, choice, context);
   const { mediaType, digest, size } = content.descriptor;
-  if (output.json) output.document({ from, ref: shownName(reference, context), mediaType, digest, size, document });
+  if (output.json) output.document({ from, ref: reference, mediaType, digest, size, document });
   else output.bytes(content.bytes, invocation.flag('raw') ? '' : '\n');
   return 0;
 }

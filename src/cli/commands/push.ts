@@ -1,5 +1,5 @@
 import { isDigest, MlistError, push, writeJson, type Format, type Pushed, type TagState } from '../../index.ts';
-import { listFirst, optionalList, shownName, tooMany, typedName } from '../arguments.ts';
+import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import type { Invocation } from '../language.ts';
@@ -31,8 +31,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     onEvent: context.onEvent,
   });
   tellPushed(pushed, context);
-  if (context.output.json) context.output.document(pushedDocument(pushed, context));
-  if (!invocation.flag('dry-run')) await writeFiles(files, pushed, context);
+  if (context.output.json) context.output.document(pushedDocument(pushed));
+  if (!invocation.flag('dry-run')) await writeFiles(files, pushed);
   return 0;
 }
 
@@ -58,12 +58,12 @@ async function resultFiles(invocation: Invocation, context: Context): Promise<Re
 }
 
 /** Only of what is really there: no file is written for a push that failed, or was none. */
-async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed, context: Context): Promise<void> {
+async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
   await files.digest?.write(`${descriptor.digest}\n`);
   const metadata = {
     'containerimage.descriptor': descriptor,
     'containerimage.digest': descriptor.digest,
-    'image.name': targets.map(({ reference }) => shownName(reference, context)).join(','),
+    'image.name': targets.map(({ reference }) => reference).join(','),
   };
   await files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`);
 }

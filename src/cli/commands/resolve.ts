@@ -1,5 +1,5 @@
 import { formatPlatform, ownPlatform, readHost, resolve } from '../../index.ts';
-import { listFirst, shownName, tooMany } from '../arguments.ts';
+import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readPlatform } from '../platform-words.ts';
@@ -15,7 +15,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (output.json)
     output.document({
       from,
-      ref: shownName(reference, context),
+      ref: reference,
       platform: platform && formatPlatform(platform, { all: true }),
       descriptor,
     });

@@ -8,7 +8,7 @@ import {
   type Problem,
   type Validated,
 } from '../../index.ts';
-import { listFirst, shownName, tooMany, typedLocation } from '../arguments.ts';
+import { listFirst, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readInput } from '../input-file.ts';
 import type { Invocation } from '../language.ts';
@@ -17,8 +17,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const { list, rest } = listFirst(invocation, context);
   if (rest.length > 0) throw tooMany(invocation);
   const { output } = context;
-  const { from, problems, checked, ...found } = await check(list, invocation, context);
-  const subject = from === 'file' ? found.subject : shownName(found.subject, context);
+  const { from, subject, problems, checked } = await check(list, invocation, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
   const valid = !problems.some(isRefused);
   if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems, checked });

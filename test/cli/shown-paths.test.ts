@@ -1,0 +1,187 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { entryOf, makeImage, makeIndex } from '../support/images.ts';
+import { putDocument, putInArchive, putInLayout, putMade } from '../support/layouts.ts';
+import { World, type Ran } from '../support/world.ts';
+
+/** Paths are told from where one is, whatever tells them: the workspace lies elsewhere, or further up. */
+
+const image = (architecture: string) =>
+  makeImage({ salt: architecture, kind: 'oci', platform: { architecture, os: 'linux' } });
+const amd64 = image('amd64');
+const arm64 = image('arm64');
+const index = makeIndex(
+  [amd64, arm64].map((one, at) => entryOf(one, { os: 'linux', architecture: at === 0 ? 'amd64' : 'arm64' })),
+  { annotations: { note: 'its own' } },
+);
+
+let registry: RunningRegistry;
+let world: World;
+/** Where the command runs: beside the folder that the workspace lies in, not in it. */
+let here: string;
+let list: string;
+let rounds = 0;
+
+beforeAll(async () => {
+  registry = await startRegistry();
+});
+afterAll(() => registry.close());
+
+beforeEach(async () => {
+  world = await World.make();
+  here = join(world.folder, 'ci', 'job');
+  list = `${registry.host}/told/r${(rounds += 1)}:v1`;
+  await mkdir(here, { recursive: true });
+  const layout = await openLayout(join(here, 'out'), { create: true });
+  for (const one of [amd64, arm64]) await putMade(layout, one);
+  await putDocument(layout, index, '1.0');
+  await putInArchive(join(here, 'app.tar'), amd64, '1.0');
+});
+
+const run = (...args: readonly string[]): Promise<Ran> => world.run(args, { cwd: here });
+
+async function told(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(...args);
+  if (code !== 0) throw new Error(stderr);
+  return stdout + stderr;
+}
+
+async function json<T>(...args: readonly string[]): Promise<T> {
+  return JSON.parse((await run(...args, '--json')).stdout) as T;
+}
+
+/** What `--json` says on stderr, a line an event. */
+async function events(...args: readonly string[]): Promise<readonly { readonly type: string }[]> {
+  const { stderr } = await run(...args, '--json');
+  return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { type: string }]));
+}
+
+/** The text of the only draft's file. */
+async function stored(workspace = world.workspace): Promise<string> {
+  const drafts = join(workspace, 'drafts');
+  const [name] = await readdir(drafts);
+  return readFile(join(drafts, name!), 'utf8');
+}
+
+async function forget(digest: string): Promise<void> {
+  const hex = digest.slice('sha256:'.length);
+  await rm(join(here, 'out', 'blobs', 'sha256', hex));
+  await rm(join(world.workspace, 'blobs', 'sha256', hex), { force: true });
+}
+
+describe('with the workspace elsewhere', () => {
+  test('a warning of create names a location as what was added does', async () => {
+    const text = await told('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
+    expect(text).toContain('annotations of the index oci:out:1.0 do not come along');
+    expect(text).toContain('added oci-archive:app.tar (linux/arm/v7');
+    expect(await stored()).toMatch(/"source": "oci:\.\.\/\.\.\/ci\/job\/out:1\.0"/);
+    const changes = (await events('create', 'x.io/b:1', 'oci:out:1.0')).filter(({ type }) => type === 'entry');
+    expect(changes).toMatchObject([{ change: { source: 'oci:out:1.0' } }, { change: { source: 'oci:out:1.0' } }]);
+  });
+
+  test('a child that is gone is named alike in all of the sentence', async () => {
+    await told('create', list, 'oci:out:1.0');
+    await forget(arm64.digest);
+    const { code, stderr } = await run('push');
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/image oci:out:1\.0 \(linux\/arm64, .*oci:out@sha256:\w+ does not exist/) as unknown,
+    ]);
+    expect(stderr).not.toContain('ci/job');
+    expect(await events('push')).toMatchObject([{ type: 'error', ref: 'oci:out:1.0' }]);
+  });
+
+  test('events and results of commands that read agree, in documents as in words', async () => {
+    for (const command of ['show', 'inspect', 'digest', 'validate', 'explain']) {
+      expect((await json<{ ref: string }>(command, 'oci:./out:1.0')).ref).toBe('oci:out:1.0');
+      const from = (await events(command, 'oci:./out:1.0')).filter(({ type }) => type === 'from');
+      expect([command, from]).toEqual([command, [{ type: 'from', from: 'oci', ref: 'oci:out:1.0' }]]);
+      expect((await run(command, 'oci:./out:1.0')).stderr).not.toContain('ci/job');
+    }
+    await told('create', list, 'oci:out:1.0');
+    const shown = await json<{ entries: readonly { source: string }[] }>('show');
+    expect(shown.entries.map(({ source }) => source)).toEqual(['oci:out:1.0', 'oci:out:1.0']);
+    expect(await json('add', list, 'oci-archive:app.tar', '--keep')).toMatchObject({
+      entries: [{}, {}, { source: 'oci-archive:app.tar' }],
+    });
+    expect(await json('export')).toMatchObject({ manifests: [{ image: `oci:out@${amd64.digest}` }, {}, {}] });
+    const [copied] = await events('copy', 'oci:out:1.0', 'oci:../copy:v1');
+    expect(copied).toEqual({ type: 'from', from: 'oci', ref: 'oci:out:1.0' });
+  });
+
+  test('an unknown entry, and one left out, are told with the locations that could be typed', async () => {
+    await told('create', list, 'oci-archive:app.tar');
+    const { stderr } = await run('remove', list, 'oci:none');
+    expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
+    const left = await run('create', 'x.io/b:1', 'oci-archive:app.tar', 'oci:out:1.0', '--platform', 'linux/arm64');
+    expect(left.stderr).toContain('oci-archive:app.tar is for none of the platforms');
+  });
+
+  test('a push is remembered by the place, from wherever it is looked at', async () => {
+    await told('create', list, 'oci-archive:app.tar');
+    expect(await events('push', '--to', 'oci:made:v1')).toContainEqual(
+      expect.objectContaining({ type: 'tagged', ref: 'oci:made:v1' }),
+    );
+    const state = JSON.parse(await readFile(join(world.workspace, 'state.json'), 'utf8')) as { pushes: object };
+    expect(state.pushes).toMatchObject({ [list]: { 'oci:../../ci/job/made:v1': {} } });
+    const again = await world.run(['push', '--to', 'oci:ci/job/made:v1']);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 has /m)]);
+  });
+
+  test('an edit of what is no draft here reads locations from where one is too', async () => {
+    await told('create', list, 'oci-archive:app.tar', '--push');
+    await told('rm', list);
+    const text = await told('add', list, `oci:out@${arm64.digest}`, '--push');
+    expect(text).toContain(`added oci:out@${arm64.digest} (linux/arm64`);
+    expect(await world.json('show', list)).toMatchObject({ from: 'registry', entries: [{}, {}] });
+  });
+
+  test('a draft of a list in a layout is that list from every folder', async () => {
+    await told('create', list, 'oci:out:1.0');
+    expect(await stored()).toContain('"ref": "oci:../../ci/job/out:1.0"');
+    await rm(join(world.workspace, 'blobs'), { recursive: true });
+    expect((await world.run(['digest'])).stdout.trim()).toBe(index.digest);
+  });
+});
+
+test('an edit that changes nothing leaves the file as it is, however deep one is', async () => {
+  const deep = join(here, 'a', 'b', 'c', 'd');
+  await mkdir(deep, { recursive: true });
+  await told('create', list, 'oci-archive:app.tar');
+  const before = await stored();
+  const from = { cwd: deep };
+  const same = await world.run(['annotate', list, '--platform', 'linux/amd64', '--arch', 'amd64'], from);
+  expect([same.code, same.stderr]).toEqual([0, expect.stringContaining('oci-archive:../../../../app.tar (')]);
+  await world.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a=b'], from);
+  await world.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a-'], from);
+  const sources = (text: string) => /"source": "(.*)"/.exec(text)?.[1];
+  expect(sources(await stored())).toBe(sources(before));
+});
+
+describe('in a folder of a project', () => {
+  test('a message and its hint name an entry alike', async () => {
+    const sub = join(here, 'sub');
+    await mkdir(sub);
+    await putInLayout(join(here, 'img'), amd64, 'amd64');
+    await told('init');
+    await told('create', list, 'oci:img:amd64');
+    const { code, stderr } = await world.run(['annotate', 'oci:../img:amd64', '--variant', 'v2'], { cwd: sub });
+    expect(code).toBe(2);
+    expect(stderr.match(/oci:\S*img:amd64/g)).toEqual(expect.arrayContaining(['oci:../img:amd64']));
+    expect(stderr).not.toContain('oci:img:amd64');
+    expect(await stored(join(here, '.mlist'))).toContain('"source": "oci:img:amd64"');
+  });
+
+  test('where the way to it leads through a ":", paths are told as they are stored', async () => {
+    const odd = join(world.folder, 'a:b');
+    await putInLayout(join(odd, 'img'), amd64, 'amd64');
+    await world.run(['init'], { cwd: odd });
+    await world.run(['create', 'x.io/a:1', 'oci:img'], { cwd: odd });
+    const { code, stdout } = await run('show', 'x.io/a:1', '--workspace', join(odd, '.mlist'));
+    expect([code, stdout]).toEqual([0, expect.stringContaining('oci:img')]);
+    expect((await run('create', 'x.io/a:1', '--amend', '--workspace', join(odd, '.mlist'))).code).toBe(0);
+  });
+});

@@ -170,13 +170,29 @@ describe('paths', () => {
     const world = await World.make();
     for (const [name, reason] of [
       ['oci:none', 'none is no OCI layout: there is no such folder'],
-      ['oci-archive:none.tar', 'there is no archive'],
-      ['docker-archive:none.tar:a', 'there is no archive'],
+      ['oci-archive:none.tar', 'there is no archive none.tar\n'],
+      ['docker-archive:./none.tar:a', 'there is no archive none.tar\n'],
     ]) {
       const { code, stderr } = await world.run(['digest', name!]);
       expect([code, stderr]).toEqual([4, expect.stringContaining(reason!)]);
     }
   });
+});
+
+test('what is wrong with a layout or an archive is told by the path that was typed', async () => {
+  const world = await builds();
+  await writeFile(join(world.folder, 'out', 'amd64', 'index.json'), '{');
+  await writeFile(join(world.folder, 'out', 'arm64.tar'), 'no tar');
+  for (const [args, code, said] of [
+    [['digest', 'oci:out/amd64'], 3, 'mlist: out/amd64/index.json is damaged: '],
+    [['digest', 'oci-archive:./out/arm64.tar'], 3, 'mlist: the archive out/arm64.tar is refused: '],
+    [['digest', 'docker-archive:out'], 3, 'mlist: the archive out is refused: it is no file'],
+    [['copy', 'docker-archive:out/riscv64.tar', 'oci-archive:none/new.tar'], 1, 'mlist: there is no folder none to'],
+  ] as const) {
+    const ran = await world.run(args);
+    expect([args, ran.code, ran.stderr]).toEqual([args, code, expect.stringContaining(said)]);
+    expect(ran.stderr).not.toContain(world.folder);
+  }
 });
 
 describe('every command that reads a location reads', () => {

@@ -25,11 +25,11 @@ export interface DerivedImage {
  */
 export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<DerivedImage> {
   const config = await tar.bytes(image.config, MAX_DOCUMENT_BYTES);
-  if (config === undefined) throw refused(tar.path, `the config ${shown(image.config)} of an image is missing`);
+  if (config === undefined) throw refused(tar, `the config ${shown(image.config)} of an image is missing`);
   const diffIds = diffIdsOf(config);
   if (diffIds.length > 0 && diffIds.length !== image.layers.length) {
     throw refused(
-      tar.path,
+      tar,
       `an image in it has ${diffIds.length} layers by its config, but ${image.layers.length} are listed`,
     );
   }
@@ -40,7 +40,7 @@ export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<D
     const diffId = diffIds[at];
     const foreign = diffId === undefined ? undefined : image.sources.get(diffId);
     if (tar.size(name) === undefined && foreign === undefined) {
-      throw refused(tar.path, `the layer ${shown(name)} of an image is missing`);
+      throw refused(tar, `the layer ${shown(name)} of an image is missing`);
     }
     if (tar.size(name) === undefined && foreign !== undefined) {
       layers.push(foreign);
@@ -72,7 +72,7 @@ async function layerIn(tar: TarFile, name: string, diffId: Digest | undefined): 
   const size = tar.size(name) ?? 0;
   const compression = await compressionOfFile(tar, name);
   if (compression !== 'none' && compression !== 'gzip' && compression !== 'zstd') {
-    throw refused(tar.path, `the layer ${shown(name)} is compressed with ${compression}, which images do not have`);
+    throw refused(tar, `the layer ${shown(name)} is compressed with ${compression}, which images do not have`);
   }
   const stated = compression === 'none' ? diffId : digestInName(name);
   return { mediaType: layerTypes[compression], digest: stated ?? (await hashed(tar, name)), size };

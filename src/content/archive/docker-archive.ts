@@ -10,7 +10,7 @@ import { deriveImage, type DerivedImage } from './derive-image.ts';
 import { DOCKER_FILE, OciArchive } from './oci-archive.ts';
 import { ownManifest } from './own-manifest.ts';
 import { blobName, TarBlobs } from './tar-blobs.ts';
-import { refused, TarFile } from './tar-file.ts';
+import { refused, TarFile, type OpenOptions } from './tar-file.ts';
 import { plainName } from './tar-names.ts';
 
 interface NamedImage {
@@ -163,16 +163,13 @@ function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
  * @param name what to call it; default: by its path
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
  */
-export async function openDockerArchive(
-  path: string,
-  options: ContentOptions & { readonly name?: string | undefined } = {},
-): Promise<DockerArchive | OciArchive> {
+export async function openDockerArchive(path: string, options: OpenOptions = {}): Promise<DockerArchive | OciArchive> {
   const location = `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);
   try {
     const list = await tar.bytes(DOCKER_FILE, ARCHIVE_LIMITS.maxBytes, options.signal);
     if (list === undefined) return await withoutList(tar, location, options);
-    const images = readArchivedImages(list, `${path}, ${DOCKER_FILE}`).map((image) => plainNames(image, path));
+    const images = readArchivedImages(list, `${tar.name}, ${DOCKER_FILE}`).map((image) => plainNames(image, tar));
     // What is wrong with the layout beside the list does not matter: the list is enough.
     const layout = await OciArchive.of(tar, location, options).catch(() => undefined);
     return new DockerArchive(location, tar, images, layout);
@@ -183,11 +180,11 @@ export async function openDockerArchive(
 }
 
 /** The names of an image's files as the archive's index has them. */
-function plainNames(image: ArchivedImage, path: string): ArchivedImage {
+function plainNames(image: ArchivedImage, tar: TarFile): ArchivedImage {
   try {
     return { ...image, config: plainName(image.config), layers: image.layers.map(plainName) };
   } catch (error) {
-    throw refused(path, `in its ${DOCKER_FILE}, ${errorMessage(error)}`);
+    throw refused(tar, `in its ${DOCKER_FILE}, ${errorMessage(error)}`);
   }
 }
 
@@ -196,5 +193,5 @@ function withoutList(tar: TarFile, location: string, options: ContentOptions): P
   const isAncient = tar.size('repositories') !== undefined;
   const reason = isAncient ? 'it was made by docker 1.9 or older' : 'it is no archive of "docker save"';
   const hint = isAncient ? 'Load it into a container engine, and save it again.' : undefined;
-  throw refused(tar.path, `there is no ${DOCKER_FILE} in it: ${reason}`, hint);
+  throw refused(tar, `there is no ${DOCKER_FILE} in it: ${reason}`, hint);
 }

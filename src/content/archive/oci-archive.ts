@@ -9,7 +9,7 @@ import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
 import { pickEntry, type Picked } from '../layout/pick.ts';
 import { LayoutView, type LayoutParts } from '../layout/view.ts';
 import { TarBlobs } from './tar-blobs.ts';
-import { refused, TarFile } from './tar-file.ts';
+import { refused, TarFile, type OpenOptions } from './tar-file.ts';
 
 /** The file that lists what an OCI layout holds. */
 export const INDEX_FILE = 'index.json';
@@ -45,10 +45,7 @@ export class OciArchive implements ContentSource, Referrers {
    * @param name what to call it; default: by its path
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
    */
-  static async open(
-    path: string,
-    options: ContentOptions & { readonly name?: string | undefined } = {},
-  ): Promise<OciArchive> {
+  static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
     try {
       return await OciArchive.of(tar, `oci-archive:${options.name ?? path}`, options);
@@ -62,9 +59,9 @@ export class OciArchive implements ContentSource, Referrers {
   static async of(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
     const header = await tar.bytes(HEADER_FILE, MAX_HEADER, signal);
     if (header === undefined) throw noLayout(tar);
-    checkHeader(header, `${tar.path}, ${HEADER_FILE}`);
+    checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
     const index = await tar.bytes(INDEX_FILE, INDEX_LIMITS.maxBytes, signal);
-    if (index === undefined) throw refused(tar.path, `there is no ${INDEX_FILE} in it`);
+    if (index === undefined) throw refused(tar, `there is no ${INDEX_FILE} in it`);
     return new OciArchive(location, tar, entriesOf(tar, index));
   }
 
@@ -131,12 +128,12 @@ function entriesOf(tar: TarFile, index: Uint8Array): Entries {
     return parseIndex(index).entries;
   } catch (error) {
     if (!(error instanceof MlistError)) throw error;
-    throw refused(tar.path, `its ${INDEX_FILE} is damaged: ${error.message}`);
+    throw refused(tar, `its ${INDEX_FILE} is damaged: ${error.message}`);
   }
 }
 
 function noLayout(tar: TarFile): MlistError {
   const hint =
     tar.size(DOCKER_FILE) === undefined ? undefined : 'It looks like one of "docker save": write docker-archive:FILE.';
-  return refused(tar.path, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
+  return refused(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
 }

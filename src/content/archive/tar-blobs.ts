@@ -31,11 +31,11 @@ export class TarBlobs {
   async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = this.size(digest);
     if (actual === undefined) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.#tar.path}`, {
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.#tar.name}`, {
         path: this.#tar.path,
       });
     }
-    if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`, this.#tar.path);
-    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), this.#tar.path);
+    if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`, this.#tar.name);
+    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), this.#tar.name);
   }
 }

@@ -12,15 +12,17 @@ const CHUNK = 256 * 1024;
  * Nothing is unpacked, and memory does not grow with its size.
  */
 export class TarFile {
-  /** As it was named. */
   readonly path: string;
+  /** What errors call it. */
+  readonly name: string;
   /** Whether the file itself is compressed. */
   readonly isCompressed: boolean;
   readonly #opened: Opened;
   readonly #index: TarIndex;
 
-  private constructor(path: string, opened: Opened, isCompressed: boolean, index: TarIndex) {
+  private constructor({ path, name }: Named, opened: Opened, isCompressed: boolean, index: TarIndex) {
     this.path = path;
+    this.name = name;
     this.isCompressed = isCompressed;
     this.#opened = opened;
     this.#index = index;
@@ -30,19 +32,20 @@ export class TarFile {
    * Opens an archive; one that is compressed with gzip is inflated beside the system's temporary files first.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` for what is no whole tar archive
    */
-  static async open(path: string, { signal }: ContentOptions = {}): Promise<TarFile> {
+  static async open(path: string, { signal, name = path }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
-    const plain = await openPlain(path);
+    const file = { path, name };
+    const plain = await openPlain(file);
     try {
       const compression = await compressionOf(plain.handle);
       if (compression !== undefined && compression !== 'gzip') {
-        throw refused(path, `it is compressed with ${compression}`, decompressionHint(path, compression));
+        throw refused(file, `it is compressed with ${compression}`, decompressionHint(name, compression));
       }
       const opened = compression === undefined ? plain : await inflate(plain, signal);
-      return new TarFile(path, opened, compression !== undefined, await indexed(opened, signal));
+      return new TarFile(file, opened, compression !== undefined, await indexed(opened, signal));
     } catch (error) {
       await plain.release();
-      throw named(path, error);
+      throw named(file, error);
     }
   }
 
@@ -64,7 +67,7 @@ export class TarFile {
       signal?.throwIfAborted();
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
       const { bytesRead } = await this.#opened.handle.read(buffer, 0, buffer.length, at).catch(fail);
-      if (bytesRead === 0) throw refused(this.path, 'it has become shorter while it was read');
+      if (bytesRead === 0) throw refused(this, 'it has become shorter while it was read');
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
@@ -77,7 +80,7 @@ export class TarFile {
   async bytes(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const size = this.size(name);
     if (size === undefined) return undefined;
-    if (size > most) throw refused(this.path, `its ${name} has ${size} bytes, more than the ${most} that are read`);
+    if (size > most) throw refused(this, `its ${name} has ${size} bytes, more than the ${most} that are read`);
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
     return Buffer.concat(chunks);
@@ -89,20 +92,32 @@ export class TarFile {
   }
 }
 
+/** An archive, and what errors call it. */
+export interface Named {
+  readonly path: string;
+  readonly name: string;
+}
+
+export interface OpenOptions extends ContentOptions {
+  /** What errors call the archive. Default: by its path. */
+  readonly name?: string | undefined;
+}
+
 export interface StreamOptions extends ContentOptions {
   /** Only so many bytes from the beginning. Default: all. */
   readonly first?: number | undefined;
 }
 
-async function openPlain(path: string): Promise<Opened> {
+async function openPlain(file: Named): Promise<Opened> {
+  const { path, name } = file;
   try {
     // A pipe or a device would keep whoever opens it waiting.
-    if (!(await stat(path)).isFile()) throw refused(path, 'it is no file');
+    if (!(await stat(path)).isFile()) throw refused(file, 'it is no file');
     const handle = await open(path, 'r');
     return { handle, release: () => closed(handle) };
   } catch (error) {
     if (!isAbsence(error)) throw asMlistError(error);
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no archive ${path}`, { path });
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no archive ${name}`, { path });
   }
 }
 
@@ -120,15 +135,15 @@ async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promi
 }
 
 /** Says of what the reader of headers found which file it is in. */
-function named(path: string, error: unknown): unknown {
-  if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === path) {
+function named(file: Named, error: unknown): unknown {
+  if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === file.path) {
     return error instanceof MlistError ? error : asMlistError(error);
   }
-  return refused(path, error.message);
+  return refused(file, error.message);
 }
 
-export function refused(path: string, reason: string, hint?: string): MlistError {
-  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${path} is refused: ${reason}`, { path, hint });
+export function refused({ path, name }: Named, reason: string, hint?: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${name} is refused: ${reason}`, { path, hint });
 }
 
 function fail(error: unknown): never {

@@ -31,7 +31,7 @@ export async function writeArchive<T>(
   options: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
-  const real = await placeOf(path);
+  const real = await placeOf(path, options);
   const folder = dirname(real);
   const lock = join(folder, `.${basename(real)}.lock`);
   const write = async (): Promise<T> => {
@@ -43,7 +43,7 @@ export async function writeArchive<T>(
       await existing?.close();
     }
   };
-  return withLock(lock, write, { signal: options.signal, subject: `the archive ${path}` });
+  return withLock(lock, write, { signal: options.signal, subject: `the archive ${options.name ?? path}` });
 }
 
 async function written<T>(
@@ -69,24 +69,27 @@ async function written<T>(
 }
 
 /** Where the file really is, or is to be: a link stays, what it leads to is replaced. */
-async function placeOf(path: string): Promise<string> {
+async function placeOf(path: string, { name = path }: WriteArchiveOptions): Promise<string> {
   const folder = dirname(resolve(path));
   const info = await stat(folder).catch((error: unknown) => {
     if (!isAbsence(error)) throw asMlistError(error);
   });
-  if (info?.isDirectory() !== true) throw noFolder(folder);
+  if (info?.isDirectory() !== true) throw noFolder(folder, dirname(name));
   return placeBehindLinks(path);
 }
 
-function noFolder(folder: string): MlistError {
-  return new MlistError('ERR_MLIST_FILE', `there is no folder ${folder} to write an archive into`, { path: folder });
+function noFolder(folder: string, name: string): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `there is no folder ${name} to write an archive into`, { path: folder });
 }
 
-async function openExisting(path: string, { name, signal }: WriteArchiveOptions): Promise<OciArchive | undefined> {
-  const existing = await orAbsent(OciArchive.open(path, { name: name ?? path, signal }));
+async function openExisting(
+  path: string,
+  { name = path, signal }: WriteArchiveOptions,
+): Promise<OciArchive | undefined> {
+  const existing = await orAbsent(OciArchive.open(path, { name, signal }));
   if (existing?.isCompressed !== true) return existing;
   await existing.close();
-  throw new MlistError('ERR_MLIST_USAGE', `the archive ${path} is compressed: it can be read, but not added to`, {
+  throw new MlistError('ERR_MLIST_USAGE', `the archive ${name} is compressed: it can be read, but not added to`, {
     path,
     hint: 'Write to another file, or remove this one first.',
   });

@@ -135,7 +135,7 @@ export class BlobFolder {
       await mkdir(made).catch((error: unknown) => {
         if (errorCode(error) !== 'EEXIST') throw asMlistError(error);
       });
-      await realPathInside(this.#root, made);
+      await realPathInside(this.#root, made, this.#name);
     }
     await put(path);
     await syncFolder(folder);
@@ -157,7 +157,7 @@ export class BlobFolder {
   }
 
   #find(digest: Digest): Promise<string | undefined> {
-    return realPathInside(this.#root, this.#path(digest));
+    return realPathInside(this.#root, this.#path(digest), this.#name);
   }
 
   /** Only a checked digest becomes a path: it holds no separators, and no dots that lead upwards. */

@@ -15,11 +15,17 @@ const SETTLED_MS = 1_000;
 /** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"). */
 export class IndexFile {
   readonly #root: string;
+  readonly #name: string;
   readonly #path: string;
   #known: { readonly version: string; readonly index: Index } | undefined;
 
-  constructor(root: string) {
+  /**
+   * @param root the layout's folder, its real path
+   * @param name what errors call that folder
+   */
+  constructor(root: string, name = root) {
     this.#root = root;
+    this.#name = name;
     this.#path = join(root, 'index.json');
   }
 
@@ -46,7 +52,7 @@ export class IndexFile {
 
   /** Writes an empty index where there is none; one that is there must be readable. */
   async create(): Promise<void> {
-    if ((await realPathInside(this.#root, this.#path)) !== undefined) await this.#read();
+    if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#read();
     else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, []);
   }
 
@@ -55,7 +61,7 @@ export class IndexFile {
   }
 
   async #read(): Promise<Index> {
-    const real = await realPathInside(this.#root, this.#path);
+    const real = await realPathInside(this.#root, this.#path, this.#name);
     if (real === undefined) throw this.#damaged(new Error('it is missing'));
     let bytes: Uint8Array;
     try {
@@ -71,7 +77,8 @@ export class IndexFile {
   }
 
   #damaged(reason: Error): MlistError {
-    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${this.#path} is damaged: ${reason.message}`, {
+    const shown = join(this.#name, 'index.json');
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${shown} is damaged: ${reason.message}`, {
       path: this.#path,
       problems: reason instanceof MlistError ? reason.problems : [],
       hint: 'Nothing was changed. Mend the file by hand, or write to another folder.',

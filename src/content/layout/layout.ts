@@ -42,7 +42,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
   constructor(dir: string, root: string, keepUntagged: boolean) {
     this.location = `oci:${dir}`;
     this.#blobs = new BlobFolder(root, this.location);
-    const index = new IndexFile(root);
+    const index = new IndexFile(root, dir);
     const graph = new ManifestGraph(this.#blobs);
     const blobs = this.#blobs;
     this.#parts = {

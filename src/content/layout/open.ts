@@ -31,15 +31,14 @@ export interface LayoutOptions extends ContentOptions {
  */
 export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
   options.signal?.throwIfAborted();
+  const { name = dir } = options;
   const root = await rootOf(dir, options.create ?? false);
   if (root !== undefined) {
-    const isLayout = await hasHeader(root);
+    const isLayout = await hasHeader(root, name);
     if (isLayout && options.create === true) await new BlobFolder(root).tidy();
     if (!isLayout && options.create === true) await makeLayout(root, options);
-    if (isLayout || options.create === true)
-      return new Layout(options.name ?? dir, root, options.keepUntagged ?? false);
+    if (isLayout || options.create === true) return new Layout(name, root, options.keepUntagged ?? false);
   }
-  const name = options.name ?? dir;
   const reason = root === undefined ? 'there is no such folder' : 'there is no file oci-layout in it';
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${name} is no OCI layout: ${reason}`, { path: dir });
 }
@@ -55,11 +54,11 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 }
 
 /** The header comes last: whoever finds one finds an index too. An index that is there already is kept. */
-async function makeLayout(root: string, { signal }: ContentOptions): Promise<void> {
+async function makeLayout(root: string, { signal, name = root }: LayoutOptions): Promise<void> {
   const work = async (): Promise<void> => {
     await makeFolders(join(root, 'blobs'));
-    await new IndexFile(root).create();
+    await new IndexFile(root, name).create();
     await writeHeader(root);
   };
-  await withLock(indexLock(root), work, { signal, subject: root });
+  await withLock(indexLock(root), work, { signal, subject: name });
 }

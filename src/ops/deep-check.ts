@@ -21,6 +21,11 @@ export interface Root {
   readonly pointer: string;
 }
 
+/** The same where nobody can look: its home is not there, or cannot be read. */
+export interface Lost extends Omit<Root, 'home'> {
+  readonly fault: unknown;
+}
+
 export interface Checked {
   readonly problems: readonly Problem[];
   /** How many different ones were looked at. */
@@ -68,9 +73,9 @@ export class DeepCheck {
    * Looks at manifests and blobs, and at all below them. A fault that several share is told once.
    * @throws MlistError what kept it from looking: no network, no rights
    */
-  async run(manifests: readonly Root[], blobs: readonly Root[]): Promise<Checked> {
+  async run(manifests: readonly (Root | Lost)[], blobs: readonly Root[]): Promise<Checked> {
     const found = await Promise.all([
-      ...manifests.map((root) => this.#manifest(root, [])),
+      ...manifests.map((root) => ('fault' in root ? lost(root) : this.#manifest(root, []))),
       ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
     ]);
     const problems = once(found.flat());
@@ -218,6 +223,12 @@ function findingOf(thrown: unknown, what: 'manifest' | 'blob', digest: Digest): 
 
 function absent({ location }: Home, digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${location}@${digest} does not exist`);
+}
+
+/** Waited for beside the others: what kept it from looking ends them all. */
+async function lost({ descriptor, pointer, fault }: Lost): Promise<readonly Problem[]> {
+  const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));
+  return placed([finding], pointer);
 }
 
 function placed(findings: readonly Finding[], pointer: string): readonly Problem[] {

@@ -4,7 +4,7 @@ import { BlobCache } from '../content/cache.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { foldersOf, type Folders } from '../draft/paths.ts';
 import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers } from '../oci/content.ts';
-import { nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileHome } from './file-homes.ts';
 
@@ -71,7 +71,9 @@ export class Homes {
       const home = await this.source(location);
       return { home, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
     }
-    const home = await this.#file(location, options.signal);
+    const home = await this.#file(location, options.signal).catch((thrown: unknown) => {
+      throw withoutHome(location, thrown);
+    });
     if (location.digest !== undefined) return { home, name: location.digest, ...namesIn(location.ref) };
     const { descriptor, ref } = await home.pick(location.ref);
     return { home, name: descriptor.digest, ...namesIn(ref) };
@@ -145,6 +147,13 @@ function namesIn(ref: string | undefined): Pick<Located, 'tag' | 'repository'> {
   const reference = parseReference(canonical);
   const { tag } = reference;
   return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
+}
+
+/** A folder or a file that is not there, told by what was to be read of it. */
+function withoutHome(location: FileLocation, thrown: unknown): unknown {
+  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
+  const reference = formatLocation(location);
+  return new MlistError(thrown.code, `${reference} does not exist: ${thrown.message}`, { ...thrown.facts, reference });
 }
 
 function readOnly(name: string, path: string): MlistError {

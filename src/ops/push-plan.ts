@@ -3,7 +3,7 @@ import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { shortDigest, type Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType } from '../oci/media-type.ts';
 import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
@@ -49,6 +49,8 @@ export interface PushPlan {
   readonly plan: Plan;
   /** Children that the target had and has no more: what was kept of them is sent again. */
   readonly resent: readonly Entry[];
+  /** The draft that is pushed. */
+  readonly draft: Draft;
 }
 
 /**
@@ -73,7 +75,7 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
     options.survey === true
       ? [...listed, ...(await survey(home, asked, options))]
       : await largeBlobsThere(home, isFar ? asked : [], options);
-  return { plan: planTransfer(home, nodes, root, { there }), resent };
+  return { plan: planTransfer(home, nodes, root, { there }), resent, draft };
 }
 
 /** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
@@ -135,36 +137,46 @@ async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions
   const { homes, ahead, signal, survey = false } = options;
   if (!liesIn(entry, target)) {
     if (await isThereAlready(entry, planning, options)) return undefined;
-    return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, options);
+    return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, planning, options);
   }
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
   if (await home.hasManifest(entry.digest, { signal })) return undefined;
   const bytes = await homes.cache.get(entry.digest);
-  if (bytes === undefined) throw gone(entry);
+  if (bytes === undefined) throw gone(entry, planning.draft);
   const content = { descriptor: bareDescriptor(entry), bytes };
   return { content, source: home, blobs: [], foreign: [], children: [] };
 }
 
 /** What would have to be moved byte by byte is asked for first: one answer, against all layers of an image. */
 async function isThereAlready(
-  { source, digest }: Entry,
-  { target, home }: PushPlanning,
+  entry: Entry,
+  { draft, target, home }: PushPlanning,
   { homes, signal, force = false, survey = false }: PlanOptions,
 ): Promise<boolean> {
   if (force || survey || target.location.kind !== 'registry') return false;
-  const from = await homes.source(parseLocation(source), { signal });
-  return home.canMountFrom?.(from) !== true && (await home.hasManifest(digest, { signal }));
+  const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
+    throw withEntry(entry, draft, thrown);
+  });
+  return home.canMountFrom?.(from) !== true && (await home.hasManifest(entry.digest, { signal }));
 }
 
-async function nodeFromElsewhere(entry: Entry, { homes, signal }: PlanOptions): Promise<ManifestNode> {
+async function nodeFromElsewhere(
+  entry: Entry,
+  { draft }: PushPlanning,
+  { homes, signal }: PlanOptions,
+): Promise<ManifestNode> {
   const cached = (digest: Digest) => homes.cache.get(digest);
   try {
     return await readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
   } catch (thrown) {
-    const isGone = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND';
-    throw isGone ? gone(entry, thrown) : thrown;
+    throw withEntry(entry, draft, thrown);
   }
+}
+
+/** What is not there, told as the entry that needs it. */
+function withEntry(entry: Entry, draft: Draft, thrown: unknown): unknown {
+  return thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? gone(entry, draft, thrown) : thrown;
 }
 
 async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {
@@ -174,16 +186,23 @@ async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): 
 }
 
 /** An entry that cannot be had any more, and why if that is another thing than its manifest. */
-export function gone(entry: Entry, cause?: MlistError): MlistError {
+export function gone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `the ${what} ${describeEntry(entry)} is gone from its repository${why}`,
+    `the ${what} ${describeEntry(entry)} is gone from its ${homeOf(entry)}${why}`,
     {
       reference: entry.source,
       cause,
-      hint: 'Bring the draft up to date with "mlist create --amend", or take the entry out with "mlist remove".',
+      hint:
+        `Bring the draft up to date with "mlist create --amend ${list}", ` +
+        `or take the entry out with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
     },
   );
+}
+
+function homeOf({ source }: Entry): string {
+  const { kind } = parseLocation(source);
+  return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
 }

@@ -207,9 +207,12 @@ async function runRepaired(
   }
 }
 
-async function runPlanned({ plan, resent }: PushPlan, { brought, signal, onEvent }: PushTargetOptions): Promise<void> {
+async function runPlanned(
+  { plan, resent, draft }: PushPlan,
+  { brought, signal, onEvent }: PushTargetOptions,
+): Promise<void> {
   await runPlan(plan, { brought, signal, onEvent }).catch((thrown: unknown) => {
-    throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent) : thrown;
+    throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;
   const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
@@ -220,11 +223,11 @@ async function runPlanned({ plan, resent }: PushPlan, { brought, signal, onEvent
 }
 
 /** A child whose manifest was kept, and whose blobs are gone too, is gone. */
-function lostBelow(error: MlistError, resent: readonly Entry[]): MlistError {
+function lostBelow(error: MlistError, resent: readonly Entry[], draft: Draft): MlistError {
   const errors = error instanceof SeveralErrors ? error.errors : [error];
   const [first = error, ...more] = errors.map((one) => {
     const entry = resent.find(({ digest }) => one.facts.reference?.endsWith(`@${digest}`));
-    return entry === undefined ? one : gone(entry, one);
+    return entry === undefined ? one : gone(entry, draft, one);
   });
   return SeveralErrors.of([first, ...more]);
 }

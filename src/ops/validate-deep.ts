@@ -1,12 +1,13 @@
 import type { Problem } from '../errors.ts';
 import { MlistError } from '../errors.ts';
-import { descriptorOf, type Draft } from '../draft/draft.ts';
+import { descriptorOf, type Draft, type Entry } from '../draft/draft.ts';
+import { describeEntry } from '../draft/select.ts';
 import { parseLocation, type Location } from '../oci/location.ts';
 import { isForeignLayerType } from '../oci/media-type.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { readManifest } from '../schema/document.ts';
 import { capped, hasErrors } from '../schema/problems.ts';
-import { DeepCheck, type Root } from './deep-check.ts';
+import { DeepCheck, type Lost, type Root } from './deep-check.ts';
 import type { Home, Homes } from './homes.ts';
 import type { Found } from './read.ts';
 
@@ -29,7 +30,7 @@ export interface Deep {
 }
 
 interface Roots {
-  readonly manifests: readonly Root[];
+  readonly manifests: readonly (Root | Lost)[];
   readonly blobs: readonly Root[];
 }
 
@@ -73,13 +74,23 @@ async function rootsOfDraft(draft: Draft, { homes, signal }: DeepOptions): Promi
     locations.flatMap((one) => (one.kind === 'registry' ? [{ reference: one.reference, push: false }] : [])),
   );
   const manifests = await Promise.all(
-    draft.entries.map(async (entry, at) => ({
-      descriptor: descriptorOf(entry),
-      home: await homes.source(parseLocation(entry.source), { signal }),
-      pointer: pointerTo('manifests', at),
-    })),
+    draft.entries.map(async (entry, at) => {
+      const place = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
+      try {
+        return { ...place, home: await homes.source(parseLocation(entry.source), { signal }) };
+      } catch (thrown) {
+        return { ...place, fault: withEntry(entry, thrown) };
+      }
+    }),
   );
+  signal?.throwIfAborted();
   return { manifests, blobs: [] };
+}
+
+/** A layout or an archive that is not there is missing for each of its entries. */
+function withEntry(entry: Entry, thrown: unknown): unknown {
+  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
+  return new MlistError(thrown.code, `${describeEntry(entry)}: ${thrown.message}`, thrown.facts);
 }
 
 /** What cannot be read as a manifest points at nothing that could be looked at. */

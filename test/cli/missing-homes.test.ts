@@ -1,0 +1,146 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { putInArchive, putInLayout } from '../support/layouts.ts';
+import { World, type Ran } from '../support/world.ts';
+
+/** Layouts and archives that are not where a draft says: each entry that needs one is named, as it would be typed here. */
+
+const [amd64, arm64, s390x, riscv64] = ['amd64', 'arm64', 's390x', 'riscv64'].map((architecture) =>
+  makeImage({ salt: architecture, kind: 'oci', platform: { architecture, os: 'linux' } }),
+) as [Image, Image, Image, Image];
+type Image = ReturnType<typeof makeImage>;
+
+let registry: RunningRegistry;
+let world: World;
+/** Where the command runs; the workspace lies elsewhere. */
+let here: string;
+let list: string;
+let rounds = 0;
+
+beforeAll(async () => {
+  registry = await startRegistry();
+});
+afterAll(() => registry.close());
+
+/** Two images in a layout, one in an archive, one in a registry: the draft stands, and the files are moved away. */
+beforeEach(async () => {
+  world = await World.make();
+  here = join(world.folder, 'ci', 'job');
+  const repository = `lost/r${(rounds += 1)}`;
+  list = `${registry.host}/${repository}:v1`;
+  await mkdir(here, { recursive: true });
+  await putInLayout(join(here, 'img'), amd64, 'amd64');
+  await putInLayout(join(here, 'img'), arm64, 'arm64');
+  await putInArchive(join(here, 'x.tar'), s390x, 'v1');
+  await pushImage(registry.url, repository, 'riscv64', riscv64);
+  const created = await run('create', list, ...sources, `${registry.host}/${repository}:riscv64`);
+  if (created.code !== 0) throw new Error(created.stderr);
+  for (const name of ['img', 'x.tar']) await rename(join(here, name), join(here, `moved-${name}`));
+});
+
+const sources = ['oci:img:amd64', 'oci:img:arm64', 'oci-archive:x.tar:v1'];
+const run = (...args: readonly string[]): Promise<Ran> => world.run(args, { cwd: here });
+const linesOf = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.startsWith('mlist: '));
+
+describe('a layout and an archive that are gone', () => {
+  const gone = [
+    /^mlist: the image oci:img:amd64 \(linux\/amd64, \S+\) is gone from its layout: img is no OCI layout: there is no such folder$/,
+    /^mlist: the image oci:img:arm64 \(linux\/arm64, \S+\) is gone from its layout: img is no OCI layout: /,
+    /^mlist: the image oci-archive:x\.tar:v1 \(linux\/s390x, \S+\) is gone from its archive: there is no archive x\.tar$/,
+  ];
+
+  test.each([[[]], [['--force']], [['--dry-run']], [['--to', 'oci-archive:new.tar:v1']]])(
+    'push %j names each entry that lies there',
+    async (flags) => {
+      const ran = await run('push', ...flags);
+      expect([ran.code, ran.stdout]).toEqual([4, '']);
+      const lines = linesOf(ran);
+      expect(lines).toEqual(gone.map((one) => expect.stringMatching(one) as unknown));
+      expect(ran.stderr).toContain(`mlist remove ${list} ${arm64.digest.slice(0, 'sha256:'.length + 12)}`);
+    },
+  );
+
+  test('create --amend names each source', async () => {
+    const ran = await run('create', '--amend');
+    expect([ran.code, linesOf(ran)]).toEqual([
+      4,
+      [
+        'mlist: oci:img:amd64 does not exist: img is no OCI layout: there is no such folder',
+        'mlist: oci:img:arm64 does not exist: img is no OCI layout: there is no such folder',
+        'mlist: oci-archive:x.tar:v1 does not exist: there is no archive x.tar',
+      ],
+    ]);
+    const { stderr } = await run('create', '--amend', '--json');
+    const refs = stderr
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { ref?: string }).ref]));
+    expect(refs).toEqual(sources);
+  });
+
+  test('validate --deep counts them as missing for each entry, and looks at the others', async () => {
+    await rm(join(world.workspace, 'blobs'), { recursive: true });
+    await fetch(`${registry.url}/v2/lost/r${rounds}/manifests/${riscv64.digest}`, { method: 'DELETE' });
+    const { code, stdout } = await run('validate', '--deep', '--json');
+    const { problems } = JSON.parse(stdout) as { problems: readonly Problem[] };
+    expect([code, problems.map(({ rule, pointer, message }) => `${rule} ${pointer} ${message}`)]).toEqual([
+      3,
+      [
+        expect.stringMatching(
+          /^E-ABSENT \/manifests\/0 the manifest is not there: oci:img:amd64 \(linux\/amd64, \S+\): img is no OCI layout/,
+        ),
+        expect.stringMatching(/^E-ABSENT \/manifests\/1 the manifest is not there: oci:img:arm64 /),
+        expect.stringMatching(
+          /^E-ABSENT \/manifests\/2 the manifest is not there: oci-archive:x\.tar:v1 \(.*\): there is no archive x\.tar$/,
+        ),
+        expect.stringMatching(/^E-ABSENT \/manifests\/3 /),
+      ],
+    ]);
+    expect((await run('validate', '--deep')).stdout.match(/^error E-ABSENT/gm)).toHaveLength(4);
+  });
+
+  test('a draft in a file is looked at alike', async () => {
+    const { stdout } = await run('ls', '--json');
+    const [{ path }] = (JSON.parse(stdout) as { drafts: [{ path: string }] }).drafts;
+    const ran = await run('validate', '--deep', path);
+    expect([ran.code, ran.stdout.match(/^error E-ABSENT \/manifests\/\d.*: oci(?:-archive)?:/gm)?.length]).toEqual([
+      3, 3,
+    ]);
+  });
+});
+
+test('validate --deep refuses what is no layout and no archive any more, and looks at the others', async () => {
+  await mkdir(join(here, 'img'));
+  await writeFile(join(here, 'img', 'oci-layout'), '{}');
+  await writeFile(join(here, 'x.tar'), 'no tar');
+  const { code, stdout } = await run('validate', '--deep');
+  expect([code, stdout.split('\n').map((line) => line.replace(/sha256:\w+/, 'DIGEST'))]).toEqual([
+    3,
+    [
+      expect.stringMatching(/^error E-CONTENT \/manifests\/0: DIGEST: img\/oci-layout: imageLayoutVersion is/),
+      expect.stringMatching(/^error E-CONTENT \/manifests\/1: DIGEST: img\/oci-layout: /),
+      expect.stringMatching(/^error E-CONTENT \/manifests\/2: DIGEST: the archive x\.tar is refused: /),
+      '',
+    ],
+  ]);
+});
+
+test.each([
+  ['oci:../job/none:v1', /oci:none:v1 does not exist: none is no OCI layout: there is no such folder/],
+  ['oci:.', /oci:\. does not exist: \. is no OCI layout: there is no file oci-layout in it/],
+  ['oci-archive:./none.tar', /oci-archive:none\.tar does not exist: there is no archive none\.tar/],
+  ['docker-archive:none.tar:a', /docker-archive:none\.tar:a does not exist: there is no archive none\.tar/],
+  ['oci-archive:moved-img', /the archive moved-img is refused: it is no file/],
+])('%s is told as it could be typed', async (name, said) => {
+  for (const command of ['digest', 'show', 'validate', 'copy']) {
+    const { code, stderr } = await run(command, name, ...(command === 'copy' ? ['oci:copy:v1'] : []));
+    expect([command, code, stderr]).toEqual([
+      command,
+      said.source.includes('refused') ? 3 : 4,
+      expect.stringMatching(said),
+    ]);
+    expect(stderr).not.toContain(world.folder);
+  }
+});

@@ -167,7 +167,7 @@ export type { Removed, RemoveOptions } from './ops/remove.ts';
 export { resolve } from './ops/resolve.ts';
 export type { ResolvedManifest, ResolveOptions } from './ops/resolve.ts';
 export { resolveSource } from './ops/resolve-source.ts';
-export type { AttestationChoice, ManifestArgument } from './ops/resolve-source.ts';
+export type { AttestationChoice, GivenIndex, ManifestArgument } from './ops/resolve-source.ts';
 export { show } from './ops/show.ts';
 export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
 export type { SpecParsing } from './ops/spec-parse.ts';

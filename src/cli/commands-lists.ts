@@ -98,7 +98,8 @@ export const listCommands: readonly CommandSpec[] = [
         name: 'repo',
         type: 'string',
         value: 'REPO',
-        describe: 'With --digests-dir: where they lie (default: the repository of LIST)',
+        describe:
+          'Where digests lie that --file, --metadata-file or --digests-dir give alone (default: the repository of LIST)',
       },
       { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],

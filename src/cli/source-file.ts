@@ -13,42 +13,41 @@ import type { Context } from './context.ts';
 import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
 
-/** Reads the sources in a file, or on stdin. */
-export async function readSources(
-  file: string,
-  list: Reference,
-  context: Context,
-): Promise<readonly ManifestArgument[]> {
-  const parse = (text: string): ManifestArgument => manifestArgument(text, context);
-  const bytes = await readInput(file, context);
-  return parseSources(bytes, file === '-' ? 'stdin' : file, { list, parse });
-}
-
 /**
- * The sources that builds have left behind: `--metadata-file`, `--digests-dir` with `--repo`. Undefined where none of them
- * is given.
+ * The sources that files name: `--file`, `--metadata-file` and `--digests-dir`. Digests without a repository lie in `--repo`,
+ * else where the list is to lie.
  */
-export async function readBuilds(
+export async function readSources(
   invocation: Invocation,
   list: Reference,
   context: Context,
-): Promise<readonly ManifestArgument[] | undefined> {
-  const files = invocation.texts('metadata-file');
+): Promise<readonly ManifestArgument[]> {
+  const repository = repositoryOf(invocation);
+  const parsing = { list, repository, parse: (text: string) => manifestArgument(text, context) };
+  const named = invocation
+    .texts('file')
+    .map(async (file) => parseSources(await readInput(file, context), nameOf(file), parsing));
+  const built = invocation
+    .texts('metadata-file')
+    .map(async (file) => parseBuildMetadata(await readInput(file, context), nameOf(file), parsing));
   const folder = invocation.text('digests-dir');
-  const repository = invocation.text('repo');
-  if (repository !== undefined && folder === undefined)
-    throw new MlistError('ERR_MLIST_USAGE', '--repo says where the digests of --digests-dir lie');
-  const built = await Promise.all(
-    files.map(async (file) => parseBuildMetadata(await readInput(file, context), file, list)),
+  const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
+  return (await Promise.all([...named, ...built, ...digests])).flat();
+}
+
+/** How an input is called in messages. */
+export function nameOf(file: string): string {
+  return file === '-' ? 'stdin' : file;
+}
+
+function repositoryOf(invocation: Invocation): Reference | undefined {
+  const text = invocation.text('repo');
+  if (text === undefined) return undefined;
+  if (['file', 'metadata-file', 'digests-dir'].some((name) => invocation.has(name))) return bareRepository(text);
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    '--repo says where the digests of --file, --metadata-file and --digests-dir lie',
   );
-  const digests =
-    folder === undefined
-      ? []
-      : await readDigestsFolder(
-          resolve(context.cwd, folder),
-          repository === undefined ? list : bareRepository(repository),
-        );
-  return files.length === 0 && folder === undefined ? undefined : [...built.flat(), ...digests];
 }
 
 function bareRepository(text: string): Reference {

@@ -92,7 +92,7 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const gone = draft.entries.filter(
     (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
   );
-  const replaced = pairs.filter(({ entry, old }) => entry !== old).map(({ old }) => old);
+  const replaced = pairs.filter(({ entry, old }) => entry.digest !== old.digest).map(({ old }) => old);
   const remaining = new Set(without(draft.entries, [...gone, ...replaced]));
   const kept = draft.entries.flatMap((entry) => {
     const heir = heirs.get(entry);
@@ -159,9 +159,10 @@ function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
   return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
 }
 
-/** Attestations of the source, read anew with it, take the place of the old ones. */
+/** Attestations of the source that it no longer has. What it has was read anew with it, and took their places. */
 function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
-  return isAttestationEntry(entry) && entry.source === resolved.source;
+  if (!isAttestationEntry(entry) || entry.source !== resolved.source) return false;
+  return !resolved.entries.some(({ digest }) => digest === entry.digest);
 }
 
 function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[] {

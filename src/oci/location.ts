@@ -1,6 +1,13 @@
 import { MlistError } from '../errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
-import { formatReference, parseReference, sameRepository, withDefaultTag, type Reference } from './reference.ts';
+import {
+  formatReference,
+  parseReference,
+  sameRepository,
+  withDefaultTag,
+  withDigest,
+  type Reference,
+} from './reference.ts';
 
 /**
  * Where a manifest lies. Registries are the default:
@@ -76,6 +83,12 @@ export function formatLocation(location: Location): string {
 /** The tag that a target names; undefined where it leaves it to what is put there. */
 export function nameOfTarget(location: Location): string | undefined {
   return location.kind === 'registry' ? location.reference.tag : location.ref;
+}
+
+/** The same place with a digest instead of a name that may move. */
+export function atDigest(location: Location, digest: Digest): Location {
+  if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };
+  return { kind: location.kind, path: location.path, digest };
 }
 
 /** Whether two locations are in one repository, one layout or one archive. */

@@ -1,8 +1,8 @@
 import { MlistError } from '../errors.ts';
-import { emptyDraft, platformOf, type Draft, type Entry, type Format } from '../draft/draft.ts';
+import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry, type Format } from '../draft/draft.ts';
 import { changeList, type ListChange } from '../draft/edit.ts';
 import { formatOf } from '../draft/list.ts';
-import { appendSources, mergeSource, replaceSources, type EntryEvent } from '../draft/merge.ts';
+import { appendSources, mergeSource, replaceSources, type EntryEvent, type ResolvedSource } from '../draft/merge.ts';
 import { describeEntry } from '../draft/select.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { formatPlatform, samePlatform } from '../oci/platform.ts';
@@ -38,7 +38,7 @@ export function fresh(name: string, resolved: readonly Resolved[], wishes: ListW
 export function amended(current: Draft, resolved: readonly Resolved[], wishes: ListWishes): Made {
   let draft = current;
   const changes: EntryEvent[] = [];
-  for (const source of resolved) {
+  for (const source of resolved.flatMap(imagesApart)) {
     const merged = mergeSource(draft, source);
     draft = merged.draft;
     changes.push(...merged.events);
@@ -61,7 +61,7 @@ function rebased(draft: Draft, resolved: readonly Resolved[]): Draft {
 
 /** Exactly the sources. What the author said of the list stays too, where it did not come from another list. */
 export function replaced(current: Draft, resolved: readonly Resolved[], wishes: ListWishes): Made {
-  const { draft, events } = replaceSources(current, startOf(current.list, resolved), resolved);
+  const { draft, events } = replaceSources(current, startOf(current.list, resolved), resolved.flatMap(entriesApart));
   const { artifactType, annotations, subject } = current.base === undefined ? current : {};
   const isChosen = current.base === undefined && current.format !== 'auto';
   const kept: Draft = {
@@ -130,12 +130,28 @@ function startOf(name: string, resolved: readonly Resolved[]): Draft {
   return only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
 }
 
+/** The images of an index that the author gave are sources by themselves, with their attestations. */
+function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
+  if (resolved.given === undefined) return [resolved];
+  const images = resolved.entries.filter((entry) => !isAttestationEntry(entry));
+  return images.map((image) => ({
+    source: image.source,
+    entries: [image, ...resolved.entries.filter(({ attests }) => attests === image.digest)],
+  }));
+}
+
+/** The same with all entries in their places. */
+function entriesApart(resolved: Resolved): readonly ResolvedSource[] {
+  if (resolved.given === undefined) return [resolved];
+  return resolved.entries.map((entry) => ({ source: entry.source, entries: [entry] }));
+}
+
 /** What a Docker list knows; the rest of an index's members are unknown in one, and stay as they are. */
 const listMembers = ['schemaVersion', 'mediaType', 'manifests'];
 const indexMembers = [...listMembers, 'annotations', 'artifactType', 'subject'];
 
 /** A draft that carries on with all that a single index says of itself. */
-export function fromIndex(name: string, { source, index }: Pick<Resolved, 'source' | 'index'>): Draft {
+export function fromIndex(name: string, { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>): Draft {
   if (index === undefined) return emptyDraft(name);
   const { document, content } = index;
   const isDocker = document.mediaType === MediaType.dockerList;
@@ -148,7 +164,7 @@ export function fromIndex(name: string, { source, index }: Pick<Resolved, 'sourc
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject }),
-    base: { ref: source, digest: content.descriptor.digest },
+    ...(given?.isPublished === false ? {} : { base: { ref: source, digest: content.descriptor.digest } }),
     ...(extra === undefined ? {} : { extra }),
     entries: [],
   };

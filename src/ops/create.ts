@@ -1,12 +1,14 @@
-import { asMlistError, SeveralErrors } from '../errors.ts';
-import { platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { descriptorOf, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
-import { parseLocation } from '../oci/location.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseLocation, type Location } from '../oci/location.ts';
+import { isIndexType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
+import { allOrErrors } from './all-or-errors.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
@@ -104,10 +106,22 @@ function again(
   );
 }
 
-/** The sources of a draft, each once. */
+/** The sources of a draft, each once. One that is named by its own digest is what the draft says it is. */
 function argumentsOf(draft: Draft): readonly ManifestArgument[] {
-  const sources = new Set(draft.entries.map((entry) => entry.source));
-  return [...sources].map((source) => ({ location: parseLocation(source) }));
+  const sources = new Map(draft.entries.map((entry) => [entry.source, entry]));
+  return [...sources].map(([source, entry]) => {
+    const location = parseLocation(source);
+    const isListed = entry.via === undefined && isIndexType(entry.mediaType);
+    return {
+      location,
+      isListed,
+      ...(digestIn(location) === entry.digest ? { described: descriptorOf({ ...entry, set: {} }) } : {}),
+    };
+  });
+}
+
+function digestIn(location: Location): Digest | undefined {
+  return location.kind === 'registry' ? location.reference.digest : location.digest;
 }
 
 async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {
@@ -123,13 +137,10 @@ export async function resolveAll(
 ): Promise<readonly Resolved[]> {
   const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
   options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));
-  const results = await Promise.allSettled(manifests.map((argument) => resolveOne(argument, options)));
-  options.signal?.throwIfAborted();
-  const [first, ...more] = results.flatMap((result) =>
-    result.status === 'rejected' ? [asMlistError(result.reason)] : [],
+  return allOrErrors(
+    manifests.map((argument) => resolveOne(argument, options)),
+    options.signal,
   );
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
 /** What the author should know of the new draft. */
@@ -144,12 +155,12 @@ function tell(
   }
   for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
   if (resolved.length > 1) {
-    for (const { source, index } of resolved) {
+    for (const { source, index, given } of resolved) {
       const lost = index === undefined ? [] : lostMembers(index.document);
       if (lost.length > 0)
         onEvent?.({
           type: 'warning',
-          message: `${lost.join(', ')} of the index ${source} do not come along: there are several sources`,
+          message: `${lost.join(', ')} of the index ${given?.name ?? source} do not come along: there are several sources`,
         });
     }
   }

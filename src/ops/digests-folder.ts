@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { errorCode, MlistError } from '../errors.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
-import { withDigest, type Reference } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
+import { bareArgument } from './sources.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 
 /** Names of files that stand for a digest, as the builds of a matrix leave them: the contents of the files do not matter. */
@@ -22,9 +23,7 @@ export async function readDigestsFolder(path: string, repository: Reference): Pr
   if (strange.length > 0) throw refused(path, `it holds what is no digest: ${strange.sort().join(', ')}`);
   const digests = new Set(items.map(({ name }) => digestIn(name)));
   if (digests.size === 0) throw refused(path, 'it is empty');
-  return [...digests]
-    .sort()
-    .map((digest) => ({ location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true } }));
+  return [...digests].sort().map((digest) => bareArgument(repository, digest));
 }
 
 function digestIn(name: string): Digest {

@@ -7,12 +7,15 @@ import type { Content, ContentSource } from '../oci/content.ts';
 import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
-import { formatLocation, type Location } from '../oci/location.ts';
+import { atDigest, formatLocation, type Location } from '../oci/location.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { readImageManifest, readManifest } from '../schema/document.ts';
 import type { Homes } from './homes.ts';
+import { allOrErrors } from './all-or-errors.ts';
+import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { statedPlatform } from './stated-platform.ts';
 
@@ -25,6 +28,20 @@ export interface ManifestArgument {
   readonly platform?: Platform | undefined;
   /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
   readonly described?: Descriptor | undefined;
+  /** An index that the author gave: its images lie in the location's repository, where it need not lie itself. */
+  readonly given?: GivenIndex | undefined;
+  /** An index that the list has as an entry: it is taken apart only where that is asked for. */
+  readonly isListed?: boolean | undefined;
+  /** Only its digest was said: that it lies where the list does is a guess. */
+  readonly isBare?: boolean | undefined;
+}
+
+/** An index that somebody has read already. */
+export interface GivenIndex {
+  /** Where it was read, for messages. */
+  readonly name: string;
+  readonly document: Index;
+  readonly content: Content;
 }
 
 export interface ResolveOptions {
@@ -45,21 +62,29 @@ export interface Resolved extends ResolvedSource {
   /** The platforms of all its images, also of those that were not asked for. */
   readonly platforms: readonly Platform[];
   readonly index?: { readonly document: Index; readonly content: Content };
+  /** The index is one that the author gave. Its entries each have a source of their own. */
+  readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** A single image that is not for a platform that was asked for. */
   readonly left?: Entry;
 }
 
 /** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
-  const { location, described } = argument;
-  const { signal } = options;
+  const reading = readSource(argument, options);
+  return argument.isBare === true ? orWhereElse(reading, argument.location) : reading;
+}
+
+async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
+  const { location, described, given, isListed = false } = argument;
+  const { signal, nested = isListed ? 'keep' : undefined } = options;
   const { home, name } = await options.homes.locate(location, { signal });
+  if (given !== undefined) return resolveGiven(argument, given, home, options);
   const source = formatLocation(location);
   const content = await home.fetchManifest(name, { expected: described, signal });
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
   // Written while the config is on its way.
   const [resolved] = await Promise.all([
-    'manifests' in manifest && options.nested !== 'keep'
+    'manifests' in manifest && nested !== 'keep'
       ? resolveIndex(argument, { document: manifest, content }, home, options)
       : resolveEntry(argument, content, home, options),
     options.homes.cache.put(content.bytes),
@@ -121,8 +146,14 @@ async function resolveIndex(
   const { manifests } = index.document;
   const { nested, signal } = options;
   const listed = nested === 'flatten' ? await flattened(manifests, home, { signal }, [via]) : manifests;
-  const entries = await Promise.all(
-    listed.map((descriptor) => indexEntry({ source, via, ...entryMembers(descriptor) }, home, options)),
+  const placeOf = ({ digest }: Descriptor) =>
+    argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
+  const entries = await allOrErrors(
+    listed.map(async (descriptor) => {
+      const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
+      return indexEntry(entry, argument.given !== undefined && isWanted(entry, options), home, options);
+    }),
+    signal,
   );
   const kept = keepImages(entries, (entry) => isWanted(entry, options));
   const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
@@ -130,6 +161,22 @@ async function resolveIndex(
   const all = [...platformsOf(entries), ...platformsOf(applied)];
   const image = chosen.find((entry) => !isAttestationEntry(entry));
   return { source, index, entries: applied, platforms: all, ...saidOf(image, argument) };
+}
+
+/** Its entries are read where each of them lies. The index itself is looked for: what is published keeps its bytes. */
+async function resolveGiven(
+  argument: ManifestArgument,
+  given: GivenIndex,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const { name, document, content } = given;
+  const [resolved, published] = await Promise.all([
+    resolveIndex(argument, { document, content }, home, options),
+    orAbsent(home.resolve(content.descriptor.digest, { signal: options.signal })),
+    options.homes.cache.put(content.bytes),
+  ]);
+  return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
 
 /** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
@@ -165,14 +212,24 @@ export function unknownMembers(document: object, known: readonly string[]): Json
   return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));
 }
 
-/** An image that its index says nothing of is read, so that nobody has to guess. */
-async function indexEntry(entry: Entry, home: ContentSource, options: ResolveOptions): Promise<Entry> {
-  const isSilent = entry.detected === undefined && entry.artifactType === undefined && !isAttestationEntry(entry);
-  if (!isSilent || !isManifestType(entry.mediaType)) return entry;
+/**
+ * An image that its index says nothing of is read, so that nobody has to guess.
+ * @param mustBeThere - nobody but the author vouches for it
+ */
+async function indexEntry(
+  entry: Entry,
+  mustBeThere: boolean,
+  home: ContentSource,
+  options: ResolveOptions,
+): Promise<Entry> {
+  const isImage = isManifestType(entry.mediaType);
+  const says = entry.detected !== undefined || entry.artifactType !== undefined || isAttestationEntry(entry);
+  const isSilent = isImage && !says;
+  if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
   const content = await home.fetchManifest(entry.digest, { expected: entry, signal });
   await options.homes.cache.put(content.bytes);
-  return imageEntry(entry, content, home, options);
+  return isSilent ? imageEntry(entry, content, home, options) : entry;
 }
 
 /** `=PLATFORM` on an index means its one image; with several nobody could tell which. */

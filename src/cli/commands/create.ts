@@ -21,7 +21,7 @@ import { usage } from '../parse.ts';
 import type { Edited } from '../push-edit.ts';
 import { readPlatforms } from '../platform-words.ts';
 import { sourceChoices } from '../source-choices.ts';
-import { readBuilds, readSources } from '../source-file.ts';
+import { nameOf, readSources } from '../source-file.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { rest: manifests } = listFirst(invocation, context);
@@ -51,16 +51,14 @@ async function sourcesOf(
   invocation: Invocation,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const files = await Promise.all(invocation.texts('file').map((file) => readSources(file, list, context)));
   const sources = [
     ...manifests.map((text) => manifestArgument(text, context)),
-    ...files.flat(),
-    ...((await readBuilds(invocation, list, context)) ?? []),
+    ...(await readSources(invocation, list, context)),
   ];
   const replace = invocation.flag('replace');
   if (replace && invocation.flag('amend')) throw usage(invocation.command, '--amend and --replace exclude each other');
-  const isEmptyFile = files.length > 0 && sources.length === 0;
-  if (isEmptyFile) throw new MlistError('ERR_MLIST_USAGE', `${invocation.texts('file').join(', ')} names no sources`);
+  const files = invocation.texts('file').map(nameOf).join(', ');
+  if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} names no sources`);
   if (replace && sources.length === 0)
     throw usage(invocation.command, '--replace takes all images that the list is to have: none is named');
   return sources;

@@ -1,0 +1,20 @@
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { formatLocation, type Location } from '../oci/location.ts';
+
+/** Reading what only a digest was said of: where it is not found, it may lie elsewhere. */
+export async function orWhereElse<T>(reading: Promise<T>, location: Location): Promise<T> {
+  return reading.catch((thrown: unknown) => {
+    const error = asMlistError(thrown);
+    const [first = error, ...more] = error instanceof SeveralErrors ? error.errors : [error];
+    throw SeveralErrors.of([saidWhere(first, location), ...more.map((one) => saidWhere(one, location))]);
+  });
+}
+
+function saidWhere(error: MlistError, location: Location): MlistError {
+  const { code, message, facts } = error;
+  const [repository = ''] = formatLocation(location).split('@');
+  const where = `Digests without a repository are looked for in ${repository}: say with --repo where they lie.`;
+  if (code === 'ERR_MLIST_NOT_FOUND') return new MlistError(code, message, { ...facts, hint: where });
+  if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
+  return new MlistError(code, message, { ...facts, hint: `${facts.hint ?? ''} ${where}`.trim() });
+}

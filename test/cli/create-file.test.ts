@@ -1,0 +1,195 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { attestationEntry } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
+import { World } from '../support/world.ts';
+
+/** What `create -f` makes of an index in a file or on stdin: the list that it would make of the same index in a registry. */
+serveSources();
+
+let world: World;
+let attestation: Image;
+let published: { readonly digest: string; readonly bytes: Buffer };
+
+beforeAll(async () => {
+  attestation = makeImage({ kind: 'oci', salt: 'attests', platform: { os: 'unknown', architecture: 'unknown' } });
+  await pushImage(registry.url, 'team/app', undefined, attestation);
+  const bytes = Buffer.from(JSON.stringify(documentOf({ k: 'v' }), undefined, 5));
+  await putManifest(registry.url, 'team/app', 'published', 'application/vnd.oci.image.index.v1+json', bytes);
+  published = { bytes, digest: await World.make().then((one) => one.must('digest', at('team/app:published'))) };
+});
+beforeEach(async () => {
+  world = await World.make();
+});
+
+/** An index that says all that an index can say of itself, with an attestation, and a descriptor that is annotated. */
+function documentOf(annotations: object): object {
+  return {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    artifactType: 'application/x',
+    'x-later': { a: [1, null] },
+    manifests: [
+      { ...entryOf(images.amd64, amd64), annotations: { of: 'amd64' } },
+      entryOf(images.arm64, arm64),
+      attestationEntry(attestation, images.amd64),
+    ],
+    subject: entryOf(images.arm),
+    annotations,
+  };
+}
+
+const file = (content: string | Uint8Array) => writeFile(join(world.folder, 'index.json'), content);
+const digestsOf = ({ entries }: Drafted) => entries.map(({ digest }) => digest);
+const inspected = async (): Promise<unknown> => JSON.parse(await world.must('inspect'));
+
+describe('an index in a file', () => {
+  test.each(['a file', 'stdin'])(
+    'in %s: all that it says comes along, and what is published keeps its bytes',
+    async (place) => {
+      await file(published.bytes);
+      const args = ['create', at('team/app:same'), '-f', place === 'stdin' ? '-' : 'index.json'];
+      expect(await world.run(args, { stdin: published.bytes })).toMatchObject({ code: 0 });
+      expect(await world.must('inspect', '--raw')).toBe(published.bytes.toString());
+      expect(await world.must('push')).toBe(published.digest);
+    },
+  );
+
+  test('one that lies nowhere is written as any list', async () => {
+    await file(JSON.stringify(documentOf({ k: 'mine' }), undefined, 5));
+    await world.must('create', at('team/app:mine'), '-f', 'index.json');
+    expect(await inspected()).toEqual(documentOf({ k: 'mine' }));
+    expect(await world.must('inspect', '--raw')).not.toContain('\n');
+    await world.must('push');
+  });
+
+  test.each([
+    ['application/vnd.docker.distribution.manifest.list.v2+json', 'auto'],
+    ['application/vnd.oci.image.index.v1+json', 'oci'],
+  ])('%s: the format is that of the index', async (mediaType, format) => {
+    const { bytes } = makeIndex([entryOf(images.amd64, amd64)], {}, mediaType);
+    await file(bytes);
+    expect(await world.json<object>('create', at('team/app:typed'), '-f', 'index.json')).toMatchObject({ format });
+    expect(await inspected()).toEqual(JSON.parse(bytes.toString()));
+  });
+
+  test.each([
+    ['with an image', ['team/app:other']],
+    ['with another index', ['team/built']],
+  ])('%s beside it: what it says of itself is dropped with a warning that names the file', async (_name, others) => {
+    await file(published.bytes);
+    const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', 'index.json', ...others.map(at)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(
+        'warning: artifactType, x-later, subject, annotations of the index index.json do not come along',
+      ),
+    ]);
+    expect(await inspected()).not.toHaveProperty('annotations');
+  });
+
+  test('two of them in one array are two sources', async () => {
+    const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', '-'], {
+      stdin: JSON.stringify([documentOf({ a: '1' }), documentOf({ b: '2' })]),
+    });
+    expect([code, stderr.match(/of the index stdin do not come along/g)?.length]).toEqual([0, 2]);
+  });
+
+  test.each([
+    ['--platform linux/arm64', () => [images.arm64.digest]],
+    ['--platform linux/amd64', () => [images.amd64.digest, attestation.digest]],
+    ['--attestations drop', () => [images.amd64.digest, images.arm64.digest]],
+  ])('filtered by %s, attestations go with their image', async (flags, expected) => {
+    await file(published.bytes);
+    const made = await world.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
+    expect(digestsOf(made)).toEqual(expected());
+  });
+
+  test('an index among its entries stays one, unless it is to be taken apart', async () => {
+    const [one, two] = build.images;
+    await file(makeIndex([entryOf({ ...build.index, blobs: [] })]).bytes);
+    const create = (...flags: readonly string[]) =>
+      world.json<Drafted>('create', at(`team/built:l${flags.length}`), '-f', 'index.json', ...flags);
+    expect(digestsOf(await create())).toEqual([build.index.digest]);
+    expect(digestsOf(await world.json<Drafted>('create', '--amend'))).toEqual([build.index.digest]);
+    expect(digestsOf(await create('--nested', 'flatten'))).toEqual(expect.arrayContaining([one?.digest, two?.digest]));
+  });
+
+  test('--amend and --replace keep what was set by hand, what the index says of its entries, and its attestations', async () => {
+    await file(published.bytes);
+    await world.must('create', at('team/app:kept'), '-f', 'index.json');
+    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const before = await inspected();
+    for (const more of [['--amend'], ['--amend', '-f', 'index.json'], ['--replace', '-f', 'index.json']]) {
+      const made = await world.json<Drafted>('create', at('team/app:kept'), ...more);
+      expect([more, made.changed]).toEqual([more, false]);
+      expect(await inspected()).toEqual(before);
+    }
+  });
+
+  test('--amend with one that was built again: attestations go with their images', async () => {
+    await file(published.bytes);
+    await world.must('create', at('team/app:again'), '-f', 'index.json');
+    const attests = makeImage({
+      kind: 'oci',
+      salt: 'attests anew',
+      platform: { os: 'unknown', architecture: 'unknown' },
+    });
+    await pushImage(registry.url, 'team/app', undefined, attests);
+    await file(makeIndex([entryOf(images.other, amd64), attestationEntry(attests, images.other)]).bytes);
+    const made = await world.json<Drafted>('create', at('team/app:again'), '--amend', '-f', 'index.json');
+    expect(digestsOf(made)).toEqual([images.other.digest, images.arm64.digest, attests.digest]);
+  });
+
+  test.each([
+    ['of no known version', '{"schemaVersion":3,"manifests":[]}'],
+    ['that could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
+    ['with an annotation that is no text', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
+  ])('one %s is refused', async (_name, text) => {
+    expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: text })).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('stdin') as unknown,
+    });
+  });
+});
+
+describe('where the images lie', () => {
+  test.each<[string, () => string]>([
+    ['an index', () => published.bytes.toString()],
+    ['a descriptor', () => JSON.stringify(entryOf(images.arm64, arm64))],
+    ['digests', () => `${images.arm64.digest}\n`],
+    ['the metadata of a build', () => JSON.stringify({ 'containerimage.digest': images.arm64.digest })],
+  ])('%s: --repo says so, and where it is not said the error names it', async (name, content) => {
+    await file(content());
+    const repository = at(`pipe/${name.replaceAll(' ', '-')}`);
+    const create = (...args: readonly string[]) => world.run(['create', repository, '-f', 'index.json', ...args]);
+    expect(await create()).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(
+        `hint: Digests without a repository are looked for in ${repository}: say with --repo where they lie.`,
+      ) as unknown,
+    });
+    expect(await create('--repo', at('team/app'))).toMatchObject({ code: 0 });
+    await world.must('push');
+  });
+
+  test('every entry of an index that is missing is named', async () => {
+    const { stderr } = await world.run(['create', at('pipe/b:1'), '-f', '-'], { stdin: published.bytes });
+    for (const { digest } of [images.amd64, images.arm64, attestation]) expect(stderr).toContain(digest);
+  });
+
+  test('the list that the same index makes, piped from one repository to another', async () => {
+    const args = ['create', at('pipe/piped:1'), '-f', '-', '--repo', at('team/app')];
+    expect((await world.run(args, { stdin: published.bytes })).code).toBe(0);
+    expect(await world.must('push')).toBe(published.digest);
+  });
+
+  test('nothing on stdin', async () => {
+    expect(await world.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
+      code: 2,
+      stderr: 'mlist: stdin names no sources\n',
+    });
+  });
+});

@@ -74,7 +74,15 @@ export async function editAndPush<T>(
     draft === undefined
       ? (list, place) => edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) })
       : edit;
-  return { from, ...(await withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told)) };
+  const done = withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told);
+  return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
+}
+
+/** What was read from a registry was no draft that could be amended. */
+function sayAgain(thrown: unknown): never {
+  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
+  const hint = 'Nothing was changed. The same command reads the list anew, and edits what it has now.';
+  throw new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
 }
 
 /** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */

@@ -4,6 +4,8 @@ import { changeList, type ListChange } from '../draft/edit.ts';
 import { formatOf } from '../draft/list.ts';
 import { appendSources, mergeSource, replaceSources, type EntryEvent, type ResolvedSource } from '../draft/merge.ts';
 import { describeEntry } from '../draft/select.ts';
+import type { Digest } from '../oci/digest.ts';
+import { sameJson, type Json } from '../oci/json.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { formatPlatform, samePlatform } from '../oci/platform.ts';
 import { unknownMembers, type Resolved } from './resolve-source.ts';
@@ -26,6 +28,17 @@ export interface ReadArgument {
 export interface Made {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
+  /** Its base was read again, and the draft cannot stand on what is there now. */
+  readonly other?: OtherBase | undefined;
+}
+
+/** A list that others have moved, and that says other things of itself than the draft that was made from it. */
+export interface OtherBase {
+  readonly ref: string;
+  /** What it has now. */
+  readonly digest: Digest;
+  /** What it says otherwise. */
+  readonly members: readonly string[];
 }
 
 /** A draft where there was none. */
@@ -43,20 +56,38 @@ export function amended(current: Draft, resolved: readonly Resolved[], wishes: L
     draft = merged.draft;
     changes.push(...merged.events);
   }
-  return { draft: withWishes(rebased(draft, resolved), wishes), changes };
+  return { ...rebased(withWishes(draft, wishes), resolved), changes };
 }
 
 /**
  * A draft whose base was read again is based on what is there now, so that it can be pushed over it. Not where the list
  * says other things of itself than the draft does: they would be lost, and the push is to be refused.
  */
-function rebased(draft: Draft, resolved: readonly Resolved[]): Draft {
+function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<Made, 'draft' | 'other'> {
   const again = resolved.find(({ source, index }) => index !== undefined && source === draft.base?.ref);
-  if (again === undefined) return draft;
-  const fresh = fromIndex(draft.list, again);
-  const selfOf = ({ annotations, artifactType, subject, extra }: Draft) =>
-    JSON.stringify([Object.entries(annotations ?? {}).sort(), artifactType, subject?.digest, extra]);
-  return fresh.base === undefined || selfOf(fresh) !== selfOf(draft) ? draft : { ...draft, base: fresh.base };
+  const fresh = again && fromIndex(draft.list, again);
+  if (fresh?.base === undefined || fresh.base.digest === draft.base?.digest) return { draft };
+  const members = otherMembers(fresh, draft);
+  return members.length === 0
+    ? { draft: { ...draft, base: fresh.base } }
+    : { draft, other: { ...fresh.base, members } };
+}
+
+/** Names of what two drafts say differently of the list itself. */
+export function otherMembers(left: Draft, right: Draft): readonly string[] {
+  const [some, others] = [membersOf(left), membersOf(right)];
+  return [...new Set([...Object.keys(some), ...Object.keys(others)])].filter(
+    (name) => !sameJson(some[name], others[name]),
+  );
+}
+
+function membersOf({ annotations = {}, artifactType, subject, extra }: Draft): Readonly<Record<string, Json | object>> {
+  return {
+    annotations,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(subject === undefined ? {} : { subject: subject.digest }),
+    ...extra,
+  };
 }
 
 /** Exactly the sources. What the author said of the list stays too, where it did not come from another list. */

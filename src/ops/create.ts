@@ -1,20 +1,19 @@
-import { descriptorOf, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, type Location } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
 import { allOrErrors } from './all-or-errors.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
-import type { LeftBehind } from './left-behind.ts';
+import { tellCreated } from './create-told.ts';
 import { pinned } from './pin.ts';
-import { warnOf } from './warn.ts';
 import {
   requirePlatforms,
   resolveSource,
@@ -85,9 +84,9 @@ export async function create(
     { signal: options.signal },
   );
   await updateState(workspace, (state) => withCurrent(state, name));
-  const changes = changed ? (made?.changes ?? []) : [];
-  tell(draft, changes, resolved, options);
-  return { draft, list: name, changes, changed };
+  const { changes = [], other } = made ?? {};
+  tellCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
+  return { draft, list: name, changes: changed ? changes : [], changed };
 }
 
 /** What becomes of a draft that is there already. */
@@ -141,42 +140,4 @@ export async function resolveAll(
     manifests.map((argument) => resolveOne(argument, options)),
     options.signal,
   );
-}
-
-/** What the author should know of the new draft. */
-function tell(
-  draft: Draft,
-  changes: readonly EntryEvent[],
-  resolved: readonly Resolved[],
-  { onEvent }: CreateOptions,
-): void {
-  for (const { left } of resolved) {
-    if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
-  }
-  for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
-  if (resolved.length > 1) {
-    for (const { source, index, given } of resolved) {
-      const lost = index === undefined ? [] : lostMembers(index.document);
-      if (lost.length > 0)
-        onEvent?.({
-          type: 'warning',
-          message: `${lost.join(', ')} of the index ${given?.name ?? source} do not come along: there are several sources`,
-        });
-    }
-  }
-  warnOf(draft, onEvent);
-}
-
-function leftOut(entry: Entry): LeftBehind {
-  const platform = platformOf(entry);
-  return {
-    what: 'image',
-    digest: entry.digest,
-    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
-    reason: `${entry.source} is for none of the platforms that are asked for`,
-  };
-}
-
-function lostMembers(document: object): readonly string[] {
-  return Object.keys(document).filter((name) => !['schemaVersion', 'mediaType', 'manifests'].includes(name));
 }

@@ -147,7 +147,7 @@ function refuseMoved(
   if (before === undefined || before === encoded.digest) return;
   const expected = expectedOf(reference, draft, options);
   if (expected !== undefined && before !== expected)
-    throw moved(reference, target, before, expected, options.ifDigest === undefined);
+    throw moved(reference, target, before, expected, options.ifDigest === undefined ? draft : undefined);
   const ours = state.pushes?.[draft.list]?.[reference]?.digest;
   if (ours !== undefined && ours !== before && expected === undefined) {
     options.onEvent?.({
@@ -164,29 +164,41 @@ function moving(before: TagState, expected: TagState): string {
     : `has ${before}, not ${expected}: somebody has moved it`;
 }
 
-/** @param isBase - the draft was made from what the tag had, and holds nothing of what it has now */
+/** @param draft - the draft that was made from what the tag had, where that is why it must have it */
 function moved(
   reference: string,
   { location }: TargetRepository,
   before: TagState,
   expected: TagState,
-  isBase: boolean,
+  draft: Draft | undefined,
 ): MlistError {
   const which = moving(before, expected);
   const place = location.kind === 'registry' ? `docker://${reference}` : reference;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${which}`, {
     reference,
-    hint: movedHint(place, before, isBase),
+    hint: movedHint(place, before, draft),
   });
 }
 
-function movedHint(place: string, before: TagState, isBase: boolean): string {
+function movedHint(place: string, before: TagState, draft: Draft | undefined): string {
   if (before === 'absent') return 'Push it as a new one with "--if-digest absent".';
   const look = `Look at what is there now ("mlist show ${place}")`;
-  if (!isBase) return `${look}, then push again with "--if-digest ${before}".`;
+  if (draft === undefined) return `${look}, then push again with "--if-digest ${before}".`;
+  return `${look}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites what others have done.`;
+}
+
+/** What was amended already and still stands on its old base would be no other if it was amended again. */
+function amendHint({ list, base, entries }: Draft, before: TagState): string {
+  const ofBase = entries.filter(({ source }) => source === base?.ref);
+  if (ofBase.length === 0) {
+    return `The draft has no image of that list any more, so --amend does not read it: begin anew with "mlist rm ${list}"`;
+  }
+  if (ofBase.every(({ via }) => via !== before)) {
+    return `"mlist create --amend ${list}" reads it again and keeps what you have set`;
+  }
   return (
-    `${look}. "mlist create --amend" reads it again and keeps what you have set; ` +
-    `"mlist push --if-digest ${before}" overwrites what others have done.`
+    `The draft has its images already, but not what it says of itself ("mlist diff ${list}"): say the same with ` +
+    `"mlist annotate" and amend again, or begin anew with "mlist rm ${list}"`
   );
 }
 

@@ -23,6 +23,37 @@ describe('create --amend', () => {
     expect(manifests).toHaveLength(2);
   });
 
+  test('says of sources that have not moved that they were read, and are unchanged', async () => {
+    const world = await World.make();
+    const sources = [at('team/app:amd64'), at('team/app:arm64')];
+    await world.must('create', at('l:1'), ...sources);
+    for (const flags of [['--amend'], ['--amend', sources[0] ?? ''], ['--replace', ...sources]]) {
+      const { code, stdout, stderr } = await world.run(['create', at('l:1'), ...flags]);
+      expect([code, stdout]).toEqual([0, `Created manifest list ${at('l:1')}\n`]);
+      expect(stderr).toMatch(/^(?:unchanged .*team\/app:a\w+64 \(linux\/.*\n)+$/);
+      expect(stderr.match(/unchanged/g)).toHaveLength(flags.length === 2 ? 1 : 2);
+    }
+  });
+
+  test('what an index says of itself does not come into a draft that is there, which is said', async () => {
+    const world = await World.make();
+    const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
+    await putManifest(registry.url, 'team/app', 'theirs', theirs.mediaType, theirs.bytes);
+    await world.must('create', at('l:1'), at('team/app:amd64'));
+    expect((await world.run(['create', '--amend', at('l:1'), at('team/app:theirs')])).stderr).toContain(
+      `warning: annotations of the index ${at('team/app:theirs')} do not come along: the draft keeps what it says of itself`,
+    );
+  });
+
+  test('what the only index said of itself when the draft was made is there, however many sources it has now', async () => {
+    const world = await World.make();
+    const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
+    await putManifest(registry.url, 'team/app', 'based', theirs.mediaType, theirs.bytes);
+    await world.must('create', at('l:1'), at('team/app:based'));
+    await world.must('add', at('team/app:amd64'));
+    expect((await world.run(['create', '--amend'])).stderr).not.toContain('do not come along');
+  });
+
   test('adds what is new, in its place by source or platform', async () => {
     const world = await World.make();
     await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'));

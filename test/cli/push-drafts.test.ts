@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
 import { amd64, arm64, at, list, registry, served, servePushed, tag, world } from '../support/pushed-lists.ts';
 
@@ -64,15 +64,75 @@ describe('drafts of remote lists', () => {
     });
   });
 
-  test('what others have said of the list itself is not lost by --amend', async () => {
+  describe('where others have said other things of the list itself', () => {
+    const theirs = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], {
+      annotations: { k: 'theirs' },
+    });
+    const refused = () => world.run(['push']);
+
+    beforeEach(async () => {
+      await draftOfRemote();
+      await world.must('annotate', '--variant', 'v2');
+      await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    });
+
+    test('--amend does not lose them: it warns that the push is still refused, why, and what to do', async () => {
+      const { code, stderr } = await world.run(['create', '--amend']);
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringContaining(
+          `warning: ${list} has ${theirs.digest} now, with other annotations than this draft: it stays based on ${index.digest}, and a push there is still refused.`,
+        ),
+      ]);
+      expect(stderr).toContain(`"mlist push --if-digest ${theirs.digest}"`);
+      expect(stderr.match(/annotations/g)).toHaveLength(1);
+      expect((await refused()).code).toBe(5);
+      expect((await served())?.digest).toBe(theirs.digest);
+    });
+
+    test('the refused push sends to --amend once, and not in a circle', async () => {
+      expect((await refused()).stderr).toContain(`"mlist create --amend ${list}" reads it again`);
+      await world.must('create', '--amend');
+      const { code, stderr } = await refused();
+      expect([code, stderr]).toEqual([
+        5,
+        expect.stringContaining(`but not what it says of itself ("mlist diff ${list}"): say the same with`),
+      ]);
+      expect(stderr).not.toContain('--amend');
+    });
+
+    test.each([
+      [
+        'annotate, then --amend',
+        [
+          ['annotate', '--index-annotation', 'k=theirs'],
+          ['create', '--amend'],
+        ],
+      ],
+      ['--amend that says it', [['create', '--amend', '--index-annotation', 'k=theirs']]],
+    ])('a draft that says the same goes up: %s', async (_name, commands) => {
+      for (const command of commands) await world.must(...command);
+      await world.must('push');
+      expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
+        annotations: { k: 'theirs' },
+        manifests: [{ platform: { variant: 'v2' } }],
+      });
+    });
+
+    test('a draft that has no image of the list any more is not sent to --amend, which reads none', async () => {
+      await world.must('add', at('team/app:arm64'));
+      await world.must('remove', '--platform', 'linux/amd64/v2');
+      const { code, stderr } = await refused();
+      expect([code, stderr]).toEqual([5, expect.stringContaining(`begin anew with "mlist rm ${list}"`)]);
+      expect(stderr).not.toContain('"mlist create --amend');
+    });
+  });
+
+  test('a list that others have left as it was says nothing of that', async () => {
     await draftOfRemote();
-    const entries = [entryOf(amd64, { architecture: 'amd64', os: 'linux' })];
-    const theirs = makeIndex(entries, { annotations: { k: 'theirs' } });
-    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
-    await world.must('create', '--amend');
-    await world.must('annotate', '--variant', 'v2');
-    expect((await world.run(['push'])).code).toBe(5);
-    expect((await served())?.digest).toBe(theirs.digest);
+    await world.must('annotate', '--index-annotation', 'mine=1');
+    expect((await world.run(['create', '--amend'])).stderr).not.toContain('warning');
+    await world.must('push');
   });
 
   test('a tag that this draft pushed, and that somebody has moved since, is warned of', async () => {

@@ -17,6 +17,9 @@ export async function withListHint<T>(
   try {
     return await work();
   } catch (thrown) {
+    if (list?.startsWith('docker://') === true && thrown instanceof MlistError && isMissing(thrown)) {
+      throw needsPush(thrown, list);
+    }
     const [first] = invocation.positionals;
     const isPositional = list !== undefined && listOption(invocation, context) === undefined;
     if (!isPositional || !first || !isOfList(thrown, first)) throw thrown;
@@ -30,9 +33,21 @@ export async function withListHint<T>(
   }
 }
 
+function isMissing({ code }: MlistError): boolean {
+  return code === 'ERR_MLIST_DRAFT_NOT_FOUND';
+}
+
+/** What lies in a registry is edited there and nowhere else. */
+function needsPush({ code, message, facts }: MlistError, list: string): MlistError {
+  const hint =
+    `With --push, ${list} is edited in its registry. ` +
+    `To edit it here first, make a draft of it: "mlist create ${list.replace('docker://', '')} ${list}".`;
+  return new MlistError(code, message, { ...facts, hint });
+}
+
 /** In a message the path of a location may begin elsewhere than what was typed. */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;
-  if (thrown.code === 'ERR_MLIST_DRAFT_NOT_FOUND') return true;
+  if (isMissing(thrown)) return true;
   return thrown.code === 'ERR_MLIST_REFERENCE_INVALID' && (isFileLocation(first) || thrown.message.includes(first));
 }

@@ -120,9 +120,20 @@ export function describeEntry(entry: Entry): string {
 }
 
 export function noEntry(draft: Draft, what: string): MlistError {
-  const there = draft.entries.filter((entry) => !isAttestationEntry(entry)).map(describeEntry);
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const there = images.map(describeEntry).join(', ');
   return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${tooShort(what)}`, {
     reference: draft.list,
-    hint: there.length === 0 ? 'The list is empty.' : `It has: ${there.join(', ')}.`,
+    hint: images.length === 0 ? 'The list is empty.' : `It has: ${there}.${otherNames(images)}`,
   });
+}
+
+/** Entries of an index all have its name, and go by what tells them apart. */
+function otherNames(images: readonly Entry[]): string {
+  const entry = images.find(({ via }) => via !== undefined);
+  if (entry === undefined) return '';
+  const platform = platformOf(entry);
+  const selected =
+    platform === undefined ? '' : ` by platform (--platform '${formatPlatform(platform, { all: true })}') or`;
+  return ` Those of an index are named${selected} by digest (${shortDigest(entry.digest)}).`;
 }

@@ -26,13 +26,13 @@ export interface DraftPlace {
 
 /** Where an edit finds its draft. */
 export interface EditPlace extends DraftPlace {
-  /** What a MANIFEST argument means: what it says, but where the draft was just read from a registry. */
+  /** What a MANIFEST argument means: what it says; with a push also what registries know by that name. */
   readonly named: (manifest: string) => Promise<string>;
   /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
   readonly whenAccepted: (tell: () => void) => void;
 }
 
-/** The place of an edit of a draft that stays: it tells at once, and arguments mean what they say. */
+/** The place of an edit of a draft that stays: it tells at once, and asks no registry what an argument means. */
 export function inDraft({ workspace, onEvent }: DraftPlace): EditPlace {
   return { workspace, onEvent, named: (manifest) => Promise.resolve(manifest), whenAccepted: (tell) => tell() };
 }
@@ -68,12 +68,10 @@ export async function editAndPush<T>(
   const from = draft === undefined ? 'registry' : 'draft';
   const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
   onEvent({ type: 'from', from, reference });
-  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, edit, inDraft(told), told)) };
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  const found: DraftEdit<T> =
-    draft === undefined
-      ? (list, place) => edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) })
-      : edit;
+  const found: DraftEdit<T> = (list, place) =>
+    edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) });
+  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, inDraft(told), told)) };
   const done = withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told);
   return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
 }

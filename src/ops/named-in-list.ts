@@ -9,9 +9,9 @@ import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Homes } from './homes.ts';
 
 /**
- * What a MANIFEST argument means in a list that was just read from a registry. Its entries come from that list, and not
- * from the tags by which people know the images: a tag of the same registry is looked up, and found by its digest. So is
- * the one image of an index that a build has left there.
+ * What a MANIFEST argument means in a list that was read from a registry, now or into a draft. Its entries come from that
+ * list, and not from the tags by which people know the images: a tag of the same registry is looked up, and found by its
+ * digest. So is the one image of an index that a build has left there.
  * @returns a digest of the list; the argument itself where it means something already, or nothing at all
  */
 export async function namedInList(

@@ -306,6 +306,19 @@ describe('an edit with --push', () => {
     expect(await leftBehind()).toEqual([]);
   });
 
+  test.each([
+    ['annotate', ['--arch', 'amd64', '--annotation', 'a=b']],
+    ['remove', ['--platform', 'linux/amd64']],
+    ['add', ['x.io/a']],
+  ])('%s of docker:// without --push: there is no draft, and the hint is --push', async (command, args) => {
+    const ran = await world.run([command, `docker://${list}`, ...args]);
+    expect(ran).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`hint: With --push, docker://${list}`) as unknown,
+    });
+    expect(ran.stderr).not.toContain('was taken as the list');
+  });
+
   test.each(['--dry-run', '--allow-duplicates'])('%s without --push means nothing', async (flag) => {
     expect(await world.run(['annotate', list, '--arch', 'amd64', flag])).toMatchObject({ code: 2 });
   });

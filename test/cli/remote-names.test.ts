@@ -59,6 +59,25 @@ describeOnRegistries('an edit in place names an image', (start) => {
     expect(await platforms(list)).toEqual(['amd64']);
   });
 
+  test('in a draft of a list: with --push by its tag; without, the error says how', async () => {
+    const list = await publish('drafted');
+    const draft = at('team/app:drafted');
+    await world.must('create', draft, list);
+    const edit = ['annotate', draft, at('team/app:s390x'), '--annotation', 'k=v'];
+    expect(await world.run(edit)).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /has no entry [^]*Those of an index are named by platform \(--platform 'linux\/amd64'\) or by digest \(sha256:\w{12}\)/,
+      ) as unknown,
+    });
+    await world.must(...edit, '--push', '--dry-run');
+    await world.must(...edit, '--push');
+    await world.must('remove', draft, at('team/app:built'), '--push');
+    expect(await platforms(list)).toEqual(['amd64', 's390x']);
+    expect(await world.must('inspect', list)).toContain('"k":"v"');
+    await world.must('rm', draft);
+  });
+
   test.each([
     ['a tag that is not there', 'team/app:none'],
     ['a tag of another image', 'team/app:pair'],

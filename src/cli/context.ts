@@ -1,6 +1,7 @@
 import type { Homes, Workspace, BlobCache, OperationEvent } from '../index.ts';
 import type { Output } from './output.ts';
 
+/** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
 
 /** What a command works with. Everything outside the process comes in here, so that a test can bring its own. */

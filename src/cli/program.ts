@@ -75,26 +75,21 @@ async function readStdin({ maxBytes, signal }: StdinLimits): Promise<Uint8Array>
   return Buffer.concat(chunks);
 }
 
+const terminal = {
+  input: process.stdin,
+  output: process.stderr,
+  onInterrupt: () => onSignal('SIGINT'),
+  signal: interrupted.signal,
+};
+
 const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   stdinIsTTY: process.stdin.isTTY,
   stdin: readStdin,
   ask: async (question, { hidden = false } = {}) => {
-    const [{ createInterface }, { Writable }] = await Promise.all([
-      import('node:readline/promises'),
-      import('node:stream'),
-    ]);
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-    if (hidden) process.stderr.write(question);
-    const output = hidden ? nowhere : process.stderr;
-    const terminal = createInterface({ input: process.stdin, output, terminal: true });
-    try {
-      return await terminal.question(hidden ? '' : question, { signal: interrupted.signal });
-    } finally {
-      terminal.close();
-      if (hidden) process.stderr.write('\n');
-    }
+    const { prompt } = await import('./prompt.ts');
+    return prompt(question, { hidden }, terminal);
   },
   env: process.env,
   cwd: process.cwd(),

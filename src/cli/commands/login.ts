@@ -8,12 +8,12 @@ import { credentialStore } from '../credential-store.ts';
 /** The password comes from stdin or from a person: what stands in the command line is seen by everybody on the machine. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const registry = registryOf(invocation.positionals[0] ?? '');
-  const username = invocation.text('username') ?? (await asked('Username: ', '--username', context, false));
+  const username = invocation.text('username') ?? (await asked(registry, userName, context));
   const password = invocation.flag('password-stdin')
     ? Buffer.from(await readInput('-', context))
         .toString('utf8')
         .replace(/\r?\n$/, '')
-    : await asked('Password: ', '--password-stdin', context, true);
+    : await asked(registry, secret, context);
   const { homes, signal, onEvent, output } = context;
   const store = credentialStore(invocation, context);
   const options = { homes: await homes(), store, signal, onEvent };
@@ -23,9 +23,25 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return 0;
 }
 
-async function asked(question: string, option: string, { canAsk, ask }: Context, hidden: boolean): Promise<string> {
-  if (canAsk) return ask(question, { hidden });
-  throw new MlistError('ERR_MLIST_USAGE', `nobody can be asked here: ${option} is missing`, {
-    hint: 'See "mlist login --help".',
-  });
+interface Asked {
+  readonly what: string;
+  readonly question: string;
+  /** What would have said it. */
+  readonly option: string;
+  readonly hidden: boolean;
+}
+
+const userName: Asked = { what: 'user name', question: 'Username: ', option: '--username', hidden: false };
+const secret: Asked = { what: 'password', question: 'Password: ', option: '--password-stdin', hidden: true };
+
+/** Without an answer nothing further is asked. */
+async function asked(registry: string, { what, question, option, hidden }: Asked, context: Context): Promise<string> {
+  if (!context.canAsk) {
+    throw new MlistError('ERR_MLIST_USAGE', `nobody can be asked here: ${option} is missing`, {
+      hint: 'See "mlist login --help".',
+    });
+  }
+  const answer = await context.ask(question, { hidden });
+  if (answer !== '') return answer;
+  throw new MlistError('ERR_MLIST_USAGE', `no ${what} is given for ${registry}`);
 }

@@ -1,0 +1,63 @@
+import { expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
+import { temporaryFolder, World } from '../support/world.ts';
+
+/** What is asked on a terminal, and what comes of the keys that end a prompt instead of answering it. */
+const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];
+
+// Nobody listens there: it is never asked.
+const host = '127.0.0.1:9';
+
+const atName = (keys: string): Typed => ({ after: 'Username: ', keys });
+const atPassword = (keys: string): Typed => ({ after: 'Password: ', keys });
+
+describeOnTerminal('the prompts of login', () => {
+  test.each<[string, readonly Typed[], number, string]>([
+    ['Ctrl-C at the user name', [atName(interrupt)], 130, 'interrupted: nothing was left half done'],
+    ['Ctrl-C in the middle of it', [atName(`m${interrupt}`)], 130, 'interrupted: nothing was left half done'],
+    ['Ctrl-C at the password', [atName(`me${enter}`), atPassword(interrupt)], 130, 'interrupted'],
+    ['Ctrl-D at the user name', [atName(endOfInput)], 2, `no user name is given for ${host}`],
+    ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `no password is given for ${host}`],
+    ['only Enter at the user name', [atName(enter)], 2, `no user name is given for ${host}`],
+    ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `no password is given for ${host}`],
+  ])('%s', async (_name, typed, code, said) => {
+    const ran = await runOnTerminal(['login', host], typed, await temporaryFolder());
+    expect(ran).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${said}`)) });
+    expect(ran.shown).not.toContain('bug');
+  });
+
+  test('a password that is given is not shown', async () => {
+    const typed = [atName(`me${enter}`), atPassword(`hidden-secret${enter}`)];
+    const { code, shown } = await runOnTerminal(['login', host, '--retries', '0'], typed, await temporaryFolder());
+    expect(code).toBe(7);
+    expect(shown).not.toContain('hidden-secret');
+  });
+});
+
+describeOnTerminal('the prompt of annotate', () => {
+  test.each<[string, string, number, string | RegExp]>([
+    ['Ctrl-C', interrupt, 130, 'interrupted: nothing was left half done'],
+    ['Ctrl-D', endOfInput, 2, 'mlist annotate '],
+    ['only Enter', enter, 2, 'mlist annotate '],
+    ['an answer', `2${enter}`, 0, /annotated \S+:v7 /],
+  ])('%s', async (_name, keys, code, said) => {
+    const registry = await startRegistry();
+    try {
+      const world = await World.make();
+      const images = ['v6', 'v7'].map((variant) => `${registry.host}/team/app:${variant}`);
+      for (const variant of ['v6', 'v7']) {
+        const platform = { os: 'linux', architecture: 'arm', variant };
+        await pushImage(registry.url, 'team/app', variant, makeImage({ salt: variant, kind: 'oci', platform }));
+      }
+      await world.must('create', 'team/app', ...images);
+      const args = ['annotate', '--arch', 'arm', '--annotation', 'k=v', '--workspace', world.workspace];
+      const ran = await runOnTerminal(args, [{ after: 'Which one? [1-2] ', keys }], world.folder);
+      expect(ran).toEqual({ code, shown: expect.stringMatching(said) });
+      expect(ran.shown).not.toContain('bug');
+    } finally {
+      await registry.close();
+    }
+  });
+});

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe } from '@jest/globals';
+import { describeWith } from './programs.ts';
+
+/** The built program on a terminal of its own, with somebody at the keys. */
+export interface Typed {
+  /** What the terminal shows before the keys are pressed. */
+  readonly after: string;
+  readonly keys: string;
+}
+
+/** Node makes no terminals; Python does, and passes on what goes in and out. */
+const onTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+
+const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+
+/** Tests that need a terminal; skipped where none can be made. */
+export function describeOnTerminal(title: string, tests: () => void): void {
+  if (process.platform === 'win32') describe.skip(title, tests);
+  else describeWith('python3', title, tests);
+}
+
+export async function runOnTerminal(
+  args: readonly string[],
+  typed: readonly Typed[],
+  folder: string,
+): Promise<{ readonly code: number | null; readonly shown: string }> {
+  const child = spawn('python3', ['-c', onTerminal, process.execPath, program, ...args], {
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'],
+      HOME: folder,
+      DOCKER_CONFIG: join(folder, '.docker'),
+      NO_COLOR: '1',
+      NODE_DISABLE_COMPILE_CACHE: '1',
+    },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const left = [...typed];
+  let [shown, from] = ['', 0];
+  child.stdout.on('data', (chunk: Buffer) => {
+    shown += chunk.toString();
+    const [next] = left;
+    if (next === undefined || !shown.slice(from).includes(next.after)) return;
+    from = shown.length;
+    left.shift();
+    child.stdin.write(next.keys);
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, shown };
+}

@@ -1,10 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import * as door from '../src/index.ts';
 import { exitCodes } from '../src/index.ts';
+import { temporaryFolder } from './support/world.ts';
 
 /** What users and readers rely on beside the code: names, packed files, and pages that are complete. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,6 +41,35 @@ describe('the door', () => {
     const built = (await import(pathToFileURL(join(root, 'dist/index.js')).href)) as object;
     expect(Object.keys(built).sort()).toEqual(Object.keys(door).sort());
   });
+});
+
+describe('the declarations', () => {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  const compile = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [compiler, ...args], { encoding: 'utf8' });
+
+  // As a user has them: beside the compiler and Node's types there is no other package to look into.
+  test('stand alone: the example of the README compiles in a project of its own', async () => {
+    const project = await temporaryFolder();
+    const installed = join(project, 'node_modules', 'mlist');
+    const types = join(installed, 'dist', 'types');
+    mkdirSync(types, { recursive: true });
+    copyFileSync(join(root, 'package.json'), join(installed, 'package.json'));
+    const build = compile('-p', join(root, '.tools/tsconfig.types.json'), '--noCheck', '--outDir', types);
+    expect(build).toMatchObject({ stdout: '', status: 0 });
+    mkdirSync(join(project, 'node_modules', '@types'));
+    symlinkSync(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'), 'junction');
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+    const [, example = ''] = /```ts\n(.*?)```/s.exec(read('README.md')) ?? [];
+    writeFileSync(join(project, 'example.ts'), example);
+    const options = { strict: true, module: 'nodenext', target: 'es2022', types: ['node'], skipLibCheck: false };
+    writeFileSync(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...options, noEmit: true }, files: ['example.ts'] }),
+    );
+    expect(example).toContain("from 'mlist'");
+    expect(compile('-p', project)).toMatchObject({ stdout: '', status: 0 });
+  }, 300_000);
 });
 
 describe('the package', () => {

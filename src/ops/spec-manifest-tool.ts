@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../oci/json.ts';
 import { pointerTo } from '../oci/pointer.ts';
-import type { YamlReading } from '../schema/yaml-reading.ts';
+import type { YamlReading } from '../schema/yaml-document.ts';
 import type { ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 
 /** What manifest-tool would have done otherwise, with the place. */

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../oci/json.ts';
 import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
 import { error } from '../schema/problems.ts';
 import { readYaml } from '../schema/yaml.ts';
-import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-reading.ts';
+import type { Place, PlacedProblem, YamlReading } from '../schema/yaml-document.ts';
 import { packSpec, type PackedSpec } from './packed-spec.ts';
 import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './spec-manifest-tool.ts';

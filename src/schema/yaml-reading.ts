@@ -1,17 +1,9 @@
 import type * as Yaml from 'yaml';
 import { define, isJsonObject, type Json } from '../oci/json.ts';
 import { pointerTo } from '../oci/pointer.ts';
-import type { Problem } from '../errors.ts';
 import { error } from './problems.ts';
+import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
 import type * as Package from './yaml-package.ts';
-
-/** A place in a file, both counted from 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
-
-export type PlacedProblem = Problem & Place;
 
 /** More values than this come from aliases of aliases, not from an author. */
 const MAX_VALUES = 1_000_000;
@@ -24,12 +16,10 @@ const MAX_DEPTH = 50;
 
 type Node = Yaml.Node | null | undefined;
 
-/** A document as a value, with the place of each part of it. Aliases and merge keys (`<<`) are resolved. */
-export class YamlReading {
-  /** Undefined where there are problems. */
+/** Reads what the package has made of a text. */
+export class YamlNodes implements YamlReading {
   readonly value: Json | undefined;
   readonly problems: readonly PlacedProblem[];
-  /** How many values the document has, aliases written out. */
   readonly values: number;
   readonly #yaml: typeof Package;
   readonly #document: Yaml.Document.Parsed;
@@ -49,7 +39,6 @@ export class YamlReading {
     this.values = this.#values;
   }
 
-  /** The place of the value that a JSON pointer names; of its name where `part` asks for that, or it has no text. */
   placeOf(pointer: string, part: 'name' | 'value' = 'value'): Place {
     let [node, name]: [Node, Node] = [this.#document.contents, undefined];
     for (const step of pointer.split('/').slice(1)) {
@@ -61,7 +50,6 @@ export class YamlReading {
     return this.#place(name != null && (part === 'name' || !hasText) ? name : node);
   }
 
-  /** A number, a boolean or null as it is written; undefined for anything else. */
   sourceOf(pointer: string): string | undefined {
     let node: Node = this.#document.contents;
     for (const step of pointer.split('/').slice(1)) {

@@ -1,18 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type * as Yaml from 'yaml';
 import { error } from './problems.ts';
+import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
 import type * as Package from './yaml-package.ts';
-import { YamlReading, type Place, type PlacedProblem } from './yaml-reading.ts';
+import { YamlNodes } from './yaml-reading.ts';
 
 /** YAML 1.2 and JSON, strictly: bytes in, documents or problems out, each problem with its line and column. */
-
-/** One document of a file: what it says, or what is wrong with it. */
-export interface YamlDocument {
-  readonly place: Place;
-  /** Undefined where the text cannot be read. */
-  readonly reading?: YamlReading;
-  readonly problems: readonly PlacedProblem[];
-}
 
 /** A file larger than this is no spec that somebody wrote. */
 export const MAX_YAML_BYTES = 8 * 1024 * 1024;
@@ -109,7 +102,7 @@ function readChunk(yaml: typeof Package, { text, lines }: Chunk): YamlDocument |
     const place = placeOf(document.contents?.range[0] ?? 0);
     const problems = problemsOf(yaml, document, placeOf);
     if (problems.length > 0) return { place, problems };
-    const reading = new YamlReading(yaml, document, placeOf);
+    const reading = new YamlNodes(yaml, document, placeOf);
     return { place, reading, problems: reading.problems };
   } catch (thrown) {
     if (!(thrown instanceof TooMuch)) throw thrown;

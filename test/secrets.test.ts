@@ -304,6 +304,11 @@ describe('a password that was typed in the place of a reference', () => {
     ['logout', ['logout', url]],
     ['a token service', ['tags', 'x.io/a', '--auth-host', url]],
     ['a draft', ['use', `${url}/team/app:v1`]],
+    ['with a slash', ['inspect', `https://me:pass/${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['with a digit and a slash', ['inspect', `me:1/Z${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['with digits and a slash', ['inspect', `me:12/+${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['behind another @', ['inspect', `registry.example:5000/team/app@me:${secrets.userinfo}@registry.example`]],
+    ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
   ])('is not said back: %s', async (_, args) => {
     const world = await World.make({ stdin: 'x' });
     for (const more of [[], ['--json', '--debug']]) {
@@ -314,4 +319,16 @@ describe('a password that was typed in the place of a reference', () => {
       expect(stderr).toContain('***');
     }
   });
+});
+
+test.each([
+  ['127.0.0.1:5000/team/app:b@d', '127.0.0.1:5000/team/app:b@d'],
+  ['[::1]:5000/team/app:b@d', '[::1]:5000/team/app:b@d'],
+  ['https://registry.example:5000/team/app@d', 'https://registry.example:5000/team/app@d'],
+  ['registry.example/team/app:b@d', 'registry.example/team/app:b@d'],
+  ['127.0.0.1:5000/team/app:b@sha256:12', '127.0.0.1:5000/team/app:b@sha256:12'],
+  ['app:b@d', 'app:***@d'],
+])('what is wrong with a reference is shown, and no password can be: %s', async (typed, shown) => {
+  const { code, stderr } = await (await World.make()).run(['show', typed]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`invalid reference "${shown}"`)]);
 });

@@ -118,8 +118,16 @@ function invalid(text: string, reason: string): MlistError {
   );
 }
 
-/** What somebody typed in the place of a reference or a host, fit to be shown: `me:***@host` for `me:password@host`. */
+/** `host:5000/team/app:tag@`: a port, and after it only what names are made of. No password is like that but by chance. */
+const namedBeforeDigest =
+  /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}\/[a-z\d._/-]*(?::[\w.-]*)?@[^@]*$/;
+
+/**
+ * What somebody typed in the place of a reference or a host, fit to be shown: `me:***@host` for `me:password@host`. A
+ * password may hold a slash, whatever URLs say: what is no port is hidden up to the last `@`.
+ */
 export function withoutPassword(text: string): string {
+  if (namedBeforeDigest.test(text)) return text;
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):(.*)@(?!(?:sha\d+|blake3):)/is, '$1$2:***@');
 }
 

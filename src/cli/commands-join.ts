@@ -26,7 +26,8 @@ export const joinCommands: readonly CommandSpec[] = [
         name: 'wait',
         type: 'string',
         value: 'TIME',
-        describe: 'With --expect, wait so long for the others (default: the last runner completes the list)',
+        describe:
+          'With --expect, wait so long for the others, such as 20m (default: the last runner completes the list)',
       },
       {
         name: 'attestations',

@@ -1,5 +1,5 @@
 import { MlistError } from '../index.ts';
-import { parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
@@ -23,16 +23,16 @@ export function withDeadline(
   const wait = invocation.text('wait');
   const waitMs = wait === undefined ? 0 : parseDuration(wait, '--wait');
   const milliseconds = text === undefined ? DEFAULT_MS + waitMs : parseDuration(text, '--deadline');
-  const timer = setTimeout(() => controller.abort(outOfTime(text ?? '10m', unanswered())), milliseconds);
+  const timer = setTimeout(() => controller.abort(outOfTime(milliseconds, unanswered())), milliseconds);
   timer.unref();
   return AbortSignal.any([interrupt, controller.signal]);
 }
 
-function outOfTime(within: string, unanswered: readonly string[]): MlistError {
+function outOfTime(milliseconds: number, unanswered: readonly string[]): MlistError {
   const shown = unanswered.slice(0, MOST_SHOWN).join(', ');
   const more = unanswered.length > MOST_SHOWN ? ` and ${unanswered.length - MOST_SHOWN} more` : '';
   const waited = unanswered.length === 0 ? '' : `: still waiting to ${shown}${more}`;
-  return new MlistError('ERR_MLIST_TIMEOUT', `not done within ${within}${waited}`, {
+  return new MlistError('ERR_MLIST_TIMEOUT', `not done within ${formatDuration(milliseconds)}${waited}`, {
     hint: 'Give it more time with --deadline.',
   });
 }

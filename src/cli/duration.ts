@@ -5,13 +5,30 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 /** The longest time that a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
 
+/** A time as Go's `time.ParseDuration` reads it, down to milliseconds; a bare number is seconds. */
+const grammar = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
+
 /**
- * Milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a bare number is seconds.
+ * Milliseconds of `500ms`, `30s`, `1.5m`, `1h30m`; a bare number is seconds.
  * @throws MlistError `ERR_MLIST_USAGE` naming the option
  */
 export function parseDuration(text: string, option: string): number {
-  const [, digits, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
-  const milliseconds = Number(digits) * (units[unit] ?? 1);
+  const parts = grammar.test(text) ? [...text.matchAll(/([\d.]+)(ms|s|m|h)?/g)] : [];
+  const milliseconds = parts.reduce((sum, [, digits, unit = 's']) => sum + Number(digits) * (units[unit] ?? 1), 0);
   if (milliseconds > 0 && milliseconds <= LONGEST_MS) return milliseconds;
-  throw new MlistError('ERR_MLIST_USAGE', `${option} takes a time such as 30s or 10m, not ${JSON.stringify(text)}`);
+  const reason = milliseconds > LONGEST_MS ? `at most ${formatDuration(LONGEST_MS)}` : 'such as 30s, 10m or 1h30m';
+  throw new MlistError('ERR_MLIST_USAGE', `${option} takes a time, ${reason}, not ${JSON.stringify(text)}`);
+}
+
+/** With its units: `500ms`, `2s`, `1h30m`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds}ms`;
+  const seconds = milliseconds / 1000;
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const parts = [
+    [hours, 'h'],
+    [minutes, 'm'],
+    [Number(rest.toFixed(3)), 's'],
+  ] as const;
+  return parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count}${unit}`])).join('');
 }

@@ -230,7 +230,13 @@ export const listCommands: readonly CommandSpec[] = [
         value: ':TAG|REF',
         describe: 'A further name: a tag of each repository that it goes to, or a reference',
       },
-      { name: 'to', type: 'string', repeat: true, value: 'LOCATION', describe: 'Push there instead' },
+      {
+        name: 'to',
+        type: 'string',
+        repeat: true,
+        value: 'LOCATION',
+        describe: 'Push there instead, to the tag latest where none is named',
+      },
       {
         name: 'expect',
         type: 'string',

@@ -25,6 +25,10 @@ export const registryCommands: readonly CommandSpec[] = [
         'mlist delete registry.example.com/team/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
         'The manifest, and every tag that names it',
       ],
+      [
+        'mlist delete registry.example.com/team/app:old@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
+        'The tag alone, if it still has that digest (else 5)',
+      ],
     ],
     load: () => import('./commands/delete.ts'),
   },

@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   exitCodes,
+  isFileLocation,
   MlistError,
   validateBytes,
   validateFile,
@@ -44,7 +46,11 @@ async function check(name: string | undefined, invocation: Invocation, context: 
   if (repository !== undefined && !(deep && isDocument)) {
     throw new MlistError('ERR_MLIST_USAGE', '--repo says where the content of a file lies, which --deep looks at');
   }
-  if (!isDocument) return validateList(name, { ...rules, deep }, context);
+  if (!isDocument) {
+    return validateList(name, { ...rules, deep }, context).catch(async (thrown: unknown) => {
+      throw await withFileHint(thrown, name, context);
+    });
+  }
   const options = {
     rules,
     signal: context.signal,
@@ -64,6 +70,16 @@ async function check(name: string | undefined, invocation: Invocation, context: 
 /** A name is never taken for a file by what exists: a file begins like a path. */
 function isFile(name: string): boolean {
   return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
+}
+
+/** Who names what is neither in the workspace nor in a registry may mean the file of that name. */
+async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
+  if (!(thrown instanceof MlistError) || name === undefined || isFileLocation(name) || signal.aborted) return thrown;
+  const info = await stat(resolve(cwd, name)).catch(() => undefined);
+  if (info?.isFile() !== true) return thrown;
+  const meant = `There is a file of this name: write ./${name}.`;
+  const hint = thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`;
+  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
 }
 
 /** What is in a registry or a draft has a reference, a file has a path, and stdin has neither. */

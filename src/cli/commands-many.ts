@@ -17,7 +17,11 @@ export const manyCommands: readonly CommandSpec[] = [
         value: 'FILE',
         describe: 'Specs of lists (docs/apply.md), or those of manifest-tool; - is stdin',
       },
-      { name: 'dry-run', type: 'boolean', describe: 'Write nothing: tell what would be written' },
+      {
+        name: 'dry-run',
+        type: 'boolean',
+        describe: 'Write nothing: tell which tags would be written, and what they have now',
+      },
       {
         name: 'shard',
         type: 'string',

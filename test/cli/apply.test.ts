@@ -154,6 +154,24 @@ manifests: [HOST/team/app:built]
     expect((await served('files/app', 'a')).digest).toBe((await served('files/app', 'b')).digest);
   });
 
+  test('--dry-run tells each tag that would be written, and what it has now', async () => {
+    const world = await World.make();
+    const spec = (tags: string, image: string) =>
+      `list: HOST/team/app:told\ntags: [${tags}]\nmanifests: [HOST/team/app:1.0-${image}]\n`;
+    await applyText(world, spec('told-old', 'amd64'));
+    const { digest: old } = await served('team/app', 'told');
+    await applyText(world, `list: HOST/team/app:told\nmanifests: [HOST/team/app:1.0-s390x]\n`);
+    const { digest } = await served('team/app', 'told');
+    const ran = await applyText(world, spec('told-old, told-new', 's390x'), '--dry-run');
+    expect(ran.stdout).toBe(`planned   ${at('team/app:told')} ${digest}\n`);
+    expect(ran.stderr.trimEnd().split('\n')).toEqual([
+      `  tag      ${at('team/app:told')} has it already`,
+      `  tag      ${at('team/app:told-old')} has ${old}`,
+      `  tag      ${at('team/app:told-new')} is new`,
+      '1 list: 1 planned; 0 writes',
+    ]);
+  });
+
   test('--dry-run plans, and the digest is that of the run', async () => {
     const world = await World.make();
     const text = `list: HOST/dry/app:v1\nmanifests: [HOST/team/app:1.0-amd64]\n---\nlist: HOST/dry/app:v2\ncopy: HOST/team/app:built\n`;

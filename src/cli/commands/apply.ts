@@ -46,10 +46,12 @@ function readShard(text: string | undefined): Shard | undefined {
   throw new MlistError('ERR_MLIST_USAGE', `--shard takes I/N with I from 1 to N, not ${JSON.stringify(text)}`);
 }
 
-function tell({ lists, writes }: Applied, { output }: Context): void {
-  for (const { status, list, file, line, descriptor } of lists) {
+function tell({ lists, writes }: Applied, context: Context): void {
+  const { output } = context;
+  for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
     output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}`);
+    if (targets.some((target) => target.status === 'planned')) for (const target of targets) tellTag(target, context);
   }
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
@@ -57,6 +59,19 @@ function tell({ lists, writes }: Applied, { output }: Context): void {
   output.note(
     `${what}: ${summary === '' ? 'nothing to do here' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
   );
+}
+
+type Target = AppliedList['targets'][number];
+
+/** Of a dry run: a name that would be written, or one beside it that has the list already. */
+function tellTag(target: Target, { output }: Context): void {
+  output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
+}
+
+function stateOf({ status, before }: Target): string {
+  if (status === 'unchanged') return 'has it already';
+  if (before === undefined) return '';
+  return before === 'absent' ? 'is new' : `has ${before}`;
 }
 
 function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], number> {

@@ -24,19 +24,23 @@ export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
 }
 
 async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
-  const { connection, call } = reading;
+  const { connection, call, descriptor } = reading;
   const { wire, base } = connection;
   let offset = 0;
   for (let failures = 0; ;) {
     const before = offset;
     try {
-      for await (const chunk of from(reading, offset)) {
+      const part = await openPart(reading, offset);
+      for await (const chunk of bytesOf(part)) {
         offset += chunk.length;
         yield chunk;
       }
-      return;
+      if (part.end >= descriptor.size) return;
+      continue;
     } catch (thrown) {
       wire.signalFor(call.signal)?.throwIfAborted();
+      // What broke was only the end of a body that is whole.
+      if (isConnectionFault(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
       if (!isConnectionFault(thrown) || failures > wire.retries) throw failedExchange(call.step, base.host, thrown);
     }
@@ -44,21 +48,41 @@ async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* from(reading: BlobReading, offset: number): AsyncGenerator<Uint8Array> {
+/** What one answer brings of a blob. */
+interface Part {
+  readonly reply: StreamReply;
+  /** How many bytes lie before those that were asked for. */
+  readonly skip: number;
+  readonly start: number;
+  /** Behind its last byte. A registry may give less than was asked for (RFC 9110 section 15.3.7). */
+  readonly end: number;
+}
+
+async function openPart(reading: BlobReading, start: number): Promise<Part> {
   const { connection, call, descriptor } = reading;
-  const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-  const isLarge = descriptor.size - offset >= LARGE_BYTES;
-  const reply = await connection.open({ ...call, headers, isLarge, accept: offset === 0 ? [200] : [200, 206] });
+  const headers = start === 0 ? {} : { range: `bytes=${start}-` };
+  const isLarge = descriptor.size - start >= LARGE_BYTES;
+  const reply = await connection.open({ ...call, headers, isLarge, accept: start === 0 ? [200] : [200, 206] });
   try {
-    const skip = reply.status === 206 ? checkPart(reading, reply, offset) : offset;
-    checkLength(reading, reply, reply.status === 206 ? descriptor.size - offset : descriptor.size);
+    const isPart = reply.status === 206;
+    const end = isPart ? checkPart(reading, reply, start) : descriptor.size;
+    checkLength(reading, reply, isPart ? end - start : end);
     verifyStatedDigest(call.step.reference, reply.headers['docker-content-digest'], descriptor);
-    let end = offset;
+    return { reply, skip: isPart ? 0 : start, start, end };
+  } catch (thrown) {
+    reply.discard();
+    throw thrown;
+  }
+}
+
+async function* bytesOf({ reply, skip, start, end }: Part): AsyncGenerator<Uint8Array> {
+  let offset = start;
+  try {
     for await (const chunk of without(skip, reply.body)) {
-      end += chunk.length;
+      offset += chunk.length;
       yield chunk;
     }
-    if (end < descriptor.size && !statesItsEnd(reply)) throw cut();
+    if (offset < end && !statesItsEnd(reply)) throw cut();
   } finally {
     reply.discard();
   }
@@ -73,11 +97,15 @@ async function* without(skip: number, body: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, offset: number): number {
-  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
-  if (Number(start) === offset && (total === '*' || Number(total) === descriptor.size)) return 0;
+/** @returns the end of the part */
+function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, start: number): number {
+  const range = headers['content-range'] ?? '';
+  const [, from, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(range) ?? [];
+  const end = Number(last) + 1;
+  const isWithin = Number(from) === start && end > start && end <= descriptor.size;
+  if (isWithin && (total === '*' || Number(total) === descriptor.size)) return end;
   const stated = JSON.stringify(headers['content-range']?.slice(0, 100));
-  throw mismatch(call.step.reference, `was asked for from byte ${offset} on, and came as ${stated}`);
+  throw mismatch(call.step.reference, `was asked for from byte ${start} on, and came as ${stated}`);
 }
 
 function checkLength({ call }: BlobReading, { headers }: StreamReply, expected: number): void {

@@ -95,7 +95,11 @@ export class BlobUpload {
   async #send(): Promise<void> {
     const { size } = this.#descriptor;
     if (this.#location === undefined) this.#begin(await this.#start());
-    while (size - this.#offset > this.#chunk) await this.#patch(this.#offset + this.#chunk);
+    while (size - this.#offset > this.#chunk) {
+      const before = this.#offset;
+      await this.#patch(before + this.#chunk);
+      if (this.#offset <= before) throw stuck(this.#target);
+    }
     await this.#put();
   }
 
@@ -194,8 +198,8 @@ export class BlobUpload {
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') return this.#shrink(8);
     if (status === undefined) return false;
     if (status === 413) return this.#shrink(1) && this.#chunk < this.#descriptor.size;
-    // The upload is not known any more, or its bytes do not fit: from the beginning, that is.
-    const isStale = status === 404 || status === 416 || (status === 400 && this.#hasResumed);
+    // The upload is not known any more, or its bytes do not fit or arrive: from the beginning, that is.
+    const isStale = status === 202 || status === 404 || status === 416 || (status === 400 && this.#hasResumed);
     if (status === 400) this.#hasResumed = false;
     return isStale || isRetryableStatus(status);
   }
@@ -248,4 +252,10 @@ export class BlobUpload {
     const step = { what: 'upload', reference: subject };
     return request({ step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
   }
+}
+
+/** Each answer says that the registry has what it had before. */
+function stuck({ connection, subject }: UploadTarget): MlistError {
+  const message = `cannot upload ${subject}: ${connection.base.host} takes chunks, and does not get on (HTTP 202)`;
+  return new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject, status: 202 });
 }

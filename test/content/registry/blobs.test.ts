@@ -116,6 +116,18 @@ describe('uploads', () => {
     expect(count.opened).toBe(1);
   });
 
+  test('end where the registry takes chunks and never gets on', async () => {
+    const { front, host } = await served();
+    const target = repository(session({ retries: 1 }), host, 'repo');
+    front.on(/^POST/, ({ pass }) => pass({ headers: { 'oci-chunk-min-length': String(MIB) } }));
+    front.on(/^PATCH/, answer(202, { range: '0-99' }));
+    await expect(put(target, layerOf(70 * MIB))).rejects.toThrow('does not get on');
+    expect(front.asked(/^(?:POST|PATCH)/).map(({ method }) => method)).toEqual([
+      ...['POST', 'PATCH', 'PATCH'],
+      ...['POST', 'PATCH', 'PATCH'],
+    ]);
+  });
+
   test.each([
     ['a piece is changed', (bytes: Uint8Array) => Buffer.from(bytes).fill(0, 10, 11), 'DIGEST_INVALID'],
     ['it ends too early', (bytes: Uint8Array) => bytes.subarray(0, -1), 'ends after'],
@@ -244,46 +256,6 @@ describe('one blob', () => {
     front.forget();
     await Promise.all(Array.from({ length: 8 }, () => target.fetchBlob(config.descriptor)));
     expect(front.seen).toHaveLength(1);
-  });
-});
-
-describe('downloads', () => {
-  test('go on by range after each cut', async () => {
-    const { front, host } = await served();
-    const source = repository(session(), host, 'repo');
-    const blob = layerOf(3 * MIB);
-    await put(source, blob);
-    front.forget();
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: MIB }), 2);
-    await expectBlob(source, blob);
-    expect(front.seen.map(({ headers, status }) => [headers.range, status])).toEqual([
-      [undefined, 0],
-      [`bytes=${MIB}-`, 0],
-      [`bytes=${2 * MIB}-`, 206],
-    ]);
-  });
-
-  test('go on where the registry ignores the range', async () => {
-    const { front, host } = await served();
-    const source = repository(session(), host, 'repo');
-    const blob = layerOf(MIB);
-    await put(source, blob);
-    front.on(/^GET .*blobs/, (exchange) => {
-      delete exchange.request.headers.range;
-      return exchange.pass();
-    });
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
-    await expectBlob(source, blob);
-  });
-
-  test('end where cuts bring nothing any more', async () => {
-    const { front, host } = await served();
-    const source = repository(session({ retries: 2 }), host, 'repo');
-    const blob = layerOf(MIB);
-    await put(source, blob);
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 0 }));
-    await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
-    expect(front.asked(/^GET/)).toHaveLength(3);
   });
 });
 

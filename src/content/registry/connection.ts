@@ -41,6 +41,8 @@ export interface Call {
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
   /** Statuses that are answers; any other is an error. */
   readonly accept: readonly number[];
+  /** Statuses that are answers, too, where nobody knows what became of the request when it was sent before. */
+  readonly acceptAgain?: readonly number[] | undefined;
   /**
    * Whether the same request may be sent again where nobody knows what became of it. Default: not for POST and PATCH.
    * Where the registry did not begin on it, it is sent again in any case.
@@ -154,12 +156,14 @@ export class Connection {
   async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
     const { wire, secrets } = this.#parts;
     const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
+    const again = [...call.accept, ...(call.acceptAgain ?? [])];
+    let accepted = call.accept;
     for (let tries = 1; ; tries += 1) {
       const isLast = tries > (call.retries ?? wire.retries);
       try {
         const received = await this.#authorized(call, streams);
         const { status, headers } = received.answer;
-        if (call.accept.includes(status)) return await take(received);
+        if (accepted.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
         const { url: location, hasLogin = false, place } = received;
@@ -167,10 +171,12 @@ export class Connection {
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
+        if (!isUntouchedStatus(status)) accepted = again;
       } catch (thrown) {
         wire.signalFor(call.signal)?.throwIfAborted();
         const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
         if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
+        if (!isUnsent(thrown)) accepted = again;
       }
       await wire.pause(backoff(tries), call.signal);
     }

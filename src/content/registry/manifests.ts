@@ -125,13 +125,20 @@ export class Manifests {
       target: this.#target(name),
       scopes: [deleteIn(path)],
       accept: [200, 202, 204, 400, 405],
+      // The answer to the first one may be what was lost.
+      acceptAgain: [404],
       signal,
     };
     const { status } = await connection.request(call, MAX_DOCUMENT_BYTES);
     if (status === 400 || status === 405) throw cannotDelete(subject, status, isDigest(name), connection.base.host);
     this.#seen.delete(name);
-    if (status === 200 && (await this.#read('HEAD', name, { accept: [200, 404, 405], signal })).status === 200)
-      throw stillThere(subject, connection.base.host);
+    if (status === 200 && (await this.#isThere(name, signal))) throw stillThere(subject, connection.base.host);
+  }
+
+  async #isThere(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
+    const { status } = await this.#read('HEAD', name, { accept: [200, 404, 405], signal });
+    if (status !== 405) return status === 200;
+    return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 
   /** Reads what is known to be there again where it is said not to be. */

@@ -6,10 +6,10 @@ import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { isOfPlatform } from '../draft/select.ts';
-import { readImageManifest, readIndex } from '../schema/document.ts';
+import { readIndex } from '../schema/document.ts';
 import type { LeftBehind } from './left-behind.ts';
 import { requirePlatforms } from './resolve-source.ts';
-import { statedPlatform } from './stated-platform.ts';
+import { platformsOfImage, type ImageReading } from './image-platforms.ts';
 
 /** Taking only a part of a list along. */
 
@@ -61,12 +61,6 @@ interface Entry {
   readonly platforms: readonly Platform[] | undefined;
 }
 
-interface Reading {
-  readonly home: ContentSource;
-  readonly reference: string;
-  readonly signal: AbortSignal | undefined;
-}
-
 /** The entries that do not come along. What states no platform fits everybody; attestations go with their image. */
 function leftOut(
   entries: readonly Entry[],
@@ -106,7 +100,7 @@ function leftImage({ digest, platform }: Descriptor): LeftBehind {
 }
 
 /** An entry that states no platform is read, and so is what a list inside the list holds. */
-async function withPlatforms(descriptor: Descriptor, reading: Reading): Promise<Entry> {
+async function withPlatforms(descriptor: Descriptor, reading: ImageReading): Promise<Entry> {
   if (descriptor.platform !== undefined) return { descriptor, platforms: [descriptor.platform] };
   const { mediaType, artifactType } = descriptor;
   const isSilent = artifactType === undefined && !isAttestation(descriptor);
@@ -122,17 +116,6 @@ async function withPlatforms(descriptor: Descriptor, reading: Reading): Promise<
 
 function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | undefined {
   return platforms.length === 0 ? undefined : platforms;
-}
-
-/** The platform that an image's config states; none where it is no image. */
-async function platformsOfImage(
-  { bytes, descriptor }: Content,
-  { home, reference, signal }: Reading,
-): Promise<readonly Platform[]> {
-  const name = `${reference}@${descriptor.digest}`;
-  const { config } = readImageManifest(bytes, descriptor.mediaType, name);
-  const platform = await statedPlatform(config, name, () => home.fetchBlob(config, { signal }));
-  return platform === undefined ? [] : [platform];
 }
 
 /** In the form of its kind; what mlist does not know of it stays. */

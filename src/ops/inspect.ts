@@ -4,6 +4,7 @@ import { readJson } from '../oci/json-read.ts';
 import type { Content } from '../oci/content.ts';
 import { isDockerType, isIndexType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
+import { platformsOfSingle } from './image-platforms.ts';
 import {
   childrenOf,
   contentOf,
@@ -14,6 +15,7 @@ import {
   type Found,
   type ReadOptions,
 } from './read.ts';
+import { requirePlatforms } from './resolve-source.ts';
 
 export interface Inspected {
   readonly from: Found['from'];
@@ -27,8 +29,22 @@ export interface Inspected {
 export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
   const found = await find(name, options);
   const isWhole = choice.manifest === undefined && choice.platform === undefined;
-  const content = isWhole ? contentOf(found) : await readChild(onlyChild(found, choice), options);
+  const content =
+    isWhole || (await isChosen(found, choice, options))
+      ? contentOf(found)
+      : await readChild(onlyChild(found, choice), options);
   return { from: found.from, reference: found.reference, content, document: documentOf(content, found.reference) };
+}
+
+/**
+ * Whether a single image is what was chosen: it is for the platform.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` where it is for another one
+ */
+async function isChosen(found: Found, { manifest, platform }: ChildChoice, options: ReadOptions): Promise<boolean> {
+  const there = manifest === undefined && platform !== undefined ? await platformsOfSingle(found, options) : undefined;
+  if (there === undefined || platform === undefined) return false;
+  requirePlatforms([platform], there, found.reference);
+  return true;
 }
 
 function onlyChild(found: Found, choice: ChildChoice): Child {
@@ -73,8 +89,10 @@ export async function inspectVerbose(
 ): Promise<VerboseManifest | readonly VerboseManifest[]> {
   const found = await find(name, options);
   const own = contentOf(found);
-  if (!isIndexType(own.descriptor.mediaType))
+  if (!isIndexType(own.descriptor.mediaType)) {
+    await isChosen(found, choice, options);
     return verbose({ source: found.reference, descriptor: own.descriptor }, own);
+  }
   const children = childrenOf(found, choice);
   const list = await Promise.all(children.map(async (child) => verbose(child, await readChild(child, options), found)));
   return choice.manifest === undefined && choice.platform === undefined ? list : (list[0] ?? []);

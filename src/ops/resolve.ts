@@ -1,10 +1,11 @@
 import { MlistError } from '../errors.ts';
-import { missedPlatform } from '../draft/select.ts';
+import { isOfPlatform, missedPlatform } from '../draft/select.ts';
 import { chooseAsContainerd, ranked } from '../oci/clients/containerd.ts';
 import { effectivePlatform, imagesOf, type OfferedList } from '../oci/clients/list.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { platformsOfSingle } from './image-platforms.ts';
 import { readOffers } from './offers.ts';
 import { contentOf, find, type Found, type ReadOptions } from './read.ts';
 
@@ -35,7 +36,11 @@ export async function resolve(
   const found = await find(name, options);
   const { descriptor } = contentOf(found);
   const facts = { from: found.from, reference: found.reference };
-  if (platform === undefined || !isIndexType(descriptor.mediaType)) return { ...facts, descriptor };
+  if (platform === undefined) return { ...facts, descriptor };
+  if (!isIndexType(descriptor.mediaType)) {
+    if (options.isAssumed !== true) await warnOfOther(found, platform, options);
+    return { ...facts, descriptor };
+  }
   if (options.isAssumed === true) {
     const text = formatPlatform(platform, { all: true });
     options.onEvent?.({ type: 'note', message: `for ${text}, as this machine is: choose another with --platform` });
@@ -55,6 +60,15 @@ export async function resolve(
       hint: names.size === 0 ? undefined : `There are: ${[...names].join(', ')}.`,
     },
   );
+}
+
+/** Clients take a single image whatever it is for; who asks for a platform should know. */
+async function warnOfOther(found: Found, platform: Platform, options: ResolveOptions): Promise<void> {
+  const [there] = (await platformsOfSingle(found, options)) ?? [];
+  if (there === undefined || isOfPlatform(there, platform)) return;
+  const [is, asked] = [there, platform].map((one) => formatPlatform(one, { all: true }));
+  const message = `${found.reference} is a single image for ${is}, not for ${asked}: clients take it all the same`;
+  options.onEvent?.({ type: 'warning', message });
 }
 
 /** What the images of a list run on, as far as it is known. */

@@ -88,7 +88,7 @@ function settled(location: Location, { cwd, workspace: { folders } }: Folders): 
 export function registryReference({ command, positionals: [text = ''] }: Invocation): Reference {
   if (!isFileLocation(text)) return parseReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries, and ${text} is none`, {
-    hint: `"mlist show ${text}" tells what is in it.`,
+    hint: `"mlist show ${text}" tells what is in it, or names the images to choose from.`,
   });
 }
 

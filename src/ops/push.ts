@@ -53,11 +53,20 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   if (!dryRun) await record(name, encoded, pushed, options);
   signal?.throwIfAborted();
   const [first, ...more] = failures;
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  if (first !== undefined) {
+    tellUnchanged(encoded, pushed, options);
+    throw SeveralErrors.of([first, ...more]);
+  }
   const purged = options.purge === true && !dryRun && (await purge(name, stored, options));
   if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   return { list: name, descriptor, targets: pushed, purged };
+}
+
+/** Where some targets have failed, who reads on must know of all the others: of those that were written it is told already. */
+function tellUnchanged({ digest }: EncodedList, pushed: readonly PushedTarget[], { onEvent }: PushOptions): void {
+  for (const { reference, status } of pushed)
+    if (status === 'unchanged') onEvent?.({ type: 'note', message: `${reference} has ${digest} already` });
 }
 
 export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;

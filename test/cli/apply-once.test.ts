@@ -61,9 +61,9 @@ describeOnRegistries('apply: children that lists share', (start) => {
     front.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
     const report = await apply(lists('other/app', 4));
     expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
-    // The list that failed stopped what else it had under way: the next one does that again too.
+    // The list that failed stopped what else it had under way, however far that was: the next one does it again.
     const puts = front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
-    expect(puts.filter(({ status }) => status === 201)).toHaveLength(3);
+    expect(new Set(puts.filter(({ status }) => status === 201).map(({ path }) => path)).size).toBe(3);
   });
 
   test('copies of one list to several names: its children go once', async () => {

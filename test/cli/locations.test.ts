@@ -325,6 +325,26 @@ describe('push writes', () => {
     await tar.close();
   });
 
+  test('what is there already, and says so also where another target fails', async () => {
+    const world = await drafted();
+    const digest = await world.must('push', '--to', 'oci:one:v1');
+    const gone = await startRegistry();
+    await gone.close();
+    const ran = await world.run(['push', '--to', 'oci:one:v1', '--to', `${gone.host}/a:v1`, '--to', 'oci:two:v1']);
+    expect(ran).toMatchObject({ code: 7, stdout: '' });
+    expect(ran.stderr).toContain(`oci:one:v1 has ${digest} already\n`);
+    expect(ran.stderr).toContain(`pushed oci:two:v1 ${digest}\n`);
+    expect(ran.stderr).toContain(`${gone.host} refuses the connection`);
+  });
+
+  test('no archive of "docker save", and leaves it as it was', async () => {
+    const world = await drafted();
+    const before = await readFile(join(world.folder, 'out/riscv64.tar'));
+    const { code, stderr } = await world.run(['push', '--to', 'oci-archive:out/riscv64.tar:v1']);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/no OCI archive[^]*hint: Write to another file/)]);
+    expect((await readFile(join(world.folder, 'out/riscv64.tar'))).equals(before)).toBe(true);
+  });
+
   test('from one layout into another, and into itself', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', 'oci:out/amd64');

@@ -86,11 +86,13 @@ async function openExisting(
   path: string,
   { name = path, signal }: WriteArchiveOptions,
 ): Promise<OciArchive | undefined> {
-  const existing = await orAbsent(OciArchive.open(path, { name, signal }));
+  const hint = 'Write to another file, or remove this one first.';
+  const existing = await orAbsent(OciArchive.open(path, { name, signal })).catch((thrown: unknown) => {
+    if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_DOCUMENT_INVALID') throw thrown;
+    throw new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+  });
   if (existing?.isCompressed !== true) return existing;
   await existing.close();
-  throw new MlistError('ERR_MLIST_USAGE', `the archive ${name} is compressed: it can be read, but not added to`, {
-    path,
-    hint: 'Write to another file, or remove this one first.',
-  });
+  const message = `the archive ${name} is compressed: it can be read, but not added to`;
+  throw new MlistError('ERR_MLIST_USAGE', message, { path, hint });
 }

@@ -210,7 +210,7 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       status,
       hint: isByDigest
         ? 'Deleting may have to be enabled in the registry.'
-        : 'By its digest a manifest may be deleted, and all its tags with it: see "mlist digest".',
+        : 'By its digest alone a manifest may be deleted, and all its tags with it: "mlist delete REPO@DIGEST".',
     },
   );
 }

@@ -63,9 +63,11 @@ describe('a registry that asks its clients to wait', () => {
       },
       1,
     );
-    const repo = repository(session(), host, 'repo');
+    const from = session();
+    const repo = repository(from, host, 'repo');
     const reading = repo.fetchManifest('v1');
-    while (front.seen[0]?.status !== 429) await new Promise((resolve) => setTimeout(resolve, 5));
+    // The answer has arrived, and not just been sent.
+    while (from.events[0]?.status !== 429) await new Promise((resolve) => setTimeout(resolve, 5));
     await repo.fetchBlob(imageOf('limits').config.descriptor);
     await reading;
     expect(came[0]! - refused[0]!).toBeGreaterThanOrEqual(495);

@@ -6,10 +6,11 @@ import type { Invocation } from './language.ts';
 /** Where credentials are looked for and kept. */
 export function credentialStore(
   invocation: Invocation,
-  { env, home, platform, uid, cwd, onEvent }: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'onEvent'>,
+  context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'onEvent'>,
 ): StoredCredentialsOptions {
+  const { env, home, platform, uid, cwd, signal, onEvent } = context;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
-  return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), onWarning };
+  return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), signal, onWarning };
 }
 
 /** A path that an option names, from the current folder on. */

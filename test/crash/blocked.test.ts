@@ -1,24 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { errorCode } from '../../src/index.ts';
 import { startMlist } from '../support/mlist.ts';
+import { openForReader } from '../support/pipes.ts';
 import { temporaryFolder } from '../support/world.ts';
-
-/** Opens a pipe once somebody reads it: from then on the reader waits for what never comes. */
-async function openForReader(path: string): Promise<FileHandle> {
-  for (;;) {
-    try {
-      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-    } catch (thrown) {
-      if (errorCode(thrown) !== 'ENXIO') throw thrown;
-      await sleep(20);
-    }
-  }
-}
 
 const commands = [
   ['SIGINT', 'apply', (pipe: string) => ['apply', '-f', pipe]],

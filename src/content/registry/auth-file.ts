@@ -37,12 +37,20 @@ function namesOf(registry: string): readonly string[] {
   return isHub(registry) ? HUB_NAMES : [registry];
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS` naming the file; undefined where there is no such file */
-export async function readAuthFile(path: string, kind: 'config' | 'legacy' = 'config'): Promise<AuthFile | undefined> {
+/**
+ * @param signal - ends the wait for what a pipe brings
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` naming the file, or the abort's reason; undefined where there is no such file
+ */
+export async function readAuthFile(
+  path: string,
+  kind: 'config' | 'legacy' = 'config',
+  signal?: AbortSignal,
+): Promise<AuthFile | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES });
+    bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, signal });
   } catch (error) {
+    signal?.throwIfAborted();
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
     throw cannotRead(path, error);
   }

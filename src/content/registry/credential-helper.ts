@@ -1,5 +1,7 @@
+import type { ChildProcessByStdio } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { MlistError } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
 import type { Environment } from './environment.ts';
@@ -13,10 +15,16 @@ export interface Helper {
   readonly name: string;
   /** The program's environment; it is looked for on the PATH in it. */
   readonly env: Environment;
+  /** Stops it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HelperOptions extends Omit<Helper, 'name'> {
+  readonly platform: NodeJS.Platform;
 }
 
 const NOT_FOUND = 'credentials not found in native keychain';
-const TIME_LIMIT_MS = 30_000;
+const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
 /** The stored credentials for a key; undefined where the helper has none. */
@@ -43,10 +51,15 @@ export async function clearHelper(helper: Helper, key: string): Promise<boolean>
   return true;
 }
 
+export function helperOf(name: string, { env, signal }: HelperOptions): Helper {
+  return { name, env, signal };
+}
+
 /** The helper of the system's own keychain, where it is installed; Docker uses it where its configuration is silent. */
-export function defaultHelper(env: Environment, platform: NodeJS.Platform): Helper | undefined {
+export function defaultHelper(options: HelperOptions): Helper | undefined {
+  const { env, platform } = options;
   const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
-  return isOnPath(`docker-credential-${name}`, env) ? { name, env } : undefined;
+  return isOnPath(`docker-credential-${name}`, env) ? helperOf(name, options) : undefined;
 }
 
 const keychains: Partial<Record<NodeJS.Platform, string>> = { darwin: 'osxkeychain', win32: 'wincred' };
@@ -79,40 +92,66 @@ function parse(helper: Helper, stdout: string): { readonly Username: string; rea
   return { Username, Secret };
 }
 
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
 interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
 }
 
-/** Runs a helper without a shell. What it says on stdout may be a secret, and is never shown. */
+/**
+ * Runs a helper without a shell. What it says on stdout may be a secret, and is never shown.
+ * @throws the abort's reason, where the helper's signal stops it
+ */
 async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
+  const { name, env, signal } = helper;
   const { spawn } = await import('node:child_process');
+  signal?.throwIfAborted();
+  const child = spawn(`docker-credential-${name}`, [action], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env,
+    windowsHide: true,
+  });
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  // Node's own limit would keep the process alive where the helper could not be started.
+  const tooSlow = () => stop.abort(failed(helper, `it gave no answer within ${TIME_LIMIT_S} s`));
+  const timer = setTimeout(tooSlow, TIME_LIMIT_S * 1000);
+  try {
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    return await outcomeOf(child, helper, stop);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** What becomes of a helper; nobody waits for one that is stopped, or for programs that it has started. */
+function outcomeOf(child: Child, helper: Helper, stop: AbortController): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(`docker-credential-${helper.name}`, [action], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      env: helper.env,
-      windowsHide: true,
-    });
-    // Node's own limit would keep the process alive where the helper could not be started.
-    const timer = setTimeout(() => child.kill(), TIME_LIMIT_MS);
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_OUTPUT) child.kill('SIGKILL');
+      if (size > MAX_OUTPUT) stop.abort(failed(helper, 'its answer is too long'));
       else chunks.push(chunk);
     });
     child.on('error', (cause) => {
-      clearTimeout(timer);
       reject(failed(helper, 'it cannot be started: is it installed, and on PATH?', cause));
     });
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      if (signal !== null) reject(failed(helper, `it was stopped by ${signal}: too slow, or too much output`));
+      if (signal !== null) reject(failed(helper, `it was stopped by ${signal}`));
       else resolve({ code, stdout: Buffer.concat(chunks).toString('utf8') });
     });
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    stop.signal.addEventListener('abort', () => {
+      reject(stop.signal.reason as Error);
+      child.kill();
+      child.stdin.destroy();
+      child.stdout.destroy();
+      child.unref();
+    });
   });
 }
 

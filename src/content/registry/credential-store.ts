@@ -17,7 +17,7 @@ import {
   spellingsOf,
   type AuthFile,
 } from './auth-file.ts';
-import { clearHelper, defaultHelper, tellHelper, type Helper } from './credential-helper.ts';
+import { clearHelper, defaultHelper, helperOf, tellHelper, type Helper } from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
 
@@ -46,7 +46,7 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
     return { kind: 'helper', program: programOf(helper) };
   }
   const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
-  await edit(path, (text) => withJsonMember(text, ['auths', key], { auth }));
+  await edit(path, (text) => withJsonMember(text, ['auths', key], { auth }), options.signal);
   return { kind: 'file', path };
 }
 
@@ -60,7 +60,7 @@ export async function eraseLogin(registry: string, options: StoredCredentialsOpt
     erased.push({ kind: 'helper', program: programOf(helper) });
   const keys = keysToErase(parsed, registry);
   if (keys.length === 0) return erased;
-  await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text));
+  await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text), options.signal);
   return [...erased, { kind: 'file', path }];
 }
 
@@ -81,10 +81,9 @@ function keeperFor(
   path: string,
   options: StoredCredentialsOptions,
 ): Helper | undefined {
-  const { env, platform } = options;
   const name = helperFor(file, registry);
-  if (name !== undefined) return { name, env };
-  return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(env, platform) : undefined;
+  if (name !== undefined) return helperOf(name, options);
+  return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(options) : undefined;
 }
 
 function keysToErase({ auths = {} }: AuthFile, registry: string): readonly string[] {
@@ -117,7 +116,7 @@ async function contentOf(path: string): Promise<FileContent> {
  * Changes a file under its lock: whole or not at all, only for its owner's eyes where it is new, and with its mode where
  * it is not. A link is followed, so that what it leads to is changed and not the link.
  */
-async function edit(named: string, change: (text: string) => string): Promise<void> {
+async function edit(named: string, change: (text: string) => string, signal: AbortSignal | undefined): Promise<void> {
   await makeFolders(dirname(named), { mode: 0o700 });
   const path = await placeBehindLinks(named);
   await withLock(
@@ -132,6 +131,6 @@ async function edit(named: string, change: (text: string) => string): Promise<vo
       // The umask may have narrowed it.
       await chmod(path, mode);
     },
-    { subject: path },
+    { subject: path, signal },
   );
 }

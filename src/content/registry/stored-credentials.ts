@@ -11,7 +11,7 @@ import {
   tokenIn,
   type AuthFile,
 } from './auth-file.ts';
-import { askHelper, defaultHelper, type Helper } from './credential-helper.ts';
+import { askHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
 
@@ -23,6 +23,8 @@ export interface StoredCredentialsOptions {
   readonly uid?: number | undefined;
   /** The only file that is looked at (`--authfile`). */
   readonly authFile?: string | undefined;
+  /** Ends the wait for a helper, and for what a pipe brings. */
+  readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -111,14 +113,14 @@ export class StoredCredentials {
       const found = firstOf(entries, ({ key, entry }) => credentialsIn(entry, key, path));
       return found && { credentials: found, place: path };
     }
-    const credentials = await this.#ask({ name, env: this.#options.env }, registry);
+    const credentials = await this.#ask(helperOf(name, this.#options), registry);
     if (credentials !== undefined) return { credentials, place: `docker-credential-${name}` };
     const token = firstOf(entries, ({ entry }) => tokenIn(entry));
     return token && { credentials: token, place: path };
   }
 
   #read({ path, kind }: Place): Promise<AuthFile | undefined> {
-    const reading = this.#files.get(path) ?? readAuthFile(path, kind);
+    const reading = this.#files.get(path) ?? readAuthFile(path, kind, this.#options.signal);
     this.#files.set(path, reading);
     return reading;
   }
@@ -148,14 +150,15 @@ export class StoredCredentials {
 
   /** Nobody asked for the keychain by name: where it does not work, there is no login in it. */
   async #inKeychain(registry: string): Promise<Found | undefined> {
-    const { env, platform, onWarning } = this.#options;
+    const { signal, onWarning } = this.#options;
     const config = await this.#read({ path: dockerConfigPath(this.#options), kind: 'config' });
-    const helper = config === undefined || isSilent(config) ? defaultHelper(env, platform) : undefined;
+    const helper = config === undefined || isSilent(config) ? defaultHelper(this.#options) : undefined;
     if (helper === undefined) return undefined;
     try {
       const credentials = await this.#ask(helper, registry);
       return credentials && { credentials, place: `docker-credential-${helper.name}` };
     } catch (thrown) {
+      signal?.throwIfAborted();
       onWarning?.(asMlistError(thrown).message);
       return undefined;
     }

@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { openForReader } from '../support/pipes.ts';
+import { startMlist, type Ended, type Started } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** A command at the point where it waits for what never comes. */
+interface Waiting extends Started {
+  /** Lets go of what it waits for. */
+  readonly release: () => Promise<void>;
+}
+
+/** Whoever is killed by the test itself has not ended by itself. */
+const PATIENCE_MS = 5_000;
+
+async function endOf({ child, ended, release }: Waiting, after: NodeJS.Signals | undefined): Promise<Ended> {
+  const impatience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  try {
+    if (after !== undefined) child.kill(after);
+    return await ended;
+  } finally {
+    clearTimeout(impatience);
+    await release();
+  }
+}
+
+const isLinux = process.platform === 'linux';
+
+describe('a command that waits for a login', () => {
+  let registry: RunningRegistry;
+  beforeAll(async () => {
+    const users = join(await temporaryFolder(), 'users');
+    await writeFile(users, 'me:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n');
+    registry = await startRegistry({ htpasswd: users });
+  });
+  afterAll(() => registry.close());
+
+  /** A file with credentials that is a pipe. */
+  async function onPipe(
+    place: (pipe: string) => { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+    more: readonly string[],
+  ): Promise<Waiting> {
+    const home = await temporaryFolder();
+    const pipe = join(home, 'config.json');
+    execFileSync('mkfifo', [pipe]);
+    const { args = [], env = {} } = place(pipe);
+    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: home, ...env });
+    const writer = await openForReader(pipe);
+    return { ...started, release: () => writer.close() };
+  }
+
+  const places = [
+    ['--authfile', (pipe: string) => ({ args: ['--authfile', pipe] })],
+    ['REGISTRY_AUTH_FILE', (pipe: string) => ({ env: { REGISTRY_AUTH_FILE: pipe } })],
+    ['DOCKER_CONFIG', (pipe: string) => ({ env: { DOCKER_CONFIG: join(pipe, '..') } })],
+  ] as const;
+
+  describe.each(places)('from a pipe that nobody writes to, by %s', (_name, place) => {
+    (isLinux ? test : test.skip)('ends at the first signal', async () => {
+      const ran = await endOf(await onPipe(place, []), 'SIGTERM');
+      expect(ran).toMatchObject({ code: 143, stdout: '' });
+      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+    });
+
+    (isLinux ? test : test.skip)('ends when its time is over', async () => {
+      const ran = await endOf(await onPipe(place, ['--deadline', '1s']), undefined);
+      expect(ran).toMatchObject({ code: 7, stdout: '' });
+      expect(ran.stderr).toContain('not done within 1s');
+    });
+  });
+
+  /** A helper that answers nothing; a program of its own holds on to its output, as that of a keychain may. */
+  async function onHelper(args: readonly string[]): Promise<Waiting> {
+    const home = await temporaryFolder();
+    const asked = join(home, 'asked');
+    await mkdir(join(home, 'bin'));
+    const script = `#!/bin/sh\nsleep 60 &\necho $! > "${asked}.part"\nmv "${asked}.part" "${asked}"\nwait\n`;
+    await writeFile(join(home, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
+    await writeFile(join(home, 'config.json'), '{"credsStore":"slow"}');
+    const PATH = `${join(home, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const started = startMlist(args, { HOME: home, DOCKER_CONFIG: home, PATH });
+    while (started.child.exitCode === null && !existsSync(asked)) await sleep(20);
+    const release = async (): Promise<void> => {
+      execFileSync('sh', ['-c', 'kill "$(cat "$1")" || true', 'sh', asked], { stdio: 'ignore' });
+      return Promise.resolve();
+    };
+    return { ...started, release };
+  }
+
+  const asking = [
+    ['digest', (host: string) => ['digest', `${host}/a`]],
+    ['logout', (host: string) => ['logout', host]],
+  ] as const;
+
+  (process.platform === 'win32' ? describe.skip : describe).each(asking)('from a helper that hangs: %s', (_n, args) => {
+    test('ends at the first signal', async () => {
+      const ran = await endOf(await onHelper(args(registry.host)), 'SIGINT');
+      expect(ran).toMatchObject({ code: 130, stdout: '' });
+      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+    });
+
+    test('ends when its time is over', async () => {
+      const ran = await endOf(await onHelper([...args(registry.host), '--deadline', '1s']), undefined);
+      expect(ran).toMatchObject({ code: 7, stdout: '' });
+      expect(ran.stderr).toContain('not done within 1s');
+    });
+  });
+});

@@ -1,4 +1,4 @@
-import { constants, open as openDescriptor } from 'node:fs';
+import { closeSync, constants, fstatSync, open as openDescriptor, openSync, readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { MlistError } from '../errors.ts';
 
@@ -23,13 +23,29 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
   if (canPoll && (await stat(path)).isFIFO()) return readPipe(path, maxBytes, signal);
   const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r');
   try {
-    if (onlyFile && !(await file.stat()).isFile()) {
-      throw new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is no regular file`, { path });
-    }
+    if (onlyFile && !(await file.stat()).isFile()) throw notRegular(path);
     return await readFrom(file, maxBytes);
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Reads a small file whole that nobody has named, where nothing can wait for it.
+ * @throws what Node throws; MlistError `ERR_MLIST_FILE` for what is no regular file
+ */
+export function readRegularSync(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | nonBlocking);
+  try {
+    if (!fstatSync(file).isFile()) throw notRegular(path);
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+function notRegular(path: string): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is no regular file`, { path });
 }
 
 /** To open a pipe that nobody writes to waits for ever, and no signal ends that; Windows has no such flag. */

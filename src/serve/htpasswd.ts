@@ -1,9 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { MlistError } from '../errors.ts';
 import { readFailure } from '../files/failure.ts';
+import { readAtMost } from '../files/read.ts';
 import { apr1, shaCrypt } from './crypt.ts';
 import { Refusal } from './refusal.ts';
+
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Whether a password is the one that a stored text stands for. */
 type Check = (password: string) => boolean;
@@ -23,14 +25,23 @@ export class Htpasswd {
   }
 
   /**
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` for a file with a line that cannot
-   * be used, which does not say the hash
+   * @param signal - ends the wait for what a pipe brings
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` for a file that is too large, or has
+   * a line that cannot be used, which does not say the hash; the abort's reason
    */
-  static async load(path: string): Promise<Htpasswd> {
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  static async load(path: string, signal?: AbortSignal): Promise<Htpasswd> {
+    const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal }).catch((error: unknown) => {
+      signal?.throwIfAborted();
       throw readFailure(path, error);
     });
-    const lines = text.split(/\r?\n/).map((line, at) => ({ line: line.trim(), number: at + 1 }));
+    if (bytes.length > MAX_BYTES) {
+      const message = `${path} cannot be used: it has more than ${MAX_BYTES} bytes`;
+      throw new MlistError('ERR_MLIST_CREDENTIALS', message, { path });
+    }
+    const lines = bytes
+      .toString('utf8')
+      .split(/\r?\n/)
+      .map((line, at) => ({ line: line.trim(), number: at + 1 }));
     const used = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
     return new Htpasswd(new Map(used.map(({ line, number }) => entryOf(line, `${path}:${number}`, path))));
   }

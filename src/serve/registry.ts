@@ -62,7 +62,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   options.signal?.throwIfAborted();
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
   const readOnly = options.readOnly ?? false;
-  const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd);
+  const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
   const repositories =
     options.dir === undefined
       ? new MemoryRepositories()

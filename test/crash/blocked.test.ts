@@ -7,10 +7,12 @@ import { openForReader } from '../support/pipes.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 const commands = [
+  ['SIGTERM', 'serve', (pipe: string) => ['serve', '--addr', '127.0.0.1:0', '--htpasswd', pipe]],
   ['SIGINT', 'apply', (pipe: string) => ['apply', '-f', pipe]],
   ['SIGTERM', 'apply', (pipe: string) => ['apply', '-f', pipe]],
   ['SIGINT', 'validate', (pipe: string) => ['validate', pipe]],
   ['SIGTERM', 'create', (pipe: string) => ['create', 'localhost:1/a', '-f', pipe]],
+  ['SIGTERM', 'digest', (pipe: string) => ['digest', 'localhost:1/a', '--ca-file', pipe]],
 ] as const;
 
 async function reading(args: (pipe: string) => readonly string[]) {
@@ -37,7 +39,7 @@ const isLinux = process.platform === 'linux';
     }
   });
 
-  (isLinux ? test : test.skip).each(commands.slice(1))(
+  (isLinux ? test : test.skip).each(commands.slice(2))(
     'ends when its time is over, as it does at a %s: %s',
     async (_signal, _name, args) => {
       const { child, ended, writer } = await reading((pipe) => [...args(pipe), '--deadline', '300ms']);

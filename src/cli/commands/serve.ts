@@ -15,6 +15,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     readOnly: invocation.flag('read-only'),
     tls: await readTls(invocation, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
+    signal,
     onRequest: ({ method, path, status, milliseconds }) => {
       output.request({ type: 'request', method, url: path, status, milliseconds });
     },

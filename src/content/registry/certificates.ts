@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../errors.ts';
+import { readAtMost, readRegularSync } from '../../files/read.ts';
 import { variable, type Environment } from './environment.ts';
 
 /**
@@ -44,7 +45,8 @@ export function certificateFolders({ env, home, platform }: FolderOptions): read
  * What there is for a host; undefined where there is nothing. A folder that may not be read is passed over, and told:
  * /etc/docker/certs.d is root's alone on some machines.
  * @param names - of the host, as folders are called: `example.com:443` and `example.com`
- * @throws MlistError `ERR_MLIST_CREDENTIALS` where a client's certificate has no key, or a key no certificate
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` where a client's certificate has no key, or a key no certificate;
+ *   `ERR_MLIST_FILE` where one of them is no regular file, or holds nothing in PEM form
  */
 export function certificatesFor(
   names: readonly string[],
@@ -70,7 +72,7 @@ function folderName(host: string): string {
 
 function readFolder(folder: string): HostCertificates {
   const names = readdirSync(folder).sort();
-  const read = (name: string) => pemIn(readFileSync(join(folder, name), 'utf8'), join(folder, name));
+  const read = (name: string) => pemIn(readRegularSync(join(folder, name)), join(folder, name));
   const authorities = names.filter((name) => name.endsWith('.crt')).map(read);
   const stems = names.filter((name) => /\.(?:cert|key)$/.test(name)).map((name) => name.replace(/\.(?:cert|key)$/, ''));
   for (const stem of stems) {
@@ -89,17 +91,26 @@ function halfPair(folder: string, stem: string, missing: string): MlistError {
   });
 }
 
-/** @throws MlistError where the file is not there, or holds no certificate */
-export function readPem(path: string): string {
-  let text: string;
+/** More than the authorities of the whole world. */
+const MAX_PEM_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads certificates that somebody has named, also from a pipe.
+ * @param signal - ends the wait for what a pipe brings
+ * @throws MlistError where the file is not there, or holds no certificate; the abort's reason
+ */
+export async function readPem(path: string, signal: AbortSignal | undefined): Promise<string> {
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, 'utf8');
+    bytes = await readAtMost(path, { maxBytes: MAX_PEM_BYTES, signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     const isMissing = errorCode(cause) === 'ENOENT';
     const code = isMissing ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
     throw new MlistError(code, `cannot read the certificates in ${path}: ${errorCode(cause) ?? ''}`, { path, cause });
   }
-  return pemIn(text, path);
+  if (bytes.length <= MAX_PEM_BYTES) return pemIn(bytes.toString('utf8'), path);
+  throw new MlistError('ERR_MLIST_FILE', `${path} cannot be used: it has more than ${MAX_PEM_BYTES} bytes`, { path });
 }
 
 function pemIn(text: string, path: string): string {

@@ -44,12 +44,13 @@ export class Network {
   }
 
   /** @throws MlistError where the settings of a proxy or certificates cannot be used */
-  route(url: URL): Route {
-    let route = this.#routes.get(url.origin);
-    if (route === undefined) {
-      route = this.#make(url);
-      this.#routes.set(url.origin, route);
-    }
+  async route(url: URL): Promise<Route> {
+    const known = this.#routes.get(url.origin);
+    if (known !== undefined) return known;
+    const destination = await this.#destination(url);
+    // Several requests may have waited for the same certificates.
+    const route = this.#routes.get(url.origin) ?? this.#routeTo(destination);
+    this.#routes.set(url.origin, route);
     return route;
   }
 
@@ -63,24 +64,29 @@ export class Network {
     this.#routes.clear();
   }
 
-  #make(url: URL): Route {
+  async #destination(url: URL): Promise<Destination> {
     this.#proxies ??= proxiesOf(this.#options.env);
     const proxy = this.#proxies(url);
     this.#options.secrets.add(...(proxy?.secrets ?? []));
     const isSecure = url.protocol === 'https:';
-    const destination: Destination = {
+    return {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: Number(url.port || (isSecure ? 443 : 80)),
-      trust: isSecure ? this.trust.of(url) : undefined,
+      trust: isSecure ? await this.trust.of(url) : undefined,
       proxy,
-      proxyTrust: proxy?.url.protocol === 'https:' ? this.trust.of(proxy.url) : undefined,
+      proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.of(proxy.url) : undefined,
       timeoutMs: this.#options.timeoutMs,
     };
+  }
+
+  #routeTo(destination: Destination): Route {
+    const { proxy, proxyTrust } = destination;
+    const isSecure = destination.trust !== undefined;
     const open = async () => this.#kept(await dial(destination));
     const agents = isSecure ? { https: new SecureAgent(open) } : { http: new PlainAgent(open) };
     const absolute = !isSecure && proxy !== undefined;
     const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};
-    const isPlain = !isSecure && destination.proxyTrust === undefined;
+    const isPlain = !isSecure && proxyTrust === undefined;
     const openBody = () => BodySocket.open(async (onread) => this.#kept(await dialPlain(destination, onread)));
     return { agents, absolute, headers: login, ...(isPlain ? { openBody } : {}) };
   }

@@ -54,6 +54,7 @@ export class RegistrySession {
       caFile: options.caFile,
       certificateFolders: options.certificateFolders ?? [],
       env: options.env,
+      signal: this.#signal,
       secrets: this.#secrets,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       onWarning: (message) => this.#warn(message),

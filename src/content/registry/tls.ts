@@ -2,6 +2,7 @@ import * as tls from 'node:tls';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { existsSync } from 'node:fs';
 import { asMlistError, errorMessage, MlistError } from '../../errors.ts';
+import { readRegularSync } from '../../files/read.ts';
 import { certificatesFor, readPem, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from './environment.ts';
 import { isLoopback } from './origin.ts';
@@ -13,6 +14,8 @@ export interface TrustOptions {
   /** Folders of the kind `certs.d`. */
   readonly certificateFolders: readonly string[];
   readonly env: Environment;
+  /** Ends the wait for what a pipe brings. */
+  readonly signal?: AbortSignal | undefined;
   readonly onWarning: (message: string) => void;
 }
 
@@ -33,7 +36,7 @@ export class Trust {
   readonly #options: TrustOptions;
   readonly #certificates = new Map<string, HostCertificates | undefined>();
   readonly #hosts = new Map<string, HostTrust>();
-  #extra: readonly string[] | undefined;
+  #named: Promise<readonly string[]> | undefined;
 
   constructor(options: TrustOptions) {
     this.#options = options;
@@ -46,19 +49,20 @@ export class Trust {
   }
 
   /** @throws MlistError where certificates cannot be read or used */
-  of(url: URL): HostTrust {
+  async of(url: URL): Promise<HostTrust> {
+    const named = await (this.#named ??= this.#namedRoots());
     let trust = this.#hosts.get(url.host);
     if (trust === undefined) {
-      trust = this.#make(url);
+      trust = this.#make(url, named);
       this.#hosts.set(url.host, trust);
     }
     return trust;
   }
 
-  #make(url: URL): HostTrust {
+  #make(url: URL, named: readonly string[]): HostTrust {
     const { insecure } = this.#options;
     const certificates = this.#certificatesOf(url);
-    const extra = [...(this.#extra ??= this.#extraRoots()), ...(certificates?.authorities ?? [])];
+    const extra = [...named, ...(certificates?.authorities ?? [])];
     let wider: SecureContext | undefined;
     return {
       verify: !insecure && (this.isNamed(url) || !isLoopback(url.hostname)),
@@ -80,19 +84,20 @@ export class Trust {
   }
 
   /** A file that the environment names and that is not there is told of, and passed over, as Node does. */
-  #extraRoots(): readonly string[] {
-    const { caFile, env, onWarning } = this.#options;
-    const fromEnvironment = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((name) => {
+  async #namedRoots(): Promise<readonly string[]> {
+    const { caFile, env, signal, onWarning } = this.#options;
+    const roots: string[] = [];
+    for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']) {
       const path = variable(env, name);
-      if (path === undefined) return [];
+      if (path === undefined) continue;
       try {
-        return [readPem(path)];
+        roots.push(await readPem(path, signal));
       } catch (thrown) {
+        signal?.throwIfAborted();
         onWarning(`${name}: ${asMlistError(thrown).message}`);
-        return [];
       }
-    });
-    return [...fromEnvironment, ...(caFile === undefined ? [] : [readPem(caFile)])];
+    }
+    return caFile === undefined ? roots : [...roots, await readPem(caFile, signal)];
   }
 }
 
@@ -128,6 +133,6 @@ let found: readonly string[] | undefined;
 function systemRoots(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
   const bundle = bundles.find((path) => existsSync(path));
-  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readPem(bundle)]);
+  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readRegularSync(bundle)]);
   return found;
 }

@@ -65,7 +65,7 @@ export class Wire {
     }
   }
 
-  #exchange({
+  async #exchange({
     method,
     url,
     body,
@@ -76,7 +76,7 @@ export class Wire {
   }: Request): Promise<Answer> {
     const { network, timeoutMs, userAgent } = this.#parts;
     const headers = { 'user-agent': userAgent, ...request.headers };
-    const common = { method, url, headers, route: network.route(url), timeoutMs };
+    const common = { method, url, headers, route: await network.route(url), timeoutMs };
     const signal = this.signalFor(request.signal);
     if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
     return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });

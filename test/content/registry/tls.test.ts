@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -88,6 +89,18 @@ describeWith('openssl', 'a certificate of a private authority', () => {
       await writeFile(join(folder, 'certs.d', name, 'ca.crt'), authority.certificate.cert);
       await read({ certificateFolders: folders }, host);
       await expect(read({ certificateFolders: folders }, 'other.example')).rejects.toMatchObject(untrusted);
+    }),
+  );
+
+  (process.platform === 'win32' ? test.skip : test)('is not waited for where a pipe lies in certs.d', () =>
+    withAuthority(async ({ read, folder }) => {
+      const pipe = join(folder, 'certs.d', 'registry.example', 'ca.crt');
+      await mkdir(join(pipe, '..'), { recursive: true });
+      execFileSync('mkfifo', [pipe]);
+      await expect(read({ certificateFolders: [join(folder, 'certs.d')] })).rejects.toMatchObject({
+        code: 'ERR_MLIST_FILE',
+        message: `cannot read ${pipe}: it is no regular file`,
+      });
     }),
   );
 

@@ -1,59 +1,73 @@
-import { readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../errors.ts';
+import { errorCode, type MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, renameOver } from '../files/atomic.ts';
 import { writeFailure } from '../files/failure.ts';
+import { readAtMost } from '../files/read.ts';
 import { uniqueName } from '../files/unique.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
+
+/** No document is larger: what is, is none of the cache's. */
+const MAX_BYTES = 4 * MAX_DOCUMENT_BYTES;
+
+/** So much is held in memory of what could not be written. */
+const MAX_HELD = 64 * 1024 * 1024;
+
+interface Held {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
 
 /**
- * Exact bytes of manifests and configs by digest: `blobs/<algorithm>/<encoded>`. Only a cache: what is missing or
- * damaged is fetched again, so that nothing here needs an fsync.
+ * Exact bytes of manifests and configs by digest: `blobs/<algorithm>/<encoded>`. Only a cache: what is missing, damaged
+ * or cannot be read is fetched again, so that nothing here needs an fsync. What cannot be written is held in memory for as
+ * long as the cache is open; only who writes a draft that rests on it needs to know (`requireWritten`).
  */
 export class BlobCache {
+  /** Of the workspace. */
+  readonly workspaceFolder: string;
   readonly #folder: string;
+  readonly #held = new Map<Digest, Held>();
+  #heldBytes = 0;
+  #failure: MlistError | undefined;
 
   constructor(workspaceFolder: string) {
+    this.workspaceFolder = workspaceFolder;
     this.#folder = join(workspaceFolder, 'blobs');
   }
 
   /** The bytes that the digest names; undefined where they are not there, or not these. */
   async get(digest: Digest): Promise<Uint8Array | undefined> {
-    try {
-      const bytes = await readFile(this.#pathOf(digest));
-      return digestMatches(digest, bytes) ? bytes : undefined;
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
-      throw error;
-    }
+    return this.#held.get(digest)?.bytes ?? this.#read(digest);
   }
 
   /** Keeps the bytes, and counts them as used now. */
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
-    const path = this.#pathOf(digest);
-    const isThere = (await this.get(digest)) !== undefined;
-    if (isThere) {
-      await utimes(path, new Date(), new Date());
-      return digest;
-    }
-    const folder = join(this.#folder, digestAlgorithm(digest));
-    const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
-    try {
-      await writeNew(writing, bytes, folder);
-      await renameOver(writing, path);
-    } catch (error) {
-      await unlink(writing).catch(() => undefined);
-      throw writeFailure(path, error);
+    if ((await this.#read(digest)) === undefined) {
+      await this.#write(digest, bytes).catch((thrown: unknown) => {
+        this.#failure ??= writeFailure(this.#pathOf(digest), thrown);
+        this.#hold(digest, bytes);
+      });
+    } else {
+      const now = new Date();
+      await utimes(this.#pathOf(digest), now, now).catch(() => this.#hold(digest, bytes));
     }
     return digest;
   }
 
+  /** @throws MlistError `ERR_MLIST_FILE` where something that was put could not be written */
+  requireWritten(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   /** Milliseconds since the bytes were last read from where they come from; undefined where they are not there. */
   async age(digest: Digest): Promise<number | undefined> {
-    const info = await stat(this.#pathOf(digest)).catch(() => undefined);
-    return info === undefined ? undefined : Date.now() - info.mtimeMs;
+    const since = this.#held.get(digest)?.at ?? (await fileAt(this.#pathOf(digest)))?.mtimeMs;
+    return since === undefined ? undefined : Date.now() - since;
   }
 
   /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
@@ -64,8 +78,8 @@ export class BlobCache {
       for (const encoded of await namesIn(join(this.#folder, algorithm))) {
         const digest = `${algorithm}:${encoded}`;
         if (!isDigest(digest) || needed.has(digest)) continue;
-        const info = await stat(this.#pathOf(digest));
-        if (Date.now() - info.mtimeMs < age) continue;
+        const info = await fileAt(this.#pathOf(digest));
+        if (info === undefined || Date.now() - info.mtimeMs < age) continue;
         await unlink(this.#pathOf(digest));
         removed.push(digest);
       }
@@ -73,9 +87,49 @@ export class BlobCache {
     return removed;
   }
 
+  /** Nobody has named these files: a pipe or a folder in the place of one is as good as a damaged one. */
+  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+    const options = { maxBytes: MAX_BYTES, onlyFile: true };
+    const bytes = await readAtMost(this.#pathOf(digest), options).catch(() => undefined);
+    return bytes !== undefined && digestMatches(digest, bytes) ? bytes : undefined;
+  }
+
+  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const folder = join(this.#folder, digestAlgorithm(digest));
+    const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
+    try {
+      await writeNew(writing, bytes, folder);
+      await renameOver(writing, this.#pathOf(digest));
+    } catch (error) {
+      await unlink(writing).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #hold(digest: Digest, bytes: Uint8Array): void {
+    this.#letGo(digest);
+    this.#held.set(digest, { bytes, at: Date.now() });
+    this.#heldBytes += bytes.length;
+    for (const oldest of this.#held.keys()) {
+      if (this.#heldBytes <= MAX_HELD) break;
+      this.#letGo(oldest);
+    }
+  }
+
+  #letGo(digest: Digest): void {
+    this.#heldBytes -= this.#held.get(digest)?.bytes.length ?? 0;
+    this.#held.delete(digest);
+  }
+
   #pathOf(digest: Digest): string {
     return join(this.#folder, digestAlgorithm(digest), digestEncoded(digest));
   }
+}
+
+/** What is no regular file counts as not there. */
+async function fileAt(path: string): Promise<Stats | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.isFile() === true ? info : undefined;
 }
 
 /** Nearly always the folder is there: it is made where it turns out not to be. */

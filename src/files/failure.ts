@@ -10,6 +10,7 @@ const reasons: Readonly<Record<string, Reason>> = {
   ENOSPC: { reason: 'the disk is full', hint: 'Free some space, or write elsewhere.' },
   EDQUOT: { reason: 'the quota of the disk is used up', hint: 'Free some space, or write elsewhere.' },
   EROFS: { reason: 'the file system is read-only', hint: 'Write elsewhere.' },
+  EISDIR: { reason: 'a folder is in its place', hint: 'Write elsewhere, or remove the folder.' },
   EEXIST: { reason: 'something else is in its place', hint: 'Write elsewhere, or remove what is there.' },
   ENOTDIR: { reason: 'something on its path is no folder', hint: 'Check the path.' },
   ENOENT: { reason: 'there is no such folder', hint: 'Check the path.' },

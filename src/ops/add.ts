@@ -5,6 +5,7 @@ import type { Reference } from '../oci/reference.ts';
 import { resolveAll } from './create.ts';
 import { tellFormatChange, warnOf } from './warn.ts';
 import { chosenList } from './current.ts';
+import { requireCopies } from './copies.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import type { AttestationChoice, ManifestArgument } from './resolve-source.ts';
@@ -40,6 +41,7 @@ export async function add(
   const name = await chosenList(workspace, list);
   await workspace.load(name);
   const resolved = await resolveAll(manifests, options);
+  requireCopies(workspace, options.homes.cache);
   const changes: EntryEvent[] = [];
   const {
     before: was,

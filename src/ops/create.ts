@@ -9,6 +9,7 @@ import type { Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
 import { allOrErrors } from './all-or-errors.ts';
+import { requireCopies } from './copies.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
@@ -74,6 +75,7 @@ export async function create(
     resolved.flatMap(({ platforms }) => platforms),
     'what was named',
   );
+  requireCopies(workspace, options.homes.cache);
   let made: Made | undefined;
   const { draft, changed } = await workspace.update(
     name,

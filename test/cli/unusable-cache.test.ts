@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, readdir, rm, unlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { at, images, serveSources } from '../support/sources.ts';
+import { World } from '../support/world.ts';
+
+/** What lies where the workspace keeps its copies, and is none: they are only a cache. */
+serveSources();
+
+let world: World;
+let cache: string;
+let count = 0;
+beforeEach(async () => {
+  world = await World.make();
+  cache = join(world.workspace, 'blobs', 'sha256');
+  count += 1;
+});
+
+describe('a cache that cannot be written', () => {
+  beforeEach(async () => {
+    await mkdir(join(cache, '..'), { recursive: true });
+    await writeFile(cache, '');
+  });
+
+  test('stops no command that writes no draft', async () => {
+    const list = at(`team/list:${count}`);
+    const [amd64, arm64] = [at('team/app:amd64'), at('team/app:arm64')];
+    await world.must('create', at('team/list:dry'), amd64, '--push', '--dry-run');
+    await world.must('join', list, amd64, '--group', 'g');
+    await world.must('add', list, arm64, '--push');
+    await world.must('inspect', list, '-v');
+    await world.must('validate', list, '--deep');
+    const { manifests } = JSON.parse(await world.must('inspect', list)) as { manifests: { digest: string }[] };
+    expect(manifests.map(({ digest }) => digest)).toEqual([images.amd64.digest, images.arm64.digest]);
+  });
+
+  test('is told where a draft is to be written, which is not', async () => {
+    const { code, stderr } = await world.run(['create', at('team/list:x'), at('team/app:amd64')]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot write ${join(cache, images.amd64.digest.slice('sha256:'.length))}: `);
+    expect(await world.must('ls')).not.toContain('team/list');
+  });
+});
+
+describe('in place of a copy', () => {
+  const list = 'localhost:1/a:1';
+  let copies: readonly string[];
+
+  async function replaceCopies(make: (path: string) => unknown): Promise<void> {
+    await world.must('create', list, at('team/app:amd64'));
+    copies = (await readdir(cache)).map((name) => join(cache, name));
+    expect(copies).toHaveLength(2);
+    for (const path of copies) {
+      await unlink(path);
+      await make(path);
+      await utimes(path, 0, 0);
+    }
+  }
+
+  const others: readonly (readonly [string, (path: string) => unknown])[] = [
+    ['a pipe', (path) => execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdir(path)],
+  ];
+
+  (process.platform === 'win32' ? describe.skip : describe).each(others)('%s', (_name, make) => {
+    test('counts as not there where it is read', async () => {
+      await replaceCopies(make);
+      const shown = JSON.parse(await world.must('inspect', list, '-v')) as { Descriptor: { digest: string } }[];
+      expect(shown.map(({ Descriptor: { digest } }) => digest)).toEqual([images.amd64.digest]);
+    });
+
+    test('is no copy that nobody needs', async () => {
+      await replaceCopies(make);
+      await world.must('prune');
+      await world.must('rm', list);
+      await world.must('prune');
+      expect((await readdir(cache)).map((name) => join(cache, name))).toEqual(copies);
+    });
+  });
+
+  (process.platform === 'win32' ? test.skip : test)('a pipe gives way to the copy', async () => {
+    await replaceCopies((path) => execFileSync('mkfifo', [path]));
+    await world.must('create', '--amend', list);
+    for (const path of copies) expect((await lstat(path)).isFile()).toBe(true);
+  });
+
+  test('a folder is named where the copy is to be written', async () => {
+    await replaceCopies((path) => mkdir(path));
+    const { code, stderr } = await world.run(['create', '--amend', list]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/cannot write \S+\/sha256\/[0-9a-f]{64}: a folder is in its place \(EISDIR\)/);
+    for (const path of copies) await rm(path, { recursive: true });
+    await world.must('create', '--amend', list);
+  });
+});

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { tarOf } from '../content/archive/tar-bytes.ts';
+import { makeImage, sha256 } from './images.ts';
+import { putInArchive, putInLayout } from './layouts.ts';
+import { World } from './world.ts';
+
+/** Images that lie in layouts and archives, as builds on this machine leave them. */
+
+export const amd64 = makeImage({ salt: 'amd64', kind: 'oci' });
+export const arm64 = makeImage({
+  salt: 'arm64',
+  kind: 'oci',
+  platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
+});
+
+export let registry: RunningRegistry;
+/** What it was asked. */
+export const requests: string[] = [];
+
+/** Starts the registry beside the places, for the tests of the file. */
+export function serveLocations(): void {
+  beforeAll(async () => {
+    registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
+  });
+  afterAll(() => registry.close());
+}
+
+/** An archive as docker 1.10 to 24 saves an image: its layers are not compressed. */
+export async function putDockerArchive(
+  path: string,
+  tag: string,
+): Promise<{ readonly config: Buffer; readonly layer: Buffer }> {
+  const layer = tarOf({ name: 'file', content: 'riscv64' });
+  const config = Buffer.from(
+    JSON.stringify({ architecture: 'riscv64', os: 'linux', rootfs: { type: 'layers', diff_ids: [sha256(layer)] } }),
+  );
+  const list = [{ Config: 'config.json', RepoTags: [tag], Layers: ['aa/layer.tar'] }];
+  const members = [
+    { name: 'aa/layer.tar', content: layer },
+    { name: 'config.json', content: config },
+    { name: 'manifest.json', content: JSON.stringify(list) },
+  ];
+  await writeFile(path, tarOf(...members));
+  return { config, layer };
+}
+
+/** A world whose folder has an image of each kind of place in `out/`. */
+export async function builds(): Promise<World> {
+  const world = await World.make();
+  const out = join(world.folder, 'out');
+  await putInLayout(join(out, 'amd64'), amd64, 'v1');
+  await putInArchive(join(out, 'arm64.tar'), arm64, 'v1');
+  await putDockerArchive(join(out, 'riscv64.tar'), 'team/app:riscv64');
+  return world;
+}
+
+export const sources = [
+  'oci:out/amd64',
+  'oci-archive:out/arm64.tar:v1',
+  'docker-archive:out/riscv64.tar:team/app:riscv64',
+];

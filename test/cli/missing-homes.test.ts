@@ -1,10 +1,11 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { type Problem } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
-import { World, type Ran } from '../support/world.ts';
+import { here, list, registry, repository, run, workElsewhere, world } from '../support/elsewhere.ts';
+import { type Ran } from '../support/world.ts';
 
 /** Layouts and archives that are not where a draft says: each entry that needs one is named, as it would be typed here. */
 
@@ -13,25 +14,10 @@ const [amd64, arm64, s390x, riscv64] = ['amd64', 'arm64', 's390x', 'riscv64'].ma
 ) as [Image, Image, Image, Image];
 type Image = ReturnType<typeof makeImage>;
 
-let registry: RunningRegistry;
-let world: World;
-/** Where the command runs; the workspace lies elsewhere. */
-let here: string;
-let list: string;
-let rounds = 0;
-
-beforeAll(async () => {
-  registry = await startRegistry();
-});
-afterAll(() => registry.close());
+workElsewhere();
 
 /** Two images in a layout, one in an archive, one in a registry: the draft stands, and the files are moved away. */
 beforeEach(async () => {
-  world = await World.make();
-  here = join(world.folder, 'ci', 'job');
-  const repository = `lost/r${(rounds += 1)}`;
-  list = `${registry.host}/${repository}:v1`;
-  await mkdir(here, { recursive: true });
   await putInLayout(join(here, 'img'), amd64, 'amd64');
   await putInLayout(join(here, 'img'), arm64, 'arm64');
   await putInArchive(join(here, 'x.tar'), s390x, 'v1');
@@ -42,7 +28,6 @@ beforeEach(async () => {
 });
 
 const sources = ['oci:img:amd64', 'oci:img:arm64', 'oci-archive:x.tar:v1'];
-const run = (...args: readonly string[]): Promise<Ran> => world.run(args, { cwd: here });
 const linesOf = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.startsWith('mlist: '));
 
 describe('a layout and an archive that are gone', () => {
@@ -82,7 +67,7 @@ describe('a layout and an archive that are gone', () => {
 
   test('validate --deep counts them as missing for each entry, and looks at the others', async () => {
     await rm(join(world.workspace, 'blobs'), { recursive: true });
-    await fetch(`${registry.url}/v2/lost/r${rounds}/manifests/${riscv64.digest}`, { method: 'DELETE' });
+    await fetch(`${registry.url}/v2/${repository}/manifests/${riscv64.digest}`, { method: 'DELETE' });
     const { code, stdout } = await run('validate', '--deep', '--json');
     const { problems } = JSON.parse(stdout) as { problems: readonly Problem[] };
     expect([code, problems.map(({ rule, pointer, message }) => `${rule} ${pointer} ${message}`)]).toEqual([

@@ -1,11 +1,10 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/content/layout/open.ts';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putMade } from '../support/layouts.ts';
-import { World, type Ran } from '../support/world.ts';
+import { here, list, run, workElsewhere, world } from '../support/elsewhere.ts';
 
 /** Paths are told from where one is, whatever tells them: the workspace lies elsewhere, or further up. */
 
@@ -18,30 +17,14 @@ const index = makeIndex(
   { annotations: { note: 'its own' } },
 );
 
-let registry: RunningRegistry;
-let world: World;
-/** Where the command runs: beside the folder that the workspace lies in, not in it. */
-let here: string;
-let list: string;
-let rounds = 0;
-
-beforeAll(async () => {
-  registry = await startRegistry();
-});
-afterAll(() => registry.close());
+workElsewhere();
 
 beforeEach(async () => {
-  world = await World.make();
-  here = join(world.folder, 'ci', 'job');
-  list = `${registry.host}/told/r${(rounds += 1)}:v1`;
-  await mkdir(here, { recursive: true });
   const layout = await openLayout(join(here, 'out'), { create: true });
   for (const one of [amd64, arm64]) await putMade(layout, one);
   await putDocument(layout, index, '1.0');
   await putInArchive(join(here, 'app.tar'), amd64, '1.0');
 });
-
-const run = (...args: readonly string[]): Promise<Ran> => world.run(args, { cwd: here });
 
 async function told(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await run(...args);

@@ -72,7 +72,7 @@ function folderName(host: string): string {
 
 function readFolder(folder: string): HostCertificates {
   const names = readdirSync(folder).sort();
-  const read = (name: string) => pemIn(readRegularSync(join(folder, name)), join(folder, name));
+  const read = (name: string) => readPlacedPem(join(folder, name));
   const authorities = names.filter((name) => name.endsWith('.crt')).map(read);
   const stems = names.filter((name) => /\.(?:cert|key)$/.test(name)).map((name) => name.replace(/\.(?:cert|key)$/, ''));
   for (const stem of stems) {
@@ -89,6 +89,11 @@ function halfPair(folder: string, stem: string, missing: string): MlistError {
     path: folder,
     hint: 'A client certificate is a pair, NAME.cert and NAME.key; authorities end in .crt.',
   });
+}
+
+/** Reads certificates that lie where they are looked for: no pipe is waited for. */
+export function readPlacedPem(path: string): string {
+  return pemIn(readRegularSync(path), path);
 }
 
 /** More than the authorities of the whole world. */

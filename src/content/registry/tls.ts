@@ -2,8 +2,7 @@ import * as tls from 'node:tls';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { existsSync } from 'node:fs';
 import { asMlistError, errorMessage, MlistError } from '../../errors.ts';
-import { readRegularSync } from '../../files/read.ts';
-import { certificatesFor, readPem, type HostCertificates } from './certificates.ts';
+import { certificatesFor, readPem, readPlacedPem, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from './environment.ts';
 import { isLoopback } from './origin.ts';
 
@@ -133,6 +132,6 @@ let found: readonly string[] | undefined;
 function systemRoots(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
   const bundle = bundles.find((path) => existsSync(path));
-  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readRegularSync(bundle)]);
+  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readPlacedPem(bundle)]);
   return found;
 }

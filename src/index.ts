@@ -2,7 +2,16 @@
  * mlist as a library: drafts of multi-platform image lists, and the registries that they are pushed to.
  * Nothing here prints, exits or reads the environment; what is told while work goes on comes as events.
  */
-export { MlistError, SeveralErrors, asMlistError, errorCode, errorMessage, exitCodes, MAX_PROBLEMS } from './errors.ts';
+export {
+  MlistError,
+  SeveralErrors,
+  asMlistError,
+  errorCode,
+  errorMessage,
+  exitCodes,
+  MAX_PROBLEMS,
+  withHint,
+} from './errors.ts';
 export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
 export { version } from './version.ts';
 
@@ -67,7 +76,7 @@ export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 export { writeFileAtomic } from './files/atomic.ts';
 export { readFailure, writeFailure } from './files/failure.ts';
 export { placeBehindLinks } from './files/links.ts';
-export { readAtMost, type ReadAtMostOptions } from './files/read.ts';
+export { collectAtMost, readAtMost, type ReadAtMostOptions } from './files/read.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
 export { isAttestationEntry, platformOf } from './draft/draft.ts';

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
-import { asMlistError, MlistError, writeFailure } from '../index.ts';
-import { main, tellError, type StdinLimits, type World } from './main.ts';
+import { asMlistError, collectAtMost, MlistError, writeFailure } from '../index.ts';
+import { main, tellError, type World } from './main.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
@@ -58,23 +58,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 /** Where nobody can be told, the work goes on: its exit code tells how it ended. */
 process.stderr.on('error', () => undefined);
 
-async function readStdin({ maxBytes, signal }: StdinLimits): Promise<Uint8Array> {
-  const { addAbortSignal } = await import('node:stream');
-  const chunks: Buffer[] = [];
-  let left = maxBytes + 1;
-  try {
-    for await (const chunk of addAbortSignal(signal, process.stdin) as AsyncIterable<Buffer>) {
-      chunks.push(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) break;
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
-  return Buffer.concat(chunks);
-}
-
 const terminal = {
   input: process.stdin,
   output: process.stderr,
@@ -86,7 +69,7 @@ const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   stdinIsTTY: process.stdin.isTTY,
-  stdin: readStdin,
+  stdin: (limits) => collectAtMost(process.stdin, limits),
   ask: async (question, { hidden = false } = {}) => {
     const { prompt } = await import('./prompt.ts');
     return prompt(question, { hidden }, terminal);

@@ -1,4 +1,4 @@
-import { currentList, isFileLocation, MlistError } from '../index.ts';
+import { currentList, isFileLocation, MlistError, withHint } from '../index.ts';
 import { listOption } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
@@ -26,10 +26,7 @@ export async function withListHint<T>(
     const current = await currentList(context.workspace).catch(() => undefined);
     const command = [invocation.command.name, current ?? 'LIST', ...invocation.positionals].join(' ');
     const meant = `${first} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
-    throw new MlistError(thrown.code, thrown.message, {
-      ...thrown.facts,
-      hint: thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`,
-    });
+    throw withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
   }
 }
 
@@ -38,11 +35,11 @@ function isMissing({ code }: MlistError): boolean {
 }
 
 /** What lies in a registry is edited there and nowhere else. */
-function needsPush({ code, message, facts }: MlistError, list: string): MlistError {
+function needsPush(error: MlistError, list: string): MlistError {
   const hint =
     `With --push, ${list} is edited in its registry. ` +
     `To edit it here first, make a draft of it: "mlist create ${list.replace('docker://', '')} ${list}".`;
-  return new MlistError(code, message, { ...facts, hint });
+  return withHint(error, hint);
 }
 
 /** In a message the path of a location may begin elsewhere than what was typed. */

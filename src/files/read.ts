@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, open as openDescriptor, openSync, readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { MlistError } from '../errors.ts';
 
 export interface ReadAtMostOptions {
@@ -68,17 +69,30 @@ async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
  * end of the process. Elsewhere than on Linux a pipe that nobody writes to yet looks like one that is at its end.
  */
 async function readPipe(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
-  const [{ Socket }, { addAbortSignal }] = await Promise.all([import('node:net'), import('node:stream')]);
+  const { Socket } = await import('node:net');
   const descriptor = await new Promise<number>((resolve, reject) => {
     openDescriptor(path, constants.O_RDONLY | nonBlocking, (error, fd) =>
       error === null ? resolve(fd) : reject(error),
     );
   });
-  const pipe = new Socket({ fd: descriptor, readable: true, writable: false });
+  return collectAtMost(new Socket({ fd: descriptor, readable: true, writable: false }), { maxBytes, signal });
+}
+
+/**
+ * What a stream brings, up to one byte more than `maxBytes`.
+ * @throws the abort's reason; what the stream fails with
+ */
+export async function collectAtMost(
+  stream: Readable,
+  { maxBytes, signal }: Pick<ReadAtMostOptions, 'maxBytes' | 'signal'>,
+): Promise<Buffer> {
+  const { addAbortSignal } = await import('node:stream');
   const chunks: Buffer[] = [];
   let left = maxBytes + 1;
   try {
-    for await (const chunk of (signal === undefined ? pipe : addAbortSignal(signal, pipe)) as AsyncIterable<Buffer>) {
+    for await (const chunk of (signal === undefined
+      ? stream
+      : addAbortSignal(signal, stream)) as AsyncIterable<Buffer>) {
       chunks.push(chunk.subarray(0, left));
       left -= chunk.length;
       if (left <= 0) break;

@@ -85,6 +85,11 @@ export function nameOfTarget(location: Location): string | undefined {
   return location.kind === 'registry' ? location.reference.tag : location.ref;
 }
 
+/** The digest that a location names; undefined where it names none. */
+export function digestIn(location: Location): Digest | undefined {
+  return location.kind === 'registry' ? location.reference.digest : location.digest;
+}
+
 /** The same place with a digest instead of a name that may move. */
 export function atDigest(location: Location, digest: Digest): Location {
   if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };

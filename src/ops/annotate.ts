@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { MlistError, withHint } from '../errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
 import {
@@ -132,7 +132,7 @@ function nothingFits(draft: Draft, pool: readonly Entry[], options: AnnotateOpti
   const missed = noEntry(draft, describeWanted(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
   const hint = `${missed.facts.hint ?? ''} Without an image, --os and --arch choose it. To set them, choose it by its name or with --platform.`;
-  return new MlistError(missed.code, missed.message, { ...missed.facts, hint: hint.trim() });
+  return withHint(missed, hint.trim());
 }
 
 /** Without a manifest: the entry whose platform fits what is given, or the only image there is. */

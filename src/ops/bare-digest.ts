@@ -1,4 +1,4 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { asMlistError, SeveralErrors, withHint, type MlistError } from '../errors.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
 
 /** Reading what only a digest was said of: where it is not found, it may lie elsewhere. */
@@ -11,10 +11,10 @@ export async function orWhereElse<T>(reading: Promise<T>, location: Location): P
 }
 
 function saidWhere(error: MlistError, location: Location): MlistError {
-  const { code, message, facts } = error;
+  const { code, facts } = error;
   const [repository = ''] = formatLocation(location).split('@');
   const where = `Digests without a repository are looked for in ${repository}: say with --repo where they lie.`;
-  if (code === 'ERR_MLIST_NOT_FOUND') return new MlistError(code, message, { ...facts, hint: where });
+  if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
   if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
-  return new MlistError(code, message, { ...facts, hint: `${facts.hint ?? ''} ${where}`.trim() });
+  return withHint(error, `${facts.hint ?? ''} ${where}`.trim());
 }

@@ -2,7 +2,7 @@ import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
-import { formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
+import { digestIn, formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
 import { repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { TransferEvent } from '../transfer/run.ts';
@@ -60,7 +60,7 @@ export async function copy(from: Location, to: Location, options: CopyOptions): 
   const { homes, signal, onEvent } = options;
   expectAccess(from, to, homes);
   const source = await homes.locate(from, { signal });
-  const tag = nameOfTarget(to) ?? (digestOfTarget(to) === undefined ? source.tag : undefined);
+  const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
@@ -82,7 +82,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   const looks = !isWithin && options.force !== true;
   const look = async (name: string) => orAbsent(home.resolve(name, { signal: options.signal }));
   // A list that a filter makes has no digest before it is made.
-  const known = tag ?? digestOfTarget(to) ?? (isFiltered(options) ? undefined : source.name);
+  const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
   const early = looks && known !== undefined ? await look(known) : undefined;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) {
@@ -127,10 +127,6 @@ function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): b
   return platforms.length > 0 || attestations !== 'keep';
 }
 
-function digestOfTarget(to: Location): Digest | undefined {
-  return to.kind === 'registry' ? to.reference.digest : to.digest;
-}
-
 /** One token is to serve both ends. */
 function expectAccess(from: Location, to: Location, homes: Homes): void {
   homes.registries.expect([
@@ -154,7 +150,7 @@ async function isAtSource({ home, name }: Located, before: Descriptor, { signal 
 }
 
 function checkExpected(to: Location, digest: Digest, target: string): void {
-  const expected = digestOfTarget(to);
+  const expected = digestIn(to);
   if (expected === undefined || expected === digest) return;
   throw new MlistError(
     'ERR_MLIST_EXPECTATION',

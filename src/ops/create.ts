@@ -1,14 +1,13 @@
+import { allOrErrors } from '../errors.ts';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
-import type { Digest } from '../oci/digest.ts';
-import { parseLocation, type Location } from '../oci/location.ts';
+import { digestIn, parseLocation } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
-import { allOrErrors } from './all-or-errors.ts';
 import { requireCopies } from './copies.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
@@ -119,10 +118,6 @@ function argumentsOf(draft: Draft): readonly ManifestArgument[] {
       ...(digestIn(location) === entry.digest ? { described: descriptorOf({ ...entry, set: {} }) } : {}),
     };
   });
-}
-
-function digestIn(location: Location): Digest | undefined {
-  return location.kind === 'registry' ? location.reference.digest : location.digest;
 }
 
 async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MlistError } from '../errors.ts';
+import { MlistError, withHint } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import { readState } from '../draft/state.ts';
@@ -80,7 +80,7 @@ export async function editAndPush<T>(
 function sayAgain(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   const hint = 'Nothing was changed. The same command reads the list anew, and edits what it has now.';
-  throw new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+  throw withHint(thrown, hint);
 }
 
 /** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */
@@ -201,9 +201,9 @@ async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Pro
   return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
 }
 
-function noList({ code, message, facts }: MlistError, name: string): MlistError {
+function noList(error: MlistError, name: string): MlistError {
   const hint = `Check the spelling. A new list is made with "mlist create ${name} IMAGE" and "mlist push"; where there may be none yet, use "mlist join".`;
-  return new MlistError(code, message, { ...facts, hint });
+  return withHint(error, hint);
 }
 
 function notInRegistry(name: string): MlistError {

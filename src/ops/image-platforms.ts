@@ -29,6 +29,6 @@ export async function platformsOfSingle(
   { homes, signal }: ReadOptions,
 ): Promise<readonly Platform[] | undefined> {
   if (found.from === 'draft' || isIndexType(found.content.descriptor.mediaType)) return undefined;
-  const { home } = await (await homes()).locate(found.location, { signal });
+  const home = await (await homes()).source(found.location, { signal });
   return platformsOfImage(found.content, { home, reference: found.reference, signal });
 }

@@ -41,8 +41,9 @@ export async function inspect(name: string | undefined, choice: ChildChoice, opt
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` where it is for another one
  */
 async function isChosen(found: Found, { manifest, platform }: ChildChoice, options: ReadOptions): Promise<boolean> {
-  const there = manifest === undefined && platform !== undefined ? await platformsOfSingle(found, options) : undefined;
-  if (there === undefined || platform === undefined) return false;
+  if (manifest !== undefined || platform === undefined) return false;
+  const there = await platformsOfSingle(found, options);
+  if (there === undefined) return false;
   requirePlatforms([platform], there, found.reference);
   return true;
 }

@@ -1,4 +1,4 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { MlistError, allOrErrors } from '../errors.ts';
 import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
@@ -59,7 +59,7 @@ export interface PushPlan {
  */
 export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
   const { draft, encoded: list, target, home } = planning;
-  const needed = await allOf(
+  const needed = await allOrErrors(
     draft.entries.map((entry) => nodeOf(entry, planning, options)),
     options.signal,
   );
@@ -96,22 +96,6 @@ async function survey(
 
 function blobsBelow(node: ManifestNode): readonly Descriptor[] {
   return [...node.blobs.map(bareDescriptor), ...node.children.flatMap(blobsBelow)];
-}
-
-/** Waits for all; what fails is told together, each thing once. */
-async function allOf<T>(work: readonly Promise<T>[], signal: AbortSignal | undefined): Promise<readonly T[]> {
-  const results = await Promise.allSettled(work);
-  signal?.throwIfAborted();
-  const errors = new Map(
-    results.flatMap((result) => {
-      if (result.status === 'fulfilled') return [];
-      const error = asMlistError(result.reason);
-      return [[error.message, error] as const];
-    }),
-  );
-  const [first, ...more] = errors.values();
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
 /**

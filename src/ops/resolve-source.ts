@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { allOrErrors, MlistError } from '../errors.ts';
 import { describeEntry, isOfPlatform, missedPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
@@ -14,7 +14,6 @@ import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { readImageManifest, readManifest } from '../schema/document.ts';
 import type { Homes } from './homes.ts';
-import { allOrErrors } from './all-or-errors.ts';
 import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { statedPlatform } from './stated-platform.ts';

@@ -3,7 +3,7 @@ import { parseListName } from '../draft/file.ts';
 import type { EntryChange } from '../draft/edit.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { resolveArchitecture, resolveOs } from '../oci/platform-names.ts';
-import { parseLocation, type Location } from '../oci/location.ts';
+import { digestIn, parseLocation, type Location } from '../oci/location.ts';
 import type { Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { formatReference, isTag, type Reference } from '../oci/reference.ts';
@@ -129,7 +129,7 @@ class SpecParser {
     for (const name of ['platforms', 'attestations'] as const)
       if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot stand beside "mediaType"');
     const location = this.#try(`${pointer}/image`, () => this.#parsing.location(manifest.image));
-    const digest = location && (location.kind === 'registry' ? location.reference.digest : location.digest);
+    const digest = location && digestIn(location);
     if (location !== undefined && digest === undefined)
       this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" speak of one content');
     const stated = this.#exactPlatform(platform, `${pointer}/platform`);

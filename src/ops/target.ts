@@ -1,5 +1,5 @@
 import { MlistError } from '../errors.ts';
-import { parseLocation, type Location } from '../oci/location.ts';
+import { digestIn, nameOfTarget, parseLocation, type Location } from '../oci/location.ts';
 import { formatReference, isTag, repositoryName, withTag, type Reference } from '../oci/reference.ts';
 
 /** Where a list is to go: repositories, and the tags in each. */
@@ -55,8 +55,7 @@ function taggedAs(location: Location, tag: string): Location {
 
 function parseTarget(text: string): Location {
   const location = parseLocation(text);
-  const digest = location.kind === 'registry' ? location.reference.digest : location.digest;
-  if (digest === undefined) return location;
+  if (digestIn(location) === undefined) return location;
   throw new MlistError('ERR_MLIST_USAGE', `a list is pushed to a tag, not to a digest: ${text}`);
 }
 
@@ -65,7 +64,7 @@ function keyOf(location: Location): string {
 }
 
 function tagOf(location: Location): string {
-  return (location.kind === 'registry' ? location.reference.tag : location.ref) ?? 'latest';
+  return nameOfTarget(location) ?? 'latest';
 }
 
 /** The name of one target for people and for the record of pushes. */

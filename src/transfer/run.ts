@@ -1,4 +1,4 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { allOrErrors, MlistError } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import type { Brought } from './brought.ts';
@@ -66,8 +66,8 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
       await once({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
     });
   }
-  await settle([...done.values()], options.signal);
-  await settle(
+  await allOrErrors([...done.values()], options.signal);
+  await allOrErrors(
     plan.labels.map((label) => putRoot(plan.target, label, options)),
     options.signal,
   );
@@ -89,17 +89,6 @@ function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
   if (blobs.length === 0) return;
   const bytes = blobs.reduce((sum, { blob }) => sum + blob.size, 0);
   onEvent?.({ type: 'started', target: target.location, blobs: blobs.length, bytes });
-}
-
-/** Waits for all, so that nothing goes on behind the caller's back; then tells what went wrong first. */
-async function settle(running: readonly Promise<void>[], signal: AbortSignal | undefined): Promise<void> {
-  const results = await Promise.allSettled(running);
-  signal?.throwIfAborted();
-  const reasons = new Set(
-    results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])),
-  );
-  const [first, ...more] = [...reasons].map(asMlistError);
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
 }
 
 async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: RunOptions): Promise<void> {
@@ -180,7 +169,7 @@ async function putRoot(
     const facts = { digest, target: target.location };
     options.onEvent?.(isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts });
   });
-  await settle(moved, options.signal);
+  await allOrErrors(moved, options.signal);
 }
 
 /** A PUT whose answer was lost or refused is a success if the name has the digest then. */

@@ -1,4 +1,4 @@
-import { deleteReference, draftName, MlistError, type Workspace } from '../../index.ts';
+import { deleteReference, draftName, MlistError, type Workspace, withHint } from '../../index.ts';
 import { registryReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
@@ -21,5 +21,5 @@ async function withDraft(thrown: unknown, typed: string, workspace: Workspace): 
   const list = await draftName(typed, workspace);
   if (list === undefined || (await workspace.find(list)) === undefined) return thrown;
   const hint = `There is a draft of that name: "mlist rm ${list}" removes it.`;
-  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+  return withHint(thrown, hint);
 }

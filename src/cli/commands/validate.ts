@@ -9,6 +9,7 @@ import {
   validateList,
   type Problem,
   type Validated,
+  withHint,
 } from '../../index.ts';
 import { listFirst, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
@@ -78,8 +79,7 @@ async function withFileHint(thrown: unknown, name: string | undefined, { cwd, si
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
   if (info?.isFile() !== true) return thrown;
   const meant = `There is a file of this name: write ./${name}.`;
-  const hint = thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`;
-  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+  return withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
 }
 
 /** What is in a registry or a draft has a reference, a file has a path, and stdin has neither. */

@@ -1,6 +1,7 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../errors.ts';
 import type { ContentOptions } from '../../oci/content.ts';
+import type { Named } from '../layout/header.ts';
 import { isAbsence } from '../layout/inside.ts';
 import { compressionOf, decompressionHint, inflate, type Opened } from './compressed.ts';
 import { indexTar, type TarIndex } from './tar-index.ts';
@@ -90,12 +91,6 @@ export class TarFile {
   async close(): Promise<void> {
     await this.#opened.release();
   }
-}
-
-/** An archive, and what errors call it. */
-export interface Named {
-  readonly path: string;
-  readonly name: string;
 }
 
 export interface OpenOptions extends ContentOptions {

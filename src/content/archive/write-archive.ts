@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { asMlistError, MlistError } from '../../errors.ts';
+import { asMlistError, MlistError, withHint } from '../../errors.ts';
 import { removeStaleTemporaries } from '../../files/atomic.ts';
 import { placeBehindLinks } from '../../files/links.ts';
 import { withLock } from '../../files/lock.ts';
@@ -89,7 +89,7 @@ async function openExisting(
   const hint = 'Write to another file, or remove this one first.';
   const existing = await orAbsent(OciArchive.open(path, { name, signal })).catch((thrown: unknown) => {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_DOCUMENT_INVALID') throw thrown;
-    throw new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+    throw withHint(thrown, hint);
   });
   if (existing?.isCompressed !== true) return existing;
   await existing.close();

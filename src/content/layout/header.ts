@@ -12,7 +12,7 @@ const VERSION = '1.0.0';
 const MAX_BYTES = 64 * 1024;
 
 /** A file, and what errors call it. */
-interface Named {
+export interface Named {
   readonly path: string;
   readonly name: string;
 }

@@ -2,7 +2,7 @@
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asCommonJs } from './common-js.js';
 import { leanPackages } from './lean-packages.js';
@@ -55,10 +55,19 @@ const parts = await build({
   chunkNames: 'parts/[name]-[hash]',
 });
 const licences = parts.outputFiles.filter(({ path }) => !path.endsWith('.js'));
-for (const { path, text } of [...licences, ...(await asCommonJs(parts, HEADS))]) {
+const program = await asCommonJs(parts, HEADS);
+for (const { path, text } of [...licences, ...program]) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }
+const heads = program
+  .map(({ path }) => path)
+  .filter((path) => HEADS.some((head) => basename(path).startsWith(`${head}-`)));
+execFileSync(process.execPath, [at('.tools/compile-ahead.js'), at('dist/cli/ahead'), ...heads], {
+  stdio: 'inherit',
+  // As a user's Node runs, whatever this one was told.
+  env: { ...process.env, NODE_OPTIONS: '' },
+});
 writeFileSync(at('dist/cli/package.json'), '{ "type": "commonjs" }\n');
 chmodSync(at('dist/cli/mlist.js'), 0o755);
 if (!process.argv.includes('--quick')) {

@@ -20,7 +20,8 @@ function isInstalled() {
 }
 
 function isBuilt() {
-  const built = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/documents-first.ts'].map((path) =>
+  const ahead = `dist/cli/ahead/${process.version}-${process.platform}-${process.arch}`;
+  const built = ['dist/index.js', 'dist/cli/mlist.js', ahead, 'src/schema/compiled/documents-first.ts'].map((path) =>
     at(path),
   );
   if (!built.every((path) => existsSync(path))) return false;

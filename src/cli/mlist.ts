@@ -1,17 +1,59 @@
 #!/usr/bin/env node
-import module from 'node:module';
+import { existsSync, readFileSync } from 'node:fs';
+import module, { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { env, platform } from 'node:process';
+import { basename, dirname, join } from 'node:path';
+import { arch, env, platform, version } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
 
 /**
- * The first file of the program. From Node 22 on the engine keeps what it has compiled, in a folder of the user's own: one
- * that others can write to, as that for temporary files, would let them choose what the program does. Where it cannot be
- * written nothing is kept; NODE_COMPILE_CACHE names another folder, NODE_DISABLE_COMPILE_CACHE=1 turns it off.
+ * The first file of the program: it sees to a quick start. What the build had the engine compile serves the Node that built.
+ * Any other, from 22 on, keeps what it has compiled in a folder of the user's own: one that others can write to, as that for
+ * temporary files, would let them choose what the program does. Where it cannot be written nothing is kept;
+ * NODE_COMPILE_CACHE names another folder, NODE_DISABLE_COMPILE_CACHE=1 turns it off.
  */
 const { enableCompileCache } = module as { readonly enableCompileCache?: (folder: string) => unknown };
-enableCompileCache?.(join(cacheFolder(), 'mlist', 'compiled'));
+
+// The folder of this Node; what writes it: .tools/compile-ahead.js.
+const compiledAhead = join(fileURLToPath(new URL('ahead', import.meta.url)), `${version}-${platform}-${arch}`);
+if (existsSync(compiledAhead)) loadCompiled();
+else keepCompiled();
 void import('./program.ts');
+
+/** A part of the built program, as CommonJS knows it. */
+interface Part {
+  exports: unknown;
+  require(name: string): unknown;
+}
+
+type Load = (part: Part, path: string) => void;
+
+/** Parts are loaded with what was compiled of them ahead, and as usual where there is nothing of one. */
+function loadCompiled(): void {
+  const { extensions } = createRequire(import.meta.url) as unknown as { readonly extensions: { '.js': Load } };
+  const asUsual = extensions['.js'];
+  extensions['.js'] = (part, path) => {
+    const run = compiledOf(path);
+    if (run === undefined) asUsual(part, path);
+    else run.call(part.exports, part.exports, (name: string) => part.require(name), part, path, dirname(path));
+  };
+}
+
+/** @returns the function of CommonJS around the part; undefined where there is nothing, or other flags make the engine refuse it */
+function compiledOf(path: string): ((...args: readonly unknown[]) => void) | undefined {
+  const compiled = join(compiledAhead, basename(path, '.js'));
+  if (!existsSync(compiled)) return undefined;
+  const text = module.wrap(readFileSync(path, 'utf8'));
+  const script = new Script(text, { filename: path, cachedData: readFileSync(compiled) });
+  if (script.cachedDataRejected !== true) return script.runInThisContext() as ReturnType<typeof compiledOf>;
+  keepCompiled();
+  return undefined;
+}
+
+function keepCompiled(): void {
+  enableCompileCache?.(join(cacheFolder(), 'mlist', 'compiled'));
+}
 
 /** Each system's own convention for what may be lost. */
 function cacheFolder(): string {

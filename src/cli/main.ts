@@ -13,7 +13,8 @@ import { eventTeller } from './tell.ts';
 export interface World {
   readonly stdout: Sink;
   readonly stderr: Sink;
-  readonly stdinIsTTY: boolean;
+  /** To look makes a stream, which takes a while. */
+  readonly stdinIsTTY: () => boolean;
   readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
   readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -154,7 +155,7 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
         return opened;
       })),
     onEvent,
-    canAsk: world.stdinIsTTY && world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input'),
+    canAsk: world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && world.stdinIsTTY(),
     ask: world.ask,
     stdin: () => world.stdin({ maxBytes: MAX_INPUT_BYTES, signal }),
   };

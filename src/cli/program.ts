@@ -68,7 +68,7 @@ const terminal = {
 const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
-  stdinIsTTY: process.stdin.isTTY,
+  stdinIsTTY: () => process.stdin.isTTY,
   stdin: (limits) => collectAtMost(process.stdin, limits),
   ask: async (question, { hidden = false } = {}) => {
     const { prompt } = await import('./prompt.ts');

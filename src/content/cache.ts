@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import { existsSync, type Stats } from 'node:fs';
 import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type MlistError } from '../errors.ts';
@@ -32,6 +32,7 @@ export class BlobCache {
   readonly #folder: string;
   readonly #held = new Map<Digest, Held>();
   #heldBytes = 0;
+  readonly #making = new Map<string, Promise<void>>();
   #failure: MlistError | undefined;
 
   constructor(workspaceFolder: string) {
@@ -87,8 +88,12 @@ export class BlobCache {
     return removed;
   }
 
-  /** Nobody has named these files: a pipe or a folder in the place of one is as good as a damaged one. */
+  /**
+   * Nobody has named these files: a pipe or a folder in the place of one is as good as a damaged one. That there is none is
+   * found at once: it is the common case, and the turn of another thread would hold up the request that waits for it.
+   */
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
+    if (!existsSync(this.#pathOf(digest))) return undefined;
     const options = { maxBytes: MAX_BYTES, onlyFile: true };
     const bytes = await readAtMost(this.#pathOf(digest), options).catch(() => undefined);
     return bytes !== undefined && digestMatches(digest, bytes) ? bytes : undefined;
@@ -98,12 +103,28 @@ export class BlobCache {
     const folder = join(this.#folder, digestAlgorithm(digest));
     const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
     try {
-      await writeNew(writing, bytes, folder);
+      await this.#writeNew(writing, bytes, folder);
       await renameOver(writing, this.#pathOf(digest));
     } catch (error) {
       await unlink(writing).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Nearly always the folder is there: it is made where it turns out not to be, once for all that find that out. */
+  async #writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
+    const write = () => writeFile(path, bytes, { flag: 'wx' });
+    await write().catch(async (error: unknown) => {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      await this.#make(folder);
+      await write();
+    });
+  }
+
+  #make(folder: string): Promise<void> {
+    const making = this.#making.get(folder) ?? makeFolders(folder).finally(() => this.#making.delete(folder));
+    this.#making.set(folder, making);
+    return making;
   }
 
   #hold(digest: Digest, bytes: Uint8Array): void {
@@ -130,14 +151,4 @@ export class BlobCache {
 async function fileAt(path: string): Promise<Stats | undefined> {
   const info = await stat(path).catch(() => undefined);
   return info?.isFile() === true ? info : undefined;
-}
-
-/** Nearly always the folder is there: it is made where it turns out not to be. */
-async function writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
-  const write = () => writeFile(path, bytes, { flag: 'wx' });
-  await write().catch(async (error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    await makeFolders(folder);
-    await write();
-  });
 }

@@ -10,6 +10,7 @@ import { isFileLocation, type Location } from '../oci/location.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
+import { inDraft, type DraftEdit, type DraftPlace, type EditPlace } from './edit-place.ts';
 import { draftOfList } from './list-draft.ts';
 import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
@@ -17,27 +18,6 @@ import { draftName } from './read.ts';
 import type { OnEvent } from './events.ts';
 import { isTagUsed, lookEarly } from './tag-looks.ts';
 import { targetsOf } from './target.ts';
-
-/** Where a draft lies or is to lie, and whom its making tells. */
-export interface DraftPlace {
-  readonly workspace: Workspace;
-  readonly onEvent?: OnEvent | undefined;
-}
-
-/** Where an edit finds its draft. */
-export interface EditPlace extends DraftPlace {
-  /** What a MANIFEST argument means: what it says; with a push also what registries know by that name. */
-  readonly named: (manifest: string) => Promise<string>;
-  /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
-  readonly whenAccepted: (tell: () => void) => void;
-}
-
-/** The place of an edit of a draft that stays: it tells at once, and asks no registry what an argument means. */
-export function inDraft({ workspace, onEvent }: DraftPlace): EditPlace {
-  return { workspace, onEvent, named: (manifest) => Promise.resolve(manifest), whenAccepted: (tell) => tell() };
-}
-
-export type DraftEdit<T> = (list: Reference, place: EditPlace) => Promise<T>;
 
 export interface EditedAndPushed<T> {
   /** What the edit gave. */

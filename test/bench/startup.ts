@@ -7,7 +7,7 @@ import { inTurn, median, print, timeOf } from './measure.ts';
 
 const ROUNDS = 41;
 
-/** What a local command takes beside a node that does nothing. The aim: at most 1.7 times. */
+/** What a local command takes beside a node that does nothing. The aim: at most 1.8 times to read, 2.2 to write. */
 export async function benchStartup({ root, folder }: Place): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   const env = { MLIST_WORKSPACE: join(folder, 'workspace') };

@@ -67,7 +67,7 @@ export class World {
     const code = await main(args, {
       stdout,
       stderr,
-      stdinIsTTY: terminal,
+      stdinIsTTY: () => terminal,
       stdin: () => Promise.resolve(Buffer.from(stdin)),
       ask: (question) => {
         stderr.write(question);

@@ -45,9 +45,7 @@ export function openHomes(invocation: Invocation, output: Output, surroundings: 
     certificateFolders: certificateFolders({ env, home, platform }),
     authHosts: invocation.texts('auth-host').map(parseAuthHost),
     onWarning,
-    onRequest: (event) => {
-      output.request(event);
-    },
+    onRequest: output.request,
   });
 }
 

@@ -135,14 +135,17 @@ export class Output {
     this.#line(document);
   }
 
-  request(event: RequestEvent): void {
-    if (!this.#options.debug) return;
-    if (this.#eventsAsJson) return this.#line(event);
-    const { method, url, status, milliseconds, note, rateLimit } = event;
-    const answer = status === undefined ? (note ?? 'no answer') : String(status);
-    const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
-    const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
-    this.#stderr(`${plainLine(line)}\n`);
+  /** Tells of a request; undefined where nobody wants to know, so that nothing needs to be put into words. */
+  get request(): ((event: RequestEvent) => void) | undefined {
+    if (!this.#options.debug) return undefined;
+    return (event) => {
+      if (this.#eventsAsJson) return this.#line(event);
+      const { method, url, status, milliseconds, note, rateLimit } = event;
+      const answer = status === undefined ? (note ?? 'no answer') : String(status);
+      const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
+      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
+      this.#stderr(`${plainLine(line)}\n`);
+    };
   }
 
   /** An error: what failed, why, and what to do next; each part of several. */

@@ -17,7 +17,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     signal,
     onRequest: ({ method, path, status, milliseconds }) => {
-      output.request({ type: 'request', method, url: path, status, milliseconds });
+      output.request?.({ type: 'request', method, url: path, status, milliseconds });
     },
   });
   if (output.json) output.document({ url: registry.url });

@@ -57,10 +57,10 @@ export class Wire {
     try {
       const answer = await this.#exchange(request);
       this.#hear(answer, request.url);
-      this.#tell(request, started, { status: answer.status, rateLimit: rateLimitOf(answer.headers) });
+      this.#tell(request, started, () => ({ status: answer.status, rateLimit: rateLimitOf(answer.headers) }));
       return answer;
     } catch (thrown) {
-      this.#tell(request, started, { note: errorCode(thrown) ?? 'failed' });
+      this.#tell(request, started, () => ({ note: errorCode(thrown) ?? 'failed' }));
       throw thrown;
     }
   }
@@ -91,11 +91,13 @@ export class Wire {
     }
   }
 
-  #tell({ method, url }: Request, started: number, facts: Partial<RequestEvent>): void {
+  #tell({ method, url }: Request, started: number, facts: () => Partial<RequestEvent>): void {
+    const { onRequest } = this.#parts;
+    if (onRequest === undefined) return;
     const milliseconds = performance.now() - started;
-    const { rateLimit, ...more } = facts;
+    const { rateLimit, ...more } = facts();
     const limit = rateLimit === undefined ? {} : { rateLimit };
-    this.#parts.onRequest?.({
+    onRequest({
       type: 'request',
       method,
       url: this.#parts.secrets.redact(safeUrl(url)),

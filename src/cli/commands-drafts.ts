@@ -39,11 +39,15 @@ export const draftCommands: readonly CommandSpec[] = [
     name: 'exists',
     usage: 'LIST|REF',
     positionals: { min: 1, max: 1 },
-    summary: 'Tell by the exit code whether a draft or a manifest is there: 0 or 4',
+    summary:
+      'Tell by the exit code whether a draft or a manifest is there: 0 or 4; another one where that cannot be found out',
     uses: ['registry'],
     options: [],
     examples: [
-      ['mlist exists docker://team/app:1.0 || mlist push team/app:1.0', 'Push what the registry does not have'],
+      [
+        'mlist exists docker://team/app:1.0 || { [ $? = 4 ] && mlist push team/app:1.0; }',
+        'Push what the registry does not have, and not where it cannot be asked',
+      ],
     ],
     load: () => import('./commands/exists.ts'),
   },

@@ -86,7 +86,7 @@ export const listCommands: readonly CommandSpec[] = [
         type: 'string',
         repeat: true,
         value: 'FILE',
-        describe: 'Take what a build has pushed, by the metadata file of docker buildx',
+        describe: 'Take what a build has pushed, by the metadata file of docker buildx; it is read, also with --push',
       },
       {
         name: 'digests-dir',

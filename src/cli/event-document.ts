@@ -12,6 +12,8 @@ export function eventDocument(event: OperationEvent): object {
       return { type: event.type, ref: `${event.target}@${event.digest}`, digest: event.digest };
     case 'tagged':
       return { type: event.type, ref: `${event.target}:${event.name}`, digest: event.digest };
+    case 'unchanged':
+      return { type: event.type, ref: event.reference, digest: event.digest };
     default:
       return event;
   }

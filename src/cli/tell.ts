@@ -29,6 +29,9 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
       case 'note':
         output.note(event.message);
         break;
+      case 'unchanged':
+        output.note(['unchanged ', 'dim'], `${event.reference} has ${event.digest} already`);
+        break;
       case 'tagged':
         output.note(['pushed ', 'green'], `${event.target}:${event.name} ${event.digest}`);
         break;

@@ -51,6 +51,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       readTags: true,
       brought,
       emptyHint: 'Name at least one image that is there, or leave the list out.',
+      duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
       dryRun,
       signal,
       onEvent,

@@ -1,6 +1,7 @@
 import type { EntryEvent } from '../draft/merge.ts';
-import type { LeftBehind } from './left-behind.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Location } from '../oci/location.ts';
+import type { LeftBehind } from './left-behind.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
 /** What operations tell while they work. Data only: the words and colours are the reader's. */
@@ -13,6 +14,8 @@ export type OperationEvent =
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
   /** A part that does not come along. */
   | ({ readonly type: 'left' } & LeftBehind)
+  /** A name that had the list already, told where another one has failed. */
+  | { readonly type: 'unchanged'; readonly reference: string; readonly digest: Digest }
   | { readonly type: 'note'; readonly message: string };
 
 export type OnEvent = (event: OperationEvent) => void;

@@ -15,6 +15,8 @@ export interface CheckOptions {
   readonly allowEmpty?: boolean | undefined;
   /** What to do about a list that lists nothing, where that is another thing than to add images. */
   readonly emptyHint?: string | undefined;
+  /** What to do about two images for one platform, where there is no draft and no option. */
+  readonly duplicateHint?: string | undefined;
   /** The format is asked for, and not the draft's own. */
   readonly isFormatAsked?: boolean | undefined;
   readonly strict?: boolean | undefined;
@@ -63,13 +65,16 @@ const WITHOUT_FORMAT =
   'Leave out --format docker, and it is pushed as an OCI index. A Docker list holds images of the Docker media types alone, ' +
   'without annotations, artifact types, subject, urls or data.';
 
+const ADD_IMAGES = 'Add images with "mlist add", or push it all the same with --allow-empty.';
+
+const TAKE_ONE_OUT = 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
+
 /** What lifts every error, if there is such a thing. */
 function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
-  const { emptyHint = 'Add images with "mlist add", or push it all the same with --allow-empty.' } = options;
+  const { emptyHint = ADD_IMAGES, duplicateHint = TAKE_ONE_OUT } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
   if (isOf('W-EMPTY')) return emptyHint;
-  if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST'))
-    return 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
+  if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return duplicateHint;
   if (formatProblems(draft).length === 0) return undefined;
   return options.isFormatAsked === true ? WITHOUT_FORMAT : otherFormatHint(draft);
 }

@@ -66,7 +66,7 @@ export async function push(list: Reference | undefined, options: PushOptions): P
 /** Where some targets have failed, who reads on must know of all the others: of those that were written it is told already. */
 function tellUnchanged({ digest }: EncodedList, pushed: readonly PushedTarget[], { onEvent }: PushOptions): void {
   for (const { reference, status } of pushed)
-    if (status === 'unchanged') onEvent?.({ type: 'note', message: `${reference} has ${digest} already` });
+    if (status === 'unchanged') onEvent?.({ type: 'unchanged', reference, digest });
 }
 
 export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;

@@ -99,7 +99,12 @@ function* shadowed(list: Index): Iterable<Problem> {
   }
 }
 
-const WITH_VARIANTS = new Set(['amd64', 'arm', 'arm64']);
+/** What hosts state: containerd's and Go's names of what a processor can do. */
+const STATED_VARIANTS: Readonly<Record<string, RegExp>> = {
+  amd64: /^v[1-4]$/,
+  arm: /^v[5-8]$/,
+  arm64: /^v[89](?:\.[0-9])?$/,
+};
 
 function* variant(list: Index): Iterable<Problem> {
   const placed = images(list);
@@ -119,8 +124,15 @@ function* variant(list: Index): Iterable<Problem> {
     }
     if (own === undefined) continue;
     const pointer = pointerTo('manifests', at, 'platform', 'variant');
-    if (!WITH_VARIANTS.has(architecture)) {
+    const stated = Object.hasOwn(STATED_VARIANTS, architecture) ? STATED_VARIANTS[architecture] : undefined;
+    if (stated === undefined) {
       yield warning('W-VARIANT', pointer, `hosts of ${architecture} state no variant, so that none picks this image`);
+    } else if (!stated.test(own)) {
+      yield warning(
+        'W-VARIANT',
+        pointer,
+        `no host of ${architecture} states the variant ${own}, so that none picks this image`,
+      );
     } else if (architecture === 'amd64' && !plain.has(rawKey({ os, architecture }))) {
       yield warning('W-VARIANT', pointer, `without an entry for plain ${os}/amd64 many clients find no image`);
     }

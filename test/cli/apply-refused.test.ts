@@ -115,6 +115,18 @@ describe('refused, with line and column', () => {
     );
   });
 
+  test('two images for one platform, unless the spec allows it, as the hint says', async () => {
+    const world = await World.make();
+    const text = `list: HOST/double/app:a\nmanifests: [${image}, {image: HOST/team/app:1.0-arm64v8, platform: linux/amd64}]\n`;
+    const refused = await applyText(world, text);
+    expect([refused.code, refused.stderr]).toEqual([
+      3,
+      expect.stringMatching(/two images for linux\/amd64[^]*hint: [^]*"allowDuplicates: true"/),
+    ]);
+    expect(refused.stderr).not.toContain('mlist remove');
+    expect(await applyText(world, `${text}allowDuplicates: true\n`)).toMatchObject({ code: 0 });
+  });
+
   test('the same list twice: both, each naming the other', async () => {
     const world = await World.make();
     const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;

@@ -72,11 +72,16 @@ describe('push writes', () => {
     const digest = await world.must('push', '--to', 'oci:one:v1');
     const gone = await startRegistry();
     await gone.close();
-    const ran = await world.run(['push', '--to', 'oci:one:v1', '--to', `${gone.host}/a:v1`, '--to', 'oci:two:v1']);
+    const push = ['push', '--to', 'oci:one:v1', '--to', `${gone.host}/a:v1`, '--to', 'oci:two:v1'];
+    const ran = await world.run(push);
     expect(ran).toMatchObject({ code: 7, stdout: '' });
-    expect(ran.stderr).toContain(`oci:one:v1 has ${digest} already\n`);
+    expect(ran.stderr).toContain(`unchanged oci:one:v1 has ${digest} already\n`);
     expect(ran.stderr).toContain(`pushed oci:two:v1 ${digest}\n`);
     expect(ran.stderr).toContain(`${gone.host} refuses the connection`);
+    const told = (await world.run([...push, '--json'])).stderr.split('\n').filter((line) => line.includes('unchanged'));
+    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual(
+      ['oci:one:v1', 'oci:two:v1'].map((ref) => ({ type: 'unchanged', ref, digest })),
+    );
   });
 
   test('no archive of "docker save", and leaves it as it was', async () => {

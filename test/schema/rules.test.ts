@@ -232,6 +232,20 @@ describe('a list that breaks one rule', () => {
       index([entry('linux/riscv64/rva20u64')]),
       ['warning W-VARIANT /manifests/0/platform/variant'],
     ],
+    ...['linux/amd64/v7', 'linux/amd64/v9', 'linux/arm/v44', 'linux/arm64/v77', 'linux/arm64/v8.10'].map(
+      (platform): [string, unknown, string[]] => [
+        `${platform}, which no host states`,
+        index([entry(platform), entry('linux/amd64')]),
+        ['warning W-VARIANT /manifests/0/platform/variant'],
+      ],
+    ),
+    ...['linux/amd64/v4', 'linux/arm/v5', 'linux/arm64/v8.1', 'linux/arm64/v9', 'linux/arm64/v9.5'].map(
+      (platform): [string, unknown, string[]] => [
+        `${platform}, which hosts state`,
+        index([entry(platform), entry('linux/amd64')]),
+        [],
+      ],
+    ),
     ['arm without a variant', index([entry('linux/arm')]), ['warning W-VARIANT /manifests/0/platform']],
     [
       'amd64/v3 without plain amd64',

@@ -1,6 +1,6 @@
 // Compiles parts of the program ahead, for the Node that this runs on: `node compile-ahead.js FOLDER PART...`. The engine
 // then neither parses them nor compiles their functions one by one when they start: src/cli/compiled-ahead.ts.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
 import { basename, join } from 'node:path';
 import { arch, argv, platform, version } from 'node:process';
@@ -16,5 +16,9 @@ for (const part of parts) {
   setFlagsFromString('--no-lazy');
   const script = new Script(module.wrap(readFileSync(part, 'utf8')), { filename: part });
   setFlagsFromString('--lazy');
-  writeFileSync(join(ofThisNode, basename(part, '.js')), script.createCachedData());
+  // The engine does not check it byte by byte: a power cut must not leave holes in it.
+  const file = openSync(join(ofThisNode, basename(part, '.js')), 'w');
+  writeFileSync(file, script.createCachedData());
+  fsyncSync(file);
+  closeSync(file);
 }

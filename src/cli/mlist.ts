@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -17,7 +17,7 @@ const { enableCompileCache } = module as { readonly enableCompileCache?: (folder
 
 // The folder of this Node; what writes it: .tools/compile-ahead.js.
 const compiledAhead = join(fileURLToPath(new URL('ahead', import.meta.url)), `${version}-${platform}-${arch}`);
-if (existsSync(compiledAhead)) loadCompiled();
+if (attempt(() => statSync(compiledAhead).isDirectory()) === true) loadCompiled();
 else keepCompiled();
 void import('./program.ts');
 
@@ -43,12 +43,21 @@ function loadCompiled(): void {
 /** @returns the function of CommonJS around the part; undefined where there is nothing, or other flags make the engine refuse it */
 function compiledOf(path: string): ((...args: readonly unknown[]) => void) | undefined {
   const compiled = join(compiledAhead, basename(path, '.js'));
-  if (!existsSync(compiled)) return undefined;
-  const text = module.wrap(readFileSync(path, 'utf8'));
-  const script = new Script(text, { filename: path, cachedData: readFileSync(compiled) });
+  const cachedData = attempt(() => (statSync(compiled).isFile() ? readFileSync(compiled) : undefined));
+  if (cachedData === undefined) return undefined;
+  const script = new Script(module.wrap(readFileSync(path, 'utf8')), { filename: path, cachedData });
   if (script.cachedDataRejected !== true) return script.runInThisContext() as ReturnType<typeof compiledOf>;
   keepCompiled();
   return undefined;
+}
+
+/** Nothing depends on what was compiled: where it cannot be had, for whatever reason, it is done without. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 function keepCompiled(): void {

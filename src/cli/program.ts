@@ -58,13 +58,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 /** Where nobody can be told, the work goes on: its exit code tells how it ended. */
 process.stderr.on('error', () => undefined);
 
-const terminal = {
-  input: process.stdin,
-  output: process.stderr,
-  onInterrupt: () => onSignal('SIGINT'),
-  signal: interrupted.signal,
-};
-
 const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
@@ -72,7 +65,12 @@ const world: World = {
   stdin: (limits) => collectAtMost(process.stdin, limits),
   ask: async (question, { hidden = false } = {}) => {
     const { prompt } = await import('./prompt.ts');
-    return prompt(question, { hidden }, terminal);
+    const { stdin: input, stderr: output } = process;
+    return prompt(
+      question,
+      { hidden },
+      { input, output, onInterrupt: () => onSignal('SIGINT'), signal: interrupted.signal },
+    );
   },
   env: process.env,
   cwd: process.cwd(),

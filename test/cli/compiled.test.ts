@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import module from 'node:module';
 import { join } from 'node:path';
 import { arch, execPath, platform, version as nodeVersion } from 'node:process';
@@ -30,6 +30,12 @@ beforeEach(async () => {
   await cp(built, program, { recursive: true });
   ahead = join(program, 'ahead');
 });
+
+async function inPlaceOf(part: string, make: (path: string) => Promise<unknown>): Promise<void> {
+  const path = join(ahead, ofThisNode, part);
+  await rm(path);
+  await make(path);
+}
 
 describe('compiled by the build', () => {
   let parts: readonly string[];
@@ -71,6 +77,10 @@ describe('compiled by the build', () => {
     ['of which one part was lost', () => rm(join(ahead, ofThisNode, parts[0]!))],
     ['cut short', () => Promise.all(parts.map((part) => truncate(join(ahead, ofThisNode, part), 5000)))],
     ['empty', () => Promise.all(parts.map((part) => truncate(join(ahead, ofThisNode, part), 0)))],
+    ['of which a part is a folder', () => inPlaceOf(parts[0]!, (path) => mkdir(path))],
+    ['of which a part is a pipe', () => inPlaceOf(parts[0]!, (path) => run('mkfifo', [path]))],
+    ['of which a part leads in a circle', () => inPlaceOf(parts[0]!, (path) => symlink(path, path))],
+    ['that is a file', async () => [await rm(ahead, { recursive: true }), await writeFile(ahead, '')]],
     [
       'of another part',
       async () => writeFile(join(ahead, ofThisNode, parts[0]!), await readFile(join(ahead, ofThisNode, parts[1]!))),

@@ -153,6 +153,7 @@ test('every line on stderr is an event that fits its schema, for every command',
   await run('annotate', '--arch', 'amd46');
   await run('copy', at('team/app:built'), 'oci:other:v1', '--platform', 'linux/riscv64', '--attestations', 'drop');
   await run('push', '--to', at('team/elsewhere:x'), '--to', 'oci:third:x', '--allow-duplicates');
+  await run('push', '--to', 'localhost:1/x:y', '--to', 'oci:third:x', '--allow-duplicates', '--retries', '0');
   await run('digest', at('team/none:x'));
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
   expect([...told].sort()).toEqual([...Object.keys($defs), 'error'].sort());

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asCommonJs } from './common-js.js';
 import { leanPackages } from './lean-packages.js';
-import { HEADS, programParts } from './program-parts.js';
+import { aheadFolder, HEADS, programParts } from './program-parts.js';
 import { compileValidators } from './validators.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -63,7 +63,7 @@ for (const { path, text } of [...licences, ...program]) {
 const heads = program
   .map(({ path }) => path)
   .filter((path) => HEADS.some((head) => basename(path).startsWith(`${head}-`)));
-execFileSync(process.execPath, [at('.tools/compile-ahead.js'), at('dist/cli/ahead'), ...heads], {
+execFileSync(process.execPath, [at('.tools/compile-ahead.js'), aheadFolder(root), ...heads], {
   stdio: 'inherit',
   // As a user's Node runs, whatever this one was told.
   env: { ...process.env, NODE_OPTIONS: '' },

@@ -29,6 +29,11 @@ const TOGETHER = {
 /** What is loaded first, next, and with the first request. */
 export const HEADS = ['program', 'commands-with-registries', 'open-homes'];
 
+/** Where the heads lie as this Node has compiled them: src/cli/mlist.ts looks there. */
+export function aheadFolder(root) {
+  return join(root, 'dist', 'cli', 'ahead', `${process.version}-${process.platform}-${process.arch}`);
+}
+
 export function programParts(root) {
   const door = join(root, 'src', 'index.ts');
   const homes = readHomes(door);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { aheadFolder } from './program-parts.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
@@ -20,10 +21,10 @@ function isInstalled() {
 }
 
 function isBuilt() {
-  const ahead = `dist/cli/ahead/${process.version}-${process.platform}-${process.arch}`;
-  const built = ['dist/index.js', 'dist/cli/mlist.js', ahead, 'src/schema/compiled/documents-first.ts'].map((path) =>
+  const files = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/documents-first.ts'].map((path) =>
     at(path),
   );
+  const built = [...files, aheadFolder(root)];
   if (!built.every((path) => existsSync(path))) return false;
   const oldest = Math.min(...built.map((path) => statSync(path).mtimeMs));
   return ['src', 'schemas', '.tools'].every((path) => newest(at(path)) <= oldest);

@@ -1,12 +1,13 @@
 import type { Plan, Pushed } from '../index.ts';
 import type { Context } from './context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
+import { tellUnchanged } from './tell.ts';
 
 /** What a push came to, for people: on stderr, but for the digest. */
 export function tellPushed({ descriptor, targets }: Pushed, { output }: Context): void {
   for (const [plan, names] of plansOf(targets)) renderPlan(names.join(', '), plan, output);
   for (const { reference, status } of targets) {
-    if (status === 'unchanged') output.note(['unchanged ', 'dim'], `${reference} has ${descriptor.digest} already`);
+    if (status === 'unchanged') tellUnchanged(output, reference, descriptor.digest);
   }
   if (!output.json) output.line(descriptor.digest);
 }

@@ -30,7 +30,7 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         output.note(event.message);
         break;
       case 'unchanged':
-        output.note(['unchanged ', 'dim'], `${event.reference} has ${event.digest} already`);
+        tellUnchanged(output, event.reference, event.digest);
         break;
       case 'tagged':
         output.note(['pushed ', 'green'], `${event.target}:${event.name} ${event.digest}`);
@@ -46,6 +46,11 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         event satisfies never;
     }
   };
+}
+
+/** Of a name that was to have the digest, and had it before. */
+export function tellUnchanged(output: Output, name: string, digest: string): void {
+  output.note(['unchanged ', 'dim'], `${name} has ${digest} already`);
 }
 
 function leftText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {

@@ -100,11 +100,11 @@ function* shadowed(list: Index): Iterable<Problem> {
 }
 
 /** What hosts state: containerd's and Go's names of what a processor can do. */
-const STATED_VARIANTS: Readonly<Record<string, RegExp>> = {
-  amd64: /^v[1-4]$/,
-  arm: /^v[5-8]$/,
-  arm64: /^v[89](?:\.[0-9])?$/,
-};
+const STATED_VARIANTS = new Map([
+  ['amd64', /^v[1-4]$/],
+  ['arm', /^v[5-8]$/],
+  ['arm64', /^v[89](?:\.[0-9])?$/],
+]);
 
 function* variant(list: Index): Iterable<Problem> {
   const placed = images(list);
@@ -124,7 +124,7 @@ function* variant(list: Index): Iterable<Problem> {
     }
     if (own === undefined) continue;
     const pointer = pointerTo('manifests', at, 'platform', 'variant');
-    const stated = Object.hasOwn(STATED_VARIANTS, architecture) ? STATED_VARIANTS[architecture] : undefined;
+    const stated = STATED_VARIANTS.get(architecture);
     if (stated === undefined) {
       yield warning('W-VARIANT', pointer, `hosts of ${architecture} state no variant, so that none picks this image`);
     } else if (!stated.test(own)) {

@@ -19,7 +19,9 @@ const canKeep = 'enableCompileCache' in module;
 
 async function versionWith(program: string, cache: string, ...flags: readonly string[]): Promise<string> {
   const env = { PATH: process.env['PATH'], XDG_CACHE_HOME: cache };
-  return (await run(execPath, [...flags, join(program, 'mlist.js'), '--version'], { env })).stdout;
+  // A start that hangs is to fail, and not to outlive the test.
+  const options = { env, timeout: 30_000, killSignal: 'SIGKILL' } as const;
+  return (await run(execPath, [...flags, join(program, 'mlist.js'), '--version'], options)).stdout;
 }
 
 /** A copy of the built program, to change. */
@@ -31,6 +33,13 @@ beforeEach(async () => {
   ahead = join(program, 'ahead');
 });
 
+let parts: readonly string[];
+beforeAll(async () => {
+  parts = await readdir(join(built, 'ahead', ofThisNode));
+});
+/** `program` is what every start loads. */
+const partOf = (name: string) => parts.find((part) => part.startsWith(`${name}-`))!;
+
 async function inPlaceOf(part: string, make: (path: string) => Promise<unknown>): Promise<void> {
   const path = join(ahead, ofThisNode, part);
   await rm(path);
@@ -38,11 +47,6 @@ async function inPlaceOf(part: string, make: (path: string) => Promise<unknown>)
 }
 
 describe('compiled by the build', () => {
-  let parts: readonly string[];
-  beforeAll(async () => {
-    parts = await readdir(join(built, 'ahead', ofThisNode));
-  });
-
   test('is what each start with a registry loads', () => {
     const names = parts.map((part) => part.replace(/-[0-9A-Z]{8}$/, ''));
     expect(names.sort()).toEqual(['commands-with-registries', 'open-homes', 'program']);
@@ -74,16 +78,20 @@ describe('compiled by the build', () => {
     ['under other flags', () => Promise.resolve(), '--no-lazy'],
     ['of another Node', () => rename(join(ahead, ofThisNode), join(ahead, 'v1.2.3-linux-x64'))],
     ['that was lost', () => rm(ahead, { recursive: true })],
-    ['of which one part was lost', () => rm(join(ahead, ofThisNode, parts[0]!))],
+    ['of which one part was lost', () => rm(join(ahead, ofThisNode, partOf('program')))],
     ['cut short', () => Promise.all(parts.map((part) => truncate(join(ahead, ofThisNode, part), 5000)))],
     ['empty', () => Promise.all(parts.map((part) => truncate(join(ahead, ofThisNode, part), 0)))],
-    ['of which a part is a folder', () => inPlaceOf(parts[0]!, (path) => mkdir(path))],
-    ['of which a part is a pipe', () => inPlaceOf(parts[0]!, (path) => run('mkfifo', [path]))],
-    ['of which a part leads in a circle', () => inPlaceOf(parts[0]!, (path) => symlink(path, path))],
+    ['of which a part is a folder', () => inPlaceOf(partOf('program'), (path) => mkdir(path))],
+    ['of which a part is a pipe', () => inPlaceOf(partOf('program'), (path) => run('mkfifo', [path]))],
+    ['of which a part leads in a circle', () => inPlaceOf(partOf('program'), (path) => symlink(path, path))],
     ['that is a file', async () => [await rm(ahead, { recursive: true }), await writeFile(ahead, '')]],
     [
       'of another part',
-      async () => writeFile(join(ahead, ofThisNode, parts[0]!), await readFile(join(ahead, ofThisNode, parts[1]!))),
+      async () =>
+        writeFile(
+          join(ahead, ofThisNode, partOf('program')),
+          await readFile(join(ahead, ofThisNode, partOf('open-homes'))),
+        ),
     ],
   ])('%s is no hindrance', async (_, change, ...flags) => {
     await change();

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import type { Output } from '../output.ts';
 import { readPlatforms } from '../platform-words.ts';
+import { tellUnchanged } from '../tell.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const [source = '', target = ''] = invocation.positionals;
@@ -23,7 +24,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 }
 
 function tell({ target, status, descriptor, moved }: Copied, output: Output): void {
-  if (status === 'unchanged') output.note(['unchanged ', 'dim'], `${target} has ${descriptor.digest} already`);
+  if (status === 'unchanged') tellUnchanged(output, target, descriptor.digest);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
     const blobs = mounted + uploaded + present;

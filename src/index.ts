@@ -86,6 +86,8 @@ export type { EncodedList } from './draft/list.ts';
 export type { EntryEvent } from './draft/merge.ts';
 export { checkDraft } from './draft/rules.ts';
 export { describeEntry } from './draft/select.ts';
+export { platformNames } from './ops/tag-moves.ts';
+export type { Replaced } from './transfer/run.ts';
 export { parseListName } from './draft/file.ts';
 export { shownLocation, storedLocation } from './draft/paths.ts';
 export type { Folders } from './draft/paths.ts';

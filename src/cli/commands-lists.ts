@@ -1,5 +1,13 @@
 import type { CommandSpec, OptionSpec } from './language.ts';
-import { dockerMetadataOption, pushingOptions, sourceOptions, withPushOptions } from './list-options.ts';
+import {
+  dockerMetadataOption,
+  format,
+  pushingOptions,
+  replaceImageOption,
+  sourceOptions,
+  strict,
+  withPushOptions,
+} from './list-options.ts';
 
 /** The commands that make, look at and push lists. */
 
@@ -29,18 +37,6 @@ const indexArtifactType: OptionSpec = {
   type: 'string',
   value: 'TYPE',
   describe: "Artifact type of the list itself; '' clears",
-};
-const format: OptionSpec = {
-  name: 'format',
-  type: 'string',
-  choices: ['auto', 'oci', 'docker'],
-  value: 'FORMAT',
-  describe: 'auto, oci (image index) or docker (manifest list)',
-};
-const strict: OptionSpec = {
-  name: 'strict',
-  type: 'boolean',
-  describe: 'Refuse platforms that nobody knows, instead of warning',
 };
 
 export const listCommands: readonly CommandSpec[] = [
@@ -242,8 +238,9 @@ export const listCommands: readonly CommandSpec[] = [
         type: 'string',
         repeat: true,
         value: 'P,P',
-        describe: 'Refuse a list that lacks one of these platforms',
+        describe: 'Refuse a list that lacks one of these platforms; kept: those that the tag has now',
       },
+      replaceImageOption,
       {
         name: 'if-digest',
         type: 'string',
@@ -265,6 +262,7 @@ export const listCommands: readonly CommandSpec[] = [
     examples: [
       ['mlist push', 'The current draft'],
       ['mlist push team/app:1.0 -t :latest --expect linux/amd64,linux/arm64', 'Two tags, two platforms at least'],
+      ['mlist push --expect kept', 'Refuse to lose a platform that the tag has now'],
       ['mlist push --dry-run', 'What would be done'],
     ],
     load: () => import('./commands/push.ts'),

@@ -1,4 +1,5 @@
 import type { CommandSpec } from './language.ts';
+import { replaceImageOption } from './list-options.ts';
 
 /** The commands that work with specs: files that say what lists are to be. */
 export const manyCommands: readonly CommandSpec[] = [
@@ -22,6 +23,14 @@ export const manyCommands: readonly CommandSpec[] = [
         type: 'boolean',
         describe: 'Write nothing: tell which tags would be written, and what they have now',
       },
+      {
+        name: 'expect',
+        type: 'string',
+        value: 'kept',
+        choices: ['kept'],
+        describe: 'kept: refuse lists that lack a platform which their tag has now; else see expect in the specs',
+      },
+      replaceImageOption,
       {
         name: 'shard',
         type: 'string',

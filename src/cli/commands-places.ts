@@ -1,4 +1,5 @@
 import type { CommandSpec } from './language.ts';
+import { replaceImageOption } from './list-options.ts';
 
 /** The commands that work on what lies in registries, layouts and archives, without a draft. */
 export const placeCommands: readonly CommandSpec[] = [
@@ -28,11 +29,19 @@ export const placeCommands: readonly CommandSpec[] = [
         type: 'boolean',
         describe: 'Bring along what refers to the list and its images: signatures, SBOMs, also those that cosign tags',
       },
+      {
+        name: 'expect',
+        type: 'string',
+        repeat: true,
+        value: 'P,P',
+        describe: 'Refuse content that lacks one of these platforms; kept: those that the tag has now',
+      },
+      replaceImageOption,
       { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at everything that is to be there' },
     ],
     examples: [
       ['mlist copy team/app:1.0 registry.example/team/app', 'To another registry, under the same tag'],
-      ['mlist copy team/app:1.0 team/app:latest', 'A further tag: two requests'],
+      ['mlist copy team/app:1.0 team/app:latest', 'A further tag'],
       ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'For docker load on an arm64 machine'],
     ],
     load: () => import('./commands/copy.ts'),

@@ -6,7 +6,7 @@ import type { Edit, Edited } from './push-edit.ts';
 
 /** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
 
-const needPush = ['tag', 'expect', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
+const needPush = ['tag', 'expect', 'replace-image', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
 
 /** @param list - as typed; undefined is the current draft */
 export async function runEdit<T>(
@@ -20,8 +20,12 @@ export async function runEdit<T>(
   return { edited: await edit(optionalList(list), inDraft(context)) };
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` where an option speaks of a push that is not asked for */
-export function refusePushOptions(invocation: Invocation): void {
+/**
+ * @param hint - for `--tag`, if it was probably meant as the list
+ * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
+ */
+export function refusePushOptions(invocation: Invocation, hint?: string): void {
   const [without] = needPush.filter((name) => invocation.has(name));
-  if (without !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${without} means nothing without --push`);
+  if (without === undefined) return;
+  throw new MlistError('ERR_MLIST_USAGE', `--${without} needs --push`, without === 'tag' ? { hint } : {});
 }

@@ -1,5 +1,10 @@
-import type { OperationEvent } from '../index.ts';
+import { formatPlatform, type OperationEvent, type Replaced } from '../index.ts';
 import { changeDocument } from './entry-document.ts';
+
+/** What a tag had before it was moved. */
+export function replacedDocument({ before, lost }: Replaced): object {
+  return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
+}
 
 /** An event as a line of JSON: schemas/output/event.schema.json. What it is about is under `ref`, as in the results. */
 export function eventDocument(event: OperationEvent): object {
@@ -11,7 +16,12 @@ export function eventDocument(event: OperationEvent): object {
     case 'manifest':
       return { type: event.type, ref: `${event.target}@${event.digest}`, digest: event.digest };
     case 'tagged':
-      return { type: event.type, ref: `${event.target}:${event.name}`, digest: event.digest };
+      return {
+        type: event.type,
+        ref: `${event.target}:${event.name}`,
+        digest: event.digest,
+        ...replacedDocument(event),
+      };
     case 'unchanged':
       return { type: event.type, ref: event.reference, digest: event.digest };
     default:

@@ -25,6 +25,26 @@ export const sourceOptions: readonly OptionSpec[] = [
   },
 ];
 
+export const format: OptionSpec = {
+  name: 'format',
+  type: 'string',
+  choices: ['auto', 'oci', 'docker'],
+  value: 'FORMAT',
+  describe: 'auto, oci (image index) or docker (manifest list)',
+};
+export const strict: OptionSpec = {
+  name: 'strict',
+  type: 'boolean',
+  describe: 'Refuse platforms that nobody knows, instead of warning',
+};
+
+/** Of commands that move tags. */
+export const replaceImageOption: OptionSpec = {
+  name: 'replace-image',
+  type: 'boolean',
+  describe: 'Let a list replace a single image whose platform it lacks',
+};
+
 /** Of commands that push what they have made of a draft, with `--push`. */
 export const withPushOptions: readonly OptionSpec[] = [
   {
@@ -40,8 +60,9 @@ export const withPushOptions: readonly OptionSpec[] = [
     type: 'string',
     repeat: true,
     value: 'P,P',
-    describe: 'With --push: refuse a list that lacks one of these platforms',
+    describe: 'With --push: refuse a list that lacks one of these platforms; kept: those that the tag has now',
   },
+  { ...replaceImageOption, describe: `With --push: ${replaceImageOption.describe.toLowerCase()}` },
   { name: 'dry-run', type: 'boolean', describe: 'With --push: tell the plan and the digest, write nothing' },
   { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: let two images have one platform' },
   { name: 'allow-empty', type: 'boolean', describe: 'With --push: push a list without images' },

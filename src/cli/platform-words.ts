@@ -54,6 +54,22 @@ export function readPlatforms(texts: readonly string[]): readonly Platform[] {
     .map(readPlatform);
 }
 
+export interface Expected {
+  /** Platforms that the list must have. */
+  readonly expect: readonly Platform[];
+  /** The list must have all platforms of the list that it replaces. */
+  readonly expectKept: boolean;
+}
+
+/**
+ * `--expect`: platforms, and `kept` for those that the tag has now.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ */
+export function readExpected(texts: readonly string[]): Expected {
+  const words = texts.flatMap((text) => text.split(',')).map((text) => text.trim());
+  return { expect: readPlatforms(words.filter((word) => word !== 'kept')), expectKept: words.includes('kept') };
+}
+
 /**
  * Platforms as clients are asked for them. An explicit v1 of amd64, which is left out elsewhere, stays: some clients
  * compare letters.

@@ -10,7 +10,7 @@ import {
 import { typedName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
-import { readPlatforms } from './platform-words.ts';
+import { readExpected } from './platform-words.ts';
 import { pushedDocument, tellPushed } from './render-push.ts';
 
 export interface Edited<T> {
@@ -56,7 +56,8 @@ async function pushOptions(
     workspace: context.workspace,
     homes: await context.homes(),
     tags: [...invocation.texts('tag'), ...tags].map((text) => typedName(text, context)),
-    expect: readPlatforms(invocation.texts('expect')),
+    ...readExpected(invocation.texts('expect')),
+    replaceImage: invocation.flag('replace-image'),
     dryRun: invocation.flag('dry-run'),
     allowDuplicates: invocation.flag('allow-duplicates'),
     allowEmpty: invocation.flag('allow-empty'),

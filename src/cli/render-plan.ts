@@ -1,17 +1,23 @@
-import { shortDigest, type Plan } from '../index.ts';
+import { shortDigest, type Plan, type PushedTarget } from '../index.ts';
 import type { Output } from './output.ts';
+import { replacedText } from './tell.ts';
 
-/** What a push would do, for people: on stderr, since stdout is the digest's. */
-export function renderPlan(reference: string, plan: Plan, output: Output): void {
-  output.note(['plan for ', 'bold'], reference);
+/**
+ * What a push would do, for people: on stderr, since stdout is the digest's.
+ * @param targets - that the plan is for, in the order of its names
+ */
+export function renderPlan(targets: readonly PushedTarget[], plan: Plan, output: Output): void {
+  output.note(['plan for ', 'bold'], targets.map(({ reference }) => reference).join(', '));
   for (const { digest, size } of plan.there) output.note(`  there    ${shortDigest(digest)} ${size} bytes`);
   for (const { action, blob, from } of plan.blobs)
     output.note(`  ${action.padEnd(8)} ${shortDigest(blob.digest)} ${blob.size} bytes from ${from.location}`);
   for (const { content } of plan.manifests)
     output.note(`  put      ${shortDigest(content.descriptor.digest)} ${content.descriptor.size} bytes`);
   const { content, names } = plan.root;
+  const { digest } = content.descriptor;
   output.note(`  put      ${shortDigest(content.descriptor.digest)} ${content.descriptor.size} bytes, the list`);
-  for (const name of names) output.note(`  tag      ${name} -> ${content.descriptor.digest}`);
+  for (const [at, name] of names.entries())
+    output.note(`  tag      ${name} -> ${digest}${replacedText({ ...targets[at], digest })}`);
 }
 
 /** The same for programs: schemas/output/push.schema.json. */

@@ -1,11 +1,13 @@
-import type { Plan, Pushed } from '../index.ts';
+import type { Plan, Pushed, PushedTarget } from '../index.ts';
 import type { Context } from './context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
-import { tellUnchanged } from './tell.ts';
+import { replacedDocument } from './event-document.ts';
+import { reportLost, tellUnchanged } from './tell.ts';
 
 /** What a push came to, for people: on stderr, but for the digest. */
 export function tellPushed({ descriptor, targets }: Pushed, { output }: Context): void {
-  for (const [plan, names] of plansOf(targets)) renderPlan(names.join(', '), plan, output);
+  for (const [plan, planned] of plansOf(targets)) renderPlan(planned, plan, output);
+  for (const target of targets) if (target.status === 'planned') reportLost(output, target.reference, target);
   for (const { reference, status } of targets) {
     if (status === 'unchanged') tellUnchanged(output, reference, descriptor.digest);
   }
@@ -13,12 +15,10 @@ export function tellPushed({ descriptor, targets }: Pushed, { output }: Context)
 }
 
 /** The names of a repository share a plan: it is carried out once. */
-function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, readonly string[]> {
-  const plans = new Map<Plan, string[]>();
-  for (const { reference, status, plan } of targets) {
-    if (status !== 'planned' || plan === undefined) continue;
-    plans.set(plan, [...(plans.get(plan) ?? []), reference]);
-  }
+function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets']> {
+  const planned = targets.filter(({ status }) => status === 'planned');
+  const plans = new Map(planned.flatMap(({ plan }) => (plan === undefined ? [] : [[plan, [] as PushedTarget[]]])));
+  for (const target of planned) if (target.plan !== undefined) plans.get(target.plan)?.push(target);
   return plans;
 }
 
@@ -31,10 +31,10 @@ export function pushedDocument({ list, descriptor, targets, purged }: Pushed): o
     digest,
     size,
     purged,
-    targets: targets.map(({ reference, status, before, plan }) => ({
+    targets: targets.map(({ reference, status, plan, ...replaced }) => ({
       ref: reference,
       status,
-      before,
+      ...replacedDocument(replaced),
       plan: plan && planDocument(plan),
     })),
   };

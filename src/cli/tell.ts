@@ -1,4 +1,4 @@
-import { describeEntry, shortDigest, type OperationEvent } from '../index.ts';
+import { describeEntry, platformNames, shortDigest, type OperationEvent, type Replaced } from '../index.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
@@ -33,7 +33,7 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         tellUnchanged(output, event.reference, event.digest);
         break;
       case 'tagged':
-        output.note(['pushed ', 'green'], `${event.target}:${event.name} ${event.digest}`);
+        reportTagged(output, event);
         break;
       case 'manifest':
         output.note(['manifest ', 'dim'], `${event.target}@${event.digest}`);
@@ -46,6 +46,22 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         event satisfies never;
     }
   };
+}
+
+function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'tagged' }>): void {
+  const name = `${event.target}:${event.name}`;
+  output.note(['pushed ', 'green'], `${name} ${event.digest}${replacedText(event)}`);
+  reportLost(output, name, event);
+}
+
+/** The digest that a tag had before it was moved, so that it can be moved back. */
+export function replacedText({ before, digest }: Replaced & { readonly digest?: string | undefined }): string {
+  return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
+}
+
+/** Warns of platforms that a tag no longer has. */
+export function reportLost(output: Output, name: string, { before, lost = [] }: Replaced): void {
+  if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
 }
 
 /** Of a name that was to have the digest, and had it before. */

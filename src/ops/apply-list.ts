@@ -1,9 +1,7 @@
-import { asMlistError, errorCode, type MlistError } from '../errors.ts';
+import { asMlistError, type MlistError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
 import { draftOf, type DraftingOptions } from './apply-draft.ts';
 import { copy } from './copy.ts';
-import type { WritableHome } from './homes.ts';
 import { pushDraft } from './push.ts';
 import type { PushedTarget } from './push-target.ts';
 import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
@@ -18,6 +16,10 @@ export interface ApplyListOptions extends DraftingOptions {
   /** What the lists of the run bring. */
   readonly brought: Brought;
   readonly dryRun?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
 }
 
 export type AppliedTarget = Omit<PushedTarget, 'plan'>;
@@ -39,7 +41,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 
 async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, brought, dryRun, signal, onEvent } = options;
+  const { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
@@ -53,17 +55,24 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       emptyHint: 'Name at least one image that is there, or leave the list out.',
       duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
       dryRun,
+      replaceImage,
+      expectKept,
       signal,
       onEvent,
     },
   );
   const { mediaType, digest, bytes } = encoded;
-  const targets = pushed.map(({ reference, status, before }) => ({
+  const targets = pushed.map(withoutPlan);
+  return { descriptor: { mediaType, digest, size: bytes.length }, targets, missing, failures };
+}
+
+function withoutPlan({ reference, status, before, lost }: PushedTarget): AppliedTarget {
+  return {
     reference,
     status,
     ...(before === undefined ? {} : { before }),
-  }));
-  return { descriptor: { mediaType, digest, size: bytes.length }, targets, missing, failures };
+    ...(lost === undefined ? {} : { lost }),
+  };
 }
 
 /** A copy is made where a tag has something else; one after another, since what the first brought the next finds there. */
@@ -80,7 +89,7 @@ async function copyList(spec: ListSpec, { from }: CopySpec, options: ApplyListOp
   for (const target of targetsOf(spec.list, spec.tags, [])) {
     for (const tag of target.tags) {
       try {
-        targets.push(await copyTo(source, target, tag, { ...options, digest: descriptor.digest }));
+        targets.push(await copyTo(source, target, tag, options));
       } catch (thrown) {
         failures.push(asMlistError(thrown));
       }
@@ -93,7 +102,7 @@ async function copyTo(
   source: Location,
   target: TargetRepository,
   tag: string,
-  { homes, brought, dryRun = false, digest, signal, onEvent }: ApplyListOptions & { readonly digest: Digest },
+  { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent }: ApplyListOptions,
 ): Promise<AppliedTarget> {
   const reference = targetName(target, tag);
   const { location } = target;
@@ -101,19 +110,8 @@ async function copyTo(
     location.kind === 'registry'
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
-  const before = await homes.writing(to, (home) => digestAt(home, tag, signal), { dryRun: true, signal });
-  if (before === digest) return { reference, status: 'unchanged', before };
-  if (dryRun) return { reference, status: 'planned', before };
   const said = onEvent && ((event: Parameters<typeof onEvent>[0]) => event.type === 'from' || onEvent(event));
-  await copy(source, to, { homes, brought, signal, onEvent: said });
-  return { reference, status: 'pushed', before };
-}
-
-async function digestAt(home: WritableHome, tag: string, signal: AbortSignal | undefined): Promise<Digest | 'absent'> {
-  try {
-    return (await home.resolve(tag, { signal })).digest;
-  } catch (thrown) {
-    if (errorCode(thrown) === 'ERR_MLIST_NOT_FOUND') return 'absent';
-    throw thrown;
-  }
+  const options = { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent: said };
+  const { status, ...copied } = await copy(source, to, options);
+  return withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
 }

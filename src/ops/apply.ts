@@ -16,6 +16,10 @@ export interface ApplyOptions extends SpecParsing {
   readonly homes: Homes;
   /** Write nothing: tell what would be written. Default false. */
   readonly dryRun?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse lists that lack a platform of the list that they replace. Default false. */
+  readonly expectKept?: boolean | undefined;
   /** Only the lists that fall to this one of several runners. Default: all. */
   readonly shard?: Shard | undefined;
   readonly signal?: AbortSignal | undefined;

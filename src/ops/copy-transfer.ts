@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { graphOf, type ManifestNode } from '../transfer/graph.ts';
 import type { Brought } from '../transfer/brought.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
-import { runPlan } from '../transfer/run.ts';
+import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
 import type { LeftBehind } from './left-behind.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
@@ -29,6 +29,8 @@ export interface CopyTransfer {
   /** The target has nothing under the name. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
+  /** What the name stands for before it is moved: it is moved only after this resolves. */
+  readonly replaced: Promise<ReadonlyMap<string, Replaced>>;
 }
 
 export interface TransferOptions extends ContentOptions {
@@ -49,9 +51,12 @@ export interface Transferred {
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
   const { target, content, name, isWithin, isThere } = transfer;
   if (isThere && options.referrers !== true) return { left: [] };
+  // It may reject before a plan waits for it.
+  transfer.replaced.catch(() => undefined);
+  const running = { ...options, replaced: isThere ? undefined : transfer.replaced };
   const root = { content, names: isThere ? [] : [name] };
   if (isWithin) {
-    await runPlan(planTransfer(target, [], root), options);
+    await runPlan(planTransfer(target, [], root), running);
     return { left: [] };
   }
   const node = await wholeGraph(transfer, options);
@@ -60,7 +65,7 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   const { labels, left } = await labelsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
   const plan = (known: ReadonlySet<Digest>): Plan => planTransfer(target, nodes, root, { present: known, labels });
-  await runRepaired(plan(present), () => plan(new Set()), options);
+  await runRepaired(plan(present), () => plan(new Set()), running);
   if (attachments !== undefined) await confirmLists(attachments, labels, transfer, options);
   return {
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
@@ -148,15 +153,15 @@ async function presentOf(
 async function runRepaired(
   plan: Plan,
   repair: () => Plan,
-  { brought, signal, onEvent }: TransferOptions,
+  { brought, replaced, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
   try {
-    await runPlan(plan, { brought, signal, onEvent });
+    await runPlan(plan, { brought, replaced, signal, onEvent });
   } catch (thrown) {
     signal?.throwIfAborted();
     if (!isLostContent(thrown)) throw thrown;
     onEvent?.({ type: 'note', message: `${plan.target.location} has lost a part of what it had: all is sent again` });
-    await runPlan(repair(), { signal, onEvent });
+    await runPlan(repair(), { replaced, signal, onEvent });
   }
 }
 

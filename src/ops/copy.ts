@@ -1,19 +1,24 @@
 import { MlistError } from '../errors.ts';
-import type { Content, ContentOptions } from '../oci/content.ts';
+import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { digestIn, formatLocation, nameOfTarget, sameHome, type Location } from '../oci/location.ts';
+import type { Platform } from '../oci/platform.ts';
 import { repositoryName } from '../oci/reference.ts';
+import { readManifest } from '../schema/document.ts';
 import type { Brought } from '../transfer/brought.ts';
-import type { TransferEvent } from '../transfer/run.ts';
+import type { Replaced, TransferEvent } from '../transfer/run.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Attached } from './copy-referrers.ts';
 import { orAbsent } from '../oci/or-absent.ts';
-import { transferCopy, type CopyTransfer } from './copy-transfer.ts';
+import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
+import { requireExpected } from './push-check.ts';
+import { refusedRead } from './tag-looks.ts';
+import { checkMoves, platformsOf, type NextContent } from './tag-moves.ts';
 
 export interface CopyOptions extends FilterOptions {
   readonly homes: Homes;
@@ -21,6 +26,14 @@ export interface CopyOptions extends FilterOptions {
   readonly referrers?: boolean | undefined;
   /** Trust no shortcut: look at all that is to be there. Default false. */
   readonly force?: boolean | undefined;
+  /** Write nothing. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Platforms that the content must have. */
+  readonly expect?: readonly Platform[] | undefined;
+  /** Refuse content that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
   /** What goes to the same target beside this: nothing goes there twice. */
   readonly brought?: Brought | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -35,12 +48,12 @@ export interface Moved {
   readonly bytes: number;
 }
 
-export interface Copied {
+export interface Copied extends Replaced {
   readonly source: string;
   /** With the tag that it got. */
   readonly target: string;
-  /** unchanged: the target had it already under that name. */
-  readonly status: 'copied' | 'unchanged';
+  /** unchanged: the target had it already under that name. planned: a dry run. */
+  readonly status: 'copied' | 'unchanged' | 'planned';
   readonly descriptor: Descriptor;
   /** The digest at the source, where a filter has made another list of it. */
   readonly filtered?: Digest;
@@ -57,14 +70,14 @@ export interface Copied {
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
-  const { homes, signal, onEvent } = options;
+  const { homes, dryRun, signal, onEvent } = options;
   expectAccess(from, to, homes);
   const source = await homes.locate(from, { signal });
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
-  return homes.writing(to, (home) => copyTo(home, job, options), { signal, imageName });
+  return homes.writing(to, (home) => copyTo(home, job, options), { dryRun, signal, imageName });
 }
 
 /** A copy from one place to one name at another. */
@@ -79,26 +92,29 @@ interface CopyJob {
 async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
   const { from, to, source, tag } = job;
   const isWithin = sameHome(from, to);
-  const looks = !isWithin && options.force !== true;
-  const look = async (name: string) => orAbsent(home.resolve(name, { signal: options.signal }));
+  const isForced = options.force === true;
   // A list that a filter makes has no digest before it is made.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
-  const early = looks && known !== undefined ? await look(known) : undefined;
+  const looking = known === undefined ? undefined : look(home, known, options);
+  // It is waited for later in any case, unless reading the source fails.
+  looking?.catch(() => undefined);
+  const early = isWithin || isForced ? undefined : (await looking)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) {
-    const target = targetText(to, tag, early.digest);
-    return { source: formatLocation(from), target, status: 'unchanged', descriptor: early, moved: nothing, left: [] };
+    const facts = { source: formatLocation(from), target: targetText(to, tag, early.digest) };
+    return { ...facts, status: 'unchanged', before: early.digest, descriptor: early, moved: nothing, left: [] };
   }
   const read = await source.home.fetchManifest(source.name, { signal: options.signal });
   const filtered = await filterContent(read, source.home, formatLocation(from), options);
-  const { content, left } = filtered;
+  const { content } = filtered;
   const { digest } = content.descriptor;
-  const facts = { source: formatLocation(from), target: targetText(to, tag, digest) };
-  checkExpected(to, digest, facts.target);
+  const target = targetText(to, tag, digest);
+  checkExpected(to, digest, target);
+  await requirePlatformsOf(content, source.home, options);
   tellFilter(read, filtered, options);
-  const before = looks && known === undefined ? await look(digest) : early;
-  const isThere = before?.digest === digest;
-  const count = new Count(options.onEvent);
+  const before = isForced ? undefined : (await (looking ?? look(home, digest, options))).found;
+  const next = { content, source: source.home };
+  const replaced = replacedBy(next, tag, looking, { home, reference: target, ...options });
   const transfer: CopyTransfer = {
     source: source.home,
     target: home,
@@ -106,21 +122,68 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
     original: read.descriptor.digest,
     name: tag ?? digest,
     isWithin,
-    isThere,
+    isThere: before?.digest === digest,
     isNew: before === undefined,
     isRegistry: to.kind === 'registry',
+    replaced,
   };
-  const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
-  for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
+  const { moved, ...result } = await carryOut(transfer, options);
   return {
-    ...facts,
-    status: isThere ? 'unchanged' : 'copied',
+    source: formatLocation(from),
+    target,
+    status: transfer.isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
+    ...(tag === undefined ? {} : (await replaced).get(tag)),
     descriptor: content.descriptor,
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
-    moved: count.moved,
+    moved,
     ...(result.attached === undefined ? {} : { referrers: result.attached }),
-    left: [...left, ...result.left],
+    left: [...filtered.left, ...result.left],
   };
+}
+
+async function carryOut(
+  transfer: CopyTransfer,
+  options: CopyOptions,
+): Promise<Transferred & { readonly moved: Moved }> {
+  if (options.dryRun === true) return { moved: nothing, left: [] };
+  const count = new Count(options.onEvent);
+  const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
+  for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
+  return { ...result, moved: count.moved };
+}
+
+interface Seen {
+  readonly found?: Descriptor | undefined;
+  readonly unread?: MlistError;
+}
+
+/** What the target has under a name. */
+async function look(home: ContentSource, name: string, { signal }: ContentOptions): Promise<Seen> {
+  try {
+    return { found: await orAbsent(home.resolve(name, { signal })) };
+  } catch (thrown) {
+    return { unread: refusedRead(thrown, { signal }) };
+  }
+}
+
+interface ReplacedOptions extends CopyOptions {
+  readonly home: WritableHome;
+  /** The target, for messages. */
+  readonly reference: string;
+}
+
+/** What the tag of the target stands for before it is moved. */
+async function replacedBy(
+  next: NextContent,
+  tag: string | undefined,
+  looking: Promise<Seen> | undefined,
+  { home, reference, homes, ...options }: ReplacedOptions,
+): Promise<ReadonlyMap<string, Replaced>> {
+  if (tag === undefined) return new Map();
+  const { found, unread } = (await looking) ?? {};
+  options.signal?.throwIfAborted();
+  const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
+  return checkMoves(home, [{ tag, reference, before, unread }], next, { ...options, cache: homes.cache });
 }
 
 function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
@@ -160,6 +223,17 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
       hint: 'Leave out the digest of the target, or name the source by it.',
     },
   );
+}
+
+async function requirePlatformsOf(
+  { bytes, descriptor }: Content,
+  home: ContentSource,
+  { expect = [], homes: { cache }, signal }: CopyOptions,
+): Promise<void> {
+  if (expect.length === 0) return;
+  const name = `${home.location}@${descriptor.digest}`;
+  const manifest = readManifest(bytes, descriptor.mediaType, name);
+  requireExpected(name, await platformsOf(manifest, home, { cache, signal }), expect);
 }
 
 function tellFilter(read: Content, { content, left }: Filtered, { onEvent }: CopyOptions): void {

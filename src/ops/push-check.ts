@@ -34,12 +34,17 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   if (errors.length > 0) throw refusedList(draft, errors, options);
   tellWarnings(problems, onEvent);
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  requireExpected(draft.list, there, expect);
+}
+
+/** @throws MlistError `ERR_MLIST_EXPECTATION` with all platforms that are expected and not there */
+export function requireExpected(reference: string, there: readonly Platform[], expect: readonly Platform[]): void {
   const missing = expect.filter((wanted) => !there.some((platform) => isOfPlatform(platform, wanted)));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((wanted) => missedPlatform(wanted, there)))].join(', ');
   const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
-  throw new MlistError('ERR_MLIST_EXPECTATION', `${draft.list} lacks ${names}, which it is expected to have`, {
-    reference: draft.list,
+  throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
+    reference,
     hint: `Add the missing images, or ask for what the list has: ${all === '' ? 'no image that states a platform' : all}.`,
   });
 }

@@ -3,6 +3,7 @@ import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
 import type { ContentSource } from '../oci/content.ts';
+import type { Platform } from '../oci/platform.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { Plan } from '../transfer/plan.ts';
@@ -13,7 +14,8 @@ import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
 import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
-import { digestOfTag, isTagUsed, type EarlyLooks, type TagState } from './tag-looks.ts';
+import { digestOfTag, isTagUsed, refusedRead, type EarlyLooks, type TagState } from './tag-looks.ts';
+import { checkMoves, type MovingTag } from './tag-moves.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** Pushing a list to one repository, under all its tags there. */
@@ -30,6 +32,10 @@ export interface PushTargetOptions {
   readonly ifDigest?: TagState | undefined;
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Let the list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
   /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
   readonly checkSignatures?: boolean | undefined;
   /** What goes to the same targets beside this. */
@@ -49,13 +55,9 @@ export interface PushedTarget {
   readonly status: 'pushed' | 'unchanged' | 'planned';
   /** What the tag had before; `absent` where there was no such tag. Not there where nobody looked. */
   readonly before?: TagState;
+  /** Platforms of the list that the tag had before which this list lacks. */
+  readonly lost?: readonly Platform[];
   readonly plan?: Plan;
-}
-
-interface TagBefore {
-  readonly tag: string;
-  readonly reference: string;
-  readonly before?: TagState;
 }
 
 export async function pushToTarget(job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
@@ -72,9 +74,11 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const ahead = readAhead(job, { homes });
   const tags = await looks;
   for (const tag of tags) refuseMoved(job, tag, options);
-  const isDone = ({ before }: TagBefore) => before === encoded.digest && !force;
+  const isDone = ({ before }: MovingTag) => before === encoded.digest && !force;
   const open = tags.filter((tag) => !isDone(tag));
-  const unchanged = tags.filter(isDone).map((tag) => ({ ...resultOf(tag), status: 'unchanged' as const }));
+  const unchanged = tags
+    .filter(isDone)
+    .map(({ reference }) => ({ reference, status: 'unchanged' as const, before: encoded.digest }));
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const ifMatch = conditionsOf(open, draft, options);
@@ -83,11 +87,16 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const what = { draft, encoded, target: openTarget, home };
   const planned = await planPush(what, planning);
   const { plan } = planned;
-  if (!dryRun) await runRepaired(planned, () => planPush(what, { ...planning, force: true }), options);
-  return [
-    ...unchanged,
-    ...open.map((tag) => ({ ...resultOf(tag), status: dryRun ? ('planned' as const) : ('pushed' as const), plan })),
-  ];
+  const moves = checkMoves(
+    home,
+    open,
+    { content: plan.root.content, source: home },
+    { ...options, cache: homes.cache },
+  );
+  if (!dryRun) await runRepaired(planned, () => planPush(what, { ...planning, force: true }), { ...options, moves });
+  const replaced = await moves;
+  const status = dryRun ? ('planned' as const) : ('pushed' as const);
+  return [...unchanged, ...open.map(({ tag, reference }) => ({ reference, status, ...replaced.get(tag), plan }))];
 }
 
 /** What a name must have to be moved. What the draft was made from says so of that one name, and nothing of further names. */
@@ -95,7 +104,7 @@ function expectedOf(reference: string, { base }: Draft, { ifDigest }: PushTarget
   return ifDigest ?? (base?.ref === reference ? base.digest : undefined);
 }
 
-function conditionsOf(tags: readonly TagBefore[], draft: Draft, options: PushTargetOptions): Map<string, TagState> {
+function conditionsOf(tags: readonly MovingTag[], draft: Draft, options: PushTargetOptions): Map<string, TagState> {
   const conditions = new Map<string, TagState>();
   for (const { tag, reference } of tags) {
     const expected = expectedOf(reference, draft, options);
@@ -106,7 +115,7 @@ function conditionsOf(tags: readonly TagBefore[], draft: Draft, options: PushTar
 
 async function warnOfSignatures(
   home: WritableHome,
-  open: readonly TagBefore[],
+  open: readonly MovingTag[],
   { signal, onEvent }: PushTargetOptions,
 ): Promise<void> {
   const moving = open.flatMap(({ reference, before }) =>
@@ -115,17 +124,22 @@ async function warnOfSignatures(
   await warnOfVoidedSignatures(home, moving, { signal, onEvent });
 }
 
-function resultOf({ reference, before }: TagBefore): Omit<PushedTarget, 'status'> {
-  return { reference, ...(before === undefined ? {} : { before }) };
-}
-
-/** Reads what a tag has, where that can save work or is asked for. */
-async function readTag(job: PushJob, tag: string, home: ContentSource, options: PushTargetOptions): Promise<TagBefore> {
+/**
+ * Reads what a tag has before anything is sent, where that can save work or is asked for. If the push does not depend on
+ * it, a tag that cannot be read is no reason to stop.
+ */
+async function readTag(job: PushJob, tag: string, home: ContentSource, options: PushTargetOptions): Promise<MovingTag> {
   const reference = targetName(job.target, tag);
   if (!isWorthReading(job, reference, options)) return { tag, reference };
-  const seen = isUsed(job, reference, options) ? undefined : await options.early?.get(reference);
-  const isEnough = seen !== undefined && seen !== job.encoded.digest;
-  return { tag, reference, before: isEnough ? seen : await digestOfTag(home, tag, options) };
+  try {
+    const seen = isUsed(job, reference, options) ? undefined : await options.early?.get(reference);
+    const isEnough = seen !== undefined && seen !== job.encoded.digest;
+    return { tag, reference, before: isEnough ? seen : await digestOfTag(home, tag, options) };
+  } catch (thrown) {
+    const unread = refusedRead(thrown, options);
+    if (expectedOf(reference, job.draft, options) !== undefined || options.expectKept === true) throw unread;
+    return { tag, reference, unread };
+  }
 }
 
 function isUsed({ draft, state }: PushJob, reference: string, options: PushTargetOptions): boolean {
@@ -141,7 +155,7 @@ function isWorthReading(job: PushJob, reference: string, options: PushTargetOpti
 /** A tag that somebody else has moved is not moved back. */
 function refuseMoved(
   { draft, encoded, state, target }: PushJob,
-  { reference, before }: TagBefore,
+  { reference, before }: MovingTag,
   options: PushTargetOptions,
 ): void {
   if (before === undefined || before === encoded.digest) return;
@@ -202,12 +216,13 @@ function amendHint({ list, base, entries }: Draft, before: TagState): string {
   );
 }
 
+interface RunningOptions extends PushTargetOptions {
+  /** What the tags have now. */
+  readonly moves: ReturnType<typeof checkMoves>;
+}
+
 /** A registry may have cleaned up children that it had: what was kept of them is sent once more. */
-async function runRepaired(
-  planned: PushPlan,
-  repair: () => Promise<PushPlan>,
-  options: PushTargetOptions,
-): Promise<void> {
+async function runRepaired(planned: PushPlan, repair: () => Promise<PushPlan>, options: RunningOptions): Promise<void> {
   try {
     await runPlanned(planned, options);
   } catch (thrown) {
@@ -221,9 +236,9 @@ async function runRepaired(
 
 async function runPlanned(
   { plan, resent, draft }: PushPlan,
-  { brought, signal, onEvent }: PushTargetOptions,
+  { brought, moves, signal, onEvent }: RunningOptions,
 ): Promise<void> {
-  await runPlan(plan, { brought, signal, onEvent }).catch((thrown: unknown) => {
+  await runPlan(plan, { brought, replaced: moves, signal, onEvent }).catch((thrown: unknown) => {
     throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;

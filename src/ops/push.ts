@@ -112,7 +112,7 @@ function expectAccess(draft: Draft, targets: readonly TargetRepository[], homes:
   );
 }
 
-/** Remembers what was pushed where: also what succeeded beside a failure. */
+/** Remembers what was pushed where, also what succeeded beside a failure; the list too, since its tags may be moved again. */
 async function record(
   name: string,
   encoded: EncodedList,
@@ -120,6 +120,7 @@ async function record(
   options: PushOptions,
 ): Promise<void> {
   if (pushed.length === 0) return;
+  await options.homes.cache.put(encoded.bytes);
   const push = { digest: encoded.digest, at: (options.now?.() ?? new Date()).toISOString() };
   await updateState(options.workspace, (state) =>
     pushed.reduce((next, { reference }) => withPush(next, name, reference, push), state),
@@ -144,7 +145,6 @@ async function rebase(
   const { base } = stored;
   if (base === undefined || base.digest === encoded.digest || !pushed.some(({ reference }) => reference === base.ref))
     return;
-  await options.homes.cache.put(encoded.bytes);
   await options.workspace.update(
     stored.list,
     (draft) => (draft?.base?.digest === base.digest ? { ...draft, base: { ...base, digest: encoded.digest } } : draft),

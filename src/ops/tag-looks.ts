@@ -1,3 +1,4 @@
+import { asMlistError, type ErrorCode, type MlistError } from '../errors.ts';
 import type { Push } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -15,6 +16,24 @@ export type EarlyLooks = ReadonlyMap<string, Promise<TagState>>;
 export async function digestOfTag(home: ContentSource, tag: string, options: ContentOptions): Promise<TagState> {
   return (await orAbsent(home.resolve(tag, options)))?.digest ?? 'absent';
 }
+
+/**
+ * What the registry refuses to show, for example to an account that may only push. That the registry cannot be reached is
+ * thrown.
+ */
+export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
+  signal?.throwIfAborted();
+  const error = asMlistError(thrown);
+  if (isUnreachable.has(error.code)) throw error;
+  return error;
+}
+
+const isUnreachable: ReadonlySet<ErrorCode> = new Set([
+  'ERR_MLIST_NETWORK',
+  'ERR_MLIST_TIMEOUT',
+  'ERR_MLIST_CREDENTIALS',
+  'ERR_MLIST_UNEXPECTED',
+]);
 
 /** Whether a push decides by what a tag has, or speaks of it, beyond that the tag may have the list already. */
 export function isTagUsed(

@@ -1,6 +1,7 @@
 import { allOrErrors, MlistError } from '../errors.ts';
-import type { ContentOptions, ContentTarget, Mounts } from '../oci/content.ts';
+import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 
@@ -25,11 +26,20 @@ export type TransferEvent =
       readonly target: string;
     }
   | { readonly type: 'manifest'; readonly digest: Digest; readonly target: string }
-  | { readonly type: 'tagged'; readonly digest: Digest; readonly name: string; readonly target: string };
+  | ({ readonly type: 'tagged'; readonly digest: Digest; readonly name: string; readonly target: string } & Replaced);
+
+/** What a name stood for before it was moved, as far as that is known. */
+export interface Replaced {
+  readonly before?: Digest | 'absent';
+  /** Platforms of the list that it named before which the new content lacks. */
+  readonly lost?: readonly Platform[];
+}
 
 export interface RunOptions extends ContentOptions {
   /** What plans that are carried out beside each other, or one after the other, bring: nothing goes twice. */
   readonly brought?: Brought | undefined;
+  /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
+  readonly replaced?: Promise<ReadonlyMap<Name, Replaced>> | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 }
 
@@ -66,9 +76,13 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
       await once({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
     });
   }
-  await allOrErrors([...done.values()], options.signal);
+  options.replaced?.catch((thrown: unknown) => failed.abort(thrown));
+  await allOrErrors<unknown>(
+    [...done.values(), ...(options.replaced === undefined ? [] : [options.replaced])],
+    options.signal,
+  );
   await allOrErrors(
-    plan.labels.map((label) => putRoot(plan.target, label, options)),
+    plan.labels.map((label) => putRoot(plan.target, label, { ...options, replaced: undefined })),
     options.signal,
   );
   await putRoot(plan.target, plan.root, options);
@@ -162,12 +176,15 @@ async function putRoot(
   options: RunOptions,
 ): Promise<void> {
   const { digest } = content.descriptor;
+  const replaced = await options.replaced;
   const moved = names.map(async (name) => {
     await target
       .putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) })
       .catch((thrown: unknown) => acceptIfThere(target, name, digest, thrown, options));
     const facts = { digest, target: target.location };
-    options.onEvent?.(isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts });
+    options.onEvent?.(
+      isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...replaced?.get(name) },
+    );
   });
   await allOrErrors(moved, options.signal);
 }

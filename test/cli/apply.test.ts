@@ -167,6 +167,7 @@ manifests: [HOST/team/app:built]
     expect(ran.stderr.trimEnd().split('\n')).toEqual([
       `  tag      ${at('team/app:told')} has it already`,
       `  tag      ${at('team/app:told-old')} has ${old}`,
+      `warning: ${at('team/app:told-old')} loses linux/amd64, which ${old} has`,
       `  tag      ${at('team/app:told-new')} is new`,
       '1 list: 1 planned; 0 writes',
     ]);

@@ -87,11 +87,11 @@ describeOnRegistries('create --push', (start) => {
     expect(front.asked(/^HEAD /)).toHaveLength(2);
   });
 
-  test('does not look where all images lie beside the list', async () => {
+  test('reads the tag once, just before it moves, if all images are in its repository', async () => {
     const front = kept(await Front.start({ upstream: registry.url }));
     await pushImage(registry.url, repository, 'amd64', amd64);
     await world.must('create', `${front.host}/${repository}:v1`, `${front.host}/${repository}:amd64`, '--push');
-    expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'PUT']);
+    expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
   });
 
   test('tells what it drafted and pushed as one document', async () => {
@@ -145,11 +145,11 @@ describeOnRegistries('create --push', (start) => {
   });
 
   test.each(['--dry-run', '--allow-duplicates', '--expect=linux/amd64', '--tag=:v2'])(
-    'says that %s means nothing without it',
+    'says that %s needs it',
     async (option) => {
       const ran = await world.run(['create', list, ...images, option]);
       expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain('means nothing without --push');
+      expect(ran.stderr).toContain('needs --push');
       expect(await world.must('ls')).toBe('');
     },
   );

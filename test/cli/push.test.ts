@@ -21,7 +21,7 @@ import {
 servePushed();
 
 describe('what is sent', () => {
-  test('children of the same repository: nothing but the list', async () => {
+  test('children of the same repository: a look at the tag, then the list', async () => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     expect(sent().sort()).toEqual([
       'GET team/app/blobs/',
@@ -30,7 +30,7 @@ describe('what is sent', () => {
       'GET team/app/manifests/arm64',
     ]);
     await world.must('push');
-    expect(sent()).toEqual([`PUT team/app/manifests/${tag()}`]);
+    expect(sent()).toEqual([`HEAD team/app/manifests/${tag()}`, `PUT team/app/manifests/${tag()}`]);
   });
 
   test('children of another repository: a look at the tag, mounts, the children, the list', async () => {

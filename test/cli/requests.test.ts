@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Front } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
@@ -61,11 +62,11 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 2, depth: 3 });
   });
 
-  test('create and push from 4 tags of the same repository: 9 in 3 waves', async () => {
+  test('create and push from 4 tags of the same repository: 10 in 4 waves, since nothing but the list is sent', async () => {
     const { registry, at, cost } = await stand();
     const images = await imagesBeside(registry.url, 'team/app', 4);
     expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 8, depth: 2 });
-    expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
+    expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
   });
 
   test('one more entry for a list of 40: 5, and the tag is read again before it moves', async () => {
@@ -87,9 +88,25 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('copy', at('team/app:v1'), at('team/copy:v1'))).toEqual({ requests: 2, depth: 2 });
   });
 
-  test('another tag for a list in its repository: 2', async () => {
+  test('another tag for a list in its repository: 3 in 2 waves', async () => {
     const { registry, at, cost } = await stand();
     await sharedList(registry.url, 'team/app', 'v1');
-    expect(await cost('copy', at('team/app:v1'), at('team/app:v2'))).toEqual({ requests: 2, depth: 2 });
+    expect(await cost('copy', at('team/app:v1'), at('team/app:v2'))).toEqual({ requests: 3, depth: 2 });
+  });
+
+  test('a tag that had another list: what it had is read beside the upload, 1 request more and no wave', async () => {
+    const { registry, at, cost } = await stand();
+    const images = await imagesElsewhere(registry.url, 12);
+    await longList(registry.url, 'team/app', 'v1', 3);
+    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    expect(await cost('push')).toEqual({ requests: 87, depth: 4 });
+  });
+
+  test('a tag that had a single image: its manifest and config are read beside the upload, 2 more and no wave', async () => {
+    const { registry, at, cost } = await stand();
+    const images = await imagesElsewhere(registry.url, 12);
+    await pushImage(registry.url, 'team/app', 'v1', makeImage({ salt: 'single', kind: 'oci' }));
+    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    expect(await cost('push')).toEqual({ requests: 88, depth: 4 });
   });
 });

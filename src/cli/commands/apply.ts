@@ -10,11 +10,13 @@ import {
 } from '../../index.ts';
 import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import { readPlatform } from '../platform-words.ts';
 import { errorDocument } from '../output.ts';
 import { readSpecFile } from '../spec-file.ts';
+import { reportLost, replacedText } from '../tell.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const names = invocation.texts('file');
@@ -29,6 +31,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     location: (text) => typedLocation(text, context),
     platform: readPlatform,
     dryRun: invocation.flag('dry-run'),
+    expectKept: invocation.text('expect') === 'kept',
+    replaceImage: invocation.flag('replace-image'),
     shard,
     signal: context.signal,
     onEvent: context.onEvent,
@@ -50,7 +54,9 @@ function tell({ lists, writes }: Applied, context: Context): void {
   const { output } = context;
   for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
-    output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}`);
+    const own = targets.find(({ reference }) => reference === list);
+    const was = own?.status === 'pushed' ? replacedText({ ...own, digest: descriptor?.digest }) : '';
+    output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}${was}`);
     if (targets.some((target) => target.status === 'planned')) for (const target of targets) tellTag(target, context);
   }
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
@@ -66,6 +72,7 @@ type Target = AppliedList['targets'][number];
 /** Of a dry run: a name that would be written, or one beside it that has the list already. */
 function tellTag(target: Target, { output }: Context): void {
   output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
+  reportLost(output, target.reference, target);
 }
 
 function stateOf({ status, before }: Target): string {
@@ -108,7 +115,11 @@ function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[
       mediaType: descriptor?.mediaType,
       digest: descriptor?.digest,
       size: descriptor?.size,
-      targets: targets.map(({ reference, status: one, before }) => ({ ref: reference, status: one, before })),
+      targets: targets.map((target) => ({
+        ref: target.reference,
+        status: target.status,
+        ...replacedDocument(target),
+      })),
       missing,
       warnings,
       errors: errors.map(errorDocument),

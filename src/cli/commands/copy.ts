@@ -1,9 +1,10 @@
 import { copy, type Copied } from '../../index.ts';
 import { typedBareLocation, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import type { Output } from '../output.ts';
-import { readPlatforms } from '../platform-words.ts';
+import { readExpected, readPlatforms } from '../platform-words.ts';
 import { tellUnchanged } from '../tell.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
@@ -12,6 +13,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
     homes: await context.homes(),
     platforms: readPlatforms(invocation.texts('platform')),
+    ...readExpected(invocation.texts('expect')),
+    replaceImage: invocation.flag('replace-image'),
     attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
     referrers: invocation.flag('referrers'),
     force: invocation.flag('force'),
@@ -47,6 +50,7 @@ function documentOf(copied: Copied): object {
     mediaType,
     digest,
     size,
+    ...replacedDocument(copied),
     filtered: copied.filtered,
     moved: copied.moved,
     referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),

@@ -2,6 +2,7 @@ import {
   annotateImages,
   create,
   MlistError,
+  withHint,
   type Created,
   type DockerMetadata,
   type Draft,
@@ -10,7 +11,7 @@ import {
   type ManifestArgument,
   type Reference,
 } from '../../index.ts';
-import { listChange, listFirst, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, listOption, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createdName } from '../created-name.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
@@ -102,14 +103,25 @@ async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> 
   const { sources, metadata, invocation, context } = making;
   const make = (place: DraftPlace): Promise<Made> => draftOf(list, place, making);
   if (!invocation.flag('push')) {
-    refusePushOptions(invocation);
+    refusePushOptions(invocation, listFirstHint(invocation, context));
     return { edited: await make(context) };
   }
   const { pushCreated } = await import('../push-edit.ts');
-  return pushCreated(list, invocation, context, make, {
-    tags: metadata?.tags ?? [],
-    sources: sources.map(({ location }) => location),
+  const pushing = { tags: metadata?.tags ?? [], sources: sources.map(({ location }) => location) };
+  return pushCreated(list, invocation, context, make, pushing).catch((thrown: unknown) => {
+    const hint = listFirstHint(invocation, context);
+    const isImage = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CONFLICT';
+    throw hint !== undefined && isImage ? withHint(thrown, `${hint} ${thrown.hint ?? ''}`.trim()) : thrown;
   });
+}
+
+/** Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`. */
+function listFirstHint(invocation: Invocation, context: Context): string | undefined {
+  const [list, ...tags] = invocation.texts('tag').filter((tag) => tag.includes('/'));
+  const { positionals } = invocation;
+  if (list === undefined || positionals.length === 0 || listOption(invocation, context) !== undefined) return undefined;
+  const command = ['mlist create', list, ...positionals, '--push', ...tags.map((tag) => `-t ${tag}`)].join(' ');
+  return `The list comes before its images: "${command}".`;
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */

@@ -3,7 +3,7 @@ import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
 import type { Invocation } from '../language.ts';
-import { readPlatforms } from '../platform-words.ts';
+import { readExpected } from '../platform-words.ts';
 import { pushedDocument, tellPushed } from '../render-push.ts';
 import { resultFile, type ResultFile } from '../result-file.ts';
 
@@ -18,7 +18,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
     to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
-    expect: readPlatforms(invocation.texts('expect')),
+    ...readExpected(invocation.texts('expect')),
+    replaceImage: invocation.flag('replace-image'),
     ifDigest: readTagState(invocation.text('if-digest')),
     allowDuplicates: invocation.flag('allow-duplicates'),
     allowEmpty: invocation.flag('allow-empty'),

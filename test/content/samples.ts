@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -110,6 +110,37 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 export async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(await collect(chunks));
+}
+
+/** Writes a layout without mlist's checks, as another tool or an older version may have left it. */
+export async function writeLayout(
+  dir: string,
+  contents: readonly Content[],
+  entries: readonly Descriptor[],
+): Promise<void> {
+  for (const { descriptor, bytes } of contents) {
+    const [algorithm = '', encoded = ''] = descriptor.digest.split(':');
+    await mkdir(join(dir, 'blobs', algorithm), { recursive: true });
+    await writeFile(join(dir, 'blobs', algorithm, encoded), bytes);
+  }
+  await writeFile(join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  await writeFile(join(dir, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: entries }));
+}
+
+/** An entry of index.json with a tag. */
+export function tagged({ descriptor }: Content, tag: string): Descriptor {
+  return { ...descriptor, annotations: { 'org.opencontainers.image.ref.name': tag } };
+}
+
+/** The image as one piece of content after the other, the manifest last. */
+export function contentsOf({ config, layers, manifest }: Image): readonly Content[] {
+  return [config, ...layers, manifest];
+}
+
+/** A manifest whose bytes do not state their media type. */
+export function unstated({ descriptor, bytes }: Content): Content {
+  const document = JSON.parse(Buffer.from(bytes).toString()) as object;
+  return contentOf(descriptor.mediaType, JSON.stringify({ ...document, mediaType: undefined }));
 }
 
 /** Runs the work with a folder of its own, which is gone afterwards. */

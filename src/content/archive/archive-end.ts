@@ -3,6 +3,7 @@ import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { linksOf, readDocument, type Links } from '../../oci/links.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
+import { factsOf } from '../layout/facts.ts';
 import { formatIndex } from '../layout/index-document.ts';
 import { withRoot, type Entries } from '../layout/entries.ts';
 import { dockerList, type ArchivedManifest } from './docker-list.ts';
@@ -68,15 +69,16 @@ async function reachable(
     const old = async () => ((await existing?.hasManifest(next.digest)) === true ? existing : undefined);
     const content = manifests.get(next.digest) ?? (await (await old())?.fetchManifest(next.digest, { signal }));
     if (content === undefined) continue;
-    const links = linksIn(content, next.mediaType);
+    const links = linksIn(content);
     found.set(next.digest, { content, links });
     open.push(...links.manifests);
   }
   return found;
 }
 
-/** What is neither an index nor an image manifest points at nothing that is known. */
-function linksIn({ bytes }: Content, mediaType: string): Links {
+/** By what its bytes say: a list may claim another type. Content that is not a manifest points at nothing. */
+function linksIn({ bytes, descriptor }: Content): Links {
+  const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return linksOf(readDocument(bytes), mediaType);
 }

@@ -4,7 +4,7 @@ import type { Content } from '../../oci/content.ts';
 import type { Json } from '../../oci/json.ts';
 import { descriptorAt, readDocument, type Links } from '../../oci/links.ts';
 import { writeJson } from '../../oci/json-write.ts';
-import { isImageConfigType, isIndexType } from '../../oci/media-type.ts';
+import { isImageConfigType } from '../../oci/media-type.ts';
 import { canonicalReference, familiarReference, parseReference } from '../../oci/reference.ts';
 import type { Entries, Entry } from '../layout/entries.ts';
 import { blobName } from './tar-blobs.ts';
@@ -43,7 +43,7 @@ function digestOf({ content }: ArchivedManifest): Digest {
 function imagesIn(root: Descriptor, manifests: Manifests): readonly ArchivedManifest[] {
   const manifest = manifests.get(root.digest);
   if (manifest === undefined) return [];
-  if (isIndexType(root.mediaType)) return entriesOf(manifest).flatMap((entry) => imagesIn(entry, manifests));
+  if (manifest.links.manifests.length > 0) return entriesOf(manifest).flatMap((entry) => imagesIn(entry, manifests));
   return isImage(manifest) ? [manifest] : [];
 }
 

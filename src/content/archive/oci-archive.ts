@@ -112,8 +112,8 @@ export class OciArchive implements ContentSource, Referrers {
   }
 
   /** All manifests that are named, directly or through an index. */
-  async *manifests(): AsyncGenerator<Descriptor> {
-    yield* this.#parts.graph.reachable(await this.#view.entries());
+  async manifests(): Promise<readonly Descriptor[]> {
+    return this.#parts.graph.descriptors(await this.#view.entries());
   }
 
   async close(): Promise<void> {

@@ -13,9 +13,9 @@ import { blobName } from './tar-blobs.ts';
  */
 export async function ownManifest(layout: OciArchive, image: ArchivedImage): Promise<Content | undefined> {
   const wanted = [image.config, ...image.layers];
-  for await (const descriptor of layout.manifests()) {
+  for (const descriptor of await layout.manifests()) {
     if (!isManifestType(descriptor.mediaType)) continue;
-    const content = await readIfWhole(() => layout.fetchManifest(descriptor.digest, { expected: descriptor }));
+    const content = await readIfWhole(() => layout.fetchManifest(descriptor.digest));
     if (content === undefined) continue;
     const files = await readIfWhole(() => Promise.resolve(filesOf(content)));
     const isSame = files?.length === wanted.length && files.every((name, at) => name === wanted[at]);

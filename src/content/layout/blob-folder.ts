@@ -71,9 +71,12 @@ export class BlobFolder {
     }
   }
 
-  /** Stores bytes that the caller has verified, unless exactly these lie there. */
-  async write({ digest, size }: Identity, bytes: Uint8Array): Promise<void> {
-    if (await this.holds({ digest, size })) return;
+  /**
+   * Stores bytes that the caller has verified, unless exactly these are there.
+   * @returns whether they were not
+   */
+  async write({ digest, size }: Identity, bytes: Uint8Array): Promise<boolean> {
+    if (await this.holds({ digest, size })) return false;
     const staged = await this.stage();
     try {
       await staged.append(once(bytes));
@@ -82,6 +85,7 @@ export class BlobFolder {
       throw asMlistError(error);
     }
     await staged.commit(digest);
+    return true;
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */

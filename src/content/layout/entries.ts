@@ -1,6 +1,7 @@
 import { AnnotationKey, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { jsonObject, type JsonObject } from '../../oci/json.ts';
+import { jsonObject, memberNames, type JsonObject } from '../../oci/json.ts';
+import { allows, type Facts } from './facts.ts';
 
 /**
  * The entries of index.json and how they change; pure. An entry that another tool wrote keeps every member it has.
@@ -60,6 +61,42 @@ export function withoutTag(entries: Entries, tag: string): Entries {
 export function withRoot(entries: Entries, descriptor: Descriptor): Entries {
   const isThere = entries.some(({ descriptor: { digest } }) => digest === descriptor.digest);
   return isThere ? entries : [...entries, entryOf(descriptor)];
+}
+
+/** A plain entry, at the end, unless the digest has one. */
+export function withPlain(entries: Entries, descriptor: Descriptor): Entries {
+  const isThere = entries.some((entry) => entry.descriptor.digest === descriptor.digest && isPlain(entry));
+  return isThere ? entries : [...entries, entryOf(descriptor)];
+}
+
+/** The entries of this digest get its size, and its type where the bytes do not allow theirs. */
+export function withFacts(
+  entries: Entries,
+  { mediaType, digest, size }: Descriptor,
+  facts: Facts | undefined,
+): Entries {
+  return entries.map((entry) => {
+    const { descriptor, json } = entry;
+    if (descriptor.digest !== digest) return entry;
+    const type = allows(facts, descriptor.mediaType) ? descriptor.mediaType : mediaType;
+    if (descriptor.size === size && descriptor.mediaType === type) return entry;
+    const members: JsonObject = { ...json, mediaType: type, size };
+    return {
+      descriptor: { ...descriptor, mediaType: type, size },
+      json: jsonObject(memberNames(json).map((name) => [name, members[name]])),
+    };
+  });
+}
+
+/** The media types that index.json gives these digests: that of the plain entry, else that of the first one. */
+export function typesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
+  const wanted = new Set(digests);
+  const types = new Map<Digest, string>();
+  for (const entry of entries) {
+    const { digest, mediaType } = entry.descriptor;
+    if (wanted.has(digest) && (!types.has(digest) || isPlain(entry))) types.set(digest, mediaType);
+  }
+  return types;
 }
 
 export function withoutDigest(entries: Entries, digest: Digest): Entries {

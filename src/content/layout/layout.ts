@@ -96,6 +96,11 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
     return this.#view.missing(digests);
   }
 
+  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
+    return this.#view.stored(digests);
+  }
+
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
     return (await this.#blobs.size(digest)) === size;
   }
@@ -116,8 +121,9 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
     }
     if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
     if (!isDigestName(name)) checkTag(name);
-    await this.#blobs.write(descriptor, bytes);
-    await this.#edits.put(bareDescriptor(descriptor), isDigestName(name) ? undefined : name, options);
+    const isNew = await this.#blobs.write(descriptor, bytes);
+    this.#parts.graph.learn(digest, bytes);
+    await this.#edits.put(bareDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
   }
 
   /** What lies there already, and is whole, is not asked for. */
@@ -165,13 +171,13 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` where it is a manifest.
    */
   async deleteBlob(digest: Digest): Promise<void> {
-    if ((await this.#view.named(digest)) !== undefined) {
+    if (await this.#view.isManifest(digest)) {
       throw new MlistError('ERR_MLIST_CONFLICT', `${digest} is a manifest of ${this.location}`);
     }
     await this.#blobs.remove(digest);
   }
 
-  /** Removes a manifest and all its tags. What it points at stays. */
+  /** Removes a manifest and all its tags. What it points at stays, and so do its bytes where another manifest needs them. */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#edits.remove(digest, options);
   }

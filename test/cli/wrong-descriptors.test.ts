@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { writeArchive } from '../../src/content/archive/write-archive.ts';
+import { openLayout } from '../../src/content/layout/open.ts';
+import type { Content } from '../../src/oci/content.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { MediaType } from '../../src/oci/media-type.ts';
+import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../content/samples.ts';
+import { runMlist } from '../support/mlist.ts';
+
+/** Lists with wrong descriptors, in layouts and archives: they are refused, and nothing else is affected. */
+
+const image = imageOf('a');
+const { descriptor } = image.manifest;
+const right = indexOf([descriptor]);
+
+const lies: readonly (readonly [string, Partial<Descriptor>, number, string])[] = [
+  ['a wrong size', { size: 5 }, 7, `has ${descriptor.size} bytes, but its descriptor says 5`],
+  ['a wrong format', { mediaType: MediaType.dockerManifest }, 3, `${MediaType.dockerManifest} was announced`],
+  ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `${MediaType.ociIndex} was announced`],
+];
+
+async function copy(from: string, to: string): ReturnType<typeof runMlist> {
+  return runMlist(['copy', from, to]);
+}
+
+describe.each(lies)('a list that lists an image with %s', (_, lie, code, fault) => {
+  const wrong = indexOf([{ ...descriptor, ...lie }]);
+
+  function withBoth(work: (dir: string, folder: string) => Promise<void>): Promise<void> {
+    return withFolder(async (folder) => {
+      const dir = join(folder, 'layout');
+      const entries = [tagged(wrong, 'wrong'), tagged(right, 'right')];
+      await writeLayout(dir, [...contentsOf(image), wrong, right], entries);
+      await work(dir, folder);
+    });
+  }
+
+  test('is not copied, and the error says what is wrong with it', () =>
+    withBoth(async (dir, folder) => {
+      const { code: ended, stderr } = await copy(`oci:${dir}:wrong`, `oci:${join(folder, 'to')}:wrong`);
+      expect([ended, stderr]).toEqual([code, expect.stringContaining(`@${descriptor.digest}`)]);
+      expect(stderr).toContain(fault);
+    }));
+
+  test('does not affect the list beside it, nor the image', () =>
+    withBoth(async (dir, folder) => {
+      for (const to of ['oci:copied', 'oci-archive:copied.tar']) {
+        const target = to.replace(':', `:${folder}/`);
+        expect(await copy(`oci:${dir}:right`, `${target}:right`)).toMatchObject({ code: 0 });
+        expect(await copy(`${target}:right`, `oci:${join(folder, 'again')}:right`)).toMatchObject({ code: 0 });
+      }
+      const inspected = await runMlist(['inspect', `oci:${dir}@${descriptor.digest}`, '--raw']);
+      expect(inspected).toMatchObject({ code: 0, stdout: Buffer.from(image.manifest.bytes).toString() });
+    }));
+});
+
+describe('a list that lists an image with a type that is not known', () => {
+  const wrong = indexOf([{ ...descriptor, mediaType: 'application/x' }]);
+
+  test('does not change the image in the layout that it is copied to', () =>
+    withFolder(async (folder) => {
+      const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+      await writeLayout(from, [...contentsOf(image), wrong], [tagged(wrong, 'wrong')]);
+      await writeLayout(to, contentsOf(image), [descriptor]);
+      expect(await copy(`oci:${from}:wrong`, `oci:${to}:wrong`)).toMatchObject({ code: 0 });
+      expect(await (await openLayout(to)).fetchManifest(descriptor.digest)).toEqual(image.manifest);
+      expect(await (await openLayout(to)).entries()).toContainEqual(descriptor);
+    }));
+
+  test.each([
+    ['behind', ['wrong', 'right']],
+    ['before', ['right', 'wrong']],
+  ])('does not make an archive lose layers, with a true list %s it', (_, order) =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'images.tar');
+      const lists: Readonly<Record<string, Content>> = { wrong, right };
+      await writeArchive(path, {}, async (target) => {
+        for (const blob of [image.config, ...image.layers])
+          await target.putBlob(blob.descriptor, () => chunksOf(blob.bytes));
+        await target.putManifest(image.manifest, descriptor.digest);
+        for (const tag of order) await target.putManifest(lists[tag]!, tag);
+      });
+      const [other, to] = [join(folder, 'other'), join(folder, 'to')];
+      const another = imageOf('b');
+      await writeLayout(other, contentsOf(another), [tagged(another.manifest, 'other')]);
+      expect(await copy(`oci:${other}:other`, `oci-archive:${path}:other`)).toMatchObject({ code: 0 });
+      expect(await copy(`oci-archive:${path}:right`, `oci:${to}:right`)).toMatchObject({ code: 0 });
+    }),
+  );
+});
+
+test('an archive that lists an image as an index can be added to', () =>
+  withFolder(async (folder) => {
+    const path = join(folder, 'images.tar');
+    const wrong = indexOf([{ ...descriptor, mediaType: MediaType.ociIndex }]);
+    await writeArchive(path, {}, async (target) => {
+      for (const blob of [image.config, ...image.layers])
+        await target.putBlob(blob.descriptor, () => chunksOf(blob.bytes));
+      await target.putManifest(image.manifest, 'image');
+      await target.putManifest(wrong, 'wrong');
+    });
+    const other = join(folder, 'other');
+    const another = imageOf('b');
+    await writeLayout(other, contentsOf(another), [tagged(another.manifest, 'other')]);
+    expect(await copy(`oci:${other}:other`, `oci-archive:${path}:other`)).toMatchObject({ code: 0 });
+    expect(await copy(`oci-archive:${path}:image`, `oci:${join(folder, 'to')}:image`)).toMatchObject({ code: 0 });
+  }));

@@ -21,9 +21,11 @@ import { movedName } from '../oci/moved-name.ts';
 /** Content in memory: for tests, and for a registry that keeps nothing. */
 export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
   readonly location: string;
+  /** Each with the type under which it was put first. */
   readonly #manifests = new Map<Digest, Content>();
   readonly #blobs = new Map<Digest, Uint8Array>();
-  readonly #tags = new Map<string, Digest>();
+  /** Each with the type under which its tag was put: bytes that state none may have several. */
+  readonly #tags = new Map<string, Descriptor>();
 
   constructor(location = 'memory') {
     this.location = location;
@@ -35,8 +37,7 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
 
   fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
     return answer(signal, () => {
-      const digest = this.#digestAt(name);
-      const content = digest === undefined ? undefined : this.#manifests.get(digest);
+      const content = this.#contentAt(name);
       if (content === undefined) throw absent(this.location + (isDigest(name) ? '@' : ':') + name);
       const { descriptor, bytes } = content;
       if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
@@ -75,6 +76,14 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     return answer(undefined, () => digests.filter((digest) => !this.#manifests.has(digest)));
   }
 
+  /** Those of the manifests that are here. */
+  storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
+    return answer(undefined, () => {
+      const found = digests.flatMap((digest) => this.#manifests.get(digest)?.descriptor ?? []);
+      return new Map(found.map((descriptor) => [descriptor.digest, descriptor]));
+    });
+  }
+
   hasBlob({ digest, size }: Descriptor): Promise<boolean> {
     return answer(undefined, () => this.#blobs.get(digest)?.length === size);
   }
@@ -89,10 +98,11 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
       const { digest } = descriptor;
       if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
-      if (ifMatch !== undefined && (this.#digestAt(name) ?? 'absent') !== ifMatch)
+      if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
         throw movedName(`${this.location}:${name}`, ifMatch);
-      this.#manifests.set(digest, { descriptor: bareDescriptor(descriptor), bytes: bytes.slice() });
-      if (!isDigest(name)) this.#tags.set(name, digest);
+      const bare = bareDescriptor(descriptor);
+      if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: bare, bytes: bytes.slice() });
+      if (!isDigest(name)) this.#tags.set(name, bare);
     });
   }
 
@@ -146,7 +156,7 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
   deleteManifest(digest: Digest): Promise<void> {
     return answer(undefined, () => {
       if (!this.#manifests.delete(digest)) throw absent(`${this.location}@${digest}`);
-      for (const [tag, named] of this.#tags) if (named === digest) this.#tags.delete(tag);
+      for (const [tag, named] of this.#tags) if (named.digest === digest) this.#tags.delete(tag);
     });
   }
 
@@ -167,9 +177,11 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     });
   }
 
-  #digestAt(name: Name): Digest | undefined {
-    const digest = isDigest(name) ? name : this.#tags.get(name);
-    return digest !== undefined && this.#manifests.has(digest) ? digest : undefined;
+  #contentAt(name: Name): Content | undefined {
+    if (isDigest(name)) return this.#manifests.get(name);
+    const descriptor = this.#tags.get(name);
+    const content = descriptor && this.#manifests.get(descriptor.digest);
+    return content && { ...content, descriptor };
   }
 
   #stage(): StagedBytes {

@@ -1,9 +1,11 @@
 import { linksOf, readDocument, type Links } from '../oci/links.ts';
 import { MlistError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { kindOf } from '../oci/manifest.ts';
 import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
-import { Refusal } from './refusal.ts';
+import { orAbsent } from '../oci/or-absent.ts';
+import { Refusal, type RegistryProblem } from './refusal.ts';
 import type { Repository } from './storage.ts';
 
 export interface CheckedManifest {
@@ -34,29 +36,65 @@ function invalid(reason: string, detail?: unknown): Refusal {
 }
 
 /**
- * Everything that a manifest points at must be in the repository, so that no reader finds it incomplete. The subject
- * may come later, and foreign layers never come (distribution-spec v1.1.1 "Pushing manifests").
- * @throws Refusal 400 MANIFEST_BLOB_UNKNOWN, a problem for each missing digest.
+ * Everything that a manifest points at must be in the repository, so that no reader finds it incomplete, and be what its
+ * descriptor says. The subject may come later, and foreign layers never come (distribution-spec v1.1.1 "Pushing manifests").
+ * @throws Refusal 400 with a problem for each wrong descriptor, MANIFEST_INVALID, and each missing digest, MANIFEST_BLOB_UNKNOWN
  */
-export async function checkPresence(links: Links, repository: Repository): Promise<void> {
-  const isManifest = ({ mediaType }: Descriptor): boolean => isIndexType(mediaType) || isManifestType(mediaType);
-  const children = links.manifests.filter(isManifest).map(({ digest }) => digest);
-  const blobs = [
-    ...links.manifests.filter((child) => !isManifest(child)),
-    ...links.blobs.filter(({ mediaType }) => !isForeignLayerType(mediaType)),
+export async function checkLinks({ manifests, blobs }: Links, repository: Repository): Promise<void> {
+  const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
+  const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
+    stored.has(digest) || isIndexType(mediaType) || isManifestType(mediaType);
+  const others = [
+    ...manifests.filter((child) => !isManifest(child)),
+    ...blobs.filter(({ mediaType }) => !isForeignLayerType(mediaType)),
   ];
-  const isThere = await Promise.all(blobs.map((blob) => repository.hasBlob(blob)));
-  const missing = [
-    ...(children.length === 0 ? [] : await repository.missingManifests(children)),
-    ...blobs.filter((_, position) => isThere[position] !== true).map(({ digest }) => digest),
+  const found = [
+    ...(await manifestProblems(manifests.filter(isManifest), stored, repository)),
+    ...(await Promise.all(others.map((blob) => blobProblem(blob, repository)))),
   ];
-  if (missing.length === 0) return;
-  throw new Refusal(
-    400,
-    [...new Set(missing)].map((digest) => ({
-      code: 'MANIFEST_BLOB_UNKNOWN',
-      message: 'the manifest points at what is not in the repository',
-      detail: digest,
-    })),
-  );
+  const problems = new Map(found.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
+  if (problems.size > 0) throw new Refusal(400, [...problems.values()]);
+}
+
+async function manifestProblems(
+  children: readonly Descriptor[],
+  stored: ReadonlyMap<Digest, Descriptor>,
+  repository: Repository,
+): Promise<readonly RegistryProblem[]> {
+  const problems: RegistryProblem[] = [];
+  const allowed = new Map<string, boolean>();
+  for (const { mediaType, digest, size } of children) {
+    const content = stored.get(digest);
+    if (content === undefined) problems.push(missing(digest));
+    else if (content.size !== size) problems.push(wrong(digest, `has ${content.size} bytes, not ${size}`));
+    else if (content.mediaType !== mediaType) {
+      const key = `${digest} ${mediaType}`;
+      const isAllowed = allowed.get(key) ?? (await mayBe(mediaType, content, repository));
+      allowed.set(key, isAllowed);
+      if (!isAllowed) problems.push(wrong(digest, `is ${content.mediaType}, not ${mediaType}`));
+    }
+  }
+  return problems;
+}
+
+/** Whether the bytes of a manifest, which was put as another type, may also be of this one: they state none. */
+async function mayBe(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
+  if (!isIndexType(mediaType) && !isManifestType(mediaType)) return false;
+  const { bytes } = await repository.fetchManifest(digest);
+  return kindOf(readDocument(bytes), mediaType).fault === undefined;
+}
+
+async function blobProblem({ digest, size }: Descriptor, repository: Repository): Promise<RegistryProblem | undefined> {
+  const actual = await orAbsent(repository.blobSize(digest));
+  if (actual === undefined) return missing(digest);
+  return actual === size ? undefined : wrong(digest, `has ${actual} bytes, not ${size}`);
+}
+
+function missing(digest: Digest): RegistryProblem {
+  const message = 'the manifest points at what is not in the repository';
+  return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: digest };
+}
+
+function wrong(digest: Digest, reason: string): RegistryProblem {
+  return { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${digest} ${reason}`, detail: digest };
 }

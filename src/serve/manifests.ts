@@ -1,3 +1,4 @@
+import { errorCode } from '../errors.ts';
 import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
 import { mediaTypeOfHeader } from '../oci/media-type.ts';
@@ -5,7 +6,7 @@ import { isTag } from '../oci/reference.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { checkPreconditions, etagOf, isNotModified } from './conditions.ts';
 import { bodyOf, reply, type Exchange } from './exchange.ts';
-import { checkDocument, checkPresence, type CheckedManifest } from './manifest-check.ts';
+import { checkDocument, checkLinks, type CheckedManifest } from './manifest-check.ts';
 import { orRefuse, Refusal, unknownManifest, unknownName } from './refusal.ts';
 import type { Repository } from './storage.ts';
 
@@ -40,7 +41,7 @@ export async function putManifest(exchange: Exchange): Promise<void> {
     const isBound = isConditional(exchange);
     const current = isBound ? await currentDigest(repository, last) : undefined;
     checkPreconditions(request, current);
-    await checkPresence(links, repository);
+    await checkLinks(links, repository);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
     await repository.putManifest(content, last, { ifMatch: isBound ? (current ?? 'absent') : undefined });
     if (isDigest(last)) for (const tag of tags) await repository.putManifest(content, tag);
@@ -63,10 +64,21 @@ export async function deleteManifest(exchange: Exchange): Promise<void> {
   const { name, last, service } = exchange;
   const repository = await repositoryOf(exchange);
   await service.changes.run(name, async () => {
-    const work = isDigest(last) ? repository.deleteManifest(last) : repository.untag(last);
+    const work = isDigest(last) ? deleteUnlessNeeded(repository, last) : repository.untag(last);
     await orRefuse(work, () => unknownManifest(last));
   });
   reply(exchange, 202);
+}
+
+async function deleteUnlessNeeded(repository: Repository, digest: Digest): Promise<void> {
+  try {
+    await repository.deleteManifest(digest);
+  } catch (error) {
+    if (errorCode(error) !== 'ERR_MLIST_CONFLICT') throw error;
+    const message =
+      'an index lists it, and another manifest needs its bytes as a config or a layer: delete one of these first';
+    throw new Refusal(409, { code: 'DENIED', message, detail: digest });
+  }
 }
 
 async function repositoryOf({ service, name }: Exchange): Promise<Repository> {

@@ -1,10 +1,11 @@
 import type { ContentTarget, Mounts, Referrers, Tags } from '../oci/content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** What the registry's handlers need of the place where content lies; `Layout` and `MemoryContent` have it. */
 export interface Repository extends ContentTarget, Tags, Referrers, Mounts {
-  /** Those of the manifests that are not here. */
-  missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]>;
+  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>>;
   /** Length of a blob; `ERR_MLIST_NOT_FOUND` where there is none. */
   blobSize(digest: Digest): Promise<number>;
   /** The bytes from `start` up to, not including, `end`. */
@@ -12,7 +13,10 @@ export interface Repository extends ContentTarget, Tags, Referrers, Mounts {
   stageBlob(): Promise<Upload>;
   /** `ERR_MLIST_NOT_FOUND` where there is none; `ERR_MLIST_CONFLICT` where it is a manifest. */
   deleteBlob(digest: Digest): Promise<void>;
-  /** Takes away a manifest and all its tags; `ERR_MLIST_NOT_FOUND` where there is none. */
+  /**
+   * Removes a manifest and all its tags; `ERR_MLIST_NOT_FOUND` where there is none, `ERR_MLIST_CONFLICT` where it would
+   * still be there since an index lists it and its bytes are needed.
+   */
   deleteManifest(digest: Digest): Promise<void>;
 }
 

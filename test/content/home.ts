@@ -88,11 +88,11 @@ export function describeHome(title: string, open: (work: (home: Home) => Promise
         await expect(again).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
       }));
 
-    test('that are missing are told', () =>
+    test('are found by their digests, with their own media type and size', () =>
       open(async (home) => {
         await home.putManifest(manifest, 'v1');
         const nowhere = blobOf('nowhere').descriptor.digest;
-        expect(await home.missingManifests([digest, nowhere])).toEqual([nowhere]);
+        expect(await home.storedManifests([digest, nowhere])).toEqual(new Map([[digest, manifest.descriptor]]));
       }));
   });
 

@@ -4,8 +4,17 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openLayout } from '../../src/content/layout/open.ts';
 import type { Content } from '../../src/oci/content.ts';
+import { MediaType } from '../../src/oci/media-type.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
-import { bytesOf, putUnpackableList, withFolder, type Image } from '../content/samples.ts';
+import {
+  bytesOf,
+  contentOf,
+  indexOf,
+  putUnpackableList,
+  unstated,
+  withFolder,
+  type Image,
+} from '../content/samples.ts';
 import { withRegistry, type Served } from './client.ts';
 
 const copy = ['copy', '--insecure-policy', '--all', '--preserve-digests', '--dest-tls-verify=false'];
@@ -69,6 +78,25 @@ describeWith('skopeo', 'another client', () => {
       expect(JSON.parse(tags)).toMatchObject({ Tags: ['v1'] });
       await runProgram('skopeo', 'delete', '--tls-verify=false', `${ref}:v1`);
       expect((await served.get('/v2/team/app/manifests/v1')).status).toBe(404);
+    }));
+
+  test('reads the folder of a repository, with entries that have no name', () =>
+    withPushed({}, async (served, { index, images: [image] }, folder) => {
+      const child = contentOf(MediaType.dockerManifest, unstated(image!.manifest).bytes);
+      expect((await served.putManifest('team/app', child)).status).toBe(201);
+      expect((await served.putManifest('team/app', indexOf([child.descriptor]), 'v2')).status).toBe(201);
+      const dir = join(folder, 'served', 'team%2Fapp');
+      expect(await (await openLayout(dir)).entries()).toContainEqual(child.descriptor);
+      const inspected = await runProgram('skopeo', 'inspect', '--raw', `oci:${dir}:v1`);
+      expect(inspected).toBe(Buffer.from(index.bytes).toString());
+      await runProgram(
+        'skopeo',
+        'copy',
+        '--insecure-policy',
+        '--all',
+        `oci:${dir}:v1`,
+        `oci:${join(folder, 'copied')}:v1`,
+      );
     }));
 
   test('logs in', () =>

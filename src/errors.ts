@@ -74,6 +74,8 @@ export interface ErrorFacts {
   readonly problems?: readonly Problem[] | undefined;
   /** HTTP status of the answer that failed. */
   readonly status?: number | undefined;
+  /** Milliseconds that the registry asked its client to wait (`Retry-After`). */
+  readonly retryAfterMs?: number | undefined;
   readonly diagnostics?: readonly Diagnostic[] | undefined;
   /** Commands to choose from, where several things were meant. */
   readonly candidates?: readonly string[] | undefined;

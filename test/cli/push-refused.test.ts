@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { Front } from '../support/front.ts';
+import { answer, Front } from '../support/front.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
 import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
@@ -122,6 +122,19 @@ describe('what is refused before anything is written', () => {
     expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
       code: 5,
       stderr: expect.stringMatching(/is there already, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
+    });
+  });
+
+  test('a 412 to a push without a condition is a refusal of the registry', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const refused = `${front.host}/team/app:refused`;
+    await world.must('create', refused, `${front.host}/team/app:amd64`);
+    front.on(/^PUT .*refused/, answer(412));
+    const ran = await world.run(['push']);
+    expect(ran).toMatchObject({
+      code: 7,
+      stdout: '',
+      stderr: expect.stringMatching(/refuses it \(HTTP 412\)/) as unknown,
     });
   });
 

@@ -167,7 +167,8 @@ export class Connection {
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
         const { url: location, hasLogin = false, place } = received;
-        const answer = { status, body, host: this.base.host, location, wait, hasLogin, place };
+        const hasCondition = isConditional(call);
+        const answer = { status, body, host: this.base.host, location, wait, hasLogin, place, hasCondition };
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
@@ -248,6 +249,10 @@ export class Connection {
       signal,
     });
   }
+}
+
+function isConditional({ headers = {} }: Call): boolean {
+  return 'if-match' in headers || 'if-none-match' in headers;
 }
 
 function urlOf({ target }: Call, base: URL): URL {

@@ -24,6 +24,8 @@ export interface FailedAnswer {
   readonly hasLogin: boolean;
   /** Where the login was found; undefined where somebody typed it. */
   readonly place: string | undefined;
+  /** The request had a condition, which 412 says does not hold. */
+  readonly hasCondition: boolean;
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
@@ -40,6 +42,7 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets)
   return new MlistError(code, `cannot ${step.what} ${step.reference}: ${because}`, {
     reference: step.reference,
     status: answer.status,
+    retryAfterMs: answer.wait,
     diagnostics,
     hint,
   });
@@ -69,7 +72,7 @@ interface Meaning {
 }
 
 function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
-  const { status, host, location, wait } = answer;
+  const { status, host, location, wait, hasCondition } = answer;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
@@ -83,21 +86,22 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
       reason: `${host} does not have it`,
       hint: 'Check the spelling, and that it was pushed.',
     };
-  if (status === 412)
+  if (status === 412 && hasCondition)
     return {
       code: 'ERR_MLIST_CONFLICT',
       reason: `it has changed on ${host} meanwhile`,
       hint: 'Look at what is there now, then try again.',
     };
+  const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
-    const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
     return {
       code: 'ERR_MLIST_REGISTRY',
       reason: `${host} limits the rate of requests${later}`,
       hint: 'Try later, or log in for a higher limit.',
     };
   }
-  if (status >= 500) return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault`, hint: 'Try again later.' };
+  if (status >= 500)
+    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault${later}`, hint: 'Try again later.' };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 

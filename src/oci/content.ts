@@ -52,7 +52,7 @@ export interface PutOptions extends ContentOptions {
    * `If-None-Match`). Refused with `ERR_MLIST_CONFLICT`.
    */
   readonly ifMatch?: Digest | 'absent' | undefined;
-  /** Never send it a second time where it is unclear what became of it: somebody else may have written in between. */
+  /** Send it once only: others may have written in between, so the caller reads again before it retries. */
   readonly once?: boolean | undefined;
 }
 

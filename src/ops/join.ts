@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asMlistError, MlistError } from '../errors.ts';
+import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, type Draft } from '../draft/draft.ts';
 import { encodeDraft } from '../draft/list.ts';
 import { checkDraft } from '../draft/rules.ts';
@@ -11,21 +10,15 @@ import { runPlan } from '../transfer/run.ts';
 import { resolveAll } from './create.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
-import { Board, isPassing, type Outcome } from './join/board.ts';
+import { Board, isPassing, type PutResult } from './join/board.ts';
+import { keepsChanging, notShown, waitedInVain, withoutGroup, withoutTags } from './join/failures.ts';
 import { DEFAULT_GROUP, type Group } from './join/group.ts';
 import type { JoinedList } from './join/list.ts';
-import {
-  afterWrite,
-  atFirst,
-  decide,
-  LIST,
-  type Decision,
-  type Look,
-  type Memory,
-  type Runner,
-} from './join/protocol.ts';
+import { afterWrite, atFirst, LIST, type Memory, type Write } from './join/memory.ts';
+import { decide, type Decision, type Look, type Runner, type SlotWrite } from './join/protocol.ts';
 import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
+import { Waiting } from './join/waiting.ts';
 import { isLostContent } from './lost-content.ts';
 import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
@@ -36,7 +29,10 @@ export interface JoinOptions {
   readonly group?: Group | undefined;
   /** All platforms of the build, in the list's order: the tag appears when the last is there. It needs a group. */
   readonly expect?: readonly Platform[] | undefined;
-  /** Milliseconds to wait for the others, with `expect`. Default: none, the last runner completes the list. */
+  /**
+   * Milliseconds to wait for the others, with `expect`, and for the registry to show what it has accepted. Default: not
+   * for the others, the last runner completes the list; a minute for the registry.
+   */
   readonly waitMs?: number | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
@@ -64,16 +60,16 @@ export interface Joined {
 
 /** More rounds than this nobody needs, however many runners there are. */
 const MAX_ROUNDS = 50;
-/** Looks in a row that may fail since the registry has a fault. */
-const MAX_FAILURES = 6;
+/** How often the registry's list of tags may lack own slots that are there. */
+const MAX_UNLISTED = 6;
 const SETTLE_MS = 1000;
-const LONGEST_POLL_MS = 5000;
 
 /**
  * Adds this runner's images to a tag that other runners add to at the same time, without anybody to merge. What the tag
  * shows meanwhile, and why it ends complete: docs/join.md.
  * @throws MlistError what reading and pushing the images throws; `ERR_MLIST_CONFLICT` where runners contradict each
- *   other, where the wait ends, or the tag does not come to rest; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
+ *   other, where the wait ends, or others keep changing the tag; `ERR_MLIST_REGISTRY` where the registry does not show
+ *   what it has accepted; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
  */
 export async function join(
   reference: Reference & { readonly tag: string },
@@ -108,7 +104,12 @@ class Work {
   readonly #options: JoinOptions;
   readonly #runner: Runner;
   readonly #board: Board;
+  readonly #waiting: Waiting;
+  /** What the registry answered last to a write that failed, by tag. */
+  readonly #failed = new Map<string, MlistError>();
   #memory: Memory = atFirst;
+  /** With `waitMs`: its own slots are written, and others are missing. */
+  #isPolling = false;
 
   constructor(reference: Reference & { readonly tag: string }, own: readonly OwnSlot[], options: JoinOptions) {
     this.#reference = reference;
@@ -118,7 +119,9 @@ class Work {
     const { group = { id: DEFAULT_GROUP }, homes, signal, onEvent } = options;
     const platforms = [...new Set((options.expect ?? []).map(fullPlatform))];
     const expect = platforms.length === 0 ? undefined : platforms;
-    this.#runner = { target: this.#target, group, began: Date.now(), expect, own };
+    const { retries } = homes.registries.repository(reference);
+    this.#runner = { target: this.#target, group, began: Date.now(), expect, own, retries };
+    this.#waiting = new Waiting({ waitMs: options.waitMs ?? 0, settleMs: this.#settleMs, signal });
     const strange = new Set<string>();
     this.#board = new Board(reference, {
       homes,
@@ -146,24 +149,30 @@ class Work {
 
   async run(): Promise<Joined> {
     const { waitMs = 0 } = this.#options;
-    const end = Date.now() + waitMs;
-    let poll = Math.min(SETTLE_MS, this.#settleMs);
+    this.#waiting.begin();
     for (let rounds = 0; ;) {
       const look = await this.#look();
       const { decision, memory } = decide(this.#runner, this.#memory, look);
       this.#memory = memory;
+      this.#isPolling = decision.do === 'wait' && waitMs > 0;
+      if (decision.do === 'await-shown') {
+        const { name, written, shown } = decision;
+        if (await this.#waiting.forRegistry()) continue;
+        const tag = name === LIST ? this.#reference.tag : name;
+        throw notShown(formatReference({ ...this.#reference, tag }), written, shown);
+      }
+      this.#waiting.registryShows();
       if (decision.do === 'end') return this.#joined({ complete: true, list: decision.list });
       if (decision.do === 'leave') return this.#left(decision);
+      if (decision.do === 'give-up') throw this.#failureOf(decision.names);
       if (decision.do === 'wait') {
-        const left = end - Date.now();
         if (waitMs === 0 && decision.isSettled) return this.#joined({ waiting: decision.waiting });
-        if (waitMs > 0 && left <= 0) throw waitedInVain(this.#target, decision.waiting);
-        await this.#pause(waitMs === 0 ? this.#settleMs : Math.min(left, poll * (0.75 + Math.random() / 2)));
-        poll = Math.min(poll * 1.3, LONGEST_POLL_MS);
+        if (waitMs === 0) await this.#waiting.pause(this.#settleMs);
+        else if (!(await this.#waiting.forOthers())) throw waitedInVain(this.#target, decision.waiting);
         continue;
       }
       rounds += 1;
-      if (rounds > MAX_ROUNDS) throw restless(this.#target);
+      if (rounds > MAX_ROUNDS) throw keepsChanging(this.#target, MAX_ROUNDS);
       await this.#act(decision, look);
     }
   }
@@ -172,55 +181,80 @@ class Work {
     return this.#options.settleMs ?? SETTLE_MS;
   }
 
-  /** Reads all, again where the registry has a fault or its list of tags is behind. */
+  /** Reads everything. While it waits for others, it reads again where that fails, as often as `--retries` says. */
   async #look(): Promise<Look> {
     for (let failures = 1; ; failures += 1) {
       try {
-        const look = await this.#board.look();
-        const unlisted = this.#board.unlisted(look, this.#memory.written);
-        if (unlisted.length === 0) return look;
-        if (failures >= MAX_FAILURES) throw withoutTags(this.#target, unlisted);
+        return await this.#lookListed();
       } catch (thrown) {
         this.#options.signal?.throwIfAborted();
-        if (failures >= MAX_FAILURES || !isPassing(asMlistError(thrown))) throw thrown;
+        const mayPass = failures <= this.#runner.retries && isPassing(asMlistError(thrown));
+        if (!this.#isPolling || !mayPass || !(await this.#waiting.forOthers())) throw thrown;
       }
-      await this.#pause(failures * this.#settleMs * Math.random());
+    }
+  }
+
+  /** Reads everything, again where the registry's list of tags is behind. */
+  async #lookListed(): Promise<Look> {
+    for (let looks = 1; ; looks += 1) {
+      const look = await this.#board.look();
+      const unlisted = this.#board.unlisted(look, this.#memory.written);
+      if (unlisted.length === 0) return look;
+      if (looks >= MAX_UNLISTED) throw withoutTags(this.#target, unlisted);
+      await this.#waiting.pause(looks * this.#settleMs * Math.random());
     }
   }
 
   async #act(decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'look-again' }>, look: Look): Promise<void> {
     switch (decision.do) {
       case 'look-again':
-        return this.#pause(this.#settleMs);
+        return this.#waiting.pause(this.#settleMs);
       case 'put-slots':
-        await Promise.all(
-          decision.writes.map(async ({ name, content, condition }) => {
-            const put = () => this.#board.put(content, name, condition);
-            this.#wrote(name, condition, await put().catch((thrown: unknown) => this.#repaired(thrown, put)));
-          }),
+        await allOrErrors(
+          decision.writes.map((write) => this.#putSlot(write)),
+          this.#options.signal,
         );
-        return;
+        break;
       case 'put-list': {
-        const { list, condition } = decision;
-        requireBetter(list, look);
-        const { mediaType, digest, bytes } = list;
-        const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-        const outcome = await this.#board.put(content, this.#reference.tag, condition);
-        this.#wrote(LIST, condition, outcome);
-        const { tag: name } = this.#reference;
-        const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference) } as const;
-        if (outcome === 'done') this.#options.onEvent?.(event);
-        else await this.#pause(Math.random() * Math.min(this.#settleMs, 250));
+        requireBetter(decision.list, look);
+        const result = await this.#putList(decision);
+        if (result === 'refused') await this.#waiting.pause(Math.random() * Math.min(this.#settleMs, 250));
       }
     }
+    const failures = Math.max(0, ...Object.values(this.#memory.failures));
+    if (failures > 0 && failures <= this.#runner.retries) await this.#waiting.afterFailures(failures);
   }
 
-  #wrote(name: string, condition: Parameters<typeof afterWrite>[2], outcome: Outcome): void {
-    this.#memory = afterWrite(this.#memory, name, condition, outcome);
+  async #putSlot(write: SlotWrite): Promise<void> {
+    const put = () => this.#board.put(write.content, write.name, write.condition);
+    this.#wrote(write, await put().catch((thrown: unknown) => this.#repaired(thrown, put)));
+  }
+
+  async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>): Promise<PutResult> {
+    const { mediaType, digest, bytes } = list;
+    const { tag: name } = this.#reference;
+    const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    const result = await this.#board.put(content, name, write.condition);
+    this.#wrote(write, result);
+    const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference) } as const;
+    if (result === 'done') this.#options.onEvent?.(event);
+    return result;
+  }
+
+  #wrote(write: Write, result: PutResult): void {
+    if (typeof result !== 'string') this.#failed.set(write.name, result);
+    this.#memory = afterWrite(this.#memory, write, typeof result === 'string' ? result : 'unclear');
+  }
+
+  /** What the registry answered last to the writes of these tags. */
+  #failureOf(names: readonly string[]): MlistError {
+    const [first, ...more] = names.flatMap((name) => this.#failed.get(name) ?? []);
+    if (first === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `no write of ${names.join(', ')} has failed`);
+    return SeveralErrors.of([first, ...more]);
   }
 
   /** A registry may have cleaned up children that it had. */
-  async #repaired(thrown: unknown, put: () => Promise<Outcome>): Promise<Outcome> {
+  async #repaired(thrown: unknown, put: () => Promise<PutResult>): Promise<PutResult> {
     if (!isLostContent(thrown)) throw thrown;
     this.#options.onEvent?.({ type: 'note', message: `${this.#target} has lost images: they are sent again` });
     await this.pushChildren(true);
@@ -248,12 +282,6 @@ class Work {
       slots: this.#own.map(({ platform, name }) => ({ platform, tag: name })),
     };
   }
-
-  async #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#options;
-    await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
-    signal?.throwIfAborted();
-  }
 }
 
 /** @throws MlistError `ERR_MLIST_LIST_INVALID` */
@@ -266,31 +294,4 @@ function requireValid(draft: Draft): void {
 function requireBetter({ draft }: JoinedList, { base }: Look): void {
   const before = base === undefined ? [] : checkDraft(base.draft);
   if (!hasErrors(before)) requireValid(draft);
-}
-
-function withoutGroup(target: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `--expect needs to know which build this runner of ${target} is part of`, {
-    hint: 'Name it with --group: any text that all runners of one build share and no other build has.',
-  });
-}
-
-function waitedInVain(target: string, waiting: readonly string[]): MlistError {
-  return new MlistError('ERR_MLIST_CONFLICT', `${target} still waits for ${waiting.join(', ')}`, {
-    reference: target,
-    hint: 'Its slots stay: when the missing runners have joined, the last of them completes the list.',
-  });
-}
-
-function restless(target: string): MlistError {
-  return new MlistError('ERR_MLIST_CONFLICT', `${target} does not come to rest: others write it again and again`, {
-    reference: target,
-    hint: 'Run the same command again. Does something else than "mlist join" push this tag?',
-  });
-}
-
-function withoutTags(target: string, unlisted: readonly string[]): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `the list of tags beside ${target} lacks ${unlisted.join(', ')}`, {
-    reference: target,
-    hint: 'Without --expect the other runners are found by the list of tags. With --expect it is not needed.',
-  });
 }

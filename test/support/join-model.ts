@@ -1,16 +1,6 @@
 import { joinedList, type Tagged } from '../../src/ops/join/list.ts';
-import {
-  afterWrite,
-  atFirst,
-  decide,
-  LIST,
-  type Condition,
-  type Decision,
-  type Look,
-  type Memory,
-  type Own,
-  type Runner,
-} from '../../src/ops/join/protocol.ts';
+import { afterWrite, atFirst, type Memory, type Write as TagWrite } from '../../src/ops/join/memory.ts';
+import { decide, type Decision, type Look, type Own, type Runner } from '../../src/ops/join/protocol.ts';
 import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/ops/join/slot.ts';
 import { digestOf } from '../../src/index.ts';
 
@@ -27,10 +17,14 @@ export interface Model {
   readonly base?: Tagged | undefined;
   /** The registry refuses a write whose condition does not hold. */
   readonly hasConditions?: boolean;
-  /** Answers to writes that are lost, each before or after the write happened. */
+  /** Writes that fail, each before or after it happened. */
   readonly lost?: number;
   /** Writes that happen at any time after their answer was lost. */
   readonly late?: number;
+  /** Reads of the tag that show what it had before its last write. */
+  readonly stale?: number;
+  /** These may be reads of slots, too. */
+  readonly staleSlots?: boolean;
   /** Deaths of runners, each of which is started again. */
   readonly deaths?: number;
   /** The dead stay dead. */
@@ -60,7 +54,7 @@ export interface Explored {
 interface Write {
   readonly register: number;
   readonly value: number;
-  readonly condition: Condition;
+  readonly write: TagWrite;
 }
 
 /** Where a runner is. Registers are the slots, then the tag; -1 is not read yet. */
@@ -71,16 +65,21 @@ interface Local {
   readonly writes: readonly Write[];
   /** The others that had looked when the pause began, and may still write. */
   readonly awaits: readonly number[];
+  /** How it may end in a pause, where its time is over. */
+  readonly limit?: string;
   readonly outcome?: string;
 }
 
 interface State {
   readonly registers: readonly number[];
+  /** What the registers had before their last write; only kept where reads may be stale. */
+  readonly before: readonly number[];
   readonly locals: readonly number[];
   readonly late: readonly (readonly [register: number, value: number])[];
   readonly lost: number;
   readonly lates: number;
   readonly deaths: number;
+  readonly stale: number;
 }
 
 export function explore(
@@ -96,8 +95,9 @@ export function makeRunner(
   group: string,
   platforms: readonly string[],
   expect?: readonly string[],
-  target = 'registry.test/team/app:v1',
+  retries = 4,
 ): Runner {
+  const target = 'registry.test/team/app:v1';
   const own = platforms.map((platform): Own => {
     const [os = '', architecture = ''] = platform.split('/');
     const digest = digestOf(Buffer.from(`${group} ${platform}`));
@@ -105,7 +105,7 @@ export function makeRunner(
     const entry = { mediaType, digest, size: 7, platform: { architecture, os } };
     return { name: slotName(tagOf(target), platform), platform, entries: [entry] };
   });
-  return { target, group: { id: group }, began: Number(group) * 1000, expect, own };
+  return { target, group: { id: group }, began: Number(group) * 1000, expect, own, retries };
 }
 
 /** A tag that has the images of these runners. */
@@ -134,14 +134,17 @@ class Explorer {
   }
 
   run(visit: (visit: Visit) => void, onMove?: (from: Visit, to: Visit) => void): Explored {
-    const { runners, base, lost = 0, late = 0, deaths = 0 } = this.#model;
+    const { runners, base, lost = 0, late = 0, deaths = 0, stale = 0 } = this.#model;
+    const registers = [...this.#names.map(() => 0), base === undefined ? 0 : this.#listId(base)];
     const first: State = {
-      registers: [...this.#names.map(() => 0), base === undefined ? 0 : this.#listId(base)],
+      registers,
+      before: stale > 0 ? registers : [],
       locals: [],
       late: [],
       lost,
       lates: late,
       deaths,
+      stale,
     };
     const locals = runners.map((_, runner) => this.#localId(this.#looking(first, runner, atFirst)));
     const start = { ...first, locals };
@@ -167,22 +170,25 @@ class Explorer {
     return { states: keys.length, ends: ends.length, isAlwaysEndable: edges.reachAll(ends, keys.length) };
   }
 
-  #keyOf({ registers, locals, late, lost, lates, deaths }: State): string {
-    return String.fromCharCode(...registers, ...locals, lost, lates, deaths, ...late.flat());
+  #keyOf({ registers, before, locals, late, lost, lates, deaths, stale }: State): string {
+    return String.fromCharCode(...registers, ...before, ...locals, lost, lates, deaths, stale, ...late.flat());
   }
 
   #stateOf(key: string): State {
     const codes = Array.from({ length: key.length }, (_, at) => key.charCodeAt(at));
     const [slots, runners] = [this.#names.length + 1, this.#model.runners.length];
-    const [lost = 0, lates = 0, deaths = 0, ...late] = codes.slice(slots + runners);
+    const olds = this.#model.stale === undefined ? 0 : slots;
+    const [lost = 0, lates = 0, deaths = 0, stale = 0, ...late] = codes.slice(slots + olds + runners);
     const pairs = Array.from({ length: late.length / 2 }, (_, at) => [late[2 * at]!, late[2 * at + 1]!] as const);
     return {
       registers: codes.slice(0, slots),
-      locals: codes.slice(slots, slots + runners),
+      before: codes.slice(slots, slots + olds),
+      locals: codes.slice(slots + olds, slots + olds + runners),
       late: pairs,
       lost,
       lates,
       deaths,
+      stale,
     };
   }
 
@@ -206,6 +212,8 @@ class Explorer {
         const dead: Local = { phase: 'dead', seen: [], memory: atFirst, writes: [], awaits: [] };
         yield { ...this.#moved(state, runner, this.#localId(dead)), deaths: state.deaths - 1 };
       }
+      if (local.limit !== undefined && local.awaits.length === 0)
+        yield this.#moved(state, runner, this.#localId(over(local.limit)));
       if (local.phase === 'look') yield* this.#read(state, runner, local);
       else if (local.phase === 'write') yield* this.#write(state, runner, local);
       else if (local.awaits.length === 0)
@@ -217,21 +225,29 @@ class Explorer {
   *#read(state: State, runner: number, local: Local): Generator<State> {
     const last = this.#names.length;
     const open = this.#names.map((_, register) => register).filter((register) => local.seen[register] === -1);
+    const { staleSlots = false } = this.#model;
     for (const register of open.length > 0 ? open : [last]) {
-      const seen = local.seen.with(register, state.registers[register]!);
-      if (register !== last) yield this.#moved(state, runner, this.#localId({ ...local, seen }));
-      else yield this.#decided(state, runner, { ...local, seen });
+      const [now, before] = [state.registers[register]!, state.before[register]];
+      yield this.#shown(state, runner, local, register, now);
+      if (state.stale === 0 || before === undefined || before === now || (register !== last && !staleSlots)) continue;
+      yield this.#shown({ ...state, stale: state.stale - 1 }, runner, local, register, before);
     }
+  }
+
+  #shown(state: State, runner: number, local: Local, register: number, value: number): State {
+    const seen = local.seen.with(register, value);
+    if (register === this.#names.length) return this.#decided(state, runner, { ...local, seen });
+    return this.#moved(state, runner, this.#localId({ ...local, seen }));
   }
 
   /** Does one of the writes that were decided, with each thing that can become of it. */
   *#write(state: State, runner: number, local: Local): Generator<State> {
     for (const [at, write] of local.writes.entries()) {
-      const { register, value, condition } = write;
+      const { register, value } = write;
+      const { condition } = write.write;
       const rest = local.writes.toSpliced(at, 1);
-      const name = this.#names[register] ?? LIST;
       const after = (there: State, outcome: 'done' | 'unclear' | 'refused'): State => {
-        const memory = afterWrite(local.memory, name, condition, outcome);
+        const memory = afterWrite(local.memory, write.write, outcome);
         const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(there, runner, memory);
         return this.#moved(there, runner, this.#localId(next));
       };
@@ -269,20 +285,12 @@ class Explorer {
       id = this.#localId(this.#after(decision, memory, busy));
       this.#decisions.set(key, id);
     }
-    const { phase, awaits, memory } = this.#locals[id]!;
-    const isOver = phase === 'pause' && awaits.length === 0;
+    const { phase, awaits, limit, memory } = this.#locals[id]!;
+    const isOver = phase === 'pause' && awaits.length === 0 && limit === undefined;
     return this.#moved(state, runner, isOver ? this.#localId(this.#looking(state, runner, memory)) : id);
   }
 
   #after(decision: Decision, memory: Memory, busy: readonly number[]): Local {
-    const over = (outcome: string): Local => ({
-      phase: 'over',
-      seen: [],
-      memory: atFirst,
-      writes: [],
-      awaits: [],
-      outcome,
-    });
     const at = { seen: [], memory, writes: [], awaits: [] };
     switch (decision.do) {
       case 'end':
@@ -294,19 +302,19 @@ class Explorer {
         return { ...at, memory: { ...memory, clean: Math.min(memory.clean, 1) }, phase: 'pause', awaits: busy };
       case 'look-again':
         return { ...at, phase: 'pause', awaits: busy };
+      case 'await-shown':
+        return { ...at, phase: 'pause', awaits: busy, limit: 'not shown' };
+      case 'give-up':
+        return over('failed');
       case 'put-list': {
-        const { list, condition } = decision;
-        return {
-          ...at,
-          phase: 'write',
-          writes: [{ register: this.#names.length, value: this.#listId(list), condition }],
-        };
+        const { list, write } = decision;
+        return { ...at, phase: 'write', writes: [{ register: this.#names.length, value: this.#listId(list), write }] };
       }
       case 'put-slots': {
-        const writes = decision.writes.map(({ name, content, condition }) => {
-          const slot = readSlot(content, name, this.#model.runners[0]!.target);
+        const writes = decision.writes.map(({ content, ...write }) => {
+          const slot = readSlot(content, write.name, this.#model.runners[0]!.target);
           if (typeof slot === 'string') throw new Error(slot);
-          return { register: this.#names.indexOf(name), value: this.#slotId(slot), condition };
+          return { register: this.#names.indexOf(write.name), value: this.#slotId(slot), write };
         });
         return { ...at, phase: 'write', writes };
       }
@@ -323,6 +331,7 @@ class Explorer {
   #looking({ registers }: State, runner: number, memory: Memory): Local {
     const isOwn = (name: string) =>
       this.#model.late === undefined &&
+      this.#model.staleSlots !== true &&
       this.#model.runners.every(({ own }, at) => at === runner || !own.some((one) => one.name === name));
     const seen = [...this.#names.map((name, at) => (isOwn(name) ? registers[at]! : -1)), -1];
     return { phase: 'look', seen, memory, writes: [], awaits: [] };
@@ -378,7 +387,13 @@ function idOf<T>(ids: Map<string, number>, key: string, values: T[], value: T): 
 }
 
 function withRegister(state: State, register: number, value: number): State {
-  return { ...state, registers: state.registers.with(register, value) };
+  const registers = state.registers.with(register, value);
+  if (state.before.length === 0 || registers[register] === state.registers[register]) return { ...state, registers };
+  return { ...state, registers, before: state.before.with(register, state.registers[register]!) };
+}
+
+function over(outcome: string): Local {
+  return { phase: 'over', seen: [], memory: atFirst, writes: [], awaits: [], outcome };
 }
 
 /** Which state leads to which. */

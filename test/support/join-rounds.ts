@@ -79,6 +79,9 @@ async function pushAll(url: string, platforms: readonly string[], salt: string):
   );
 }
 
+/** One request in ten fails, and each runner sends hundreds: of the default attempts all would fail now and then. */
+const MANY_RETRIES = ['--retries', '8'];
+
 interface Round {
   readonly round: number;
   readonly platforms: readonly string[];
@@ -100,6 +103,7 @@ async function oneRound(options: RoundsOptions, { round, platforms, images }: Ro
       `${host}/team/built:build-${build}-${at}`,
       '--group',
       String(round * 10 + build),
+      ...MANY_RETRIES,
       ...(isExpected ? ['--expect', platforms.join(',')] : []),
     ]),
   );

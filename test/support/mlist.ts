@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The built program as a process of its own, for what only processes can do to each other. */
@@ -40,4 +41,10 @@ export function startMlist(
 
 export async function runMlist(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
   return startMlist(args, env).ended;
+}
+
+/** Waits until a condition holds, or the program has ended. */
+export async function until(holds: () => boolean, ended: Promise<Ended>): Promise<void> {
+  const over = ended.then(() => true);
+  while (!holds()) if (await Promise.race([over, sleep(20, false)])) return;
 }

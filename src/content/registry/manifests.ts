@@ -99,6 +99,7 @@ export class Manifests {
         body: bytes,
         accept: [200, 201, 202, 204],
         repeatable: ifMatch === undefined && !once,
+        ...(once ? { retries: 0 } : {}),
         signal,
       },
       MAX_DOCUMENT_BYTES,

@@ -50,6 +50,11 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return `${this.domain}/${this.path}`;
   }
 
+  /** Further attempts at a request that failed. */
+  get retries(): number {
+    return this.#parts.connection.wire.retries;
+  }
+
   async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
     const found = await this.#manifests.head(name, options);
     return found ?? (await this.fetchManifest(name, options)).descriptor;

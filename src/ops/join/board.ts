@@ -1,6 +1,6 @@
 import { asMlistError, MlistError } from '../../errors.ts';
 import type { Repository } from '../../content/registry/repository.ts';
-import { isRetryableStatus } from '../../content/registry/retry.ts';
+import { isRetryableStatus, LONGEST_ASKED_MS } from '../../content/registry/retry.ts';
 import type { Content, ContentOptions } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
@@ -11,11 +11,12 @@ import type { Homes } from '../homes.ts';
 import { entryMembers, resolveSource } from '../resolve-source.ts';
 import { encodeDraft } from '../../draft/list.ts';
 import type { Tagged } from './list.ts';
-import type { Condition, Look } from './protocol.ts';
+import type { Condition } from './memory.ts';
+import type { Look } from './protocol.ts';
 import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
 
-/** What became of a write. */
-export type Outcome = 'done' | 'unclear' | 'refused';
+/** What became of a write; an error is a failure that another attempt may not meet. */
+export type PutResult = 'done' | 'refused' | MlistError;
 
 export interface BoardOptions extends ContentOptions {
   readonly homes: Homes;
@@ -72,10 +73,10 @@ export class Board {
   }
 
   /**
-   * Writes a tag, once: where nobody knows what became of it, the next look tells.
-   * @throws MlistError where the registry refuses it for good
+   * Writes a tag, once. Where that fails, the write may have happened all the same; the next look shows it.
+   * @throws MlistError where another attempt would fail, too
    */
-  async put(content: Content, tag: string, condition: Condition): Promise<Outcome> {
+  async put(content: Content, tag: string, condition: Condition): Promise<PutResult> {
     const { signal } = this.#options;
     try {
       await this.#repository.putManifest(content, tag, { ifMatch: condition, once: true, signal });
@@ -83,8 +84,8 @@ export class Board {
     } catch (thrown) {
       signal?.throwIfAborted();
       const error = asMlistError(thrown);
-      if (error.facts.status === 412) return 'refused';
-      if (isPassing(error)) return 'unclear';
+      if (error.facts.status === 412 && condition !== undefined) return 'refused';
+      if (isPassing(error)) return error;
       throw error;
     }
   }
@@ -156,8 +157,9 @@ export class Board {
   }
 }
 
-/** What may be over the next time: the registry has a fault, or the way to it. */
-export function isPassing({ code, facts: { status } }: MlistError): boolean {
+/** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */
+export function isPassing({ code, facts: { status, retryAfterMs = 0 } }: MlistError): boolean {
+  if (retryAfterMs > LONGEST_ASKED_MS) return false;
   if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);
   return code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT';
 }

@@ -5,6 +5,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { sameJson } from '../../oci/json.ts';
 import { compareGroups, type Group, type Standing } from './group.ts';
 import { expectedList, joinedList, type JoinedList, type Tagged } from './list.ts';
+import { LIST, type AcceptedWrite, type Condition, type Memory, type Shown, type Write } from './memory.ts';
 import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface Runner {
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
   readonly own: readonly Own[];
+  /** Further attempts at a write that failed (`--retries`). */
+  readonly retries: number;
 }
 
 /** What was read of the registry: each tag at its own moment, none before the look began. */
@@ -38,32 +41,17 @@ export interface Look {
   readonly base: Tagged | undefined;
 }
 
-/** What a runner remembers from look to look. */
-export interface Memory {
-  /** Tags of slots that are known to have had what this runner brings. */
-  readonly written: readonly string[];
-  /** It has sent a list: what another has written since may be lost, and this runner has to mend it. */
-  readonly hasPut: boolean;
-  /** Looks in a row that found nothing to do. */
-  readonly clean: number;
-  /** The last write that the registry refused since something else was there, as it said. */
-  readonly refused?: { readonly name: string; readonly condition: Condition } | undefined;
-}
-
-export const atFirst: Memory = { written: [], hasPut: false, clean: 0 };
-
-/** What a tag must have for a write to happen, where the registry can tell. */
-export type Condition = Digest | 'absent' | undefined;
-
-export interface SlotWrite {
-  readonly name: string;
+export interface SlotWrite extends Write {
   readonly content: Content;
-  readonly condition: Condition;
 }
 
 export type Decision =
   | { readonly do: 'put-slots'; readonly writes: readonly SlotWrite[] }
-  | { readonly do: 'put-list'; readonly list: JoinedList; readonly condition: Condition }
+  | { readonly do: 'put-list'; readonly list: JoinedList; readonly write: Write }
+  /** The registry accepted a write of this tag, but still shows what the tag had before. */
+  | { readonly do: 'await-shown'; readonly name: string; readonly written: Digest; readonly shown: Shown }
+  /** The writes of these tags have failed too often. */
+  | { readonly do: 'give-up'; readonly names: readonly string[] }
   /** Nothing to do, but one look may deceive. */
   | { readonly do: 'look-again' }
   /** Settled: another look would hardly say otherwise, and who does not want to wait may go. */
@@ -81,22 +69,27 @@ const CLEAN_LOOKS = 2;
 /**
  * @throws MlistError `ERR_MLIST_CONFLICT` where runners of one build contradict each other
  */
-export function decide(runner: Runner, memory: Memory, look: Look): { decision: Decision; memory: Memory } {
+export function decide(runner: Runner, before: Memory, look: Look): { decision: Decision; memory: Memory } {
+  const memory = { ...before, accepted: notShown(before, look) };
   const mine = standingOf(runner.group, look, runner.began);
   const newest = newestIn(look, mine);
   const slots = slotsOf(newest, look);
   if (newest.id !== runner.group.id) return leave(runner, memory, look, newest);
   for (const slot of slots) requireSameOptions(runner, slot);
-  const missing = runner.own.filter((own) => isToBeWritten(own, runner, memory, look));
+  const behind = memory.accepted.find(({ name }) => runner.own.some((own) => own.name === name));
+  const missing = runner.own.filter((own) => !isAccepted(own.name, memory) && isToBeWritten(own, runner, memory, look));
   const there = runner.own.filter((own) => sameJson(slotNamed(own.name, look)?.entries, own.entries));
   const written = [...new Set([...memory.written, ...there.map(({ name }) => name)])];
   const next: Memory = { ...memory, written, clean: 0 };
   if (missing.length > 0) {
     const writes = missing.map((own) => writeOf(own, runner, next, look, mine));
-    return { decision: { do: 'put-slots', writes }, memory: next };
+    // Whoever took a slot may also have written the tag since. Then it is not the registry that is behind.
+    const accepted = next.accepted.filter(({ name }) => name !== LIST);
+    return attempt({ do: 'put-slots', writes }, writes, { ...next, accepted }, runner);
   }
+  if (behind !== undefined) return awaitShown(behind, next, look);
   const clean = memory.clean + 1;
-  const rested = { ...next, clean };
+  const rested = { ...next, clean, failures: {} };
   const isSettled = clean >= CLEAN_LOOKS;
   const waiting = missingOf(runner.expect ?? [], slots, runner.target);
   if (waiting.length > 0) return { decision: { do: 'wait', waiting, isSettled }, memory: rested };
@@ -105,26 +98,6 @@ export function decide(runner: Runner, memory: Memory, look: Look): { decision: 
   const decision: Decision = isSettled ? { do: 'end', list } : { do: 'look-again' };
   return { decision, memory: rested };
 }
-
-/** What the runner remembers of a write. */
-export function afterWrite(
-  memory: Memory,
-  name: string,
-  condition: Condition,
-  outcome: 'done' | 'unclear' | 'refused',
-): Memory {
-  const { written, hasPut, clean } = memory;
-  const isSlot = outcome === 'done' && name !== LIST;
-  return {
-    written: isSlot ? [...new Set([...written, name])] : written,
-    hasPut,
-    clean,
-    ...(outcome === 'refused' ? { refused: { name, condition } } : {}),
-  };
-}
-
-/** The name of the tag itself among those that are written; no tag can be called so. */
-export const LIST = ':';
 
 /**
  * A runner of an older build has nothing to add. Only if it has sent a list, which may have taken the place of the newer
@@ -138,11 +111,45 @@ function leave(runner: Runner, memory: Memory, look: Look, newest: Standing) {
   return { decision, memory };
 }
 
-function putList(list: JoinedList | undefined, memory: Memory, look: Look, { target }: Runner) {
-  if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${target} has nothing to list`);
-  const condition = conditionFor(LIST, look.base?.digest ?? 'absent', memory);
-  const decision: Decision = { do: 'put-list', list, condition };
-  return { decision, memory: { ...memory, hasPut: true, clean: 0 } };
+/** The same list is not written again while the registry still shows what the tag had before. */
+function putList(list: JoinedList | undefined, memory: Memory, look: Look, runner: Runner) {
+  if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${runner.target} has nothing to list`);
+  const { digest } = list;
+  const behind = memory.accepted.find((write) => write.name === LIST && write.digest === digest);
+  if (behind !== undefined) return awaitShown(behind, memory, look);
+  const shown = shownAt(LIST, look);
+  const write = { name: LIST, digest, shown, condition: conditionFor(LIST, shown, memory) };
+  return attempt({ do: 'put-list', list, write }, [write], { ...memory, hasPut: true, clean: 0 }, runner);
+}
+
+/** Does these writes, unless one of them has failed too often. Failures of other writes no longer matter. */
+function attempt(decision: Decision, writes: readonly Write[], memory: Memory, { retries }: Runner) {
+  const failures = Object.entries(memory.failures).filter(([name]) => writes.some((write) => write.name === name));
+  const names = failures.flatMap(([name, times]) => (times > retries ? [name] : []));
+  const next: Decision = names.length > 0 ? { do: 'give-up', names } : decision;
+  return { decision: next, memory: { ...memory, failures: Object.fromEntries(failures) } };
+}
+
+function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, look: Look) {
+  const decision: Decision = { do: 'await-shown', name, written: digest, shown: shownAt(name, look) };
+  return { decision, memory: { ...memory, clean: 0, failures: {} } };
+}
+
+/** Of the accepted writes those that the registry does not show: the tag still has what it had before. */
+function notShown({ accepted }: Memory, look: Look): readonly AcceptedWrite[] {
+  return accepted.filter(({ name, digest, before }) => {
+    const shown = shownAt(name, look);
+    return shown !== digest && before.includes(shown);
+  });
+}
+
+function isAccepted(name: string, { accepted }: Memory): boolean {
+  return accepted.some((write) => write.name === name);
+}
+
+function shownAt(name: string, look: Look): Shown {
+  if (name === LIST) return look.base?.digest ?? 'absent';
+  return slotNamed(name, look)?.digest ?? look.strange.get(name) ?? 'absent';
 }
 
 /** A registry that refuses a write although the tag still has what was asked for does not understand the condition. */
@@ -204,9 +211,10 @@ function isToBeWritten(own: Own, { group, target }: Runner, { written }: Memory,
 
 function writeOf(own: Own, runner: Runner, memory: Memory, look: Look, { began }: Standing): SlotWrite {
   const { target, group, expect } = runner;
-  const before = slotNamed(own.name, look)?.digest ?? look.strange.get(own.name) ?? 'absent';
-  const content = encodeSlot({ target, group, began, expect, platform: own.platform, entries: own.entries });
-  return { name: own.name, content, condition: conditionFor(own.name, before, memory) };
+  const { name, platform, entries } = own;
+  const content = encodeSlot({ target, group, began, expect, platform, entries });
+  const shown = shownAt(name, look);
+  return { name, digest: content.descriptor.digest, shown, content, condition: conditionFor(name, shown, memory) };
 }
 
 function requireSameOptions({ target, group, expect }: Runner, slot: StoredSlot): void {

@@ -1,0 +1,193 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { slotName } from '../../src/ops/join/slot.ts';
+import { answer, Front, type Rule } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { runMlist, startMlist, until, type Ended } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Joins on registries that fail, that show a write late, and that others write to: the built program, over sockets. */
+const repository = 'team/app';
+const image = (salt: string, architecture: string): Image =>
+  makeImage({ salt, kind: 'oci', platform: { architecture, os: 'linux' } });
+const amd64 = image('new', 'amd64');
+const arm64 = image('new', 'arm64');
+const old = image('old', 'amd64');
+const expectAmd64 = ['--group', '1', '--expect', 'linux/amd64'];
+const expectBoth = ['--group', '1', '--expect', 'linux/amd64,linux/arm64'];
+
+let registry: RunningRegistry;
+let front: Front;
+let env: Readonly<Record<string, string>>;
+beforeAll(async () => {
+  registry = await startRegistry();
+  front = await Front.start({ upstream: registry.url });
+  const home = await temporaryFolder();
+  env = { HOME: home, MLIST_WORKSPACE: join(home, 'workspace') };
+  await pushImage(registry.url, repository, 'amd64', amd64);
+  await pushImage(registry.url, repository, 'arm64', arm64);
+  await pushImage(registry.url, repository, 'old', old);
+});
+afterAll(async () => {
+  await front.close();
+  await registry.close();
+});
+
+const ref = (tag: string) => `${front.host}/${repository}:${tag}`;
+const argumentsOf = (tag: string, ...more: readonly string[]) => ['join', ref(tag), ref('amd64'), ...more];
+const joining = (tag: string, ...more: readonly string[]): Promise<Ended> => runMlist(argumentsOf(tag, ...more), env);
+const puts = (name: string) => front.asked(new RegExp(`^PUT .*/manifests/${name}$`));
+const slotOf = (tag: string) => slotName(tag, 'linux/amd64');
+
+const unavailable = (status: number, headers: Readonly<Record<string, string>> = {}): Rule =>
+  answer(
+    status,
+    { 'content-type': 'application/json', ...headers },
+    JSON.stringify({ errors: [{ code: 'UNAVAILABLE', message: 'the disk is full' }] }),
+  );
+
+/** The tag has a list of an older image; gives its digest. */
+async function putOld(tag: string): Promise<string> {
+  const { mediaType, bytes, digest } = makeIndex([entryOf(old, { architecture: 'amd64', os: 'linux' })]);
+  await putManifest(registry.url, repository, tag, mediaType, bytes);
+  return digest;
+}
+
+/** From now on reads of this tag show what it has now. */
+async function freeze(name: string, reads = Number.POSITIVE_INFINITY): Promise<void> {
+  const { bytes, mediaType } = (await getManifest(registry.url, repository, name))!;
+  front.on(new RegExp(`^GET .*/manifests/${name}$`), answer(200, { 'content-type': mediaType }, bytes), reads);
+}
+
+describe('a registry that fails', () => {
+  test.each<[string, string, (tag: string) => string, Rule, number, RegExp]>([
+    ['a 500 to the tag', 'tag-500', (tag) => tag, unavailable(500), 3, /has a fault \(HTTP 500, UNAVAILABLE: the disk/],
+    ['a 503 to a slot', 'slot-503', slotOf, unavailable(503), 3, /has a fault \(HTTP 503, UNAVAILABLE: the disk/],
+    ['a 429 to the tag', 'tag-429', (tag) => tag, unavailable(429), 3, /limits the rate of requests \(HTTP 429/],
+    ['a 400 to the tag', 'tag-400', (tag) => tag, unavailable(400), 1, /refuses it \(HTTP 400/],
+    [
+      'a wait of an hour',
+      'tag-hour',
+      (tag) => tag,
+      unavailable(503, { 'retry-after': '3600' }),
+      1,
+      /has a fault and asks to wait for 3600 s \(HTTP 503/,
+    ],
+    ['a 412 to every write', 'tag-412', (tag) => tag, unavailable(412), 2, /refuses it \(HTTP 412/],
+  ])(
+    '%s: exit 7 with its answer, after the attempts of --retries',
+    async (_name, tag, written, rule, times, message) => {
+      front.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
+      for (const more of [expectAmd64, []]) {
+        front.forget();
+        const { code, stdout, stderr } = await joining(tag, '--retries', '2', ...more);
+        expect({ code, stdout, stderr }).toEqual({
+          code: 7,
+          stdout: '',
+          stderr: expect.stringMatching(message) as unknown,
+        });
+        expect(stderr).toContain(`cannot write ${ref(written(tag))}: `);
+        expect(puts(written(tag))).toHaveLength(times);
+      }
+    },
+  );
+
+  test('a read that fails is tried as often as --retries allows', async () => {
+    front.on(/^GET .*\/manifests\/unread$/, unavailable(500));
+    front.forget();
+    const ran = await joining('unread', '--retries', '1', ...expectAmd64);
+    expect(ran).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(/cannot read .*:unread: .*HTTP 500/) as unknown,
+    });
+    expect(front.asked(/^GET .*\/manifests\/unread$/)).toHaveLength(2);
+  });
+
+  test('all slots that fail are named', async () => {
+    front.on(/^PUT .*\/manifests\/mlist-/, unavailable(503), 2);
+    const ran = await joining('both', ref('arm64'), '--retries', '0');
+    expect(ran.code).toBe(7);
+    for (const platform of ['linux/amd64', 'linux/arm64']) expect(ran.stderr).toContain(slotName('both', platform));
+  });
+
+  test('a write that was answered with an error and has happened counts', async () => {
+    front.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
+    front.forget();
+    expect(await joining('happened', '--retries', '0', ...expectAmd64)).toMatchObject({ code: 0 });
+    expect(puts('happened')).toHaveLength(1);
+  });
+
+  test('a participant that waits for others goes on where a read fails', async () => {
+    const other = slotName('polled', 'linux/arm64');
+    const reads = new RegExp(`^GET .*/manifests/${other}$`);
+    front.forget();
+    const { ended } = startMlist(argumentsOf('polled', ...expectBoth, '--wait', '10m', '--retries', '1'), env);
+    await until(() => front.asked(reads).length >= 3, ended);
+    front.on(reads, unavailable(503), 2);
+    const seen = front.asked(reads).length;
+    await until(() => front.asked(reads).length >= seen + 3, ended);
+    expect(await runMlist(['join', ref('polled'), ref('arm64'), ...expectBoth], env)).toMatchObject({ code: 0 });
+    expect(await ended).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/HTTP 503/) as unknown });
+  }, 120_000);
+});
+
+describe('a registry that shows a write late', () => {
+  test.each([['with --expect', expectAmd64] as const, ['without --expect', []] as const])(
+    '%s: the tag is written once, and the join ends well',
+    async (name, more) => {
+      const tag = name.replaceAll(/[^a-z]+/g, '-');
+      await putOld(tag);
+      await freeze(tag, 5);
+      front.forget();
+      const { code, stdout } = await joining(tag, ...more);
+      expect(code).toBe(0);
+      expect(puts(tag)).toHaveLength(1);
+      expect(stdout.trim()).toBe((await getManifest(registry.url, repository, tag))?.digest);
+    },
+    60_000,
+  );
+
+  test('never: exit 7 with both digests, when the wait is over', async () => {
+    const before = await putOld('never');
+    await freeze('never');
+    front.forget();
+    const { code, stderr } = await joining('never', ...expectAmd64, '--wait', '2s');
+    const written = (await getManifest(registry.url, repository, 'never'))!.digest;
+    expect(code).toBe(7);
+    expect(stderr).toContain(
+      `the registry does not show what was written: it accepted ${written} as ${ref('never')} and still shows ${before}`,
+    );
+    expect(puts('never')).toHaveLength(1);
+  }, 60_000);
+
+  test('a slot with another image of the same build, from an earlier run', async () => {
+    const slot = slotOf('rerun');
+    expect(await runMlist(['join', ref('rerun'), ref('old')], env)).toMatchObject({ code: 0 });
+    await freeze(slot, 5);
+    front.forget();
+    expect(await joining('rerun')).toMatchObject({ code: 0 });
+    expect(puts(slot)).toHaveLength(1);
+  }, 60_000);
+});
+
+test('another program that moves the tag after every write: exit 5', async () => {
+  let moves = 0;
+  front.forget();
+  front.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {
+    if (puts('contested').length > moves) {
+      moves = puts('contested').length;
+      const entries = [entryOf(old, { architecture: 'amd64', os: 'linux' })];
+      const { mediaType, bytes } = makeIndex(entries, { annotations: { move: String(moves) } });
+      await putManifest(registry.url, repository, 'contested', mediaType, bytes);
+    }
+    await pass();
+  });
+  const ran = await joining('contested', ...expectAmd64);
+  expect(ran).toMatchObject({
+    code: 5,
+    stdout: '',
+    stderr: expect.stringMatching(/keep changing: not settled after 50 rounds/) as unknown,
+  });
+  expect(moves).toBeGreaterThan(1);
+}, 60_000);

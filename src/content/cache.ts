@@ -18,6 +18,7 @@ const MAX_HELD = 64 * 1024 * 1024;
 
 interface Held {
   readonly bytes: Uint8Array;
+  /** By the clock of `performance.now()`. */
   readonly at: number;
 }
 
@@ -67,8 +68,10 @@ export class BlobCache {
 
   /** Milliseconds since the bytes were last read from where they come from; undefined where they are not there. */
   async age(digest: Digest): Promise<number | undefined> {
-    const since = this.#held.get(digest)?.at ?? (await fileAt(this.#pathOf(digest)))?.mtimeMs;
-    return since === undefined ? undefined : Date.now() - since;
+    const held = this.#held.get(digest);
+    if (held !== undefined) return performance.now() - held.at;
+    const info = await fileAt(this.#pathOf(digest));
+    return info === undefined ? undefined : Date.now() - info.mtimeMs;
   }
 
   /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
@@ -129,7 +132,7 @@ export class BlobCache {
 
   #hold(digest: Digest, bytes: Uint8Array): void {
     this.#letGo(digest);
-    this.#held.set(digest, { bytes, at: Date.now() });
+    this.#held.set(digest, { bytes, at: performance.now() });
     this.#heldBytes += bytes.length;
     for (const oldest of this.#held.keys()) {
       if (this.#heldBytes <= MAX_HELD) break;

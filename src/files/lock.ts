@@ -53,7 +53,7 @@ export async function withLock<T>(path: string, work: () => Promise<T> | T, opti
 }
 
 async function acquire(path: string, options: LockOptions): Promise<string> {
-  const deadline = Date.now() + (options.waitMs ?? WAIT_MS);
+  const deadline = performance.now() + (options.waitMs ?? WAIT_MS);
   for (let tries = 0; ; tries += 1) {
     options.signal?.throwIfAborted();
     const token = await take(path);
@@ -65,7 +65,7 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
       continue;
     }
     if (holder === 'unreadable' && (await silence(path)) > SILENT_MS) await unlink(path).catch(() => undefined);
-    if (Date.now() >= deadline) throw locked(path, holder, options);
+    if (performance.now() >= deadline) throw locked(path, holder, options);
     await sleep(Math.min(2 + tries * 2, 50) * (0.5 + Math.random()), undefined, { signal: options.signal });
   }
 }

@@ -28,7 +28,7 @@ export class UploadSessions {
 
   begin(name: string, upload: Upload): UploadSession {
     const session = { id: randomUUID(), name, upload, queue: new Queue() };
-    this.#sessions.set(session.id, { session, users: 0, touched: Date.now() });
+    this.#sessions.set(session.id, { session, users: 0, touched: performance.now() });
     return session;
   }
 
@@ -43,7 +43,7 @@ export class UploadSessions {
       );
     } finally {
       entry.users -= 1;
-      entry.touched = Date.now();
+      entry.touched = performance.now();
     }
   }
 
@@ -54,7 +54,7 @@ export class UploadSessions {
 
   /** Gives up what nobody has touched for too long. */
   async sweep(): Promise<void> {
-    const limit = Date.now() - this.#idleMs;
+    const limit = performance.now() - this.#idleMs;
     const idle = [...this.#sessions.values()].filter(({ users, touched }) => users === 0 && touched < limit);
     await Promise.all(idle.map(({ session }) => this.end(session)));
   }

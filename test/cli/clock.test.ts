@@ -1,0 +1,55 @@
+import { watch } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { fileNameOf } from '../../src/draft/names.ts';
+import { withLock } from '../../src/files/lock.ts';
+import { startRegistry } from '../../src/index.ts';
+import { Front } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { runMlist, startMlist, until } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Waits of the built program on a machine whose clock is set forward by an hour each time that it is read. */
+async function jumpingClock(home: string): Promise<Readonly<Record<string, string>>> {
+  const preload = join(home, 'clock.cjs');
+  await writeFile(preload, 'const now = Date.now; let hours = 0; Date.now = () => now() + 3_600_000 * (hours += 1);');
+  return { HOME: home, NODE_OPTIONS: `--require ${JSON.stringify(preload)}` };
+}
+
+test('join --wait', async () => {
+  const registry = await startRegistry();
+  const front = await Front.start({ upstream: registry.url });
+  const home = await temporaryFolder();
+  for (const architecture of ['amd64', 'arm64']) {
+    const image = makeImage({ kind: 'oci', platform: { architecture, os: 'linux' } });
+    await pushImage(registry.url, 'team/app', architecture, image);
+  }
+  const args = (architecture: string) => [
+    ...['join', `${front.host}/team/app:v1`, `${front.host}/team/app:${architecture}`],
+    ...['--group', '1', '--expect', 'linux/amd64,linux/arm64'],
+  ];
+  const { ended } = startMlist([...args('amd64'), '--wait', '10m'], await jumpingClock(home));
+  await until(() => front.asked(/^GET .*\/manifests\/v1$/).length >= 4, ended);
+  expect(await runMlist(args('arm64'), { HOME: home })).toMatchObject({ code: 0 });
+  expect(await ended).toMatchObject({ code: 0 });
+  await front.close();
+  await registry.close();
+}, 60_000);
+
+test('the lock of a draft', async () => {
+  const home = await temporaryFolder();
+  const list = 'registry.example/team/app:v1';
+  const locks = join(home, 'workspace', 'locks');
+  await mkdir(locks, { recursive: true });
+  const env = { ...(await jumpingClock(home)), MLIST_WORKSPACE: join(home, 'workspace') };
+  let changes = 0;
+  const watcher = watch(locks, () => (changes += 1));
+  const { ended } = await withLock(join(locks, `${fileNameOf(list)}.lock`), async () => {
+    const started = startMlist(['create', list], env);
+    await until(() => changes >= 20, started.ended);
+    return started;
+  });
+  watcher.close();
+  expect(await ended).toMatchObject({ code: 0 });
+}, 60_000);

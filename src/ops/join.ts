@@ -1,11 +1,9 @@
 import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, type Draft } from '../draft/draft.ts';
 import { encodeDraft } from '../draft/list.ts';
-import { checkDraft } from '../draft/rules.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
 import { formatReference, repositoryName, type Reference } from '../oci/reference.ts';
-import { hasErrors, refusal } from '../schema/problems.ts';
 import { runPlan } from '../transfer/run.ts';
 import { resolveAll } from './create.ts';
 import type { OnEvent } from './events.ts';
@@ -13,7 +11,7 @@ import type { Homes } from './homes.ts';
 import { Board, isPassing, type PutResult } from './join/board.ts';
 import { keepsChanging, notShown, waitedInVain, withoutGroup, withoutTags } from './join/failures.ts';
 import { DEFAULT_GROUP, type Group } from './join/group.ts';
-import type { JoinedList } from './join/list.ts';
+import { requireBetter, requireValid, type JoinedList } from './join/list.ts';
 import { afterWrite, atFirst, LIST, type Memory, type Write } from './join/memory.ts';
 import { decide, type Decision, type Look, type Runner, type SlotWrite } from './join/protocol.ts';
 import { ownSlots, type OwnSlot } from './join/runner.ts';
@@ -22,6 +20,7 @@ import { Waiting } from './join/waiting.ts';
 import { isLostContent } from './lost-content.ts';
 import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
+import { replacedByList } from './tag-moves.ts';
 
 export interface JoinOptions {
   readonly homes: Homes;
@@ -34,6 +33,8 @@ export interface JoinOptions {
    * for the others, the last runner completes the list; a minute for the registry.
    */
   readonly waitMs?: number | undefined;
+  /** With `expect`: let the list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Milliseconds between two looks that find nothing to do. Default 1000. */
@@ -216,8 +217,8 @@ class Work {
         );
         break;
       case 'put-list': {
-        requireBetter(decision.list, look);
-        const result = await this.#putList(decision);
+        requireBetter(decision.list, look.base);
+        const result = await this.#putList(decision, look);
         if (result === 'refused') await this.#waiting.pause(Math.random() * Math.min(this.#settleMs, 250));
       }
     }
@@ -230,13 +231,14 @@ class Work {
     this.#wrote(write, await put().catch((thrown: unknown) => this.#repaired(thrown, put)));
   }
 
-  async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>): Promise<PutResult> {
+  async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Look): Promise<PutResult> {
     const { mediaType, digest, bytes } = list;
+    const replaced = replacedByList(this.#target, base, list, this.#options.replaceImage === true);
     const { tag: name } = this.#reference;
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
     const result = await this.#board.put(content, name, write.condition);
     this.#wrote(write, result);
-    const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference) } as const;
+    const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference), ...replaced } as const;
     if (result === 'done') this.#options.onEvent?.(event);
     return result;
   }
@@ -282,16 +284,4 @@ class Work {
       slots: this.#own.map(({ platform, name }) => ({ platform, tag: name })),
     };
   }
-}
-
-/** @throws MlistError `ERR_MLIST_LIST_INVALID` */
-function requireValid(draft: Draft): void {
-  const problems = checkDraft(draft);
-  if (hasErrors(problems)) throw refusal(`what is to join ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
-}
-
-/** What was wrong with the tag before is left to its owner; no runner makes it worse. */
-function requireBetter({ draft }: JoinedList, { base }: Look): void {
-  const before = base === undefined ? [] : checkDraft(base.draft);
-  if (!hasErrors(before)) requireValid(draft);
 }

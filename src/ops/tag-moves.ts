@@ -1,5 +1,6 @@
 import { MlistError } from '../errors.ts';
 import type { BlobCache } from '../content/cache.ts';
+import { isAttestationEntry, platformOf, type Draft } from '../draft/draft.ts';
 import { isOfPlatform } from '../draft/select.ts';
 import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import { isAttestation } from '../oci/descriptor.ts';
@@ -164,6 +165,31 @@ export async function platformsOf(
   const fetch = async () => (await cache.get(config.digest)) ?? home.fetchBlob(config, { signal });
   const platform = await statedPlatform(config, home.location, fetch);
   return platform === undefined ? [] : [platform];
+}
+
+/** What a list takes away from a tag when it replaces what was read of it before, as far as the drafts of both tell. */
+export function replacedByList(
+  reference: string,
+  before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
+  { draft }: { readonly draft: Draft },
+  replaceImage: boolean,
+): Replaced {
+  if (before === undefined) return { before: 'absent' };
+  const lost = without(platformsIn(before.draft), platformsIn(draft));
+  const isListed = draft.entries.some(({ digest }) => digest === before.digest);
+  if (
+    before.isImage === true &&
+    !isListed &&
+    !replaceImage &&
+    (lost.length > 0 || platformsIn(before.draft).length === 0)
+  )
+    throw replacesImage(reference, before.digest, lost);
+  const isList = before.isImage !== true;
+  return { before: before.digest, ...(isList && lost.length > 0 ? { lost } : {}) };
+}
+
+function platformsIn({ entries }: Draft): readonly Platform[] {
+  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {

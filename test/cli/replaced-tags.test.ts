@@ -98,6 +98,23 @@ describeOnRegistries('a tag that is moved', (start) => {
     }
   });
 
+  test('join --expect: a single image is not replaced by a list without its platform', async () => {
+    const args = ['join', at('amd64'), at('arm64'), '--expect', 'linux/arm64', '--group', '1'];
+    const refused = await world.run(args);
+    expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('is a single image') as unknown });
+    expect(await digestAt('amd64')).toBe(amd64.digest);
+    const ran = await world.run([...args, '--replace-image']);
+    expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining(` (was ${amd64.digest})\n`) as unknown });
+    expect(await digestAt('amd64')).toBe(ran.stdout.trim());
+  });
+
+  test('join --expect: a list that loses a platform is written, and the platform is reported', async () => {
+    const before = await listOf('list', 'amd64', 'riscv64');
+    const args = ['join', at('list'), at('amd64'), '--expect', 'linux/amd64', '--group', '1'];
+    const { code, stderr } = await world.run(args);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`loses linux/riscv64, which ${before} has`)]);
+  });
+
   test('a dry run refuses what the push would refuse', async () => {
     await world.must('create', at('draft'), at('arm64'));
     const ran = await world.run(['push', '--to', at('amd64'), '--dry-run']);

@@ -34,6 +34,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       group: groupOf(context.env, named),
       expect,
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
+      replaceImage: invocation.flag('replace-image'),
       attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
       signal: context.signal,
       onEvent: context.onEvent,

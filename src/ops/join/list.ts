@@ -1,8 +1,10 @@
 import { isAttestationEntry, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
 import { without } from '../../draft/edit.ts';
 import { encodeDraft, type EncodedList } from '../../draft/list.ts';
+import { checkDraft } from '../../draft/rules.ts';
 import { descriptorOf } from '../../draft/draft.ts';
 import { formatPlatform, normalizePlatform, platformKey } from '../../oci/platform.ts';
+import { hasErrors, refusal } from '../../schema/problems.ts';
 import { entryMembers } from '../resolve-source.ts';
 import type { Slot } from './slot.ts';
 
@@ -89,4 +91,16 @@ function byPlatform(left: Entry, right: Entry): number {
   }) as [string, string];
   if (one !== other) return one < other ? -1 : 1;
   return left.digest < right.digest ? -1 : Number(left.digest > right.digest);
+}
+
+/** @throws MlistError `ERR_MLIST_LIST_INVALID` */
+export function requireValid(draft: Draft): void {
+  const problems = checkDraft(draft);
+  if (hasErrors(problems)) throw refusal(`what is to join ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
+}
+
+/** What was wrong with the tag before is left to its owner; no runner makes it worse. */
+export function requireBetter({ draft }: JoinedList, base: Tagged | undefined): void {
+  const before = base === undefined ? [] : checkDraft(base.draft);
+  if (!hasErrors(before)) requireValid(draft);
 }

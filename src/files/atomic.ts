@@ -1,4 +1,4 @@
-import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
@@ -33,7 +33,7 @@ export async function writeFileAtomic(
     const file = await open(writing, 'wx', options.mode ?? 0o644);
     try {
       await file.writeFile(content);
-      await file.sync();
+      await syncFile(file);
     } finally {
       await file.close();
     }
@@ -61,14 +61,36 @@ export async function renameOver(from: string, to: string): Promise<void> {
   }
 }
 
-/** Makes a rename in this folder survive a power cut; Windows has no such call, and does not need it. */
+/** How file systems refuse to sync a file or a folder that they have written: vboxsf, some FUSE and SMB mounts. */
+const SYNC_REFUSED = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
+
+/**
+ * Makes the content of a file survive a power cut, on file systems that can do this.
+ * @throws what Node throws where the content could not be stored
+ */
+export async function syncFile(file: FileHandle): Promise<void> {
+  await file.sync().catch((error: unknown) => {
+    if (!SYNC_REFUSED.has(errorCode(error) ?? '')) throw error;
+  });
+}
+
+/**
+ * Makes a rename in this folder survive a power cut, on file systems that can do this and in folders that can be opened.
+ * Windows has no such call, and does not need it.
+ * @throws MlistError `ERR_MLIST_FILE`
+ */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(folder, 'r');
+    try {
+      await syncFile(handle);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    // The permission to write into a folder does not include the permission to open it.
+    if (errorCode(error) !== 'EACCES') throw writeFailure(folder, error);
   }
 }
 

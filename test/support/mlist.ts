@@ -24,7 +24,20 @@ export function startMlist(
   env: Readonly<Record<string, string>> = {},
   root: string = checkout,
 ): Started {
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'mlist.js'), ...args], {
+  return start([process.execPath, join(root, 'dist', 'cli', 'mlist.js'), ...args], env);
+}
+
+/** Runs the built program by another one, such as strace or a shell that sets limits. */
+export function runMlistBy(
+  runner: readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return start([...runner, process.execPath, join(checkout, 'dist', 'cli', 'mlist.js'), ...args], env).ended;
+}
+
+function start([program = '', ...args]: readonly string[], env: Readonly<Record<string, string>>): Started {
+  const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

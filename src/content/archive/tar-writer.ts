@@ -1,5 +1,5 @@
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { renameOver, syncFolder, temporaryName } from '../../files/atomic.ts';
+import { renameOver, syncFile, syncFolder, temporaryName } from '../../files/atomic.ts';
 import { writeFailure } from '../../files/failure.ts';
 import { dirname } from 'node:path';
 import { BLOCK } from './tar-header.ts';
@@ -52,7 +52,7 @@ export class TarWriter {
     try {
       await this.#write(Buffer.alloc(2 * BLOCK));
       await this.#file.truncate(this.#at);
-      await this.#file.sync();
+      await syncFile(this.#file);
       await this.#file.close();
       await renameOver(this.#writing, this.#path);
       await syncFolder(dirname(this.#path));

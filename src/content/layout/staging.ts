@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MlistError } from '../../errors.ts';
+import { syncFile } from '../../files/atomic.ts';
 import { writeFailure } from '../../files/failure.ts';
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../../oci/digest.ts';
 
@@ -99,7 +100,7 @@ export class StagedBlob {
     const handle = await open(this.#file, 'r+');
     try {
       await handle.truncate(this.#size);
-      await handle.sync();
+      await syncFile(handle);
       return algorithm === 'sha256' ? this.#digester.digest() : await this.#hash(handle, algorithm);
     } finally {
       await handle.close();

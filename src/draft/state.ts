@@ -41,7 +41,7 @@ export async function updateState(workspace: Workspace, change: (state: State) =
   await workspace.create();
   await withLock(
     join(workspace.folder, 'locks', 'state.lock'),
-    async () => {
+    async (lock) => {
       const before = await readState(workspace);
       const textOf = (state: State) =>
         JSON.stringify(
@@ -50,7 +50,7 @@ export async function updateState(workspace: Workspace, change: (state: State) =
           2,
         );
       const after = textOf(change(before));
-      if (after !== textOf(before)) await writeFileAtomic(pathOf(workspace), after);
+      if (after !== textOf(before)) await writeFileAtomic(pathOf(workspace), after, { lock });
     },
     { subject: `the state of ${workspace.folder}` },
   );

@@ -93,7 +93,7 @@ export class Workspace {
     await this.create();
     return withLock(
       this.#lockOf(list),
-      async () => {
+      async (lock) => {
         const before = await this.find(list);
         const draft = (await edit(before)) ?? before;
         if (draft === undefined) return this.#missing(list);
@@ -101,7 +101,7 @@ export class Workspace {
         const changed = before === undefined || text !== this.#textOf(before);
         if (changed) {
           await refuseUnreadable(text, list);
-          await writeFileAtomic(this.pathOf(list), text);
+          await writeFileAtomic(this.pathOf(list), text, { lock });
         }
         return { before, draft, changed };
       },
@@ -119,8 +119,9 @@ export class Workspace {
     await this.create();
     return withLock(
       this.#lockOf(list),
-      async () => {
+      async (lock) => {
         if (unchanged !== undefined && formatDraft(await this.load(list)) !== formatDraft(unchanged)) return false;
+        await lock.confirm();
         await unlink(this.pathOf(list));
         return true;
       },
@@ -152,7 +153,7 @@ export class Workspace {
 
   /** Removes what crashed commands left behind. */
   async removeLeftovers(age: number): Promise<number> {
-    const folders = ['drafts', 'blobs/sha256', '.'].map((name) => join(this.folder, name));
+    const folders = ['drafts', 'blobs/sha256', 'locks', '.'].map((name) => join(this.folder, name));
     const counts = await Promise.all(folders.map((folder) => removeStaleTemporaries(folder, age)));
     return counts.reduce((sum, count) => sum + count, 0);
   }

@@ -13,15 +13,26 @@ export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}.tmp`);
 }
 
+/** A lock that this process holds, as `withLock` gives it. */
+export interface HeldLock {
+  /**
+   * Must precede each change that the lock protects.
+   * @throws MlistError `ERR_MLIST_LOCKED` where another process has taken over the lock
+   */
+  confirm(): Promise<void>;
+}
+
 export interface WriteOptions {
   /** File mode; default 0o644, narrowed by the umask. */
   readonly mode?: number | undefined;
+  /** The lock that protects the file: where it is lost, the file stays as it was. */
+  readonly lock?: HeldLock | undefined;
 }
 
 /**
  * Replaces a file so that a crash at any moment leaves the old content or the new, never a part: temporary file in the
  * same folder, fsync, rename, fsync of the folder.
- * @throws MlistError `ERR_MLIST_FILE`
+ * @throws MlistError `ERR_MLIST_FILE`, `ERR_MLIST_LOCKED`
  */
 export async function writeFileAtomic(
   path: string,
@@ -37,7 +48,7 @@ export async function writeFileAtomic(
     } finally {
       await file.close();
     }
-    await renameOver(writing, path);
+    await renameOver(writing, path, options.lock);
   } catch (error) {
     await unlink(writing).catch(() => undefined);
     throw writeFailure(path, error);
@@ -49,8 +60,10 @@ export async function writeFileAtomic(
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const RENAME_TRIES = 20;
 
-export async function renameOver(from: string, to: string): Promise<void> {
+/** @param lock - the lock that protects `to` */
+export async function renameOver(from: string, to: string, lock?: HeldLock): Promise<void> {
   for (let tries = 1; ; tries += 1) {
+    await lock?.confirm();
     try {
       return await rename(from, to);
     } catch (error) {

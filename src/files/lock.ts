@@ -1,32 +1,17 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { link, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { link, open, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, MlistError } from '../errors.ts';
-import { writeFailure } from './failure.ts';
+import { temporaryName, type HeldLock } from './atomic.ts';
+import { readFailure, writeFailure } from './failure.ts';
+import { isDead, parseHolder, thisProcess, type Holder } from './lock-holder.ts';
+import { nonBlocking } from './read.ts';
 import { uniqueName } from './unique.ts';
-
-/**
- * Locks between processes, as files. A lock file says who holds it; it appears whole (hard link) or not at all.
- * It is stale when its process is dead, or, where its process cannot be seen from here, when nobody has touched it
- * for 30 seconds. Why the breaking of a stale lock is itself locked: docs/decisions/0004-locks.md.
- */
-interface Owner {
-  readonly pid: number;
-  /** Host name and process-id space: where `pid` means anything. */
-  readonly host: string;
-  /** Boot of that host; process ids of an earlier boot are dead. Empty where the system does not tell. */
-  readonly boot: string;
-  /** When the process started, in the system's own count: a process id may be given out again. */
-  readonly started: string;
-  /** Unlike every other taking of any lock. */
-  readonly token: string;
-}
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds to wait for a lock that another holds. Default 10 000. */
+  /** Milliseconds to wait for a lock that another process holds. Default 10 000. */
   readonly waitMs?: number | undefined;
   /** What is locked, for the error. Default: the path of the lock. */
   readonly subject?: string | undefined;
@@ -34,162 +19,158 @@ export interface LockOptions {
 
 const WAIT_MS = 10_000;
 const HEARTBEAT_MS = 5_000;
-const SILENT_MS = 30_000;
+const EXPIRY_MS = 30_000;
 
 /**
- * Runs `work` while holding the lock at `path`, whose folder must exist.
- * @throws MlistError `ERR_MLIST_LOCKED` where another holds it for longer than the wait.
+ * Runs `work` while holding the lock at `path`, whose folder must exist. The lock file names its holder, which rewrites it
+ * as a heartbeat. A lock is broken at once if its holder is certainly dead, else after 30 seconds without a heartbeat
+ * (docs/decisions/0004-locks.md).
+ * @throws MlistError `ERR_MLIST_LOCKED` where another process holds it for longer than the wait
  */
-export async function withLock<T>(path: string, work: () => Promise<T> | T, options: LockOptions = {}): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  work: (lock: HeldLock) => Promise<T> | T,
+  options: LockOptions = {},
+): Promise<T> {
   const token = await acquire(path, options);
-  const heartbeat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => void touch(path, token), HEARTBEAT_MS);
   heartbeat.unref();
   try {
-    return await work();
+    return await work({ confirm: () => confirm(path, token, options) });
   } finally {
+    // A lock that cannot be removed is broken by the next process.
+    await remove(path, ({ holder }) => holder?.token === token, {}).catch(() => undefined);
     clearInterval(heartbeat);
-    await release(path, token);
   }
 }
 
 async function acquire(path: string, options: LockOptions): Promise<string> {
+  const token = uniqueName();
   const deadline = performance.now() + (options.waitMs ?? WAIT_MS);
-  for (let tries = 0; ; tries += 1) {
+  for (let tries = 1; ; tries += 1) {
     options.signal?.throwIfAborted();
-    const token = await take(path);
-    if (token !== undefined) return token;
-    const holder = await readOwner(path);
-    if (holder === 'gone') continue;
-    if (holder !== 'unreadable' && (await isStale(path, holder))) {
-      await breakLock(path, holder, options);
-      continue;
-    }
-    if (holder === 'unreadable' && (await silence(path)) > SILENT_MS) await unlink(path).catch(() => undefined);
-    if (performance.now() >= deadline) throw locked(path, holder, options);
-    await sleep(Math.min(2 + tries * 2, 50) * (0.5 + Math.random()), undefined, { signal: options.signal });
+    const now = await take(path, token);
+    const found = find(path);
+    if (found?.holder?.token === token) return token;
+    const isAlive = found === undefined || now - found.touched < 2 * HEARTBEAT_MS;
+    if (found !== undefined && isStale(found, now)) await remove(path, isStale, options);
+    else if (isAlive && performance.now() >= deadline) throw locked(path, found?.holder, options);
+    const pause = Math.min(tries * 2, 50) * (0.5 + Math.random());
+    await sleep(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }
 
-/** Takes the lock if nobody holds it: the file is written beside it and linked into place. */
-async function take(path: string): Promise<string | undefined> {
-  const token = uniqueName();
-  const content = JSON.stringify({ ...self(), token } satisfies Owner);
-  const written = `${path}.${token}.tmp`;
+/**
+ * Puts the lock file in its place if there is none: whole, by a hard link, where the file system has them.
+ * @returns the time by the clock of the file system, which dates the heartbeats of all machines
+ */
+async function take(path: string, token: string): Promise<number> {
+  const content = JSON.stringify({ ...thisProcess(), token } satisfies Holder);
+  const written = temporaryName(path);
   try {
-    await writeFile(written, content, { flag: 'wx' }).catch((error: unknown) => {
-      throw writeFailure(dirname(path), error);
-    });
-    await link(written, path);
-    return token;
+    await writeFile(written, content, { flag: 'wx' });
+    const { mtimeMs } = await stat(written);
+    await link(written, path)
+      .catch((error: unknown) => {
+        if (errorCode(error) === 'EEXIST') throw error;
+        return writeFile(path, content, { flag: 'wx' });
+      })
+      .catch((error: unknown) => {
+        if (errorCode(error) !== 'EEXIST') throw error;
+      });
+    return mtimeMs;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return undefined;
-    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(errorCode(error) ?? '')) throw error;
-    return await takeWithoutLinks(path, content, token);
+    throw writeFailure(dirname(path), error);
   } finally {
     await unlink(written).catch(() => undefined);
   }
 }
 
-/** For file systems without hard links: a crash between making and writing leaves a lock that nobody owns for 30 s. */
-async function takeWithoutLinks(path: string, content: string, token: string): Promise<string | undefined> {
+/** A lock file; its holder is undefined where it cannot be read. */
+interface Found {
+  readonly holder: Holder | undefined;
+  /** Time of the last heartbeat, in milliseconds by the clock of the file system. */
+  readonly touched: number;
+}
+
+const MAX_BYTES = 4096;
+
+/** Opening the file also makes network file systems report its time as it is now. */
+function find(path: string): Found | undefined {
   try {
-    await writeFile(path, content, { flag: 'wx' });
-    return token;
+    const file = openSync(path, constants.O_RDONLY | nonBlocking);
+    try {
+      const { mtimeMs } = fstatSync(file);
+      const buffer = Buffer.alloc(MAX_BYTES);
+      const text = buffer.toString('utf8', 0, readSync(file, buffer));
+      return { holder: parseHolder(text), touched: mtimeMs };
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return undefined;
-    throw error;
+    const code = errorCode(error) ?? '';
+    if (code === 'ENOENT') return undefined;
+    if (!['EACCES', 'EPERM', 'EISDIR', 'EAGAIN'].includes(code)) throw readFailure(path, error);
+    const info = statSync(path, { throwIfNoEntry: false });
+    return info && { holder: undefined, touched: info.mtimeMs };
   }
 }
 
-/** Removes a stale lock. Only one process may ever do that for one taking, and only while that taking still stands. */
-async function breakLock(path: string, holder: Owner, options: LockOptions): Promise<void> {
-  await withLock(
-    `${path}.${holder.token}`,
-    async () => {
-      const current = await readOwner(path);
-      if (typeof current === 'object' && current.token === holder.token) await unlink(path);
-    },
-    options,
-  );
+function isStale({ holder, touched }: Found, now: number): boolean {
+  return (holder !== undefined && isDead(holder)) || now - touched > EXPIRY_MS;
 }
 
-async function release(path: string, token: string): Promise<void> {
-  const owner = await readOwner(path);
-  if (typeof owner === 'object' && owner.token === token) await unlink(path).catch(() => undefined);
-}
-
-async function readOwner(path: string): Promise<Owner | 'gone' | 'unreadable'> {
+/**
+ * Removes a lock file if it meets the condition. It is examined while this process holds the lock `<path>.break`, without
+ * which nobody removes it, so it is still the same file when it is removed. The break lock itself is released without
+ * another one, since nothing is awaited once it is held.
+ */
+async function remove(
+  path: string,
+  condition: (found: Found, now: number) => boolean,
+  options: LockOptions,
+): Promise<void> {
+  const breakLock = `${path}.break`;
+  const token = await acquire(breakLock, options);
   try {
-    const owner = JSON.parse(await readFile(path, 'utf8')) as Partial<Owner>;
-    return isOwner(owner) ? owner : 'unreadable';
+    const [own, found] = [find(breakLock), find(path)];
+    const isHeld = own?.holder?.token === token;
+    if (isHeld && found !== undefined && condition(found, own.touched)) rmSync(path, { force: true });
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return 'gone';
-    return 'unreadable';
+    throw writeFailure(path, error);
+  } finally {
+    if (find(breakLock)?.holder?.token === token) rmSync(breakLock, { force: true });
   }
 }
 
-/** The token becomes part of a file name, so it must be one of ours. */
-function isOwner(owner: Partial<Owner>): owner is Owner {
-  return typeof owner.pid === 'number' && typeof owner.host === 'string' && /^[0-9a-f]{16}$/.test(owner.token ?? '');
-}
-
-async function isStale(path: string, holder: Owner): Promise<boolean> {
-  const here = self();
-  if (holder.host !== here.host) return (await silence(path)) > SILENT_MS;
-  if (holder.boot !== here.boot) return true;
-  return !isAlive(holder);
-}
-
-function isAlive({ pid, started }: Owner): boolean {
+/** Rewrites the lock file with what it contains, so that the file system dates it by its own clock. */
+async function touch(path: string, token: string): Promise<void> {
   try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
-  const now = processOf(pid);
-  if (now === undefined) return true;
-  return now.state !== 'Z' && (started === '' || now.started === started);
-}
-
-/** Milliseconds since anybody touched the lock. */
-async function silence(path: string): Promise<number> {
-  const info = await stat(path).catch(() => undefined);
-  return info === undefined ? 0 : Date.now() - info.mtimeMs;
-}
-
-let identity: Omit<Owner, 'token'> | undefined;
-
-function self(): Omit<Owner, 'token'> {
-  identity ??= {
-    pid: process.pid,
-    host: `${hostname()} ${tell(() => readlinkSync('/proc/self/ns/pid'))}`.trim(),
-    boot: tell(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
-    started: processOf(process.pid)?.started ?? '',
-  };
-  return identity;
-}
-
-/** Fields 3 and 22 of /proc/PID/stat (proc(5)); the name in field 2 may hold spaces and parentheses. */
-function processOf(pid: number): { readonly state: string; readonly started: string } | undefined {
-  const stat = tell(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  if (stat === '') return undefined;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', started: fields[19] ?? '' };
-}
-
-/** What only some systems tell; the empty text elsewhere. */
-function tell(read: () => string): string {
-  try {
-    return read().trim();
+    const file = await open(path, 'r+');
+    try {
+      const bytes = await file.readFile();
+      if (parseHolder(bytes.toString())?.token === token) await file.write(bytes, 0, bytes.length, 0);
+    } finally {
+      await file.close();
+    }
   } catch {
-    return '';
+    // Whether the lock is still held is checked before anything is changed.
   }
 }
 
-function locked(path: string, holder: Owner | 'unreadable', options: LockOptions): MlistError {
-  const who =
-    holder === 'unreadable' ? 'another process' : `process ${holder.pid} on ${holder.host.split(' ', 1)[0] ?? ''}`;
-  return new MlistError('ERR_MLIST_LOCKED', `${options.subject ?? path} is locked by ${who}`, {
+/** The heartbeat comes first, so that no other process breaks the lock before the change that follows. */
+async function confirm(path: string, token: string, { subject = path }: LockOptions): Promise<void> {
+  await touch(path, token);
+  if (find(path)?.holder?.token === token) return;
+  throw new MlistError('ERR_MLIST_LOCKED', `${subject} was not changed: another process has taken over its lock`, {
+    path,
+    hint: 'This happens to a process that was suspended for 30 seconds. Run the command again.',
+  });
+}
+
+function locked(path: string, holder: Holder | undefined, { subject = path }: LockOptions): MlistError {
+  const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
+  return new MlistError('ERR_MLIST_LOCKED', `${subject} is locked by ${who}`, {
     path,
     hint: 'Wait for the other command to end and run this one again.',
   });

@@ -1,4 +1,5 @@
 import { MlistError } from '../../errors.ts';
+import type { HeldLock } from '../../files/atomic.ts';
 import { Queue } from '../../files/queue.ts';
 import type {
   Content,
@@ -32,6 +33,8 @@ export interface ArchiveTargetParts {
   readonly existing: OciArchive | undefined;
   /** The full reference that a tag of the archive stands for; undefined where nobody can say. */
   readonly imageName: (tag: string) => string | undefined;
+  /** The lock that protects the place of the archive. */
+  readonly lock: HeldLock;
 }
 
 /**
@@ -147,7 +150,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
         signal,
       });
       await this.#parts.existing?.close();
-      await writer.finish();
+      await writer.finish(this.#parts.lock);
     } catch (error) {
       await this.discard();
       throw error;

@@ -1,5 +1,5 @@
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { renameOver, syncFile, syncFolder, temporaryName } from '../../files/atomic.ts';
+import { renameOver, syncFile, syncFolder, temporaryName, type HeldLock } from '../../files/atomic.ts';
 import { writeFailure } from '../../files/failure.ts';
 import { dirname } from 'node:path';
 import { BLOCK } from './tar-header.ts';
@@ -47,14 +47,14 @@ export class TarWriter {
     return this.add(name, bytes.length, once(bytes));
   }
 
-  /** Ends the archive and puts it in its place. */
-  async finish(): Promise<void> {
+  /** Ends the archive and puts it in its place, which the lock protects. */
+  async finish(lock?: HeldLock): Promise<void> {
     try {
       await this.#write(Buffer.alloc(2 * BLOCK));
       await this.#file.truncate(this.#at);
       await syncFile(this.#file);
       await this.#file.close();
-      await renameOver(this.#writing, this.#path);
+      await renameOver(this.#writing, this.#path, lock);
       await syncFolder(dirname(this.#path));
     } catch (error) {
       await this.discard();

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { asMlistError, MlistError, withHint } from '../../errors.ts';
-import { removeStaleTemporaries } from '../../files/atomic.ts';
+import { removeStaleTemporaries, type HeldLock } from '../../files/atomic.ts';
 import { placeBehindLinks } from '../../files/links.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import { orAbsent } from '../../oci/or-absent.ts';
 import { isAbsence } from '../layout/inside.ts';
-import { ArchiveTarget } from './archive-target.ts';
+import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
 
 export interface WriteArchiveOptions extends ContentOptions {
@@ -33,29 +33,28 @@ export async function writeArchive<T>(
 ): Promise<T> {
   const real = await placeOf(path, options);
   const folder = dirname(real);
-  const lock = join(folder, `.${basename(real)}.lock`);
-  const write = async (): Promise<T> => {
+  const lockPath = join(folder, `.${basename(real)}.lock`);
+  const write = async (lock: HeldLock): Promise<T> => {
     await removeStaleTemporaries(folder, STALE_MS, basename(real));
     const existing = await openExisting(real, options);
     try {
-      return await written(real, existing, options, work);
+      return await written({ path: real, existing, lock }, options, work);
     } finally {
       await existing?.close();
     }
   };
-  return withLock(lock, write, { signal: options.signal, subject: `the archive ${options.name ?? path}` });
+  return withLock(lockPath, write, { signal: options.signal, subject: `the archive ${options.name ?? path}` });
 }
 
 async function written<T>(
-  path: string,
-  existing: OciArchive | undefined,
+  { path, ...parts }: Pick<ArchiveTargetParts, 'path' | 'existing' | 'lock'>,
   { name, imageName, signal }: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
   const target = await ArchiveTarget.begin({
+    ...parts,
     path,
     location: `oci-archive:${name ?? path}`,
-    existing,
     imageName: imageName ?? (() => undefined),
   });
   try {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { MlistError } from '../../errors.ts';
+import type { HeldLock } from '../../files/atomic.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions, PutOptions } from '../../oci/content.ts';
 import { movedName } from '../../oci/moved-name.ts';
@@ -107,8 +108,9 @@ export class Edits {
       return after;
     };
     // The blob goes last: a crash between the two leaves a blob that nothing names, not a name without its blob.
-    return this.#edit(options, change, async () => {
+    return this.#edit(options, change, async (lock) => {
       if (isNeeded) return;
+      await lock.confirm();
       await blobs.remove(digest);
       graph.forget(digest);
     });
@@ -173,10 +175,10 @@ export class Edits {
   #edit(
     { signal }: ContentOptions,
     change: (entries: Entries) => Promise<Entries>,
-    after: () => Promise<void> = () => Promise.resolve(),
+    after: (lock: HeldLock) => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     const { root, index, location } = this.#layout;
-    const work = (): Promise<void> => index.edit(change).then(after);
+    const work = (lock: HeldLock): Promise<void> => index.edit(change, lock).then(() => after(lock));
     return this.#queue.run(() => withLock(indexLock(root), work, { signal, subject: `the index of ${location}` }));
   }
 

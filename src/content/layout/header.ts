@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors.ts';
-import { writeFileAtomic } from '../../files/atomic.ts';
+import { writeFileAtomic, type HeldLock } from '../../files/atomic.ts';
 import { readAtMost } from '../../files/read.ts';
 import { readDocument } from '../../oci/links.ts';
 import { realPathInside } from './inside.ts';
@@ -63,6 +63,6 @@ function fail(error: unknown): never {
   throw asMlistError(error);
 }
 
-export async function writeHeader(root: string): Promise<void> {
-  await writeFileAtomic(join(root, HEADER_FILE), HEADER);
+export async function writeHeader(root: string, lock: HeldLock): Promise<void> {
+  await writeFileAtomic(join(root, HEADER_FILE), HEADER, { lock });
 }

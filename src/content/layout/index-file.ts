@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors.ts';
-import { writeFileAtomic } from '../../files/atomic.ts';
+import { writeFileAtomic, type HeldLock } from '../../files/atomic.ts';
 import { readAtMost } from '../../files/read.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { JsonObject } from '../../oci/json.ts';
@@ -43,21 +43,21 @@ export class IndexFile {
     return index.entries;
   }
 
-  /** Replaces the entries; the caller holds the lock. A file that cannot be read is never replaced. */
-  async edit(change: (entries: Entries) => Promise<Entries>): Promise<void> {
+  /** Replaces the entries. A file that cannot be read is never replaced. */
+  async edit(change: (entries: Entries) => Promise<Entries>, lock: HeldLock): Promise<void> {
     const { document, entries } = await this.#read();
     const changed = await change(entries);
-    if (!sameEntries(entries, changed)) await this.#write(document, changed);
+    if (!sameEntries(entries, changed)) await this.#write(document, changed, lock);
   }
 
   /** Writes an empty index where there is none; one that is there must be readable. */
-  async create(): Promise<void> {
+  async create(lock: HeldLock): Promise<void> {
     if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#read();
-    else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, []);
+    else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, [], lock);
   }
 
-  async #write(document: JsonObject, entries: Entries): Promise<void> {
-    await writeFileAtomic(this.#path, formatIndex({ document, entries }));
+  async #write(document: JsonObject, entries: Entries, lock: HeldLock): Promise<void> {
+    await writeFileAtomic(this.#path, formatIndex({ document, entries }), { lock });
   }
 
   async #read(): Promise<Index> {

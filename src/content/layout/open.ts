@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFailure } from '../../files/failure.ts';
 import { asMlistError, MlistError } from '../../errors.ts';
+import type { HeldLock } from '../../files/atomic.ts';
 import { makeFolders } from '../../files/folders.ts';
 import { withLock } from '../../files/lock.ts';
 import type { ContentOptions } from '../../oci/content.ts';
@@ -55,10 +56,10 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 
 /** The header comes last: whoever finds one finds an index too. An index that is there already is kept. */
 async function makeLayout(root: string, { signal, name = root }: LayoutOptions): Promise<void> {
-  const work = async (): Promise<void> => {
+  const work = async (lock: HeldLock): Promise<void> => {
     await makeFolders(join(root, 'blobs'));
-    await new IndexFile(root, name).create();
-    await writeHeader(root);
+    await new IndexFile(root, name).create(lock);
+    await writeHeader(root, lock);
   };
   await withLock(indexLock(root), work, { signal, subject: name });
 }

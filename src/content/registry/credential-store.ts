@@ -121,13 +121,13 @@ async function edit(named: string, change: (text: string) => string, signal: Abo
   const path = await placeBehindLinks(named);
   await withLock(
     `${path}.mlist-lock`,
-    async () => {
+    async (lock) => {
       const { text } = await contentOf(path);
       const mode = await stat(path).then(
         (info) => info.mode & 0o777,
         () => 0o600,
       );
-      await writeFileAtomic(path, change(text), { mode });
+      await writeFileAtomic(path, change(text), { mode, lock });
       // The umask may have narrowed it.
       await chmod(path, mode);
     },

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { errorCode, type MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, renameOver } from '../files/atomic.ts';
-import { writeFailure } from '../files/failure.ts';
+import { isExhausted, readFailure, writeFailure } from '../files/failure.ts';
+import { openFiles } from '../files/limiter.ts';
 import { readAtMost } from '../files/read.ts';
 import { uniqueName } from '../files/unique.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
@@ -96,9 +97,12 @@ export class BlobCache {
    * found at once: it is the common case, and the turn of another thread would hold up the request that waits for it.
    */
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
-    if (!existsSync(this.#pathOf(digest))) return undefined;
-    const options = { maxBytes: MAX_BYTES, onlyFile: true };
-    const bytes = await readAtMost(this.#pathOf(digest), options).catch(() => undefined);
+    const path = this.#pathOf(digest);
+    if (!existsSync(path)) return undefined;
+    const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((error: unknown) => {
+      if (isExhausted(error)) throw readFailure(path, error);
+      return undefined;
+    });
     return bytes !== undefined && digestMatches(digest, bytes) ? bytes : undefined;
   }
 
@@ -116,7 +120,7 @@ export class BlobCache {
 
   /** Nearly always the folder is there: it is made where it turns out not to be, once for all that find that out. */
   async #writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
-    const write = () => writeFile(path, bytes, { flag: 'wx' });
+    const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
       if (errorCode(error) !== 'ENOENT') throw error;
       await this.#make(folder);

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 import { writeFailure } from './failure.ts';
+import { openFiles } from './limiter.ts';
 import { uniqueName } from './unique.ts';
 
 /** What a file that is being written is called until it is whole. */
@@ -41,13 +42,15 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const writing = temporaryName(path);
   try {
-    const file = await open(writing, 'wx', options.mode ?? 0o644);
-    try {
-      await file.writeFile(content);
-      await syncFile(file);
-    } finally {
-      await file.close();
-    }
+    await openFiles.run(async () => {
+      const file = await open(writing, 'wx', options.mode ?? 0o644);
+      try {
+        await file.writeFile(content);
+        await syncFile(file);
+      } finally {
+        await file.close();
+      }
+    });
     await renameOver(writing, path, options.lock);
   } catch (error) {
     await unlink(writing).catch(() => undefined);
@@ -95,12 +98,14 @@ export async function syncFile(file: FileHandle): Promise<void> {
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   try {
-    const handle = await open(folder, 'r');
-    try {
-      await syncFile(handle);
-    } finally {
-      await handle.close();
-    }
+    await openFiles.run(async () => {
+      const handle = await open(folder, 'r');
+      try {
+        await syncFile(handle);
+      } finally {
+        await handle.close();
+      }
+    });
   } catch (error) {
     // The permission to write into a folder does not include the permission to open it.
     if (errorCode(error) !== 'EACCES') throw writeFailure(folder, error);

@@ -16,9 +16,16 @@ const reasons: Readonly<Record<string, Reason>> = {
   ENOENT: { reason: 'there is no such folder', hint: 'Check the path.' },
   ELOOP: { reason: 'its links lead in a circle', hint: 'Check the path.' },
   ENAMETOOLONG: { reason: 'its name is too long', hint: 'Take a shorter one.' },
+  EMFILE: { reason: 'this process has too many files open', hint: 'Raise its limit, such as with "ulimit -n".' },
+  ENFILE: { reason: 'the system has too many files open' },
   EACCES: denied,
   EPERM: denied,
 };
+
+/** Whether a file could not be opened because too many others are open: that reports nothing about the file itself. */
+export function isExhausted(thrown: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(errorCode(thrown) ?? '');
+}
 
 /**
  * Says of a failed write what could not be written and why; the system's own error names neither where a file is
@@ -38,7 +45,9 @@ const readReasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'something on its path is no folder',
   EACCES: 'its permissions do not allow it',
   ELOOP: 'its links lead in a circle',
+  EMFILE: 'this process has too many files open',
   ENAMETOOLONG: 'its name is too long',
+  ENFILE: 'the system has too many files open',
 };
 
 /** Why a file cannot be read, in words where the system's own say little. */

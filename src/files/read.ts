@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, open as openDescriptor, openSync, read
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { MlistError } from '../errors.ts';
+import { openFiles } from './limiter.ts';
 
 export interface ReadAtMostOptions {
   /** No more than one byte over this is read, so that who checks the length sees that it is too large. */
@@ -22,13 +23,15 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
   const { maxBytes, onlyFile = false, signal } = options;
   const canPoll = process.platform === 'linux' && !onlyFile;
   if (canPoll && (await stat(path)).isFIFO()) return readPipe(path, maxBytes, signal);
-  const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r');
-  try {
-    if (onlyFile && !(await file.stat()).isFile()) throw notRegular(path);
-    return await readFrom(file, maxBytes);
-  } finally {
-    await file.close();
-  }
+  return openFiles.run(async () => {
+    const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r');
+    try {
+      if (onlyFile && !(await file.stat()).isFile()) throw notRegular(path);
+      return await readFrom(file, maxBytes);
+    } finally {
+      await file.close();
+    }
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { endianness, machine, release } from 'node:os';
 import { join } from 'node:path';
+import { openFiles } from '../files/limiter.ts';
 import { resolveArchitecture } from '../oci/platform-names.ts';
 import { amd64Level, arm64Level, armVariant, isApple } from './cpu.ts';
 import { parseHandler } from './binfmt.ts';
@@ -93,7 +94,7 @@ async function readBinfmt(root: string): Promise<Binfmt> {
 }
 
 async function textOf(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined);
+  return openFiles.run(() => readFile(path, 'utf8')).catch(() => undefined);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { mapLimited } from '../files/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
@@ -62,7 +63,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   const units = await readUnits(files, options);
   expectAccess(specsOf(units, options), options.homes);
   const run = new Run(units, options);
-  const lists = await inPool(units, LISTS_AT_ONCE, (unit) => run.apply(unit));
+  const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
   return { lists, writes: run.writes };
 }
 
@@ -83,23 +84,10 @@ function expectAccess(specs: Iterable<ListSpec>, homes: Homes): void {
   for (const { list } of specs) homes.registries.expect([{ reference: list, push: true }]);
 }
 
-/**
- * Works on so many at once, and gives the results in the order of the items. Takes them out of their array: each is let
- * go of when it is done.
- */
-async function inPool<T, R>(items: T[], most: number, work: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  const open = items.reverse();
-  let taken = 0;
-  const worker = async () => {
-    for (let item = open.pop(); item !== undefined; item = open.pop()) {
-      const at = taken;
-      taken += 1;
-      results[at] = await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
-  return results;
+/** Takes the items out of their array in their order, so that each is let go of when it is done. */
+function* taken<T>(items: T[]): Generator<T> {
+  items.reverse();
+  for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
 }
 
 class Run {

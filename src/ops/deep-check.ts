@@ -1,5 +1,5 @@
 import { errorCode, MlistError, type Problem } from '../errors.ts';
-import { Limiter } from '../content/registry/limiter.ts';
+import { Limiter } from '../files/limiter.ts';
 import type { ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';

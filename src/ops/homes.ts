@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { MlistError } from '../errors.ts';
+import { Limiter } from '../files/limiter.ts';
 import { BlobCache } from '../content/cache.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { foldersOf, type Folders } from '../draft/paths.ts';
@@ -38,6 +39,9 @@ export interface WritingOptions extends ContentOptions {
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
+/** Layouts and archives that are opened at once: an archive is indexed, and inflated where it is compressed. */
+const OPENINGS = 8;
+
 /** Opens the homes of content that a command works with; what they share lives as long as this. */
 export class Homes {
   readonly registries: RegistrySession;
@@ -46,6 +50,7 @@ export class Homes {
   /** Where relative paths begin: those that are opened here, and those in a draft's file. */
   readonly folders: Folders;
   readonly #files = new Map<string, Promise<FileHome>>();
+  readonly #openings = new Limiter(OPENINGS);
 
   constructor(options: HomesOptions) {
     this.registries = new RegistrySession(options);
@@ -119,7 +124,8 @@ export class Homes {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
     const { openFile } = await import('./file-homes.ts');
-    return openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
+    const open = () => openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
+    return this.#openings.run(open);
   }
 
   async #forget(location: FileLocation): Promise<void> {

@@ -4,6 +4,7 @@ import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { readState, updateState, withoutDraft, withPush, type State } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
+import { mapLimited } from '../files/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -69,6 +70,9 @@ function tellUnchanged({ digest }: EncodedList, pushed: readonly PushedTarget[],
     if (status === 'unchanged') onEvent?.({ type: 'unchanged', reference, digest });
 }
 
+/** Each may be an archive, which is a file that stays open until it is written. */
+const TARGETS_AT_ONCE = 16;
+
 export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;
 
 /** What became of each target; some may have failed beside others. */
@@ -88,9 +92,10 @@ export async function pushDraft(draft: Draft, state: State, options: PushDraftOp
   checkBeforePush(draft, options);
   const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
   expectAccess(draft, targets, homes);
-  const results = await Promise.allSettled(
-    targets.map((target) => pushToTarget({ draft, encoded, target, state }, options)),
+  const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
+    Promise.allSettled([pushToTarget({ draft, encoded, target, state }, options)]),
   );
+  const results = settled.flat();
   return {
     encoded,
     pushed: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),

@@ -1,5 +1,6 @@
 import { MlistError } from '../../errors.ts';
 import type { HeldLock } from '../../files/atomic.ts';
+import { Limiter } from '../../files/limiter.ts';
 import { Queue } from '../../files/queue.ts';
 import type {
   Content,
@@ -12,6 +13,7 @@ import type {
 } from '../../oci/content.ts';
 import { AnnotationKey, bareDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import { movedName } from '../../oci/moved-name.ts';
+import { orAbsent } from '../../oci/or-absent.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/header.ts';
@@ -23,6 +25,7 @@ import { TarWriter } from './tar-writer.ts';
 
 const SMALL_BYTES = 256 * 1024;
 const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
+const MOST_AHEAD = 64;
 
 export interface ArchiveTargetParts {
   /** Where the archive is to be. */
@@ -50,6 +53,8 @@ export class ArchiveTarget implements ContentTarget, Whole {
   readonly #plain = new Map<Digest, Descriptor>();
   /** Bytes of small blobs that are on their way. */
   #ahead = 0;
+  /** Each may hold a file or a connection open. */
+  readonly #readers = new Limiter(MOST_AHEAD);
   #entries: Entries;
   #writer: TarWriter | undefined;
 
@@ -133,7 +138,8 @@ export class ArchiveTarget implements ContentTarget, Whole {
 
   #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     this.#ahead += blob.size;
-    return wholeBlob(blob, () => verified(blob, open())).finally(() => (this.#ahead -= blob.size));
+    const read = () => wholeBlob(blob, () => verified(blob, open()));
+    return this.#readers.run(read).finally(() => (this.#ahead -= blob.size));
   }
 
   /** Writes what belongs to the names of the archive, and puts it in its place. Without a change nothing is written. */
@@ -171,7 +177,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
   }
 
   async #checkNames(name: Name, expected: Digest | 'absent'): Promise<void> {
-    const now = await this.resolve(name).catch(() => undefined);
+    const now = await orAbsent(this.resolve(name));
     if ((now?.digest ?? 'absent') !== expected) throw movedName(`${this.location}:${name}`, expected);
   }
 

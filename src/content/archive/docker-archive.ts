@@ -1,4 +1,5 @@
-import { errorMessage, MlistError } from '../../errors.ts';
+import { errorCode, errorMessage, MlistError } from '../../errors.ts';
+import { Limiter } from '../../files/limiter.ts';
 import type { Content, ContentOptions, ContentSource, FetchOptions, Name } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
@@ -119,7 +120,7 @@ export class DockerArchive implements ContentSource {
   async #derive(image: ArchivedImage): Promise<DerivedImage> {
     const own = this.#layout && (await ownManifest(this.#layout, image));
     if (own !== undefined) return { content: { ...own, descriptor: bareDescriptor(own.descriptor) }, files: new Map() };
-    const derived = await deriveImage(this.#tar, image);
+    const derived = await derivations.run(() => deriveImage(this.#tar, image));
     for (const [digest, name] of derived.files) this.#names.set(digest, name);
     return derived;
   }
@@ -153,6 +154,9 @@ export class DockerArchive implements ContentSource {
 
 const MOST_SHOWN = 20;
 
+/** Manifests that are made at once: whole layers may be read for each. */
+const derivations = new Limiter(4);
+
 /** Some writers list an image once for each of its tags. */
 function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
   return one.config === other.config && one.layers.join('\n') === other.layers.join('\n');
@@ -171,7 +175,10 @@ export async function openDockerArchive(path: string, options: OpenOptions = {})
     if (list === undefined) return await withoutList(tar, location, options);
     const images = readArchivedImages(list, `${tar.name}, ${DOCKER_FILE}`).map((image) => plainNames(image, tar));
     // What is wrong with the layout beside the list does not matter: the list is enough.
-    const layout = await OciArchive.of(tar, location, options).catch(() => undefined);
+    const layout = await OciArchive.of(tar, location, options).catch((error: unknown) => {
+      if (errorCode(error) === 'ERR_MLIST_FILE') throw error;
+      return undefined;
+    });
     return new DockerArchive(location, tar, images, layout);
   } catch (error) {
     await tar.close();

@@ -28,12 +28,12 @@ function filesOf({ bytes, descriptor }: Content): readonly string[] {
   return linksOf(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 
-/** An engine saves what it has: a manifest that is not there, or that cannot be read, is not the one. */
+/** An engine saves what it has: a manifest that is missing or damaged is not the one. */
 async function readIfWhole<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof MlistError) return undefined;
+    if (error instanceof MlistError && error.code !== 'ERR_MLIST_FILE') return undefined;
     throw error;
   }
 }

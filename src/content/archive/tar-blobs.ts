@@ -1,4 +1,5 @@
 import { MlistError } from '../../errors.ts';
+import { openFiles } from '../../files/limiter.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from '../layout/verified.ts';
 import type { TarFile } from './tar-file.ts';
@@ -24,7 +25,7 @@ export class TarBlobs {
   }
 
   bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    return wholeBlob(blob, () => this.stream(blob, signal));
+    return openFiles.run(() => wholeBlob(blob, () => this.stream(blob, signal)));
   }
 
   /** The blob's bytes, verified. */

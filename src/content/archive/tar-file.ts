@@ -1,5 +1,7 @@
+import type { Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../errors.ts';
+import { openFiles } from '../../files/limiter.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Named } from '../layout/header.ts';
 import { isAbsence } from '../layout/inside.ts';
@@ -7,6 +9,10 @@ import { compressionOf, decompressionHint, inflate, type Opened } from './compre
 import { indexTar, type TarIndex } from './tar-index.ts';
 
 const CHUNK = 256 * 1024;
+
+/** Archives that stay open, so that they are read as they were when they were opened. Others are opened for each read. */
+const MOST_OPEN = 64;
+let openArchives = 0;
 
 /**
  * A tar archive whose files are read where they lie: it is indexed once, and then read by ranges, by many readers at once.
@@ -18,15 +24,19 @@ export class TarFile {
   readonly name: string;
   /** Whether the file itself is compressed. */
   readonly isCompressed: boolean;
-  readonly #opened: Opened;
+  /** Undefined where the archive is opened for each read. */
+  readonly #opened: Opened | undefined;
   readonly #index: TarIndex;
+  readonly #version: string;
+  #isClosed = false;
 
-  private constructor({ path, name }: Named, opened: Opened, isCompressed: boolean, index: TarIndex) {
+  private constructor({ path, name }: Named, parts: Indexed) {
     this.path = path;
     this.name = name;
-    this.isCompressed = isCompressed;
-    this.#opened = opened;
-    this.#index = index;
+    this.isCompressed = parts.isCompressed;
+    this.#opened = parts.opened;
+    this.#index = parts.index;
+    this.#version = parts.version;
   }
 
   /**
@@ -42,8 +52,17 @@ export class TarFile {
       if (compression !== undefined && compression !== 'gzip') {
         throw refused(file, `it is compressed with ${compression}`, decompressionHint(name, compression));
       }
+      const version = versionOf(await plain.handle.stat());
       const opened = compression === undefined ? plain : await inflate(plain, signal);
-      return new TarFile(file, opened, compression !== undefined, await indexed(opened, signal));
+      const index = await indexed(opened, signal);
+      const isCompressed = compression !== undefined;
+      // An inflated file has no name any more, so it cannot be opened again.
+      if (!isCompressed && openArchives >= MOST_OPEN) {
+        await opened.release();
+        return new TarFile(file, { index, version, isCompressed });
+      }
+      openArchives += 1;
+      return new TarFile(file, { index, version, isCompressed, opened });
     } catch (error) {
       await plain.release();
       throw named(file, error);
@@ -64,13 +83,18 @@ export class TarFile {
     const entry = this.#index.get(name);
     if (entry === undefined) return;
     const end = entry.offset + Math.min(entry.size, first);
-    for (let at = entry.offset; at < end;) {
-      signal?.throwIfAborted();
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
-      const { bytesRead } = await this.#opened.handle.read(buffer, 0, buffer.length, at).catch(fail);
-      if (bytesRead === 0) throw refused(this, 'it has become shorter while it was read');
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+    const { handle, release } = await this.#reading();
+    try {
+      for (let at = entry.offset; at < end;) {
+        signal?.throwIfAborted();
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch(fail);
+        if (bytesRead === 0) throw refused(this, 'it has become shorter while it was read');
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await release();
     }
   }
 
@@ -82,15 +106,41 @@ export class TarFile {
     const size = this.size(name);
     if (size === undefined) return undefined;
     if (size > most) throw refused(this, `its ${name} has ${size} bytes, more than the ${most} that are read`);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
-    return Buffer.concat(chunks);
+    return openFiles.run(async () => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    });
   }
 
   /** Closes the file, and removes what was inflated of it. */
   async close(): Promise<void> {
+    if (this.#isClosed || this.#opened === undefined) return;
+    this.#isClosed = true;
+    openArchives -= 1;
     await this.#opened.release();
   }
+
+  /** An archive that is opened again must be the one that was indexed. */
+  async #reading(): Promise<Opened> {
+    if (this.#opened !== undefined) return { handle: this.#opened.handle, release: () => Promise.resolve() };
+    const again = await openPlain(this);
+    if (versionOf(await again.handle.stat()) === this.#version) return again;
+    await again.release();
+    throw refused(this, 'it was changed while it was read');
+  }
+}
+
+/** What is known of an archive once it was opened. */
+interface Indexed {
+  readonly index: TarIndex;
+  readonly version: string;
+  readonly isCompressed: boolean;
+  readonly opened?: Opened;
+}
+
+function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs].join();
 }
 
 export interface OpenOptions extends ContentOptions {

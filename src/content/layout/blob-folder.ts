@@ -3,12 +3,16 @@ import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
+import { Limiter, openFiles } from '../../files/limiter.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
 import { isAbsence, realPathInside } from './inside.ts';
 import { StagedBlob } from './staging.ts';
 
 const CHUNK = 256 * 1024;
+
+/** Blobs that are written at once: each holds one file open, and a second one if it comes from a layout too. */
+export const writers = new Limiter(64);
 
 /** An upload that lies longer than this was left behind by a crash. */
 const STALE_MS = 24 * 60 * 60 * 1000;
@@ -42,7 +46,7 @@ export class BlobFolder {
 
   /** A small blob whole: at most 4 MiB, verified. */
   bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    return wholeBlob(blob, () => this.stream(blob, signal));
+    return openFiles.run(() => wholeBlob(blob, () => this.stream(blob, signal)));
   }
 
   /** The blob's bytes, verified. */
@@ -75,17 +79,19 @@ export class BlobFolder {
    * Stores bytes that the caller has verified, unless exactly these are there.
    * @returns whether they were not
    */
-  async write({ digest, size }: Identity, bytes: Uint8Array): Promise<boolean> {
-    if (await this.holds({ digest, size })) return false;
-    const staged = await this.stage();
-    try {
-      await staged.append(once(bytes));
-    } catch (error) {
-      await staged.discard();
-      throw asMlistError(error);
-    }
-    await staged.commit(digest);
-    return true;
+  write({ digest, size }: Identity, bytes: Uint8Array): Promise<boolean> {
+    return writers.run(async () => {
+      if (await this.holds({ digest, size })) return false;
+      const staged = await this.stage();
+      try {
+        await staged.append(once(bytes));
+      } catch (error) {
+        await staged.discard();
+        throw asMlistError(error);
+      }
+      await staged.commit(digest);
+      return true;
+    });
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */

@@ -15,7 +15,7 @@ import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkVerifiable } from './verified.ts';
-import { BlobFolder } from './blob-folder.ts';
+import { BlobFolder, writers } from './blob-folder.ts';
 import { Edits } from './edits.ts';
 import { ManifestGraph } from './graph.ts';
 import { IndexFile } from './index-file.ts';
@@ -133,16 +133,18 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
     options: ContentOptions = {},
   ): Promise<void> {
     checkVerifiable(digest);
-    if (await this.#blobs.holds({ digest, size }, options.signal)) return;
-    const staged = await this.#blobs.stage();
-    try {
-      await staged.append(open(), { signal: options.signal, limit: size });
-      if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} came`);
-    } catch (error) {
-      await staged.discard();
-      throw error;
-    }
-    await staged.commit(digest);
+    await writers.run(async () => {
+      if (await this.#blobs.holds({ digest, size }, options.signal)) return;
+      const staged = await this.#blobs.stage();
+      try {
+        await staged.append(open(), { signal: options.signal, limit: size });
+        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} came`);
+      } catch (error) {
+        await staged.discard();
+        throw error;
+      }
+      await staged.commit(digest);
+    });
   }
 
   /** Begins a blob whose digest is not known yet. */

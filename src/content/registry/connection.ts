@@ -3,7 +3,7 @@ import { readAnswer, type Answer } from './answer.ts';
 import type { Authorization, Authorizer } from './auth.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failedAnswer, failedExchange, isConnectionFault, isUnsent, type Step } from './failure.ts';
-import type { Limiter } from './limiter.ts';
+import type { Limiter } from '../../files/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
 import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';

@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { MlistError } from '../../errors.ts';
+import { Limiter } from '../../files/limiter.ts';
 import type { Credentials } from './credentials.ts';
 import type { Environment } from './environment.ts';
 
@@ -23,13 +24,16 @@ export interface HelperOptions extends Omit<Helper, 'name'> {
   readonly platform: NodeJS.Platform;
 }
 
+/** Helpers that run at once: there is one for each registry that is asked. */
+const helpers = new Limiter(8);
+
 const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
 /** The stored credentials for a key; undefined where the helper has none. */
 export async function askHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
-  const { code, stdout } = await run(helper, 'get', key);
+  const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
   const { Username: username, Secret: secret } = parse(helper, stdout);

@@ -5,7 +5,7 @@ import { BlobPlaces } from './blob-places.ts';
 import { Connection } from './connection.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { Endpoint } from './endpoint.ts';
-import { Limiter } from './limiter.ts';
+import { Limiter } from '../../files/limiter.ts';
 import { Network } from './network.ts';
 import { defaults, type RegistryOptions } from './options.ts';
 import { OpenSteps } from './open-steps.ts';

@@ -1,0 +1,67 @@
+/** Runs at most so many pieces of work at once; the others wait in the order in which they came. */
+export class Limiter {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(most: number) {
+    this.#free = most;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    const leave = await this.enter();
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
+  /** Waits for a place; what comes back gives it up, once. */
+  async enter(): Promise<() => void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let isIn = true;
+    return () => {
+      if (isIn) this.#leave();
+      isIn = false;
+    };
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
+/**
+ * Open files of short pieces of work: fewer than the 256 that macOS allows a process. Such a piece of work waits for nothing
+ * but the file system; otherwise it could wait for itself.
+ */
+export const openFiles = new Limiter(32);
+
+/**
+ * Applies `work` to all items, to at most `most` of them at once.
+ * @returns the results, in the order of the items
+ * @throws the first failure; work that has not begun by then is not done
+ */
+export async function mapLimited<T, R>(items: Iterable<T>, most: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const iterator = items[Symbol.iterator]();
+  let taken = 0;
+  let hasFailed = false;
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); next.done !== true && !hasFailed; next = iterator.next()) {
+      const at = taken++;
+      results[at] = await work(next.value);
+    }
+  };
+  const workers = Array.from({ length: most }, () =>
+    worker().catch((error: unknown) => {
+      hasFailed = true;
+      throw error;
+    }),
+  );
+  await Promise.all(workers);
+  return results;
+}

@@ -132,10 +132,9 @@ async function draftNames(
 ): Promise<readonly Candidate[]> {
   const workspace = words[words.indexOf('--workspace') + 1];
   const named = words.includes('--workspace') ? { workspace } : {};
-  const drafts = await locateWorkspace({ ...surroundings, ...named }).then(
-    (folder) => listDrafts(new Workspace(folder)),
-    () => [],
-  );
+  const drafts = await locateWorkspace({ ...surroundings, ...named })
+    .then((folder) => listDrafts(new Workspace(folder)))
+    .catch(() => []);
   return drafts.flatMap((draft) => {
     if ('damaged' in draft) return [];
     const familiar = familiarReference(parseReference(draft.list));

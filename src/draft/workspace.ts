@@ -1,8 +1,10 @@
 import { stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asMlistError, errorCode, MlistError } from '../errors.ts';
+import { errorCode, MlistError } from '../errors.ts';
+import { readFailure } from '../files/failure.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
+import { mapLimited } from '../files/limiter.ts';
 import { readAtMost } from '../files/read.ts';
 import { withLock, type LockOptions } from '../files/lock.ts';
 import { error, refusal } from '../schema/problems.ts';
@@ -47,6 +49,9 @@ export interface Update {
 }
 
 const SUFFIX = '.json';
+
+/** Drafts that are read at once. */
+const DRAFTS_AT_ONCE = 16;
 
 export class Workspace {
   /** Absolute path of the workspace. */
@@ -130,14 +135,27 @@ export class Workspace {
   }
 
   /** All drafts, by name; the damaged ones too. */
-  async all(): Promise<readonly (StoredDraft | DamagedDraft)[]> {
+  all(): Promise<readonly (StoredDraft | DamagedDraft)[]> {
+    return this.map((stored) => stored);
+  }
+
+  /**
+   * What `pick` returns for each draft, by name; for the damaged ones too. Few drafts are in memory at once.
+   * @throws MlistError `ERR_MLIST_FILE` where a draft cannot be read
+   */
+  async map<T>(pick: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
     const names = (await namesIn(join(this.folder, 'drafts'))).filter(
       (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
     );
-    return Promise.all(names.map((name) => this.#read(name)));
+    const picked = await mapLimited(names, DRAFTS_AT_ONCE, async (name) => {
+      const stored = await this.#read(name);
+      return stored === undefined ? [] : [await pick(stored)];
+    });
+    return picked.flatMap((one) => one);
   }
 
-  async #read(name: string): Promise<StoredDraft | DamagedDraft> {
+  /** Undefined where the draft was removed meanwhile. Only what can be read and is not a draft is damaged. */
+  async #read(name: string): Promise<StoredDraft | DamagedDraft | undefined> {
     const path = join(this.folder, 'drafts', name);
     try {
       const [bytes, info] = [await readDocument(path), await stat(path)];
@@ -147,7 +165,9 @@ export class Workspace {
         throw damaged(path, [error('E-DRAFT', '/list', `a draft of ${draft.list} belongs in ${proper}`)]);
       return { list: draft.list, path, modified: info.mtime, draft };
     } catch (thrown) {
-      return { name: name.slice(0, -SUFFIX.length), path, error: asMlistError(thrown) };
+      if (errorCode(thrown) === 'ENOENT') return undefined;
+      if (!(thrown instanceof MlistError)) throw readFailure(path, thrown);
+      return { name: name.slice(0, -SUFFIX.length), path, error: thrown };
     }
   }
 

@@ -24,8 +24,8 @@ export type DraftSummary =
   | { readonly name: string; readonly path: string; readonly damaged: string };
 
 export async function listDrafts(workspace: Workspace): Promise<readonly DraftSummary[]> {
-  const [all, { current }] = await Promise.all([workspace.all(), readState(workspace)]);
-  return all.map((stored) => {
+  const { current } = await readState(workspace);
+  return workspace.map((stored): DraftSummary => {
     if ('error' in stored) return { name: stored.name, path: stored.path, damaged: stored.error.message };
     return summaryOf(stored, current);
   });
@@ -76,7 +76,7 @@ const PRUNE_AGE_MS = 60 * 60 * 1000;
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
   const needed = new Set<string>();
-  for (const stored of await workspace.all()) {
+  await workspace.map(async (stored) => {
     if ('error' in stored) throw cannotPrune(stored.error);
     const { base, entries } = stored.draft;
     const digests = [
@@ -88,7 +88,7 @@ export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pru
       const config = await configOf(cache, digest);
       if (config !== undefined) needed.add(config);
     }
-  }
+  });
   return { blobs: await cache.prune(needed, PRUNE_AGE_MS), leftovers: await workspace.removeLeftovers(PRUNE_AGE_MS) };
 }
 

@@ -2,6 +2,8 @@ import { MlistError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../oci/digest.ts';
 import type { Call, Connection, Reply, Requester } from './connection.ts';
+import { blobShownInstead, confirmChange } from './confirm.ts';
+import type { Step } from './failure.ts';
 import { checkAddress } from './origin.ts';
 import { backoff, isRetryableStatus } from './retry.ts';
 import type { Scope } from './scope.ts';
@@ -147,13 +149,18 @@ export class BlobUpload {
     const address = this.#address();
     const separator = address.search === '' ? '?' : '&';
     const target = new URL(`${address.href}${separator}digest=${encodeURIComponent(digest)}`);
-    const { headers } = await this.#request('PUT', target, {
+    const { status, headers } = await this.#request('PUT', target, {
       ...this.#bytes(size),
-      accept: [200, 201, 204],
+      accept: [200, 201, 202, 204],
       repeatable: false,
       extraPatienceMs: (size / CHECKED_BYTES_A_SECOND) * 1000,
     });
     verifyStatedDigest(this.#target.subject, headers['docker-content-digest'], this.#descriptor);
+    if (status !== 201) {
+      const { connection, signal } = this.#target;
+      const read = () => this.#shownInstead();
+      await confirmChange({ step: this.#step, connection, status, expected: 201, read, signal });
+    }
     this.#location = undefined;
   }
 
@@ -230,10 +237,14 @@ export class BlobUpload {
 
   /** The answer may have been lost after all was done. */
   async #isThere(): Promise<boolean> {
-    const { digest } = this.#descriptor;
-    const accept = [200, 404];
-    const reply = await this.#request('HEAD', `${this.#target.path}${digest}`, { accept }).catch(() => undefined);
-    return reply?.status === 200;
+    return (await this.#shownInstead().catch(() => 'unknown')) === undefined;
+  }
+
+  /** What the registry shows instead of the blob; undefined if it has the blob. */
+  async #shownInstead(): Promise<string | undefined> {
+    const { path, subject } = this.#target;
+    const reply = await this.#request('HEAD', `${path}${this.#descriptor.digest}`, { accept: [200, 404] });
+    return blobShownInstead(reply, this.#descriptor, subject);
   }
 
   /** Tells the registry that no more will come, for what that is worth. */
@@ -243,14 +254,17 @@ export class BlobUpload {
     await this.#request('DELETE', this.#location, { accept: [200, 202, 204], retries: 0 }).catch(() => undefined);
   }
 
+  get #step(): Step {
+    return { what: 'upload', reference: this.#target.subject };
+  }
+
   #request(
     method: Call['method'],
     target: Call['target'],
     call: Omit<Call, 'step' | 'method' | 'target' | 'scopes'>,
   ): Promise<Reply> {
-    const { request, scope, subject, signal } = this.#target;
-    const step = { what: 'upload', reference: subject };
-    return request({ step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
+    const { request, scope, signal } = this.#target;
+    return request({ step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
   }
 }
 

@@ -5,6 +5,7 @@ import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import type { Arrival, BlobPlaces } from './blob-places.ts';
 import { readBlob } from './blob-read.ts';
 import { BlobUpload, type UploadTarget } from './blob-upload.ts';
+import { blobShownInstead, statedSize } from './confirm.ts';
 import type { Connection, Reply, Requester } from './connection.ts';
 import { InFlight } from './in-flight.ts';
 import { isRetryableStatus } from './retry.ts';
@@ -30,8 +31,10 @@ export class Blobs {
     this.#parts = parts;
   }
 
+  /** A blob of another size is not there: something may answer 200 in place of the registry. */
   async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
-    return (await this.size(descriptor, options)) !== undefined;
+    const size = await this.size(descriptor, options);
+    return size === 'unknown' || size === descriptor.size;
   }
 
   /** What the registry says that it has of a blob, by HEAD. */
@@ -40,8 +43,7 @@ export class Blobs {
     const { status, headers } = await this.#parts.connection.request(call, 0);
     if (status !== 200) return undefined;
     verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
-    const length = headers['content-length'];
-    return length !== undefined && /^\d+$/.test(length) ? Number(length) : 'unknown';
+    return statedSize(headers) ?? 'unknown';
   }
 
   /** A small blob, whole. */
@@ -86,11 +88,22 @@ export class Blobs {
 
   async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
     const reply = await this.#tryMount(descriptor, from, options);
-    if (reply?.status === 201) {
-      verifyStatedDigest(this.#nameOf(descriptor), reply.headers['docker-content-digest'], descriptor);
-      return 'mounted';
-    }
+    if (reply !== undefined && (await this.#isMounted(descriptor, reply, options))) return 'mounted';
     return this.#upload(descriptor, open, reply?.status === 202 ? reply : undefined, options);
+  }
+
+  /** Some registries answer 200 to a mount: a read tells whether they have the blob. */
+  async #isMounted(descriptor: Descriptor, answer: Reply, { signal }: ContentOptions): Promise<boolean> {
+    const { status, headers } = answer;
+    if (![200, 201, 204].includes(status)) return false;
+    const subject = this.#nameOf(descriptor);
+    verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
+    if (status === 201) return true;
+    const { connection } = this.#parts;
+    const call = { ...this.#call(descriptor, 'HEAD'), scopes: [this.#scope('push')], accept: [200, 404], signal };
+    const reply = await connection.request(call, 0).catch(() => undefined);
+    connection.wire.signalFor(signal)?.throwIfAborted();
+    return reply !== undefined && blobShownInstead(reply, descriptor, subject) === undefined;
   }
 
   /** Undefined where no token is given for both repositories, or the registry cannot do it just now. */
@@ -157,7 +170,9 @@ export class Blobs {
 
 /** All answers that leave the way of an upload open; what is worth another try gets that first. */
 const MOUNT_ANSWERS = [
+  200,
   201,
   202,
+  204,
   ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status)),
 ];

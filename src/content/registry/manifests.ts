@@ -1,16 +1,19 @@
 import { MlistError } from '../../errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name, PutOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
+import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import {
   isIndexType,
   isManifestType,
+  isMediaType,
   isSchema1Type,
   MANIFEST_ACCEPT,
   mediaTypeOfHeader,
 } from '../../oci/media-type.ts';
+import { orAbsent } from '../../oci/or-absent.ts';
 import { manifestTypeOf } from '../../schema/document.ts';
+import { confirmChange } from './confirm.ts';
 import type { Call, Connection, Reply } from './connection.ts';
 import { InFlight } from './in-flight.ts';
 import { backoff } from './retry.ts';
@@ -33,6 +36,9 @@ export interface RegistryFetchOptions extends FetchOptions {
 /** How often a tag that was seen is looked for again. */
 const LOOKS = 3;
 
+/** Answers to a HEAD that leave open whether GET is served. */
+const HEAD_REFUSED = [400, 403, 405, 501];
+
 /** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
 export class Manifests {
   readonly #parts: ManifestsParts;
@@ -45,20 +51,29 @@ export class Manifests {
     this.#parts = parts;
   }
 
-  /** By HEAD; undefined where the answer does not say enough, or HEAD is not served. */
+  /**
+   * By HEAD; undefined where the answer does not say enough, or HEAD is not served. A page for people says nothing about a
+   * manifest, whatever its status.
+   */
   async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#look('HEAD', name, { accept: [200, 405], signal });
     const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
     const mediaType = mediaTypeOfHeader(headers['content-type']);
     const size = Number(headers['content-length'] ?? Number.NaN);
     if (status !== 200 || !isDigest(digest) || mediaType === undefined || !Number.isSafeInteger(size)) return undefined;
+    if (headers['docker-content-digest'] === undefined && !isKnownType(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
       throw mismatch(this.#nameOf(name), `is said to be ${digest}`);
     return { mediaType, digest, size };
   }
 
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
-    return (await this.#read('HEAD', digest, { accept: [200, 404], signal })).status === 200;
+    const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404], signal });
+    if (status !== 200) return false;
+    const stated = headers['docker-content-digest'];
+    const isKnown = isKnownType(mediaTypeOfHeader(headers['content-type']));
+    if (stated === digest || (stated === undefined && isKnown)) return true;
+    return (await orAbsent(this.#get(digest, { signal }))) !== undefined;
   }
 
   async get(name: Name, options: RegistryFetchOptions): Promise<Content> {
@@ -83,15 +98,17 @@ export class Manifests {
 
   /**
    * A PUT of the same bytes may be sent again after an answer that was lost, or that leaves open what became of it. One
-   * with a condition may not: it would run into what it has done itself.
+   * with a condition may not: it would run into what it has done itself. Any status of success but 201 is confirmed by
+   * reading the manifest.
    */
   async put({ descriptor, bytes }: Content, name: Name, options: PutOptions): Promise<void> {
     const { ifMatch, once = false, signal } = options;
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
-    const { headers } = await connection.request(
+    const step = { what: 'write', reference: subject };
+    const { status, headers } = await connection.request(
       {
-        step: { what: 'write', reference: subject },
+        step,
         method: 'PUT',
         target: this.#target(name),
         scopes: [pushTo(path)],
@@ -105,7 +122,24 @@ export class Manifests {
       MAX_DOCUMENT_BYTES,
     );
     verifyHeader(subject, headers['docker-content-digest'], bytes);
+    if (status !== 201) {
+      const read = () => this.#shownInstead(name, bytes, signal);
+      await confirmChange({ step, connection, status, expected: 201, read, signal });
+    }
     this.#seen.add(name);
+  }
+
+  /** What the registry shows under a name instead of these bytes; undefined if it shows them. */
+  async #shownInstead(name: Name, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const head = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], fresh: true, signal });
+    if (head.status === 404) return 'does not have it';
+    const stated = head.status === 200 ? (head.headers['docker-content-digest'] ?? '') : '';
+    if (isDigest(stated) && isVerifiable(stated)) return digestMatches(stated, bytes) ? undefined : `has ${stated}`;
+    const got = await this.#read('GET', name, { accept: [200, 404], fresh: true, signal });
+    if (got.status === 404) return 'does not have it';
+    if (Buffer.compare(got.bytes, bytes) === 0) return undefined;
+    const type = mediaTypeOfHeader(got.headers['content-type']) ?? '';
+    return `has ${digestOf(got.bytes)} (${isMediaType(type) ? type : 'of unknown type'})`;
   }
 
   /** Tags that a list of them names are there. */
@@ -115,7 +149,7 @@ export class Manifests {
 
   /**
    * Deletes a tag, or a manifest with all tags that name it. The answer to that is 202 (distribution-spec v1.1.1 "Deleting
-   * Manifests"); 200 says anybody, so what was to go is looked for.
+   * Manifests"); any other status of success is confirmed by a read.
    */
   async delete(name: Name, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
@@ -133,7 +167,9 @@ export class Manifests {
     const { status } = await connection.request(call, MAX_DOCUMENT_BYTES);
     if (status === 400 || status === 405) throw cannotDelete(subject, status, isDigest(name), connection.base.host);
     this.#seen.delete(name);
-    if (status === 200 && (await this.#isThere(name, signal))) throw stillThere(subject, connection.base.host);
+    if (status === 202 || status === 404) return;
+    const read = async () => ((await this.#isThere(name, signal)) ? 'still has it' : undefined);
+    await confirmChange({ step: call.step, connection, status, expected: 202, read, signal });
   }
 
   async #isThere(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
@@ -196,8 +232,11 @@ function typeOf(
 ): string {
   if (expected !== undefined) return expected.mediaType;
   const served = mediaTypeOfHeader(headers['content-type']) ?? '';
-  const isKnown = isIndexType(served) || isManifestType(served) || isSchema1Type(served);
-  return isKnown ? served : manifestTypeOf(bytes, subject);
+  return isKnownType(served) ? served : manifestTypeOf(bytes, subject);
+}
+
+function isKnownType(mediaType = ''): boolean {
+  return isIndexType(mediaType) || isManifestType(mediaType) || isSchema1Type(mediaType);
 }
 
 /** Registries need not be able to delete, and many can only delete by digest (distribution-spec v1.1.1 "Deleting tags"). */
@@ -212,17 +251,6 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       hint: isByDigest
         ? 'Deleting may have to be enabled in the registry.'
         : 'By its digest alone a manifest may be deleted, and all its tags with it: "mlist delete REPO@DIGEST".',
-    },
-  );
-}
-
-function stillThere(subject: string, host: string): MlistError {
-  return new MlistError(
-    'ERR_MLIST_REGISTRY',
-    `cannot delete ${subject}: ${host} says that it is done, and still has it`,
-    {
-      reference: subject,
-      hint: 'Deleting may have to be enabled in the registry; or something before it has answered in its place.',
     },
   );
 }

@@ -85,7 +85,7 @@ export class Board {
       signal?.throwIfAborted();
       const error = asMlistError(thrown);
       if (error.facts.status === 412 && condition !== undefined) return 'refused';
-      if (isPassing(error)) return error;
+      if (isPassing(error) || isUnconfirmed(error)) return error;
       throw error;
     }
   }
@@ -155,6 +155,11 @@ export class Board {
       throw thrown;
     }
   }
+}
+
+/** The registry reported success, but a read did not confirm it: another participant may have written the tag since. */
+function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */

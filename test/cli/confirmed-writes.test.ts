@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front } from '../support/front.ts';
+import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { runMlist } from '../support/mlist.ts';
+import { World } from '../support/world.ts';
+
+/** A login page or a proxy answers a write in place of the registry: only 201, or a read, proves that it was done. */
+const images = ['amd64', 'arm64'].map((architecture) =>
+  makeImage({ salt: 'confirmed', platform: { architecture, os: 'linux' } }),
+);
+const page = answer(200, { 'content-type': 'text/html' }, '<html>Please log in</html>');
+const older = makeIndex([], { annotations: { note: 'older' } });
+
+let registry: RunningRegistry;
+let front: Front;
+let world: World;
+let count = 0;
+/** The repository of the test, which has the images and no list. */
+let repository: string;
+let list: string;
+
+beforeAll(async () => {
+  registry = await startRegistry();
+});
+afterAll(() => registry.close());
+beforeEach(async () => {
+  world = await World.make();
+  front = kept(await Front.start({ upstream: registry.url }));
+  repository = `team/app${(count += 1)}`;
+  list = `${front.host}/${repository}:v1`;
+  for (const [at, image] of images.entries()) await pushImage(registry.url, repository, `image${at}`, image);
+  await world.must('create', list, `${front.host}/${repository}:image0`, `${front.host}/${repository}:image1`);
+  front.forget();
+});
+
+const expectRefused = (ran: { code: number | null; stdout: string; stderr: string }, message: RegExp) =>
+  expect(ran).toMatchObject({ code: 7, stdout: '', stderr: expect.stringMatching(message) as unknown });
+
+describe('the PUT of a tag', () => {
+  test.each([200, 202, 204])('answered by %d, and the tag is not there: refused', async (status) => {
+    front.on(/^PUT .*manifests\/v1/, answer(status, { 'content-type': 'text/html' }, status === 204 ? '' : '<html>'));
+    expectRefused(
+      await world.run(['push']),
+      new RegExp(`cannot write ${list}: .* answered HTTP ${status}, not 201, and does not have it\nhint: .*login page`),
+    );
+    expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+  });
+
+  test('answered in place of the registry by the built program too', async () => {
+    front.on(/^PUT .*manifests\/v1/, page);
+    const ran = await runMlist(['push', list], { HOME: world.folder, MLIST_WORKSPACE: world.workspace });
+    expectRefused(ran, /answered HTTP 200, not 201, and does not have it/);
+  });
+
+  test('answered in place of the registry, which has another list there: that list is named', async () => {
+    await putManifest(registry.url, repository, 'v1', older.mediaType, older.bytes);
+    front.on(/^PUT .*manifests\/v1/, page);
+    expectRefused(await world.run(['push']), new RegExp(`HTTP 200, not 201, and has ${older.digest}`));
+  });
+
+  test.each<[string, () => void]>([
+    ['HEAD states the digest', () => undefined],
+    ['HEAD states no digest', () => hideDigest()],
+    ['HEAD is refused', () => front.on(/^HEAD/, answer(405))],
+  ])('that was done counts, whatever its answer: %s', async (_name, restrict) => {
+    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
+    restrict();
+    const digest = await world.must('push');
+    expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
+  });
+
+  test('that is read a moment too early is read again', async () => {
+    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 202 }));
+    front.on(/^HEAD .*manifests\/v1/, answer(404), 1);
+    await world.must('push');
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    ['may not be read', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, answer(403)), /back failed: .*HTTP 403/],
+    [
+      'is a page for people',
+      () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, page),
+      /and has sha256:\w+ \(text\/html\)/,
+    ],
+  ])('that cannot be confirmed is no success: the tag %s', async (_name, restrict, message) => {
+    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
+    restrict();
+    expectRefused(await world.run(['push', '--force']), message);
+  });
+
+  test('answered by 201 is not read', async () => {
+    await world.must('push', '--force');
+    expect(front.asked(/manifests\/v1/).map(({ method }) => method)).toEqual(['PUT']);
+  });
+});
+
+/** A registry whose answers to HEAD do not state what they are about. */
+function hideDigest(): void {
+  front.on(/^HEAD/, ({ response, pass }) => {
+    const writeHead = response.writeHead.bind(response) as (status: number, headers: object) => typeof response;
+    response.writeHead = ((status: number, headers: object) =>
+      writeHead(status, { ...headers, 'docker-content-digest': [] })) as typeof response.writeHead;
+    return pass();
+  });
+}
+
+describe('a copy to another repository', () => {
+  test.each<[string, RegExp, number]>([
+    ['a child', /^PUT .*manifests\/sha256/, 200],
+    ['a blob', /^PUT .*uploads/, 200],
+    ['a blob', /^PUT .*uploads/, 202],
+    ['a blob', /^PUT .*uploads/, 204],
+  ])('ends where %s was answered in place of the registry (%s, %d)', async (_name, request, status) => {
+    const source = kept(await startRegistry());
+    await pushImage(source.url, 'app', 'v1', images[0]!);
+    front.on(request, answer(status));
+    const target = `${front.host}/team/copy${count}:v1`;
+    const list = makeIndex([
+      { mediaType: images[0]!.mediaType, digest: images[0]!.digest, size: images[0]!.bytes.length },
+    ]);
+    await putManifest(source.url, 'app', 'list', list.mediaType, list.bytes);
+    const ran = await world.run(['copy', `${source.host}/app:list`, target, '--retries', '0']);
+    expectRefused(ran, new RegExp(`answered HTTP ${status}, not 201, and does not have it`));
+    expect(await getManifest(registry.url, `team/copy${count}`, 'v1')).toBeUndefined();
+  });
+
+  test.each([200, 202, 204])('counts a blob that is there, though its PUT was answered by %d', async (status) => {
+    const source = kept(await startRegistry());
+    await pushImage(source.url, 'app', 'v1', images[0]!);
+    front.on(/^PUT .*uploads/, ({ pass }) => pass({ status }));
+    await world.must('copy', `${source.host}/app:v1`, `${front.host}/team/copy${count}:v1`);
+    expect(front.asked(/^PUT .*uploads/)).toHaveLength(images[0]!.blobs.length);
+  });
+
+  test.each([200, 204])(
+    'uploads what a mount answered by %d has not brought, and believes one that has',
+    async (status) => {
+      front.on(/^POST .*mount=/, answer(status), 1);
+      await world.must('copy', `${front.host}/${repository}:image0`, `${front.host}/team/mounted${count}:v1`);
+      expect(front.asked(/^PUT .*uploads/)).toHaveLength(1);
+      front.forget();
+      front.on(/^POST .*mount=/, ({ pass }) => pass({ status }));
+      await world.must('copy', `${front.host}/${repository}:image1`, `${front.host}/team/mounted${count}:v2`);
+      expect(front.asked(/^PUT .*uploads/)).toEqual([]);
+    },
+  );
+});
+
+test('a login page that answers everything leaves nothing that looks like success', async () => {
+  const source = kept(await startRegistry());
+  await pushImage(source.url, 'app', 'v1', images[0]!);
+  const wall = kept(await Front.start());
+  wall.on(/^/, page);
+  const copied = await world.run(['copy', `${source.host}/app:v1`, `${wall.host}/app:v1`]);
+  // The page is no manifest, so the tag cannot even be read.
+  expect([copied.code, copied.stdout]).toEqual([3, '']);
+  for (const name of [':v1', `@${images[0]!.digest}`]) {
+    expect((await world.run(['exists', `${wall.host}/app${name}`])).code).not.toBe(0);
+  }
+  expect(await world.run(['delete', `${wall.host}/app:v1`])).toMatchObject({ code: 7, stdout: '' });
+});
+
+test('a join whose writes are answered in place of the registry is refused', async () => {
+  front.on(/^PUT .*manifests\/joined$/, page);
+  const joined = `${front.host}/${repository}:joined`;
+  expectRefused(
+    await world.run(['join', joined, `${front.host}/${repository}:image0`]),
+    /answered HTTP 200, not 201, and does not have it/,
+  );
+});

@@ -106,7 +106,7 @@ export class Homes {
 
   /** Closes connections and files. */
   async close(): Promise<void> {
-    this.registries.close();
+    await this.registries.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
     await Promise.all(opened.map((home) => home.then((one) => one.close?.()).catch(() => undefined)));

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Registry {
   readonly url: string;
   readonly host: string;
+  /** Where it keeps what it has. */
+  readonly folder?: string | undefined;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function startDockerRegistry({ tls, users }: DockerRegistryOptions 
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host}`,
     host,
+    folder: join(folder, 'data'),
     close: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill();

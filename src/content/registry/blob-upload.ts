@@ -30,6 +30,9 @@ const SMALLEST_CHUNK_BYTES = 1024 * 1024;
 /** A registry may read the blob again before it answers: it gets a second for every so many bytes. */
 const CHECKED_BYTES_A_SECOND = 8 * 1024 * 1024;
 
+/** How long the registry has to cancel an upload, so that neither an interrupt nor an error is held up. */
+export const CANCEL_MS = 1_000;
+
 /** What a registry answers with: short, or a page for people. */
 const MAX_ANSWER = 1024 * 1024;
 
@@ -43,7 +46,8 @@ export function receivedBytes(range: string | undefined): number | undefined {
 /**
  * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks where the registry states a
  * least length for them, or has not taken the whole. What broke goes on where the registry says it has got to, else from
- * the beginning; each try that brings nothing counts against the tries that the session allows.
+ * the beginning; each try that brings nothing counts against the tries that the session allows. An upload that is given up
+ * for whatever reason is cancelled at the registry.
  */
 export class BlobUpload {
   readonly #target: UploadTarget;
@@ -69,7 +73,7 @@ export class BlobUpload {
       else if (this.#descriptor.size > 0) this.#source.begin();
       await this.#persist();
     } catch (thrown) {
-      await this.#abandon();
+      await this.#cancel();
       throw this.#source.failure?.thrown ?? thrown;
     } finally {
       await this.#source.close();
@@ -108,7 +112,11 @@ export class BlobUpload {
   #start(): Promise<Reply> {
     const algorithm = digestAlgorithm(this.#descriptor.digest);
     const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`;
-    return this.#request('POST', `${this.#target.path}uploads/${query}`, { accept: [202], repeatable: true });
+    return this.#request('POST', `${this.#target.path}uploads/${query}`, {
+      accept: [202],
+      repeatable: true,
+      opens: true,
+    });
   }
 
   #begin(reply: Reply): void {
@@ -194,7 +202,8 @@ export class BlobUpload {
       if (await this.#resume()) return 'again';
       if (await this.#isThere()) return 'done';
     }
-    this.#location = undefined;
+    if (thrown.facts.status === 404) this.#location = undefined;
+    await this.#cancel();
     this.#offset = 0;
     return 'again';
   }
@@ -247,11 +256,13 @@ export class BlobUpload {
     return blobShownInstead(reply, this.#descriptor, subject);
   }
 
-  /** Tells the registry that no more will come, for what that is worth. */
-  async #abandon(): Promise<void> {
-    const { connection, signal } = this.#target;
-    if (this.#location === undefined || connection.wire.signalFor(signal)?.aborted === true) return;
-    await this.#request('DELETE', this.#location, { accept: [200, 202, 204], retries: 0 }).catch(() => undefined);
+  /** Closes the upload at the registry, if it is open (distribution-spec at 967efdc). Nothing depends on the answer. */
+  async #cancel(): Promise<void> {
+    const location = this.#location;
+    if (location === undefined) return;
+    this.#location = undefined;
+    const signal = this.#target.connection.wire.lastSignal(CANCEL_MS);
+    await this.#request('DELETE', location, { accept: [200, 202, 204], retries: 0, signal }).catch(() => undefined);
   }
 
   get #step(): Step {

@@ -68,7 +68,7 @@ export class Blobs {
   /** Uploads, or mounts what this command has brought to another repository of the registry. */
   async put(descriptor: Descriptor, open: Open, options: ContentOptions): Promise<void> {
     const { path, places } = this.#parts;
-    await places.bring(path, descriptor.digest, async () => {
+    await this.#bring(descriptor, async () => {
       const from = await places.elsewhere(path, descriptor.digest);
       return from === undefined
         ? this.#upload(descriptor, open, undefined, options)
@@ -82,8 +82,12 @@ export class Blobs {
    * alone; other refusals of the mount lead to an upload too.
    */
   async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
-    const { path, places } = this.#parts;
-    return places.bring(path, descriptor.digest, () => this.#mountOrUpload(descriptor, from, open, options));
+    return this.#bring(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
+  }
+
+  #bring({ digest }: Descriptor, work: () => Promise<Arrival>): Promise<Arrival> {
+    const { connection, path, places } = this.#parts;
+    return connection.uploads.track(places.bring(path, digest, work));
   }
 
   async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
@@ -117,6 +121,7 @@ export class Blobs {
       accept: MOUNT_ANSWERS,
       repeatable: true,
       isUpload: true,
+      opens: true,
       signal,
     };
     try {

@@ -5,6 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import { failedAnswer, failedExchange, isConnectionFault, isUnsent, type Step } from './failure.ts';
 import type { Limiter } from '../../files/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
+import type { OpenUploads } from './open-uploads.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
 import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';
 import type { Scope } from './scope.ts';
@@ -27,6 +28,7 @@ export interface ConnectionParts {
   readonly secrets: Secrets;
   /** Told of what is being waited for. */
   readonly steps: OpenSteps;
+  readonly uploads: OpenUploads;
 }
 
 /** What is asked of the registry. */
@@ -55,6 +57,8 @@ export interface Call {
   /** The answer's body is expected to be large. */
   readonly isLarge?: boolean | undefined;
   readonly extraPatienceMs?: number | undefined;
+  /** An answer opens an upload, which has to be cancelled if the work is aborted meanwhile. */
+  readonly opens?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -96,6 +100,10 @@ export class Connection {
 
   get base(): URL {
     return this.#parts.endpoint.base;
+  }
+
+  get uploads(): OpenUploads {
+    return this.#parts.uploads;
   }
 
   get wire(): Wire {
@@ -237,7 +245,7 @@ export class Connection {
 
   #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, isLarge, extraPatienceMs, signal } = call;
+    const { method, body, isUpload = false, isLarge, extraPatienceMs, opens, signal } = call;
     return this.#parts.wire.send({
       method,
       url,
@@ -246,6 +254,7 @@ export class Connection {
       streams: streams || isUpload,
       isLarge,
       extraPatienceMs,
+      opens,
       signal,
     });
   }

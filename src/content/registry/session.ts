@@ -8,12 +8,14 @@ import { Endpoint } from './endpoint.ts';
 import { Limiter } from '../../files/limiter.ts';
 import { Network } from './network.ts';
 import { defaults, type RegistryOptions } from './options.ts';
+import { CANCEL_MS } from './blob-upload.ts';
 import { OpenSteps } from './open-steps.ts';
+import { OpenUploads } from './open-uploads.ts';
 import { apiHost } from './origin.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './scope.ts';
 import { Secrets } from './secrets.ts';
-import { Wire } from './wire.ts';
+import { LINGER_MS, Wire } from './wire.ts';
 
 /** What one command does with registries: connections, logins and limits that its parts share. */
 export interface SessionOptions extends RegistryOptions {
@@ -42,6 +44,7 @@ export class RegistrySession {
   readonly #network: Network;
   readonly #warned = new Set<string>();
   readonly #steps = new OpenSteps();
+  readonly #uploads = new OpenUploads();
   readonly #closed = new AbortController();
   /** Aborts with the command, and when the session is closed. */
   readonly #signal: AbortSignal;
@@ -111,12 +114,16 @@ export class RegistrySession {
     return this.#steps.all;
   }
 
-  /** Closes all connections; requests that are under way fail, and are not tried again. */
-  close(): void {
+  /**
+   * Closes all connections. Requests that are under way fail, and are not tried again; uploads have a moment to be
+   * cancelled.
+   */
+  async close(): Promise<void> {
     this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'nobody waits for the answer any more'));
-    this.#network.close();
     this.#registries.clear();
     this.#repositories.clear();
+    await this.#uploads.ended(LINGER_MS + CANCEL_MS);
+    this.#network.close();
   }
 
   #registry(domain: string): Registry {
@@ -156,6 +163,7 @@ export class RegistrySession {
       bodies: new Limiter(concurrency),
       secrets: this.#secrets,
       steps: this.#steps,
+      uploads: this.#uploads,
     });
     return { connection, authorizer };
   }

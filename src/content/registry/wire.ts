@@ -34,12 +34,18 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
   readonly isLarge?: boolean | undefined;
   /** Milliseconds that the answer may take beyond the usual, once all is sent. */
   readonly extraPatienceMs?: number | undefined;
+  /** The request opens something: its answer, which says what, is awaited for a moment even after an abort. */
+  readonly opens?: boolean | undefined;
 }
+
+/** How long the answer to a request that opens something is awaited after an abort. */
+export const LINGER_MS = 1_000;
 
 export class Wire {
   readonly #parts: WireParts;
   readonly #pace = new Pace();
   readonly #signals = new WeakMap<AbortSignal, AbortSignal>();
+  readonly #lingering = new WeakMap<AbortSignal, AbortSignal>();
 
   constructor(parts: WireParts) {
     this.#parts = parts;
@@ -72,12 +78,15 @@ export class Wire {
     streams = false,
     isLarge,
     extraPatienceMs = 0,
+    opens = false,
     ...request
   }: Request): Promise<Answer> {
     const { network, timeoutMs, userAgent } = this.#parts;
     const headers = { 'user-agent': userAgent, ...request.headers };
     const common = { method, url, headers, route: await network.route(url), timeoutMs };
-    const signal = this.signalFor(request.signal);
+    const joint = this.signalFor(request.signal);
+    joint?.throwIfAborted();
+    const signal = opens && joint !== undefined ? this.#lingeringFor(joint) : joint;
     if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
     return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });
   }
@@ -118,6 +127,27 @@ export class Wire {
       this.#signals.set(own, joint);
     }
     return joint;
+  }
+
+  /** A signal for one last request: it is sent after an abort too, and ends after this time. */
+  lastSignal(milliseconds: number): AbortSignal {
+    const signal = AbortSignal.timeout(milliseconds);
+    this.#signals.set(signal, signal);
+    return signal;
+  }
+
+  /** Aborts a moment after the signal does. */
+  #lingeringFor(signal: AbortSignal): AbortSignal {
+    let lingering = this.#lingering.get(signal);
+    if (lingering === undefined) {
+      const late = new AbortController();
+      const onAbort = () => setTimeout(() => late.abort(signal.reason), LINGER_MS).unref();
+      signal.addEventListener('abort', onAbort, { once: true });
+      lingering = late.signal;
+      setMaxListeners(0, lingering);
+      this.#lingering.set(signal, lingering);
+    }
+    return lingering;
   }
 
   /** Waits before another try; rejects with the abort's reason where it is aborted. */

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import type { Content, ContentSource } from '../../../src/oci/content.ts';
+import type { Repository } from '../../../src/content/registry/repository.ts';
+import type { Content, ContentOptions, ContentSource } from '../../../src/oci/content.ts';
 import { answer, cutUpload, reset } from '../../support/front.ts';
 import { asSha512, bytesOf, imageOf } from '../samples.ts';
-import { layerOf, pieces, put, repository, served, session } from './setup.ts';
+import { layerOf, pieces, put, repository, served, session, type TestSession } from './setup.ts';
 
 const MIB = 1024 * 1024;
 
@@ -138,6 +140,64 @@ describe('uploads', () => {
     await expect(target.putBlob(descriptor, () => pieces(change(bytes)))).rejects.toThrow(said);
     expect(front.asked(/^PUT/).every(({ status }) => status !== 201)).toBe(true);
     expect(await target.hasBlob(descriptor)).toBe(false);
+  });
+
+  test('are cancelled before they begin again', async () => {
+    const { front, host } = await served();
+    const target = repository(session({ retries: 2 }), host, 'repo');
+    front.on(/^PUT .*uploads/, answer(500), 2);
+    front.on(/^GET .*uploads/, answer(500));
+    await put(target, layerOf(MIB));
+    expect(front.asked(/^(?:POST|DELETE|PUT)/).map(({ method, status }) => [method, status])).toEqual([
+      ...[['POST', 202], ['PUT', 500], ['DELETE', 204]], // prettier-ignore
+      ...[['POST', 202], ['PUT', 500], ['DELETE', 204]], // prettier-ignore
+      ...[['POST', 202], ['PUT', 201]], // prettier-ignore
+    ]);
+  });
+
+  test.each<[string, (leaving: AbortController, from: TestSession) => unknown]>([
+    ['their caller aborts', (leaving) => leaving.abort(new Error('enough'))],
+    ['the session is closed', (_, from) => from.close()],
+  ])('are cancelled in the middle of a request where %s', async (_name, leave) => {
+    const { front, host } = await served();
+    const from = session();
+    const leaving = new AbortController();
+    const { descriptor, bytes } = layerOf(MIB);
+    async function* stalled(): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, MIB / 2);
+      while (front.asked(/^PUT/)[0]?.received !== MIB / 2) await sleep(5);
+      await leave(leaving, from);
+      yield bytes.subarray(MIB / 2);
+    }
+    const putting = repository(from, host, 'repo').putBlob(descriptor, stalled, { signal: leaving.signal });
+    await expect(putting).rejects.toThrow(/enough|nobody waits/);
+    expect(front.seen.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
+  });
+
+  test.each([
+    [
+      'an upload',
+      (target: Repository, blob: Content, options: ContentOptions) =>
+        target.putBlob(blob.descriptor, opened(blob), options),
+    ],
+    [
+      'a mount',
+      (target: Repository, blob: Content, options: ContentOptions) =>
+        target.mountBlob(blob.descriptor, repository(session(), target.domain, 'source'), opened(blob), options),
+    ],
+  ])('are cancelled where the answer that opens them comes after the abort: %s', async (_name, begin) => {
+    const { front, host } = await served();
+    const leaving = new AbortController();
+    front.on(/^POST/, async ({ pass }) => {
+      leaving.abort(new Error('enough'));
+      await pass();
+    });
+    const target = repository(session(), host, 'repo');
+    await expect(begin(target, layerOf(MIB), { signal: leaving.signal })).rejects.toThrow('enough');
+    expect(front.seen.map(({ method, status }) => [method, status])).toEqual([
+      ['POST', 202],
+      ['DELETE', 204],
+    ]);
   });
 
   test('tell the registry where they give up', async () => {

@@ -106,6 +106,23 @@ describe('an upload location', () => {
   });
 
   test.each([
+    ['on another host is cancelled without the login', true],
+    ['of the registry is cancelled with the login', false],
+  ])('%s', async (_name, isElsewhere) => {
+    const front = kept(await Front.start());
+    const other = isElsewhere ? await stranger(answer(204)) : front;
+    front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield layer!.bytes.subarray(0, 1);
+      throw await Promise.resolve(new Error('the disk is gone'));
+    }
+    await expect(client(front.host).putBlob(layer!.descriptor, failing)).rejects.toThrow('the disk is gone');
+    expect(other.seen.at(-1)).toMatchObject({ method: 'DELETE', path: '/bucket?signature=x' });
+    if (isElsewhere) sawNoSecret(other);
+    else expect(other.seen.at(-1)!.headers.authorization).toBeDefined();
+  });
+
+  test.each([
     ['is not there', {}],
     ['is no address', { location: 'http://[' }],
     ['is a file', { location: 'file:///tmp/x' }],

@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The uploads of a session that have not ended. Its connections stay open for them while they cancel what they opened. */
+export class OpenUploads {
+  readonly #open = new Set<Promise<unknown>>();
+
+  async track<T>(upload: Promise<T>): Promise<T> {
+    this.#open.add(upload);
+    try {
+      return await upload;
+    } finally {
+      this.#open.delete(upload);
+    }
+  }
+
+  /** Waits until all have ended, but no longer than this. */
+  async ended(milliseconds: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const timer = new AbortController();
+    const timeUp = sleep(milliseconds, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([Promise.allSettled(this.#open), timeUp]);
+    timer.abort();
+  }
+}

@@ -1,0 +1,132 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { programPath, startDockerRegistry } from '../support/docker-registry.ts';
+import { answer, Front, hang, type Rule } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { startMlist, type Started } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** A registry keeps what it has of an upload until the upload is finished or cancelled: an ended command leaves none open. */
+const UPLOADS = 4;
+const image = makeImage({ kind: 'oci', layers: UPLOADS - 1 });
+
+interface Target {
+  readonly url: string;
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+async function embedded(): Promise<Target> {
+  const folder = await temporaryFolder();
+  return { ...(await startRegistry({ dir: folder })), folder };
+}
+
+async function distribution(): Promise<Target> {
+  const { folder = '', ...registry } = await startDockerRegistry();
+  return { ...registry, folder };
+}
+
+/** The files in which registries keep unfinished uploads. */
+async function unfinished({ folder }: Target): Promise<readonly string[]> {
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => /\.blob\.\w+\.tmp$|_uploads\/[^/]+\/(?:data|startedat)$/.test(name));
+}
+
+let source: RunningRegistry;
+beforeAll(async () => {
+  source = await startRegistry();
+  await pushImage(source.url, 'app', 'v1', image);
+});
+afterAll(() => source.close());
+
+describe.each([
+  ['the embedded registry', embedded],
+  ['docker-registry', programPath('docker-registry') === undefined ? undefined : distribution],
+] as const)('uploads to %s', (_name, start) => {
+  const each = start === undefined ? test.skip : test;
+  let target: Target;
+  let front: Front;
+  beforeEach(async () => {
+    if (start === undefined) return;
+    target = kept(await start());
+    front = kept(await Front.start({ upstream: target.url }));
+  });
+
+  /** Starts a copy whose uploads get no answer, but for the last one that of the rule; `hanging` resolves when all are open. */
+  async function copying(
+    options: readonly string[] = [],
+    last: Rule = hang,
+  ): Promise<Started & { readonly hanging: Promise<void> }> {
+    let isHanging: () => void = () => undefined;
+    const hanging = new Promise<void>((resolve) => (isHanging = resolve));
+    let open = 0;
+    front.on(/^PUT .*uploads/, (exchange) => {
+      if ((open += 1) < UPLOADS) return hang(exchange);
+      isHanging();
+      return last(exchange);
+    });
+    const args = ['copy', `${source.host}/app:v1`, `${front.host}/app:v1`, '--retries', '0', ...options];
+    const folder = await temporaryFolder();
+    return { ...startMlist(args, { HOME: folder, MLIST_WORKSPACE: join(folder, 'workspace') }), hanging };
+  }
+
+  async function expectCancelled(): Promise<void> {
+    const opened = front.asked(/^POST .*uploads/).filter(({ status }) => status === 202);
+    expect(opened).not.toEqual([]);
+    expect(front.asked(/^DELETE .*uploads/)).toHaveLength(opened.length);
+    for (let tries = 0; tries < 100 && (await unfinished(target)).length > 0; tries += 1) await sleep(50);
+    expect(await unfinished(target)).toEqual([]);
+  }
+
+  each.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('are cancelled after %s', async (signal, code) => {
+    const { child, ended, hanging } = await copying();
+    await hanging;
+    expect(await unfinished(target)).not.toEqual([]);
+    child.kill(signal);
+    expect(await ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining('interrupted') as unknown });
+    await expectCancelled();
+  });
+
+  each('are cancelled at the deadline', async () => {
+    const { code, stderr } = await (await copying(['--deadline', '5s'])).ended;
+    expect([code, stderr]).toEqual([7, expect.stringContaining('not done within 5s: still waiting to upload')]);
+    await expectCancelled();
+  });
+
+  each('are cancelled when the registry is silent for too long', async () => {
+    const { code, stderr } = await (await copying(['--timeout', '3s'])).ended;
+    expect([code, stderr]).toEqual([7, expect.stringContaining('does not answer in time')]);
+    await expectCancelled();
+  });
+
+  each('are cancelled when another one fails, and the failure is reported', async () => {
+    const { code, stderr } = await (await copying([], answer(403))).ended;
+    expect([code, stderr]).toEqual([6, expect.stringContaining('HTTP 403')]);
+    await expectCancelled();
+  });
+
+  each.each([
+    ['the first', 1, { code: 130, signal: null }],
+    ['the second', 2, { code: null, signal: 'SIGINT' }],
+  ])('do not hold up %s interrupt when the registry does not answer', async (_name, interrupts, expected) => {
+    const { child, ended, hanging } = await copying();
+    const cancelling = new Promise<void>((resolve) => {
+      front.on(/^DELETE/, (exchange) => {
+        resolve();
+        return hang(exchange);
+      });
+    });
+    await hanging;
+    child.kill('SIGINT');
+    await cancelling;
+    if (interrupts === 2) child.kill('SIGINT');
+    expect(await ended).toMatchObject(expected);
+  });
+});

@@ -109,6 +109,7 @@ export type { Credentials, CredentialsSource } from './content/registry/credenti
 export type { Keeper, Login } from './content/registry/credential-store.ts';
 export { storedCredentials } from './content/registry/stored-credentials.ts';
 export type { StoredCredentialsOptions } from './content/registry/stored-credentials.ts';
+export type { Waiting } from './content/registry/open-steps.ts';
 export type { RateLimit } from './content/registry/notices.ts';
 export type { AuthHost, RegistryOptions, RequestEvent } from './content/registry/options.ts';
 export type { SessionOptions } from './content/registry/session.ts';

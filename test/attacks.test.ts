@@ -72,7 +72,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a tag that is put',
     'write',
-    { pattern: /^PUT .*manifests\/v1/, rule: toStranger(307), ends: undefined, meets: 1 },
+    { pattern: /^PUT .*manifests\/v1/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of a deletion',

@@ -1,4 +1,4 @@
-import type { Homes, Workspace, BlobCache, OperationEvent } from '../index.ts';
+import type { Homes, Workspace, BlobCache, OperationEvent, Waiting } from '../index.ts';
 import type { Output } from './output.ts';
 
 /** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */
@@ -14,6 +14,8 @@ export interface Context {
   readonly uid?: number | undefined;
   /** Aborts at the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
+  /** Names work that may have to wait, for the error at the deadline. */
+  readonly waiting: Waiting;
   readonly workspace: Workspace;
   readonly cache: BlobCache;
   /** Registries and other homes; opened when first asked for. */

@@ -6,11 +6,11 @@ import type { Invocation } from './language.ts';
 /** Where credentials are looked for and kept. */
 export function credentialStore(
   invocation: Invocation,
-  context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'onEvent'>,
+  context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
 ): StoredCredentialsOptions {
-  const { env, home, platform, uid, cwd, signal, onEvent } = context;
+  const { env, home, platform, uid, cwd, signal, waiting, onEvent } = context;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
-  return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), signal, onWarning };
+  return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), signal, waiting, onWarning };
 }
 
 /** A path that an option names, from the current folder on. */

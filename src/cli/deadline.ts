@@ -1,4 +1,4 @@
-import { MlistError } from '../index.ts';
+import { MlistError, type Waiting } from '../index.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';
 
@@ -6,6 +6,22 @@ const DEFAULT_MS = 10 * 60 * 1000;
 
 /** No more of what was waited for is named. */
 const MOST_SHOWN = 3;
+
+/** What a command waits for other than registries: stdin, files that may be pipes, credential helpers. */
+export class Waits {
+  readonly #open = new Set<{ readonly what: string }>();
+
+  readonly during: Waiting = async (what, work) => {
+    const one = { what };
+    this.#open.add(one);
+    return work.finally(() => this.#open.delete(one));
+  };
+
+  /** The oldest first. */
+  get all(): readonly string[] {
+    return [...this.#open].map(({ what }) => what);
+  }
+}
 
 /**
  * A command that talks to registries ends in time, whatever they do.

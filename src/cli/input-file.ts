@@ -7,17 +7,21 @@ import { MAX_INPUT_BYTES } from './limits.ts';
  * Reads a file that an option names, or stdin for `-`. Of what is too large only so much is read that it shows.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_DOCUMENT_INVALID` for what is too large
  */
-export async function readInput(name: string, context: Pick<Context, 'cwd' | 'stdin' | 'signal'>): Promise<Uint8Array> {
+export async function readInput(
+  name: string,
+  context: Pick<Context, 'cwd' | 'stdin' | 'signal' | 'waiting'>,
+): Promise<Uint8Array> {
   return name === '-' ? checked('stdin', await context.stdin()) : readInputFile(name, context);
 }
 
 /** The same, of what can only be a file. */
 export async function readInputFile(
   name: string,
-  { cwd, signal }: Pick<Context, 'cwd' | 'signal'>,
+  { cwd, signal, waiting }: Pick<Context, 'cwd' | 'signal' | 'waiting'>,
 ): Promise<Uint8Array> {
   try {
-    return checked(name, await readAtMost(resolve(cwd, name), { maxBytes: MAX_INPUT_BYTES, signal }));
+    const reading = readAtMost(resolve(cwd, name), { maxBytes: MAX_INPUT_BYTES, signal });
+    return checked(name, await waiting(`read ${name}`, reading));
   } catch (error) {
     throw readFailure(name, error);
   }

@@ -2,7 +2,7 @@ import { MlistError, BlobCache, locateWorkspace, version, Workspace, type Homes 
 import { commands } from './commands.ts';
 import type { Ask, Context } from './context.ts';
 import { fromDocker } from './docker-plugin.ts';
-import { withDeadline } from './deadline.ts';
+import { Waits, withDeadline } from './deadline.ts';
 import type { CommandSpec, Invocation } from './language.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 import { Output, type OutputOptions, type Sink } from './output.ts';
@@ -135,7 +135,9 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   let opened: Homes | undefined;
-  const signal = withDeadline(invocation, world.signal, () => opened?.registries.unanswered ?? []);
+  const waits = new Waits();
+  const open = () => [...waits.all, ...(opened?.registries.unanswered ?? [])];
+  const signal = withDeadline(invocation, world.signal, open);
   const workspace = new Workspace(folder, { cwd });
   const onEvent = eventTeller(output);
   let homes: ReturnType<Context['homes']> | undefined;
@@ -147,17 +149,18 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     platform,
     uid,
     signal,
+    waiting: waits.during,
     workspace,
     cache: new BlobCache(folder),
     homes: () =>
       (homes ??= import('./open-homes.ts').then(({ openHomes }) => {
-        opened = openHomes(invocation, output, { ...world, folder, signal, onEvent });
+        opened = openHomes(invocation, output, { ...world, folder, signal, waiting: waits.during, onEvent });
         return opened;
       })),
     onEvent,
     canAsk: world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && world.stdinIsTTY(),
     ask: world.ask,
-    stdin: () => world.stdin({ maxBytes: MAX_INPUT_BYTES, signal }),
+    stdin: () => waits.during('read stdin', world.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
   };
   return { context, close: async () => (await homes?.catch(() => undefined))?.close() };
 }

@@ -7,6 +7,7 @@ import {
   withoutPassword,
   type AuthHost,
   type OperationEvent,
+  type Waiting,
 } from '../index.ts';
 import { credentialStore, pathOption } from './credential-store.ts';
 import { parseDuration } from './duration.ts';
@@ -21,12 +22,13 @@ interface Surroundings {
   readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
+  readonly waiting: Waiting;
   readonly onEvent: (event: OperationEvent) => void;
 }
 
 /** Opens registries and other homes with what the command line says of them. */
 export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
-  const { env, home, platform, cwd, folder, signal, onEvent } = surroundings;
+  const { env, home, platform, cwd, folder, signal, waiting, onEvent } = surroundings;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
   return new Homes({
@@ -34,6 +36,7 @@ export function openHomes(invocation: Invocation, output: Output, surroundings: 
     cwd,
     env,
     signal,
+    waiting,
     userAgent: `mlist/${version}`,
     credentials: storedCredentials(credentialStore(invocation, surroundings)),
     concurrency: atLeastOne(invocation.number('concurrency')),

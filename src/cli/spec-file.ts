@@ -4,13 +4,13 @@ import { MAX_YAML_BYTES, MlistError, readAtMost, readFailure, type SpecFile } fr
 import type { Context } from './context.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
-export async function readSpecFile(name: string, { cwd, stdin, signal }: Context): Promise<SpecFile> {
+export async function readSpecFile(name: string, { cwd, stdin, signal, waiting }: Context): Promise<SpecFile> {
   if (name === '-') return { name: 'stdin', bytes: await stdin() };
   try {
     const path = resolve(cwd, name);
     const { size } = await stat(path);
     if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
-    return { name, bytes: await readAtMost(path, { maxBytes: MAX_YAML_BYTES, signal }) };
+    return { name, bytes: await waiting(`read ${name}`, readAtMost(path, { maxBytes: MAX_YAML_BYTES, signal })) };
   } catch (cause) {
     throw readFailure(name, cause);
   }

@@ -79,12 +79,8 @@ describe('the PUT of a tag', () => {
 
   test.each<[string, () => void, RegExp]>([
     ['may not be read', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, answer(403)), /back failed: .*HTTP 403/],
-    [
-      'is a page for people',
-      () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, page),
-      /and has sha256:\w+ \(text\/html\)/,
-    ],
-  ])('that cannot be confirmed is no success: the tag %s', async (_name, restrict, message) => {
+    ['is an HTML page', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, page), /and has sha256:\w+ \(text\/html\)/],
+  ])('that cannot be confirmed is not a success: the tag %s', async (_name, restrict, message) => {
     front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
     restrict();
     expectRefused(await world.run(['push', '--force']), message);
@@ -154,7 +150,7 @@ test('a login page that answers everything leaves nothing that looks like succes
   const wall = kept(await Front.start());
   wall.on(/^/, page);
   const copied = await world.run(['copy', `${source.host}/app:v1`, `${wall.host}/app:v1`]);
-  // The page is no manifest, so the tag cannot even be read.
+  // The page is not a manifest, so the tag cannot even be read.
   expect([copied.code, copied.stdout]).toEqual([3, '']);
   for (const name of [':v1', `@${images[0]!.digest}`]) {
     expect((await world.run(['exists', `${wall.host}/app${name}`])).code).not.toBe(0);

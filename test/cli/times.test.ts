@@ -1,5 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
+import { answer, Front, hang, reset } from '../support/front.ts';
+import { makeImage, pushImage, sha256 } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { World } from '../support/world.ts';
 
 /** How times are written, as Go's tools take them, and how they are told. */
@@ -26,6 +32,72 @@ describe('a deadline that passes is told with its unit', () => {
   ])('%s', async (time, told) => {
     const ran = await (await World.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
     expect([ran.code, ran.stderr]).toEqual([7, expect.stringMatching(`not done within ${told}[:\\n]`)]);
+  });
+});
+
+/** Time enough to get to the step that waits, also on a slow machine. */
+const DEADLINE = ['--deadline', '3s'];
+
+describe('a deadline that passes names what was waited for', () => {
+  async function waitedFor(args: readonly string[], world?: World): Promise<string> {
+    const { code, stderr } = await (world ?? (await World.make())).run([...args, ...DEADLINE]);
+    expect(code).toBe(7);
+    return /not done within 3s: still waiting to (.*)\nhint/.exec(stderr)?.[1] ?? stderr;
+  }
+
+  test('with the last answer, where a request is tried again', async () => {
+    const front = kept(await Front.start());
+    front.on(/^/, answer(503, { 'retry-after': '30' }));
+    const name = `${front.host}/team/app:v1`;
+    expect(await waitedFor(['digest', name])).toBe(`read ${name} (last answer: HTTP 503 with Retry-After 30 s)`);
+  });
+
+  test('with the reason why there was no answer', async () => {
+    const front = kept(await Front.start());
+    front.on(/^/, reset);
+    const name = `${front.host}/team/app:v1`;
+    const args = ['digest', name, '--retries', '1000', '--plain-http', front.host];
+    expect(await waitedFor(args)).toBe(`read ${name} (last answer: none, ECONNRESET)`);
+  });
+
+  test('the token service first, since other steps wait for it', async () => {
+    const front = kept(await Front.start());
+    front.on(/^/, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
+    front.on(/token/, hang);
+    const name = `${front.host}/team/app:v1`;
+    expect(await waitedFor(['digest', name])).toBe(`get a token from ${front.host}, read ${name}`);
+  });
+
+  test('how far an upload has got, and the answer to its last try', async () => {
+    const registry = kept(await startRegistry());
+    const image = makeImage({ layers: 1 });
+    await pushImage(registry.url, 'app', 'v1', image);
+    const front = kept(await Front.start({ upstream: registry.url }));
+    front.on(/^PUT/, hang);
+    front.on(new RegExp(`^PUT .*${encodeURIComponent(sha256(image.blobs[1]!))}`), answer(503, { 'retry-after': '30' }));
+    const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${front.host}/copy:v1`]);
+    const upload = (blob: Buffer) => `upload ${front.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
+    const [config, layer] = image.blobs.map(upload);
+    expect(waited).toMatch(new RegExp(`${layer}; last answer: HTTP 503 with Retry-After 30 s\\), ${config}\\)$`));
+  });
+
+  let guarded: Front;
+  beforeAll(async () => {
+    guarded = await Front.start();
+    guarded.on(/^/, answer(401, { 'www-authenticate': 'Basic realm="x"' }));
+  });
+  afterAll(() => guarded.close());
+
+  (process.platform === 'linux' ? test.each : test.skip.each)([
+    ['a file of specs', (pipe: string) => ['apply', '-f', pipe]],
+    ['a file of sources', (pipe: string) => ['create', 'localhost:1/a', '-f', pipe]],
+    ['certificates', (pipe: string) => ['digest', 'localhost:1/a', '--ca-file', pipe]],
+    ['a file of logins', (pipe: string) => ['digest', `${guarded.host}/a`, '--authfile', pipe]],
+  ])('%s that is a pipe', async (_name, args) => {
+    const world = await World.make();
+    const pipe = join(world.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(await waitedFor(args(pipe), world)).toContain(`read ${pipe}`);
   });
 });
 

@@ -65,7 +65,7 @@ async function check(name: string | undefined, invocation: Invocation, context: 
   };
   return name === '-'
     ? validateBytes('stdin', await readInput('-', context), options)
-    : validateFile(resolve(context.cwd, name), options);
+    : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
 }
 
 /** A name is never taken for a file by what exists: a file begins like a path. */

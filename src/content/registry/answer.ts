@@ -41,6 +41,11 @@ function tooLong(what: string, most: number): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${what} is longer than ${most} bytes`);
 }
 
+/** An answer to HEAD has no body; its connection is free once that is noticed. */
+export async function drain(answer: Answer): Promise<void> {
+  for await (const chunk of answer.body) if (chunk.length > 0) return answer.discard();
+}
+
 /** A body of bytes that are at hand. */
 // eslint-disable-next-line @typescript-eslint/require-await -- an async iterable is what the interface asks for
 export async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -68,6 +68,8 @@ export class BlobUpload {
 
   /** @param started - an answer that has opened the upload already, as to a mount */
   async run(started: Reply | undefined): Promise<void> {
+    const progress = () => `${this.#moved} of ${this.#descriptor.size} bytes sent`;
+    const end = this.#target.connection.steps.begin(this.#step, { progress });
     try {
       if (started !== undefined) this.#begin(started);
       else if (this.#descriptor.size > 0) this.#source.begin();
@@ -76,8 +78,13 @@ export class BlobUpload {
       await this.#cancel();
       throw this.#source.failure?.thrown ?? thrown;
     } finally {
+      end();
       await this.#source.close();
     }
+  }
+
+  get #moved(): number {
+    return Math.max(this.#offset, this.#source.position);
   }
 
   async #persist(): Promise<void> {
@@ -202,6 +209,7 @@ export class BlobUpload {
       if (await this.#resume()) return 'again';
       if (await this.#isThere()) return 'done';
     }
+    // A registry that answers 404 does not know the upload.
     if (thrown.facts.status === 404) this.#location = undefined;
     await this.#cancel();
     this.#offset = 0;

@@ -96,7 +96,7 @@ export class Blobs {
     return this.#upload(descriptor, open, reply?.status === 202 ? reply : undefined, options);
   }
 
-  /** Some registries answer 200 to a mount: a read tells whether they have the blob. */
+  /** Some registries answer 200 to a mount: a read shows whether they have the blob. */
   async #isMounted(descriptor: Descriptor, answer: Reply, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = answer;
     if (![200, 201, 204].includes(status)) return false;

@@ -1,8 +1,16 @@
 import { MlistError } from '../../errors.ts';
-import { readAnswer, type Answer } from './answer.ts';
+import { drain, readAnswer, type Answer } from './answer.ts';
 import type { Authorization, Authorizer } from './auth.ts';
 import type { Endpoint } from './endpoint.ts';
-import { failedAnswer, failedExchange, isConnectionFault, isUnsent, type Step } from './failure.ts';
+import {
+  answerText,
+  failedAnswer,
+  failedExchange,
+  isConnectionFault,
+  isUnsent,
+  noAnswerText,
+  type Step,
+} from './failure.ts';
 import type { Limiter } from '../../files/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { OpenUploads } from './open-uploads.ts';
@@ -102,6 +110,10 @@ export class Connection {
     return this.#parts.endpoint.base;
   }
 
+  get steps(): OpenSteps {
+    return this.#parts.steps;
+  }
+
   get uploads(): OpenUploads {
     return this.#parts.uploads;
   }
@@ -162,7 +174,7 @@ export class Connection {
 
   /** Tries until there is an answer that the caller accepts, or nothing is left to try. */
   async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
-    const { wire, secrets } = this.#parts;
+    const { wire, secrets, steps } = this.#parts;
     const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
     const again = [...call.accept, ...(call.acceptAgain ?? [])];
     let accepted = call.accept;
@@ -174,6 +186,7 @@ export class Connection {
         if (accepted.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
+        steps.answered(call.step, answerText(status, wait));
         const { url: location, hasLogin = false, place } = received;
         const hasCondition = isConditional(call);
         const answer = { status, body, host: this.base.host, location, wait, hasLogin, place, hasCondition };
@@ -183,6 +196,7 @@ export class Connection {
         if (!isUntouchedStatus(status)) accepted = again;
       } catch (thrown) {
         wire.signalFor(call.signal)?.throwIfAborted();
+        if (isConnectionFault(thrown)) steps.answered(call.step, noAnswerText(thrown));
         const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
         if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
         if (!isUnsent(thrown)) accepted = again;
@@ -288,9 +302,4 @@ async function* ending(body: AsyncIterable<Uint8Array>, leave: () => void): Asyn
   } finally {
     leave();
   }
-}
-
-/** An answer to HEAD has no body; its connection is free once that is noticed. */
-async function drain(answer: Answer): Promise<void> {
-  for await (const chunk of answer.body) if (chunk.length > 0) return answer.discard();
 }

@@ -19,6 +19,7 @@ import {
 } from './auth-file.ts';
 import { clearHelper, defaultHelper, helperOf, tellHelper, type Helper } from './credential-helper.ts';
 import { variable } from './environment.ts';
+import { waitFor } from './open-steps.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
 
 /** Keeping credentials where other tools find them too: in the helper that the file names, else in the file. */
@@ -42,7 +43,8 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
   const helper = keeperFor(file.parsed, login.registry, path, options);
   const key = credentialKey(login.registry);
   if (helper !== undefined) {
-    await tellHelper(helper, key, login.username, login.password);
+    const what = `store the login in ${programOf(helper)}`;
+    await waitFor(options.waiting, what, tellHelper(helper, key, login.username, login.password));
     return { kind: 'helper', program: programOf(helper) };
   }
   const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
@@ -56,8 +58,12 @@ export async function eraseLogin(registry: string, options: StoredCredentialsOpt
   const { parsed } = await contentOf(path);
   const helper = keeperFor(parsed, registry, path, options);
   const erased: Keeper[] = [];
-  if (helper !== undefined && (await clearHelper(helper, credentialKey(registry))))
-    erased.push({ kind: 'helper', program: programOf(helper) });
+  if (helper !== undefined) {
+    const program = programOf(helper);
+    const clearing = clearHelper(helper, credentialKey(registry));
+    if (await waitFor(options.waiting, `remove the login from ${program}`, clearing))
+      erased.push({ kind: 'helper', program });
+  }
   const keys = keysToErase(parsed, registry);
   if (keys.length === 0) return erased;
   await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text), options.signal);

@@ -48,6 +48,17 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets)
   });
 }
 
+/** An answer in short: `HTTP 503 with Retry-After 30 s`. */
+export function answerText(status: number, wait: number | undefined): string {
+  return wait === undefined ? `HTTP ${status}` : `HTTP ${status} with Retry-After ${Math.ceil(wait / 1000)} s`;
+}
+
+/** That no answer came, in short: `none, ECONNRESET`. */
+export function noAnswerText(thrown: unknown): string {
+  const code = errorCode(thrown);
+  return code === undefined ? 'none' : `none, ${code}`;
+}
+
 function describe({ code, message }: Diagnostic): string {
   return message === '' ? code : `${code}: ${message}`;
 }

@@ -52,8 +52,8 @@ export class Manifests {
   }
 
   /**
-   * By HEAD; undefined where the answer does not say enough, or HEAD is not served. A page for people says nothing about a
-   * manifest, whatever its status.
+   * By HEAD; undefined where the answer does not say enough, or HEAD is not served. An answer of another type, such as an
+   * HTML page, says nothing about a manifest, whatever its status.
    */
   async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#look('HEAD', name, { accept: [200, 405], signal });

@@ -1,5 +1,6 @@
 import type { CredentialsSource } from './credentials.ts';
 import type { RateLimit } from './notices.ts';
+import type { Waiting } from './open-steps.ts';
 
 /** How registries are talked to. Everything has a default. */
 export interface RegistryOptions {
@@ -22,6 +23,8 @@ export interface RegistryOptions {
   /** Where credentials come from. Default: none, anonymous. */
   readonly credentials?: CredentialsSource | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Reports that a file, which may be a pipe, is being read. Default: not reported. */
+  readonly waiting?: Waiting | undefined;
   /** Told of what should be known and stops nothing, such as a registry's own warnings; each text once. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Told of every request, for `--debug`; nothing in it is secret. */

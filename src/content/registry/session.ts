@@ -60,6 +60,7 @@ export class RegistrySession {
       signal: this.#signal,
       secrets: this.#secrets,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
+      waiting: options.waiting,
       onWarning: (message) => this.#warn(message),
     });
   }
@@ -109,7 +110,10 @@ export class RegistrySession {
     return authorizer.hasLearned ? 'accepted' : 'unasked';
   }
 
-  /** What registries have not answered yet, the oldest first; as in `read docker.io/library/ubuntu:22.04`. */
+  /**
+   * What registries and token services have not answered yet, as in `read docker.io/library/ubuntu:22.04`, with the
+   * progress of uploads and the last answers to requests that are retried.
+   */
   get unanswered(): readonly string[] {
     return this.#steps.all;
   }
@@ -144,6 +148,7 @@ export class RegistrySession {
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       userAgent: options.userAgent,
       secrets: this.#secrets,
+      steps: this.#steps,
       signal: this.#signal,
       onRequest: options.onRequest,
       onWarning: (message) => this.#warn(message),

@@ -14,6 +14,7 @@ import {
 import { askHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
+import { waitFor, type Waiting } from './open-steps.ts';
 
 /** Where people keep the credentials of registries. */
 export interface StoredCredentialsOptions {
@@ -25,6 +26,8 @@ export interface StoredCredentialsOptions {
   readonly authFile?: string | undefined;
   /** Ends the wait for a helper, and for what a pipe brings. */
   readonly signal?: AbortSignal | undefined;
+  /** Reports that a helper is being asked, or that a file, which may be a pipe, is being read. Default: not reported. */
+  readonly waiting?: Waiting | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -120,7 +123,8 @@ export class StoredCredentials {
   }
 
   #read({ path, kind }: Place): Promise<AuthFile | undefined> {
-    const reading = this.#files.get(path) ?? readAuthFile(path, kind, this.#options.signal);
+    const { signal, waiting } = this.#options;
+    const reading = this.#files.get(path) ?? waitFor(waiting, `read ${path}`, readAuthFile(path, kind, signal));
     this.#files.set(path, reading);
     return reading;
   }
@@ -128,7 +132,11 @@ export class StoredCredentials {
   /** Each helper is asked once for a registry: some of them take a second to answer. */
   #ask(helper: Helper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
-    const answer = this.#answers.get(key) ?? askHelper(helper, credentialKey(registry));
+    const ask = () => {
+      const what = `get the login for ${registry} from docker-credential-${helper.name}`;
+      return waitFor(this.#options.waiting, what, askHelper(helper, credentialKey(registry)));
+    };
+    const answer = this.#answers.get(key) ?? ask();
     this.#answers.set(key, answer);
     return answer;
   }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { asMlistError, errorMessage, MlistError } from '../../errors.ts';
 import { certificatesFor, readPem, readPlacedPem, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from './environment.ts';
+import { waitFor, type Waiting } from './open-steps.ts';
 import { isLoopback } from './origin.ts';
 
 /** Whom connections trust, host by host. */
@@ -15,6 +16,8 @@ export interface TrustOptions {
   readonly env: Environment;
   /** Ends the wait for what a pipe brings. */
   readonly signal?: AbortSignal | undefined;
+  /** Reports that a file, which may be a pipe, is being read. */
+  readonly waiting?: Waiting | undefined;
   readonly onWarning: (message: string) => void;
 }
 
@@ -84,19 +87,20 @@ export class Trust {
 
   /** A file that the environment names and that is not there is told of, and passed over, as Node does. */
   async #namedRoots(): Promise<readonly string[]> {
-    const { caFile, env, signal, onWarning } = this.#options;
+    const { caFile, env, signal, waiting, onWarning } = this.#options;
+    const read = (path: string) => waitFor(waiting, `read ${path}`, readPem(path, signal));
     const roots: string[] = [];
     for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']) {
       const path = variable(env, name);
       if (path === undefined) continue;
       try {
-        roots.push(await readPem(path, signal));
+        roots.push(await read(path));
       } catch (thrown) {
         signal?.throwIfAborted();
         onWarning(`${name}: ${asMlistError(thrown).message}`);
       }
     }
-    return caFile === undefined ? roots : [...roots, await readPem(caFile, signal)];
+    return caFile === undefined ? roots : [...roots, await read(caFile)];
   }
 }
 

@@ -21,6 +21,11 @@ export class UploadSource {
     return this.#failure;
   }
 
+  /** How many bytes have been taken of it since it was opened last. */
+  get position(): number {
+    return this.#opened?.position ?? 0;
+  }
+
   /** Opens the source and reads its first bytes while the target is still being asked. What fails is told with the slice. */
   begin(): void {
     this.#opened = new Opened(this.#open());

@@ -2,10 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
 import { readAnswer, type Answer } from './answer.ts';
-import { failedExchange, isConnectionFault } from './failure.ts';
+import { answerText, failedExchange, isConnectionFault, noAnswerText, type Step } from './failure.ts';
 import type { Network } from './network.ts';
 import { rateLimitOf, warningsOf } from './notices.ts';
 import type { RequestEvent } from './options.ts';
+import type { OpenSteps } from './open-steps.ts';
 import { Pace } from './pace.ts';
 import { backoff, isRetryableStatus, LONGEST_ASKED_MS, retryAfter, spread } from './retry.ts';
 import { safeUrl, type Secrets } from './secrets.ts';
@@ -20,6 +21,8 @@ export interface WireParts {
   readonly retries: number;
   readonly userAgent: string;
   readonly secrets: Secrets;
+  /** Includes the requests to token services. */
+  readonly steps: OpenSteps;
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   /** Told of each different warning of a registry once. */
@@ -160,21 +163,29 @@ export class Wire {
   /** Talks to a token service: no redirects, few bytes, and the same patience as with the registry. */
   tokenSender(): SendToken {
     return async (call) => {
-      for (let tries = 1; ; tries += 1) {
-        const isLast = tries > this.retries;
-        try {
-          const answer = await this.send(call);
-          const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
-          const { status, headers } = answer;
-          if (isLast || !isRetryableStatus(status)) return { status, headers, bytes };
-        } catch (thrown) {
-          this.#parts.signal?.throwIfAborted();
-          const step = { what: 'get a token from', reference: call.url.host };
-          if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);
-        }
-        await this.pause(backoff(tries));
-      }
+      const step = { what: 'get a token from', reference: call.url.host };
+      const end = this.#parts.steps.begin(step, { isShared: true });
+      return this.#sendForToken(step, call).finally(end);
     };
+  }
+
+  async #sendForToken(step: Step, call: Parameters<SendToken>[0]): ReturnType<SendToken> {
+    const { signal, steps } = this.#parts;
+    for (let tries = 1; ; tries += 1) {
+      const isLast = tries > this.retries;
+      try {
+        const answer = await this.send(call);
+        const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
+        const { status, headers } = answer;
+        if (isLast || !isRetryableStatus(status)) return { status, headers, bytes };
+        steps.answered(step, answerText(status, retryAfter(headers['retry-after'], Date.now())));
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);
+        steps.answered(step, noAnswerText(thrown));
+      }
+      await this.pause(backoff(tries));
+    }
   }
 }
 

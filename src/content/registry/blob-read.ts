@@ -1,5 +1,6 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Call, Connection, StreamReply } from './connection.ts';
+import type { Call, StreamReply } from './call.ts';
+import type { Connection } from './connection.ts';
 import { failedExchange, isConnectionFault } from './failure.ts';
 import { backoff } from './retry.ts';
 import { mismatch, verified, verifyStatedDigest } from './verify.ts';

@@ -1,7 +1,8 @@
 import { MlistError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../oci/digest.ts';
-import type { Call, Connection, Reply, Requester } from './connection.ts';
+import type { Call, Reply, Requester } from './call.ts';
+import type { Connection } from './connection.ts';
 import { blobShownInstead, confirmChange } from './confirm.ts';
 import type { Step } from './failure.ts';
 import { checkAddress } from './origin.ts';

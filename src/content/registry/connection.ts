@@ -1,16 +1,9 @@
 import { MlistError } from '../../errors.ts';
 import { drain, readAnswer, type Answer } from './answer.ts';
 import type { Authorization, Authorizer } from './auth.ts';
+import { isConditional, isRedirect, urlOf, type Call, type Reply, type Requester, type StreamReply } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
-import {
-  answerText,
-  failedAnswer,
-  failedExchange,
-  isConnectionFault,
-  isUnsent,
-  noAnswerText,
-  type Step,
-} from './failure.ts';
+import { answerText, failedAnswer, failedExchange, isConnectionFault, isUnsent, noAnswerText } from './failure.ts';
 import type { Limiter } from '../../files/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { OpenUploads } from './open-uploads.ts';
@@ -18,7 +11,6 @@ import { checkAddress, sameOrigin } from './origin.ts';
 import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
-import type { Exchange } from './transport.ts';
 import type { Wire } from './wire.ts';
 
 /** One registry: sends requests with login, redirects, retries and limits, and gives answers or errors that say what failed. */
@@ -38,53 +30,6 @@ export interface ConnectionParts {
   readonly steps: OpenSteps;
   readonly uploads: OpenUploads;
 }
-
-/** What is asked of the registry. */
-export interface Call {
-  readonly step: Step;
-  readonly method: Exchange['method'];
-  /** Path and query below the registry's origin, or a whole address that the registry gave. */
-  readonly target: string | URL;
-  readonly scopes: readonly Scope[];
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A function gives the same bytes each time it is called. */
-  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
-  /** Statuses that are answers; any other is an error. */
-  readonly accept: readonly number[];
-  /** Statuses that are answers, too, where nobody knows what became of the request when it was sent before. */
-  readonly acceptAgain?: readonly number[] | undefined;
-  /**
-   * Whether the same request may be sent again where nobody knows what became of it. Default: not for POST and PATCH.
-   * Where the registry did not begin on it, it is sent again in any case.
-   */
-  readonly repeatable?: boolean | undefined;
-  /** Further tries. Default: what the session says. */
-  readonly retries?: number | undefined;
-  /** A step of an upload or a mount: dozens at once, and each is sooner sent beside got than by it. */
-  readonly isUpload?: boolean | undefined;
-  /** The answer's body is expected to be large. */
-  readonly isLarge?: boolean | undefined;
-  readonly extraPatienceMs?: number | undefined;
-  /** An answer opens an upload, which has to be cancelled if the work is aborted meanwhile. */
-  readonly opens?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: Answer['headers'];
-  /** Address that answered in the end, after redirects. */
-  readonly url: URL;
-  readonly bytes: Uint8Array;
-}
-
-export interface StreamReply extends Omit<Reply, 'bytes'> {
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly discard: () => void;
-}
-
-/** Sends requests from a place that is held already. */
-export type Requester = (call: Call, most: number) => Promise<Reply>;
 
 const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 4;
@@ -272,20 +217,6 @@ export class Connection {
       signal,
     });
   }
-}
-
-function isConditional({ headers = {} }: Call): boolean {
-  return 'if-match' in headers || 'if-none-match' in headers;
-}
-
-function urlOf({ target }: Call, base: URL): URL {
-  return typeof target === 'string' ? new URL(target, base) : target;
-}
-
-/** 307 and 308 may be followed by any method; the older ones would turn a POST into a GET. */
-function isRedirect(status: number, { method }: Call): boolean {
-  const isReading = method === 'GET' || method === 'HEAD';
-  return (isReading && [301, 302, 303].includes(status)) || status === 307 || status === 308;
 }
 
 function tooManyRedirects(base: URL): MlistError {

@@ -14,7 +14,8 @@ import {
 import { orAbsent } from '../../oci/or-absent.ts';
 import { manifestTypeOf } from '../../schema/document.ts';
 import { confirmChange } from './confirm.ts';
-import type { Call, Connection, Reply } from './connection.ts';
+import type { Call, Reply } from './call.ts';
+import type { Connection } from './connection.ts';
 import { InFlight } from './in-flight.ts';
 import { backoff } from './retry.ts';
 import { deleteIn, pullFrom, pushTo } from './scope.ts';

@@ -11,6 +11,8 @@ export interface Streams {
 export interface Sink {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  /** A write has failed, so nothing more is written. */
+  readonly isLost?: boolean | undefined;
   write(chunk: string | Uint8Array): unknown;
 }
 
@@ -100,6 +102,11 @@ export class Output {
   get terminalWidth(): number | undefined {
     const { isTTY, columns } = this.#streams.stdout;
     return isTTY === true ? columns : undefined;
+  }
+
+  /** Nobody gets what is printed from here on: a command that only prints may stop. */
+  get isLost(): boolean {
+    return this.#streams.stdout.isLost === true;
   }
 
   /** A line of the result. */

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
-import { asMlistError, collectAtMost, MlistError, writeFailure } from '../index.ts';
+import { asMlistError, collectAtMost, MlistError } from '../index.ts';
 import { main, tellError, type World } from './main.ts';
+import { ResultStream } from './result-stream.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
 const interrupted = new AbortController();
@@ -49,17 +50,16 @@ if (dockerSocket !== undefined && dockerSocket !== '') {
   );
 }
 
-/** A reader that closes its end early, as head does, has what it wants. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  void tellError(process.argv.slice(2), world, writeFailure('stdout', error)).then((code) => process.exit(code));
+const stdout = new ResultStream(process.stdout, (error) => {
+  if (error !== undefined) void tellError(process.argv.slice(2), world, error);
+  if (isOver) end(Number(process.exitCode));
 });
 
 /** Where nobody can be told, the work goes on: its exit code tells how it ended. */
 process.stderr.on('error', () => undefined);
 
 const world: World = {
-  stdout: process.stdout,
+  stdout,
   stderr: process.stderr,
   stdinIsTTY: () => process.stdin.isTTY,
   stdin: (limits) => collectAtMost(process.stdin, limits),
@@ -90,7 +90,7 @@ process.once('beforeExit', () => {
 
 function end(code: number): void {
   isOver = true;
-  process.exitCode = code;
+  process.exitCode = stdout.exitCode(code);
 }
 
 void main(process.argv.slice(2), world).then(end);

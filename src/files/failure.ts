@@ -9,6 +9,10 @@ const denied: Reason = { reason: 'it is not permitted', hint: 'Check who owns it
 const reasons: Readonly<Record<string, Reason>> = {
   ENOSPC: { reason: 'the disk is full', hint: 'Free some space, or write elsewhere.' },
   EDQUOT: { reason: 'the quota of the disk is used up', hint: 'Free some space, or write elsewhere.' },
+  EFBIG: {
+    reason: 'the limit of the size of a file is reached',
+    hint: 'Raise the limit ("ulimit -f"), or write elsewhere.',
+  },
   EROFS: { reason: 'the file system is read-only', hint: 'Write elsewhere.' },
   EISDIR: { reason: 'a folder is in its place', hint: 'Write elsewhere, or remove the folder.' },
   EEXIST: { reason: 'something else is in its place', hint: 'Write elsewhere, or remove what is there.' },

@@ -39,7 +39,7 @@ export async function benchJoin({ root, folder }: Place): Promise<void> {
       rounds,
       random,
       start: (args) => {
-        const { child, ended } = startMlist(args, { MLIST_WORKSPACE: join(folder, 'workspace') }, root);
+        const { child, ended } = startMlist(args, { MLIST_WORKSPACE: join(folder, 'workspace') }, { root });
         return { ended, kill: () => void child.kill('SIGKILL') };
       },
       onRound: () => {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { makeImage, pushImage } from '../support/images.ts';
+import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
@@ -50,6 +51,23 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     expect(text).not.toMatch(/^ +at /m);
   });
 
+  test('of stdout: a push is done all the same, and its file is written', async () => {
+    const list = `${registry.host}/app:list`;
+    await runMlist(['create', list, `${registry.host}/app:v1`], { MLIST_WORKSPACE: join(folder, 'workspace') });
+    const { code, text } = await run('stdout', ['push', '--digest-file', join(folder, 'digest')]);
+    expect(code).toBe(1);
+    expect(text.match(/cannot write stdout/g)).toHaveLength(1);
+    const pushed = await getManifest(registry.url, 'app', 'list');
+    expect(await readFile(join(folder, 'digest'), 'utf8')).toBe(`${pushed?.digest}\n`);
+  });
+
+  test('of stdout: a higher exit code stays', async () => {
+    await writeFile(join(folder, 'bad.json'), '{"schemaVersion":2}');
+    const { code, text } = await run('stdout', ['validate', join(folder, 'bad.json')]);
+    expect(code).toBe(3);
+    expect(text).toContain('cannot write stdout: the disk is full (ENOSPC)');
+  });
+
   test.each([
     [0, 'v1', 'v2'],
     [4, 'nothing', 'v3'],
@@ -57,4 +75,18 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     const args = ['copy', `${registry.host}/app:${from}`, `${registry.host}/app:${to}`];
     expect(await run('stderr', args)).toMatchObject({ code });
   });
+});
+
+/** A write that takes a part of the bytes, as on a disk that is nearly full: the limit of the size of a file does the same. */
+(process.platform === 'win32' ? test.skip : test)('output of which only a part was written', async () => {
+  const file = join(await temporaryFolder(), 'help');
+  const command = `ulimit -f 1; exec '${process.execPath}' '${program}' --help > '${file}'`;
+  const child = spawn('sh', ['-c', command], {
+    env: { PATH: process.env['PATH'], NODE_DISABLE_COMPILE_CACHE: '1' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
+  expect(Buffer.concat(chunks).toString()).toContain('cannot write stdout: ');
 });

@@ -18,13 +18,21 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-/** @param root - the checkout that it was built in */
+export interface StartOptions {
+  /** The checkout that it was built in. */
+  readonly root?: string;
+  /** A file descriptor to write to. Default: a pipe that is read to its end. */
+  readonly stdout?: number | 'pipe';
+  readonly stderr?: number | 'pipe';
+}
+
 export function startMlist(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  root: string = checkout,
+  options: StartOptions = {},
 ): Started {
-  return start([process.execPath, join(root, 'dist', 'cli', 'mlist.js'), ...args], env);
+  const { root = checkout } = options;
+  return start([process.execPath, join(root, 'dist', 'cli', 'mlist.js'), ...args], env, options);
 }
 
 /** Runs the built program by another one, such as strace or a shell that sets limits. */
@@ -36,14 +44,18 @@ export function runMlistBy(
   return start([...runner, process.execPath, join(checkout, 'dist', 'cli', 'mlist.js'), ...args], env).ended;
 }
 
-function start([program = '', ...args]: readonly string[], env: Readonly<Record<string, string>>): Started {
+function start(
+  [program = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { stdout: out = 'pipe', stderr: err = 'pipe' }: StartOptions = {},
+): Started {
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', out, err],
   });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code, signal) => {
       resolve({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
@@ -52,8 +64,12 @@ function start([program = '', ...args]: readonly string[], env: Readonly<Record<
   return { child, ended };
 }
 
-export async function runMlist(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  return startMlist(args, env).ended;
+export async function runMlist(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  options: StartOptions = {},
+): Promise<Ended> {
+  return startMlist(args, env, options).ended;
 }
 
 /** Waits until a condition holds, or the program has ended. */

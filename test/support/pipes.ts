@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../src/index.ts';
+import { temporaryFolder } from './world.ts';
 
 /** Opens a pipe once somebody reads it: from then on the reader waits for what never comes. */
 export async function openForReader(path: string): Promise<FileHandle> {
@@ -13,4 +16,14 @@ export async function openForReader(path: string): Promise<FileHandle> {
       await sleep(20);
     }
   }
+}
+
+/** The end of a pipe that is written to; the reader has closed its own. */
+export async function unreadPipe(): Promise<FileHandle> {
+  const path = join(await temporaryFolder(), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = await open(path, constants.O_WRONLY);
+  await reader.close();
+  return writer;
 }

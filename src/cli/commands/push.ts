@@ -1,4 +1,14 @@
-import { isDigest, MlistError, push, writeJson, type Format, type Pushed, type TagState } from '../../index.ts';
+import {
+  asMlistError,
+  isDigest,
+  MlistError,
+  push,
+  SeveralErrors,
+  writeJson,
+  type Format,
+  type Pushed,
+  type TagState,
+} from '../../index.ts';
 import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
@@ -58,13 +68,17 @@ async function resultFiles(invocation: Invocation, context: Context): Promise<Re
   };
 }
 
-/** Only of what is really there: no file is written for a push that failed, or was none. */
+/** Only of what is really there: no file is written for a push that failed, or was none. One that fails does not stop the other. */
 async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
-  await files.digest?.write(`${descriptor.digest}\n`);
   const metadata = {
     'containerimage.descriptor': descriptor,
     'containerimage.digest': descriptor.digest,
     'image.name': targets.map(({ reference }) => reference).join(','),
   };
-  await files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`);
+  const written = await Promise.allSettled([
+    files.digest?.write(`${descriptor.digest}\n`),
+    files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`),
+  ]);
+  const [first, ...more] = written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
+  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
 }

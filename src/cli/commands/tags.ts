@@ -16,6 +16,7 @@ export async function run(invocation: Invocation, { homes, signal, output }: Con
   for await (const tag of listTags(reference, { homes: await homes(), signal })) {
     if (output.json) tags.push(tag);
     else output.line(tag);
+    if (output.isLost) break;
   }
   if (output.json) output.document({ repository: repositoryName(reference), tags });
   return 0;

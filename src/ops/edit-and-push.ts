@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MlistError, withHint } from '../errors.ts';
+import { asMlistError, MlistError, withHint } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import { readState } from '../draft/state.ts';
@@ -157,9 +157,11 @@ async function withWorkspaceOf<T>(
   try {
     const workspace = new Workspace(join(folder, 'workspace'));
     if (draft !== undefined) await workspace.update(draft.list, () => draft, { signal: options.signal });
-    return await work({ ...options, workspace });
+    return await work({ ...options, workspace, record: false });
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch((thrown: unknown) => {
+      options.onEvent?.({ type: 'warning', message: `cannot remove ${folder}: ${asMlistError(thrown).message}` });
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import { asMlistError, SeveralErrors, type MlistError } from '../errors.ts';
 import type { Draft, Format } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { readState, updateState, withoutDraft, withPush, type State } from '../draft/state.ts';
+import { readState, type State } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { mapLimited } from '../files/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -13,6 +13,7 @@ import type { Homes } from './homes.ts';
 import { listBytes } from './list-bytes.ts';
 import { checkBeforePush, type CheckOptions } from './push-check.ts';
 import { liesIn } from './push-plan.ts';
+import { purgeDraft, rebaseDraft, recordPush } from './push-record.ts';
 import { pushToTarget, type PushedTarget, type PushTargetOptions } from './push-target.ts';
 import { targetsOf, type TargetRepository } from './target.ts';
 
@@ -25,6 +26,8 @@ export interface PushOptions extends PushTargetOptions, CheckOptions {
   readonly format?: Format | undefined;
   /** Remove the draft when all is done. */
   readonly purge?: boolean | undefined;
+  /** Keep in the workspace what was pushed where. Default true. */
+  readonly record?: boolean | undefined;
   /** The time that is recorded. Default: now. */
   readonly now?: (() => Date) | undefined;
 }
@@ -51,15 +54,15 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   const isFormatAsked = draft.format !== stored.format;
   const told = { ...options, isFormatAsked };
   const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), told);
-  if (!dryRun) await record(name, encoded, pushed, options);
+  if (!dryRun) await recordPush(name, encoded, pushed, options);
   signal?.throwIfAborted();
   const [first, ...more] = failures;
   if (first !== undefined) {
     tellUnchanged(encoded, pushed, options);
     throw SeveralErrors.of([first, ...more]);
   }
-  const purged = options.purge === true && !dryRun && (await purge(name, stored, options));
-  if (!dryRun && !purged) await rebase(stored, encoded, pushed, options);
+  const purged = options.purge === true && !dryRun && (await purgeDraft(name, stored, options));
+  if (!dryRun && !purged) await rebaseDraft(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   return { list: name, descriptor, targets: pushed, purged };
 }
@@ -73,7 +76,7 @@ function tellUnchanged({ digest }: EncodedList, pushed: readonly PushedTarget[],
 /** Each may be an archive, which is a file that stays open until it is written. */
 const TARGETS_AT_ONCE = 16;
 
-export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'now'>;
+export type PushDraftOptions = Omit<PushOptions, 'workspace' | 'format' | 'purge' | 'record' | 'now'>;
 
 /** What became of each target; some may have failed beside others. */
 export interface DraftPushed {
@@ -114,45 +117,5 @@ function expectAccess(draft: Draft, targets: readonly TargetRepository[], homes:
     locations.flatMap(({ location, push }) =>
       location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
     ),
-  );
-}
-
-/** Remembers what was pushed where, also what succeeded beside a failure; the list too, since its tags may be moved again. */
-async function record(
-  name: string,
-  encoded: EncodedList,
-  pushed: readonly PushedTarget[],
-  options: PushOptions,
-): Promise<void> {
-  if (pushed.length === 0) return;
-  await options.homes.cache.put(encoded.bytes);
-  const push = { digest: encoded.digest, at: (options.now?.() ?? new Date()).toISOString() };
-  await updateState(options.workspace, (state) =>
-    pushed.reduce((next, { reference }) => withPush(next, name, reference, push), state),
-  );
-}
-
-/** Removes the draft, unless somebody has edited it meanwhile. */
-async function purge(name: string, stored: Draft, { workspace, signal, onEvent }: PushOptions): Promise<boolean> {
-  const removed = await workspace.remove(name, stored, { signal });
-  if (removed) await updateState(workspace, (state) => withoutDraft(state, name));
-  else onEvent?.({ type: 'warning', message: `the draft ${name} was edited during the push, and is kept` });
-  return removed;
-}
-
-/** A draft of a remote list stands, after it was pushed there, on what it pushed. */
-async function rebase(
-  stored: Draft,
-  encoded: EncodedList,
-  pushed: readonly PushedTarget[],
-  options: PushOptions,
-): Promise<void> {
-  const { base } = stored;
-  if (base === undefined || base.digest === encoded.digest || !pushed.some(({ reference }) => reference === base.ref))
-    return;
-  await options.workspace.update(
-    stored.list,
-    (draft) => (draft?.base?.digest === base.digest ? { ...draft, base: { ...base, digest: encoded.digest } } : draft),
-    { signal: options.signal },
   );
 }

@@ -63,6 +63,16 @@ export interface Diagnostic {
   readonly message: string;
 }
 
+/** What became of one target of a command that was interrupted. */
+export interface TargetOutcome {
+  /** Canonical reference, or location. */
+  readonly reference: string;
+  /** unknown: it was being written, and nothing confirms that it was. unchanged: it had the digest already. */
+  readonly status: 'pushed' | 'unchanged' | 'unknown' | 'not-pushed';
+  /** What it was to have, where that was known. */
+  readonly digest?: string;
+}
+
 /** The facts that an error carries beside its sentence. Nothing here may hold a secret. */
 export interface ErrorFacts {
   /** What to do next, one sentence. */
@@ -79,6 +89,8 @@ export interface ErrorFacts {
   readonly diagnostics?: readonly Diagnostic[] | undefined;
   /** Commands to choose from, where several things were meant. */
   readonly candidates?: readonly string[] | undefined;
+  /** Of an interruption: what became of everything that was to be published. */
+  readonly targets?: readonly TargetOutcome[] | undefined;
   readonly cause?: unknown;
 }
 

@@ -12,7 +12,7 @@ export {
   MAX_PROBLEMS,
   withHint,
 } from './errors.ts';
-export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity } from './errors.ts';
+export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity, TargetOutcome } from './errors.ts';
 export { version } from './version.ts';
 
 export { digestOf, isDigest, parseDigest, shortDigest } from './oci/digest.ts';
@@ -164,7 +164,7 @@ export type { Joined, JoinOptions } from './ops/join.ts';
 export { groupOf } from './ops/join/group.ts';
 export type { Group } from './ops/join/group.ts';
 export { pruneSlots } from './ops/join-prune.ts';
-export type { PrunedSlots } from './ops/join-prune.ts';
+export type { PrunedSlots, PruneSlotsOptions } from './ops/join-prune.ts';
 export { login, logout, registryOf } from './ops/login.ts';
 export type { LoggedIn, LoggedOut, LoginOptions } from './ops/login.ts';
 export { push, pushDraft } from './ops/push.ts';

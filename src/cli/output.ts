@@ -205,7 +205,7 @@ function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string
 
 /** An error as a document: schemas/output/error.schema.json. */
 export function errorDocument(error: MlistError): object {
-  const { hint, reference, path, status, diagnostics, candidates } = error.facts;
+  const { hint, reference, path, status, diagnostics, candidates, targets } = error.facts;
   const problems = error.problems.length === 0 ? undefined : error.problems;
   return {
     type: 'error',
@@ -219,6 +219,7 @@ export function errorDocument(error: MlistError): object {
     diagnostics,
     problems,
     candidates,
+    targets: targets?.map(({ reference: ref, ...target }) => ({ ref, ...target })),
   };
 }
 

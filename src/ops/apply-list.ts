@@ -9,12 +9,15 @@ import { targetName, targetsOf, type TargetRepository } from './target.ts';
 import type { Location } from '../oci/location.ts';
 import { withTag } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
+import type { TargetLog } from '../transfer/target-log.ts';
 
 /** Bringing one list where its spec says it is to be. */
 
 export interface ApplyListOptions extends DraftingOptions {
   /** What the lists of the run bring. */
   readonly brought: Brought;
+  /** What becomes of the names of the list. */
+  readonly targets: TargetLog;
   readonly dryRun?: boolean | undefined;
   /** Let a list take the place of a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
@@ -41,7 +44,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 
 async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent } = options;
+  const { homes, brought, targets: log, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
@@ -52,6 +55,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       allowDuplicates: made.allowDuplicates,
       readTags: true,
       brought,
+      targets: log,
       emptyHint: 'Name at least one image that is there, or leave the list out.',
       duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
       dryRun,
@@ -102,7 +106,7 @@ async function copyTo(
   source: Location,
   target: TargetRepository,
   tag: string,
-  { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent }: ApplyListOptions,
+  { homes, brought, targets, dryRun, replaceImage, expectKept, signal, onEvent }: ApplyListOptions,
 ): Promise<AppliedTarget> {
   const reference = targetName(target, tag);
   const { location } = target;
@@ -111,7 +115,7 @@ async function copyTo(
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
   const said = onEvent && ((event: Parameters<typeof onEvent>[0]) => event.type === 'from' || onEvent(event));
-  const options = { homes, brought, dryRun, replaceImage, expectKept, signal, onEvent: said };
+  const options = { homes, brought, targets, dryRun, replaceImage, expectKept, signal, onEvent: said };
   const { status, ...copied } = await copy(source, to, options);
   return withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
 }

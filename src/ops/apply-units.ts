@@ -42,7 +42,7 @@ export function checkTogether(units: readonly SpecUnit[], parsing: SpecParsing):
   });
 }
 
-function namesOf({ list, tags }: ListSpec): ReadonlySet<string> {
+export function namesOf({ list, tags }: ListSpec): ReadonlySet<string> {
   const targets = targetsOf(list, tags, []);
   return new Set(targets.flatMap((target) => target.tags.map((tag) => targetName(target, tag))));
 }

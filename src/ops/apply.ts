@@ -1,13 +1,15 @@
-import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { asMlistError, MlistError, SeveralErrors, type TargetOutcome } from '../errors.ts';
 import { mapLimited } from '../files/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
-import { checkTogether, shardOf, type Shard } from './apply-units.ts';
+import { checkTogether, namesOf, shardOf, type Shard } from './apply-units.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 import type { Homes } from './homes.ts';
+import { interruption } from './interruption.ts';
 import { repositoryName } from '../oci/reference.ts';
 import { Brought } from '../transfer/brought.ts';
+import { logTarget, type TargetLog } from '../transfer/target-log.ts';
 import { unpackSpec } from './packed-spec.ts';
 import type { ListSpec } from './spec.ts';
 import type { SpecParsing } from './spec-parse.ts';
@@ -50,6 +52,8 @@ export interface Applied {
   readonly lists: readonly AppliedList[];
   /** How many blobs, manifests and tags were written. */
   readonly writes: number;
+  /** Where lists were stopped: why, and what became of every name. */
+  readonly interruption?: MlistError;
 }
 
 /** How many lists are worked on at once: memory holds no more of them. */
@@ -64,7 +68,18 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   expectAccess(specsOf(units, options), options.homes);
   const run = new Run(units, options);
   const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
-  return { lists, writes: run.writes };
+  const { writes, stopped } = run;
+  if (!lists.some(({ status }) => status === 'stopped')) return { lists, writes };
+  return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
+}
+
+/** The names of a list that was not stopped. */
+function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOutcome[] {
+  if (status === 'stopped') return [];
+  return targets.map((target) => {
+    const outcome = target.status === 'planned' ? 'not-pushed' : target.status;
+    return { reference: target.reference, status: outcome, ...(descriptor && { digest: descriptor.digest }) };
+  });
 }
 
 /** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
@@ -90,8 +105,15 @@ function* taken<T>(items: T[]): Generator<T> {
   for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
 }
 
+interface Reporting {
+  readonly targets: TargetLog;
+  readonly onEvent: OnEvent;
+}
+
 class Run {
   writes = 0;
+  /** What became of the names of the lists that were stopped. */
+  readonly stopped: TargetOutcome[] = [];
   readonly #sources: SourceReader;
   readonly #use: RepositoryUse;
   readonly #brought = new Brought();
@@ -104,7 +126,7 @@ class Run {
   }
 
   async apply(taken: SpecUnit): Promise<AppliedList> {
-    const { signal, onEvent } = this.#options;
+    const { onEvent } = this.#options;
     const spec = taken.spec && unpackSpec(taken.spec, this.#options);
     const unit = spec === undefined ? taken : { ...taken, written: spec.name };
     const warnings: string[] = (unit.quirks ?? []).map(
@@ -118,17 +140,29 @@ class Run {
       onEvent?.(named);
     };
     if (spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
-    if (isAborted(signal)) return { ...factsOf(unit), ...stopped, warnings };
+    const result = await this.#applySpec(spec, unit, told);
+    return { ...factsOf(unit), ...result, warnings };
+  }
+
+  async #applySpec(spec: ListSpec, unit: SpecUnit, onEvent: OnEvent): Promise<ListResult> {
+    const targets: TargetLog = new Map<string, TargetOutcome>();
+    for (const reference of namesOf(spec)) logTarget(targets, { reference, status: 'not-pushed' });
+    const isLate = isAborted(this.#options.signal);
+    const result = isLate ? stopped : await this.#applyList(spec, unit, { targets, onEvent });
+    this.#letGo(spec);
+    if (result.status === 'stopped') this.stopped.push(...targets.values());
+    return result;
+  }
+
+  async #applyList(spec: ListSpec, unit: SpecUnit, reporting: Reporting): Promise<ListResult> {
+    const { signal } = this.#options;
     try {
       const shared = { sources: this.#sources, brought: this.#brought };
-      const outcome = await applyList(spec, { ...this.#options, ...shared, onEvent: told });
-      tellOfType(unit, outcome, told);
-      return { ...factsOf(unit), ...resultOf(outcome, unit, signal), warnings };
+      const outcome = await applyList(spec, { ...this.#options, ...shared, ...reporting });
+      tellOfType(unit, outcome, reporting.onEvent);
+      return resultOf(outcome, unit, signal);
     } catch (thrown) {
-      if (isAborted(signal)) return { ...factsOf(unit), ...stopped, warnings };
-      return { ...factsOf(unit), ...failed(partsOf(thrown).map((error) => inPlace(error, unit))), warnings };
-    } finally {
-      this.#letGo(spec);
+      return isAborted(signal) ? stopped : failed(partsOf(thrown).map((error) => inPlace(error, unit)));
     }
   }
 
@@ -162,15 +196,13 @@ function tellOfType({ quirks }: SpecUnit, { descriptor }: ListOutcome, tell: OnE
 const nothingDone = { targets: [], missing: [], errors: [] } as const;
 const stopped = { ...nothingDone, status: 'stopped' } as const;
 
-function failed(errors: readonly MlistError[]): Omit<AppliedList, 'file' | 'line' | 'column' | 'warnings'> {
+type ListResult = Omit<AppliedList, 'file' | 'line' | 'column' | 'warnings'>;
+
+function failed(errors: readonly MlistError[]): ListResult {
   return { ...nothingDone, status: 'failed', errors };
 }
 
-function resultOf(
-  { failures, ...outcome }: ListOutcome,
-  unit: SpecUnit,
-  signal: AbortSignal | undefined,
-): Omit<AppliedList, 'file' | 'line' | 'column' | 'warnings'> {
+function resultOf({ failures, ...outcome }: ListOutcome, unit: SpecUnit, signal: AbortSignal | undefined): ListResult {
   if (failures.length > 0 && isAborted(signal)) return { ...outcome, status: 'stopped', errors: [] };
   const errors = failures.flatMap(partsOf).map((error) => inPlace(error, unit));
   if (errors.length > 0) return { ...outcome, status: 'failed', errors };

@@ -5,6 +5,7 @@ import { graphOf, type ManifestNode } from '../transfer/graph.ts';
 import type { Brought } from '../transfer/brought.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
+import type { TargetLog } from '../transfer/target-log.ts';
 import type { LeftBehind } from './left-behind.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-referrers.ts';
@@ -38,6 +39,7 @@ export interface TransferOptions extends ContentOptions {
   readonly force?: boolean | undefined;
   /** What goes to the same target beside this. */
   readonly brought?: Brought | undefined;
+  readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
@@ -153,15 +155,15 @@ async function presentOf(
 async function runRepaired(
   plan: Plan,
   repair: () => Plan,
-  { brought, replaced, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
+  { brought, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
   try {
-    await runPlan(plan, { brought, replaced, signal, onEvent });
+    await runPlan(plan, { brought, replaced, targets, signal, onEvent });
   } catch (thrown) {
     signal?.throwIfAborted();
     if (!isLostContent(thrown)) throw thrown;
     onEvent?.({ type: 'note', message: `${plan.target.location} has lost a part of what it had: all is sent again` });
-    await runPlan(repair(), { replaced, signal, onEvent });
+    await runPlan(repair(), { replaced, targets, signal, onEvent });
   }
 }
 
@@ -170,7 +172,7 @@ async function confirmLists(
   attachments: Attachments,
   labels: readonly RootStep[],
   { target, isRegistry, content }: CopyTransfer,
-  { signal, onEvent }: TransferOptions,
+  { targets, signal, onEvent }: TransferOptions,
 ): Promise<void> {
   const tags = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
   const isList = ({ names }: RootStep) => names.some((name) => !tags.has(name));
@@ -178,7 +180,7 @@ async function confirmLists(
   const { labels: again } = await labelsFor(attachments, target, { signal, isRegistry });
   const lost = again.filter(isList);
   if (lost.length > 0)
-    await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { signal, onEvent });
+    await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { targets, signal, onEvent });
 }
 
 function foreignLayers(nodes: readonly ManifestNode[]): readonly LeftBehind[] {

@@ -8,6 +8,7 @@ import { repositoryName } from '../oci/reference.ts';
 import { readManifest } from '../schema/document.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { Replaced, TransferEvent } from '../transfer/run.ts';
+import { logTarget } from '../transfer/target-log.ts';
 import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Attached } from './copy-referrers.ts';
@@ -16,12 +17,13 @@ import { transferCopy, type CopyTransfer, type Transferred } from './copy-transf
 import type { OnEvent } from './events.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
+import { reportingInterruption } from './interruption.ts';
+import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
 import { refusedRead } from './tag-looks.ts';
 import { checkMoves, platformsOf, type NextContent } from './tag-moves.ts';
 
-export interface CopyOptions extends FilterOptions {
-  readonly homes: Homes;
+export interface CopyOptions extends FilterOptions, PublishOptions {
   /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
   readonly referrers?: boolean | undefined;
   /** Trust no shortcut: look at all that is to be there. Default false. */
@@ -36,7 +38,6 @@ export interface CopyOptions extends FilterOptions {
   readonly expectKept?: boolean | undefined;
   /** What goes to the same target beside this: nothing goes there twice. */
   readonly brought?: Brought | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 /** How many of what moved; bytes are those that were read from the source. */
@@ -70,6 +71,10 @@ export interface Copied extends Replaced {
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+  return reportingInterruption(options, (reported) => copyLocation(from, to, reported));
+}
+
+async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
   const { homes, dryRun, signal, onEvent } = options;
   expectAccess(from, to, homes);
   const source = await homes.locate(from, { signal });
@@ -77,7 +82,9 @@ export async function copy(from: Location, to: Location, options: CopyOptions): 
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
-  return homes.writing(to, (home) => copyTo(home, job, options), { dryRun, signal, imageName });
+  const name = tag ?? digestIn(to);
+  if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
+  return publish(to, options, { dryRun, signal, imageName }, (home, reporting) => copyTo(home, job, reporting));
 }
 
 /** A copy from one place to one name at another. */
@@ -100,15 +107,12 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   looking?.catch(() => undefined);
   const early = isWithin || isForced ? undefined : (await looking)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
-  if (isSame && options.referrers !== true) {
-    const facts = { source: formatLocation(from), target: targetText(to, tag, early.digest) };
-    return { ...facts, status: 'unchanged', before: early.digest, descriptor: early, moved: nothing, left: [] };
-  }
+  if (isSame && options.referrers !== true) return unchanged(job, early, options);
   const read = await source.home.fetchManifest(source.name, { signal: options.signal });
   const filtered = await filterContent(read, source.home, formatLocation(from), options);
   const { content } = filtered;
   const { digest } = content.descriptor;
-  const target = targetText(to, tag, digest);
+  const target = targetText(to, tag ?? digest);
   checkExpected(to, digest, target);
   await requirePlatformsOf(content, source.home, options);
   tellFilter(read, filtered, options);
@@ -127,6 +131,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
     isRegistry: to.kind === 'registry',
     replaced,
   };
+  if (transfer.isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
   const { moved, ...result } = await carryOut(transfer, options);
   return {
     source: formatLocation(from),
@@ -139,6 +144,14 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
     ...(result.attached === undefined ? {} : { referrers: result.attached }),
     left: [...filtered.left, ...result.left],
   };
+}
+
+function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets }: CopyOptions): Copied {
+  const { digest } = descriptor;
+  const target = targetText(to, tag ?? digest);
+  logTarget(targets, { reference: target, status: 'unchanged', digest });
+  const source = formatLocation(from);
+  return { source, target, status: 'unchanged', before: digest, descriptor, moved: nothing, left: [] };
 }
 
 async function carryOut(
@@ -198,9 +211,10 @@ function expectAccess(from: Location, to: Location, homes: Homes): void {
   ]);
 }
 
-function targetText(to: Location, tag: string | undefined, digest: Digest): string {
+/** @param name - a tag or a digest */
+function targetText(to: Location, name: string): string {
   const place = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
-  return tag === undefined ? `${place}@${digest}` : `${place}:${tag}`;
+  return `${place}${isDigestName(name) ? '@' : ':'}${name}`;
 }
 
 /**

@@ -1,8 +1,14 @@
 import { asMlistError } from '../errors.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { orAbsent } from '../oci/or-absent.ts';
+import type { OnEvent } from './events.ts';
 import { readSlot, slotPrefix } from './join/slot.ts';
 import type { RegistryTagOptions } from './registry-tags.ts';
+
+export interface PruneSlotsOptions extends RegistryTagOptions {
+  /** Told of each slot that is gone: what comes after it may fail, or be interrupted. */
+  readonly onEvent?: OnEvent | undefined;
+}
 
 export interface PrunedSlots {
   /** Canonical reference of the tag. */
@@ -19,7 +25,7 @@ export interface PrunedSlots {
  */
 export async function pruneSlots(
   reference: Reference & { readonly tag: string },
-  { homes, signal }: RegistryTagOptions,
+  { homes, signal, onEvent }: PruneSlotsOptions,
 ): Promise<PrunedSlots> {
   const target = formatReference(reference);
   const repository = homes.registries.repository(reference);
@@ -36,6 +42,7 @@ export async function pruneSlots(
       await orAbsent(repository.deleteManifest(content.descriptor.digest, { signal }));
     });
     pruned.push(name);
+    onEvent?.({ type: 'note', message: `pruned ${name}` });
   }
   return { ref: target, pruned };
 }

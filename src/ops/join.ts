@@ -6,8 +6,7 @@ import type { Platform } from '../oci/platform.ts';
 import { formatReference, repositoryName, type Reference } from '../oci/reference.ts';
 import { runPlan } from '../transfer/run.ts';
 import { resolveAll } from './create.ts';
-import type { OnEvent } from './events.ts';
-import type { Homes } from './homes.ts';
+import { reportingInterruption } from './interruption.ts';
 import { Board, isPassing, type PutResult } from './join/board.ts';
 import { keepsChanging, notShown, waitedInVain, withoutGroup, withoutTags } from './join/failures.ts';
 import { DEFAULT_GROUP, type Group } from './join/group.ts';
@@ -18,12 +17,12 @@ import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
 import { Waiting } from './join/waiting.ts';
 import { isLostContent } from './lost-content.ts';
+import type { PublishOptions } from './publish.ts';
 import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 import { replacedByList } from './tag-moves.ts';
 
-export interface JoinOptions {
-  readonly homes: Homes;
+export interface JoinOptions extends PublishOptions {
   /** The build that the runner is part of; those of one build count together. Default: one that is called `default`. */
   readonly group?: Group | undefined;
   /** All platforms of the build, in the list's order: the tag appears when the last is there. It needs a group. */
@@ -40,7 +39,6 @@ export interface JoinOptions {
   /** Milliseconds between two looks that find nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Joined {
@@ -92,9 +90,8 @@ export async function join(
   });
   const sources = own.flatMap((slot) => slot.sources);
   requireValid({ ...draft, entries: sources });
-  const work = new Work(reference, own, options);
-  await work.pushChildren(false);
-  return work.run();
+  const hint = 'Slots that were pushed stay: the list takes them up when another runner joins.';
+  return reportingInterruption(options, (reported) => new Work(reference, own, reported).run(), hint);
 }
 
 /** One join on its way. */
@@ -127,6 +124,7 @@ class Work {
     this.#board = new Board(reference, {
       homes,
       signal,
+      targets: options.targets,
       names: expect?.map((platform) => slotName(reference.tag, platform)),
       own: own.map(({ name }) => name),
       onStrange: (name, reason) => {
@@ -137,7 +135,7 @@ class Work {
   }
 
   /** The children that the repository lacks. @param resend - also those that should be there: it has lost some */
-  async pushChildren(resend: boolean): Promise<void> {
+  async #pushChildren(resend: boolean): Promise<void> {
     const { homes, signal, onEvent } = this.#options;
     const location = { kind: 'registry', reference: this.#reference, explicit: true } as const;
     const draft: Draft = { ...emptyDraft(this.#target, 'oci'), entries: this.#own.flatMap(({ sources }) => sources) };
@@ -149,12 +147,14 @@ class Work {
   }
 
   async run(): Promise<Joined> {
+    await this.#pushChildren(false);
     const { waitMs = 0 } = this.#options;
     this.#waiting.begin();
     for (let rounds = 0; ;) {
       const look = await this.#look();
       const { decision, memory } = decide(this.#runner, this.#memory, look);
       this.#memory = memory;
+      this.#board.logThere(memory.written);
       this.#isPolling = decision.do === 'wait' && waitMs > 0;
       if (decision.do === 'await-shown') {
         const { name, written, shown } = decision;
@@ -259,7 +259,7 @@ class Work {
   async #repaired(thrown: unknown, put: () => Promise<PutResult>): Promise<PutResult> {
     if (!isLostContent(thrown)) throw thrown;
     this.#options.onEvent?.({ type: 'note', message: `${this.#target} has lost images: they are sent again` });
-    await this.pushChildren(true);
+    await this.#pushChildren(true);
     return put();
   }
 

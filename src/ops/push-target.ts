@@ -8,11 +8,12 @@ import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
-import type { OnEvent } from './events.ts';
-import type { Homes, WritableHome } from './homes.ts';
+import { logTarget } from '../transfer/target-log.ts';
+import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
 import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
+import { publish, type PublishOptions } from './publish.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { digestOfTag, isTagUsed, refusedRead, type EarlyLooks, type TagState } from './tag-looks.ts';
 import { checkMoves, type MovingTag } from './tag-moves.ts';
@@ -26,8 +27,7 @@ export interface PushJob {
   readonly state: State;
 }
 
-export interface PushTargetOptions {
-  readonly homes: Homes;
+export interface PushTargetOptions extends PublishOptions {
   /** Refuse unless the tags have this digest, or are absent, or have what is to be pushed already: so a push can be repeated. */
   readonly ifDigest?: TagState | undefined;
   readonly force?: boolean | undefined;
@@ -45,7 +45,6 @@ export interface PushTargetOptions {
   /** What tags had a while ago. Enough to know that one is to be moved, where the push decides nothing by what it has. */
   readonly early?: EarlyLooks | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 export interface PushedTarget {
@@ -61,10 +60,11 @@ export interface PushedTarget {
 }
 
 export async function pushToTarget(job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
-  const { homes, dryRun, signal } = options;
+  const { dryRun, signal } = options;
   const repository = repositoryName(parseReference(job.draft.list));
   const imageName = (tag: string): string | undefined => imageNameOf(tag, repository);
-  return homes.writing(job.target.location, (home) => pushTo(home, job, options), { dryRun, signal, imageName });
+  const writing = { dryRun, signal, imageName };
+  return publish(job.target.location, options, writing, (home, reporting) => pushTo(home, job, reporting));
 }
 
 async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
@@ -79,6 +79,8 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   const unchanged = tags
     .filter(isDone)
     .map(({ reference }) => ({ reference, status: 'unchanged' as const, before: encoded.digest }));
+  for (const { reference, status } of unchanged)
+    logTarget(options.targets, { reference, status, digest: encoded.digest });
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const ifMatch = conditionsOf(open, draft, options);
@@ -236,9 +238,9 @@ async function runRepaired(planned: PushPlan, repair: () => Promise<PushPlan>, o
 
 async function runPlanned(
   { plan, resent, draft }: PushPlan,
-  { brought, moves, signal, onEvent }: RunningOptions,
+  { brought, moves, targets, signal, onEvent }: RunningOptions,
 ): Promise<void> {
-  await runPlan(plan, { brought, replaced: moves, signal, onEvent }).catch((thrown: unknown) => {
+  await runPlan(plan, { brought, replaced: moves, targets, signal, onEvent }).catch((thrown: unknown) => {
     throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;

@@ -1,4 +1,4 @@
-import { asMlistError, SeveralErrors, type MlistError } from '../errors.ts';
+import { asMlistError, SeveralErrors, type MlistError, type TargetOutcome } from '../errors.ts';
 import type { Draft, Format } from '../draft/draft.ts';
 import { parseListName } from '../draft/file.ts';
 import type { EncodedList } from '../draft/list.ts';
@@ -8,14 +8,16 @@ import { mapLimited } from '../files/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
 import type { Reference } from '../oci/reference.ts';
+import { logTarget, type TargetLog } from '../transfer/target-log.ts';
 import { chosenList } from './current.ts';
 import type { Homes } from './homes.ts';
+import { reportingInterruption } from './interruption.ts';
 import { listBytes } from './list-bytes.ts';
 import { checkBeforePush, type CheckOptions } from './push-check.ts';
 import { liesIn } from './push-plan.ts';
 import { purgeDraft, rebaseDraft, recordPush } from './push-record.ts';
 import { pushToTarget, type PushedTarget, type PushTargetOptions } from './push-target.ts';
-import { targetsOf, type TargetRepository } from './target.ts';
+import { targetName, targetsOf, type TargetRepository } from './target.ts';
 
 export interface PushOptions extends PushTargetOptions, CheckOptions {
   readonly workspace: Workspace;
@@ -47,6 +49,10 @@ export interface Pushed {
  *   `ERR_MLIST_CONFLICT`; later what the registries answer, for all targets that failed
  */
 export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
+  return reportingInterruption(options, (reported) => pushList(list, reported));
+}
+
+async function pushList(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
   const { workspace, signal, dryRun = false } = options;
   const name = await chosenList(workspace, list);
   const stored = await workspace.load(name);
@@ -55,12 +61,10 @@ export async function push(list: Reference | undefined, options: PushOptions): P
   const told = { ...options, isFormatAsked };
   const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), told);
   if (!dryRun) await recordPush(name, encoded, pushed, options);
-  signal?.throwIfAborted();
   const [first, ...more] = failures;
-  if (first !== undefined) {
-    tellUnchanged(encoded, pushed, options);
-    throw SeveralErrors.of([first, ...more]);
-  }
+  if (first !== undefined) tellUnchanged(encoded, pushed, options);
+  signal?.throwIfAborted();
+  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
   const purged = options.purge === true && !dryRun && (await purgeDraft(name, stored, options));
   if (!dryRun && !purged) await rebaseDraft(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
@@ -92,18 +96,32 @@ export interface DraftPushed {
 export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
   const { homes, signal } = options;
   const targets = targetsOf(parseListName(draft.list), options.tags ?? [], options.to ?? []);
+  const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
+  for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
   checkBeforePush(draft, options);
   const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
   expectAccess(draft, targets, homes);
   const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
-    Promise.allSettled([pushToTarget({ draft, encoded, target, state }, options)]),
+    Promise.allSettled([pushToTarget({ draft, encoded, target, state }, { ...options, targets: log })]),
   );
   const results = settled.flat();
   return {
     encoded,
-    pushed: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
+    pushed: results.flatMap((result, at) => (result.status === 'fulfilled' ? result.value : doneIn(log, targets[at]))),
     failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
   };
+}
+
+function namesOf(target: TargetRepository): readonly string[] {
+  return target.tags.map((tag) => targetName(target, tag));
+}
+
+/** The names of a target of which others have failed. */
+function doneIn(log: TargetLog, target: TargetRepository | undefined): readonly PushedTarget[] {
+  return (target === undefined ? [] : namesOf(target)).flatMap((reference) => {
+    const status = log.get(reference)?.status;
+    return status === 'pushed' || status === 'unchanged' ? [{ reference, status }] : [];
+  });
 }
 
 /** One token is to serve all repositories that the push will touch. */

@@ -1,9 +1,10 @@
-import { allOrErrors, MlistError } from '../errors.ts';
+import { allOrErrors, MlistError, type TargetOutcome } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
+import { logTarget, type TargetLog } from './target-log.ts';
 
 /** What is being done, and what has been done; the digest says to what. */
 export type TransferEvent =
@@ -40,6 +41,8 @@ export interface RunOptions extends ContentOptions {
   readonly brought?: Brought | undefined;
   /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
   readonly replaced?: Promise<ReadonlyMap<Name, Replaced>> | undefined;
+  /** Is told what becomes of each name. */
+  readonly targets?: TargetLog | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 }
 
@@ -170,38 +173,43 @@ async function putManifest(target: ContentTarget, { content }: ManifestStep, opt
 }
 
 /** Moves all names at once; each either has the whole list or what it had. */
-async function putRoot(
-  target: ContentTarget,
-  { content, names, ifMatch }: RootStep,
-  options: RunOptions,
-): Promise<void> {
-  const { digest } = content.descriptor;
+async function putRoot(target: ContentTarget, root: RootStep, options: RunOptions): Promise<void> {
   const replaced = await options.replaced;
-  const moved = names.map(async (name) => {
-    await target
-      .putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) })
-      .catch((thrown: unknown) => acceptIfThere(target, name, digest, thrown, options));
-    const facts = { digest, target: target.location };
-    options.onEvent?.(
-      isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...replaced?.get(name) },
-    );
-  });
+  const moved = root.names.map((name) => putName(target, name, root, { ...options, before: replaced?.get(name) }));
   await allOrErrors(moved, options.signal);
 }
 
 /** A PUT whose answer was lost or refused is a success if the name has the digest then. */
-async function acceptIfThere(
+async function putName(
   target: ContentTarget,
-  name: string,
-  digest: Digest,
-  thrown: unknown,
-  options: RunOptions,
+  name: Name,
+  { content, ifMatch }: RootStep,
+  { before, ...options }: RunOptions & { readonly before: Replaced | undefined },
 ): Promise<void> {
-  options.signal?.throwIfAborted();
-  const isUnclear =
-    thrown instanceof MlistError &&
-    ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'].includes(thrown.code);
-  if (!isUnclear) throw thrown;
+  const { digest } = content.descriptor;
+  const reference = `${target.location}${isDigestName(name) ? '@' : ':'}${name}`;
+  const log = (status: TargetOutcome['status']) => logTarget(options.targets, { reference, status, digest });
+  log('unknown');
+  try {
+    await target.putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) });
+  } catch (thrown) {
+    options.signal?.throwIfAborted();
+    if (!isUnclear(thrown)) log('not-pushed');
+    if (!isUnclear(thrown) || !(await hasDigest(target, name, digest, options))) throw thrown;
+  }
+  log('pushed');
+  const facts = { digest, target: target.location };
+  options.onEvent?.(
+    isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...before },
+  );
+}
+
+function isUnclear(thrown: unknown): boolean {
+  const codes = ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'];
+  return thrown instanceof MlistError && codes.includes(thrown.code);
+}
+
+async function hasDigest(target: ContentTarget, name: Name, digest: Digest, options: RunOptions): Promise<boolean> {
   const now = await target.resolve(name, options).catch(() => undefined);
-  if (now?.digest !== digest) throw thrown;
+  return now?.digest === digest;
 }

@@ -1,35 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { commands } from '../../src/cli/commands.ts';
 import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
 import { World, type Ran } from '../support/world.ts';
-
-const schemas = fileURLToPath(new URL('../../schemas/', import.meta.url));
-
-function readSchemas(folder: string): readonly object[] {
-  return readdirSync(join(schemas, folder))
-    .filter((name) => name.endsWith('.schema.json'))
-    .map((name) => JSON.parse(readFileSync(join(schemas, folder, name), 'utf8')) as object);
-}
-
-const ajv = new Ajv2020({
-  strict: true,
-  strictTypes: false,
-  allErrors: true,
-  allowUnionTypes: true,
-  schemas: [...readSchemas('.'), ...readSchemas('output')],
-});
-
-function expectFits(name: string, text: string): void {
-  const validate = ajv.getSchema(`output/${name}.schema.json`);
-  expect([name, validate?.(JSON.parse(text)), validate?.errors]).toEqual([name, true, null]);
-}
 
 let registry: RunningRegistry;
 let at: (name: string) => string;

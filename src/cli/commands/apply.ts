@@ -88,12 +88,11 @@ function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], 
 }
 
 /** All that went wrong, and the highest of the exit codes. */
-function finish({ lists }: Applied, unreadable: readonly MlistError[], { output, signal }: Context): number {
-  const isStopped = lists.some(({ status }) => status === 'stopped');
+function finish({ lists, interruption }: Applied, unreadable: readonly MlistError[], { output }: Context): number {
   const [first, ...more] = [
     ...unreadable,
     ...lists.flatMap(({ errors }) => errors),
-    ...(isStopped ? [asMlistError(signal.reason)] : []),
+    ...(interruption === undefined ? [] : [interruption]),
   ];
   if (first === undefined) return 0;
   const error = SeveralErrors.of([first, ...more]);

@@ -48,12 +48,11 @@ async function prune(
   reference: Tag,
   more: readonly string[],
   invocation: Invocation,
-  { homes, output, signal }: Context,
+  { homes, output, signal, onEvent }: Context,
 ): Promise<number> {
   if (more.length > 0) throw usage(invocation.command, '--prune takes the tag only');
-  const { ref, pruned } = await pruneSlots(reference, { homes: await homes(), signal });
+  const { ref, pruned } = await pruneSlots(reference, { homes: await homes(), signal, onEvent });
   if (output.json) output.document({ ref, pruned });
-  else for (const tag of pruned) output.note(['pruned ', 'red'], tag);
   return 0;
 }
 

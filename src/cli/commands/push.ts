@@ -68,7 +68,7 @@ async function resultFiles(invocation: Invocation, context: Context): Promise<Re
   };
 }
 
-/** Only of what is really there: no file is written for a push that failed, or was none. One that fails does not stop the other. */
+/** Writes the files after the push only, so that none describes a push that failed; each is written even if the other fails. */
 async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
   const metadata = {
     'containerimage.descriptor': descriptor,

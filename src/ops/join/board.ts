@@ -10,6 +10,7 @@ import { fromIndex } from '../create-draft.ts';
 import type { Homes } from '../homes.ts';
 import { entryMembers, resolveSource } from '../resolve-source.ts';
 import { encodeDraft } from '../../draft/list.ts';
+import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import type { Tagged } from './list.ts';
 import type { Condition } from './memory.ts';
 import type { Look } from './protocol.ts';
@@ -20,6 +21,7 @@ export type PutResult = 'done' | 'refused' | MlistError;
 
 export interface BoardOptions extends ContentOptions {
   readonly homes: Homes;
+  readonly targets?: TargetLog | undefined;
   /** Slots that are read by name; undefined where the list of tags says which there are. */
   readonly names?: readonly string[] | undefined;
   /** Slots that are read in any case. */
@@ -45,6 +47,7 @@ export class Board {
     this.#target = formatReference(reference);
     this.#repository = options.homes.registries.repository(reference);
     this.#options = options;
+    logTarget(options.targets, { reference: this.#target, status: 'not-pushed' });
   }
 
   /** Reads the slots, then the tag, each afresh. */
@@ -77,14 +80,21 @@ export class Board {
    * @throws MlistError where another attempt would fail, too
    */
   async put(content: Content, tag: string, condition: Condition): Promise<PutResult> {
-    const { signal } = this.#options;
+    const { signal, targets } = this.#options;
+    const target = { reference: this.#nameOf(tag), digest: content.descriptor.digest };
+    const before = targets?.get(target.reference) ?? { ...target, status: 'not-pushed' };
+    logTarget(targets, { ...target, status: 'unknown' });
     try {
       await this.#repository.putManifest(content, tag, { ifMatch: condition, once: true, signal });
+      logTarget(targets, { ...target, status: 'pushed' });
       return 'done';
     } catch (thrown) {
       signal?.throwIfAborted();
       const error = asMlistError(thrown);
-      if (error.facts.status === 412 && condition !== undefined) return 'refused';
+      if (error.facts.status === 412 && condition !== undefined) {
+        logTarget(targets, before);
+        return 'refused';
+      }
       if (isPassing(error) || isUnconfirmed(error)) return error;
       throw error;
     }
@@ -147,9 +157,25 @@ export class Board {
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
 
+  /** Own slots that are there, and that this runner did not have to write. */
+  logThere(slots: readonly string[]): void {
+    const { targets } = this.#options;
+    for (const reference of slots.map((slot) => this.#nameOf(slot)))
+      if (targets?.has(reference) === false) logTarget(targets, { reference, status: 'unchanged' });
+  }
+
+  #nameOf(tag: string): string {
+    return formatReference({ ...this.#reference, tag });
+  }
+
   async #read(tag: string): Promise<Content | undefined> {
+    const { signal, targets } = this.#options;
     try {
-      return await this.#repository.fetchManifest(tag, { fresh: true, signal: this.#options.signal });
+      const content = await this.#repository.fetchManifest(tag, { fresh: true, signal });
+      const target = targets?.get(this.#nameOf(tag));
+      const isThere = target?.status === 'unknown' && target.digest === content.descriptor.digest;
+      if (isThere) logTarget(targets, { ...target, status: 'pushed' });
+      return content;
     } catch (thrown) {
       if (asMlistError(thrown).code === 'ERR_MLIST_NOT_FOUND') return undefined;
       throw thrown;

@@ -1,3 +1,5 @@
+import { ForeignError, foreignMessage } from './foreign-error.ts';
+
 /** How much a problem weighs: an error refuses the document, a warning is only said. */
 export type Severity = 'error' | 'warning';
 
@@ -91,6 +93,7 @@ export interface ErrorFacts {
   readonly candidates?: readonly string[] | undefined;
   /** Of an interruption: what became of everything that was to be published. */
   readonly targets?: readonly TargetOutcome[] | undefined;
+  /** An error of mlist's, or anything thrown elsewhere, of which a `ForeignError` is kept. */
   readonly cause?: unknown;
 }
 
@@ -101,9 +104,10 @@ export class MlistError extends Error {
   readonly facts: ErrorFacts;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    const cause = safeCause(facts.cause);
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.facts = facts;
+    this.facts = cause === facts.cause ? facts : { ...facts, cause };
   }
 
   get exitCode(): number {
@@ -117,6 +121,17 @@ export class MlistError extends Error {
   get problems(): readonly Problem[] {
     return this.facts.problems ?? [];
   }
+
+  /** Everything that the error says, as plain data. */
+  toJSON(): object {
+    const { name, code, message } = this;
+    return { name, code, message, ...this.facts };
+  }
+}
+
+function safeCause(cause: unknown): MlistError | ForeignError | undefined {
+  if (cause === undefined || cause instanceof MlistError || cause instanceof ForeignError) return cause;
+  return new ForeignError(cause);
 }
 
 /** Several failures of one command; its code is that of the part with the highest exit code. */
@@ -127,6 +142,11 @@ export class SeveralErrors extends MlistError {
   private constructor(worst: MlistError, errors: readonly MlistError[]) {
     super(worst.code, errors.map((error) => error.message).join('\n'), { cause: worst });
     this.errors = errors;
+  }
+
+  /** The cause is one of the errors. */
+  override toJSON(): object {
+    return { ...super.toJSON(), cause: undefined, errors: this.errors };
   }
 
   /** One error for many: the error itself where there is one only, or where all say the same. */
@@ -210,9 +230,7 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** The message of anything thrown; that of an error from elsewhere without what may be a credential. */
 export function errorMessage(thrown: unknown): string {
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown && typeof thrown.message === 'string') {
-    return thrown.message;
-  }
-  return String(thrown);
+  return thrown instanceof MlistError ? thrown.message : foreignMessage(thrown);
 }

@@ -1,7 +1,7 @@
 import { request as requestHttp, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import got, { type PlainResponse, type RequestFunction } from 'got';
-import { MlistError } from '../../errors.ts';
+import { errorCode, MlistError } from '../../errors.ts';
 import { joinedHeaders, type Answer } from './answer.ts';
 import type { Route } from './network.ts';
 import { refuseUpgrade } from './upgrade.ts';
@@ -83,7 +83,8 @@ const send: RequestFunction = (url, options, callback) => {
 /** For a proxy that passes the request on: the whole address in the first line. */
 const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
 
-/** Got wraps every error; one that says what it means already comes out of it again. */
+/** Got wraps every error together with the request. The error inside says all that is needed, such as the address. */
 function original(error: Error): Error {
-  return error.cause instanceof MlistError ? error.cause : error;
+  const { cause } = error;
+  return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;
 }

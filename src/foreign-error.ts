@@ -1,0 +1,61 @@
+/**
+ * What is kept of an error that is not mlist's own, such as one of got or Node: these hold requests, headers and
+ * credentials, which nobody may print. The stack keeps its frames, so that a fault can be found.
+ */
+export class ForeignError extends Error {
+  override readonly name: string;
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly address?: string;
+  readonly port?: number;
+  /** The parts of an aggregate. */
+  readonly errors?: readonly ForeignError[];
+
+  /** @param isPart - a part of an aggregate, which is kept without parts of its own: they could lead in a circle */
+  constructor(thrown: unknown, isPart = false) {
+    super(foreignMessage(thrown));
+    const { name, code, syscall, address, port, stack, errors } = membersOf(thrown);
+    this.name = typeof name === 'string' ? redact(name) : 'Error';
+    Object.defineProperty(this, 'name', { enumerable: false });
+    if (typeof code === 'string') this.code = redact(code);
+    if (typeof syscall === 'string') this.syscall = redact(syscall);
+    if (typeof address === 'string') this.address = redact(address);
+    if (typeof port === 'number') this.port = port;
+    if (!isPart && Array.isArray(errors)) this.errors = errors.map((error) => new ForeignError(error, true));
+    Object.defineProperty(this, 'stack', {
+      value: [`${this.name}: ${this.message}`, ...framesOf(stack)].join('\n'),
+      writable: true,
+    });
+  }
+
+  toJSON(): object {
+    const { name, message, code, syscall, address, port, errors } = this;
+    return { name, message, code, syscall, address, port, errors };
+  }
+}
+
+/** The message of anything thrown, without what may be a credential. */
+export function foreignMessage(thrown: unknown): string {
+  const { message } = membersOf(thrown);
+  if (typeof message === 'string') return redact(message);
+  return redact(typeof thrown === 'string' ? thrown : `a value of type ${typeof thrown}`);
+}
+
+/** Decided by shape: errors of other realms, as under a test runner, fail `instanceof Error`. */
+function membersOf(thrown: unknown): Readonly<Record<string, unknown>> {
+  return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};
+}
+
+function framesOf(stack: unknown): readonly string[] {
+  if (typeof stack !== 'string') return [];
+  return stack.split('\n').flatMap((line) => (/^ +at /.test(line) ? [redact(line)] : []));
+}
+
+/** What may be a credential, by its form: user info and queries of addresses, values of `Authorization`, quoted documents. */
+function redact(text: string): string {
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, '$1***@')
+    .replace(/\b(https?:\/\/[^\s"'?#]*)\?[^\s"'#]*/gi, '$1?***')
+    .replace(/\b(basic|bearer) +[\w.~+/=-]+/gi, '$1 ***')
+    .replace(/(?:\.\.\.)?"[^]*"(?:\.\.\.)? is not valid JSON/, 'the text is not valid JSON');
+}

@@ -118,3 +118,60 @@ describe('a wrong password', () => {
     expect(ran.stderr).toContain(`mlist login ${host}`);
   });
 });
+
+/** Docker Hub's token service gives everybody a token for everything; the registry then answers 401 insufficient_scope. */
+describe.each([[{}], [{ silent: true }]])('a token without access, where the challenge has %j', (options) => {
+  let front: Front;
+  let tokens: TokenService;
+  let host: string;
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.make();
+    front = await Front.start();
+    tokens = await TokenService.start({ users: { me: 'right' }, grant: () => [] });
+    guard(front, tokens, options);
+    host = front.host;
+    const login = Buffer.from('me:right').toString('base64');
+    await writeFile(join(world.folder, 'auth.json'), JSON.stringify({ auths: { [host]: { auth: login } } }));
+    await writeFile(join(world.folder, 'none.json'), '{}');
+  });
+  afterAll(() => Promise.all([front, tokens.front].map((one) => one.close())));
+
+  test.each<[string, readonly string[], string, string]>([
+    [
+      'no login: the repository is missing or private',
+      ['digest', 'HOST/team/none', '--authfile', 'none.json'],
+      'there is no such repository on HOST, or it is private (HTTP 401',
+      'Check the spelling, or log in with "mlist login HOST".',
+    ],
+    [
+      'no login, tags',
+      ['tags', 'HOST/team/none', '--authfile', 'none.json'],
+      'there is no such repository on HOST, or it is private (HTTP 401, UNAUTHORIZED)',
+      'Check the spelling, or log in with "mlist login HOST".',
+    ],
+    [
+      'no login, and writing needs one',
+      ['delete', `HOST/team/none@sha256:${'0'.repeat(64)}`, '--authfile', 'none.json'],
+      'HOST asks for a login (HTTP 401, UNAUTHORIZED)',
+      'Log in with "mlist login HOST"; a missing repository may look like this too.',
+    ],
+    [
+      'a login that was accepted: the account has no access',
+      ['digest', 'HOST/team/none', '--authfile', 'auth.json'],
+      'there is no such repository on HOST, or the login for HOST that FILE holds does not give access to it (HTTP 401',
+      'Check the spelling and the permissions of the account.',
+    ],
+  ])('%s', async (_name, args, message, hint) => {
+    const shown = (text: string) => text.replaceAll('HOST', host);
+    const { code, stdout, stderr } = await world.run([
+      ...args.map(shown),
+      '--auth-host',
+      `${host}=${tokens.front.host}`,
+    ]);
+    expect([code, stdout]).toEqual([6, '']);
+    expect(stderr).toContain(shown(message).replace('FILE', join(world.folder, 'auth.json')));
+    expect(stderr).toContain(`hint: ${shown(hint)}`);
+  });
+});

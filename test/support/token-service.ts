@@ -166,15 +166,18 @@ export interface GuardOptions {
   readonly silent?: boolean;
   /** Where tokens are to be had, as the challenge says. Default: the service by its address. */
   readonly realm?: () => string;
+  /** What is needed in place of what distribution asks for. */
+  readonly asks?: (scopes: readonly string[]) => readonly string[];
 }
 
 /** Lets a front pass on only what comes with a token that is good for it. */
 export function guard(front: Front, tokens: TokenService, options: GuardOptions = {}): void {
   const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
-  const { realm = () => tokens.realm } = options;
+  const { realm = () => tokens.realm, asks } = options;
   front.on(/^[A-Z]+ \/v2\//, (exchange) => {
     const { method, path, headers } = exchange.seen;
-    const needed = scopesOf(method, path);
+    const scopes = scopesOf(method, path);
+    const needed = asks?.(scopes) ?? scopes;
     const fault = tokens.fault(headers.authorization, needed);
     if (fault === undefined) return exchange.pass();
     const scope = needed.length === 0 ? '' : `,scope="${needed.join(' ')}"`;

@@ -3,9 +3,10 @@ import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from './credentials.ts';
 import { Grants, type Grant, type TokenService } from './grants.ts';
 import type { AuthHost } from './options.ts';
+import { isTransientStatus } from './retry.ts';
 import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
-import { basicHeader, type SendToken } from './token.ts';
+import { basicHeader, type TokenSender } from './token.ts';
 import { checkRealm } from './trust.ts';
 
 /**
@@ -19,12 +20,14 @@ export interface AuthorizerOptions {
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: Secrets;
-  readonly send: SendToken;
+  readonly tokens: TokenSender;
 }
 
 /** What a request was sent with; handed back where the registry did not like it. */
 export interface Authorization {
   readonly header?: string;
+  /** Whether it authenticates an account; a token service also issues anonymous tokens. */
+  readonly hasLogin?: boolean;
   /** Where the login comes from. */
   readonly place?: string | undefined;
   readonly grant?: Grant;
@@ -77,10 +80,11 @@ export class Authorizer {
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
     if (!this.#basic && this.#bearer === undefined) return {};
     const credentials = await this.#credentialsFor(scopes);
-    if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}`, place: credentials.place };
+    const login = { hasLogin: credentials !== undefined, place: credentials?.place };
+    if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}`, ...login };
     if (this.#bearer === undefined) return basicAuthorization(credentials);
     const grant = await this.#grantFor(this.#bearer, scopes, credentials);
-    return { header: `Bearer ${grant.token.value}`, grant, place: credentials?.place };
+    return { header: `Bearer ${grant.token.value}`, grant, ...login };
   }
 
   /** The registry took what a request was sent with. */
@@ -96,13 +100,17 @@ export class Authorizer {
   async refused({ status, challenge, sent, scopes, base }: Refused): Promise<boolean> {
     if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
     const challenges = parseChallenges(challenge ?? '');
-    const bearer = challenges.find(
-      ({ scheme, parameters }) => scheme === 'bearer' && parameters['realm'] !== undefined,
-    );
+    const offersBasic = challenges.some(({ scheme }) => scheme === 'basic');
+    const bearer = challenges.find(({ scheme, parameters: { realm } }) => {
+      // Some registries offer Basic beside a Bearer challenge whose realm is not a URL.
+      return scheme === 'bearer' && realm !== undefined && (URL.canParse(realm) || !offersBasic);
+    });
     if (bearer !== undefined) return this.#learnBearer(bearer, sent, scopes, base);
-    if (!challenges.some(({ scheme }) => scheme === 'basic') || sent.header !== undefined) return false;
-    this.#basic = true;
-    return (await this.#credentialsFor(scopes))?.type === 'basic';
+    if (sent.header !== undefined) return false;
+    this.#basic ||= offersBasic;
+    // The response to another request may have named the token service in the meantime.
+    if (this.#bearer !== undefined) return true;
+    return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
   /** Whether a 401 has already told how to log in. */
@@ -117,8 +125,10 @@ export class Authorizer {
     const isOther = this.#bearer?.realm.href !== realm.href || this.#bearer.service !== parameters['service'];
     if (isOther) this.#bearer = { realm, base, service: parameters['service'] };
     const asked = parseScopes(parameters['scope']);
-    if (scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked)) return this.#widen(scopes, asked, grant);
+    const wantsMore = scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked);
+    if (wantsMore && this.#isNewNeed(scopes, asked)) return true;
     if (grant === undefined) return sent.header === undefined;
+    if (wantsMore) return this.#isTooNarrow(grant, scopes);
     if (isOther) return !grant.isProved;
     const isOld = performance.now() - grant.received > FRESH_MS;
     if (parameters['error'] === 'invalid_token' ? grant.isProved || isOld : isOld) {
@@ -128,11 +138,11 @@ export class Authorizer {
     return this.#isTooNarrow(grant, scopes);
   }
 
-  /** The registry wants more than was asked for: it is asked for that too, once for each need. */
-  #widen(scopes: readonly Scope[], asked: readonly Scope[], grant: Grant | undefined): boolean {
+  /** Records what the registry requires beyond these scopes. @returns whether that was unknown */
+  #isNewNeed(scopes: readonly Scope[], asked: readonly Scope[]): boolean {
     const key = keyOf(scopes);
     const known = this.#challenged.get(key);
-    if (known !== undefined && coverAll(known, asked)) return this.#isTooNarrow(grant, scopes);
+    if (known !== undefined && coverAll(known, asked)) return false;
     this.#challenged.set(key, mergeScopes([...asked, ...(known ?? [])]));
     return true;
   }
@@ -162,7 +172,7 @@ export class Authorizer {
     try {
       return await this.#grants.get(service, first(shared, need), credentials);
     } catch (error) {
-      if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_UNAUTHORIZED') throw error;
+      if (!isTokenRefusal(error)) throw error;
       this.#narrow.add(keyOf(scopes));
       return this.#grants.get(service, need, credentials);
     }
@@ -200,11 +210,17 @@ export class Authorizer {
 
 function basicAuthorization(credentials: Credentials | undefined): Authorization {
   const { authorization } = basicHeader(credentials);
-  return authorization === undefined ? {} : { header: authorization, place: credentials?.place };
+  return authorization === undefined ? {} : { header: authorization, hasLogin: true, place: credentials?.place };
 }
 
 function encoded(credentials: Credentials): string | undefined {
   return basicHeader(credentials)['authorization']?.slice('Basic '.length);
+}
+
+/** The token service refused, and may give a token for fewer scopes. */
+function isTokenRefusal(error: unknown): boolean {
+  const status = error instanceof MlistError ? (error.facts.status ?? 0) : 0;
+  return status >= 400 && status < 500 && !isTransientStatus(status);
 }
 
 /** The scopes with those of what is needed now in front. */

@@ -1,4 +1,4 @@
-import { MlistError } from '../../errors.ts';
+import { asMlistError } from '../../errors.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
@@ -129,9 +129,9 @@ export class Blobs {
       return await connection.request(call, MAX_DOCUMENT_BYTES);
     } catch (thrown) {
       connection.wire.signalFor(signal)?.throwIfAborted();
-      const isRefusal = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_UNAUTHORIZED';
-      const isFault = thrown instanceof MlistError && (thrown.facts.status ?? 0) >= 500;
-      if (!isRefusal && !isFault) throw thrown;
+      const { code, facts } = asMlistError(thrown);
+      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429;
+      if (code !== 'ERR_MLIST_UNAUTHORIZED' && !isAnswer) throw thrown;
       return undefined;
     }
   }

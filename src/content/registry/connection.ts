@@ -38,10 +38,8 @@ const MAX_ERROR_BODY = 64 * 1024;
 interface Received {
   readonly url: URL;
   readonly answer: Answer;
-  /** The request was sent with a login. */
-  readonly hasLogin?: boolean;
-  /** Where the login was found. */
-  readonly place?: string | undefined;
+  /** What the request was sent with. */
+  readonly sent?: Authorization;
 }
 
 export class Connection {
@@ -132,9 +130,10 @@ export class Connection {
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
         steps.answered(call.step, answerText(status, wait));
-        const { url: location, hasLogin = false, place } = received;
-        const hasCondition = isConditional(call);
-        const answer = { status, body, host: this.base.host, location, wait, hasLogin, place, hasCondition };
+        const { url: location, sent = {} } = received;
+        const request = { sent, scopes: call.scopes, hasCondition: isConditional(call) };
+        const challenge = headers['www-authenticate'];
+        const answer = { status, body, host: this.base.host, location, wait, challenge, ...request };
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
@@ -156,7 +155,7 @@ export class Connection {
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(call.scopes);
       const { base, ...redirected } = await this.#redirected(call, sent, streams);
-      const received: Received = { ...redirected.received, hasLogin: sent.header !== undefined, place: sent.place };
+      const received: Received = { ...redirected.received, sent };
       const { status, headers } = received.answer;
       const isOwnAnswer = sameOrigin(received.url, base);
       if (status !== 401 && status !== 403) authorizer.accepted(sent);

@@ -1,6 +1,9 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
 import { readRegistryError } from '../../schema/registry-error.ts';
+import type { Authorization } from './auth.ts';
+import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
+import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 
 /** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
@@ -20,10 +23,12 @@ export interface FailedAnswer {
   readonly location: URL;
   /** Milliseconds that it asks to wait. */
   readonly wait: number | undefined;
-  /** The request came with a login. */
-  readonly hasLogin: boolean;
-  /** Where the login was found; undefined where somebody typed it. */
-  readonly place: string | undefined;
+  /** What the request was sent with. */
+  readonly sent: Authorization;
+  /** Scopes that the request needs. */
+  readonly scopes: readonly Scope[];
+  /** Header `WWW-Authenticate` of the answer. */
+  readonly challenge: string | undefined;
   /** The request had a condition, which 412 says does not hold. */
   readonly hasCondition: boolean;
 }
@@ -64,16 +69,37 @@ function describe({ code, message }: Diagnostic): string {
 }
 
 /** Who refuses, and with which login. */
-function refusal({ status, host, hasLogin, place }: FailedAnswer): Meaning {
+function refusal(answer: FailedAnswer): Meaning {
+  const { status, host, sent } = answer;
+  const { hasLogin = false, place } = sent;
   const code = 'ERR_MLIST_UNAUTHORIZED';
   const login = loginText(host, place);
   if (status === 403) {
     const reason = hasLogin ? `${host} does not allow it with ${login}` : `${host} does not allow it`;
-    return { code, reason, hint: 'Check the permissions of the account on this repository.' };
+    const hint = hasLogin
+      ? 'Check the permissions of the account on this repository.'
+      : `Log in with "mlist login ${host}".`;
+    return { code, reason, hint };
+  }
+  if (lacksAccess(answer)) {
+    const [other, hint] = hasLogin
+      ? [`${login} does not give access to it`, 'Check the spelling and the permissions of the account.']
+      : ['it is private', `Check the spelling, or log in with "mlist login ${host}".`];
+    return { code, reason: `there is no such repository on ${host}, or ${other}`, hint };
   }
   if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
   const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
   return { code, reason: `${host} asks for a login`, hint };
+}
+
+/**
+ * Whether a valid token lacks access: a token service issues tokens for repositories that do not exist or are private,
+ * and the registry then answers 401. An anonymous write is refused in any case, so it says nothing about the repository.
+ */
+function lacksAccess({ sent, scopes, challenge = '' }: FailedAnswer): boolean {
+  if (sent.grant === undefined || scopes.length === 0) return false;
+  if (parseChallenges(challenge).some(({ parameters }) => parameters['error'] === 'invalid_token')) return false;
+  return sent.hasLogin === true || scopes.every(({ actions }) => actions.every((action) => action === 'pull'));
 }
 
 interface Meaning {

@@ -3,7 +3,7 @@ import { sameCredentials, type Credentials } from './credentials.ts';
 import type { AuthHost } from './options.ts';
 import { coverAll, formatScope, keyOf, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
-import { fetchToken, type SendToken, type Token } from './token.ts';
+import { fetchToken, type Token, type TokenSender } from './token.ts';
 import { checkCredentialTrust } from './trust.ts';
 
 /** Where a registry's tokens come from, as its challenge says. */
@@ -29,7 +29,7 @@ export interface GrantsOptions {
   readonly registry: string;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: Secrets;
-  readonly send: SendToken;
+  readonly tokens: TokenSender;
 }
 
 /** The tokens of one registry. In memory only; one request for a token at a time for each set of scopes. */
@@ -91,7 +91,7 @@ export class Grants {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
     const token = await fetchToken(
       { registry: this.#options.registry, realm, service, scopes: scopes.map(formatScope), credentials },
-      this.#options.send,
+      this.#options.tokens,
     );
     this.#options.secrets.add(token.value);
     const grant = { scopes, issuer, token, received: performance.now(), isProved: false };

@@ -7,6 +7,11 @@ export function isRetryableStatus(status: number): boolean {
   return retryable.has(status) || (status >= 500 && status !== 501 && status !== 505);
 }
 
+/** Status codes of a token service, or of the proxy in front of it, that do not depend on the login. */
+export function isTransientStatus(status: number): boolean {
+  return status === 404 || status === 405 || isRetryableStatus(status);
+}
+
 /** The registry did not begin on the request: it may be sent again, whatever it would have done. */
 export function isUntouchedStatus(status: number): boolean {
   return status === 425 || status === 429;

@@ -158,7 +158,7 @@ export class RegistrySession {
       credentials: (repository) => credentials(domain, repository),
       authHosts: options.authHosts ?? [],
       secrets: this.#secrets,
-      send: wire.tokenSender(),
+      tokens: wire.tokenSender(),
     });
     const connection = new Connection({
       endpoint: this.#endpoint(domain),

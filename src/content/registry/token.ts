@@ -19,37 +19,58 @@ export interface Token {
   readonly expires: number;
 }
 
-/** One exchange with the token service, body read. */
-export type SendToken = (call: {
+export interface TokenCall {
   readonly method: 'GET' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-}) => Promise<{ readonly status: number; readonly headers: Answer['headers']; readonly bytes: Uint8Array }>;
+}
+
+export interface TokenReply {
+  readonly status: number;
+  readonly headers: Answer['headers'];
+  readonly bytes: Uint8Array;
+}
+
+export interface TokenSender {
+  /** One exchange with the token service, body read; repeated after faults that are not specific to token services. */
+  readonly send: (call: TokenCall) => Promise<TokenReply>;
+  /** Further tries of a token request. */
+  readonly retries: number;
+  /** Waits before the next try. */
+  readonly pause: (tries: number) => Promise<void>;
+}
 
 const CLIENT_ID = 'mlist';
 const SHORTEST_LIFE_S = 60;
 const MARGIN_S = 10;
 
-/** Answers of a service that does not know this way of asking. */
+/** Answers of a service that does not know this way of asking. A proxy in front of it may give 404 and 405 as well. */
 const unknownWay = new Set([404, 405, 501]);
 
 /**
  * Gets a token: by POST with a refresh token, else by GET with Basic credentials or none; by POST with the password
- * where the service does not know GET.
+ * where the service does not know GET. After 404 or 405 to all of them, the request is repeated.
  * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the service refuses, `ERR_MLIST_REGISTRY` where its answer is no token
  */
-export async function fetchToken(request: TokenRequest, send: SendToken): Promise<Token> {
-  const { credentials } = request;
-  if (credentials?.type === 'identity') {
-    const answer = await post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
-    if (unknownWay.has(answer.status)) throw noRefresh(request, answer.status);
-    return read(request, answer);
+export async function fetchToken(request: TokenRequest, sender: TokenSender): Promise<Token> {
+  const { send, retries, pause } = sender;
+  for (let tries = 1; ; tries += 1) {
+    const reply = await ask(request, send);
+    const isAskedAgain = tries <= retries && (reply.status === 404 || reply.status === 405);
+    if (!isAskedAgain) return read(request, reply);
+    await pause(tries);
   }
-  const answer = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
-  if (!unknownWay.has(answer.status) || credentials?.type !== 'basic') return read(request, answer);
+}
+
+async function ask(request: TokenRequest, send: TokenSender['send']): Promise<TokenReply> {
+  const { credentials } = request;
+  if (credentials?.type === 'identity')
+    return post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
+  const reply = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
+  if (!unknownWay.has(reply.status) || credentials?.type !== 'basic') return reply;
   const { username, password } = credentials;
-  return read(request, await post(request, send, { grant_type: 'password', username, password }));
+  return post(request, send, { grant_type: 'password', username, password });
 }
 
 function noRefresh({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
@@ -61,13 +82,11 @@ function noRefresh({ registry, realm, credentials }: TokenRequest, status: numbe
   );
 }
 
-type Sent = Awaited<ReturnType<SendToken>>;
-
 function post(
   { realm, service, scopes }: TokenRequest,
-  send: SendToken,
+  send: TokenSender['send'],
   grant: Readonly<Record<string, string>>,
-): Promise<Sent> {
+): Promise<TokenReply> {
   const form = new URLSearchParams({ ...grant, client_id: CLIENT_ID, ...(service === undefined ? {} : { service }) });
   if (scopes.length > 0) form.set('scope', scopes.join(' '));
   return send({
@@ -94,8 +113,9 @@ export function basicHeader(credentials: Credentials | undefined): Readonly<Reco
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
-function read(request: TokenRequest, { status, bytes }: Sent): Token {
-  const { realm } = request;
+function read(request: TokenRequest, { status, bytes }: TokenReply): Token {
+  const { realm, credentials } = request;
+  if (credentials?.type === 'identity' && unknownWay.has(status)) throw noRefresh(request, status);
   if (status !== 200) throw noGrant(request, status);
   const { token, access_token: access, expires_in: life } = parse(realm, bytes);
   const value = typeof access === 'string' && access !== '' ? access : token;
@@ -105,17 +125,17 @@ function read(request: TokenRequest, { status, bytes }: Sent): Token {
 }
 
 function noGrant({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
-  const isRefusal = status >= 400 && status < 500 && status !== 429;
-  const code = isRefusal ? 'ERR_MLIST_UNAUTHORIZED' : 'ERR_MLIST_REGISTRY';
   const service = `the token service ${realm.host}`;
-  if (credentials === undefined) {
-    const message = `${service} gives no token for ${registry} without a login (HTTP ${status})`;
-    return new MlistError(code, message, { status, hint: `Log in with "mlist login ${registry}".` });
+  const refused = (message: string, hint: string) =>
+    new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (HTTP ${status})`, { status, hint });
+  if (![400, 401, 403].includes(status)) {
+    const message = `${service} gives no token for ${registry} (HTTP ${status})`;
+    return new MlistError('ERR_MLIST_REGISTRY', message, { status, hint: 'Try again later.' });
   }
-  const login = loginText(registry, credentials.place);
-  const message = isRefusal ? `${service} does not accept ${login}` : `${service} gives no token for ${login}`;
-  const hint = isRefusal ? refusedLoginHint(registry, credentials.place) : 'Try again later.';
-  return new MlistError(code, `${message} (HTTP ${status})`, { status, hint });
+  if (credentials === undefined)
+    return refused(`gives no token for ${registry} without a login`, `Log in with "mlist login ${registry}".`);
+  const { place } = credentials;
+  return refused(`does not accept ${loginText(registry, place)}`, refusedLoginHint(registry, place));
 }
 
 interface TokenAnswer {

@@ -11,7 +11,7 @@ import { Pace } from './pace.ts';
 import { backoff, isRetryableStatus, LONGEST_ASKED_MS, retryAfter, spread } from './retry.ts';
 import { safeUrl, type Secrets } from './secrets.ts';
 import { streamExchange } from './stream-exchange.ts';
-import type { SendToken } from './token.ts';
+import type { TokenCall, TokenReply, TokenSender } from './token.ts';
 import { exchange, type Exchange } from './transport.ts';
 
 /** The connections to one registry, and what is common to all requests over them. */
@@ -161,15 +161,16 @@ export class Wire {
   }
 
   /** Talks to a token service: no redirects, few bytes, and the same patience as with the registry. */
-  tokenSender(): SendToken {
-    return async (call) => {
+  tokenSender(): TokenSender {
+    const send: TokenSender['send'] = async (call) => {
       const step = { what: 'get a token from', reference: call.url.host };
       const end = this.#parts.steps.begin(step, { isShared: true });
       return this.#sendForToken(step, call).finally(end);
     };
+    return { send, retries: this.retries, pause: (tries) => this.pause(backoff(tries)) };
   }
 
-  async #sendForToken(step: Step, call: Parameters<SendToken>[0]): ReturnType<SendToken> {
+  async #sendForToken(step: Step, call: TokenCall): Promise<TokenReply> {
     const { signal, steps } = this.#parts;
     for (let tries = 1; ; tries += 1) {
       const isLast = tries > this.retries;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Credentials, CredentialsSource } from '../../../src/content/registry/credentials.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
-import { answer, hang, reset, type Front } from '../../support/front.ts';
+import { answer, hang, reset, type Front, type Rule } from '../../support/front.ts';
 import { guard, TokenService, type GuardOptions, type TokenServiceOptions } from '../../support/token-service.ts';
 import { imageOf, withFolder } from '../samples.ts';
 import { kept, layerOf, pieces, put, repository, served, session } from './setup.ts';
@@ -170,6 +170,42 @@ describe('tokens', () => {
     expect(refusals(front)).toBe(2);
   });
 
+  test.each<[string, NonNullable<GuardOptions['asks']>]>([
+    ['push', (scopes) => scopes.map((scope) => scope.replace(/pull$/, 'pull,push'))],
+    ['every action', (scopes) => scopes.map((scope) => scope.replace(/pull$/, '*'))],
+    ['another resource', (scopes) => [...scopes, 'registry:catalog:*']],
+    ['another repository', (scopes) => [...scopes, 'repository:b:pull']],
+  ])('serve reads that run in parallel where the challenge asks for %s, too', async (_name, asks) => {
+    const { at, upstream } = await guarded({}, { asks });
+    for (const path of ['a', 'b']) await putImage(upstream, path);
+    const reads = ['a', 'b'].flatMap((path) => [at(path).fetchManifest('v1'), at(path).resolve('v1')]);
+    const images = await Promise.all(reads);
+    expect(images).toHaveLength(4);
+  });
+
+  test.each<[string, GuardOptions, Record<string, string>]>([
+    ['names its token service at the entrance only', { challenges: 'ping' }, {}],
+    [
+      'asks for more than pull',
+      { asks: (scopes) => scopes.map((scope) => scope.replace(/pull$/, 'pull,push')) },
+      { scope: 'repository:a:pull,push' },
+    ],
+  ])(
+    'serve a read that is refused after another has its token: the registry %s',
+    async (_name, options, parameters) => {
+      const { at, front, upstream, tokens } = await guarded({}, options);
+      await putImage(upstream, 'a');
+      const challenge = `Bearer realm="${tokens.realm}",service="registry.test",scope="${parameters['scope']}"`;
+      const headers = parameters['scope'] === undefined ? {} : { 'www-authenticate': challenge };
+      const late: Rule = async (exchange) => {
+        while (tokens.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        await answer(401, headers)(exchange);
+      };
+      front.on(/^HEAD .*manifests/, late, 1);
+      await Promise.all([at('a').resolve('v1'), at('a').fetchManifest('v1')]);
+    },
+  );
+
   test('are given to nobody in particular too', async () => {
     const { at, upstream, tokens } = await guarded({}, { credentials: () => Promise.resolve(undefined) });
     await putImage(upstream, 'a');
@@ -241,6 +277,7 @@ describe('asking for a token', () => {
   test.each<[string, GuardOptions]>([
     ['stands at the entrance only', { challenges: 'ping' }],
     ['stands behind others', { before: 'Negotiate, Basic realm="x, \\"y\\"", NTLM abc==, ' }],
+    ['stands behind a Bearer challenge without an address', { before: 'Basic realm="x", Bearer realm="x", ' }],
   ])('finds a challenge that %s', async (_name, options) => {
     const { at, upstream, tokens } = await guarded({}, options);
     await putImage(upstream, 'a');
@@ -251,12 +288,40 @@ describe('asking for a token', () => {
   test.each([
     ['429 that asks for patience', answer(429, { 'retry-after': '0.1' })],
     ['503', answer(503)],
+    ['408', answer(408)],
+    ['404', answer(404)],
+    ['405', answer(405)],
     ['a broken connection', reset],
   ])('is repeated after %s', async (_name, fault) => {
-    const { at, upstream, tokens } = await guarded();
-    await putImage(upstream, 'a');
-    tokens.front.on(/token/, fault, 1);
-    await at('a').fetchManifest('v1');
+    for (const credentials of [me, { type: 'identity', token: 'refresh-me' } as const, undefined]) {
+      const { at, upstream, tokens } = await guarded(
+        { refreshTokens: { 'refresh-me': 'me' }, methods: [credentials?.type === 'identity' ? 'POST' : 'GET'] },
+        { credentials: () => Promise.resolve(credentials) },
+      );
+      await putImage(upstream, 'a');
+      tokens.front.on(/token/, fault, 1);
+      await at('a').fetchManifest('v1');
+    }
+  });
+
+  test.each([404, 405, 408, 414, 500])('is not a rejected login where the service answers %d', async (status) => {
+    for (const credentials of [me, undefined]) {
+      const { at, tokens } = await guarded({}, { retries: 1, credentials: () => Promise.resolve(credentials) });
+      tokens.front.on(/token/, answer(status));
+      await expect(at('a').resolve('v1')).rejects.toMatchObject({
+        code: 'ERR_MLIST_REGISTRY',
+        message: expect.stringMatching(new RegExp(`gives no token for .*\\(HTTP ${status}\\)`)) as unknown,
+      });
+    }
+  });
+
+  test('for source and target together may be answered with 404: then it is uploaded', async () => {
+    const { at, expect: expecting, tokens, upstream } = await guarded({ methods: ['GET'] }, { retries: 0 });
+    await putImage(upstream, 'source', 'x');
+    const [layer] = imageOf('x').layers;
+    expecting(['target'], true);
+    tokens.front.on(/token.*source/, answer(404));
+    expect(await at('target').mountBlob(layer!.descriptor, at('source'), () => pieces(layer!.bytes))).toBe('uploaded');
   });
 
   test.each([

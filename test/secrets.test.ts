@@ -308,6 +308,8 @@ describe('a password that was typed in the place of a reference', () => {
     ['with a digit and a slash', ['inspect', `me:1/Z${secrets.userinfo}@registry.example/team/app:v1`]],
     ['with digits and a slash', ['inspect', `me:12/+${secrets.userinfo}@registry.example/team/app:v1`]],
     ['behind another @', ['inspect', `registry.example:5000/team/app@me:${secrets.userinfo}@registry.example`]],
+    ['an argument too many', ['ls', `https://${url}/team/app:v1`]],
+    ['an argument too many beside --list', ['digest', '--list', 'a', `https://${url}/team/app:v1`]],
     ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
   ])('is not said back: %s', async (_, args) => {
     const world = await World.make({ stdin: 'x' });
@@ -319,6 +321,13 @@ describe('a password that was typed in the place of a reference', () => {
       expect(stderr).toContain('***');
     }
   });
+});
+
+test('a password that was typed in the place of an image is not said back in the command that a hint suggests', async () => {
+  const args = ['remove', 'registry.example/team/app', `https://me:${secrets.userinfo}@registry.example/team/app`];
+  const { code, stderr } = await (await World.make()).run(args);
+  expect([code, stderr]).toEqual([4, expect.stringContaining('mlist remove LIST')]);
+  expectClean('stderr', stderr);
 });
 
 test.each([

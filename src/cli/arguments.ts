@@ -8,6 +8,7 @@ import {
   parseReference,
   shownLocation,
   storedLocation,
+  withoutPassword,
   type AnnotationChange,
   type ListChange,
   type Location,
@@ -61,7 +62,8 @@ export function optionalList(text: string | undefined): Reference | undefined {
 export function tooMany(invocation: Invocation): MlistError {
   const { command, positionals } = invocation;
   const by = invocation.has('list') ? '--list' : 'MLIST_LIST';
-  const message = `${command.name}: ${JSON.stringify(positionals.at(-1))} is too much, since ${by} names the list`;
+  const last = withoutPassword(positionals.at(-1) ?? '');
+  const message = `${command.name}: ${JSON.stringify(last)} is too much, since ${by} names the list`;
   return new MlistError('ERR_MLIST_USAGE', message, {
     hint: `Leave one of the two out, or see "mlist ${command.name} --help" for what else it may be.`,
   });

@@ -31,7 +31,10 @@ export interface StdinLimits {
   readonly signal: AbortSignal;
 }
 
-/** Runs a command line. Never throws: what goes wrong is told, and is the exit code. */
+/**
+ * Runs a command line. What goes wrong is reported, and is the exit code.
+ * @throws what the world throws that has no current or no home folder
+ */
 export async function main(argv: readonly string[], around: World): Promise<number> {
   const { args, env } = fromDocker(argv, around.env);
   const world = { ...around, env };

@@ -61,7 +61,7 @@ function attempt<T>(read: () => T): T | undefined {
 }
 
 function keepCompiled(): void {
-  enableCompileCache?.(join(cacheFolder(), 'mlist', 'compiled'));
+  if (enableCompileCache !== undefined) attempt(() => enableCompileCache(join(cacheFolder(), 'mlist', 'compiled')));
 }
 
 /** Each system's own convention for what may be lost. */

@@ -1,5 +1,5 @@
 import parseArguments from 'yargs-parser';
-import { MlistError, nearest } from '../index.ts';
+import { MlistError, nearest, withoutPassword } from '../index.ts';
 import { Invocation, type CommandSpec, type OptionSpec, type OptionValue } from './language.ts';
 import { everywhere, optionsOf } from './options.ts';
 
@@ -114,7 +114,7 @@ function checkCount(command: CommandSpec, positionals: readonly string[]): void 
   if (count > max)
     throw usage(
       command,
-      `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: ${JSON.stringify(positionals[max])} is too much`,
+      `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: ${JSON.stringify(withoutPassword(positionals[max] ?? ''))} is too much`,
     );
 }
 

@@ -73,12 +73,24 @@ const world: World = {
     );
   },
   env: process.env,
-  cwd: process.cwd(),
-  home: homedir(),
+  get cwd() {
+    return folder(() => process.cwd(), 'the current folder does not exist', 'Change to another folder.');
+  },
+  get home() {
+    return folder(homedir, 'this user has no home folder', 'Set HOME.');
+  },
   platform: process.platform,
   uid: process.getuid?.(),
   signal: interrupted.signal,
 };
+
+function folder(find: () => string, fault: string, hint: string): string {
+  try {
+    return find();
+  } catch (cause) {
+    throw new MlistError('ERR_MLIST_FILE', fault, { hint, cause });
+  }
+}
 
 let isOver = false;
 
@@ -93,4 +105,6 @@ function end(code: number): void {
   process.exitCode = stdout.exitCode(code);
 }
 
-void main(process.argv.slice(2), world).then(end);
+void main(process.argv.slice(2), world)
+  .catch((thrown: unknown) => tellError(process.argv.slice(2), world, asMlistError(thrown)))
+  .then(end);

@@ -1,4 +1,4 @@
-import { currentList, isFileLocation, MlistError, withHint } from '../index.ts';
+import { currentList, isFileLocation, MlistError, withHint, withoutPassword } from '../index.ts';
 import { listOption } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
@@ -24,8 +24,9 @@ export async function withListHint<T>(
     const isPositional = list !== undefined && listOption(invocation, context) === undefined;
     if (!isPositional || !first || !isOfList(thrown, first)) throw thrown;
     const current = await currentList(context.workspace).catch(() => undefined);
-    const command = [invocation.command.name, current ?? 'LIST', ...invocation.positionals].join(' ');
-    const meant = `${first} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
+    const typed = invocation.positionals.map(withoutPassword);
+    const command = [invocation.command.name, current ?? 'LIST', ...typed].join(' ');
+    const meant = `${withoutPassword(first)} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
     throw withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
   }
 }

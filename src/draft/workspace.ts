@@ -115,7 +115,7 @@ export class Workspace {
   }
 
   /**
-   * Removes a draft, damaged or not.
+   * Removes a draft, damaged or not. What is not a regular file is left alone.
    * @param unchanged - remove it only if it still is this draft
    * @returns whether it was removed
    */
@@ -206,9 +206,20 @@ async function refuseUnreadable(text: string, list: string): Promise<void> {
   }
 }
 
-/** A workspace may come from somebody else: nothing in it is waited for. */
-function readDocument(path: string): Promise<Uint8Array> {
-  return readAtMost(path, { maxBytes: MAX_WORKSPACE_BYTES, onlyFile: true });
+/**
+ * A workspace may come from somebody else: nothing in it is waited for.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` for a folder, a pipe or a device; what Node throws
+ */
+async function readDocument(path: string): Promise<Uint8Array> {
+  try {
+    return await readAtMost(path, { maxBytes: MAX_WORKSPACE_BYTES, onlyFile: true });
+  } catch (thrown) {
+    if (!(thrown instanceof MlistError)) throw thrown;
+    throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: it is not a regular file`, {
+      path,
+      hint: 'Move it away: mlist does not touch it.',
+    });
+  }
 }
 
 export async function readIfThere(path: string): Promise<Uint8Array | undefined> {

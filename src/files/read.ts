@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, open as openDescriptor, openSync, readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { MlistError } from '../errors.ts';
+import { errorCode, MlistError } from '../errors.ts';
 import { openFiles } from './limiter.ts';
 
 export interface ReadAtMostOptions {
@@ -24,7 +24,10 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
   const canPoll = process.platform === 'linux' && !onlyFile;
   if (canPoll && (await stat(path)).isFIFO()) return readPipe(path, maxBytes, signal);
   return openFiles.run(async () => {
-    const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r');
+    const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r').catch((thrown: unknown) => {
+      // A socket cannot be opened.
+      throw onlyFile && errorCode(thrown) === 'ENXIO' ? notRegular(path) : thrown;
+    });
     try {
       if (onlyFile && !(await file.stat()).isFile()) throw notRegular(path);
       return await readFrom(file, maxBytes);

@@ -9,10 +9,14 @@ export type Digest = string & { readonly [digestBrand]: true };
 const grammar = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
 /** Algorithms that can be checked here, with the length of their lower-case hex. */
-const hexLength: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+const hexLength = new Map([
+  ['sha256', 64],
+  ['sha384', 96],
+  ['sha512', 128],
+]);
 
 /** Registered, but its bytes cannot be checked with Node's crypto: its form is. */
-const formOnly: Readonly<Record<string, number>> = { blake3: 64 };
+const formOnly = new Map([['blake3', 64]]);
 
 /** Node's crypto takes as long to load as all of a local command's own work, and most of these hash nothing. */
 export function createHash(algorithm: string): Hash {
@@ -32,7 +36,7 @@ export function digestEncoded(digest: Digest): string {
 
 /** Whether bytes can be checked against this digest. Unknown algorithms are legal, but they prove nothing. */
 export function isVerifiable(digest: Digest): boolean {
-  return Object.hasOwn(hexLength, digestAlgorithm(digest));
+  return hexLength.has(digestAlgorithm(digest));
 }
 
 /** Why a text is no digest; undefined where it is one. */
@@ -40,7 +44,7 @@ export function digestFault(text: string): string | undefined {
   if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
   if (!grammar.test(text)) return 'not of the form algorithm:encoded';
   const [algorithm = '', encoded = ''] = text.split(':', 2);
-  const length = Object.hasOwn(hexLength, algorithm) ? hexLength[algorithm] : formOnly[algorithm];
+  const length = hexLength.get(algorithm) ?? formOnly.get(algorithm);
   if (length === undefined) return undefined;
   if (encoded.length !== length) return `${algorithm} takes ${length} hex digits, not ${encoded.length}`;
   return /^[a-f0-9]+$/.test(encoded) ? undefined : `${algorithm} is written in lower-case hex`;
@@ -56,7 +60,7 @@ export function isDigest(text: string): text is Digest {
  */
 export function isDigestName(text: string): text is Digest {
   const [algorithm = ''] = text.split(':', 1);
-  return isDigest(text) && (Object.hasOwn(hexLength, algorithm) || Object.hasOwn(formOnly, algorithm));
+  return isDigest(text) && (hexLength.has(algorithm) || formOnly.has(algorithm));
 }
 
 /**

@@ -65,6 +65,8 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
   const ref = colon < 0 ? '' : named.slice(colon + 1);
   if (path === '')
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} names no folder or file`);
+  if (text.includes('\0'))
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} contains a NUL character`);
   return {
     kind,
     path,

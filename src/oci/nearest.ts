@@ -1,10 +1,12 @@
 /** The known word that a mistyped one is most like; undefined where none is close. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.round(word.length / 3));
   const ranked = known
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= limit)
     .map((candidate) => ({ candidate, distance: distance(word, candidate) }))
     .sort((left, right) => left.distance - right.distance);
   const [best] = ranked;
-  return best !== undefined && best.distance <= Math.max(1, Math.round(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= limit ? best.candidate : undefined;
 }
 
 /** Optimal string alignment: the fewest letters to insert, drop or change, and neighbours to swap. */

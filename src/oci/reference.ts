@@ -3,8 +3,9 @@ import { digestFault, type Digest } from './digest.ts';
 
 /**
  * A name of something in a registry: `domain/path[:tag][@digest]`.
- * The grammar and the Docker Hub rules are those of distribution/reference v0.6; two things that its grammar lets
- * through are refused here: a name whose domain comes out empty (`my_host.com/foo`) and a port outside 1-65535.
+ * The grammar and the Docker Hub rules are those of distribution/reference v0.6; three things that its grammar lets
+ * through are refused here: a name whose domain comes out empty (`my_host.com/foo`), a port outside 1-65535, and a host
+ * that no URL can have (`300.1.1.1/foo`).
  */
 export interface Reference {
   /** Host with an optional port; `docker.io` for Docker Hub. */
@@ -70,6 +71,7 @@ function checkedParts(text: string, name: string, tag: string | undefined, diges
   if (path.length > MAX_PATH) throw invalid(text, `a repository name has at most ${MAX_PATH} characters`);
   const port = /:(\d+)$/.exec(domain)?.[1];
   if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is not within 1-65535`);
+  if (!URL.canParse(`https://${domain}`)) throw invalid(text, `${domain} is not a valid host name or address`);
   if (digest !== undefined) checkDigest(text, digest);
   return {
     domain,

@@ -19,8 +19,25 @@ const SMALL = 20_000;
 
 /** What a schema finds wrong with a value; nothing where it fits. `size` is the number of values in the document. */
 export function checkSchema(validator: Validator, value: Json, size: number): readonly Problem[] {
-  if (validator.first(value)) return [];
+  if (fits(validator.first, value)) return [];
   return listProblems(isSmall(size) ? validator.all : validator.first, value);
+}
+
+/** Validators take a JsonNumber for an object: they are shown NaN in its place, which has no type of a schema. */
+export function fits(validate: ValidateFunction, value: Json): boolean {
+  return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
+}
+
+function hasJsonNumber(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return value instanceof JsonNumber || Object.values(value).some(hasJsonNumber);
+}
+
+function withoutJsonNumbers(value: Json): unknown {
+  if (value instanceof JsonNumber) return Number.NaN;
+  if (Array.isArray(value)) return (value as readonly Json[]).map(withoutJsonNumbers);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withoutJsonNumbers(member)]));
 }
 
 /** Whether all errors of a bad document of this many values may be listed. */
@@ -29,7 +46,7 @@ export function isSmall(size: number): boolean {
 }
 
 export function listProblems(validate: ValidateFunction, value: Json): readonly Problem[] {
-  validate(value);
+  fits(validate, value);
   const errors = (validate.errors ?? []).filter((error) => error.keyword !== 'if');
   return errors.slice(0, MAX_PROBLEMS).map((error) => problemOf(error, value));
 }

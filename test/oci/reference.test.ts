@@ -83,6 +83,11 @@ describe('examples of spec.md 4.3', () => {
   });
 });
 
+test.each(['300.1.1.1', 'foo.1', 'xn--a.com', '[1::2::3]:5000', '1.2.3.4.5'])('%s is not a host', (host) => {
+  const refused = `${host} is not a valid host name or address`;
+  expect(() => parseReference(`${host}/app:1`)).toThrow(refused);
+});
+
 interface GoldenReference {
   readonly in: string;
   readonly error?: string;
@@ -95,10 +100,10 @@ interface GoldenReference {
   readonly familiar: string;
 }
 
-/** What the Go package takes and mlist refuses: an empty domain, a port outside 1-65535. */
+/** What the Go package accepts and mlist refuses: an empty domain, a port outside 1-65535, a host that no URL can have. */
 function isRefusedOnPurpose({ domain }: GoldenReference): boolean {
   const port = Number(/:(\d+)$/.exec(domain)?.[1] ?? 1);
-  return domain === '' || port < 1 || port > 65535;
+  return domain === '' || port < 1 || port > 65535 || !URL.canParse(`https://${domain}`);
 }
 
 describe('distribution/reference v0.6', () => {

@@ -39,20 +39,30 @@ function proxyNamed(name: string, env: Environment): Proxy | undefined {
   if (value === undefined) return undefined;
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.hostname === '') {
+  const login = url === undefined ? undefined : loginOf(url);
+  if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
     // The address may hold a password: it is not shown.
     throw new MlistError('ERR_MLIST_USAGE', `${name} holds no address of an http or https proxy`, {
       hint: 'Write it as http://HOST:PORT.',
     });
   }
-  const [username = '', password = ''] = [url.username, url.password].map(decodeURIComponent);
-  const login = Buffer.from(`${username}:${password}`).toString('base64');
+  const { username, password } = login;
+  const encoded = Buffer.from(`${username}:${password}`).toString('base64');
   const hasLogin = username !== '' || password !== '';
   return {
     url: new URL(`${url.protocol}//${url.host}`),
-    authorization: hasLogin ? `Basic ${login}` : undefined,
-    secrets: hasLogin ? [password, login] : [],
+    authorization: hasLogin ? `Basic ${encoded}` : undefined,
+    secrets: hasLogin ? [password, encoded] : [],
   };
+}
+
+/** Undefined where the user info is not percent-encoded UTF-8. */
+function loginOf({ username, password }: URL): { readonly username: string; readonly password: string } | undefined {
+  try {
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Hosts that are reached directly: names with what is below them, addresses, networks (CIDR), each also with a port; `*`. */

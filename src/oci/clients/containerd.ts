@@ -80,21 +80,26 @@ function explain(entry: Offer, wanted: Platform, tries: readonly Offer[]): Pick<
   return { why: 'compatible', reason: `the best that a machine of ${platformName(wanted)} also runs${tie}` };
 }
 
-const variants: Readonly<Record<string, readonly string[]>> = {
-  amd64: ['v4', 'v3', 'v2', ''],
-  arm: ['v8', 'v7', 'v6', 'v5'],
-  arm64: [
-    ...['v9.7', 'v9.6', 'v9.5', 'v9.4', 'v9.3', 'v9.2', 'v9.1', 'v9'],
-    ...['v8.9', 'v8.8', 'v8.7', 'v8.6', 'v8.5', 'v8.4', 'v8.3', 'v8.2', 'v8.1', ''],
-  ],
-};
-const narrower: Readonly<Record<string, readonly string[]>> = { amd64: ['amd64', '386'], arm64: ['arm64', 'arm'] };
+const arm64Variants = [
+  ...['v9.7', 'v9.6', 'v9.5', 'v9.4', 'v9.3', 'v9.2', 'v9.1', 'v9'],
+  ...['v8.9', 'v8.8', 'v8.7', 'v8.6', 'v8.5', 'v8.4', 'v8.3', 'v8.2', 'v8.1', ''],
+];
+// Maps, because the keys that are looked up may be any text, such as "constructor".
+const variants = new Map([
+  ['amd64', ['v4', 'v3', 'v2', '']],
+  ['arm', ['v8', 'v7', 'v6', 'v5']],
+  ['arm64', arm64Variants],
+]);
+const narrower = new Map([
+  ['amd64', ['amd64', '386']],
+  ['arm64', ['arm64', 'arm']],
+]);
 
 /** What matches a wanted platform, best first. */
 export function acceptedBy(wanted: Platform): readonly Platform[] {
   const { architecture } = normalizePlatform(wanted);
-  const known = (narrower[architecture] ?? [architecture]).flatMap((name) =>
-    (variants[name] ?? ['']).map((variant) => withMachine(wanted, name, variant)),
+  const known = (narrower.get(architecture) ?? [architecture]).flatMap((name) =>
+    (variants.get(name) ?? ['']).map((variant) => withMachine(wanted, name, variant)),
   );
   const ranks = known.map((platform) => ({ platform }));
   const ordered = rankEntries(ranks, wanted).map(({ platform }) => platform);

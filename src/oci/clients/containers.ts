@@ -39,12 +39,15 @@ export function chooseAsContainers(rules: ContainersRules): (list: OfferedList, 
 }
 
 /** Chains of internal/pkg/platform: what a variant also stands for, most capable first. */
-const chains: Readonly<Record<string, readonly string[]>> = { arm: ['v8', 'v7', 'v6', 'v5'], arm64: ['v8'] };
+const chains = new Map([
+  ['arm', ['v8', 'v7', 'v6', 'v5']],
+  ['arm64', ['v8']],
+]);
 
 /** The platforms that are looked for, best first (internal/pkg/platform/platform_matcher.go `WantedPlatforms`). */
 export function wantedPlatforms(asked: Asked, rules: ContainersRules): readonly Platform[] {
   const { os, architecture, variant } = askedFor(asked, rules);
-  const chain = chains[architecture] ?? [];
+  const chain = chains.get(architecture) ?? [];
   const from = chain.indexOf(variant);
   const variants = variant === '' ? ['', ...chain] : [...(from < 0 ? [variant] : chain.slice(from)), ''];
   return variants.map((one) => ({ os, architecture, ...(one === '' ? {} : { variant: one }) }));

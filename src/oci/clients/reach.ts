@@ -62,18 +62,21 @@ function withoutVariant(platform: Platform): Platform {
   return variant === undefined ? platform : plain;
 }
 
-const variants: Readonly<Record<string, readonly string[]>> = {
-  amd64: ['v2', 'v3', 'v4'],
-  arm: ['v5', 'v6', 'v7', 'v8'],
-  arm64: ['v8', 'v8.9', 'v9', 'v9.7'],
-};
+const variants = new Map([
+  ['amd64', ['v2', 'v3', 'v4']],
+  ['arm', ['v5', 'v6', 'v7', 'v8']],
+  ['arm64', ['v8', 'v8.9', 'v9', 'v9.7']],
+]);
 /** Machines that also run the programs of another. */
-const wider: Readonly<Record<string, string>> = { '386': 'amd64', arm: 'arm64' };
+const wider = new Map([
+  ['386', 'amd64'],
+  ['arm', 'arm64'],
+]);
 
 function newerThan(stated: Platform): readonly Platform[] {
   const normal = normalizePlatform(stated);
-  const architecture = wider[normal.architecture];
-  const own = (variants[normal.architecture] ?? []).map((variant) => ({ ...normal, variant }));
+  const architecture = wider.get(normal.architecture);
+  const own = (variants.get(normal.architecture) ?? []).map((variant) => ({ ...normal, variant }));
   return architecture === undefined ? own : [...own, { ...withoutVariant(normal), architecture }];
 }
 

@@ -1,0 +1,273 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commands } from '../../src/cli/commands.ts';
+import { optionsOf } from '../../src/cli/options.ts';
+import { MlistError, startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { runMlist } from '../support/mlist.ts';
+import { temporaryFolder, World } from '../support/world.ts';
+
+/** Whatever a user types, names or has in a file: it may be refused, and is never reported as a bug in mlist. */
+const bug = /ERR_MLIST_UNEXPECTED|unexpected fault|bug in mlist/;
+
+const platform = { os: 'linux', architecture: 'amd64' };
+const image = makeImage({ salt: 'input', kind: 'oci', platform });
+const list = makeIndex([entryOf(image, platform)]);
+
+let registry: RunningRegistry;
+beforeAll(async () => {
+  registry = await startRegistry();
+  await pushImage(registry.url, 'app', 'amd64', image);
+  await putManifest(registry.url, 'app', 'v1', list.mediaType, list.bytes);
+});
+afterAll(() => registry.close());
+
+const at = (name: string): string => `${registry.host}/app:${name}`;
+
+/** The built program, in a home of its own; no request leaves this machine. */
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const home = env['HOME'] ?? (await temporaryFolder());
+  const nowhere = 'http://127.0.0.1:1';
+  return runMlist(args, { HOME: home, MLIST_WORKSPACE: join(home, 'ws'), HTTPS_PROXY: nowhere, ...env });
+}
+
+describe('a host that no URL can have', () => {
+  test.each(['300.1.1.1/app', 'foo.1/x', 'xn--a.com/x', '[1::2::3]:5000/x'])('%s is refused', async (name) => {
+    const lines = [
+      ['show', name],
+      ['tags', name],
+      ['exists', `docker://${name}`],
+      ['create', 'x.io/list', name],
+      ['create', name, at('amd64')],
+      ['copy', at('v1'), name],
+      ['delete', `${name}:1`],
+      ['join', name, at('amd64'), '--group', '1'],
+      ['login', name.replace(/\/.*/, ''), '--username', 'me', '--password-stdin'],
+    ];
+    for (const args of lines) {
+      const { code, stdout, stderr } = await run(args);
+      expect([args, code, stdout]).toEqual([args, 2, '']);
+      expect(stderr).toMatch(/is not a valid host name or address|is no host of a registry/);
+      expect(stderr).not.toMatch(bug);
+    }
+  });
+});
+
+describe('a draft that is not a regular file', () => {
+  const name = 'x.io/team/app:1';
+  const kinds: Readonly<Record<string, (path: string) => unknown>> = {
+    'a folder': (path) => mkdir(path),
+    'a named pipe': (path) => execFileSync('mkfifo', [path]),
+    'a link to a device': (path) => symlink('/dev/zero', path),
+    'a socket': (path) =>
+      new Promise<void>((listening) => {
+        const server = createServer().listen(path, listening);
+        server.unref();
+      }),
+  };
+
+  test.each(Object.keys(kinds))('%s is named as damaged, and left alone', async (kind) => {
+    const home = await temporaryFolder();
+    const workspace = new Workspace(join(home, 'ws'));
+    await workspace.create();
+    const path = workspace.pathOf(name);
+    await kinds[kind]!(path);
+    const before = await lstat(path);
+    for (const args of [
+      ['rm', name],
+      ['push', name],
+      ['use', name],
+      ['create', name, at('amd64')],
+    ]) {
+      const { code, stderr } = await run([...args, '--json'], { HOME: home });
+      expect([args, code]).toEqual([args, 3]);
+      expect(JSON.parse(stderr)).toMatchObject({
+        code: 'ERR_MLIST_DRAFT_DAMAGED',
+        path,
+        message: `${path} is damaged: it is not a regular file`,
+      });
+    }
+    expect((await lstat(path)).ino).toBe(before.ino);
+    const { code, stdout } = await run(['ls'], { HOME: home });
+    expect([code, stdout]).toEqual([0, expect.stringContaining(basename(path, '.json'))]);
+  });
+
+  test('state.json that is a folder is named as damaged', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
+    const { code, stderr } = await run(['show'], { HOME: home });
+    expect([code, stderr]).toEqual([3, expect.stringContaining('state.json is damaged: it is not a regular file')]);
+  });
+});
+
+describe('a process without', () => {
+  const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+  const env = { PATH: process.env['PATH'] };
+
+  test('a current folder says so', async () => {
+    const folder = join(await temporaryFolder(), 'gone');
+    await mkdir(folder);
+    const script = 'rmdir "$PWD" && exec "$0" "$1" ls';
+    const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, program], { cwd: folder, env });
+    expect([status, String(stderr)]).toEqual([1, expect.stringMatching(/^mlist: the current folder does not exist\n/)]);
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  (isRoot ? test : test.skip)('a home folder says so', () => {
+    const { status, stderr } = spawnSync(process.execPath, [program, 'ls'], { uid: 54_321, env, cwd: '/' });
+    expect([status, String(stderr)]).toEqual([1, 'mlist: this user has no home folder\nhint: Set HOME.\n']);
+  });
+});
+
+describe('wrong input is refused', () => {
+  const inherited = '__proto__/constructor';
+  test.each<[string, readonly string[], Readonly<Record<string, string>>, number]>([
+    [
+      'a platform that is the name of an inherited property: resolve',
+      ['resolve', 'LIST', '--platform', inherited],
+      {},
+      4,
+    ],
+    [
+      'a platform that is the name of an inherited property: explain',
+      ['explain', 'LIST', '--platform', inherited],
+      {},
+      0,
+    ],
+    ['a proxy with a malformed login', ['show', 'x.io/app'], { HTTPS_PROXY: 'http://me:p%zz@127.0.0.1:1' }, 2],
+    [
+      'a document with a number for an object',
+      ['validate', 'FILE {"schemaVersion":2,"manifests":[],"annotations":1.0}'],
+      {},
+      3,
+    ],
+    ['a spec with a NUL in a path', ['apply', '-f', 'FILE {"list":"x.io/a:1","manifests":["oci:a\\u0000b"]}'], {}, 3],
+    ['a digest of an inherited algorithm', ['push', 'x.io/app', '--if-digest', `constructor:${'a'.repeat(64)}`], {}, 4],
+  ])('%s', async (_name, args, env, wanted) => {
+    const folder = await temporaryFolder();
+    const filled = await Promise.all(
+      args.map(async (arg) => {
+        if (!arg.startsWith('FILE ')) return arg.replace('LIST', at('v1'));
+        const path = join(folder, 'file.json');
+        await writeFile(path, arg.slice('FILE '.length));
+        return path;
+      }),
+    );
+    const { code, stderr } = await run(filled, env);
+    expect(stderr).not.toMatch(bug);
+    expect([code, stderr]).toEqual([wanted, expect.any(String)]);
+  });
+
+  test('login leaves a file of credentials that is a number alone', async () => {
+    const file = join(await temporaryFolder(), 'auth.json');
+    await writeFile(file, '1.0');
+    const world = await World.make({ stdin: 'password\n' });
+    const login = ['login', registry.host, '--username', 'me', '--password-stdin', '--authfile', file];
+    const { code, stderr } = await world.run(login);
+    expect([code, stderr]).toEqual([6, expect.stringContaining('must be of type object, not number')]);
+    expect(await readFile(file, 'utf8')).toBe('1.0');
+  });
+});
+
+/** Every place of every command gets each of these, where the rest of the line is right. */
+describe('no command reports a bug', () => {
+  const a = (name: string) => `HOST/app:${name}`;
+  const lines: Readonly<Record<string, readonly string[]>> = {
+    create: [a('new'), a('amd64')],
+    add: [a('draft'), a('amd64')],
+    remove: [a('draft'), a('amd64')],
+    annotate: [a('draft'), a('amd64'), '--arch', 'arm64'],
+    inspect: [a('v1'), a('amd64')],
+    show: [a('v1')],
+    push: [a('draft')],
+    resolve: [a('v1'), '--platform', 'linux/amd64'],
+    digest: [a('v1')],
+    // An image that cannot be read: to join takes a second.
+    join: [a('joined'), '127.0.0.1:1/app', '--group', '1'],
+    validate: [a('v1')],
+    diff: [a('v1'), a('amd64')],
+    explain: [a('v1')],
+    copy: [a('v1'), a('copied')],
+    apply: ['--file', 'lists.json'],
+    export: [a('v1')],
+    ls: [],
+    use: [a('draft')],
+    rm: [a('draft')],
+    exists: [a('v1')],
+    init: [],
+    prune: [],
+    tags: ['HOST/app'],
+    delete: [a('nothing')],
+    login: ['HOST', '--username', 'me', '--password-stdin'],
+    logout: ['HOST'],
+    serve: ['--addr', '127.0.0.1:0'],
+    completion: ['bash'],
+    'docker-cli-plugin-metadata': [],
+  };
+  const texts = ['', '-', '/', '\n', '\u001b[0m', '\ud800', '=', ',', ':', '@', '%zz', '{}', '-1', '9'.repeat(400)];
+  const names = ['__proto__', 'constructor', 'linux/__proto__', '__proto__/constructor', 'x'.repeat(100_000)];
+  const hosts = ['300.1.1.1/x', 'foo.1/x:y', '[1::2::3]/x', '127.0.0.1:1/x@sha256:'];
+  const files = [
+    'folder',
+    'link',
+    'text',
+    'number',
+    '/dev/full',
+    'oci:',
+    'oci:folder',
+    'oci-archive:text',
+    'docker-archive:link',
+  ];
+  const strange = [...texts, ...names, ...hosts, ...files];
+
+  let world: World;
+  beforeAll(async () => {
+    world = await World.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' }, stdin: 'password\n' });
+    const file = (name: string, content: string) => writeFile(join(world.folder, name), content);
+    await mkdir(join(world.folder, 'folder'));
+    await symlink('link', join(world.folder, 'link'));
+    await file('text', 'text\n');
+    await file('number', '1.0');
+    await file('lists.json', JSON.stringify({ list: at('applied'), manifests: [at('amd64')] }));
+  });
+
+  test('every command has its line here', () => {
+    expect(commands.map(({ name }) => name).filter((name) => !Object.hasOwn(lines, name))).toEqual([]);
+  });
+
+  test.each(Object.keys(lines))('%s', async (name) => {
+    const command = commands.find((one) => one.name === name)!;
+    const line = lines[name]!.map((word) => word.replace('HOST', registry.host));
+    const own = command.options.filter(({ type }) => type !== 'boolean').map((option) => `--${option.name}`);
+    const others = optionsOf(command).filter(({ type }) => type !== 'boolean');
+    const options = name === 'show' ? others.map((option) => `--${option.name}`) : own;
+    const positionals = line.flatMap((_, n) => (isPositional(line, n) ? [n] : []));
+    const draft = ['create', at('draft'), at('amd64'), '--replace'];
+    for (const text of strange) {
+      await world.must(...draft);
+      for (const n of positionals) await tryLine(name, line.with(n, text));
+      for (const option of options) await tryLine(name, [...without(line, option), `${option}=${text}`]);
+    }
+  });
+
+  async function tryLine(name: string, args: readonly string[]): Promise<void> {
+    const stop = new AbortController();
+    if (name === 'serve') setTimeout(() => stop.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'enough')), 20);
+    const limits = ['--retries=0', '--deadline=20s'].filter((limit) => !args.join(' ').includes(limit.split('=')[0]!));
+    const { stderr } = await world.run([name, ...limits, ...args], { signal: stop.signal });
+    expect([name, args, bug.exec(stderr)?.[0]]).toEqual([name, args, undefined]);
+  }
+
+  const isPositional = (line: readonly string[], n: number) =>
+    !line[n]!.startsWith('-') &&
+    !['--arch', '--platform', '--group', '--file', '--username', '--addr'].includes(line[n - 1] ?? '');
+
+  function without(line: readonly string[], option: string): readonly string[] {
+    const n = line.indexOf(option);
+    return n < 0 ? line : line.toSpliced(n, 2);
+  }
+});

@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/world.ts';
 
 let registry: RunningRegistry;
 let world: World;
@@ -56,6 +57,13 @@ describe('completion', () => {
     expect((await world.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
     expect((await world.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
     expect((await world.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
+  });
+
+  test('offers no drafts where the state of the workspace cannot be read, and reports nothing', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
+    const env = { HOME: home, MLIST_WORKSPACE: join(home, 'ws') };
+    expect(await runMlist(['--complete', 'bash', 'push', ''], env)).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
   test.each(['bash', 'zsh', 'fish'])('the script for %s', async (shell) => {

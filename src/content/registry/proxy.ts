@@ -43,7 +43,7 @@ function proxyNamed(name: string, env: Environment): Proxy | undefined {
   if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
     // The address may hold a password: it is not shown.
     throw new MlistError('ERR_MLIST_USAGE', `${name} holds no address of an http or https proxy`, {
-      hint: 'Write it as http://HOST:PORT.',
+      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a login that is percent-encoded.',
     });
   }
   const { username, password } = login;

@@ -93,7 +93,7 @@ export interface ErrorFacts {
   readonly candidates?: readonly string[] | undefined;
   /** Of an interruption: what became of everything that was to be published. */
   readonly targets?: readonly TargetOutcome[] | undefined;
-  /** An error of mlist's, or anything thrown elsewhere, of which a `ForeignError` is kept. */
+  /** Anything thrown; what is not an MlistError is stored as a ForeignError. */
   readonly cause?: unknown;
 }
 
@@ -122,7 +122,7 @@ export class MlistError extends Error {
     return this.facts.problems ?? [];
   }
 
-  /** Everything that the error says, as plain data. */
+  /** The error as plain data. */
   toJSON(): object {
     const { name, code, message } = this;
     return { name, code, message, ...this.facts };
@@ -230,7 +230,7 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The message of anything thrown; that of an error from elsewhere without what may be a credential. */
+/** The message of anything thrown, without credentials. */
 export function errorMessage(thrown: unknown): string {
   return thrown instanceof MlistError ? thrown.message : foreignMessage(thrown);
 }

@@ -1,6 +1,6 @@
 /**
- * What is kept of an error that is not mlist's own, such as one of got or Node: these hold requests, headers and
- * credentials, which nobody may print. The stack keeps its frames, so that a fault can be found.
+ * A safe copy of an error of another package or of Node, which may hold a request with its headers and credentials.
+ * The stack keeps its frames, for debugging.
  */
 export class ForeignError extends Error {
   override readonly name: string;
@@ -11,7 +11,7 @@ export class ForeignError extends Error {
   /** The parts of an aggregate. */
   readonly errors?: readonly ForeignError[];
 
-  /** @param isPart - a part of an aggregate, which is kept without parts of its own: they could lead in a circle */
+  /** @param isPart - part of an aggregate; its own parts are left out, because an aggregate may contain itself */
   constructor(thrown: unknown, isPart = false) {
     super(foreignMessage(thrown));
     const { name, code, syscall, address, port, stack, errors } = membersOf(thrown);
@@ -34,7 +34,7 @@ export class ForeignError extends Error {
   }
 }
 
-/** The message of anything thrown, without what may be a credential. */
+/** The message of anything thrown, without credentials. */
 export function foreignMessage(thrown: unknown): string {
   const { message } = membersOf(thrown);
   if (typeof message === 'string') return redact(message);
@@ -51,7 +51,7 @@ function framesOf(stack: unknown): readonly string[] {
   return stack.split('\n').flatMap((line) => (/^ +at /.test(line) ? [redact(line)] : []));
 }
 
-/** What may be a credential, by its form: user info and queries of addresses, values of `Authorization`, quoted documents. */
+/** Removes user info and queries of URLs, values of `Authorization`, and the part of a document that JSON.parse quotes. */
 function redact(text: string): string {
   return text
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, '$1***@')

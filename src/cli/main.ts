@@ -32,8 +32,8 @@ export interface StdinLimits {
 }
 
 /**
- * Runs a command line. What goes wrong is reported, and is the exit code.
- * @throws what the world throws that has no current or no home folder
+ * Runs a command line; a failure is reported on stderr and determines the exit code.
+ * @throws MlistError where there is no current or home folder
  */
 export async function main(argv: readonly string[], around: World): Promise<number> {
   const { args, env } = fromDocker(argv, around.env);

@@ -208,7 +208,7 @@ async function refuseUnreadable(text: string, list: string): Promise<void> {
 
 /**
  * A workspace may come from somebody else: nothing in it is waited for.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` for a folder, a pipe or a device; what Node throws
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` for what is not a regular file; errors of Node
  */
 async function readDocument(path: string): Promise<Uint8Array> {
   try {

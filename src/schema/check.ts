@@ -23,7 +23,7 @@ export function checkSchema(validator: Validator, value: Json, size: number): re
   return listProblems(isSmall(size) ? validator.all : validator.first, value);
 }
 
-/** Validators take a JsonNumber for an object: they are shown NaN in its place, which has no type of a schema. */
+/** Validators would accept a JsonNumber as an object. They get NaN in its place, which no type of a schema accepts. */
 export function fits(validate: ValidateFunction, value: Json): boolean {
   return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
 }

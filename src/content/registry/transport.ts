@@ -83,7 +83,7 @@ const send: RequestFunction = (url, options, callback) => {
 /** For a proxy that passes the request on: the whole address in the first line. */
 const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
 
-/** Got wraps every error together with the request. The error inside says all that is needed, such as the address. */
+/** Got wraps errors together with the request. The inner error has the code, and the address that was connected to. */
 function original(error: Error): Error {
   const { cause } = error;
   return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;

@@ -84,7 +84,7 @@ const arm64Variants = [
   ...['v9.7', 'v9.6', 'v9.5', 'v9.4', 'v9.3', 'v9.2', 'v9.1', 'v9'],
   ...['v8.9', 'v8.8', 'v8.7', 'v8.6', 'v8.5', 'v8.4', 'v8.3', 'v8.2', 'v8.1', ''],
 ];
-// Maps, because the keys that are looked up may be any text, such as "constructor".
+// Maps, because an architecture may be any text, such as "constructor".
 const variants = new Map([
   ['amd64', ['v4', 'v3', 'v2', '']],
   ['arm', ['v8', 'v7', 'v6', 'v5']],

@@ -4,7 +4,7 @@ import { digestAlgorithm } from '../../oci/digest.ts';
 import type { Call, Reply, Requester } from './call.ts';
 import type { Connection } from './connection.ts';
 import { blobShownInstead, confirmChange } from './confirm.ts';
-import type { Step } from './failure.ts';
+import type { Step } from './open-steps.ts';
 import { checkAddress } from './origin.ts';
 import { backoff, isRetryableStatus } from './retry.ts';
 import type { Scope } from './scope.ts';

@@ -1,5 +1,5 @@
 import type { Answer } from './answer.ts';
-import type { Step } from './failure.ts';
+import type { Step } from './open-steps.ts';
 import type { Scope } from './scope.ts';
 import type { Exchange } from './transport.ts';
 

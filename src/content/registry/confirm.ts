@@ -2,7 +2,7 @@ import { errorMessage, MlistError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Reply } from './call.ts';
 import type { Connection } from './connection.ts';
-import type { Step } from './failure.ts';
+import type { Step } from './open-steps.ts';
 import { backoff } from './retry.ts';
 import { verifyStatedDigest } from './verify.ts';
 

@@ -3,16 +3,11 @@ import { readRegistryError } from '../../schema/registry-error.ts';
 import type { Authorization } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
+import type { Step } from './open-steps.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 
 /** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
-
-/** A step as people call it: `read docker.io/library/ubuntu:22.04`. */
-export interface Step {
-  readonly what: string;
-  readonly reference: string;
-}
 
 export interface FailedAnswer {
   readonly status: number;

@@ -1,4 +1,8 @@
-import type { Step } from './failure.ts';
+/** A step as people call it: `read docker.io/library/ubuntu:22.04`. */
+export interface Step {
+  readonly what: string;
+  readonly reference: string;
+}
 
 /** Awaits work under a name such as `read stdin`, so that an error at a deadline can say what was waited for. */
 export type Waiting = <T>(what: string, work: Promise<T>) => Promise<T>;

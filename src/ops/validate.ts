@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { errorCode, MlistError, type Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseDraft } from '../draft/file.ts';
@@ -47,9 +49,26 @@ export async function validateList(
   return { ...facts, ...(await checkFound(found, problems, { homes: await options.homes(), signal: options.signal })) };
 }
 
-/** Checks a document in a file; a draft's file as the list that it stands for. */
+/**
+ * Checks a document in a file: the file of a draft as its list, and the index.json of an OCI layout by the rules for
+ * layouts.
+ */
 export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
-  return validateBytes(path, await readDocument(path, options), options);
+  const bytes = await readDocument(path, options);
+  if (!(await isLayoutIndex(path))) return validateBytes(path, bytes, options);
+  const { rules, deep } = options;
+  const repository = deep?.repository ?? { kind: 'oci', path: dirname(path) };
+  return validateBytes(path, bytes, {
+    ...options,
+    rules: { ...rules, isLayout: true },
+    deep: deep && { ...deep, repository },
+  });
+}
+
+async function isLayoutIndex(path: string): Promise<boolean> {
+  if (basename(path) !== 'index.json') return false;
+  const header = await stat(join(dirname(path), 'oci-layout')).catch(() => undefined);
+  return header?.isFile() === true;
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` where nobody says in which repository the content of the document is to lie */

@@ -32,7 +32,10 @@ function* onDockerList(list: Index): Iterable<Problem> {
   }
 }
 
-function* reserved(list: Index): Iterable<Problem> {
+export function* reserved(
+  list: Index,
+  { isLayout = false }: { readonly isLayout?: boolean | undefined } = {},
+): Iterable<Problem> {
   const places = [
     { at: ['annotations'], annotations: 'annotations' in list ? list.annotations : undefined },
     ...list.manifests.map(({ annotations }, at) => ({ at: ['manifests', at, 'annotations'], annotations })),
@@ -42,7 +45,7 @@ function* reserved(list: Index): Iterable<Problem> {
       const pointer = pointerTo(...at, name);
       if (name === '') yield warning('W-ANNOT', pointer, 'an annotation without a name');
       else if (name === AnnotationKey.refName) {
-        yield warning('W-ANNOT', pointer, 'has a meaning in the index.json of a layout only');
+        if (!isLayout) yield warning('W-ANNOT', pointer, 'has a meaning in the index.json of a layout only');
       } else if (name.startsWith(PREFIX) && !predefined.has(name)) {
         yield warning('W-ANNOT', pointer, `names below ${PREFIX} are reserved, and this one is not given out`);
       }

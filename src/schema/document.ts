@@ -63,9 +63,17 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
   if (mediaType !== undefined && !isIndexType(mediaType) && !isManifestType(mediaType) && !('manifests' in document)) {
     return [warning('E-TYPE', '/mediaType', `${mediaType} is not known here: only its JSON was checked`)];
   }
-  const { problems, manifest } = checkManifestShape(document, values, mediaType);
+  const { problems, manifest } =
+    options.isLayout === true ? checkLayoutIndex(document, values) : checkManifestShape(document, values, mediaType);
   if (manifest === undefined || hasErrors(problems)) return problems;
   return [...problems, ...rulesOf(manifest, options)];
+}
+
+/** The index.json of a layout need not state its media type, and Go writes `null` for an empty list. */
+function checkLayoutIndex(document: JsonObject, values: number): Shaped {
+  const { manifests, mediaType = MediaType.ociIndex } = document;
+  const read = { ...document, mediaType, ...(manifests === null ? { manifests: [] } : {}) };
+  return checkManifestShape(read, values, MediaType.ociIndex);
 }
 
 function rulesOf(manifest: Manifest, options: RuleOptions): Iterable<Problem> {

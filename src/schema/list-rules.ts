@@ -6,7 +6,7 @@ import type { Index } from '../oci/manifest.ts';
 import { isDockerType, isIndexType, isManifestType, isSchema1Type, MediaType } from '../oci/media-type.ts';
 import { isUnknownPlatform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
-import { annotationRules } from './annotation-rules.ts';
+import { annotationRules, reserved } from './annotation-rules.ts';
 import { isImage, platformRules } from './platform-rules.ts';
 import { error, warning } from './problems.ts';
 
@@ -19,6 +19,8 @@ export interface RuleOptions {
   readonly strict?: boolean | undefined;
   /** Let two entries have one platform, or one manifest two. */
   readonly allowDuplicates?: boolean | undefined;
+  /** The list is the index.json of an OCI layout. */
+  readonly isLayout?: boolean | undefined;
 }
 
 type Rule = (list: Index, options: RuleOptions) => Iterable<Problem>;
@@ -37,11 +39,14 @@ const rules: readonly Rule[] = [
   ...annotationRules,
 ];
 
+/** The index.json of a layout may name one image several times, and clients do not select by platform in it. */
+const layoutRules: readonly Rule[] = [digests, inlineData, subject, reserved];
+
 /** Most problems that one rule reports: a hostile list must not buy memory. */
 const PER_RULE = 100;
 
 export function checkList(list: Index, options: RuleOptions = {}): readonly Problem[] {
-  return rules.flatMap((rule) => take(rule(list, options), PER_RULE));
+  return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), PER_RULE));
 }
 
 function take<T>(items: Iterable<T>, most: number): readonly T[] {

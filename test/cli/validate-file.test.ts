@@ -1,6 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { openLayout } from '../../src/content/layout/open.ts';
+import { entryOf, makeImage, makeIndex } from '../support/images.ts';
+import { putDocument, putInLayout } from '../support/layouts.ts';
 import { World } from '../support/world.ts';
 
 /** `validate NAME` where there is a file of that name: names are never taken for files by what exists. */
@@ -32,5 +35,59 @@ describe('a name that is that of a file', () => {
     const { code, stderr } = await world.run([...args, '--retries', '0']);
     expect(code).not.toBe(0);
     expect(stderr).not.toContain('There is a file');
+  });
+});
+
+describe('the index.json of an OCI layout', () => {
+  const image = makeImage({ kind: 'oci' });
+  let world: World;
+  const layoutOf = async (name: string, index: string): Promise<void> => {
+    await mkdir(join(world.folder, name), { recursive: true });
+    await writeFile(join(world.folder, name, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+    await writeFile(join(world.folder, name, 'index.json'), index);
+  };
+  beforeAll(async () => {
+    world = await World.make();
+  });
+
+  test('may give one image several names', async () => {
+    const dir = join(world.folder, 'names');
+    await putInLayout(dir, image, '1.0');
+    const layout = await openLayout(dir);
+    await putDocument(layout, image, 'latest');
+    await putDocument(layout, makeIndex([entryOf(image, { os: 'linux', architecture: 'amd64' })]), 'list');
+    await world.must('validate', '--strict', './names/index.json');
+    expect(await world.run(['validate', '--deep', './names/index.json'])).toMatchObject({ code: 0 });
+    expect(await world.run(['validate', '--strict', './index.json'], { cwd: dir })).toMatchObject({ code: 0 });
+  });
+
+  test('is looked at together with its content', async () => {
+    await layoutOf('lost', makeIndex([entryOf(image)]).bytes.toString());
+    await world.must('validate', './lost/index.json');
+    const { code, stdout, stderr } = await world.run(['validate', '--deep', './lost/index.json']);
+    expect([code, stdout + stderr]).toEqual([3, expect.stringContaining('E-ABSENT /manifests/0')]);
+  });
+
+  test('may have null for its manifests, which is an empty layout', async () => {
+    await layoutOf('null', '{"schemaVersion":2,"manifests":null}');
+    await world.must('validate', '--deep', './null/index.json');
+    await putInLayout(join(world.folder, 'filled'), image, 'v1');
+    await world.must('copy', 'oci:filled:v1', 'oci:null:v1');
+    await world.must('show', 'oci:null:v1');
+  });
+
+  test.each([
+    ['no list of manifests', '{"schemaVersion":2}'],
+    ['a wrong digest', '{"schemaVersion":2,"manifests":[{"mediaType":"a/b","size":1,"digest":"sha256:1"}]}'],
+    ['another type', '{"schemaVersion":2,"mediaType":"a/b","manifests":[]}'],
+  ])('is refused with %s', async (_name, index) => {
+    await layoutOf('wrong', index);
+    expect(await world.run(['validate', './wrong/index.json'])).toMatchObject({ code: 3 });
+  });
+
+  test('without a layout beside it is a list', async () => {
+    await mkdir(join(world.folder, 'alone'));
+    await writeFile(join(world.folder, 'alone', 'index.json'), makeIndex([entryOf(image), entryOf(image)]).bytes);
+    expect(await world.run(['validate', '--strict', './alone/index.json'])).toMatchObject({ code: 3 });
   });
 });

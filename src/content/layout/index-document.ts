@@ -20,7 +20,9 @@ export function parseIndex(bytes: Uint8Array): Index {
   const document = readDocument(bytes, INDEX_LIMITS);
   const { fault } = kindOf(document, MediaType.ociIndex);
   if (fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
-  const { manifests, schemaVersion } = document;
+  const { schemaVersion } = document;
+  // Go writes null for an empty list.
+  const manifests = document['manifests'] === null ? [] : document['manifests'];
   if (schemaVersion !== 2 || !Array.isArray(manifests)) {
     throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is no image index');
   }

@@ -15,6 +15,8 @@ export interface ContentOptions {
 export interface Content {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /** The media type that the registry announced, if it is not that of the content. */
+  readonly announced?: string | undefined;
 }
 
 /** A tag or a digest. */

@@ -6,9 +6,12 @@ import { readJson } from './json-read.ts';
 import { isIndexType, isMediaType } from './media-type.ts';
 import { pointerTo } from './pointer.ts';
 
-/** What a manifest points at: media type, digest and size of each (image-spec v1.1.1 image-index.md and manifest.md). */
+/**
+ * What a manifest points at: media type, digest, size and urls of each (image-spec v1.1.1 image-index.md and manifest.md).
+ * No other member is checked.
+ */
 export interface Links {
-  /** The entries of an index. */
+  /** The entries of an index, which may be blobs. */
   readonly manifests: readonly Descriptor[];
   /** The config and the layers of an image manifest. */
   readonly blobs: readonly Descriptor[];
@@ -27,16 +30,16 @@ export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJs
 }
 
 /**
- * What a manifest of the media type points at.
+ * What a manifest of the media type points at. `null` is an empty list, as in Go.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where a descriptor is missing or wrong.
  */
 export function linksOf(document: JsonObject, mediaType: string): Links {
-  const { subject, config, layers = [], manifests } = document;
+  const { subject, config, layers, manifests } = document;
   const isIndex = isIndexType(mediaType);
   return {
-    manifests: isIndex ? descriptorsAt(manifests, 'manifests') : [],
-    blobs: isIndex ? [] : [descriptorAt(config, 'config'), ...descriptorsAt(layers, 'layers')].map(bareDescriptor),
-    ...(subject === undefined ? {} : { subject: bareDescriptor(descriptorAt(subject, 'subject')) }),
+    manifests: isIndex ? linksAt(manifests, 'manifests') : [],
+    blobs: isIndex ? [] : [linkAt(config, 'config'), ...linksAt(layers ?? null, 'layers')],
+    ...(subject == null ? {} : { subject: bareDescriptor(linkAt(subject, 'subject')) }),
   };
 }
 
@@ -51,17 +54,34 @@ export function referrerOf(descriptor: Descriptor, document: JsonObject): Descri
   return {
     ...bareDescriptor(descriptor),
     ...(typeof type === 'string' ? { artifactType: type } : {}),
-    ...annotationsAt(document),
+    ...annotationsOf(document),
   };
 }
 
-function descriptorsAt(value: Json | undefined, member: string): readonly Descriptor[] {
+function linksAt(value: Json | undefined, member: string): readonly Descriptor[] {
+  if (value === null) return [];
   if (!Array.isArray(value)) throw wrong(pointerTo(member), 'a list is expected');
-  return (value as readonly Json[]).map((item, position) => bareDescriptor(descriptorAt(item, member, position)));
+  return (value as readonly Json[]).map((item, position) => linkAt(item, member, position));
+}
+
+function linkAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
+  const identity = identityAt(value, ...place);
+  const { urls } = value as JsonObject;
+  const addresses = Array.isArray(urls) ? (urls as readonly Json[]).filter((url) => typeof url === 'string') : [];
+  return addresses.length === 0 ? identity : { ...identity, urls: addresses };
 }
 
 /** Media type, digest, size and annotations of the descriptor at a place of a document; all else is left out. */
 export function descriptorAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
+  const identity = identityAt(value, ...place);
+  const annotations = (value as JsonObject)['annotations'] ?? {};
+  if (!areAnnotations(annotations))
+    throw wrong(pointerTo(...place, 'annotations'), 'an object with string values is expected');
+  return { ...identity, ...annotationsOf(value) };
+}
+
+/** Media type, digest and size. */
+function identityAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
   if (!isJsonObject(value)) throw wrong(pointerTo(...place), 'a descriptor is expected');
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
@@ -72,16 +92,17 @@ export function descriptorAt(value: Json | undefined, ...place: readonly (string
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
     throw wrong(pointerTo(...place, 'size'), 'a number of bytes is expected');
   }
-  return { mediaType, digest: digest as Descriptor['digest'], size: size as number, ...annotationsAt(value, ...place) };
+  return { mediaType, digest: digest as Descriptor['digest'], size: size as number };
 }
 
-function annotationsAt(object: JsonObject, ...place: readonly (string | number)[]): { annotations?: Annotations } {
-  const { annotations } = object;
-  if (annotations === undefined) return {};
-  if (!isJsonObject(annotations)) throw wrong(pointerTo(...place, 'annotations'), 'an object is expected');
-  const odd = Object.keys(annotations).find((key) => typeof annotations[key] !== 'string');
-  if (odd !== undefined) throw wrong(pointerTo(...place, 'annotations', odd), 'a text is expected');
-  return { annotations: annotations as Annotations };
+/** The annotations of a descriptor or a document, unless they are malformed. */
+export function annotationsOf(value: Json | undefined): { readonly annotations?: Annotations } {
+  const { annotations } = isJsonObject(value) ? value : {};
+  return areAnnotations(annotations) ? { annotations } : {};
+}
+
+function areAnnotations(value: Json | undefined): value is Annotations & JsonObject {
+  return isJsonObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function wrong(pointer: string, message: string): MlistError {

@@ -1,6 +1,6 @@
 import type { Annotations, Descriptor } from './descriptor.ts';
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
-import { isIndexType, isManifestType, isSchema1Type, MediaType } from './media-type.ts';
+import { isDockerType, isIndexType, isManifestType, isSchema1Type, MediaType } from './media-type.ts';
 import type { Platform } from './platform.ts';
 
 /** An OCI image index (image-spec v1.1.1 image-index.md). */
@@ -74,7 +74,7 @@ export type Kind =
  * `mediaType`, and the members must fit. Two readings of one document are refused (CVE-2021-41190).
  */
 export function kindOf(document: JsonObject, said?: string): Kind {
-  const own = document['mediaType'];
+  const own = document['mediaType'] ?? undefined;
   const has = (name: string) => Object.hasOwn(document, name);
   if (document['schemaVersion'] === 1 || has('fsLayers') || isSchema1Type(said ?? '')) {
     return { rule: 'E-SCHEMA1', fault: 'it is of the obsolete schema 1: push the image again with a newer tool' };
@@ -105,10 +105,26 @@ function checkMembers(document: JsonObject, mediaType: string): Kind {
 
 /** The type of a document that states none, from its members. */
 function guess(document: JsonObject): string | undefined {
-  if (Array.isArray(document['manifests'])) return MediaType.ociIndex;
-  const { config, layers } = document;
-  if (!isJsonObject(config) || !Array.isArray(layers)) return undefined;
+  const { config, layers, manifests } = document;
+  if (isList(manifests)) return MediaType.ociIndex;
+  if (!isJsonObject(config) || !isList(layers)) return undefined;
   return config['mediaType'] === MediaType.dockerConfig ? MediaType.dockerManifest : MediaType.ociManifest;
+}
+
+/** Go writes `null` for an empty list. */
+function isList(value: Json | undefined): boolean {
+  return value === null || Array.isArray(value);
+}
+
+/**
+ * The type of an image manifest that was announced as Docker's. OCI manifests may omit their media type, and some
+ * registries announce these as Docker's. The media type of the config then decides.
+ */
+export function typeOfAnnouncedDocker(document: JsonObject): ImageManifest['mediaType'] {
+  const { config, mediaType } = document;
+  const type = isJsonObject(config) ? config['mediaType'] : undefined;
+  const isOci = mediaType == null && typeof type === 'string' && !isDockerType(type);
+  return isOci ? MediaType.ociManifest : MediaType.dockerManifest;
 }
 
 function textOf(value: Json): string {

@@ -35,6 +35,11 @@ export function isSchema1Type(mediaType: string): boolean {
   return mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed;
 }
 
+/** Content that registries serve under /manifests/. Everything else that an index may list is a blob. */
+export function isServedAsManifest(mediaType: string): boolean {
+  return isIndexType(mediaType) || isManifestType(mediaType) || isSchema1Type(mediaType);
+}
+
 /** The config of a runnable image, from which the platform may be read. */
 export function isImageConfigType(mediaType: string): boolean {
   return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig;

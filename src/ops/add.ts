@@ -61,6 +61,7 @@ export async function add(
     },
     { signal },
   );
+  for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
   if (was !== undefined) tellFormatChange(was, draft, onEvent);
   warnOf(draft, onEvent);

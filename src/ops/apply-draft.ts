@@ -119,6 +119,7 @@ function described(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOp
     entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
   const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
   const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
+  for (const event of resolved.events) onEvent?.(event);
   for (const one of entries) warnOfOther(one, onEvent);
   if (index !== undefined) warnOfLost(source, index.document, onEvent);
   return { source, entries };

@@ -22,6 +22,7 @@ import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
 import { refusedRead } from './tag-looks.ts';
 import { checkMoves, platformsOf, type NextContent } from './tag-moves.ts';
+import { toleranceWarnings } from './warn.ts';
 
 export interface CopyOptions extends FilterOptions, PublishOptions {
   /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
@@ -115,6 +116,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   const target = targetText(to, tag ?? digest);
   checkExpected(to, digest, target);
   await requirePlatformsOf(content, source.home, options);
+  for (const event of toleranceWarnings(read, formatLocation(from))) options.onEvent?.(event);
   tellFilter(read, filtered, options);
   const before = isForced ? undefined : (await (looking ?? look(home, digest, options))).found;
   const next = { content, source: source.home };

@@ -19,7 +19,8 @@ export interface Creation {
 
 export function tellCreated(creation: Creation, onEvent: OnEvent | undefined): void {
   const { draft, changes, other, resolved, isAmended } = creation;
-  for (const { left } of resolved) {
+  for (const { left, events } of resolved) {
+    for (const event of events) onEvent?.(event);
     if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
   }
   for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });

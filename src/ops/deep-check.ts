@@ -4,7 +4,13 @@ import type { ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformOfConfig } from '../oci/manifest.ts';
-import { isForeignLayerType, isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
+import {
+  isForeignLayerType,
+  isImageConfigType,
+  isIndexType,
+  isManifestType,
+  isServedAsManifest,
+} from '../oci/media-type.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import { readImageConfig, readManifest, validateDocument } from '../schema/document.ts';
 import { checkClaim } from '../schema/platform-claim.ts';
@@ -75,11 +81,20 @@ export class DeepCheck {
    */
   async run(manifests: readonly (Root | Lost)[], blobs: readonly Root[]): Promise<Checked> {
     const found = await Promise.all([
-      ...manifests.map((root) => ('fault' in root ? lost(root) : this.#manifest(root, []))),
+      ...manifests.map((root) => ('fault' in root ? lost(root) : this.#entry(root, []))),
       ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
     ]);
     const problems = once(found.flat());
     return { problems, manifests: this.#manifests.size, blobs: this.#blobs.size };
+  }
+
+  /** Entries of an unknown type are blobs, or else manifests. */
+  async #entry(root: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
+    if (isServedAsManifest(root.descriptor.mediaType)) return this.#manifest(root, above);
+    const findings = await this.#blob(root);
+    const isAbsent = findings.some(({ rule }) => rule === 'E-ABSENT');
+    const isManifest = isAbsent && (await root.home.hasManifest?.(root.descriptor.digest, this.#options)) === true;
+    return isManifest ? this.#manifest(root, above) : placed(findings, root.pointer);
   }
 
   async #manifest({ descriptor, home, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
@@ -93,7 +108,7 @@ export class DeepCheck {
     const below = await Promise.all([
       config === undefined ? [] : this.#config(config, { descriptor, home, pointer }),
       ...layers.map(async (layer) => placed(await this.#blob({ descriptor: layer, home }), pointer)),
-      ...children.map((child) => this.#manifest({ descriptor: child, home, pointer }, way)),
+      ...children.map((child) => this.#entry({ descriptor: child, home, pointer }, way)),
     ]);
     return [...placed(findings, pointer), ...below.flat()];
   }

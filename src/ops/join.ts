@@ -80,6 +80,7 @@ export async function join(
   if (expect.length > 0 && options.group === undefined) throw withoutGroup(target);
   options.homes.registries.expect([{ reference, push: true }]);
   const resolved = await resolveAll(manifests, options);
+  for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
   const draft: Draft = { ...emptyDraft(target, 'oci'), entries };
   const own = ownSlots(entries, {

@@ -3,11 +3,12 @@ import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
+import type { ContentOptions } from '../oci/content.ts';
 import { shortDigest, type Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
-import { isManifestType } from '../oci/media-type.ts';
+import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
-import { planTransfer, type Plan } from '../transfer/plan.ts';
+import { planTransfer, type ListedBlob, type Plan } from '../transfer/plan.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
 import type { TargetRepository } from './target.ts';
@@ -24,6 +25,9 @@ export interface PlanOptions {
   readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What the target may lack: a manifest with everything below it, or a blob that the list names. */
+type Needed = ManifestNode | ListedBlob;
 
 /** Images by their digest; undefined where they are not at hand. */
 export type ReadAhead = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
@@ -60,28 +64,30 @@ export interface PushPlan {
 export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
   const { draft, encoded: list, target, home } = planning;
   const needed = await allOrErrors(
-    draft.entries.map((entry) => nodeOf(entry, planning, options)),
+    draft.entries.map((entry) => neededOf(entry, planning, options)),
     options.signal,
   );
-  const nodes = needed.filter((node) => node !== undefined);
+  const nodes = needed.filter((one) => one !== undefined && 'content' in one);
+  const listed = needed.filter((one) => one !== undefined && 'blob' in one);
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
   const resent = draft.entries.filter((entry, at) => needed[at] !== undefined && liesIn(entry, target));
-  const listed = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
+  const known = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
   const lost = new Set(resent.map(({ digest }) => digest));
   const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
   const isFar = target.location.kind === 'registry' && options.force !== true;
   const there =
     options.survey === true
-      ? [...listed, ...(await survey(home, asked, options))]
+      ? [...known, ...(await survey(home, asked, listed, options))]
       : await largeBlobsThere(home, isFar ? asked : [], options);
-  return { plan: planTransfer(home, nodes, root, { there }), resent, draft };
+  return { plan: planTransfer(home, nodes, root, { there, listed }), resent, draft };
 }
 
 /** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
 async function survey(
   home: WritableHome,
   nodes: readonly ManifestNode[],
+  listed: readonly ListedBlob[],
   options: PlanOptions,
 ): Promise<readonly Descriptor[]> {
   const manifests = uniqueByDigest(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
@@ -89,7 +95,7 @@ async function survey(
   const there = manifests.filter((_, at) => isThere[at]);
   const known = new Set(there.map(({ digest }) => digest));
   const lacking = nodes.filter(({ content }) => !known.has(content.descriptor.digest));
-  const blobs = uniqueByDigest(lacking.flatMap(blobsBelow));
+  const blobs = uniqueByDigest([...lacking.flatMap(blobsBelow), ...listed.map(({ blob }) => blob)]);
   const hasBlob = await Promise.all(blobs.map((blob) => home.hasBlob(blob, options)));
   return [...there, ...blobs.filter((_, at) => hasBlob[at])];
 }
@@ -115,21 +121,27 @@ export function readAhead(
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
 
-/** The manifest of an entry with all below it, if the target may lack it. */
-async function nodeOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<ManifestNode | undefined> {
+/** An entry that the target may lack. */
+async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<Needed | undefined> {
   const { target, home } = planning;
-  const { homes, ahead, signal, survey = false } = options;
+  const { homes, ahead, survey = false } = options;
   if (!liesIn(entry, target)) {
     if (await isThereAlready(entry, planning, options)) return undefined;
-    return (await ahead?.get(entry.digest)) ?? nodeFromElsewhere(entry, planning, options);
+    return (await ahead?.get(entry.digest)) ?? fromElsewhere(entry, planning, options);
   }
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
-  if (await home.hasManifest(entry.digest, { signal })) return undefined;
-  const bytes = await homes.cache.get(entry.digest);
+  if (await hasEntry(home, entry, options)) return undefined;
+  const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw gone(entry, planning.draft);
   const content = { descriptor: bareDescriptor(entry), bytes };
   return { content, source: home, blobs: [], foreign: [], children: [] };
+}
+
+/** Entries of an unknown type are blobs, or else manifests. */
+async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOptions): Promise<boolean> {
+  const isBlob = !isServedAsManifest(entry.mediaType) && (await home.hasBlob(bareDescriptor(entry), { signal }));
+  return isBlob || home.hasManifest(entry.digest, { signal });
 }
 
 /** What would have to be moved byte by byte is asked for first: one answer, against all layers of an image. */
@@ -142,17 +154,15 @@ async function isThereAlready(
   const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  return home.canMountFrom?.(from) !== true && (await home.hasManifest(entry.digest, { signal }));
+  return home.canMountFrom?.(from) !== true && (await hasEntry(home, entry, { signal }));
 }
 
-async function nodeFromElsewhere(
-  entry: Entry,
-  { draft }: PushPlanning,
-  { homes, signal }: PlanOptions,
-): Promise<ManifestNode> {
+async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { homes, signal }: PlanOptions): Promise<Needed> {
   const cached = (digest: Digest) => homes.cache.get(digest);
   try {
-    return await readGraph(await homes.source(parseLocation(entry.source), { signal }), entry, { cached, signal });
+    const source = await homes.source(parseLocation(entry.source), { signal });
+    if (!isServedAsManifest(entry.mediaType)) return { blob: bareDescriptor(entry), source };
+    return await readGraph(source, entry, { cached, signal });
   } catch (thrown) {
     throw withEntry(entry, draft, thrown);
   }

@@ -8,7 +8,9 @@ import type { Workspace } from '../draft/workspace.ts';
 import type { Content } from '../oci/content.ts';
 import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { formatLocation, parseLocation, type Location } from '../oci/location.ts';
-import { isIndexType } from '../oci/media-type.ts';
+import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
+import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, withDefaultTag } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
@@ -158,5 +160,8 @@ export async function readChild(
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: known };
   const home = await (await homes()).source(parseLocation(source), { signal });
+  const isBlob = !isServedAsManifest(descriptor.mediaType) && descriptor.size <= MAX_DOCUMENT_BYTES;
+  const blob = isBlob ? await orAbsent(home.fetchBlob(descriptor, { signal })) : undefined;
+  if (blob !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: blob };
   return home.fetchManifest(descriptor.digest, { expected: descriptor, signal });
 }

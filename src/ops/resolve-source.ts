@@ -13,10 +13,12 @@ import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { readImageManifest, readManifest } from '../schema/document.ts';
+import type { OperationEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { statedPlatform } from './stated-platform.ts';
+import { toleranceWarnings } from './warn.ts';
 
 /** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
 
@@ -65,6 +67,8 @@ export interface Resolved extends ResolvedSource {
   readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** A single image that is not for a platform that was asked for. */
   readonly left?: Entry;
+  /** Events to report: where the source does not follow its specification. */
+  readonly events: readonly OperationEvent[];
 }
 
 /** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
@@ -101,7 +105,8 @@ async function resolveEntry(
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
-  const facts = { source, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
+  const events = toleranceWarnings(content, source);
+  const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
 
@@ -159,7 +164,8 @@ async function resolveIndex(
   const applied = applyToOnlyImage(chosen, argument);
   const all = [...platformsOf(entries), ...platformsOf(applied)];
   const image = chosen.find((entry) => !isAttestationEntry(entry));
-  return { source, index, entries: applied, platforms: all, ...saidOf(image, argument) };
+  const events = toleranceWarnings(index.content, argument.given?.name ?? source);
+  return { source, index, entries: applied, platforms: all, events, ...saidOf(image, argument) };
 }
 
 /** Its entries are read where each of them lies. The index itself is looked for: what is published keeps its bytes. */

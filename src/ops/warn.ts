@@ -2,7 +2,9 @@ import type { Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { formatOf } from '../draft/list.ts';
 import { checkDraft } from '../draft/rules.ts';
-import type { OnEvent } from './events.ts';
+import type { Content } from '../oci/content.ts';
+import { toleratedIn } from '../schema/document.ts';
+import type { OnEvent, OperationEvent } from './events.ts';
 
 /** Warnings that matter while a list is being made; `validate` tells the others too. */
 const worthSaying = new Set([
@@ -25,6 +27,20 @@ export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | un
   for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
+}
+
+/** Warnings about content that is accepted although it does not follow its specification. */
+export function toleranceWarnings(
+  { descriptor, bytes, announced }: Content,
+  subject: string,
+): readonly OperationEvent[] {
+  const { mediaType } = descriptor;
+  const tolerated = toleratedIn(bytes, mediaType).map(
+    ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
+  );
+  if (announced === undefined) return tolerated;
+  const message = `${subject} is announced as ${announced}, but its config is of another kind: it is read as ${mediaType}`;
+  return [...tolerated, { type: 'warning', message }];
 }
 
 /** Says where an edit changed the type that the list is pushed as: clients and tools may treat the two differently. */

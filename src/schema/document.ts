@@ -1,14 +1,23 @@
-import type { Problem } from '../errors.ts';
+import { asMlistError, type Problem } from '../errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../oci/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
-import { kindOf, type ImageConfig, type ImageManifest, type Index, type Manifest } from '../oci/manifest.ts';
-import { isImageConfigType, isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
+import { linksOf, type Links } from '../oci/links.ts';
+import {
+  kindOf,
+  typeOfAnnouncedDocker,
+  type ImageConfig,
+  type ImageManifest,
+  type Index,
+  type Manifest,
+} from '../oci/manifest.ts';
+import { isDockerType, isImageConfigType, isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { checkSchema, type Validator } from './check.ts';
 import * as all from './compiled/documents-all.ts';
 import * as first from './compiled/documents-first.ts';
 import { checkList, type RuleOptions } from './list-rules.ts';
 import { checkManifest } from './manifest-rules.ts';
 import { checkNames, shapes } from './names.ts';
+import { withoutNulls } from './null-members.ts';
 import { capped, error, hasErrors, refusal, warning } from './problems.ts';
 
 const descriptorValidator: Validator = { first: first.descriptor, all: all.descriptor };
@@ -120,16 +129,60 @@ function checkManifestShape(document: JsonObject, values: number, said: string |
 
 /**
  * Reads a manifest that came from elsewhere: strict JSON, one meaning, right shape. The rules about its content are
- * not applied: what is listed elsewhere may be odd and must still be readable.
+ * not applied: what is listed elsewhere may be odd and must still be readable. `null` is read as in Go.
  * @param said - media type that the descriptor or the server announced
  * @param subject - what the document is, for the error
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function readManifest(bytes: Uint8Array, said: string | undefined, subject: string): Manifest {
   const { document, values } = readObject(bytes, subject);
-  const { manifest, problems } = checkManifestShape(document, values, said);
+  const read = mayHoldNull(bytes) ? withoutNulls(document).document : document;
+  const { manifest, problems } = checkManifestShape(read, values, said);
   if (manifest === undefined || hasErrors(problems)) throw refusal(subject, problems);
   return manifest;
+}
+
+/**
+ * What `readManifest` accepts although the document does not follow its specification: `null` for an empty member, and a
+ * Docker document that does not state its media type. Never throws.
+ */
+export function toleratedIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
+  const { value } = readJson(bytes);
+  if (!isJsonObject(value)) return [];
+  const { document, nulls } = withoutNulls(value);
+  const untyped = isDockerType(mediaType) && document['mediaType'] === undefined;
+  return capped([
+    ...(untyped ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : []),
+    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null, and is read as empty')),
+  ]);
+}
+
+/** Most documents contain no `null`, and are not searched for it. */
+function mayHoldNull(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('null');
+}
+
+/**
+ * What a manifest points at. Nothing else is checked, since a copy only needs this.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function readLinks(bytes: Uint8Array, mediaType: string, subject: string): Links {
+  const { document } = readObject(bytes, subject);
+  const kind = kindOf(document, mediaType);
+  const faults = kind.fault === undefined ? [] : [error(kind.rule, '', kind.fault)];
+  const problems = [...faults, ...checkNames(document, shapes.links)];
+  if (problems.length > 0) throw refusal(subject, problems);
+  try {
+    return linksOf(document, mediaType);
+  } catch (thrown) {
+    throw refusal(subject, asMlistError(thrown).problems);
+  }
+}
+
+/** The media type of an image manifest that was announced as Docker's. */
+export function typeOfDockerManifest(bytes: Uint8Array): ImageManifest['mediaType'] {
+  const { value } = readJson(bytes);
+  return isJsonObject(value) ? typeOfAnnouncedDocker(value) : MediaType.dockerManifest;
 }
 
 /**

@@ -34,9 +34,17 @@ const manifest: Shape = {
   inside: { manifests: descriptor, config: descriptor, layers: descriptor, subject: descriptor },
 };
 
+const link: Shape = { names: ['mediaType', 'digest', 'size', 'urls'] };
+
+/** The members of manifests that point at content. */
+const links: Shape = {
+  names: ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'fsLayers', 'subject'],
+  inside: { manifests: link, config: link, layers: link, subject: link },
+};
+
 const config: Shape = { names: ['architecture', 'os', 'variant', 'os.version', 'os.features', 'rootfs', 'history'] };
 
-export const shapes = { descriptor, manifest, config } as const;
+export const shapes = { descriptor, manifest, links, config } as const;
 
 /** Members whose names are known ones in the wrong case. */
 export function checkNames(document: Json, shape: Shape): readonly Problem[] {

@@ -2,7 +2,7 @@ import type { Problem } from '../errors.ts';
 import { AnnotationKey, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { shortDigest } from '../oci/digest.ts';
 import type { Index } from '../oci/manifest.ts';
-import { isImageConfigType, isIndexType, MediaType } from '../oci/media-type.ts';
+import { isImageConfigType, isIndexType, isServedAsManifest, MediaType } from '../oci/media-type.ts';
 import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
 import { formatPlatform, isUnknownPlatform, normalizePlatform, platformKey, type Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
@@ -15,9 +15,10 @@ interface Options {
   readonly allowDuplicates?: boolean | undefined;
 }
 
-/** Something that a client may run: no attestation, no artifact, no index. */
+/** Something that a client may run: no attestation, no artifact, no index, no blob. */
 export function isImage(entry: Descriptor): boolean {
-  if (isAttestation(entry) || isIndexType(entry.mediaType) || isUnknownPlatform(entry.platform)) return false;
+  if (isAttestation(entry) || isUnknownPlatform(entry.platform)) return false;
+  if (isIndexType(entry.mediaType) || !isServedAsManifest(entry.mediaType)) return false;
   return entry.artifactType === undefined || isImageConfigType(entry.artifactType);
 }
 

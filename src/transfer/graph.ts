@@ -2,14 +2,15 @@ import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
-import { readIndex, readImageManifest } from '../schema/document.ts';
+import type { Links } from '../oci/links.ts';
+import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
+import { readLinks } from '../schema/document.ts';
 
 /** What hangs below a manifest. */
 export interface ManifestNode {
   readonly content: Content;
   readonly source: ContentSource;
-  /** Config and layers. */
+  /** Config and layers; of an index the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
    * Layers that lie elsewhere, at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"): they stay there. One
@@ -48,6 +49,18 @@ export async function graphOf(
   return below(source, content, options, []);
 }
 
+/** What a manifest points at. Content of other types points at nothing. */
+export function linksIn({ descriptor, bytes }: Content, source: ContentSource): Links {
+  const { mediaType, digest } = descriptor;
+  if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
+  return readLinks(bytes, mediaType, `${source.location}@${digest}`);
+}
+
+/** A foreign layer, which is not stored with its image. */
+export function isElsewhere({ mediaType, urls = [] }: Descriptor): boolean {
+  return isForeignLayerType(mediaType) && urls.length > 0;
+}
+
 async function read(
   source: ContentSource,
   descriptor: Descriptor,
@@ -69,20 +82,17 @@ async function below(
   options: GraphOptions,
   above: readonly Digest[],
 ): Promise<ManifestNode> {
-  const { mediaType, digest } = content.descriptor;
-  const leaf = { content, source, blobs: [], foreign: [], children: [] };
-  if (isIndexType(mediaType)) {
-    const { manifests } = readIndex(content.bytes, mediaType, `${source.location}@${digest}`);
-    const way = [...above, digest];
-    return { ...leaf, children: await Promise.all(manifests.map((entry) => read(source, entry, options, way))) };
-  }
-  if (!isManifestType(mediaType)) return leaf;
-  const { config, layers } = readImageManifest(content.bytes, mediaType, `${source.location}@${digest}`);
-  const isForeign = ({ mediaType: type, urls = [] }: Descriptor) => isForeignLayerType(type) && urls.length > 0;
+  const { manifests, blobs } = linksIn(content, source);
+  const all = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
+  const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
+  const way = [...above, content.descriptor.digest];
+  const children = await Promise.all(listed.map((entry) => read(source, entry, options, way)));
   return {
-    ...leaf,
-    blobs: [config, ...layers].filter((blob) => !isForeign(blob)),
-    foreign: layers.filter(isForeign),
+    content,
+    source,
+    blobs: all.filter((blob) => !isElsewhere(blob)),
+    foreign: all.filter(isElsewhere),
+    children,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { isIndexType } from '../oci/media-type.ts';
 import type { ManifestNode } from './graph.ts';
 
 /** What is to be done at one target, in an order in which nothing ever points at something that is not there. */
@@ -22,6 +23,8 @@ export interface BlobStep {
   readonly action: 'mount' | 'upload';
   readonly blob: Descriptor;
   readonly from: ContentSource;
+  /** An index lists it, so the source may have it as a manifest of an unknown type. */
+  readonly isListed?: boolean | undefined;
 }
 
 export interface ManifestStep {
@@ -42,7 +45,15 @@ export interface Planning {
   readonly present?: ReadonlySet<Digest> | undefined;
   /** What the target was found to have, blobs too: nothing of it is sent, and the plan tells it. */
   readonly there?: readonly Descriptor[] | undefined;
+  /** Blobs that the root lists, if the root is not one of the nodes. */
+  readonly listed?: readonly ListedBlob[] | undefined;
   readonly labels?: readonly RootStep[] | undefined;
+}
+
+/** An entry of an index that is not a manifest. */
+export interface ListedBlob {
+  readonly blob: Descriptor;
+  readonly source: ContentSource;
 }
 
 /**
@@ -53,7 +64,7 @@ export function planTransfer(
   target: ContentTarget & Partial<Mounts>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, there = [], labels = [] }: Planning = {},
+  { present, there = [], listed: loose = [], labels = [] }: Planning = {},
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const listed = new Set(nodes.flatMap(digestsBelow));
@@ -61,16 +72,17 @@ export function planTransfer(
   const seen = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
   const manifests = new Map<Digest, ManifestStep>();
+  const bring = (blob: Descriptor, from: ContentSource, isListed: boolean): void => {
+    if (blobs.has(blob.digest) || has.has(blob.digest)) return;
+    const action = target.canMountFrom?.(from) === true ? 'mount' : 'upload';
+    blobs.set(blob.digest, { action, blob, from, ...(isListed ? { isListed } : {}) });
+  };
   const visit = (node: ManifestNode): void => {
-    const { digest } = node.content.descriptor;
+    const { digest, mediaType } = node.content.descriptor;
     if (seen.has(digest) || has.has(digest)) return;
     seen.add(digest);
     node.children.forEach(visit);
-    for (const blob of node.blobs) {
-      if (blobs.has(blob.digest) || has.has(blob.digest)) continue;
-      const canMount = target.canMountFrom?.(node.source) ?? false;
-      blobs.set(blob.digest, { action: canMount ? 'mount' : 'upload', blob, from: node.source });
-    }
+    for (const blob of node.blobs) bring(blob, node.source, isIndexType(mediaType));
     const needs = [
       ...node.blobs.map((blob) => blob.digest),
       ...node.children.map((child) => child.content.descriptor.digest),
@@ -78,6 +90,7 @@ export function planTransfer(
     if (!named.has(digest) || listed.has(digest)) manifests.set(digest, { content: node.content, needs });
   };
   nodes.forEach(visit);
+  for (const { blob, source } of loose) bring(blob, source, true);
   return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], labels, root, there };
 }
 

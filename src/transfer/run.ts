@@ -1,6 +1,7 @@
-import { allOrErrors, MlistError, type TargetOutcome } from '../errors.ts';
+import { allOrErrors, errorCode, MlistError, type TargetOutcome } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
@@ -53,14 +54,16 @@ export interface RunOptions extends ContentOptions {
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
-  const done = new Map<Digest, Promise<void>>();
+  const done = new Map<Digest, Promise<unknown>>();
   const start = (digest: Digest, work: () => Promise<void>) => {
     const running = work().catch((thrown: unknown) => {
       failed.abort(thrown);
       throw thrown;
     });
-    running.catch(() => undefined);
-    done.set(digest, running);
+    // One digest may be needed as a blob and as a manifest.
+    const both = Promise.all([done.get(digest), running]);
+    both.catch(() => undefined);
+    done.set(digest, both);
   };
   const inner = { ...options, signal };
   tellStart(plan, options);
@@ -122,10 +125,27 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
       : mount(blob, from, reading.open, options).then((how) => {
           if (how === 'mounted') reading.isMounted = true;
         });
-  await put.catch((thrown: unknown) => {
+  try {
+    await put;
+  } catch (thrown) {
+    const isNoBlob = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
+    if (isNoBlob && (await putListedManifest(target, step, options))) return;
     throw reading.failure ?? thrown;
-  });
+  }
   options.onEvent?.({ type: 'blob', how: reading.how, ...facts });
+}
+
+/** An entry of an unknown type that the source has as a manifest. */
+async function putListedManifest(
+  target: ContentTarget,
+  { blob, from }: BlobStep,
+  options: RunOptions,
+): Promise<boolean> {
+  const { signal } = options;
+  const content = await orAbsent(from.fetchManifest(blob.digest, { expected: blob, signal }));
+  if (content === undefined) return false;
+  await putManifest(target, { content, needs: [] }, options);
+  return true;
 }
 
 /** Reading a blob while it is put. If the reading fails, that is what failed, whatever the target makes of it. */

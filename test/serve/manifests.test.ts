@@ -105,7 +105,7 @@ describe.each(homes)('manifests in %s', (_, serve) => {
       MediaType.ociIndex,
       { ...index, manifests: [{ mediaType, size: 1, digest: 'sha256:1' }] },
     ],
-    ['has a subject that is none', mediaType, { ...document, subject: null }],
+    ['has a subject that is none', mediaType, { ...document, subject: {} }],
   ])('that %s is refused', (_case, contentType, body) =>
     serve(async (served) => {
       await putImage(served, 'repo', image);

@@ -38,7 +38,8 @@ export async function closeArchive(writer: TarWriter, archive: OpenArchive): Pro
   const roots = loose.filter(({ digest }) => !children.has(digest));
   const entries = roots.reduce((all, root) => withRoot(all, root), archive.entries);
   const all = new Map([...named, ...listed]);
-  const blobs = [...all.values()].flatMap(({ links }) => links.blobs);
+  // An index may list blobs.
+  const blobs = [...all.values()].flatMap(({ links }) => [...links.blobs, ...links.manifests]);
   const kept = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
   for (const blob of kept) {
     if (existing?.hasBlob(blob) === true) {

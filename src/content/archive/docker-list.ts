@@ -2,7 +2,7 @@ import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descrip
 import type { Digest } from '../../oci/digest.ts';
 import type { Content } from '../../oci/content.ts';
 import type { Json } from '../../oci/json.ts';
-import { descriptorAt, readDocument, type Links } from '../../oci/links.ts';
+import { annotationsOf, readDocument, type Links } from '../../oci/links.ts';
 import { writeJson } from '../../oci/json-write.ts';
 import { isImageConfigType } from '../../oci/media-type.ts';
 import { canonicalReference, familiarReference, parseReference } from '../../oci/reference.ts';
@@ -48,10 +48,9 @@ function imagesIn(root: Descriptor, manifests: Manifests): readonly ArchivedMani
 }
 
 /** The entries of a list but for its attestations: some look like images. */
-function entriesOf({ content }: ArchivedManifest): readonly Descriptor[] {
-  const manifests = readDocument(content.bytes)['manifests'] as readonly Json[];
-  const entries = manifests.map((json, position) => descriptorAt(json, 'manifests', position));
-  return entries.filter((entry) => !isAttestation(entry));
+function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] {
+  const items = readDocument(content.bytes)['manifests'] as readonly Json[];
+  return links.manifests.filter((_, at) => !isAttestation(annotationsOf(items[at])));
 }
 
 function isImage({ links: { blobs } }: ArchivedManifest): boolean {

@@ -4,15 +4,14 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import {
-  isIndexType,
-  isManifestType,
   isMediaType,
-  isSchema1Type,
+  isServedAsManifest,
   MANIFEST_ACCEPT,
   mediaTypeOfHeader,
+  MediaType,
 } from '../../oci/media-type.ts';
 import { orAbsent } from '../../oci/or-absent.ts';
-import { manifestTypeOf } from '../../schema/document.ts';
+import { manifestTypeOf, typeOfDockerManifest } from '../../schema/document.ts';
 import { confirmChange } from './confirm.ts';
 import type { Call, Reply } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -62,7 +61,7 @@ export class Manifests {
     const mediaType = mediaTypeOfHeader(headers['content-type']);
     const size = Number(headers['content-length'] ?? Number.NaN);
     if (status !== 200 || !isDigest(digest) || mediaType === undefined || !Number.isSafeInteger(size)) return undefined;
-    if (headers['docker-content-digest'] === undefined && !isKnownType(mediaType)) return undefined;
+    if (headers['docker-content-digest'] === undefined && !isServedAsManifest(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
       throw mismatch(this.#nameOf(name), `is said to be ${digest}`);
     return { mediaType, digest, size };
@@ -72,7 +71,7 @@ export class Manifests {
     const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404], signal });
     if (status !== 200) return false;
     const stated = headers['docker-content-digest'];
-    const isKnown = isKnownType(mediaTypeOfHeader(headers['content-type']));
+    const isKnown = isServedAsManifest(mediaTypeOfHeader(headers['content-type']) ?? '');
     if (stated === digest || (stated === undefined && isKnown)) return true;
     return (await orAbsent(this.#get(digest, { signal }))) !== undefined;
   }
@@ -94,7 +93,11 @@ export class Manifests {
     verifyBytes(subject, bytes, { ...expected, ...(isDigest(name) ? { digest: name } : {}) });
     verifyHeader(subject, headers['docker-content-digest'], bytes);
     const digest = isDigest(name) ? name : digestOf(bytes);
-    return { descriptor: { mediaType: typeOf(headers, expected, bytes, subject), digest, size: bytes.length }, bytes };
+    const announced = mediaTypeOfHeader(headers['content-type']);
+    const mediaType = expected?.mediaType ?? typeOf(announced, bytes, subject);
+    const isOther = expected === undefined && isServedAsManifest(announced ?? '') && announced !== mediaType;
+    const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    return isOther ? { ...content, announced } : content;
   }
 
   /**
@@ -224,20 +227,10 @@ interface Reading extends Pick<Call, 'accept' | 'signal' | 'retries'> {
   readonly fresh?: boolean | undefined;
 }
 
-/** What the bytes are (spec.md 1.4): as expected by a descriptor whose digest fits, as served, as the body says. */
-function typeOf(
-  headers: Reply['headers'],
-  expected: FetchOptions['expected'],
-  bytes: Uint8Array,
-  subject: string,
-): string {
-  if (expected !== undefined) return expected.mediaType;
-  const served = mediaTypeOfHeader(headers['content-type']) ?? '';
-  return isKnownType(served) ? served : manifestTypeOf(bytes, subject);
-}
-
-function isKnownType(mediaType = ''): boolean {
-  return isIndexType(mediaType) || isManifestType(mediaType) || isSchema1Type(mediaType);
+/** The media type of content without a descriptor (spec.md 1.4): the announced one, or the one that the body states. */
+function typeOf(announced = '', bytes: Uint8Array, subject: string): string {
+  if (announced === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
+  return isServedAsManifest(announced) ? announced : manifestTypeOf(bytes, subject);
 }
 
 /** Registries need not be able to delete, and many can only delete by digest (distribution-spec v1.1.1 "Deleting tags"). */

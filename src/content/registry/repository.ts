@@ -1,3 +1,4 @@
+import { errorCode } from '../../errors.ts';
 import type {
   Content,
   ContentOptions,
@@ -10,8 +11,9 @@ import type {
   Referrers,
   Tags,
 } from '../../oci/content.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
+import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
@@ -60,8 +62,20 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return found ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
-    return this.#manifests.get(name, options);
+  /** Also finds a listed manifest that is stored as a blob. */
+  async fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
+    try {
+      return await this.#manifests.get(name, options);
+    } catch (thrown) {
+      const { expected, signal } = options;
+      if (expected?.digest !== name || expected.size > MAX_DOCUMENT_BYTES) throw thrown;
+      if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+      const bytes = await this.#blobs.fetch(expected, { signal }).catch(() => {
+        signal?.throwIfAborted();
+        throw thrown;
+      });
+      return { descriptor: bareDescriptor(expected), bytes };
+    }
   }
 
   hasManifest(digest: Digest, options: ContentOptions = {}): Promise<boolean> {

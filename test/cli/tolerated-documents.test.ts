@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
+import { answer, Front } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, pushImage, sha256 } from '../support/images.ts';
+import { World } from '../support/world.ts';
+
+/** Documents that are not as their specification asks, and that docker, crane and oras read all the same. */
+serveCopied();
+
+const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json';
+const ociIndex = 'application/vnd.oci.image.index.v1+json';
+const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
+const linux = { os: 'linux', architecture: 'amd64' };
+const docker = makeImage({ platform: linux, salt: 'tolerated' });
+const oci = makeImage({ platform: linux, kind: 'oci', salt: 'tolerated' });
+const untyped = makeImage({ platform: linux, kind: 'oci', salt: 'untyped', manifest: { mediaType: undefined } });
+const unlayered = makeImage({ platform: linux, kind: 'oci', salt: 'unlayered', manifest: { layers: null } });
+
+const bytesOf = (document: object) => Buffer.from(JSON.stringify({ schemaVersion: 2, ...document }));
+const nulls = { mediaType: ociIndex, annotations: null };
+
+/** Tag, the announced media type, the bytes, and the warning. */
+const documents: readonly (readonly [string, string, Buffer, RegExp])[] = [
+  ['bare', dockerList, bytesOf({ manifests: [entryOf(docker, linux)] }), /does not state its mediaType \(E-TYPE\)/],
+  [
+    'nulls',
+    ociIndex,
+    bytesOf({ ...nulls, manifests: [entryOf(oci, linux, { urls: null, annotations: null })] }),
+    /is null[^]*E-SCHEMA at \/annotations[^]*E-SCHEMA at \/manifests\/0\/urls/,
+  ],
+  [
+    'platform',
+    ociIndex,
+    bytesOf({ mediaType: ociIndex, manifests: [entryOf(oci, { ...linux, 'os.features': null as never })] }),
+    /E-SCHEMA at \/manifests\/0\/platform\/os\.features/,
+  ],
+  ['subject', ociIndex, bytesOf({ ...nulls, subject: null, manifests: [entryOf(oci, linux)] }), /\/subject/],
+];
+
+let front: Front;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.make();
+  for (const image of [docker, oci, untyped, unlayered])
+    await pushImage(registry.url, 'team/odd', image === unlayered ? 'unlayered' : undefined, image);
+  front = await Front.start({ upstream: registry.url });
+  for (const [tag, type, bytes] of documents) {
+    const headers = { 'content-type': type, 'docker-content-digest': sha256(bytes) };
+    front.on(new RegExp(`/manifests/(${tag}|${sha256(bytes)})$`), answer(200, headers, bytes));
+  }
+  front.on(new RegExp(`/manifests/(announced|${untyped.digest})$`), ({ pass, request }) => {
+    request.url = `/v2/team/odd/manifests/${untyped.digest}`;
+    return pass({ headers: { 'content-type': dockerManifest } });
+  });
+});
+afterAll(() => front.close());
+
+describe.each(documents)('%s', (tag, type, bytes, warning) => {
+  test('is copied byte for byte with a warning', async () => {
+    const repository = fresh();
+    const ran = await world.run(['copy', `${front.host}/team/odd:${tag}`, `${registry.host}/${repository}:v1`]);
+    expect([ran.code, ran.stdout.trim(), ran.stderr]).toEqual([0, sha256(bytes), expect.stringMatching(warning)]);
+    expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ mediaType: type, bytes });
+    await world.must('copy', `${registry.host}/${repository}:v1`, `oci:${tag}:v1`);
+    await world.must('copy', `oci:${tag}:v1`, `oci-archive:${tag}.tar`);
+  });
+
+  test('is shown, drafted with a warning, and pushed', async () => {
+    expect(await world.must('show', `${front.host}/team/odd:${tag}`)).toContain('linux/amd64');
+    const repository = fresh();
+    const target = `${registry.host}/${repository}:v1`;
+    const ran = await world.run(['create', target, `${front.host}/team/odd:${tag}`, '--push']);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(warning)]);
+    await expectWhole(registry.url, repository, 'v1');
+  });
+});
+
+describe("a manifest without a media type that is announced as Docker's", () => {
+  test('has the type that its config implies', async () => {
+    const target = `${registry.host}/${fresh()}:v1`;
+    const ran = await world.run(['create', target, `${front.host}/team/odd:announced`, '--push']);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`announced as ${dockerManifest}`)]);
+    const { manifests } = JSON.parse(await world.must('inspect', `docker://${target}`, '--raw')) as {
+      manifests: object[];
+    };
+    expect(manifests).toMatchObject([{ mediaType: ociManifest, digest: untyped.digest }]);
+  });
+
+  test('is copied as that type', async () => {
+    const repository = fresh();
+    const ran = await world.run(['copy', `${front.host}/team/odd:announced`, `${registry.host}/${repository}:v1`]);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`read as ${ociManifest}`)]);
+    expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ mediaType: ociManifest });
+  });
+});
+
+test('an image with null layers is listed with a warning', async () => {
+  const target = `${registry.host}/${fresh()}:v1`;
+  const ran = await world.run(['create', target, `${front.host}/team/odd:unlayered`, '--push']);
+  expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/E-SCHEMA at \/layers/)]);
+});
+
+test('copy does not refuse members that it need not understand', async () => {
+  const bytes = bytesOf({
+    mediaType: ociIndex,
+    annotations: ['no', 'map'],
+    manifests: [entryOf(oci, { os: 7, architecture: [] } as never, { annotations: { a: 1 }, data: '?' })],
+  });
+  front.on(
+    /\/manifests\/strange$/,
+    answer(200, { 'content-type': ociIndex, 'docker-content-digest': sha256(bytes) }, bytes),
+  );
+  const repository = fresh();
+  await world.must('copy', `${front.host}/team/odd:strange`, `${registry.host}/${repository}:v1`);
+  expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ bytes });
+});

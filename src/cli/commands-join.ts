@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption } from './list-options.ts';
 
 /** Lists that several CI runners make together. */
 export const joinCommands: readonly CommandSpec[] = [
@@ -37,6 +37,7 @@ export const joinCommands: readonly CommandSpec[] = [
         value: 'WHAT',
         describe: 'keep or drop the attestations of an index (default keep)',
       },
+      missingOption,
       replaceImageOption,
       { name: 'prune', type: 'boolean', describe: 'Delete the tags that runners have left beside REF' },
     ],

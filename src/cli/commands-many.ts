@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption } from './list-options.ts';
 
 /** The commands that work with specs: files that say what lists are to be. */
 export const manyCommands: readonly CommandSpec[] = [
@@ -31,6 +31,7 @@ export const manyCommands: readonly CommandSpec[] = [
         describe: 'kept: refuse lists that lack a platform which their tag has now; else see expect in the specs',
       },
       replaceImageOption,
+      { ...missingOption, describe: `${missingOption.describe}; specs override it with missing` },
       {
         name: 'shard',
         type: 'string',

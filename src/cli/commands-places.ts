@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption } from './list-options.ts';
 
 /** The commands that work on what lies in registries, layouts and archives, without a draft. */
 export const placeCommands: readonly CommandSpec[] = [
@@ -24,6 +24,7 @@ export const placeCommands: readonly CommandSpec[] = [
         value: 'WHAT',
         describe: 'keep attestations with their images, or drop them (default keep)',
       },
+      missingOption,
       {
         name: 'referrers',
         type: 'boolean',

@@ -2,6 +2,15 @@ import type { OptionSpec } from './language.ts';
 
 /** Options that several commands on lists share: data only, since every command line is read with them. */
 
+/** An option of every command that reads indexes. */
+export const missingOption: OptionSpec = {
+  name: 'missing',
+  type: 'string',
+  choices: ['refuse', 'skip'],
+  value: 'WHAT',
+  describe: 'refuse or skip images that an index lists but its location does not have (default refuse)',
+};
+
 /** How images come into a list: options of every command that reads them into a draft. */
 export const sourceOptions: readonly OptionSpec[] = [
   {
@@ -11,6 +20,7 @@ export const sourceOptions: readonly OptionSpec[] = [
     value: 'WHAT',
     describe: 'keep or drop the attestations of an index; referrers: look for those of bare images too (default keep)',
   },
+  missingOption,
   {
     name: 'nested',
     type: 'string',

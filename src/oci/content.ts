@@ -48,6 +48,12 @@ export interface Looks {
   statedSize(descriptor: Descriptor, options?: ContentOptions): Promise<number | 'unknown' | undefined>;
 }
 
+/** A store on this machine, where checking for content is cheap. */
+export interface Stored {
+  /** Size of the content with this digest; undefined if there is none. */
+  storedSize(digest: Digest): Promise<number | undefined>;
+}
+
 export interface PutOptions extends ContentOptions {
   /**
    * Put only if the name still names this digest, or names nothing yet, as far as the home can tell (HTTP `If-Match`,

@@ -8,6 +8,7 @@ import { chosenList } from './current.ts';
 import { requireCopies } from './copies.ts';
 import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
+import type { MissingChoice } from './missing-images.ts';
 import type { AttestationChoice, ManifestArgument } from './resolve-source.ts';
 
 export interface AddOptions {
@@ -17,6 +18,8 @@ export interface AddOptions {
   readonly keep?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;

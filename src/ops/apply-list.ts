@@ -2,7 +2,9 @@ import { asMlistError, type MlistError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { draftOf, type DraftingOptions } from './apply-draft.ts';
 import { copy } from './copy.ts';
+import { SKIP_MISSING } from './missing-images.ts';
 import { pushDraft } from './push.ts';
+import type { OnEvent } from './events.ts';
 import type { PushedTarget } from './push-target.ts';
 import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
 import { targetName, targetsOf, type TargetRepository } from './target.ts';
@@ -57,6 +59,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       brought,
       targets: log,
       emptyHint: 'Name at least one image that is there, or leave the list out.',
+      missingHint: SKIP_MISSING,
       duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
       dryRun,
       replaceImage,
@@ -80,20 +83,24 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
 }
 
 /** A copy is made where a tag has something else; one after another, since what the first brought the next finds there. */
-async function copyList(spec: ListSpec, { from }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
+async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { homes, signal } = options;
   const { home, name } = await homes.locate(from, { signal });
-  const descriptor = await home.resolve(name, { signal });
+  const original = await home.resolve(name, { signal });
+  let descriptor = original;
   const source: Location =
     from.kind === 'registry'
-      ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: descriptor.digest } }
-      : { ...from, digest: descriptor.digest };
+      ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: original.digest } }
+      : { ...from, digest: original.digest };
+  const copying = { ...options, missing, onEvent: eachOnce(options.onEvent) };
   const targets: AppliedTarget[] = [];
   const failures: MlistError[] = [];
   for (const target of targetsOf(spec.list, spec.tags, [])) {
     for (const tag of target.tags) {
       try {
-        targets.push(await copyTo(source, target, tag, options));
+        const outcome = await copyTo(source, target, tag, copying);
+        targets.push(outcome.target);
+        descriptor = outcome.descriptor;
       } catch (thrown) {
         failures.push(asMlistError(thrown));
       }
@@ -102,20 +109,33 @@ async function copyList(spec: ListSpec, { from }: CopySpec, options: ApplyListOp
   return { descriptor, targets, missing: [], failures };
 }
 
+/** Reports the same event of several copies of one source once. */
+function eachOnce(onEvent: OnEvent | undefined): OnEvent {
+  const reported = new Set<string>();
+  return (event) => {
+    if (event.type === 'from') return;
+    const text = ['warning', 'note', 'left'].includes(event.type) ? JSON.stringify(event) : undefined;
+    if (text !== undefined && reported.has(text)) return;
+    if (text !== undefined) reported.add(text);
+    onEvent?.(event);
+  };
+}
+
 async function copyTo(
   source: Location,
   target: TargetRepository,
   tag: string,
-  { homes, brought, targets, dryRun, replaceImage, expectKept, signal, onEvent }: ApplyListOptions,
-): Promise<AppliedTarget> {
+  options: ApplyListOptions & Pick<CopySpec, 'missing'>,
+): Promise<{ readonly target: AppliedTarget; readonly descriptor: Descriptor }> {
   const reference = targetName(target, tag);
   const { location } = target;
   const to: Location =
     location.kind === 'registry'
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
-  const said = onEvent && ((event: Parameters<typeof onEvent>[0]) => event.type === 'from' || onEvent(event));
-  const options = { homes, brought, targets, dryRun, replaceImage, expectKept, signal, onEvent: said };
-  const { status, ...copied } = await copy(source, to, options);
-  return withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
+  const { homes, brought, targets, dryRun, replaceImage, expectKept, missing, signal, onEvent } = options;
+  const copying = { homes, brought, targets, dryRun, replaceImage, expectKept, missing, signal, onEvent };
+  const { status, descriptor, ...copied } = await copy(source, to, copying);
+  const pushed = withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
+  return { target: pushed, descriptor };
 }

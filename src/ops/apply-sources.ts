@@ -29,9 +29,10 @@ export class SourceReader {
 
   read(entry: EntrySpec): Promise<Resolved> {
     const key = keyOf(entry);
+    const { location, missing } = entry;
     const needed = (this.#needed.get(key) ?? 1) - 1;
     const known = this.#reading.get(key);
-    const reading = known ?? resolveSource({ location: entry.location }, { homes: this.#homes, signal: this.#signal });
+    const reading = known ?? resolveSource({ location }, { homes: this.#homes, missing, signal: this.#signal });
     this.#needed.set(key, needed);
     if (needed > 0) this.#reading.set(key, reading);
     else {
@@ -43,8 +44,8 @@ export class SourceReader {
   }
 }
 
-function keyOf({ location }: EntrySpec): string {
-  return formatLocation(location);
+function keyOf({ location, missing = 'refuse' }: EntrySpec): string {
+  return `${missing} ${formatLocation(location)}`;
 }
 
 /** Which repositories the lists still to come need: what is known of the others can be let go of. */

@@ -1,5 +1,6 @@
 import { asMlistError, SeveralErrors, withHint, type MlistError } from '../errors.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
+import { SomeMissing } from './missing-images.ts';
 
 /** Reading what only a digest was said of: where it is not found, it may lie elsewhere. */
 export async function orWhereElse<T>(reading: Promise<T>, location: Location): Promise<T> {
@@ -11,6 +12,8 @@ export async function orWhereElse<T>(reading: Promise<T>, location: Location): P
 }
 
 function saidWhere(error: MlistError, location: Location): MlistError {
+  // The repository is right if it has other images of the index.
+  if (error instanceof SomeMissing) return error;
   const { code, facts } = error;
   const [repository = ''] = formatLocation(location).split('@');
   const where = `Digests without a repository are looked for in ${repository}: say with --repo where they lie.`;

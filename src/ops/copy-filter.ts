@@ -1,14 +1,19 @@
-import type { Content, ContentSource } from '../oci/content.ts';
+import { errorCode } from '../errors.ts';
+import type { Content } from '../oci/content.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../oci/descriptor.ts';
-import { digestOf } from '../oci/digest.ts';
+import { digestOf, type Digest } from '../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../oci/encode.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { isOfPlatform } from '../draft/select.ts';
 import { readIndex } from '../schema/document.ts';
+import { linksIn } from '../transfer/graph.ts';
+import type { OperationEvent } from './events.ts';
+import type { Home } from './homes.ts';
 import type { LeftBehind } from './left-behind.ts';
-import { requirePlatforms } from './resolve-source.ts';
+import { findMissing, settleMissing, type Missing, type MissingChoice } from './missing-images.ts';
+import { requirePlatforms } from './require-platforms.ts';
 import { platformsOfImage, type ImageReading } from './image-platforms.ts';
 
 /** Taking only a part of a list along. */
@@ -18,47 +23,86 @@ export interface FilterOptions {
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
+  /** Whether images that the source does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface Filtering {
+  readonly home: Home;
+  /** The content, for messages. */
+  readonly reference: string;
+  /** What is already known to be missing from the source. */
+  readonly missing: Missing;
+  /** Source and target are the same location, so the copy loses nothing. */
+  readonly isWithin: boolean;
 }
 
 export interface Filtered {
   /** The same content where nothing was left out; else a new list, which keeps all that the old one says of itself. */
   readonly content: Content;
   readonly left: readonly LeftBehind[];
+  /** Events to report. */
+  readonly events: readonly OperationEvent[];
 }
 
-/** @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` */
+/** Whether only a part of a list is copied. */
+export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
+  return platforms.length > 0 || attestations !== 'keep';
+}
+
+/**
+ * Selects a part of a list, and leaves out missing entries if that is allowed.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_NOT_FOUND` for images that are missing
+ */
 export async function filterContent(
   content: Content,
-  home: ContentSource,
-  reference: string,
+  { home, reference, missing: known, isWithin }: Filtering,
   options: FilterOptions,
 ): Promise<Filtered> {
-  const { platforms = [], attestations = 'keep' } = options;
-  const isWhole = platforms.length === 0 && attestations === 'keep';
-  if (isWhole) return { content, left: [] };
-  const reading = { home, reference, signal: options.signal };
+  const { platforms = [], attestations = 'keep', missing, signal } = options;
+  const whole: Filtered = { content, left: [], events: [] };
+  const looking = { home, reference, missing, canChoose: options.platforms !== undefined, signal };
   if (!isIndexType(content.descriptor.mediaType)) {
-    requirePlatforms(platforms, await platformsOfImage(content, reading), reference);
-    return { content, left: [] };
+    if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, looking), reference);
+    return whole;
   }
+  const isWhole = !isFiltered(options);
+  if (isWhole && isWithin && missing !== 'skip') return whole;
+  const found = new Map(known);
+  const look = async (entriesOf: () => readonly Descriptor[]): Promise<void> => {
+    for (const [digest, state] of await findMissing(entriesOf, looking)) found.set(digest, state);
+  };
+  if (isWhole) await look(() => linksIn(content, home).manifests);
+  if (isWhole && found.size === 0) return whole;
   const list = readIndex(content.bytes, content.descriptor.mediaType, reference);
-  const entries = await Promise.all(list.manifests.map((entry) => withPlatforms(entry, reading)));
+  const entries = await Promise.all(list.manifests.map((entry) => withPlatforms(entry, looking, found)));
+  const left = leftOut(entries, platforms, attestations);
+  const wanted = list.manifests.filter((entry) => !left.has(entry));
+  if (!isWhole) await look(() => wanted);
+  const usable = missing === 'skip' ? entries.filter(({ descriptor }) => !found.has(descriptor.digest)) : entries;
   requirePlatforms(
     platforms,
-    entries.flatMap((entry) => entry.platforms ?? []),
+    usable.flatMap(({ descriptor, platforms: has = [] }) => (isAttestation(descriptor) ? [] : has)),
     reference,
   );
-  const left = leftOut(entries, platforms, attestations);
-  if (left.size === 0) return { content, left: [] };
-  const manifests = list.manifests.filter((entry) => !left.has(entry));
-  return { content: encoded({ ...list, manifests }), left: [...left.values()] };
+  const settled = await settleMissing(wanted, found, list.manifests, looking);
+  const manifests = wanted.filter((entry) => !settled.gone.has(entry));
+  if (manifests.length === list.manifests.length) return whole;
+  const chosen = [...left.values()];
+  return {
+    content: encoded({ ...list, manifests }),
+    left: [...chosen, ...settled.left],
+    events: [...chosen.map((one) => ({ type: 'left', ...one }) as const), ...settled.events],
+  };
 }
 
 interface Entry {
   readonly descriptor: Descriptor;
   /** What is in it; undefined where nobody can say. */
   readonly platforms: readonly Platform[] | undefined;
+  /** It states no platform, and cannot be read because it is missing. */
+  readonly isUnreadable?: boolean;
 }
 
 /** The entries that do not come along. What states no platform fits everybody; attestations go with their image. */
@@ -69,12 +113,15 @@ function leftOut(
 ): ReadonlyMap<Descriptor, LeftBehind> {
   const left = new Map<Descriptor, LeftBehind>();
   const images = entries.filter(({ descriptor }) => !isAttestation(descriptor));
-  const isWanted = ({ platforms }: Entry) =>
+  const isWanted = ({ platforms, isUnreadable = false }: Entry) =>
     wanted.length === 0 ||
-    platforms === undefined ||
-    wanted.some((one) => platforms.some((has) => isOfPlatform(has, one)));
+    (platforms === undefined ? !isUnreadable : wanted.some((one) => platforms.some((has) => isOfPlatform(has, one))));
   const gone = images.filter((entry) => !isWanted(entry));
-  for (const { descriptor } of gone) left.set(descriptor, leftImage(descriptor));
+  for (const { descriptor, isUnreadable } of gone)
+    left.set(
+      descriptor,
+      leftImage(descriptor, isUnreadable === true ? 'missing, and without a platform' : 'not asked for'),
+    );
   const kept = new Set<string>(
     images.filter((entry) => !left.has(entry.descriptor)).map(({ descriptor }) => descriptor.digest),
   );
@@ -90,28 +137,45 @@ function leftOut(
   return left;
 }
 
-function leftImage({ digest, platform }: Descriptor): LeftBehind {
+function leftImage({ digest, platform }: Descriptor, reason: string): LeftBehind {
   return {
     what: 'image',
     digest,
     ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
-    reason: 'not asked for',
+    reason,
   };
 }
 
-/** An entry that states no platform is read, and so is what a list inside the list holds. */
-async function withPlatforms(descriptor: Descriptor, reading: ImageReading): Promise<Entry> {
+/**
+ * The platforms of an entry. Entries that state none are read, and so are nested indexes.
+ * @param missing - missing entries are added to it
+ */
+async function withPlatforms(
+  descriptor: Descriptor,
+  reading: ImageReading,
+  missing: Map<Digest, 'absent' | 'incomplete'>,
+): Promise<Entry> {
   if (descriptor.platform !== undefined) return { descriptor, platforms: [descriptor.platform] };
   const { mediaType, artifactType } = descriptor;
   const isSilent = artifactType === undefined && !isAttestation(descriptor);
   if (!isSilent || (!isManifestType(mediaType) && !isIndexType(mediaType))) return { descriptor, platforms: undefined };
+  try {
+    return { descriptor, platforms: noneIsUnknown(await platformsBelow(descriptor, reading)) };
+  } catch (thrown) {
+    if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    missing.set(descriptor.digest, missing.get(descriptor.digest) ?? 'absent');
+    return { descriptor, platforms: undefined, isUnreadable: true };
+  }
+}
+
+async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Promise<readonly Platform[]> {
+  const { mediaType, digest } = descriptor;
   const { home, signal } = reading;
-  const content = await home.fetchManifest(descriptor.digest, { expected: descriptor, signal });
-  if (!isIndexType(mediaType))
-    return { descriptor, platforms: noneIsUnknown(await platformsOfImage(content, reading)) };
-  const { manifests } = readIndex(content.bytes, mediaType, `${reading.reference}@${descriptor.digest}`);
-  const below = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading)));
-  return { descriptor, platforms: noneIsUnknown(below.flatMap(({ platforms }) => platforms ?? [])) };
+  const content = await home.fetchManifest(digest, { expected: descriptor, signal });
+  if (!isIndexType(mediaType)) return platformsOfImage(content, reading);
+  const { manifests } = readIndex(content.bytes, mediaType, `${reading.reference}@${digest}`);
+  const below = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, new Map())));
+  return below.flatMap(({ platforms }) => platforms ?? []);
 }
 
 function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | undefined {

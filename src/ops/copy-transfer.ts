@@ -1,7 +1,6 @@
-import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
-import { graphOf, type ManifestNode } from '../transfer/graph.ts';
+import type { ManifestNode } from '../transfer/graph.ts';
 import type { Brought } from '../transfer/brought.ts';
 import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
@@ -19,12 +18,12 @@ export interface CopyTransfer {
   readonly source: Home;
   readonly target: WritableHome;
   readonly content: Content;
+  /** The content and everything below it; undefined if only a name is written. */
+  readonly node: ManifestNode | undefined;
   /** The digest that the content was made from, by a filter or not at all. */
   readonly original: Digest;
   /** Tag, or digest where there is no tag. */
   readonly name: string;
-  /** What lies below is in the target, since source and target are one home. */
-  readonly isWithin: boolean;
   /** The target has the content under the name. */
   readonly isThere: boolean;
   /** The target has nothing under the name. */
@@ -51,17 +50,16 @@ export interface Transferred {
 
 /** Brings content and all below it to the target, then its name. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
-  const { target, content, name, isWithin, isThere } = transfer;
+  const { target, content, node, name, isThere } = transfer;
   if (isThere && options.referrers !== true) return { left: [] };
   // It may reject before a plan waits for it.
   transfer.replaced.catch(() => undefined);
   const running = { ...options, replaced: isThere ? undefined : transfer.replaced };
   const root = { content, names: isThere ? [] : [name] };
-  if (isWithin) {
+  if (node === undefined) {
     await runPlan(planTransfer(target, [], root), running);
     return { left: [] };
   }
-  const node = await wholeGraph(transfer, options);
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
   const { labels, left } = await labelsOf(attachments, transfer, options);
@@ -73,18 +71,6 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
     left: [...foreignLayers(nodes), ...left, ...(attachments?.left ?? [])],
   };
-}
-
-async function wholeGraph({ source, content }: CopyTransfer, { signal }: TransferOptions): Promise<ManifestNode> {
-  try {
-    return await graphOf(source, content, { signal });
-  } catch (error) {
-    if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_NOT_FOUND') throw error;
-    throw new MlistError(error.code, `a part of what is to be copied is missing: ${error.message}`, {
-      ...error.facts,
-      hint: 'Take only the images that are there with --platform.',
-    });
-  }
 }
 
 /** What is attached to the content and all below it; what speaks of a list that a filter has changed stays behind. */

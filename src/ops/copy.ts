@@ -6,17 +6,20 @@ import { digestIn, formatLocation, nameOfTarget, sameHome, type Location } from 
 import type { Platform } from '../oci/platform.ts';
 import { repositoryName } from '../oci/reference.ts';
 import { readManifest } from '../schema/document.ts';
+import { graphOf } from '../transfer/graph.ts';
+import { MissingContent } from '../transfer/missing-content.ts';
 import type { Brought } from '../transfer/brought.ts';
-import type { Replaced, TransferEvent } from '../transfer/run.ts';
+import type { Replaced } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
-import { filterContent, type FilterOptions, type Filtered } from './copy-filter.ts';
+import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { Attached } from './copy-referrers.ts';
 import { orAbsent } from '../oci/or-absent.ts';
+import { Count, nothingMoved, type Moved } from './moved.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { OnEvent } from './events.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
+import type { Missing } from './missing-images.ts';
 import { reportingInterruption } from './interruption.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
@@ -39,15 +42,6 @@ export interface CopyOptions extends FilterOptions, PublishOptions {
   readonly expectKept?: boolean | undefined;
   /** What goes to the same target beside this: nothing goes there twice. */
   readonly brought?: Brought | undefined;
-}
-
-/** How many of what moved; bytes are those that were read from the source. */
-export interface Moved {
-  readonly manifests: number;
-  readonly mounted: number;
-  readonly uploaded: number;
-  readonly present: number;
-  readonly bytes: number;
 }
 
 export interface Copied extends Replaced {
@@ -99,46 +93,78 @@ interface CopyJob {
 
 async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
   const { from, to, source, tag } = job;
-  const isWithin = sameHome(from, to);
   const isForced = options.force === true;
   // A list that a filter makes has no digest before it is made.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
   const looking = known === undefined ? undefined : look(home, known, options);
   // It is waited for later in any case, unless reading the source fails.
   looking?.catch(() => undefined);
-  const early = isWithin || isForced ? undefined : (await looking)?.found;
+  const early = sameHome(from, to) || isForced ? undefined : (await looking)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) return unchanged(job, early, options);
   const read = await source.home.fetchManifest(source.name, { signal: options.signal });
-  const filtered = await filterContent(read, source.home, formatLocation(from), options);
+  const reading = { home, job, read, looking };
+  try {
+    return await copyRead(reading, new Map(), options);
+  } catch (thrown) {
+    if (!(thrown instanceof MissingContent)) throw thrown;
+    return copyRead(reading, missingIn(thrown), options);
+  }
+}
+
+function missingIn({ missing }: MissingContent): Missing {
+  return new Map(missing.map(({ entry, isItself }) => [entry.digest, isItself ? 'absent' : 'incomplete']));
+}
+
+/** The content of the source, and what is known about the target. */
+interface CopyReading {
+  readonly home: WritableHome;
+  readonly job: CopyJob;
+  readonly read: Content;
+  readonly looking: Promise<Seen> | undefined;
+}
+
+/** @throws MissingContent before anything is written, if the source does not have all of the content */
+async function copyRead(
+  { home, job: { from, to, source, tag }, read, looking }: CopyReading,
+  missing: Missing,
+  options: CopyOptions,
+): Promise<Copied> {
+  const isWithin = sameHome(from, to);
+  const filtering = { home: source.home, reference: formatLocation(from), missing, isWithin };
+  const filtered = await filterContent(read, filtering, options);
   const { content } = filtered;
   const { digest } = content.descriptor;
   const target = targetText(to, tag ?? digest);
   checkExpected(to, digest, target);
   await requirePlatformsOf(content, source.home, options);
-  for (const event of toleranceWarnings(read, formatLocation(from))) options.onEvent?.(event);
-  tellFilter(read, filtered, options);
+  const isForced = options.force === true;
   const before = isForced ? undefined : (await (looking ?? look(home, digest, options))).found;
+  const isThere = before?.digest === digest;
+  const isMoved = !isWithin && options.dryRun !== true && (!isThere || options.referrers === true);
   const next = { content, source: source.home };
   const replaced = replacedBy(next, tag, looking, { home, reference: target, ...options });
+  replaced.catch(() => undefined);
+  const node = isMoved ? await graphOf(source.home, content, { signal: options.signal }) : undefined;
+  report(read, filtered, filtering.reference, options);
   const transfer: CopyTransfer = {
     source: source.home,
     target: home,
     content,
+    node,
     original: read.descriptor.digest,
     name: tag ?? digest,
-    isWithin,
-    isThere: before?.digest === digest,
+    isThere,
     isNew: before === undefined,
     isRegistry: to.kind === 'registry',
     replaced,
   };
-  if (transfer.isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
+  if (isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
   const { moved, ...result } = await carryOut(transfer, options);
   return {
     source: formatLocation(from),
     target,
-    status: transfer.isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
+    status: isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
     ...(tag === undefined ? {} : (await replaced).get(tag)),
     descriptor: content.descriptor,
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
@@ -153,14 +179,14 @@ function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets
   const target = targetText(to, tag ?? digest);
   logTarget(targets, { reference: target, status: 'unchanged', digest });
   const source = formatLocation(from);
-  return { source, target, status: 'unchanged', before: digest, descriptor, moved: nothing, left: [] };
+  return { source, target, status: 'unchanged', before: digest, descriptor, moved: nothingMoved, left: [] };
 }
 
 async function carryOut(
   transfer: CopyTransfer,
   options: CopyOptions,
 ): Promise<Transferred & { readonly moved: Moved }> {
-  if (options.dryRun === true) return { moved: nothing, left: [] };
+  if (options.dryRun === true) return { moved: nothingMoved, left: [] };
   const count = new Count(options.onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
   for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
@@ -199,10 +225,6 @@ async function replacedBy(
   options.signal?.throwIfAborted();
   const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
   return checkMoves(home, [{ tag, reference, before, unread }], next, { ...options, cache: homes.cache });
-}
-
-function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
-  return platforms.length > 0 || attestations !== 'keep';
 }
 
 /** One token is to serve both ends. */
@@ -252,40 +274,12 @@ async function requirePlatformsOf(
   requireExpected(name, await platformsOf(manifest, home, { cache, signal }), expect);
 }
 
-function tellFilter(read: Content, { content, left }: Filtered, { onEvent }: CopyOptions): void {
-  for (const one of left) onEvent?.({ type: 'left', ...one });
+function report(read: Content, { content, events }: Filtered, reference: string, { onEvent }: CopyOptions): void {
+  for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
   if (content === read) return;
   const [old, made] = [read.descriptor.digest, content.descriptor.digest];
   onEvent?.({
     type: 'note',
     message: `what is left is another list: ${old} -> ${made}; signatures of the old one do not fit it`,
   });
-}
-
-const nothing: Moved = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
-
-/** Counts what moves, and passes the events on. */
-class Count {
-  #moved: Moved = nothing;
-  readonly #next: OnEvent | undefined;
-
-  constructor(next: OnEvent | undefined) {
-    this.#next = next;
-  }
-
-  get moved(): Moved {
-    return this.#moved;
-  }
-
-  readonly onEvent = (event: Parameters<OnEvent>[0]): void => {
-    if (event.type === 'blob' || event.type === 'manifest' || event.type === 'tagged')
-      this.#moved = counted(this.#moved, event);
-    this.#next?.(event);
-  };
-}
-
-function counted(moved: Moved, event: TransferEvent): Moved {
-  if (event.type !== 'blob') return { ...moved, manifests: moved.manifests + 1 };
-  const bytes = event.how === 'uploaded' ? event.size : 0;
-  return { ...moved, [event.how]: moved[event.how] + 1, bytes: moved.bytes + bytes };
 }

@@ -13,14 +13,10 @@ import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
 import { tellCreated } from './create-told.ts';
+import type { MissingChoice } from './missing-images.ts';
 import { pinned } from './pin.ts';
-import {
-  requirePlatforms,
-  resolveSource,
-  type AttestationChoice,
-  type ManifestArgument,
-  type Resolved,
-} from './resolve-source.ts';
+import { requirePlatforms } from './require-platforms.ts';
+import { resolveSource, type AttestationChoice, type ManifestArgument, type Resolved } from './resolve-source.ts';
 
 /** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
 export interface CreateOptions extends ListWishes {
@@ -34,6 +30,8 @@ export interface CreateOptions extends ListWishes {
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
@@ -129,7 +127,7 @@ async function resolveOne(argument: ManifestArgument, options: Parameters<typeof
 /** Reads all sources at once; what fails is reported together. */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
-  options: Pick<CreateOptions, 'homes' | 'platforms' | 'attestations' | 'nested' | 'pin' | 'signal'>,
+  options: Pick<CreateOptions, 'homes' | 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin' | 'signal'>,
 ): Promise<readonly Resolved[]> {
   const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
   options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));

@@ -52,7 +52,9 @@ export async function editAndPush<T>(
   const found: DraftEdit<T> = (list, place) =>
     edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) });
   if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, inDraft(told), told)) };
-  const done = withWorkspaceOf(start, (apart) => undone(start.list, found, apart), told);
+  const missingHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
+  const apart = draft === undefined ? { ...told, missingHint } : told;
+  const done = withWorkspaceOf(start, (options) => undone(start.list, found, options), apart);
   return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
 }
 

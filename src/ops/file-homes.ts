@@ -3,7 +3,7 @@ import { OciArchive } from '../content/archive/oci-archive.ts';
 import { openLayout } from '../content/layout/open.ts';
 import type { Picked } from '../content/layout/pick.ts';
 import { MemoryContent } from '../content/memory.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Referrers } from '../oci/content.ts';
+import type { ContentOptions, ContentSource, ContentTarget, Looks, Referrers, Stored } from '../oci/content.ts';
 import type { FileLocation } from '../oci/location.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 
@@ -12,7 +12,7 @@ export { writeArchive } from '../content/archive/write-archive.ts';
 /** The homes that are named by a path: layouts and archives. `Homes` loads them when one is named. */
 
 /** Says itself what a location without a digest means. */
-export interface FileHome extends ContentSource, Partial<Referrers>, Partial<Looks> {
+export interface FileHome extends ContentSource, Partial<Referrers>, Partial<Looks>, Partial<Stored> {
   pick(ref?: string): Promise<Picked>;
   close?(): Promise<void>;
 }

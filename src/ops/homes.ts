@@ -4,13 +4,22 @@ import { Limiter } from '../files/limiter.ts';
 import { BlobCache } from '../content/cache.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { foldersOf, type Folders } from '../draft/paths.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers } from '../oci/content.ts';
+import type {
+  ContentOptions,
+  ContentSource,
+  ContentTarget,
+  Looks,
+  Mounts,
+  Name,
+  Referrers,
+  Stored,
+} from '../oci/content.ts';
 import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileHome } from './file-homes.ts';
 
 /** Where content may be read from; some homes know what refers to a manifest. */
-export type Home = ContentSource & Partial<Referrers> & Partial<Looks>;
+export type Home = ContentSource & Partial<Referrers> & Partial<Looks> & Partial<Stored>;
 
 /** Where content may be written to. */
 export type WritableHome = ContentTarget & Partial<Mounts> & Partial<Referrers>;

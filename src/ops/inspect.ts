@@ -15,7 +15,7 @@ import {
   type Found,
   type ReadOptions,
 } from './read.ts';
-import { requirePlatforms } from './resolve-source.ts';
+import { requirePlatforms } from './require-platforms.ts';
 
 export interface Inspected {
   readonly from: Found['from'];

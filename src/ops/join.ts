@@ -1,5 +1,5 @@
 import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
-import { emptyDraft, type Draft } from '../draft/draft.ts';
+import { emptyDraft, type Draft, type Entry } from '../draft/draft.ts';
 import { encodeDraft } from '../draft/list.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -17,6 +17,8 @@ import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
 import { Waiting } from './join/waiting.ts';
 import { isLostContent } from './lost-content.ts';
+import { ifThere } from './missing-entries.ts';
+import { SKIP_MISSING, type MissingChoice } from './missing-images.ts';
 import type { PublishOptions } from './publish.ts';
 import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
@@ -36,6 +38,8 @@ export interface JoinOptions extends PublishOptions {
   readonly replaceImage?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   /** Milliseconds between two looks that find nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -75,14 +79,22 @@ export async function join(
   manifests: readonly ManifestArgument[],
   options: JoinOptions,
 ): Promise<Joined> {
-  const target = formatReference(reference);
   const { expect = [], onEvent } = options;
-  if (expect.length > 0 && options.group === undefined) throw withoutGroup(target);
+  if (expect.length > 0 && options.group === undefined) throw withoutGroup(formatReference(reference));
   options.homes.registries.expect([{ reference, push: true }]);
   const resolved = await resolveAll(manifests, options);
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
-  const draft: Draft = { ...emptyDraft(target, 'oci'), entries };
+  return ifThere(entries, (there) => joinEntries(reference, there, options), onEvent);
+}
+
+async function joinEntries(
+  reference: Reference & { readonly tag: string },
+  entries: readonly Entry[],
+  options: JoinOptions,
+): Promise<Joined> {
+  const target = formatReference(reference);
+  const { expect = [], onEvent } = options;
   const own = ownSlots(entries, {
     target,
     expect,
@@ -90,7 +102,7 @@ export async function join(
       onEvent?.({ type: 'left', what: 'attestation', digest, reason: 'its image is not among those that join' }),
   });
   const sources = own.flatMap((slot) => slot.sources);
-  requireValid({ ...draft, entries: sources });
+  requireValid({ ...emptyDraft(target, 'oci'), entries: sources });
   const hint = 'Slots that were pushed stay: the list takes them up when another runner joins.';
   return reportingInterruption(options, (reported) => new Work(reference, own, reported).run(), hint);
 }
@@ -143,7 +155,7 @@ class Work {
     const target = { location, key: repositoryName(this.#reference), tags: [] };
     const home = homes.registries.repository(this.#reference);
     const what = { draft, encoded: encodeDraft(draft), target, home };
-    const { plan } = await planPush(what, { homes, signal, force: resend });
+    const { plan } = await planPush(what, { homes, signal, force: resend, missingHint: SKIP_MISSING });
     await runPlan(plan, { signal, onEvent });
   }
 

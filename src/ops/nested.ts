@@ -3,10 +3,16 @@ import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { readIndex } from '../schema/document.ts';
 
 /** Deeper than any list that somebody made on purpose. */
 const MAX_DEPTH = 8;
+
+export interface FlatteningOptions extends ContentOptions {
+  /** Missing indexes are added to it, and stay in the list. */
+  readonly missing: Map<Digest, 'absent' | 'incomplete'>;
+}
 
 /**
  * The entries of an index with those of indexes inside it in their places, all the way down.
@@ -15,7 +21,7 @@ const MAX_DEPTH = 8;
 export async function flattened(
   manifests: readonly Descriptor[],
   home: ContentSource,
-  options: ContentOptions,
+  options: FlatteningOptions,
   above: readonly Digest[] = [],
 ): Promise<readonly Descriptor[]> {
   const parts = await Promise.all(
@@ -27,8 +33,12 @@ export async function flattened(
           reference: subject,
         });
       }
-      const { bytes } = await home.fetchManifest(entry.digest, { ...options, expected: entry });
-      const inner = readIndex(bytes, entry.mediaType, subject);
+      const read = await orAbsent(home.fetchManifest(entry.digest, { signal: options.signal, expected: entry }));
+      if (read === undefined) {
+        options.missing.set(entry.digest, 'absent');
+        return [entry];
+      }
+      const inner = readIndex(read.bytes, entry.mediaType, subject);
       return flattened(inner.manifests, home, options, [...above, entry.digest]);
     }),
   );

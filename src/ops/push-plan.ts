@@ -1,14 +1,14 @@
-import { MlistError, allOrErrors } from '../errors.ts';
-import { isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
-import { describeEntry } from '../draft/select.ts';
+import { asMlistError, errorCode } from '../errors.ts';
+import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { ContentOptions } from '../oci/content.ts';
-import { shortDigest, type Digest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../transfer/plan.ts';
+import { EntryMissing, gone, requireAll } from './missing-entries.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
 import type { TargetRepository } from './target.ts';
@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly survey?: boolean | undefined;
   /** What a tag must have to be moved, for each tag of which that is known. */
   readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
+  /** The hint for missing images if there is no draft that can be edited. */
+  readonly missingHint?: string | undefined;
   /** What `readAhead` has read. */
   readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,10 +65,9 @@ export interface PushPlan {
  */
 export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
   const { draft, encoded: list, target, home } = planning;
-  const needed = await allOrErrors(
-    draft.entries.map((entry) => neededOf(entry, planning, options)),
-    options.signal,
-  );
+  const found = await Promise.allSettled(draft.entries.map((entry) => neededOf(entry, planning, options)));
+  options.signal?.throwIfAborted();
+  const needed = requireAll(draft, found, options.missingHint);
   const nodes = needed.filter((one) => one !== undefined && 'content' in one);
   const listed = needed.filter((one) => one !== undefined && 'blob' in one);
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
@@ -133,7 +134,7 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
   if (await hasEntry(home, entry, options)) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
-  if (bytes === undefined) throw gone(entry, planning.draft);
+  if (bytes === undefined) throw new EntryMissing(entry, planning.draft);
   const content = { descriptor: bareDescriptor(entry), bytes };
   return { content, source: home, blobs: [], foreign: [], children: [] };
 }
@@ -158,45 +159,25 @@ async function isThereAlready(
 }
 
 async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { homes, signal }: PlanOptions): Promise<Needed> {
-  const cached = (digest: Digest) => homes.cache.get(digest);
-  try {
-    const source = await homes.source(parseLocation(entry.source), { signal });
-    if (!isServedAsManifest(entry.mediaType)) return { blob: bareDescriptor(entry), source };
-    return await readGraph(source, entry, { cached, signal });
-  } catch (thrown) {
+  const source = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
+  });
+  if (!isServedAsManifest(entry.mediaType)) return { blob: bareDescriptor(entry), source };
+  try {
+    return await readGraph(source, entry, { cached: (digest) => homes.cache.get(digest), signal });
+  } catch (thrown) {
+    if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    throw new EntryMissing(entry, draft, asMlistError(thrown));
   }
 }
 
-/** What is not there, told as the entry that needs it. */
+/** Reports a missing source as the entry that needs it. */
 function withEntry(entry: Entry, draft: Draft, thrown: unknown): unknown {
-  return thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? gone(entry, draft, thrown) : thrown;
+  return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? gone(entry, draft, asMlistError(thrown)) : thrown;
 }
 
 async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {
   if (force) return true;
   const age = await homes.cache.age(entry.via ?? entry.digest);
   return age === undefined || age > TRUSTED_MS;
-}
-
-/** An entry that cannot be had any more, and why if that is another thing than its manifest. */
-export function gone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
-  const what = isAttestationEntry(entry) ? 'attestation' : 'image';
-  const why = cause === undefined ? '' : `: ${cause.message}`;
-  return new MlistError(
-    'ERR_MLIST_NOT_FOUND',
-    `the ${what} ${describeEntry(entry)} is gone from its ${homeOf(entry)}${why}`,
-    {
-      reference: entry.source,
-      cause,
-      hint:
-        `Bring the draft up to date with "mlist create --amend ${list}", ` +
-        `or take the entry out with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
-    },
-  );
-}
-
-function homeOf({ source }: Entry): string {
-  const { kind } = parseLocation(source);
-  return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
 }

@@ -12,7 +12,8 @@ import { logTarget } from '../transfer/target-log.ts';
 import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { isLostContent } from './lost-content.ts';
-import { gone, liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
+import { gone } from './missing-entries.ts';
+import { liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { digestOfTag, isTagUsed, refusedRead, type EarlyLooks, type TagState } from './tag-looks.ts';
@@ -38,6 +39,8 @@ export interface PushTargetOptions extends PublishOptions {
   readonly expectKept?: boolean | undefined;
   /** Warn where a tag moves away from a list that is signed; a dry run always does. Default false, since it is asked for. */
   readonly checkSignatures?: boolean | undefined;
+  /** The hint for missing images if there is no draft that can be edited. */
+  readonly missingHint?: string | undefined;
   /** What goes to the same targets beside this. */
   readonly brought?: Brought | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
@@ -84,7 +87,7 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const ifMatch = conditionsOf(open, draft, options);
-  const planning = { homes, force, survey: dryRun, ifMatch, ahead, signal };
+  const planning = { homes, force, survey: dryRun, ifMatch, ahead, missingHint: options.missingHint, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
   const planned = await planPush(what, planning);

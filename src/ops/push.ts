@@ -13,6 +13,7 @@ import { chosenList } from './current.ts';
 import type { Homes } from './homes.ts';
 import { reportingInterruption } from './interruption.ts';
 import { listBytes } from './list-bytes.ts';
+import { withoutMissing } from './missing-entries.ts';
 import { checkBeforePush, type CheckOptions } from './push-check.ts';
 import { liesIn } from './push-plan.ts';
 import { purgeDraft, rebaseDraft, recordPush } from './push-record.ts';
@@ -94,20 +95,35 @@ export interface DraftPushed {
  * @throws MlistError before anything is written, as `push` does
  */
 export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
-  const { homes, signal } = options;
   const targets = targetsOf(parseListName(draft.list), options.tags ?? [], options.to ?? []);
   const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
   for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
   checkBeforePush(draft, options);
+  const told = { ...options, targets: log };
+  const first = await pushEncoded(draft, state, targets, told);
+  const { failures, pushed } = first;
+  const entries = pushed.length > 0 ? undefined : withoutMissing(draft.entries, failures, options.onEvent);
+  return entries === undefined ? first : pushEncoded({ ...draft, entries }, state, targets, told);
+}
+
+async function pushEncoded(
+  draft: Draft,
+  state: State,
+  targets: readonly TargetRepository[],
+  options: PushDraftOptions & { readonly targets: TargetLog },
+): Promise<DraftPushed> {
+  const { homes, signal } = options;
   const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
   expectAccess(draft, targets, homes);
   const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
-    Promise.allSettled([pushToTarget({ draft, encoded, target, state }, { ...options, targets: log })]),
+    Promise.allSettled([pushToTarget({ draft, encoded, target, state }, options)]),
   );
   const results = settled.flat();
   return {
     encoded,
-    pushed: results.flatMap((result, at) => (result.status === 'fulfilled' ? result.value : doneIn(log, targets[at]))),
+    pushed: results.flatMap((result, at) =>
+      result.status === 'fulfilled' ? result.value : doneIn(options.targets, targets[at]),
+    ),
     failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
   };
 }

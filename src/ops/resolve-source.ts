@@ -1,20 +1,22 @@
-import { allOrErrors, MlistError } from '../errors.ts';
-import { describeEntry, isOfPlatform, missedPlatform } from '../draft/select.ts';
+import { allOrErrors, errorCode, MlistError } from '../errors.ts';
+import { describeEntry, isOfPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
-import type { Content, ContentSource } from '../oci/content.ts';
+import type { Content } from '../oci/content.ts';
 import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
-import { isDigest } from '../oci/digest.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
 import { atDigest, formatLocation, type Location } from '../oci/location.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { readImageManifest, readManifest } from '../schema/document.ts';
 import type { OperationEvent } from './events.ts';
-import type { Homes } from './homes.ts';
+import type { Home, Homes } from './homes.ts';
+import type { MissingChoice } from './missing-images.ts';
+import { requireParts, withoutMissing } from './missing-sources.ts';
 import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { statedPlatform } from './stated-platform.ts';
@@ -47,10 +49,12 @@ export interface GivenIndex {
 
 export interface ResolveOptions {
   readonly homes: Homes;
-  /** Only the images for these; all where none is named. */
+  /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
   /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
   readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
   readonly nested?: 'keep' | 'flatten' | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -67,7 +71,7 @@ export interface Resolved extends ResolvedSource {
   readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** A single image that is not for a platform that was asked for. */
   readonly left?: Entry;
-  /** Events to report: where the source does not follow its specification. */
+  /** Events to report: what was left out, and where the source does not follow its specification. */
   readonly events: readonly OperationEvent[];
 }
 
@@ -98,10 +102,11 @@ async function readSource(argument: ManifestArgument, options: ResolveOptions): 
 async function resolveEntry(
   argument: ManifestArgument,
   content: Content,
-  home: ContentSource,
+  home: Home,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const source = formatLocation(argument.location);
+  await requireParts(content.descriptor, source, home, options);
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
@@ -111,23 +116,13 @@ async function resolveEntry(
 }
 
 /** What a descriptor says already is not asked for again. */
-async function completeEntry(
-  entry: Entry,
-  content: Content,
-  home: ContentSource,
-  options: ResolveOptions,
-): Promise<Entry> {
+async function completeEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
   const isSilent = entry.detected === undefined && !isAttestationEntry(entry) && !isIndexType(entry.mediaType);
   return isSilent ? imageEntry(entry, content, home, options) : entry;
 }
 
 /** Completes the entry of an image with what its config states. */
-async function imageEntry(
-  entry: Entry,
-  content: Content,
-  home: ContentSource,
-  options: ResolveOptions,
-): Promise<Entry> {
+async function imageEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
   const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
   const detected = await statedPlatform(config, entry.source, async () => {
@@ -142,37 +137,46 @@ async function imageEntry(
 async function resolveIndex(
   argument: ManifestArgument,
   index: { readonly document: Index; readonly content: Content },
-  home: ContentSource,
+  home: Home,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const source = formatLocation(argument.location);
   const via = index.content.descriptor.digest;
+  const { nested, platforms = [], signal } = options;
+  const missing = new Map<Digest, 'absent' | 'incomplete'>();
   const { manifests } = index.document;
-  const { nested, signal } = options;
-  const listed = nested === 'flatten' ? await flattened(manifests, home, { signal }, [via]) : manifests;
+  const listed = nested === 'flatten' ? await flattened(manifests, home, { missing, signal }, [via]) : manifests;
   const placeOf = ({ digest }: Descriptor) =>
     argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
   const entries = await allOrErrors(
     listed.map(async (descriptor) => {
       const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
-      return indexEntry(entry, argument.given !== undefined && isWanted(entry, options), home, options);
+      const mustBeThere = argument.given !== undefined && isWanted(entry, options);
+      return indexEntry(entry, { mustBeThere, missing }, home, options);
     }),
     signal,
   );
-  const kept = keepImages(entries, (entry) => isWanted(entry, options));
-  const chosen = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
-  const applied = applyToOnlyImage(chosen, argument);
-  const all = [...platformsOf(entries), ...platformsOf(applied)];
-  const image = chosen.find((entry) => !isAttestationEntry(entry));
-  const events = toleranceWarnings(index.content, argument.given?.name ?? source);
-  return { source, index, entries: applied, platforms: all, events, ...saidOf(image, argument) };
+  // A missing image whose entry states no platform cannot be selected by platform.
+  const isChosen = (entry: Entry) =>
+    isWanted(entry, options) &&
+    (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
+  const kept = keepImages(entries, isChosen);
+  const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
+  const place = argument.given === undefined ? source : home.location;
+  const { there, events } = await withoutMissing(wanted, { source: place, home, entries, missing }, options);
+  const applied = applyToOnlyImage(there, argument);
+  const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
+  const all = [...platformsOf(usable), ...platformsOf(applied)];
+  const image = there.find((entry) => !isAttestationEntry(entry));
+  const told = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events];
+  return { source, index, entries: applied, platforms: all, events: told, ...saidOf(image, argument) };
 }
 
 /** Its entries are read where each of them lies. The index itself is looked for: what is published keeps its bytes. */
 async function resolveGiven(
   argument: ManifestArgument,
   given: GivenIndex,
-  home: ContentSource,
+  home: Home,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const { name, document, content } = given;
@@ -217,14 +221,18 @@ export function unknownMembers(document: object, known: readonly string[]): Json
   return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));
 }
 
-/**
- * An image that its index says nothing of is read, so that nobody has to guess.
- * @param mustBeThere - nobody but the author vouches for it
- */
+interface EntryReading {
+  /** Nobody but the author vouches for it. */
+  readonly mustBeThere: boolean;
+  /** Missing entries are added to it. */
+  readonly missing: Map<Digest, 'absent' | 'incomplete'>;
+}
+
+/** An image that its index says nothing of is read, so that nobody has to guess. */
 async function indexEntry(
   entry: Entry,
-  mustBeThere: boolean,
-  home: ContentSource,
+  { mustBeThere, missing }: EntryReading,
+  home: Home,
   options: ResolveOptions,
 ): Promise<Entry> {
   const isImage = isManifestType(entry.mediaType);
@@ -232,9 +240,15 @@ async function indexEntry(
   const isSilent = isImage && !says;
   if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
-  const content = await home.fetchManifest(entry.digest, { expected: entry, signal });
-  await options.homes.cache.put(content.bytes);
-  return isSilent ? imageEntry(entry, content, home, options) : entry;
+  try {
+    const content = await home.fetchManifest(entry.digest, { expected: entry, signal });
+    await options.homes.cache.put(content.bytes);
+    return isSilent ? await imageEntry(entry, content, home, options) : entry;
+  } catch (thrown) {
+    if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    missing.set(entry.digest, 'absent');
+    return entry;
+  }
 }
 
 /** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
@@ -282,19 +296,4 @@ function platformChange(said: Platform, { detected }: Entry): EntryChange {
 
 function platformsOf(entries: readonly Entry[]): readonly Platform[] {
   return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-}
-
-/**
- * Every platform that was asked for must have been found somewhere.
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
- */
-export function requirePlatforms(wanted: readonly Platform[], there: readonly Platform[], where: string): void {
-  const missing = wanted.filter((one) => !there.some((platform) => isOfPlatform(platform, one)));
-  if (missing.length === 0) return;
-  const names = (platforms: readonly Platform[]) =>
-    [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
-  const missed = missing.map((one) => missedPlatform(one, there)).join(', ');
-  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${missed}`, {
-    hint: there.length === 0 ? undefined : `There are: ${names(there)}.`,
-  });
 }

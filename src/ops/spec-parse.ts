@@ -8,6 +8,7 @@ import type { Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { formatReference, isTag, type Reference } from '../oci/reference.ts';
 import { error } from '../schema/problems.ts';
+import type { MissingChoice } from './missing-images.ts';
 import type { CopySpec, EntrySpec, ListSpec, MadeSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { expandTemplate, hasPlaceholder } from './spec-template.ts';
 import { targetsOf } from './target.ts';
@@ -16,6 +17,8 @@ import { targetsOf } from './target.ts';
 export interface SpecParsing {
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
+  /** The value of `missing` for specs that do not set it. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
 }
 
 export type ParsedSpec = { readonly spec: ListSpec } | { readonly problems: readonly Problem[] };
@@ -48,11 +51,11 @@ class SpecParser {
   }
 
   #copy(from: string, document: SpecDocument): CopySpec | undefined {
-    const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy'].includes(name));
+    const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy', 'missing'].includes(name));
     for (const name of beside)
       this.#refuse(pointerTo(name), 'cannot stand beside "copy": what is copied stays as it is');
     const location = this.#try('/copy', () => this.#parsing.location(from));
-    return location && { kind: 'copy', from: location };
+    return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
   }
 
   #made(document: SpecDocument): MadeSpec | undefined {
@@ -99,7 +102,8 @@ class SpecParser {
     document: SpecDocument,
   ): EntrySpec {
     const attestations = manifest.attestations ?? document.attestations ?? 'keep';
-    return { location, platform, change: changeOf(manifest), attestations };
+    const missing = document.missing ?? this.#parsing.missing;
+    return { location, platform, change: changeOf(manifest), attestations, missing };
   }
 
   /** One entry for each platform. */

@@ -4,6 +4,7 @@ import type { Annotations, Descriptor } from '../oci/descriptor.ts';
 import type { Location } from '../oci/location.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
+import type { MissingChoice } from './missing-images.ts';
 
 /** The spec of a list as it is written: schemas/spec.schema.json. */
 export interface SpecDocument {
@@ -17,6 +18,7 @@ export interface SpecDocument {
   readonly platforms?: readonly string[];
   readonly manifests?: readonly (string | ManifestSpec)[];
   readonly attestations?: 'keep' | 'drop';
+  readonly missing?: MissingChoice;
   readonly ignoreMissing?: { readonly minimum: number };
   readonly expect?: readonly string[];
   readonly allowDuplicates?: boolean;
@@ -58,6 +60,7 @@ export interface ListSpec {
 export interface CopySpec {
   readonly kind: 'copy';
   readonly from: Location;
+  readonly missing: MissingChoice | undefined;
 }
 
 /** A list is made. */
@@ -81,6 +84,8 @@ export interface EntrySpec {
   /** What the author says of the one image that the source is. */
   readonly change?: EntryChange | undefined;
   readonly attestations: 'keep' | 'drop';
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
   /** Listed exactly so; nothing is read. */
   readonly exact?: Descriptor | undefined;
 }

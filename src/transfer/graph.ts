@@ -1,10 +1,11 @@
-import { MlistError } from '../errors.ts';
+import { errorCode, MlistError } from '../errors.ts';
 import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Links } from '../oci/links.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { readLinks } from '../schema/document.ts';
+import { MissingContent, type MissingEntry } from './missing-content.ts';
 
 /** What hangs below a manifest. */
 export interface ManifestNode {
@@ -31,6 +32,7 @@ const MAX_DEPTH = 8;
 /**
  * Reads a manifest and all manifests below it, from the source or from what is at hand. What lies beside each other is
  * read at the same time.
+ * @throws MissingContent for an index, with everything that the source does not have
  */
 export async function readGraph(
   source: ContentSource,
@@ -86,14 +88,33 @@ async function below(
   const all = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
   const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
   const way = [...above, content.descriptor.digest];
-  const children = await Promise.all(listed.map((entry) => read(source, entry, options, way)));
+  const results = await Promise.allSettled(listed.map((entry) => read(source, entry, options, way)));
+  const failures = results.flatMap((result, at) =>
+    result.status === 'rejected' ? [{ entry: listed[at], thrown: result.reason as unknown }] : [],
+  );
+  if (failures.length > 0) throw failureOf(failures, content, source);
   return {
     content,
     source,
     blobs: all.filter((blob) => !isElsewhere(blob)),
     foreign: all.filter(isElsewhere),
-    children,
+    children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
   };
+}
+
+interface Failure {
+  readonly entry: Descriptor | undefined;
+  readonly thrown: unknown;
+}
+
+/** All missing entries at once, if nothing else has failed. */
+function failureOf(failures: readonly Failure[], { descriptor }: Content, source: ContentSource): unknown {
+  const missing = failures.flatMap(({ entry, thrown }): readonly MissingEntry[] => {
+    if (entry === undefined || errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') return [];
+    return [{ entry, isItself: !(thrown instanceof MissingContent), cause: thrown as MlistError }];
+  });
+  const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
+  return other === undefined ? new MissingContent(`${source.location}@${descriptor.digest}`, missing) : other.thrown;
 }
 
 async function contentOf(

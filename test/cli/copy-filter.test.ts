@@ -165,7 +165,7 @@ describe('a filter', () => {
     await putInLayout(dir, images[1]!);
     await putDocument(await openLayout(dir), list, 'v1');
     const missing = await world.run(['copy', 'oci:part:v1', `${registry.host}/${fresh()}:v1`]);
-    expect([missing.code, missing.stderr]).toEqual([4, expect.stringMatching(/is missing[^]*--platform/)]);
+    expect([missing.code, missing.stderr]).toEqual([4, expect.stringMatching(/images are missing[^]*--platform/)]);
     const repository = fresh();
     await world.must('copy', 'oci:part:v1', `${registry.host}/${repository}:v1`, '--platform', 'linux/arm64');
     await expectWhole(registry.url, repository, 'v1');

@@ -14,6 +14,7 @@ import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import { readPlatform } from '../platform-words.ts';
+import { missingChoice } from '../source-choices.ts';
 import { errorDocument } from '../output.ts';
 import { readSpecFile } from '../spec-file.ts';
 import { reportLost, replacedText } from '../tell.ts';
@@ -33,6 +34,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     dryRun: invocation.flag('dry-run'),
     expectKept: invocation.text('expect') === 'kept',
     replaceImage: invocation.flag('replace-image'),
+    missing: missingChoice(invocation),
     shard,
     signal: context.signal,
     onEvent: context.onEvent,

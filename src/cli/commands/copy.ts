@@ -5,6 +5,7 @@ import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import type { Output } from '../output.ts';
 import { readExpected, readPlatforms } from '../platform-words.ts';
+import { missingChoice } from '../source-choices.ts';
 import { tellUnchanged } from '../tell.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
@@ -16,6 +17,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     ...readExpected(invocation.texts('expect')),
     replaceImage: invocation.flag('replace-image'),
     attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+    missing: missingChoice(invocation),
     referrers: invocation.flag('referrers'),
     force: invocation.flag('force'),
     signal: context.signal,

@@ -14,6 +14,7 @@ import { parseDuration } from '../duration.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import { readPlatforms } from '../platform-words.ts';
+import { missingChoice } from '../source-choices.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const [text = '', ...manifests] = invocation.positionals;
@@ -36,6 +37,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
       replaceImage: invocation.flag('replace-image'),
       attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+      missing: missingChoice(invocation),
       signal: context.signal,
       onEvent: context.onEvent,
     },

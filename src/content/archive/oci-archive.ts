@@ -1,5 +1,13 @@
 import { MlistError } from '../../errors.ts';
-import type { Content, ContentOptions, ContentSource, FetchOptions, Name, Referrers } from '../../oci/content.ts';
+import type {
+  Content,
+  ContentOptions,
+  ContentSource,
+  FetchOptions,
+  Name,
+  Referrers,
+  Stored,
+} from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Entries } from '../layout/entries.ts';
@@ -18,7 +26,7 @@ export const INDEX_FILE = 'index.json';
 export const DOCKER_FILE = 'manifest.json';
 
 /** An OCI archive: a tar of an OCI image layout (image-spec v1.1.1 image-layout.md), read where it lies. */
-export class OciArchive implements ContentSource, Referrers {
+export class OciArchive implements ContentSource, Referrers, Stored {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #blobs: TarBlobs;
@@ -93,6 +101,10 @@ export class OciArchive implements ContentSource, Referrers {
 
   readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncIterable<Uint8Array> {
     return this.#blobs.stream(descriptor, signal);
+  }
+
+  storedSize(digest: Digest): Promise<number | undefined> {
+    return this.#parts.size(digest);
   }
 
   hasBlob({ digest, size }: Descriptor): boolean {

@@ -9,6 +9,7 @@ import type {
   Name,
   PutOptions,
   Referrers,
+  Stored,
   Tags,
 } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
@@ -27,7 +28,7 @@ import { LayoutView, type LayoutParts } from './view.ts';
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
-export class Layout implements ContentTarget, Tags, Referrers, Mounts {
+export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
   readonly location: string;
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
@@ -103,6 +104,10 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts {
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
     return (await this.#blobs.size(digest)) === size;
+  }
+
+  storedSize(digest: Digest): Promise<number | undefined> {
+    return this.#blobs.size(digest);
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */

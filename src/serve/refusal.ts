@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { errorCode, MlistError } from '../errors.ts';
 
 /** The specification's error codes (distribution-spec v1.1.1 "Error Codes"), and after them those of other registries. */
 export type RegistryCode =
@@ -69,7 +69,16 @@ export function refusalOf(thrown: unknown): Refusal {
   if (code === 'ERR_MLIST_CONFLICT') {
     return new Refusal(412, { code: 'PRECONDITION_FAILED', message: 'another writer was faster' });
   }
+  if (isStorageFull(thrown)) {
+    return new Refusal(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
+  }
   return new Refusal(500, { code: 'UNKNOWN', message: 'the registry failed' });
+}
+
+/** Whether the disk or its quota is used up; errors about files keep the system's error as their cause. */
+function isStorageFull(thrown: unknown): boolean {
+  if (['ENOSPC', 'EDQUOT'].includes(errorCode(thrown) ?? '')) return true;
+  return thrown instanceof Error && thrown.cause !== undefined && isStorageFull(thrown.cause);
 }
 
 export function unknownManifest(reference: string): Refusal {

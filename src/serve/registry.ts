@@ -38,7 +38,7 @@ export interface RequestEvent {
   /** The client left before it had the whole answer. */
   readonly aborted: boolean;
   readonly milliseconds: number;
-  /** What went wrong in the registry itself, where the status is 500. */
+  /** The error inside the registry that led to status 500 or 507. */
   readonly fault?: unknown;
 }
 
@@ -135,7 +135,7 @@ async function answer(front: Front, request: IncomingMessage, response: ServerRe
     const refusal = refusalOf(error);
     if (response.headersSent) response.destroy();
     else replyRefusal({ request, response }, refusal);
-    return refusal.status === 500 && !isDeparture(error) ? error : undefined;
+    return isFault(refusal) && !isDeparture(error) ? error : undefined;
   });
   // What is left of a body that nobody wanted must come off the connection before the next request can.
   request.resume();
@@ -149,6 +149,11 @@ async function answer(front: Front, request: IncomingMessage, response: ServerRe
     milliseconds: performance.now() - started,
     ...(fault === undefined ? {} : { fault }),
   });
+}
+
+/** Whether the registry itself failed, rather than refused the request or was busy. */
+function isFault({ status }: Refusal): boolean {
+  return status === 500 || status === 507;
 }
 
 /** The client went away in the middle of its request or of the answer. */

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import { MlistError, startRegistry } from '../../index.ts';
+import { errorMessage, MlistError, startRegistry } from '../../index.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readInputFile } from '../input-file.ts';
 
 /** Serves until it is interrupted, which is how it ends well. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
-  const { output, cwd, signal } = context;
+  const { output, cwd, signal, onEvent } = context;
   const dir = invocation.text('dir');
   const htpasswd = invocation.text('htpasswd');
   const registry = await startRegistry({
@@ -16,8 +16,10 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     tls: await readTls(invocation, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     signal,
-    onRequest: ({ method, path, status, milliseconds }) => {
+    onRequest: ({ method, path, status, milliseconds, fault }) => {
       output.request?.({ type: 'request', method, url: path, status, milliseconds });
+      if (fault === undefined) return;
+      onEvent({ type: 'warning', message: `${method} ${path} was answered with ${status}: ${errorMessage(fault)}` });
     },
   });
   if (output.json) output.document({ url: registry.url });

@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Front } from '../support/front.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
-import { describeOnRegistries } from '../support/registries.ts';
+import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { Waves } from '../support/waves.ts';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
@@ -14,11 +14,22 @@ import { World } from '../support/world.ts';
  */
 
 describeOnRegistries('requests', (start) => {
+  let registry: Registry;
+  let elsewhere: readonly string[];
+  let tests = 0;
+  beforeAll(async () => {
+    registry = await start();
+    elsewhere = await imagesElsewhere(registry.url, 12);
+  });
+  afterAll(() => registry.close());
+
+  /** A repository that no other test writes to, and a world that remembers nothing. */
   async function stand() {
-    const registry = kept(await start());
-    const waves = new Waves();
+    const waves = kept(new Waves());
     const front = kept(await Front.start({ upstream: registry.url, waves }));
     const world = await World.make();
+    tests += 1;
+    const repository = `team/app${tests}`;
     const at = (name: string) => `${front.host}/${name}`;
     const cost = async (...args: readonly string[]) => {
       front.forget();
@@ -26,13 +37,12 @@ describeOnRegistries('requests', (start) => {
       await world.must(...args, '--concurrency', '200');
       return { requests: front.seen.length, depth: waves.number };
     };
-    return { registry, waves, front, world, at, cost };
+    return { waves, front, world, at, cost, repository, list: at(`${repository}:v1`), images: elsewhere.map(at) };
   }
 
   test('create and push, 12 images in other repositories: 24 in 2 waves, 86 in 4; again: 1', async () => {
-    const { registry, front, at, cost } = await stand();
-    const images = await imagesElsewhere(registry.url, 12);
-    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    const { front, cost, list, images } = await stand();
+    expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 86, depth: 4 });
     expect(front.asked(/ \/v2\/$/)).toEqual([]);
     expect(front.seen.filter(({ status }) => status >= 400 && status !== 404)).toEqual([]);
@@ -40,73 +50,69 @@ describeOnRegistries('requests', (start) => {
   });
 
   test('the same in one command, the tag looked at beside the sources: 110 in 5 waves, and with tokens one for both', async () => {
-    const { registry, waves, front, at, cost } = await stand();
-    const images = await imagesElsewhere(registry.url, 12);
-    const all = ['--push', ...images.map(at)];
-    expect(await cost('create', at('team/app:v1'), ...all)).toEqual({ requests: 110, depth: 5 });
+    const { waves, front, at, cost, repository, list, images } = await stand();
+    const all = ['--push', ...images];
+    expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
     const tokens = kept(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
     // Two answers more, and one less: the configs have been read before.
-    expect(await cost('create', at('other/app:v1'), ...all)).toMatchObject({ depth: 6 });
+    expect(await cost('create', at(`${repository}/other:v1`), ...all)).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(1);
   });
 
   test('the same with tokens: one for each command, and two answers more', async () => {
-    const { registry, waves, front, at, cost } = await stand();
-    const images = await imagesElsewhere(registry.url, 12);
+    const { waves, front, cost, list, images } = await stand();
     const tokens = kept(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
-    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toMatchObject({ depth: 4 });
+    expect(await cost('create', list, ...images)).toMatchObject({ depth: 4 });
     expect(await cost('push')).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(2);
     expect(await cost('push')).toEqual({ requests: 2, depth: 3 });
   });
 
   test('create and push from 4 tags of the same repository: 10 in 4 waves, since nothing but the list is sent', async () => {
-    const { registry, at, cost } = await stand();
-    const images = await imagesBeside(registry.url, 'team/app', 4);
-    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 8, depth: 2 });
+    const { at, cost, repository, list } = await stand();
+    const images = await imagesBeside(registry.url, repository, 4);
+    expect(await cost('create', list, ...images.map(at))).toEqual({ requests: 8, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
   });
 
   test('one more entry for a list of 40: 5, and the tag is read again before it moves', async () => {
-    const { registry, front, at, cost } = await stand();
-    await longList(registry.url, 'team/app', 'v1', 40);
-    expect(await cost('create', at('team/app:v1'), `docker://${at('team/app:v1')}`)).toEqual({ requests: 1, depth: 1 });
-    expect(await cost('add', at('team/app:next'))).toEqual({ requests: 2, depth: 2 });
+    const { front, at, cost, repository, list } = await stand();
+    await longList(registry.url, repository, 'v1', 40);
+    expect(await cost('create', list, `docker://${list}`)).toEqual({ requests: 1, depth: 1 });
+    expect(await cost('add', at(`${repository}:next`))).toEqual({ requests: 2, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
     expect(front.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
-      'HEAD /v2/team/app/manifests/v1',
-      'PUT /v2/team/app/manifests/v1',
+      `HEAD /v2/${repository}/manifests/v1`,
+      `PUT /v2/${repository}/manifests/v1`,
     ]);
   });
 
   test('a copy of 6 manifests and 11 blobs to another repository: 24 in 6 waves, and 2 when it is done again', async () => {
-    const { registry, at, cost } = await stand();
-    await sharedList(registry.url, 'team/app', 'v1');
-    expect(await cost('copy', at('team/app:v1'), at('team/copy:v1'))).toEqual({ requests: 24, depth: 6 });
-    expect(await cost('copy', at('team/app:v1'), at('team/copy:v1'))).toEqual({ requests: 2, depth: 2 });
+    const { at, cost, repository, list } = await stand();
+    await sharedList(registry.url, repository, 'v1');
+    expect(await cost('copy', list, at(`${repository}/copy:v1`))).toEqual({ requests: 24, depth: 6 });
+    expect(await cost('copy', list, at(`${repository}/copy:v1`))).toEqual({ requests: 2, depth: 2 });
   });
 
   test('another tag for a list in its repository: 3 in 2 waves', async () => {
-    const { registry, at, cost } = await stand();
-    await sharedList(registry.url, 'team/app', 'v1');
-    expect(await cost('copy', at('team/app:v1'), at('team/app:v2'))).toEqual({ requests: 3, depth: 2 });
+    const { at, cost, repository, list } = await stand();
+    await sharedList(registry.url, repository, 'v1');
+    expect(await cost('copy', list, at(`${repository}:v2`))).toEqual({ requests: 3, depth: 2 });
   });
 
   test('a tag that had another list: what it had is read beside the upload, 1 request more and no wave', async () => {
-    const { registry, at, cost } = await stand();
-    const images = await imagesElsewhere(registry.url, 12);
-    await longList(registry.url, 'team/app', 'v1', 3);
-    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    const { cost, repository, list, images } = await stand();
+    await longList(registry.url, repository, 'v1', 3);
+    expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 87, depth: 4 });
   });
 
   test('a tag that had a single image: its manifest and config are read beside the upload, 2 more and no wave', async () => {
-    const { registry, at, cost } = await stand();
-    const images = await imagesElsewhere(registry.url, 12);
-    await pushImage(registry.url, 'team/app', 'v1', makeImage({ salt: 'single', kind: 'oci' }));
-    expect(await cost('create', at('team/app:v1'), ...images.map(at))).toEqual({ requests: 24, depth: 2 });
+    const { cost, repository, list, images } = await stand();
+    await pushImage(registry.url, repository, 'v1', makeImage({ salt: 'single', kind: 'oci' }));
+    expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 88, depth: 4 });
   });
 });

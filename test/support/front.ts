@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   createServer,
   request as forward,
@@ -49,6 +50,8 @@ export interface Change {
   readonly waitMs?: number;
   /** Break the connection before the answer. */
   readonly loseAnswer?: boolean;
+  /** Called with the status that the registry answers. */
+  readonly onAnswer?: (status: number) => void;
 }
 
 export type Rule = (exchange: Exchange) => Promise<void> | void;
@@ -90,6 +93,7 @@ export class Front {
             { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false },
             listener,
           );
+    options.waves?.watch(this.#server);
   }
 
   static async start(options: FrontOptions = {}): Promise<Front> {
@@ -139,7 +143,7 @@ export class Front {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => response.once('close', resolve));
-    const wave = await this.#options.waves?.enter(ended);
+    const wave = await this.#options.waves?.enter(request.socket, ended);
     const seen: Seen = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
     this.seen.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
@@ -176,10 +180,16 @@ async function passOn(
   const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
   const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
   const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
-  onward.on('error', () => response.destroy());
   request.on('close', () => request.complete || onward.destroy());
   request.pipe(onward);
-  const answer = await new Promise<IncomingMessage>((resolve) => onward.once('response', resolve));
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    onward.once('response', resolve);
+    onward.on('error', reject);
+  });
+  change.onAnswer?.(answer.statusCode ?? 0);
+  // Where the client leaves before it has the whole answer, the connection to the registry would keep the process alive.
+  const gone = new Promise<void>((resolve) => (response.destroyed ? resolve() : response.once('close', resolve)));
+  void gone.then(() => onward.destroy());
   const { waitMs = change.delayMs } = change;
   if (waitMs > 0) await sleep(waitMs);
   if (change.loseAnswer === true) {
@@ -194,13 +204,10 @@ async function passOn(
     offset += chunk.length;
     const left = (change.cutAfter ?? Number.POSITIVE_INFINITY) - (offset - chunk.length);
     if (written.length > left) {
-      // What was written must be on its way before the connection goes.
-      await new Promise((resolve) => response.write(written.subarray(0, left), resolve));
-      await sleep(20);
-      request.socket.destroy();
+      response.write(written.subarray(0, left), () => request.socket.destroySoon());
       return;
     }
-    if (!response.write(written)) await new Promise((resolve) => response.once('drain', resolve));
+    if (!response.write(written)) await Promise.race([gone, once(response, 'drain')]);
   }
   response.end();
 }
@@ -220,20 +227,19 @@ export const hang: Rule = ({ request }) => void request.resume();
 /** Breaks the connection before an answer. */
 export const reset: Rule = ({ request }) => void request.socket.destroy();
 
-/** Breaks the connection once so many bytes of the request's body have come, and passes what came on. */
-export function cutUpload(after: number, upstream: string): Rule {
+/** Breaks the connection of an upload once the registry has so many of its bytes. */
+export function cutUpload(length: number, upstream: string): Rule {
   return async ({ request }) => {
-    const { method, headers, url = '' } = request;
-    const onward = forward(new URL(url, upstream), { method, headers, agent: false });
-    onward.on('error', () => undefined);
-    let left = after;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      onward.write(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) break;
+    const chunks: Buffer[] = [];
+    let received = 0;
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      received += chunk.length;
+      if (received >= length) break;
     }
-    await sleep(50);
-    onward.destroy();
+    const location = (request.url ?? '').replace(/\?.*/, '');
+    const body = Buffer.concat(chunks).subarray(0, length);
+    await fetch(new URL(location, upstream), { method: 'PATCH', body });
     request.socket.destroy();
   };
 }

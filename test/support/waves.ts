@@ -1,18 +1,27 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+/** Turns of the event loop in which nothing may be under way. */
+const QUIET_TURNS = 10;
+
+/** Requests to the operating system that the process waits for: files, names, connections. */
+const underWay = /Req|Connect/;
+
 /**
- * Counts answers that have to come one after the other. Requests wait until no more come; then all of them are dealt
- * with, while what is asked meanwhile waits for the next wave. So a request is in a later wave only if it had to wait for
- * an answer, however slow the machine and whatever the order on the wire.
+ * Counts answers that have to come one after the other. Requests are held until the process has nothing under way that
+ * could lead to another request; then all of them are answered, while new requests wait for the next wave. A request is
+ * in a later wave only if it had to wait for an answer. Client and server must run in this process.
  */
 export class Waves {
-  readonly #quietMs: number;
-  readonly #waiting: { readonly go: (wave: number) => void; readonly ended: Promise<void> }[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #waiting = new Map<Socket, { readonly go: (wave: number) => void; readonly ended: Promise<void> }>();
+  readonly #servers: Server[] = [];
+  readonly #clients = new Set<Socket>();
+  readonly #accepted = new Map<number, Socket>();
   #isRunning = false;
   #number = 0;
 
-  /** @param quietMs - how long nothing new must come until a wave is whole */
-  constructor(quietMs = 200) {
-    this.#quietMs = quietMs;
+  constructor() {
+    subscribe('net.client.socket', this.#connecting);
   }
 
   /** Waves so far. */
@@ -24,30 +33,72 @@ export class Waves {
     this.#number = 0;
   }
 
-  /**
-   * Waits for the wave that a request goes with.
-   * @param ended - when its answer has gone out
-   * @returns the number of the wave, from 1
-   */
-  enter(ended: Promise<void>): Promise<number> {
-    return new Promise((go) => {
-      this.#waiting.push({ go, ended });
-      this.#wait();
+  close(): void {
+    unsubscribe('net.client.socket', this.#connecting);
+  }
+
+  /** The requests of this server go in waves. */
+  watch(server: Server): void {
+    this.#servers.push(server);
+    server.on('connection', (socket: Socket) => {
+      const port = socket.remotePort ?? 0;
+      this.#accepted.set(port, socket);
+      socket.once('close', () => this.#accepted.delete(port));
     });
   }
 
-  #wait(): void {
-    clearTimeout(this.#timer);
-    if (!this.#isRunning && this.#waiting.length > 0) this.#timer = setTimeout(() => void this.#run(), this.#quietMs);
+  /**
+   * Waits for the wave that a request goes with.
+   * @param socket - the server's side of the connection that it came on
+   * @param ended - when its answer has gone out
+   * @returns the number of the wave, from 1
+   */
+  enter(socket: Socket, ended: Promise<void>): Promise<number> {
+    return new Promise((go) => {
+      this.#waiting.set(socket, { go, ended });
+      if (!this.#isRunning) void this.#run();
+    });
   }
 
+  readonly #connecting = (message: unknown): void => {
+    const { socket } = message as { readonly socket: Socket };
+    this.#clients.add(socket);
+    socket.once('close', () => this.#clients.delete(socket));
+  };
+
   async #run(): Promise<void> {
-    const wave = this.#waiting.splice(0);
     this.#isRunning = true;
-    this.#number += 1;
-    for (const { go } of wave) go(this.#number);
-    await Promise.all(wave.map(({ ended }) => ended));
+    while (this.#waiting.size > 0) {
+      await this.#quiet();
+      const wave = [...this.#waiting.values()];
+      this.#waiting.clear();
+      this.#number += 1;
+      for (const { go } of wave) go(this.#number);
+      await Promise.all(wave.map(({ ended }) => ended));
+    }
     this.#isRunning = false;
-    this.#wait();
+  }
+
+  async #quiet(): Promise<void> {
+    for (let turns = 0; turns < QUIET_TURNS; turns += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#isBusy()) turns = 0;
+    }
+  }
+
+  #isBusy(): boolean {
+    if (process.getActiveResourcesInfo().some((resource) => underWay.test(resource))) return true;
+    const ports = new Set(this.#servers.map((server) => (server.address() as AddressInfo | null)?.port));
+    return [...this.#clients].some((client) => {
+      if (client.connecting) return true;
+      return ports.has(client.remotePort) && this.#isSending(client, this.#accepted.get(client.localPort ?? 0));
+    });
+  }
+
+  /** Whether bytes are on their way, other than those of a request that already waits. */
+  #isSending(client: Socket, server: Socket | undefined): boolean {
+    if (server === undefined) return true;
+    if (this.#waiting.has(server)) return false;
+    return client.bytesWritten !== server.bytesRead || server.bytesWritten !== client.bytesRead;
   }
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { startRegistry } from '../../src/index.ts';
 import { joinRounds, type RoundsOptions } from '../support/join-rounds.ts';
+import { killedAt } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';
-import { roughWay, seeded } from '../support/rough-way.ts';
+import { seeded } from '../support/rough-way.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
 
@@ -13,7 +13,7 @@ import { print } from './measure.ts';
 export async function benchJoin({ root, folder }: Place): Promise<void> {
   const rounds = Number(process.env['MLIST_JOIN_ROUNDS'] ?? 50);
   const seed = Number(process.env['MLIST_JOIN_SEED'] ?? Date.now() % 1_000_000);
-  const series: readonly (Pick<RoundsOptions, 'kind' | 'runners' | 'kills'> & { readonly conditions: boolean })[] = [
+  const series: readonly Pick<RoundsOptions, 'kind' | 'runners' | 'kills' | 'conditions'>[] = [
     { kind: 'without --expect', runners: 8, conditions: true },
     { kind: 'with --expect', runners: 8, conditions: true },
     { kind: 'without --expect', runners: 8, conditions: false, kills: true },
@@ -24,35 +24,23 @@ export async function benchJoin({ root, folder }: Place): Promise<void> {
   ];
   const only = process.env['MLIST_JOIN_RUNNERS'];
   print(`${rounds} rounds each, seed ${seed}`);
-  for (const { conditions, ...one } of series) {
+  const env = { MLIST_WORKSPACE: join(folder, 'workspace') };
+  for (const one of series) {
     if (only !== undefined && Number(only) !== one.runners) continue;
-    const random = seeded(seed);
-    const registry = await startRegistry();
-    const roughness = { delayMs: 40, refused: 3, cut: 3, lost: 4, withoutConditions: !conditions, random };
-    const front = await roughWay(registry.url, roughness);
     const started = performance.now();
-    let requests = 0;
-    const { kills, lists, faults } = await joinRounds({
+    const { kills, lists, requests, faults } = await joinRounds({
       ...one,
-      url: registry.url,
-      host: front.host,
       rounds,
-      random,
-      start: (args) => {
-        const { child, ended } = startMlist(args, { MLIST_WORKSPACE: join(folder, 'workspace') }, { root });
-        return { ended, kill: () => void child.kill('SIGKILL') };
-      },
-      onRound: () => {
-        requests += front.seen.length;
-        front.forget();
-      },
+      delayMs: 40,
+      random: seeded(seed),
+      run: (args, killAt) =>
+        startMlist(args, { ...env, ...(killAt === undefined ? {} : killedAt(killAt, root)) }, { root }).ended,
     });
-    const way = `${one.runners} processes ${one.kind}, ${conditions ? 'a registry with' : 'a registry without'} conditions`;
+    const registry = one.conditions ? 'a registry with' : 'a registry without';
+    const way = `${one.runners} processes ${one.kind}, ${registry} conditions`;
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     const killed = one.kills === true ? `, ${kills} runners killed and started again` : '';
     print(`${way}${killed}: ${faults.length} faults, ${lists} lists seen, ${requests} requests, ${seconds} s`);
     for (const fault of faults.slice(0, 10)) print(`  ${fault}`);
-    await front.close();
-    await registry.close();
   }
 }

@@ -1,34 +1,41 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parsePlatform, type Platform } from '../../src/index.ts';
-import { getManifest, makeImage, pushImage, type Image, type Served } from './images.ts';
+import { parsePlatform, startRegistry, type Platform } from '../../src/index.ts';
+import { getManifest, makeImage, pushImage, type Image } from './images.ts';
+import { stepsOf } from './killed.ts';
+import { roughWay } from './rough-way.ts';
 
-/** Rounds of many runners that join one tag at the same moment, watched from outside. */
+/**
+ * Rounds of many runners that join one tag at the same moment, over a network that delays answers and loses some of them,
+ * watched from outside.
+ */
 export interface RoundsOptions {
-  /** Where the registry is without detours. */
-  readonly url: string;
-  /** What the runners call it. */
-  readonly host: string;
   readonly runners: number;
   readonly rounds: number;
   readonly kind: 'without --expect' | 'with --expect' | 'two builds at once' | 'two builds at once, with --expect';
-  /** In each round one of the runners is killed at some moment, and started again. */
+  /** In each round one of the runners is killed at some step, and started again. */
   readonly kills?: boolean;
+  /** The registry evaluates conditional requests. */
+  readonly conditions: boolean;
+  /** Milliseconds by which an answer is late at most. */
+  readonly delayMs: number;
   readonly random: () => number;
-  readonly start: (args: readonly string[], round: number) => Running;
-  /** Told after each round. */
-  readonly onRound?: (round: number) => void;
+  /** Runs a join to its end, or to the step at which it is killed. */
+  readonly run: (args: readonly string[], killAt?: number) => Promise<Joined>;
 }
 
-export interface Running {
-  readonly ended: Promise<{ readonly code: number | null; readonly signal?: string | null; readonly stderr: string }>;
-  readonly kill: () => void;
+export interface Joined {
+  readonly code: number | null;
+  readonly stderr: string;
 }
+
+/** Each join takes more steps than this (`kill-at-step.js`). */
+const KILLED_STEPS = 20;
 
 export interface Tally {
   readonly rounds: number;
   readonly kills: number;
   /** Different lists that the tag had, all rounds together. */
   readonly lists: number;
+  readonly requests: number;
   /** What went wrong: round and what. */
   readonly faults: readonly string[];
 }
@@ -51,21 +58,37 @@ const all = ['linux', 'freebsd'].flatMap((os) => [...architectures, ...more].map
 export const runnerPlatforms = (count: number): readonly string[] => all.slice(0, count);
 
 export async function joinRounds(options: RoundsOptions): Promise<Tally> {
-  const { rounds, kind, runners, url } = options;
-  const builds = kind.startsWith('two') ? 2 : 1;
-  const platforms = runnerPlatforms(runners / builds);
-  const images = await Promise.all(
-    Array.from({ length: builds }, (_, build) => pushAll(url, platforms, `build ${build}`)),
-  );
-  const tally = { rounds, kills: 0, lists: 0, faults: [] as string[] };
-  for (let round = 1; round <= rounds; round += 1) {
-    const done = await oneRound(options, { round, platforms, images });
-    tally.kills += Number(done.killed);
-    tally.lists += done.lists;
-    tally.faults.push(...done.faults.map((fault) => `round ${round}: ${fault}`));
-    options.onRound?.(round);
+  const { rounds, kind, runners, conditions, delayMs, random } = options;
+  const registry = await startRegistry();
+  const written = new Map<string, (Buffer | undefined)[]>();
+  const front = await roughWay(registry.url, {
+    ...{ delayMs, refused: 3, cut: 3, lost: 4, withoutConditions: !conditions, random },
+    onWritten: (name, bytes) => written.set(name, [...(written.get(name) ?? []), bytes]),
+  });
+  try {
+    const builds = kind.startsWith('two') ? 2 : 1;
+    const platforms = runnerPlatforms(runners / builds);
+    const images = await Promise.all(
+      Array.from({ length: builds }, (_, build) => pushAll(registry.url, platforms, `build ${build}`)),
+    );
+    const tally = { rounds, kills: 0, lists: 0, faults: [] as string[] };
+    for (let round = 1; round <= rounds; round += 1) {
+      const { ended, killed } = await oneRound(options, { host: front.host, round, platforms, images });
+      const seen = written.get(tagOf(round)) ?? [];
+      const last = await getManifest(registry.url, 'team/app', tagOf(round));
+      const lists = distinct([...seen, last?.bytes].map((bytes) => bytes?.toString()));
+      const wanted = images.map((build) => build.map(({ digest }) => digest));
+      const unseen = seen.length === 0 ? ['no write of the tag was seen'] : [];
+      const faults = [...ended, ...unseen, ...faultsOf(lists, wanted, isExpected(kind))];
+      tally.kills += Number(killed);
+      tally.lists += lists.length;
+      tally.faults.push(...faults.map((fault) => `round ${round}: ${fault}`));
+    }
+    return { ...tally, requests: front.seen.length };
+  } finally {
+    await front.close();
+    await registry.close();
   }
-  return tally;
 }
 
 async function pushAll(url: string, platforms: readonly string[], salt: string): Promise<readonly Image[]> {
@@ -83,90 +106,57 @@ async function pushAll(url: string, platforms: readonly string[], salt: string):
 const MANY_RETRIES = ['--retries', '8'];
 
 interface Round {
+  readonly host: string;
   readonly round: number;
   readonly platforms: readonly string[];
   /** By build, in the order of the platforms. */
   readonly images: readonly (readonly Image[])[];
 }
 
-async function oneRound(options: RoundsOptions, { round, platforms, images }: Round) {
-  const { host, kind, random, kills = false } = options;
-  const [tag, repository] = [`round${round}`, 'team/app'];
-  const isExpected = kind.endsWith('with --expect');
-  const seen: (Served | undefined)[] = [];
-  const watching = new AbortController();
-  const watch = watchTag(options.url, repository, tag, seen, watching.signal);
+const tagOf = (round: number) => `round${round}`;
+const isExpected = (kind: RoundsOptions['kind']) => kind.endsWith('with --expect');
+
+/** @returns what each runner failed with */
+async function oneRound(options: RoundsOptions, { host, round, platforms, images }: Round) {
+  const { kind, random, kills = false, run } = options;
   const commands = images.flatMap((_, build) =>
     platforms.map((_platform, at) => [
       'join',
-      `${host}/${repository}:${tag}`,
+      `${host}/team/app:${tagOf(round)}`,
       `${host}/team/built:build-${build}-${at}`,
       '--group',
       String(round * 10 + build),
       ...MANY_RETRIES,
-      ...(isExpected ? ['--expect', platforms.join(',')] : []),
+      ...(isExpected(kind) ? ['--expect', platforms.join(',')] : []),
     ]),
   );
   const victim = kills ? Math.floor(random() * commands.length) : -1;
+  const killAt = 1 + Math.floor(random() * KILLED_STEPS);
   let killed = false;
   const ended = await Promise.all(
     commands.map(async (args, at) => {
-      const running = options.start(args, round);
-      if (at === victim) {
-        await Promise.race([sleep(random() * 2500), running.ended]);
-        running.kill();
-        killed = (await running.ended).signal === 'SIGKILL';
-        if (killed) return options.start(args, round).ended;
-      }
-      return running.ended;
+      if (at !== victim) return run(args);
+      killed = stepsOf(await run(args, killAt)) === undefined;
+      return run(args);
     }),
   );
-  watching.abort();
-  await watch;
-  const last = await readTag(options.url, repository, tag);
-  seen.push(last);
   const failed = ended.flatMap(({ code, stderr }, at) =>
     code === 0 ? [] : [`runner ${at} ended with ${String(code)}: ${stderr.trim().split('\n').slice(-2).join(' ')}`],
   );
-  const wanted = images.map((build) => build.map(({ digest }) => digest));
-  return { killed, lists: distinct(seen).length, faults: [...failed, ...faultsOf(distinct(seen), wanted, isExpected)] };
+  return { killed, ended: failed };
 }
 
-/** Every list that the tag has had, in the order in which they were seen. */
-async function watchTag(
-  url: string,
-  repository: string,
-  tag: string,
-  seen: (Served | undefined)[],
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    seen.push(await readTag(url, repository, tag));
-    await sleep(5);
-  }
-}
-
-/** A connection that was kept may be closed just when it is used again: only then the watcher asks a second time. */
-async function readTag(url: string, repository: string, tag: string): Promise<Served | undefined> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await getManifest(url, repository, tag);
-    } catch (thrown) {
-      if (tries === 5) throw thrown;
-    }
-  }
-}
-
-function distinct(seen: readonly (Served | undefined)[]): readonly (Served | undefined)[] {
-  return seen.filter((one, at) => at === 0 || one?.digest !== seen[at - 1]?.digest);
+/** The lists that the tag had, in order; undefined where it was deleted. */
+function distinct(lists: readonly (string | undefined)[]): readonly (string | undefined)[] {
+  return lists.filter((one, at) => at === 0 || one !== lists[at - 1]);
 }
 
 function faultsOf(
-  seen: readonly (Served | undefined)[],
+  documents: readonly (string | undefined)[],
   builds: readonly (readonly string[])[],
-  isExpected: boolean,
+  mustBeWhole: boolean,
 ): readonly string[] {
-  const lists = seen.map((one) => (one === undefined ? undefined : digestsIn(one)));
+  const lists = documents.map((one) => (one === undefined ? undefined : digestsIn(one)));
   const last = lists.at(-1) ?? [];
   const newest = builds.at(-1) ?? [];
   const missing = newest.filter((digest) => !last.includes(digest));
@@ -176,10 +166,10 @@ function faultsOf(
     ...(last.some((digest) => older.includes(digest)) ? ['an image of the older build is left'] : []),
     ...(last.length > newest.length ? ['there are more images than platforms'] : []),
   ];
-  if (!isExpected) return faults;
+  if (!mustBeWhole) return faults;
   const whole = new Set(builds.map((digests) => digests.join()));
   const halves = lists.filter((list) => list !== undefined && !whole.has(list.join()));
-  const gone = lists.some((list, at) => list === undefined && at > 0);
+  const gone = lists.includes(undefined);
   const changes = lists.filter((list) => list !== undefined).length;
   return [
     ...faults,
@@ -189,6 +179,6 @@ function faultsOf(
   ];
 }
 
-function digestsIn({ bytes }: Served): readonly string[] {
-  return (JSON.parse(bytes.toString()) as { manifests: { digest: string }[] }).manifests.map(({ digest }) => digest);
+function digestsIn(document: string): readonly string[] {
+  return (JSON.parse(document) as { manifests: { digest: string }[] }).manifests.map(({ digest }) => digest);
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The built program as a process of its own, for what only processes can do to each other. */
-const checkout = fileURLToPath(new URL('../..', import.meta.url));
+export const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answer, Front, reset } from './front.ts';
+import { answer, Front, reset, type Change, type Exchange } from './front.ts';
 
 /** A way to a registry on which answers are late, and some of them, or of the requests, are lost. */
 export interface Roughness {
@@ -11,12 +11,14 @@ export interface Roughness {
   readonly lost: number;
   /** A registry that takes no conditions. */
   readonly withoutConditions?: boolean;
-  /** From 0 up to 1, so that a run can be told again. */
-  readonly random?: () => number;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Called after each write of a manifest, in the order in which the registry answers; without bytes after a deletion. */
+  readonly onWritten?: (name: string, bytes: Buffer | undefined) => void;
 }
 
 export async function roughWay(upstream: string, roughness: Roughness): Promise<Front> {
-  const { delayMs, refused, cut, lost, withoutConditions = false, random = Math.random } = roughness;
+  const { delayMs, refused, cut, lost, withoutConditions = false, random, onWritten } = roughness;
   const front = await Front.start({ upstream });
   front.on(/./, async (exchange) => {
     const { request, pass } = exchange;
@@ -30,9 +32,21 @@ export async function roughWay(upstream: string, roughness: Roughness): Promise<
     await sleep(before);
     if (fate < refused) return answer(503)(exchange);
     if (fate < refused + cut) return reset(exchange);
-    return pass({ waitMs: after, loseAnswer: fate < refused + cut + lost });
+    const onAnswer = onWritten === undefined ? undefined : watch(exchange, onWritten);
+    return pass({ waitMs: after, loseAnswer: fate < refused + cut + lost, ...(onAnswer && { onAnswer }) });
   });
   return front;
+}
+
+/** Collects the manifest that a request writes, and reports it once the registry has accepted it. */
+function watch({ seen, request }: Exchange, onWritten: NonNullable<Roughness['onWritten']>): Change['onAnswer'] {
+  const name = /\/manifests\/([^/]+)$/.exec(seen.path)?.[1];
+  if (name === undefined || !['PUT', 'DELETE'].includes(seen.method)) return undefined;
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return (status) => {
+    if (status < 300) onWritten(name, seen.method === 'DELETE' ? undefined : Buffer.concat(chunks));
+  };
 }
 
 /** Numbers that are the same for the same seed (mulberry32). */

@@ -10,7 +10,7 @@ import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
 
 /**
  * What a runner does next, from what it saw last: the whole of the protocol, pure, so that a test can try every order in
- * which several runners read and write (test/ops/join-model.test.ts). Why it is safe: docs/join.md.
+ * which several runners read and write (test/ops/join-model.long.test.ts). Why it is safe: docs/join.md.
  */
 
 /** What one runner brings for one platform. */

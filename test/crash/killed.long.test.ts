@@ -1,15 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { runMlist, startMlist } from '../support/mlist.ts';
+import { momentsOf, killAtStep } from '../support/killed.ts';
+import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder, World } from '../support/world.ts';
 
-/** `kill -9` at a random moment: what is there is the old or the new, and the same command run again finishes. */
-const MOMENTS = 34;
-const COPIES = 8;
+/** `kill -9` at a step: what is there is the old or the new, and the same command run again finishes. */
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -24,119 +22,90 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-async function freshWorkspace(): Promise<{ readonly workspace: Workspace; readonly env: Record<string, string> }> {
+async function fresh() {
   const folder = join(await temporaryFolder(), 'ws');
-  return { workspace: new Workspace(folder), env: { MLIST_WORKSPACE: folder } };
-}
-
-/** Runs the command once to know how long it takes, then kills it somewhere on the way. */
-async function killAtRandom(args: readonly string[], env: Record<string, string>, usual: number): Promise<boolean> {
-  const { child, ended } = startMlist(args, env);
-  await sleep(usual * (0.35 + 0.7 * Math.random()));
-  child.kill('SIGKILL');
-  return (await ended).signal === 'SIGKILL';
-}
-
-async function timed(args: readonly string[], env: Record<string, string>): Promise<number> {
-  const started = performance.now();
-  expect(await runMlist(args, env)).toMatchObject({ code: 0 });
-  return performance.now() - started;
+  const env = { MLIST_WORKSPACE: folder };
+  return { workspace: new Workspace(folder), env, world: await World.make({ env }) };
 }
 
 const sources = () => tags.map((tag) => at(`team/app:${tag}`));
 
-describe(`killed at ${MOMENTS} moments each`, () => {
+describe('killed', () => {
   test('create: no draft, or the whole one', async () => {
-    const { workspace, env } = await freshWorkspace();
-    const usual = await timed(['create', at('team/app:timed'), ...sources()], env);
-    const seen = { killed: 0, none: 0, whole: 0 };
-    for (let moment = 0; moment < MOMENTS; moment += 1) {
-      const list = at(`team/app:created${moment}`);
+    const { env } = await fresh();
+    const moments = await momentsOf(['create', at('team/app:counted'), ...sources()], env);
+    for (const moment of moments) {
+      const { workspace, world, env: own } = await fresh();
+      const list = at('team/app:created');
       const args = ['create', list, ...sources()];
-      seen.killed += Number(await killAtRandom(args, env, usual));
+      await killAtStep(args, own, moment);
       const draft = await workspace.find(list);
-      if (draft === undefined) seen.none += 1;
-      else seen.whole += Number(draft.entries.length === tags.length);
-      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
+      expect([moment, draft?.entries.length]).toEqual([moment, draft && tags.length]);
+      await world.must(...args);
       expect((await workspace.load(list)).entries).toHaveLength(tags.length);
     }
-    expect(seen.none + seen.whole).toBe(MOMENTS);
-    expect(seen.killed).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   test('annotate: the old draft, or the new one', async () => {
-    const { workspace, env } = await freshWorkspace();
+    const { workspace, env, world } = await fresh();
     const list = at('team/app:annotated');
-    await runMlist(['create', list, at('team/app:image1')], env);
-    const usual = await timed(['annotate', '--annotation', 'k=0'], env);
+    await world.must('create', list, at('team/app:image1'));
+    const moments = await momentsOf(['annotate', '--annotation', 'k=0'], env);
     const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
-    let killed = 0;
-    for (let moment = 1; moment <= MOMENTS; moment += 1) {
+    for (const moment of moments) {
       const before = value(await workspace.load(list));
       const args = ['annotate', '--annotation', `k=${moment}`];
-      killed += Number(await killAtRandom(args, env, usual));
+      await killAtStep(args, env, moment);
       expect([before, String(moment)]).toContain(value(await workspace.load(list)));
-      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
+      await world.must(...args);
       expect(value(await workspace.load(list))).toBe(String(moment));
     }
-    expect(killed).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   test('push: no tag, or one that is complete', async () => {
-    const { env } = await freshWorkspace();
+    const { env, world } = await fresh();
     const list = at('team/app:pushed');
-    await runMlist(['create', list, ...sources()], env);
-    const usual = await timed(['push', '--to', at('team/timed:x')], env);
-    const seen = { killed: 0, absent: 0, complete: 0 };
-    for (let moment = 0; moment < MOMENTS; moment += 1) {
+    await world.must('create', list, ...sources());
+    const moments = await momentsOf(['push', '--to', at('team/counted:x')], env);
+    for (const moment of moments) {
       const repository = `team/pushed${moment}`;
       const args = ['push', list, '--to', at(`${repository}:x`)];
-      seen.killed += Number(await killAtRandom(args, env, usual));
-      if (await isComplete(repository)) seen.complete += 1;
-      else seen.absent += 1;
-      expect(await runMlist(args, env)).toMatchObject({ code: 0 });
+      await killAtStep(args, env, moment);
+      await isComplete(repository);
+      await world.must(...args);
       expect(await isComplete(repository)).toBe(true);
     }
-    expect(seen.absent + seen.complete).toBe(MOMENTS);
-    expect(seen.killed).toBeGreaterThan(0);
-  }, 120_000);
+  });
 });
 
-describe(`copy killed at ${COPIES} moments each`, () => {
+describe('copy killed', () => {
   const image = makeImage({ salt: 'copied', kind: 'oci', layers: 4 });
   beforeAll(() => pushImage(registry.url, 'team/copied', 'v1', image));
 
-  test.each<[string, (folder: string, moment: number | 'timed') => string]>([
+  test.each<[string, (folder: string, moment: number) => string]>([
     ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
     ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
     ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
-  ])(
-    'to %s: no name, or one that is complete',
-    async (_, targetOf) => {
-      const { env } = await freshWorkspace();
-      const world = await World.make();
-      const from = at('team/copied:v1');
-      const usual = await timed(['copy', from, targetOf(world.folder, 'timed')], env);
-      let wholes = 0;
-      const isWhole = async (target: string): Promise<boolean> => {
-        if ((await world.run(['exists', target])).code !== 0) return false;
-        // Whatever lacks a part cannot be copied on.
-        wholes += 1;
-        await world.must('copy', target, `oci:onward${wholes}:v1`);
-        return true;
-      };
-      let killed = 0;
-      for (let moment = 0; moment < COPIES; moment += 1) {
-        const target = targetOf(world.folder, moment);
-        killed += Number(await killAtRandom(['copy', from, target], env, usual));
-        await isWhole(target);
-        await world.must('copy', from, target);
-        expect(await isWhole(target)).toBe(true);
-      }
-      expect(killed).toBeGreaterThan(0);
-    },
-    120_000,
-  );
+  ])('to %s: no name, or one that is complete', async (_, targetOf) => {
+    const { env, world } = await fresh();
+    const from = at('team/copied:v1');
+    const moments = await momentsOf(['copy', from, targetOf(world.folder, 0)], env);
+    let wholes = 0;
+    const isWhole = async (target: string): Promise<boolean> => {
+      if ((await world.run(['exists', target])).code !== 0) return false;
+      // What lacks a part cannot be copied on.
+      wholes += 1;
+      await world.must('copy', target, `oci:onward${wholes}:v1`);
+      return true;
+    };
+    for (const moment of moments) {
+      const target = targetOf(world.folder, moment);
+      await killAtStep(['copy', from, target], env, moment);
+      await isWhole(target);
+      await world.must('copy', from, target);
+      expect(await isWhole(target)).toBe(true);
+    }
+  });
 });
 
 /** Whether the tag is there; a tag that is there must have everything below it. */
@@ -160,7 +129,7 @@ async function isComplete(repository: string): Promise<boolean> {
 }
 
 test('an interrupt ends cleanly, with its own exit code, and leaves no lock', async () => {
-  const { workspace, env } = await freshWorkspace();
+  const { workspace, env } = await fresh();
   const silent = await startSilent();
   try {
     const { child, ended } = startMlist(['create', at('team/app:interrupted'), `${silent.host}/a:b`], env);
@@ -173,7 +142,7 @@ test('an interrupt ends cleanly, with its own exit code, and leaves no lock', as
   } finally {
     silent.close();
   }
-}, 60_000);
+});
 
 /** A server that takes a request and never answers. */
 async function startSilent(): Promise<{

@@ -5,6 +5,7 @@ import { expect } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { answer, Front, type Rule } from './front.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
+import { withTimeLimit } from './limits.ts';
 import { World, type Ran } from './world.ts';
 
 /**
@@ -79,15 +80,16 @@ export class Attacked {
     this.front.on(pattern, everybody ? rule : loggedIn(rule));
   }
 
-  /** Runs a command that gives up soon, and by itself: long before its deadline. */
+  /** Runs a command that must end by itself: before any of its time limits. */
   async run(
     args: readonly string[],
     more: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Ran & { readonly errors: readonly string[] }> {
-    const retries = args.includes('--retries') ? [] : ['--retries', '0'];
-    const patience = [...retries, '--timeout', '700ms', '--deadline', '20s', '--json', '--debug', ...more];
-    const ran = await this.world.run([...args, ...patience], {
+    const options = [...args, ...more];
+    const limits = { '--retries': '0', '--timeout': '2m', '--deadline': '4m' };
+    const missing = Object.entries(limits).filter(([option]) => !options.includes(option));
+    const ran = await this.world.run([...options, ...missing.flat(), '--json', '--debug'], {
       cwd: this.work,
       env: { ...this.world.options.env, ...env },
     });
@@ -96,6 +98,17 @@ export class Attacked {
     const errors = told.filter(({ type }) => type === 'error');
     expect(errors.map(({ message }) => message).join()).not.toMatch(/not done within/);
     return { ...ran, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
+  }
+
+  /**
+   * Runs a command with a time limit against a registry that does not answer certain requests.
+   * @param patterns - requests that the registry must have received
+   */
+  async untilAsked<T>(patterns: readonly RegExp[], run: (limit: string) => Promise<T>): Promise<T> {
+    return withTimeLimit(async (limit) => {
+      const ran = await run(limit);
+      return patterns.every((pattern) => this.front.asked(pattern).length > 0) ? ran : undefined;
+    });
   }
 
   /** Nobody but the registry has seen the login, and no output shows it. */

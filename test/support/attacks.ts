@@ -87,7 +87,11 @@ export function withstands(
         attacked.arm(pattern, rule, everybody);
         for (const [more, does] of also) attacked.arm(more, does, everybody);
         const before = await attacked.surroundings();
-        const ran = await attacked.run([...commands[command](attacked.front.host), '--retries', String(retries)]);
+        const run = (...more: readonly string[]) =>
+          attacked.run([...commands[command](attacked.front.host), '--retries', String(retries), ...more]);
+        const patterns = [pattern, ...also.map(([more]) => more)];
+        const ran =
+          ends === 'TIMEOUT' ? await attacked.untilAsked(patterns, (limit) => run('--timeout', limit)) : await run();
         expect(attacked.front.asked(pattern).length).toBeGreaterThan(0);
         expect(ran.errors).toContain(ends);
         if (meets !== undefined) expect(attacked.stranger.seen).toHaveLength(meets);

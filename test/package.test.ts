@@ -69,7 +69,7 @@ describe('the declarations', () => {
     );
     expect(example).toContain("from 'mlist'");
     expect(compile('-p', project)).toMatchObject({ stdout: '', status: 0 });
-  }, 300_000);
+  });
 });
 
 describe('the package', () => {

@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands } from '../src/cli/commands.ts';
 import { startRegistry, type RunningRegistry } from '../src/index.ts';
@@ -224,14 +223,14 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
   };
 }
 
-/** Runs a line as a program would and as a person would; serving ends by an interrupt. */
+/** Runs a line as a program would and as a person would; serving ends by an interrupt once it has begun. */
 async function runBoth(world: World, line: readonly string[], host: string): Promise<readonly Ran[]> {
-  const options = ['--debug', '--retries', '0', '--timeout', '5s', '--deadline', '30s', '--plain-http', host];
+  const options = ['--debug', '--retries', '0', '--timeout', '2m', '--deadline', '4m', '--plain-http', host];
   const ran: Ran[] = [];
   for (const form of [['--json'], ['--progress', 'plain']]) {
     const stop = new AbortController();
-    if (line[0] === 'serve') void sleep(200).then(() => stop.abort());
-    ran.push(await world.run([...line, ...options, ...form], { signal: stop.signal }));
+    const onStdout = () => line[0] === 'serve' && stop.abort();
+    ran.push(await world.run([...line, ...options, ...form], { signal: stop.signal, onStdout }));
   }
   return ran;
 }

@@ -374,7 +374,7 @@ describe('a join that cannot be', () => {
       code: 7,
       stderr: expect.stringMatching(/the list of tags .* lacks mlist-/) as unknown,
     });
-  }, 60_000);
+  });
 
   test('a write that was answered with a fault is not sent again before it was looked for', async () => {
     front.forget();

@@ -7,6 +7,9 @@ import { withLock } from '../../src/files/lock.ts';
 import { removeStaleTemporaries, writeFileAtomic } from '../../src/files/atomic.ts';
 import { temporaryFolder } from '../support/world.ts';
 
+/** A lock that can be had is had within this time, also on a busy machine. */
+const patient = { waitMs: 200_000 };
+
 async function lockIn(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   return join(folder, 'x.lock');
@@ -25,11 +28,15 @@ describe('withLock', () => {
     let most = 0;
     await Promise.all(
       Array.from({ length: 20 }, () =>
-        withLock(path, async () => {
-          most = Math.max(most, (inside += 1));
-          await sleep(1);
-          inside -= 1;
-        }),
+        withLock(
+          path,
+          async () => {
+            most = Math.max(most, (inside += 1));
+            await sleep(1);
+            inside -= 1;
+          },
+          patient,
+        ),
       ),
     );
     expect(most).toBe(1);
@@ -132,11 +139,15 @@ describe('withLock', () => {
       await utimes(path, longAgo, longAgo);
       await Promise.all(
         Array.from({ length: 8 }, () =>
-          withLock(path, async () => {
-            most = Math.max(most, (inside += 1));
-            await sleep(0);
-            inside -= 1;
-          }),
+          withLock(
+            path,
+            async () => {
+              most = Math.max(most, (inside += 1));
+              await sleep(0);
+              inside -= 1;
+            },
+            patient,
+          ),
         ),
       );
     }

@@ -172,14 +172,16 @@ describe.each(homes)('uploads to %s', (_, serve) => {
 
   test('go on after the connection was cut', () =>
     serve(async (served) => {
-      const location = await begin(served);
       const { hostname, port } = new URL(served.url);
-      const socket = connect(Number(port), hostname);
-      socket.write(`PATCH ${location} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 36\r\n\r\n0123456789`);
-      for (let tries = 0; tries < 200; tries += 1) {
-        await sleep(5);
-        if (tries === 20) socket.destroy();
-        if (tries > 20 && (await served.get(location)).headers.range === '0-9') break;
+      let location = '';
+      // On a busy machine the registry may take longer until it has read the bytes.
+      for (let wait = 20, range; range !== '0-9'; wait *= 2) {
+        location = await begin(served);
+        const socket = connect(Number(port), hostname);
+        socket.write(`PATCH ${location} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 36\r\n\r\n0123456789`);
+        await sleep(wait);
+        socket.destroy();
+        range = (await served.get(location)).headers.range;
       }
       expect((await patch(served, location, bytes.subarray(10), '10-35')).status).toBe(202);
       expect(await served.send('PUT', `${location}?digest=${digest}`)).toMatchObject(created);
@@ -258,15 +260,12 @@ describe('uploads that nobody finishes', () => {
   test('are cut when the registry closes', () =>
     withFolder((dir) =>
       withRegistry({ dir }, async (served) => {
+        const { hostname, port } = new URL(served.url);
+        const endless = request({ hostname, port, path: await begin(served), method: 'PATCH' });
         const cut = new Promise<string | undefined>((resolve) => {
-          void begin(served).then((location) => {
-            const { hostname, port } = new URL(served.url);
-            const endless = request({ hostname, port, path: location, method: 'PATCH' });
-            endless.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
-            endless.write('bytes');
-          });
+          endless.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
         });
-        await sleep(100);
+        await new Promise((resolve) => endless.write('bytes', resolve));
         await served.registry.close();
         expect(await cut).toMatch(/ECONNRESET|EPIPE/);
       }),

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -39,21 +39,17 @@ export interface DockerRegistryOptions {
 
 export async function startDockerRegistry({ tls, users }: DockerRegistryOptions = {}): Promise<Registry> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-registry-'));
-  const host = `127.0.0.1:${await freePort()}`;
   const { clients, ...pair } = tls ?? {};
   const certificates = { ...pair, ...(clients === undefined ? {} : { clientcas: [clients] }) };
   const htpasswd = join(folder, 'htpasswd');
   if (users !== undefined) await writeFile(htpasswd, users);
-  const configuration = [
+  const { child, host } = await started(join(folder, 'config.yml'), (address) => [
     'version: 0.1',
     'log: {level: error, accesslog: {disabled: true}}',
     `storage: {filesystem: {rootdirectory: ${JSON.stringify(join(folder, 'data'))}}, delete: {enabled: true}}`,
-    `http: {addr: ${host}${tls === undefined ? '' : `, tls: ${JSON.stringify(certificates)}`}}`,
+    `http: {addr: ${address}${tls === undefined ? '' : `, tls: ${JSON.stringify(certificates)}`}}`,
     ...(users === undefined ? [] : [`auth: {htpasswd: {realm: test, path: ${JSON.stringify(htpasswd)}}}`]),
-  ];
-  await writeFile(join(folder, 'config.yml'), `${configuration.join('\n')}\n`);
-  const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
-  await untilListens(host);
+  ]);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host}`,
     host,
@@ -67,6 +63,17 @@ export async function startDockerRegistry({ tls, users }: DockerRegistryOptions 
   };
 }
 
+/** Starts the registry, on another port where the first was taken meanwhile. */
+async function started(config: string, linesFor: (host: string) => readonly string[]) {
+  for (let tries = 0; tries < 5; tries += 1) {
+    const host = `127.0.0.1:${await freePort()}`;
+    await writeFile(config, `${linesFor(host).join('\n')}\n`);
+    const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+    if (await listens(host, child)) return { child, host };
+  }
+  throw new Error('docker-registry does not start');
+}
+
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -75,17 +82,18 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function untilListens(host: string): Promise<void> {
+/** Waits until the registry listens; false where it ends instead. */
+async function listens(host: string, child: ChildProcess): Promise<boolean> {
   const [address = '', port] = host.split(':');
-  for (let tries = 0; tries < 200; tries += 1) {
+  while (child.exitCode === null) {
     const socket = connect(Number(port), address);
     const isOpen = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
       socket.once('error', () => resolve(false));
     });
     socket.destroy();
-    if (isOpen) return;
-    await sleep(50);
+    if (isOpen) return true;
+    await sleep(20);
   }
-  throw new Error(`nothing listens at ${host}`);
+  return false;
 }

@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly columns?: number;
   readonly answers?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Called whenever the command writes to stdout. */
+  readonly onStdout?: () => void;
 }
 
 /** A folder that is gone after the tests of the file. */
@@ -61,8 +63,9 @@ export class World {
       columns = 100,
       answers = [],
       signal,
+      onStdout,
     } = { ...this.options, ...more };
-    const [stdout, stderr] = [new Recorder(terminal, columns), new Recorder(terminal, columns)];
+    const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
     const left = [...answers];
     const code = await main(args, {
       stdout,
@@ -100,14 +103,17 @@ class Recorder {
   readonly isTTY: boolean;
   readonly columns: number;
   readonly #chunks: Buffer[] = [];
+  readonly #onWrite: (() => void) | undefined;
 
-  constructor(isTTY: boolean, columns: number) {
+  constructor(isTTY: boolean, columns: number, onWrite?: () => void) {
     this.isTTY = isTTY;
     this.columns = columns;
+    this.#onWrite = onWrite;
   }
 
   write(chunk: string | Uint8Array): void {
     this.#chunks.push(Buffer.from(chunk));
+    this.#onWrite?.();
   }
 
   get text(): string {

@@ -247,30 +247,27 @@ describe('what is refused, with the name of the file and the reason', () => {
     });
   });
 
-  test(
-    'gzip that would fill the disk',
-    () =>
-      withFolder(async (folder) => {
-        const path = join(folder, 'bomb.tar');
-        const small = gzipSync(Buffer.alloc(64 * 1024 * 1024));
-        await writeFile(path, Buffer.concat(Array.from({ length: 40 }, () => small)));
-        await expect(TarFile.open(path)).rejects.toThrow(/grows to more than/);
-      }),
-    120_000,
-  );
+  test('gzip that would fill the disk', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'bomb.tar');
+      const small = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+      await writeFile(path, Buffer.concat(Array.from({ length: 40 }, () => small)));
+      await expect(TarFile.open(path)).rejects.toThrow(/grows to more than/);
+    }));
 
   test('more files than an image has', async () => {
     const one = memberBytes({ name: 'f0000000' });
+    const checksum = Number.parseInt(one.toString('latin1', 148, 154), 8);
     const many = Buffer.alloc(200_002 * BLOCK);
     for (let at = 0; at < 200_001; at += 1) {
-      one.write(String(at).padStart(7, '0'), 1);
-      one.fill(0x20, 148, 156);
-      const sum = one.reduce((total, byte) => total + byte, 0);
+      const digits = String(at).padStart(7, '0');
+      const sum = digits.split('').reduce((total, digit) => total + Number(digit), checksum);
+      one.write(digits, 1);
       one.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
       one.copy(many, at * BLOCK);
     }
     await expect(opened(many, () => Promise.resolve())).rejects.toThrow(/more than 200000 files/);
-  }, 120_000);
+  });
 
   test('a file that is not there, a folder, and a device that never ends', () =>
     withFolder(async (folder) => {

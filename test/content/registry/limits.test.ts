@@ -78,10 +78,14 @@ test.each([1, 3])('no more than %d requests are under way at one registry', asyn
   const { front, host } = await served();
   let now = 0;
   let most = 0;
+  let fill: () => void = () => undefined;
+  const full = new Promise<void>((resolve) => (fill = resolve));
   front.on(/^/, async ({ pass, response }) => {
     now += 1;
     most = Math.max(most, now);
     response.once('close', () => (now -= 1));
+    if (now === concurrency) fill();
+    await full;
     await new Promise((resolve) => setTimeout(resolve, 10));
     await pass();
   });

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Content } from '../../../src/oci/content.ts';
-import { answer, type Exchange } from '../../support/front.ts';
+import { answer, type Rule } from '../../support/front.ts';
 import { kept, layerOf, put, repository, served, session } from './setup.ts';
 
 /** What comes from one registry and goes to another at once, in rooms that are used again and again on the way. */
@@ -14,7 +13,7 @@ async function whole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
+test.each<[string, Rule]>([
   ['in one request each', ({ pass }) => pass()],
   // Halves of these lengths end in the middle of a piece.
   [
@@ -34,22 +33,26 @@ test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
     expect((await whole(target.readBlob(descriptor))).equals(bytes)).toBe(true);
 });
 
-test.each<[string, (exchange: Exchange) => Promise<void> | void]>([
+test.each<[string, Rule]>([
   ['sends the client on', (exchange) => answer(307, { location: exchange.request.url })(exchange)],
   ['lets the client come again', answer(503, { 'retry-after': '0' })],
 ])('a blob arrives as it was where the target %s while its bytes are still waited for', async (_name, rule) => {
   const [from, to] = [await served(), await served()];
   const blob = layerOf(200_000, 'waited for');
+  let answered: () => void = () => undefined;
+  const answering = new Promise<void>((resolve) => (answered = resolve));
   from.front.on(/^GET .*blobs/, async ({ response }) => {
     response.writeHead(200, { 'content-length': blob.bytes.length });
-    for (const part of [blob.bytes.subarray(0, 90_000), blob.bytes.subarray(90_000)]) {
-      response.write(part);
-      await sleep(150);
-    }
-    response.end();
+    response.write(blob.bytes.subarray(0, 90_000));
+    await answering;
+    response.end(blob.bytes.subarray(90_000));
   });
-  to.front.on(/^PUT/, rule, 1);
-  const used = session({ timeoutMs: 3000 });
+  const answerFirst: Rule = async (exchange) => {
+    exchange.response.once('finish', answered);
+    await rule(exchange);
+  };
+  to.front.on(/^PUT/, answerFirst, 1);
+  const used = session();
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await target.putBlob(blob.descriptor, () => source.readBlob(blob.descriptor));
   expect((await whole(target.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);

@@ -16,7 +16,7 @@ export interface TestSession extends RegistrySession {
   readonly warnings: string[];
 }
 
-/** A session that gives up soon, and remembers what it was told. */
+/** A session that remembers what it was told. */
 export function session(
   options: Partial<RegistryOptions> & { readonly env?: Readonly<Record<string, string>> } = {},
 ): TestSession {
@@ -25,7 +25,7 @@ export function session(
   const made = new RegistrySession({
     userAgent: 'mlist/test',
     env: {},
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     onRequest: (event) => events.push(event),
     onWarning: (message) => warnings.push(message),
     ...options,

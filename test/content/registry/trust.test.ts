@@ -44,7 +44,7 @@ function sawNoSecret(front: Front): void {
 
 function client(host: string, options: Parameters<typeof session>[0] = {}): Repository {
   const credentials = () => Promise.resolve(me);
-  return repository(session({ credentials, retries: 0, timeoutMs: 3_000, ...options }), host, 'repo');
+  return repository(session({ credentials, retries: 0, ...options }), host, 'repo');
 }
 
 describe('a redirect', () => {
@@ -361,7 +361,7 @@ describe('an answer', () => {
   ])('%s ends in an error', async (_name, rule, read, code) => {
     const front = kept(await Front.start());
     front.on(/./, rule);
-    const repo = client(front.host, { timeoutMs: 1_000 });
+    const repo = client(front.host, code === 'TIMEOUT' ? { timeoutMs: 300 } : {});
     await expect(read(repo)).rejects.toMatchObject({
       code: `ERR_MLIST_${code}`,
       message: expect.stringContaining(front.host) as unknown,
@@ -391,7 +391,7 @@ describe('an answer', () => {
     const front = kept(await Front.start());
     front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
     front.on(pattern, hang);
-    await expect(work(client(front.host, { timeoutMs: 500 }))).rejects.toMatchObject({ code: 'ERR_MLIST_TIMEOUT' });
+    await expect(work(client(front.host, { timeoutMs: 200 }))).rejects.toMatchObject({ code: 'ERR_MLIST_TIMEOUT' });
   });
 
   test('with a link to another host is not followed', async () => {

@@ -35,7 +35,7 @@ test('join --wait', async () => {
   expect(await ended).toMatchObject({ code: 0 });
   await front.close();
   await registry.close();
-}, 60_000);
+});
 
 test('the lock of a draft', async () => {
   const home = await temporaryFolder();
@@ -52,4 +52,4 @@ test('the lock of a draft', async () => {
   });
   watcher.close();
   expect(await ended).toMatchObject({ code: 0 });
-}, 60_000);
+});

@@ -63,7 +63,7 @@ describe('a command that waits for a login', () => {
     execFileSync('mkfifo', [pipe]);
     const { args = [], env = {} } = place(pipe);
     const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: home, ...env });
-    const writer = await openForReader(pipe, started);
+    const writer = await openForReader(pipe, started.ended);
     return { ...started, isWaiting: writer !== undefined, release: async () => writer?.close() };
   }
 

@@ -22,7 +22,7 @@ async function reading(args: (pipe: string) => readonly string[]) {
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', [pipe]);
   const started = startMlist([...args(pipe)], { MLIST_WORKSPACE: join(folder, 'workspace') });
-  return { ...started, writer: await openForReader(pipe, started) };
+  return { ...started, writer: await openForReader(pipe, started.ended) };
 }
 
 const isLinux = process.platform === 'linux';

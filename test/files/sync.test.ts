@@ -34,7 +34,6 @@ describeWith('strace', 'a file system', () => {
         expect(await runMlist(['validate', '--deep', target], env)).toMatchObject({ code: 0 });
       }
     },
-    60_000,
   );
 
   test('that fails in an fsync is named, and the old draft stays', async () => {
@@ -45,5 +44,5 @@ describeWith('strace', 'a file system', () => {
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).toMatch(/^mlist: cannot write .*team%2Fapp%3Alist\.json: .*EIO/);
     expect(await readdir(join(folder, 'drafts'))).toEqual([]);
-  }, 60_000);
+  });
 });

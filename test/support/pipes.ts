@@ -4,22 +4,20 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../src/index.ts';
-import type { Started } from './mlist.ts';
 import { temporaryFolder } from './world.ts';
 
 /**
  * Opens a pipe once a program reads it: from then on the program waits for what never comes.
  * @returns undefined where the program ended before
  */
-export async function openForReader(path: string, { child }: Started): Promise<FileHandle | undefined> {
-  for (;;) {
-    const hasEnded = child.exitCode !== null || child.signalCode !== null;
+export async function openForReader(path: string, ended: Promise<unknown>): Promise<FileHandle | undefined> {
+  const over = ended.then(() => true);
+  for (let hasEnded = false; ; hasEnded = await Promise.race([over, sleep(20, false)])) {
     try {
       return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
     } catch (thrown) {
       if (errorCode(thrown) !== 'ENXIO') throw thrown;
       if (hasEnded) return undefined;
-      await sleep(20);
     }
   }
 }

@@ -72,7 +72,7 @@ async function registryWith(
 
 function client(front: Front, options: Partial<RegistryOptions> = {}): Repository {
   const credentials = () => Promise.resolve(me);
-  return repository(session({ credentials, retries: 0, timeoutMs: 5_000, ...options }), front.host, 'team/app');
+  return repository(session({ credentials, retries: 0, ...options }), front.host, 'team/app');
 }
 
 const large = layerOf(5 * 1024 * 1024);

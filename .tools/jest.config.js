@@ -20,8 +20,8 @@ export default {
   setupFiles: ['<rootDir>/test/support/seed.ts'],
   // Only a test that hangs takes this long, also on a busy machine.
   testTimeout: isLong ? 1_800_000 : 300_000,
-  // One more than the cores of a small machine: some suites wait more than they compute.
-  maxWorkers: 3,
+  // Twice the cores of a small machine: many suites wait more than they compute.
+  maxWorkers: 4,
   // Contexts of earlier suites are not freed. A large process also takes longer to end than Jest waits for, on a busy machine.
   workerIdleMemoryLimit: '300MB',
   workerGracefulExitTimeout: 30_000,

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { encodeDraft, platformOf, startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { isLong } from '../support/long.ts';
+import { roundsOf } from '../support/long.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 /** Two processes that edit one entry at the same moment. Docker's own tool loses 143 of 200 such edits, and damages 12 files. */
-const ROUNDS = isLong ? 200 : 20;
+const ROUNDS = roundsOf(20, 200);
 
 let registry: RunningRegistry;
 beforeAll(async () => {

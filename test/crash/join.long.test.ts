@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { joinRounds, type RoundsOptions, type Tally } from '../support/join-rounds.ts';
 import { killedAt } from '../support/killed.ts';
-import { isLong } from '../support/long.ts';
+import { isLong, roundsOf } from '../support/long.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/rough-way.ts';
 import { drawSeed } from '../support/seed.ts';
@@ -28,7 +28,7 @@ async function expectNoFaults(
   return tallies;
 }
 
-const rounds = isLong ? 3 : 1;
+const rounds = roundsOf(1, 3);
 const many: readonly Series[] = [
   { kind: 'without --expect', runners: 32, rounds: 1, conditions: true },
   { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },

@@ -167,25 +167,21 @@ describe('a registry that shows what a tag had before its last write', () => {
     ['the list', { stale: 3, lost: 1 }],
     ['the list, on a registry with conditions', { stale: 3, lost: 1, hasConditions: true }],
     ['the list, and runners wait for each other', { stale: 3, waits: true }],
-  ])(
-    'with --expect: %s: the tag is there once, whole, and stays',
-    (_name, more) => {
-      const { last } = expectWhole({ runners: build('1', two, two), platforms: two, ...more }, [listOf('1', two)]);
-      expect(last).toEqual([listOf('1', two)]);
-    },
-    120_000,
-  );
+  ])('with --expect: %s: the tag is there once, whole, and stays', (_name, more) => {
+    const { last } = expectWhole({ runners: build('1', two, two), platforms: two, ...more }, [listOf('1', two)]);
+    expect(last).toEqual([listOf('1', two)]);
+  });
 
   test('with --expect: slots, too: no list, or the whole', () => {
     const model: Model = { runners: build('1', two, two), platforms: two, stale: 3, staleSlots: true, lost: 1 };
     expectWhole(model, [listOf('1', two)]);
-  }, 120_000);
+  });
 
   test('with --expect, two builds: never mixed', () => {
     const runners = [makeRunner('1', two, two), makeRunner('2', two, two)];
     const wholes = ['1', '2'].map((id) => listOf(id, two));
     expectWhole({ runners, platforms: two, stale: 2, staleSlots: true }, wholes);
-  }, 240_000);
+  });
 });
 
 describe('a registry that fails writes more often than --retries allows', () => {
@@ -193,20 +189,16 @@ describe('a registry that fails writes more often than --retries allows', () => 
     ['no further attempts', 0, { lost: 2 }],
     ['one further attempt', 1, { lost: 3 }],
     ['one further attempt, on a registry with conditions', 1, { lost: 3, hasConditions: true }],
-  ])(
-    'with --expect, %s: no list, or the whole; whoever says that it is complete is right',
-    (_name, retries, more) => {
-      const runners = build('1', two, two, retries);
-      const outcomes = new Set<string>();
-      expectWhole({ runners, platforms: two, ...more }, [listOf('1', two)]);
-      explore({ runners, platforms: two, ...more }, (visit) => {
-        for (const outcome of visit.outcomes) outcomes.add(outcome ?? 'at work');
-        if (visit.outcomes.includes('complete')) expect(imagesOf(visit, runners)).toHaveLength(2);
-      });
-      expect(outcomes).toContain('failed');
-    },
-    120_000,
-  );
+  ])('with --expect, %s: no list, or the whole; whoever says that it is complete is right', (_name, retries, more) => {
+    const runners = build('1', two, two, retries);
+    const outcomes = new Set<string>();
+    expectWhole({ runners, platforms: two, ...more }, [listOf('1', two)]);
+    explore({ runners, platforms: two, ...more }, (visit) => {
+      for (const outcome of visit.outcomes) outcomes.add(outcome ?? 'at work');
+      if (visit.outcomes.includes('complete')) expect(imagesOf(visit, runners)).toHaveLength(2);
+    });
+    expect(outcomes).toContain('failed');
+  });
 
   test('without --expect, on a registry with conditions: whoever has ended well is in the list', () => {
     const runners = build('1', two, undefined, 0);

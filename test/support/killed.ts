@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isLong } from './long.ts';
+import { isSampled } from './long.ts';
 import { checkout, startMlist, type Ended } from './mlist.ts';
 
 /**
@@ -43,6 +43,5 @@ export async function momentsOf(
   const steps = stepsOf(ran) ?? 0;
   if (ran.code !== 0 || steps === 0) throw new Error(`mlist ${args.join(' ')} failed: ${JSON.stringify(ran)}`);
   const all = Array.from({ length: steps }, (_, at) => at + 1);
-  const stride = Math.ceil(steps / 5);
-  return isLong ? all : all.filter((step) => step % stride === 1 || step > steps - 3);
+  return all.filter((step) => isSampled(step - 1, Math.ceil(steps / 5)) || step > steps - 3);
 }

@@ -117,3 +117,8 @@ export function descriptorOf(entry: Entry): Descriptor {
 export function isAttestationEntry(entry: Pick<Entry, 'attests'>): boolean {
   return entry.attests !== undefined;
 }
+
+/** Identifies the manifest of an entry. Images with equal layers share an attestation, which is listed once for each. */
+export function manifestKey({ digest, attests }: Pick<Entry, 'digest' | 'attests'>): string {
+  return `${digest} ${attests ?? ''}`;
+}

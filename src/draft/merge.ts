@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { platformKey, type Platform } from '../oci/platform.ts';
-import { descriptorOf, isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
+import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
 import { changeEntry, inheritSettings, without, type EntryChange } from './edit.ts';
 
 /** Bringing newly read sources into a draft: `create`, `create --amend` and `add`. Pure. */
@@ -69,7 +69,7 @@ export function replaceSources(draft: Draft, start: Draft, sources: readonly Res
 
 /** Whether an entry is what was read here, whatever the author set on it. */
 function isReadingOf(heir: Entry, entry: Entry): boolean {
-  return heir.digest === entry.digest && sameDetected(heir, entry);
+  return manifestKey(heir) === manifestKey(entry) && sameDetected(heir, entry);
 }
 
 function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
@@ -130,12 +130,12 @@ function withNewAttestations(
   resolved: ResolvedSource,
 ): readonly Entry[] {
   const images = new Set(pairs.map(({ entry }) => entry));
-  const listed = new Set(entries.map((entry) => entry.digest));
+  const listed = new Set(entries.map(manifestKey));
   return entries.flatMap((entry) => {
     const missing = images.has(entry)
-      ? attestationsOf(entry, resolved).filter(({ digest }) => !listed.has(digest))
+      ? attestationsOf(entry, resolved).filter((one) => !listed.has(manifestKey(one)))
       : [];
-    for (const { digest } of missing) listed.add(digest);
+    for (const one of missing) listed.add(manifestKey(one));
     return [entry, ...missing];
   });
 }
@@ -162,7 +162,7 @@ function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
 /** Attestations of the source that it no longer has. What it has was read anew with it, and took their places. */
 function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
   if (!isAttestationEntry(entry) || entry.source !== resolved.source) return false;
-  return !resolved.entries.some(({ digest }) => digest === entry.digest);
+  return !resolved.entries.some((one) => manifestKey(one) === manifestKey(entry));
 }
 
 function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[] {

@@ -71,10 +71,15 @@ function pair(before: readonly Descriptor[], after: readonly Descriptor[]): Read
       free.delete(old);
     }
   };
-  match((old, entry) => old.digest === entry.digest && sameJson(old.platform, entry.platform));
+  match((old, entry) => isSameImage(old, entry) && attestedDigest(old) === attestedDigest(entry));
+  match(isSameImage);
   match((old, entry) => old.digest === entry.digest);
   match((old, entry) => roleOf(old, before) !== undefined && roleOf(old, before) === roleOf(entry, after));
   return pairs;
+}
+
+function isSameImage(left: Descriptor, right: Descriptor): boolean {
+  return left.digest === right.digest && sameJson(left.platform, right.platform);
 }
 
 /** What an entry is there for: an image of a platform, or the attestation of one. */

@@ -1,5 +1,5 @@
 import { MlistError, withHint } from '../errors.ts';
-import { isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
 import {
   describeEntry,
@@ -106,7 +106,8 @@ function nothingToSet(): MlistError {
 
 /** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
 function sameEntry(draft: Draft, chosen: Entry): Entry {
-  const same = draft.entries.filter((entry) => entry.digest === chosen.digest && entry.source === chosen.source);
+  const key = manifestKey(chosen);
+  const same = draft.entries.filter((entry) => manifestKey(entry) === key && entry.source === chosen.source);
   const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
   const [entry] = exact.length > 0 ? exact : same;
   if (entry === undefined) throw noEntry(draft, chosen.source);

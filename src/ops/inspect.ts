@@ -49,7 +49,8 @@ async function isChosen(found: Found, { manifest, platform }: ChildChoice, optio
 }
 
 function onlyChild(found: Found, choice: ChildChoice): Child {
-  const [only, ...others] = childrenOf(found, choice);
+  const children = childrenOf(found, choice);
+  const [only, ...others] = new Map(children.map((child) => [child.descriptor.digest, child])).values();
   if (only !== undefined && others.length === 0) return only;
   throw new MlistError('ERR_MLIST_AMBIGUOUS', `${others.length + 1} entries of ${found.reference} could be meant`, {
     reference: found.reference,

@@ -114,11 +114,12 @@ function* inlineData({ manifests }: Index): Iterable<Problem> {
 }
 
 function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: RuleOptions): Iterable<Problem> {
-  const first = new Map<string, number>();
+  const first = new Map<string, Map<string, number>>();
   for (const [at, entry] of manifests.entries()) {
-    const before = first.get(entry.digest);
+    const listed = first.get(entry.digest) ?? new Map<string, number>();
+    const before = listedBefore(entry, listed);
     if (before === undefined) {
-      first.set(entry.digest, at);
+      first.set(entry.digest, listed.set(attestedDigest(entry) ?? '', at));
       continue;
     }
     const pointer = pointerTo('manifests', at, 'digest');
@@ -128,6 +129,13 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
       : `the same manifest as entry ${before}, described otherwise`;
     yield same || allowDuplicates ? warning('E-DUP-DIGEST', pointer, message) : error('E-DUP-DIGEST', pointer, message);
   }
+}
+
+/** An attestation of images with equal layers is listed once for each of them; that is no repetition. */
+function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
+  const subject = attestedDigest(entry);
+  const [any] = listed.values();
+  return subject === undefined ? any : (listed.get(subject) ?? listed.get(''));
 }
 
 function sameEntry(left: Descriptor, right: Descriptor | undefined): boolean {

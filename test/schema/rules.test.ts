@@ -194,6 +194,21 @@ describe('a list that breaks one rule', () => {
       ['warning E-DUP-DIGEST /manifests/1/digest'],
     ],
     [
+      'an attestation of two images',
+      index([...two, ...two.map(({ digest }) => attestation(digest, { digest: digestOf('shared') }))]),
+      [],
+    ],
+    [
+      'an attestation of one image, described in two ways',
+      index([...two, ...[1, 2].map((size) => attestation(digestOf('linux/amd64'), { size }))]),
+      ['error E-DUP-DIGEST /manifests/3/digest'],
+    ],
+    [
+      'one manifest as an image and as an attestation',
+      index([...two, attestation(digestOf('linux/arm64/v8'), { digest: digestOf('linux/amd64') })]),
+      ['error E-DUP-DIGEST /manifests/2/digest'],
+    ],
+    [
       'two images for one platform',
       index([entry('linux/amd64'), entry('linux/amd64', { digest: digestOf('b') })]),
       ['error E-DUP-PLATFORM /manifests/1/platform'],

@@ -8,15 +8,17 @@ export interface Built {
   readonly attestations: readonly Image[];
 }
 
+/** @param options.sharesAttestation - as where the images have equal layers and the build names no image: one for all */
 export async function pushBuild(
   url: string,
   repository: string,
   tag: string,
   platforms: readonly Platform[],
   salt = '',
+  { sharesAttestation = false } = {},
 ): Promise<Built> {
   const images = platforms.map((platform, at) => makeImage({ kind: 'oci', platform, salt: `${salt}${at}` }));
-  const attestations = images.map((image) => attestationOf(image));
+  const attestations = images.map((image) => attestationOf(sharesAttestation ? (images[0] ?? image) : image));
   for (const image of [...images, ...attestations]) await pushImage(url, repository, undefined, image);
   const index = makeIndex([
     ...images.map((image, at) => entryOf(image, platforms[at])),

@@ -15,12 +15,13 @@ export {
 export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity, TargetOutcome } from './errors.ts';
 export { version } from './version.ts';
 
-export { digestOf, isDigest, parseDigest, shortDigest } from './oci/digest.ts';
+export { digestOf, isDigest, isDigestName, parseDigest, shortDigest } from './oci/digest.ts';
 export type { Digest } from './oci/digest.ts';
 export {
   familiarReference,
   formatReference,
   parseReference,
+  parseTypedReference,
   repositoryName,
   withDefaultTag,
   withoutPassword,
@@ -188,7 +189,7 @@ export { show } from './ops/show.ts';
 export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
 export type { SpecParsing } from './ops/spec-parse.ts';
 export type { SpecFile } from './ops/spec-read.ts';
-export { parseBuildMetadata, parseSources } from './ops/sources.ts';
+export { bareArgument, parseBuildMetadata, parseSources } from './ops/sources.ts';
 export { readDigestsFolder } from './ops/digests-folder.ts';
 export { annotateImages, parseDockerMetadata } from './ops/docker-metadata.ts';
 export type { DockerMetadata, EntryAnnotations } from './ops/docker-metadata.ts';

@@ -1,11 +1,13 @@
 import {
+  bareArgument,
   formatLocation,
+  isDigestName,
   isFileLocation,
   MlistError,
   parseBareLocation,
   parseListName,
   parseLocation,
-  parseReference,
+  parseTypedReference,
   shownLocation,
   storedLocation,
   withoutPassword,
@@ -88,7 +90,7 @@ function settled(location: Location, { cwd, workspace: { folders } }: Folders): 
  * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
  */
 export function registryReference({ command, positionals: [text = ''] }: Invocation): Reference {
-  if (!isFileLocation(text)) return parseReference(text.replace(/^docker:\/\//, ''));
+  if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries, and ${text} is none`, {
     hint: `"mlist show ${text}" tells what is in it, or names the images to choose from.`,
   });
@@ -101,12 +103,17 @@ export function typedName(text: string, context: Folders): string {
 
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
 
-/** `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform. */
-export function manifestArgument(text: string, context: Folders): ManifestArgument {
+/**
+ * `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform.
+ * @param repository - of a MANIFEST that is only a digest: that of the list
+ */
+export function manifestArgument(text: string, context: Folders, repository: Reference): ManifestArgument {
   const at = text.lastIndexOf('=');
   const isPath = isFileLocation(text) && !/^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
-  if (at < 0 || isPath) return { location: typedLocation(text, context) };
-  return { location: typedLocation(text.slice(0, at), context), platform: readPlatform(text.slice(at + 1)) };
+  const isWhole = at < 0 || isPath;
+  const name = isWhole ? text : text.slice(0, at);
+  const argument = isDigestName(name) ? bareArgument(repository, name) : { location: typedLocation(name, context) };
+  return isWhole ? argument : { ...argument, platform: readPlatform(text.slice(at + 1)) };
 }
 
 /** `K=V` sets, `K-` removes. */

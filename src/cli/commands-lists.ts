@@ -75,7 +75,8 @@ export const listCommands: readonly CommandSpec[] = [
         type: 'string',
         repeat: true,
         value: 'FILE',
-        describe: 'Read sources from FILE, or - for stdin: one a line, or descriptor, index or build-metadata JSON',
+        describe:
+          'Read sources from FILE, or - for stdin: one a line, or JSON: descriptors, an index, build metadata, or digests in the outputs of CI jobs',
       },
       {
         name: 'metadata-file',
@@ -88,14 +89,14 @@ export const listCommands: readonly CommandSpec[] = [
         name: 'digests-dir',
         type: 'string',
         value: 'DIR',
-        describe: 'Take the images whose digests are the names of the files in DIR',
+        describe:
+          'Take the images whose digests are the names or the contents of the files in DIR, in the order of --expect',
       },
       {
         name: 'repo',
         type: 'string',
         value: 'REPO',
-        describe:
-          'Where digests lie that --file, --metadata-file or --digests-dir give alone (default: the repository of LIST)',
+        describe: 'Repository of digests that are given without one (default: the repository of LIST)',
       },
       { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import {
   MlistError,
+  isDigestName,
   parseBuildMetadata,
-  parseReference,
+  parseTypedReference,
   parseSources,
   readDigestsFolder,
   type ManifestArgument,
@@ -14,16 +15,18 @@ import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
 
 /**
- * The sources that files name: `--file`, `--metadata-file` and `--digests-dir`. Digests without a repository lie in `--repo`,
- * else where the list is to lie.
+ * The sources of `create`: its arguments, then what `--file`, `--metadata-file` and `--digests-dir` name. Digests without a
+ * repository are those of `--repo`, else of the repository of the list.
  */
 export async function readSources(
-  invocation: Invocation,
+  manifests: readonly string[],
   list: Reference,
+  invocation: Invocation,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const repository = repositoryOf(invocation);
-  const parsing = { list, repository, parse: (text: string) => manifestArgument(text, context) };
+  const repository = repositoryOf(invocation, manifests);
+  const parse = (text: string): ManifestArgument => manifestArgument(text, context, repository ?? list);
+  const parsing = { list, repository, parse };
   const named = invocation
     .texts('file')
     .map(async (file) => parseSources(await readInput(file, context), nameOf(file), parsing));
@@ -32,7 +35,7 @@ export async function readSources(
     .map(async (file) => parseBuildMetadata(await readInput(file, context), nameOf(file), parsing));
   const folder = invocation.text('digests-dir');
   const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
-  return (await Promise.all([...named, ...built, ...digests])).flat();
+  return [...manifests.map(parse), ...(await Promise.all([...named, ...built, ...digests])).flat()];
 }
 
 /** How an input is called in messages. */
@@ -40,18 +43,21 @@ export function nameOf(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
 
-function repositoryOf(invocation: Invocation): Reference | undefined {
+function repositoryOf(invocation: Invocation, manifests: readonly string[]): Reference | undefined {
   const text = invocation.text('repo');
   if (text === undefined) return undefined;
-  if (['file', 'metadata-file', 'digests-dir'].some((name) => invocation.has(name))) return bareRepository(text);
+  const hasDigests = manifests.some((manifest) => isDigestName(manifest.replace(/=.*$/, '')));
+  if (hasDigests || ['file', 'metadata-file', 'digests-dir'].some((name) => invocation.has(name))) {
+    return bareRepository(text);
+  }
   throw new MlistError(
     'ERR_MLIST_USAGE',
-    '--repo says where the digests of --file, --metadata-file and --digests-dir lie',
+    '--repo names the repository of digests, and none are given: name some, or use --file, --metadata-file or --digests-dir',
   );
 }
 
 function bareRepository(text: string): Reference {
-  const reference = parseReference(text);
+  const reference = parseTypedReference(text);
   if (reference.tag === undefined && reference.digest === undefined) return reference;
   throw new MlistError('ERR_MLIST_USAGE', `--repo takes a repository, without a tag or a digest: ${text}`);
 }

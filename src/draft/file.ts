@@ -2,7 +2,7 @@ import { MlistError, type Problem } from '../errors.ts';
 import type { Json } from '../oci/json.ts';
 import { writeJson } from '../oci/json-write.ts';
 import { isFileLocation, parseLocation } from '../oci/location.ts';
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import { formatReference, parseTypedReference, type Reference } from '../oci/reference.ts';
 import { error } from '../schema/problems.ts';
 import { checkDraftDocument } from '../schema/workspace.ts';
 import type { Draft, Entry } from './draft.ts';
@@ -93,7 +93,7 @@ export function parseListName(text: string): Reference {
       hint: 'Name it as it is to be called, and say where it goes with "mlist push --to LOCATION".',
     });
   }
-  const reference = parseReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
+  const reference = parseTypedReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
   if (reference.digest !== undefined) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a tag, not by a digest: ${text}`, {
       hint: 'Leave out everything from "@" on.',

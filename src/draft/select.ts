@@ -2,7 +2,7 @@ import { MlistError } from '../errors.ts';
 import { shortDigest } from '../oci/digest.ts';
 import { formatLocation, parseLocation } from '../oci/location.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
-import { sameRepository, withTag, type Reference } from '../oci/reference.ts';
+import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
 
 /** Which entries of a draft the words of a command mean. */
@@ -25,7 +25,7 @@ export function isPrefixOf(name: string, digest: string): boolean {
 /** The entries that a MANIFEST argument means: by the source that the author wrote, by digest, or by a digest's beginning. */
 export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
   const byDigest = draft.entries.filter(({ digest }) => isPrefixOf(manifest, digest));
-  return byDigest.length > 0 ? byDigest : entriesFrom(draft, manifest);
+  return byDigest.length > 0 || isDigestAlone(manifest) ? byDigest : entriesFrom(draft, manifest);
 }
 
 function entriesFrom(draft: Draft, manifest: string): readonly Entry[] {

@@ -2,7 +2,7 @@ import { MlistError } from '../errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
 import {
   formatReference,
-  parseReference,
+  parseTypedReference,
   sameRepository,
   withDefaultTag,
   withDigest,
@@ -52,7 +52,7 @@ export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
   const explicit = text.startsWith('docker://');
-  const reference = parseReference(explicit ? text.slice('docker://'.length) : text);
+  const reference = parseTypedReference(explicit ? text.slice('docker://'.length) : text);
   return { kind: 'registry', reference, explicit };
 }
 

@@ -1,5 +1,5 @@
 import { MlistError } from '../errors.ts';
-import { digestFault, type Digest } from './digest.ts';
+import { digestFault, isDigestName, type Digest } from './digest.ts';
 
 /**
  * A name of something in a registry: `domain/path[:tag][@digest]`.
@@ -62,6 +62,22 @@ export function parseReference(text: string): Reference {
   const match = wholeReference.exec(`${domain}/${remainder}`);
   if (match === null) throw invalid(text, faultOf(text));
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
+}
+
+/** Whether a text is a digest, or the beginning of one: the grammar reads it as a tag of an image called sha256. */
+export function isDigestAlone(text: string): boolean {
+  return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
+}
+
+/**
+ * Reads a reference that somebody has typed. A digest without a repository is refused.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` with the reason.
+ */
+export function parseTypedReference(text: string): Reference {
+  if (!isDigestAlone(text)) return parseReference(text);
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} is a digest without its repository`, {
+    hint: 'Write the repository and the whole digest: REPO@sha256:...',
+  });
 }
 
 function checkedParts(text: string, name: string, tag: string | undefined, digest: string | undefined): Reference {

@@ -16,7 +16,9 @@ function saidWhere(error: MlistError, location: Location): MlistError {
   if (error instanceof SomeMissing) return error;
   const { code, facts } = error;
   const [repository = ''] = formatLocation(location).split('@');
-  const where = `Digests without a repository are looked for in ${repository}: say with --repo where they lie.`;
+  const where =
+    `A digest without a repository is looked for in ${repository}. ` +
+    'If the image is in another repository, write REPO@DIGEST, or name the repository with "mlist create --repo REPO".';
   if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
   if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
   return withHint(error, `${facts.hint ?? ''} ${where}`.trim());

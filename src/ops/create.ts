@@ -1,6 +1,7 @@
 import { allOrErrors } from '../errors.ts';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
+import { isOfPlatform } from '../draft/select.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
 import { digestIn, parseLocation } from '../oci/location.ts';
@@ -32,6 +33,8 @@ export interface CreateOptions extends ListWishes {
   readonly attestations?: AttestationChoice | undefined;
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
+  /** Sources whose order has no meaning are listed in that of these platforms. Default: as they are given. */
+  readonly order?: readonly Platform[] | undefined;
   /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
@@ -66,7 +69,8 @@ export async function create(
   const before = await workspace.find(name);
   const isForAll = amend && manifests.length === 0;
   const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(name))) : manifests;
-  const resolved = await resolveAll(wanted, options);
+  const read = inOrder(wanted, await resolveAll(wanted, options), options.order);
+  const resolved = read.map((one) => one.resolved);
   requirePlatforms(
     options.platforms ?? [],
     resolved.flatMap(({ platforms }) => platforms),
@@ -77,7 +81,7 @@ export async function create(
   const { draft, changed } = await workspace.update(
     name,
     (current) => {
-      made = current === undefined ? fresh(name, resolved, options) : again(current, wanted, resolved, options);
+      made = current === undefined ? fresh(name, resolved, options) : again(current, read, options);
       return made.draft;
     },
     { signal: options.signal },
@@ -89,19 +93,39 @@ export async function create(
 }
 
 /** What becomes of a draft that is there already. */
-function again(
-  current: Draft,
-  wanted: readonly ManifestArgument[],
-  resolved: readonly Resolved[],
-  options: CreateOptions,
-): Made {
+function again(current: Draft, read: readonly ReadSource[], options: CreateOptions): Made {
+  const resolved = read.map((one) => one.resolved);
   if (options.amend === true) return amended(current, resolved, options);
   if (options.replace === true) return replaced(current, resolved, options);
   return requireSame(
     current,
-    resolved.map((one, at) => ({ resolved: one, isSaid: wanted[at]?.platform !== undefined })),
+    read.map(({ argument, resolved }) => ({ resolved, isSaid: argument.platform !== undefined })),
     options,
   );
+}
+
+interface ReadSource {
+  readonly argument: ManifestArgument;
+  readonly resolved: Resolved;
+}
+
+/** The arguments with what was read of them; those without an order of their own in that of the platforms. */
+function inOrder(
+  wanted: readonly ManifestArgument[],
+  resolved: readonly Resolved[],
+  order: readonly Platform[] = [],
+): readonly ReadSource[] {
+  const read = resolved.flatMap((one, at): readonly ReadSource[] => {
+    const argument = wanted[at];
+    return argument === undefined ? [] : [{ argument, resolved: one }];
+  });
+  const placeOf = ({ resolved: { platforms } }: ReadSource): number => {
+    const place = order.findIndex((one) => platforms.some((platform) => isOfPlatform(platform, one)));
+    return place < 0 ? order.length : place;
+  };
+  const isUnordered = ({ argument }: ReadSource): boolean => argument.isUnordered === true;
+  const sorted = read.filter(isUnordered).sort((left, right) => placeOf(left) - placeOf(right));
+  return read.map((one) => (isUnordered(one) ? (sorted.shift() ?? one) : one));
 }
 
 /** The sources of a draft, each once. One that is named by its own digest is what the draft says it is. */

@@ -1,33 +1,55 @@
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errorCode, MlistError } from '../errors.ts';
-import { parseDigest, type Digest } from '../oci/digest.ts';
+import { readAtMost } from '../files/read.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { formatLocation } from '../oci/location.ts';
 import type { Reference } from '../oci/reference.ts';
-import { bareArgument } from './sources.ts';
 import type { ManifestArgument } from './resolve-source.ts';
+import { bareArgument, digestArgument } from './sources.ts';
 
-/** Names of files that stand for a digest, as the builds of a matrix leave them: the contents of the files do not matter. */
+/** A file whose name is a digest, as the builds of a matrix leave them: its content does not matter. */
 const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
 
+/** The longest reference, with white space around it. */
+const MAX_CONTENT = 2048;
+
 /**
- * The images whose digests are the names of the files in a folder, in the order of the digests: `<hex>`,
- * `sha256-<hex>` or `sha256:<hex>`.
- * @param repository - where the images lie
+ * The images that the files in a folder stand for, in the order of their digests: a file is named `<hex>`, `sha256-<hex>` or
+ * `sha256:<hex>`, or contains one digest, or one reference with a digest.
+ * @param repository - where digests without a repository are looked for
  * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder; `ERR_MLIST_DOCUMENT_INVALID` for an empty one, and
- *   for one that holds anything else, which is named: half a download must not become a list
+ *   for one with anything else in it, which is named: half a download must not become a list
  */
 export async function readDigestsFolder(path: string, repository: Reference): Promise<readonly ManifestArgument[]> {
   const items = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
-  const strange = items.filter((item) => !item.isFile() || !DIGEST_FILE.test(item.name)).map(({ name }) => name);
-  if (strange.length > 0) throw refused(path, `it holds what is no digest: ${strange.sort().join(', ')}`);
-  const digests = new Set(items.map(({ name }) => digestIn(name)));
-  if (digests.size === 0) throw refused(path, 'it is empty');
-  return [...digests].sort().map((digest) => bareArgument(repository, digest));
+  const read = await Promise.all(
+    items.map(async (item) => (item.isFile() ? argumentOf(join(path, item.name), item.name, repository) : [])),
+  );
+  const strange = items.filter((_, at) => read[at]?.length === 0).map(({ name }) => name);
+  if (strange.length > 0) {
+    throw refused(path, `neither name nor content is a digest: ${strange.sort().join(', ')}`);
+  }
+  if (items.length === 0) throw refused(path, 'it is empty');
+  const images = new Map(read.flat().map((argument) => [formatLocation(argument.location), argument]));
+  return [...images.values()]
+    .sort((left, right) => (digestOf(left) < digestOf(right) ? -1 : 1))
+    .map((argument) => ({ ...argument, isUnordered: true }));
 }
 
-function digestIn(name: string): Digest {
-  return parseDigest(`sha256:${DIGEST_FILE.exec(name)?.[1] ?? ''}`);
+async function argumentOf(file: string, name: string, repository: Reference): Promise<readonly ManifestArgument[]> {
+  const hex = DIGEST_FILE.exec(name)?.[1];
+  if (hex !== undefined) return [bareArgument(repository, parseDigest(`sha256:${hex}`))];
+  const content = await readAtMost(file, { maxBytes: MAX_CONTENT, onlyFile: true }).catch((cause: unknown) => {
+    throw unreadable(file, cause);
+  });
+  return content.length > MAX_CONTENT ? [] : digestArgument(content.toString('utf8'), repository);
+}
+
+function digestOf({ location }: ManifestArgument): string {
+  return location.kind === 'registry' ? (location.reference.digest ?? '') : '';
 }
 
 function unreadable(path: string, cause: unknown): MlistError {
@@ -41,6 +63,6 @@ function unreadable(path: string, cause: unknown): MlistError {
 function refused(path: string, reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the digests in ${path} cannot be used: ${reason}`, {
     path,
-    hint: 'The folder holds one file for each image, named by the digest. Of several artifacts, download all into one folder.',
+    hint: 'The folder holds one file for each image, named by the digest or containing it. Of several artifacts, download all into one folder.',
   });
 }

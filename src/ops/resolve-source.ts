@@ -37,6 +37,8 @@ export interface ManifestArgument {
   readonly isListed?: boolean | undefined;
   /** Only its digest was said: that it lies where the list does is a guess. */
   readonly isBare?: boolean | undefined;
+  /** Its place among the other arguments has no meaning: it is one of the files in a folder. */
+  readonly isUnordered?: boolean | undefined;
 }
 
 /** An index that somebody has read already. */

@@ -1,6 +1,6 @@
 import { MlistError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import { digestOf, isDigest, isDigestName, parseDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json, type JsonObject } from '../oci/json.ts';
 import { readJson } from '../oci/json-read.ts';
 import { writeJson } from '../oci/json-write.ts';
@@ -18,14 +18,15 @@ export interface SourceParsing {
 }
 
 /**
- * Reads sources: one a line, with `#` comments; a descriptor or an array of them; an index, which is one source; or the
- * metadata of a build (`containerimage.digest` and `image.name`), also of several targets.
+ * Reads sources: one a line, with `#` comments; a descriptor or an array of them; an index, which is one source; the
+ * metadata of a build (`containerimage.digest` and `image.name`), also of several targets; or other JSON that contains
+ * digests, such as the outputs of CI jobs.
  * @param name - of the file, for errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, or what reading a reference throws
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const text = Buffer.from(bytes).toString('utf8');
-  return /^\s*[[{]/.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
+  return /^\s*[[{"]/.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
 }
 
 function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
@@ -33,7 +34,7 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .split(/\r?\n/)
     .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
     .filter((line) => line !== '')
-    .map((line) => (isDigest(line) ? bareArgument(repository, line) : parse(line)));
+    .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
 }
 
 /** An argument of which only the digest was said. */
@@ -44,8 +45,8 @@ export function bareArgument(repository: Reference, digest: Digest): ManifestArg
 function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
   if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
-  const sources = sourcesIn(value, bytes, { ...parsing, name });
-  if (sources.length === 0) throw refused(name, 'it is neither a descriptor, an index nor the metadata of a build');
+  const sources = sourcesIn(value, { ...parsing, name }, bytes);
+  if (sources.length === 0) throw refused(name, 'it contains no descriptor, index, build metadata or digest');
   return sources;
 }
 
@@ -53,19 +54,55 @@ interface Reading extends Omit<SourceParsing, 'parse'> {
   readonly name: string;
 }
 
-function sourcesIn(value: Json, bytes: Uint8Array, reading: Reading): readonly ManifestArgument[] {
-  if (Array.isArray(value)) {
-    return (value as readonly Json[]).flatMap((item) => sourcesIn(item, Buffer.from(writeJson(item)), reading));
-  }
-  if (!isJsonObject(value)) return [];
+/** @param bytes - of the value as they were read, if it is the whole file */
+function sourcesIn(value: Json, reading: Reading, bytes?: Uint8Array): readonly ManifestArgument[] {
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap((item) => sourcesIn(item, reading));
+  if (!isJsonObject(value)) return digestsIn(value, reading);
   const { manifests, ...others } = value;
-  if (Array.isArray(manifests) && Object.keys(others).length === 0) return sourcesIn(manifests, bytes, reading);
-  if (Array.isArray(manifests)) return [given(bytes, reading)];
-  if ('digest' in value && 'mediaType' in value) return [described(value, reading)];
+  if (Array.isArray(manifests) && Object.keys(others).length === 0) return sourcesIn(manifests, reading);
+  if (Array.isArray(manifests)) return [given(bytes ?? Buffer.from(writeJson(value)), reading)];
+  return isDescriptor(value) ? [described(value, reading)] : digestsIn(value, reading);
+}
+
+function isDescriptor(value: JsonObject): boolean {
+  return 'digest' in value && 'mediaType' in value;
+}
+
+/** Members of build metadata, some of which are digests of other things than images. */
+const metadataMember = /^(?:containerimage|buildx)\./;
+
+/**
+ * Digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of several targets.
+ * Manifests and descriptors in it are skipped: their digests are those of configs and layers.
+ */
+function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
+  if (typeof value === 'string') return digestArgument(value, reading.repository ?? reading.list);
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap((item) => digestsIn(item, reading));
+  if (!isJsonObject(value) || 'schemaVersion' in value || isDescriptor(value)) return [];
   if (isBuilt(value)) return [built(value, reading)];
-  return Object.values(value).flatMap((target) =>
-    isJsonObject(target) && isBuilt(target) ? [built(target, reading)] : [],
-  );
+  return Object.entries(value)
+    .filter(([name]) => !metadataMember.test(name))
+    .flatMap(([, member]) => digestsIn(member, reading));
+}
+
+/**
+ * The image that a text names, if the text is nothing but a sha256 digest or a reference with a digest.
+ * @param repository - of digests without one
+ */
+export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
+  const name = text.trim();
+  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [bareArgument(repository, parseDigest(name))];
+  const reference = name.includes('@') ? referenceIn(name) : undefined;
+  if (reference?.digest === undefined) return [];
+  return [{ location: { kind: 'registry', reference, explicit: true } }];
+}
+
+function referenceIn(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function given(bytes: Uint8Array, { name, list, repository = list }: Reading): ManifestArgument {

@@ -3,6 +3,7 @@ import { parseListName } from '../draft/file.ts';
 import type { EntryChange } from '../draft/edit.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { resolveArchitecture, resolveOs } from '../oci/platform-names.ts';
+import { isDigestName } from '../oci/digest.ts';
 import { digestIn, parseLocation, type Location } from '../oci/location.ts';
 import type { Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
@@ -11,6 +12,7 @@ import { error } from '../schema/problems.ts';
 import type { MissingChoice } from './missing-images.ts';
 import type { CopySpec, EntrySpec, ListSpec, MadeSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { expandTemplate, hasPlaceholder } from './spec-template.ts';
+import { bareArgument } from './sources.ts';
 import { targetsOf } from './target.ts';
 
 /** How the words of a spec are read; what is relative in them depends on where the reader is. */
@@ -38,6 +40,7 @@ function eachOnce(problems: readonly Problem[]): readonly Problem[] {
 class SpecParser {
   readonly problems: Problem[] = [];
   readonly #parsing: SpecParsing;
+  #list: Reference | undefined;
 
   constructor(parsing: SpecParsing) {
     this.#parsing = parsing;
@@ -45,6 +48,7 @@ class SpecParser {
 
   list(document: SpecDocument): ListSpec | undefined {
     const list = this.#try('/list', () => parseListName(document.list));
+    this.#list = list;
     const tags = (document.tags ?? []).flatMap((tag, at) => this.#tag(tag, list, pointerTo('tags', at)) ?? []);
     const content = document.copy === undefined ? this.#made(document) : this.#copy(document.copy, document);
     return list && content && { list, name: formatReference(list), tags, content };
@@ -54,7 +58,7 @@ class SpecParser {
     const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy', 'missing'].includes(name));
     for (const name of beside)
       this.#refuse(pointerTo(name), 'cannot stand beside "copy": what is copied stays as it is');
-    const location = this.#try('/copy', () => this.#parsing.location(from));
+    const location = this.#try('/copy', () => this.#location(from));
     return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
   }
 
@@ -73,7 +77,7 @@ class SpecParser {
       format: document.format ?? 'auto',
       annotations,
       artifactType,
-      subject: typeof subject === 'string' ? this.#try('/subject', () => this.#parsing.location(subject)) : subject,
+      subject: typeof subject === 'string' ? this.#try('/subject', () => this.#location(subject)) : subject,
       entries: manifests.flatMap((manifest, at) => this.#manifest(manifest, at, document)),
       minimum: ignoreMissing?.minimum,
       expect: (document.expect ?? []).flatMap((text, at) => this.#platform(text, pointerTo('expect', at)) ?? []),
@@ -89,7 +93,7 @@ class SpecParser {
     if (hasPlaceholder(manifest.image)) return this.#template(manifest, image, pointer, document);
     if (manifest.platforms !== undefined)
       this.#refuse(`${pointer}/platforms`, 'the image has no placeholder for them: {os}, {arch} or {variant}');
-    const location = this.#try(image, () => this.#parsing.location(manifest.image));
+    const location = this.#try(image, () => this.#location(manifest.image));
     const { platform } = manifest;
     const whole = typeof platform === 'string' ? this.#platform(platform, `${pointer}/platform`) : undefined;
     return location === undefined ? [] : [this.#entry(location, manifest, whole, document)];
@@ -132,7 +136,7 @@ class SpecParser {
     const { mediaType = '', size = 0, platform, annotations, artifactType, urls, data } = manifest;
     for (const name of ['platforms', 'attestations'] as const)
       if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot stand beside "mediaType"');
-    const location = this.#try(`${pointer}/image`, () => this.#parsing.location(manifest.image));
+    const location = this.#try(`${pointer}/image`, () => this.#location(manifest.image));
     const digest = location && digestIn(location);
     if (location !== undefined && digest === undefined)
       this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" speak of one content');
@@ -170,6 +174,12 @@ class SpecParser {
       this.#refuse(pointer, 'is a folder or a file: a list is applied to registries');
       return undefined;
     });
+  }
+
+  /** A digest without a repository is one of the repository of the list. */
+  #location(text: string): Location {
+    if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
+    return bareArgument(this.#list, text).location;
   }
 
   #platform(text: string, pointer: string): Platform | undefined {

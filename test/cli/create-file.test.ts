@@ -168,7 +168,7 @@ describe('where the images lie', () => {
     expect(await create()).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(
-        `hint: Digests without a repository are looked for in ${repository}: say with --repo where they lie.`,
+        `hint: A digest without a repository is looked for in ${repository}. `,
       ) as unknown,
     });
     expect(await create('--repo', at('team/app'))).toMatchObject({ code: 0 });

@@ -1,4 +1,4 @@
-import { add } from '../../index.ts';
+import { add, currentList, parseListName } from '../../index.ts';
 import { listBeforeOthers, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';
@@ -9,11 +9,12 @@ import { withListHint } from '../taken-as-list.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { list, rest } = listBeforeOthers(invocation, context);
-  const manifests = rest.map((text) => manifestArgument(text, context));
   const { output, signal } = context;
   const homes = await context.homes();
-  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+  const { edited, pushed } = await withListHint(list, invocation, context, async () => {
+    const target = parseListName(list ?? (await currentList(context.workspace)));
+    const manifests = rest.map((text) => manifestArgument(text, context, target));
+    return runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {
         ...sourceChoices(invocation),
         workspace,
@@ -22,8 +23,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
         signal,
         onEvent,
       }),
-    ),
-  );
+    );
+  });
   const { draft, changes, changed } = edited;
   if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument), pushed });
   return 0;

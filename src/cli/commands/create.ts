@@ -11,7 +11,7 @@ import {
   type ManifestArgument,
   type Reference,
 } from '../../index.ts';
-import { listChange, listFirst, listOption, manifestArgument } from '../arguments.ts';
+import { listChange, listFirst, listOption } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createdName } from '../created-name.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
@@ -20,7 +20,7 @@ import { changeDocument, draftDocument } from '../entry-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import type { Edited } from '../push-edit.ts';
-import { readPlatforms } from '../platform-words.ts';
+import { readExpected, readPlatforms } from '../platform-words.ts';
 import { sourceChoices } from '../source-choices.ts';
 import { nameOf, readSources } from '../source-file.ts';
 
@@ -52,10 +52,7 @@ async function sourcesOf(
   invocation: Invocation,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const sources = [
-    ...manifests.map((text) => manifestArgument(text, context)),
-    ...(await readSources(invocation, list, context)),
-  ];
+  const sources = await readSources(manifests, list, invocation, context);
   const replace = invocation.flag('replace');
   if (replace && invocation.flag('amend')) throw usage(invocation.command, '--amend and --replace exclude each other');
   const files = invocation.texts('file').map(nameOf).join(', ');
@@ -87,6 +84,7 @@ async function draftOf(list: Reference, place: DraftPlace, making: Making): Prom
     replace: invocation.flag('replace'),
     format: invocation.text('format') as Format | undefined,
     platforms: readPlatforms(invocation.texts('platform')),
+    order: readExpected(invocation.texts('expect')).expect,
     ...sourceChoices(invocation),
     listChange: changeOf(invocation, metadata),
     signal: context.signal,

@@ -29,7 +29,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     throw usage(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
   const joined = await join(
     reference,
-    manifests.map((manifest) => manifestArgument(manifest, context)),
+    manifests.map((manifest) => manifestArgument(manifest, context, reference)),
     {
       homes: await context.homes(),
       group: groupOf(context.env, named),

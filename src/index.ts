@@ -18,6 +18,7 @@ export { version } from './version.ts';
 export { digestOf, isDigest, isDigestName, parseDigest, shortDigest } from './oci/digest.ts';
 export type { Digest } from './oci/digest.ts';
 export {
+  canonicalReference,
   familiarReference,
   formatReference,
   parseReference,
@@ -189,6 +190,7 @@ export { show } from './ops/show.ts';
 export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
 export type { SpecParsing } from './ops/spec-parse.ts';
 export type { SpecFile } from './ops/spec-read.ts';
+export { locationHint, pathHint } from './oci/location-hint.ts';
 export { bareArgument, parseBuildMetadata, parseSources } from './ops/sources.ts';
 export { readDigestsFolder } from './ops/digests-folder.ts';
 export { annotateImages, parseDockerMetadata } from './ops/docker-metadata.ts';

@@ -77,6 +77,10 @@ async function run(command: CommandSpec, invocation: Invocation, output: Output,
   const { context, close } = await contextFor(invocation, output, world);
   try {
     return await handler(invocation, context);
+  } catch (thrown) {
+    if (!(thrown instanceof MlistError)) throw thrown;
+    const { withLocationHint } = await import('./location-hint.ts');
+    throw await withLocationHint(thrown, invocation, world.cwd);
   } finally {
     await close();
   }

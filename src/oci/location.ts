@@ -1,5 +1,6 @@
-import { MlistError } from '../errors.ts';
+import { MlistError, withHint } from '../errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
+import { locationHint } from './location-hint.ts';
 import {
   formatReference,
   parseTypedReference,
@@ -52,8 +53,13 @@ export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
   const explicit = text.startsWith('docker://');
-  const reference = parseTypedReference(explicit ? text.slice('docker://'.length) : text);
-  return { kind: 'registry', reference, explicit };
+  try {
+    const reference = parseTypedReference(explicit ? text.slice('docker://'.length) : text);
+    return { kind: 'registry', reference, explicit };
+  } catch (thrown) {
+    const hint = locationHint(text);
+    throw hint !== undefined && thrown instanceof MlistError ? withHint(thrown, hint) : thrown;
+  }
 }
 
 function parseFile(kind: FileLocation['kind'], rest: string, text: string): FileLocation {

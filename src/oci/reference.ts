@@ -124,7 +124,7 @@ function splitDomain(text: string): { domain: string; remainder: string } {
 
 function faultOf(text: string): string {
   if (text === '') return 'it is empty';
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no scheme: leave out everything up to "://"';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no scheme';
   if (/\s/.test(text)) return 'it holds white space';
   return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }

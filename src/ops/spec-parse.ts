@@ -190,7 +190,9 @@ class SpecParser {
     try {
       return work();
     } catch (thrown) {
-      this.#refuse(pointer, asMlistError(thrown).message);
+      const { code, message, hint } = asMlistError(thrown);
+      const advice = code === 'ERR_MLIST_REFERENCE_INVALID' && hint !== undefined ? `. ${hint}` : '';
+      this.#refuse(pointer, message + advice);
       return undefined;
     }
   }

@@ -1,0 +1,48 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { MlistError } from '../index.ts';
+import { canonicalReference, isFileLocation, locationHint, pathHint, SeveralErrors, withHint } from '../index.ts';
+import type { Invocation } from './language.ts';
+
+/** Failures that a location which is not a reference leads to. */
+const codes: readonly string[] = [
+  'ERR_MLIST_REFERENCE_INVALID',
+  'ERR_MLIST_NOT_FOUND',
+  'ERR_MLIST_UNAUTHORIZED',
+  'ERR_MLIST_REGISTRY',
+  'ERR_MLIST_NETWORK',
+  'ERR_MLIST_TIMEOUT',
+];
+
+/**
+ * The same error with the right location, if an argument that it is about is spelled as for another tool or is the name of
+ * a local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
+ */
+export async function withLocationHint(error: MlistError, invocation: Invocation, cwd: string): Promise<MlistError> {
+  if (error instanceof SeveralErrors) {
+    const [first = error, ...more] = await Promise.all(
+      error.errors.map((one) => withLocationHint(one, invocation, cwd)),
+    );
+    return SeveralErrors.of([first, ...more]);
+  }
+  if (!codes.includes(error.code)) return error;
+  for (const text of [...invocation.positionals, ...invocation.texts('to'), ...invocation.texts('tag')]) {
+    const hint = isAbout(error, text) ? await hintFor(text, cwd) : undefined;
+    if (hint === undefined || error.hint?.includes(hint) === true) continue;
+    return withHint(error, [hint, error.hint].filter(Boolean).join(' '));
+  }
+  return error;
+}
+
+function isAbout({ message, facts }: MlistError, text: string): boolean {
+  if (message.includes(JSON.stringify(text))) return true;
+  if (isFileLocation(text)) return /^[a-z-]+:\/\/[^/]/.test(text);
+  const reference = canonicalReference(text);
+  const isOfficial = reference?.startsWith('docker.io/library/') === true;
+  return isOfficial && (facts.reference === reference || message.includes(reference));
+}
+
+async function hintFor(text: string, cwd: string): Promise<string | undefined> {
+  const found = isFileLocation(text) ? undefined : await stat(resolve(cwd, text)).catch(() => undefined);
+  return found === undefined ? locationHint(text) : pathHint(text, !found.isDirectory());
+}

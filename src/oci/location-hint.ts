@@ -1,0 +1,45 @@
+import { nearest } from './nearest.ts';
+import { withoutPassword } from './reference.ts';
+
+/** How other tools write the locations that mlist knows. */
+const spellings: Readonly<Record<string, string>> = {
+  'oci-layout': 'oci:',
+  'oci-dir': 'oci:',
+  ocidir: 'oci:',
+  'oci-archive': 'oci-archive:',
+  'docker-archive': 'docker-archive:',
+  'docker-image': 'docker://',
+};
+
+/** Schemes, only before `//`: registry and httpd are images on Docker Hub. */
+const schemes: Readonly<Record<string, string>> = { ...spellings, registry: '', https: '', http: '' };
+
+const isPath = /^(?:\.{0,2}|~)\/|^[A-Za-z]:[\\/]/;
+const isArchive = /\.(?:tar|tgz|tar\.[a-z0-9]+)$/i;
+
+/**
+ * What to write instead of a location that is spelled as for another tool, misspelled, or only a path.
+ * @returns a sentence for a hint; undefined if the text looks like a reference, or contains a password
+ */
+export function locationHint(text: string): string | undefined {
+  if (withoutPassword(text) !== text) return undefined;
+  const [, prefix, slashes, rest = ''] = /^([A-Za-z][\w-]+):(\/\/)?(.+)$/.exec(text) ?? [];
+  if (prefix === undefined) {
+    return isPath.test(text) || isArchive.test(text) ? pathHint(text, isArchive.test(text)) : undefined;
+  }
+  if (prefix === 'oci' && slashes !== undefined) {
+    return `Write a folder as oci:${rest}, and a registry as docker://${rest}.`;
+  }
+  const known = slashes === undefined ? spellings : schemes;
+  const name = Object.hasOwn(known, prefix) ? prefix : nearest(prefix, [...Object.keys(spellings), 'docker-daemon']);
+  if (name === 'docker-daemon') {
+    return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write docker-archive:FILE.`;
+  }
+  return name === undefined ? undefined : `Write it as ${known[name] ?? ''}${rest}.`;
+}
+
+/** The location of a file, or of a folder with an OCI layout. */
+export function pathHint(path: string, isFile: boolean): string {
+  if (!isFile) return `Write a folder with an OCI layout as oci:${path}.`;
+  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if "docker save" has written it.`;
+}

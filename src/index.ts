@@ -191,6 +191,7 @@ export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
 export type { SpecParsing } from './ops/spec-parse.ts';
 export type { SpecFile } from './ops/spec-read.ts';
 export { locationHint, pathHint } from './oci/location-hint.ts';
+export { whenThere } from './ops/source-wait.ts';
 export { bareArgument, parseBuildMetadata, parseSources } from './ops/sources.ts';
 export { readDigestsFolder } from './ops/digests-folder.ts';
 export { annotateImages, parseDockerMetadata } from './ops/docker-metadata.ts';

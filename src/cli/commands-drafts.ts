@@ -1,4 +1,5 @@
 import type { CommandSpec } from './language.ts';
+import { waitOption } from './list-options.ts';
 
 /** The commands that keep the workspace. */
 
@@ -42,7 +43,7 @@ export const draftCommands: readonly CommandSpec[] = [
     summary:
       'Tell by the exit code whether a draft or a manifest is there: 0 or 4; another one where that cannot be found out',
     uses: ['registry'],
-    options: [],
+    options: [waitOption],
     examples: [
       [
         'mlist exists docker://team/app:1.0 || { [ $? = 4 ] && mlist push team/app:1.0; }',

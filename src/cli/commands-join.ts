@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { missingOption, replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption, waitForSourceOption } from './list-options.ts';
 
 /** Lists that several CI runners make together. */
 export const joinCommands: readonly CommandSpec[] = [
@@ -39,6 +39,7 @@ export const joinCommands: readonly CommandSpec[] = [
       },
       missingOption,
       replaceImageOption,
+      waitForSourceOption,
       { name: 'prune', type: 'boolean', describe: 'Delete the tags that runners have left beside REF' },
     ],
     examples: [

@@ -6,6 +6,7 @@ import {
   replaceImageOption,
   sourceOptions,
   strict,
+  waitOption,
   withPushOptions,
 } from './list-options.ts';
 
@@ -286,7 +287,7 @@ export const listCommands: readonly CommandSpec[] = [
     positionals: { min: 0, max: 1 },
     summary: 'Print the digest of a list or an image',
     uses: ['draft', 'registry'],
-    options: [],
+    options: [waitOption],
     examples: [['mlist digest team/app:1.0', 'What would be pushed, or what is there']],
     load: () => import('./commands/digest.ts'),
   },

@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { missingOption, replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption, waitForSourceOption } from './list-options.ts';
 
 /** The commands that work with specs: files that say what lists are to be. */
 export const manyCommands: readonly CommandSpec[] = [
@@ -32,6 +32,7 @@ export const manyCommands: readonly CommandSpec[] = [
       },
       replaceImageOption,
       { ...missingOption, describe: `${missingOption.describe}; specs override it with missing` },
+      waitForSourceOption,
       {
         name: 'shard',
         type: 'string',

@@ -1,5 +1,5 @@
 import type { CommandSpec } from './language.ts';
-import { missingOption, replaceImageOption } from './list-options.ts';
+import { missingOption, replaceImageOption, waitForSourceOption } from './list-options.ts';
 
 /** The commands that work on what lies in registries, layouts and archives, without a draft. */
 export const placeCommands: readonly CommandSpec[] = [
@@ -38,6 +38,7 @@ export const placeCommands: readonly CommandSpec[] = [
         describe: 'Refuse content that lacks one of these platforms; kept: those that the tag has now',
       },
       replaceImageOption,
+      waitForSourceOption,
       { name: 'force', type: 'boolean', describe: 'Trust no shortcut: look at everything that is to be there' },
     ],
     examples: [

@@ -1,5 +1,5 @@
 import { MlistError, type Waiting } from '../index.ts';
-import { formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseDuration, waitTime } from './duration.ts';
 import type { Invocation } from './language.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
@@ -36,8 +36,7 @@ export function withDeadline(
   if (!invocation.command.uses.includes('registry')) return interrupt;
   const text = invocation.text('deadline');
   const controller = new AbortController();
-  const wait = invocation.text('wait');
-  const waitMs = wait === undefined ? 0 : parseDuration(wait, '--wait');
+  const waitMs = waitTime(invocation, 'wait') + waitTime(invocation, 'wait-for-source');
   const milliseconds = text === undefined ? DEFAULT_MS + waitMs : parseDuration(text, '--deadline');
   const timer = setTimeout(() => controller.abort(outOfTime(milliseconds, unanswered())), milliseconds);
   timer.unref();

@@ -11,6 +11,13 @@ export const missingOption: OptionSpec = {
   describe: 'refuse or skip images that an index lists but its location does not have (default refuse)',
 };
 
+export const waitForSourceOption: OptionSpec = {
+  name: 'wait-for-source',
+  type: 'string',
+  value: 'TIME',
+  describe: 'Wait up to TIME, such as 30s, for sources that their registry does not have yet (default 0)',
+};
+
 /** How images come into a list: options of every command that reads them into a draft. */
 export const sourceOptions: readonly OptionSpec[] = [
   {
@@ -33,6 +40,7 @@ export const sourceOptions: readonly OptionSpec[] = [
     type: 'boolean',
     describe: 'Remember the sources by digest: however their tags move, --amend reads the same again',
   },
+  waitForSourceOption,
 ];
 
 export const format: OptionSpec = {
@@ -93,6 +101,14 @@ export const pushingOptions: readonly OptionSpec[] = [
   },
   ...withPushOptions,
 ];
+
+/** Of commands that look for one list or image. */
+export const waitOption: OptionSpec = {
+  name: 'wait',
+  type: 'string',
+  value: 'TIME',
+  describe: 'Wait up to TIME, such as 30s, if the registry does not have it yet',
+};
 
 export const dockerMetadataOption: OptionSpec = {
   name: 'docker-metadata',

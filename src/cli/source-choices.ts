@@ -1,18 +1,21 @@
 import type { AttestationChoice, MissingChoice } from '../index.ts';
+import { waitTime } from './duration.ts';
 import type { Invocation } from './language.ts';
 
-/** Options for reading images into a list: `--attestations`, `--missing`, `--nested` and `--pin`. */
+/** Options for reading images into a list: `--attestations`, `--missing`, `--nested`, `--pin` and `--wait-for-source`. */
 export function sourceChoices(invocation: Invocation): {
   readonly attestations: AttestationChoice | undefined;
   readonly missing: MissingChoice | undefined;
   readonly nested: 'keep' | 'flatten' | undefined;
   readonly pin: boolean;
+  readonly waitForSourceMs: number;
 } {
   return {
     attestations: invocation.text('attestations') as AttestationChoice | undefined,
     missing: missingChoice(invocation),
     nested: invocation.text('nested') as 'keep' | 'flatten' | undefined,
     pin: invocation.flag('pin'),
+    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
   };
 }
 

@@ -6,14 +6,12 @@ import { resolveAll } from './create.ts';
 import { tellFormatChange, warnOf } from './warn.ts';
 import { chosenList } from './current.ts';
 import { requireCopies } from './copies.ts';
-import type { OnEvent } from './events.ts';
-import type { Homes } from './homes.ts';
 import type { MissingChoice } from './missing-images.ts';
 import type { AttestationChoice, ManifestArgument } from './resolve-source.ts';
+import type { SourceWaitOptions } from './source-wait.ts';
 
-export interface AddOptions {
+export interface AddOptions extends SourceWaitOptions {
   readonly workspace: Workspace;
-  readonly homes: Homes;
   /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
   readonly keep?: boolean | undefined;
   /** Default keep. */
@@ -23,8 +21,6 @@ export interface AddOptions {
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Edited {

@@ -7,18 +7,16 @@ import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import type { OnEvent } from './events.ts';
-import type { Homes } from './homes.ts';
 import type { SourceReader } from './apply-sources.ts';
-import { applyToOnlyImage, entryMembers, type Resolved } from './resolve-source.ts';
+import { entryMembers } from './entry-members.ts';
+import { applyToOnlyImage, type Resolved } from './resolve-source.ts';
+import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import type { EntrySpec, ListSpec, MadeSpec } from './spec.ts';
 
 /** Making the draft that a spec means: in memory, no workspace has it. */
 
-export interface DraftingOptions {
-  readonly homes: Homes;
+export interface DraftingOptions extends SourceWaitOptions {
   readonly sources: SourceReader;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Drafted {
@@ -76,7 +74,7 @@ async function readEntry(entry: EntrySpec, made: MadeSpec, options: DraftingOpti
   try {
     const exact = exactSource(entry);
     if (exact !== undefined) {
-      if (isOptional) await lookFor(entry, options);
+      if (isOptional) await whenThere(() => lookFor(entry.location, options), options);
       return exact;
     }
     return described(await options.sources.read(entry), entry, options);
@@ -95,7 +93,7 @@ function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined
   return exact && { source, entries: [{ source, ...entryMembers(exact) }] };
 }
 
-async function lookFor({ location }: EntrySpec, { homes, signal }: DraftingOptions): Promise<Descriptor> {
+async function lookFor(location: Location, { homes, signal }: DraftingOptions): Promise<Descriptor> {
   const { home, name } = await homes.locate(location, { signal });
   return home.resolve(name, { signal });
 }
@@ -103,7 +101,7 @@ async function lookFor({ location }: EntrySpec, { homes, signal }: DraftingOptio
 /** Asked a second time: an image of which only a part is missing is not a missing image, and a hiccup is none either. */
 async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
   try {
-    await lookFor(entry, options);
+    await lookFor(entry.location, options);
     return false;
   } catch (thrown) {
     const error = asMlistError(thrown);
@@ -164,11 +162,10 @@ function warnOfLost(source: string, document: object, onEvent: OnEvent | undefin
 
 async function subjectOf(
   subject: Location | Descriptor | undefined,
-  { homes, signal }: DraftingOptions,
+  options: DraftingOptions,
 ): Promise<Descriptor | undefined> {
   if (subject === undefined || 'mediaType' in subject) return subject;
-  const { home, name } = await homes.locate(subject, { signal });
-  return bareDescriptor(await home.resolve(name, { signal }));
+  return bareDescriptor(await whenThere(() => lookFor(subject, options), options));
 }
 
 /** Leaving out what is missing may not leave a list that nobody wanted. */

@@ -8,6 +8,7 @@ import type { OnEvent } from './events.ts';
 import type { PushedTarget } from './push-target.ts';
 import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
 import { targetName, targetsOf, type TargetRepository } from './target.ts';
+import { whenThere } from './source-wait.ts';
 import type { Location } from '../oci/location.ts';
 import { withTag } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
@@ -86,7 +87,7 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
 async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { homes, signal } = options;
   const { home, name } = await homes.locate(from, { signal });
-  const original = await home.resolve(name, { signal });
+  const original = await whenThere(() => home.resolve(name, { signal }), options);
   let descriptor = original;
   const source: Location =
     from.kind === 'registry'
@@ -133,9 +134,17 @@ async function copyTo(
     location.kind === 'registry'
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
-  const { homes, brought, targets, dryRun, replaceImage, expectKept, missing, signal, onEvent } = options;
-  const copying = { homes, brought, targets, dryRun, replaceImage, expectKept, missing, signal, onEvent };
-  const { status, descriptor, ...copied } = await copy(source, to, copying);
+  const { homes, brought, targets, dryRun, replaceImage, expectKept, missing, waitForSourceMs, signal, onEvent } =
+    options;
+  const flags = { dryRun, replaceImage, expectKept, missing, waitForSourceMs };
+  const { status, descriptor, ...copied } = await copy(source, to, {
+    ...flags,
+    homes,
+    brought,
+    targets,
+    signal,
+    onEvent,
+  });
   const pushed = withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
   return { target: pushed, descriptor };
 }

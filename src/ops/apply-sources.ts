@@ -1,7 +1,7 @@
 import { formatLocation, type Location } from '../oci/location.ts';
 import { repositoryName, type Reference } from '../oci/reference.ts';
-import type { Homes } from './homes.ts';
 import { resolveSource, type Resolved } from './resolve-source.ts';
+import type { SourceWaitOptions } from './source-wait.ts';
 import type { EntrySpec, ListSpec } from './spec.ts';
 import { targetsOf } from './target.ts';
 
@@ -10,15 +10,13 @@ import { targetsOf } from './target.ts';
  * was read is let go when the last list has had it, so that memory does not grow with the number of lists.
  */
 export class SourceReader {
-  readonly #homes: Homes;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: SourceWaitOptions;
   /** How many lists still need it, of what more than one does. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
-  constructor(specs: Iterable<ListSpec>, homes: Homes, signal: AbortSignal | undefined) {
-    this.#homes = homes;
-    this.#signal = signal;
+  constructor(specs: Iterable<ListSpec>, { homes, waitForSourceMs, signal, onEvent }: SourceWaitOptions) {
+    this.#options = { homes, waitForSourceMs, signal, onEvent };
     const counts = new Map<string, number>();
     for (const { content } of specs) {
       if (content.kind === 'copy') continue;
@@ -32,7 +30,7 @@ export class SourceReader {
     const { location, missing } = entry;
     const needed = (this.#needed.get(key) ?? 1) - 1;
     const known = this.#reading.get(key);
-    const reading = known ?? resolveSource({ location }, { homes: this.#homes, missing, signal: this.#signal });
+    const reading = known ?? resolveSource({ location }, { ...this.#options, missing });
     this.#needed.set(key, needed);
     if (needed > 0) this.#reading.set(key, reading);
     else {

@@ -11,12 +11,12 @@ import { repositoryName } from '../oci/reference.ts';
 import { Brought } from '../transfer/brought.ts';
 import { logTarget, type TargetLog } from '../transfer/target-log.ts';
 import { unpackSpec } from './packed-spec.ts';
+import type { SourceWaitOptions } from './source-wait.ts';
 import type { ListSpec } from './spec.ts';
 import type { SpecParsing } from './spec-parse.ts';
 import { readSpecs, type SpecFile, type SpecUnit } from './spec-read.ts';
 
-export interface ApplyOptions extends SpecParsing {
-  readonly homes: Homes;
+export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   /** Write nothing: tell what would be written. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Let a list take the place of a single image whose platform it does not have. Default false. */
@@ -25,8 +25,6 @@ export interface ApplyOptions extends SpecParsing {
   readonly expectKept?: boolean | undefined;
   /** Only the lists that fall to this one of several runners. Default: all. */
   readonly shard?: Shard | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 /** What became of one spec. */
@@ -120,7 +118,7 @@ class Run {
   readonly #options: ApplyOptions;
 
   constructor(units: readonly SpecUnit[], options: ApplyOptions) {
-    this.#sources = new SourceReader(specsOf(units, options), options.homes, options.signal);
+    this.#sources = new SourceReader(specsOf(units, options), options);
     this.#use = new RepositoryUse(specsOf(units, options));
     this.#options = options;
   }

@@ -23,11 +23,12 @@ import type { Missing } from './missing-images.ts';
 import { reportingInterruption } from './interruption.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
+import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import { refusedRead } from './tag-looks.ts';
 import { checkMoves, platformsOf, type NextContent } from './tag-moves.ts';
 import { toleranceWarnings } from './warn.ts';
 
-export interface CopyOptions extends FilterOptions, PublishOptions {
+export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOptions {
   /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
   readonly referrers?: boolean | undefined;
   /** Trust no shortcut: look at all that is to be there. Default false. */
@@ -102,7 +103,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   const early = sameHome(from, to) || isForced ? undefined : (await looking)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) return unchanged(job, early, options);
-  const read = await source.home.fetchManifest(source.name, { signal: options.signal });
+  const read = await whenThere(() => source.home.fetchManifest(source.name, { signal: options.signal }), options);
   const reading = { home, job, read, looking };
   try {
     return await copyRead(reading, new Map(), options);
@@ -245,9 +246,10 @@ function targetText(to: Location, name: string): string {
  * Whether the source has what the target has: found out without reading it, since registries count reads against limits, or
  * keep what is read. A digest speaks for itself.
  */
-async function isAtSource({ home, name }: Located, before: Descriptor, { signal }: ContentOptions): Promise<boolean> {
+async function isAtSource({ home, name }: Located, before: Descriptor, options: CopyOptions): Promise<boolean> {
   if (isDigestName(name)) return name === before.digest;
-  return (await home.resolve(name, { signal })).digest === before.digest;
+  const { signal } = options;
+  return (await whenThere(() => home.resolve(name, { signal }), options)).digest === before.digest;
 }
 
 function checkExpected(to: Location, digest: Digest, target: string): void {

@@ -8,7 +8,8 @@ import type { Digest } from '../oci/digest.ts';
 import { sameJson, type Json } from '../oci/json.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { formatPlatform, samePlatform } from '../oci/platform.ts';
-import { unknownMembers, type Resolved } from './resolve-source.ts';
+import { unknownMembers } from './entry-members.ts';
+import type { Resolved } from './resolve-source.ts';
 
 /** What `create` makes of what was read. Pure. */
 

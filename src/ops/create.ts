@@ -10,19 +10,17 @@ import type { Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { amended, fresh, replaced, requireSame, type ListWishes, type Made } from './create-draft.ts';
 import { requireCopies } from './copies.ts';
-import type { OnEvent } from './events.ts';
-import type { Homes } from './homes.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
 import { tellCreated } from './create-told.ts';
 import type { MissingChoice } from './missing-images.ts';
 import { pinned } from './pin.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { resolveSource, type AttestationChoice, type ManifestArgument, type Resolved } from './resolve-source.ts';
+import type { SourceWaitOptions } from './source-wait.ts';
 
 /** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
-export interface CreateOptions extends ListWishes {
+export interface CreateOptions extends ListWishes, SourceWaitOptions {
   readonly workspace: Workspace;
-  readonly homes: Homes;
   /** Bring an existing draft up to date instead of refusing it. Default false. */
   readonly amend?: boolean | undefined;
   /** Make an existing draft exactly these sources instead of refusing it. Default false. */
@@ -39,8 +37,6 @@ export interface CreateOptions extends ListWishes {
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Created {
@@ -151,7 +147,7 @@ async function resolveOne(argument: ManifestArgument, options: Parameters<typeof
 /** Reads all sources at once; what fails is reported together. */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
-  options: Pick<CreateOptions, 'homes' | 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin' | 'signal'>,
+  options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
 ): Promise<readonly Resolved[]> {
   const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
   options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));

@@ -58,11 +58,14 @@ export class Homes {
   readonly cache: BlobCache;
   /** Where relative paths begin: those that are opened here, and those in a draft's file. */
   readonly folders: Folders;
+  /** Reports what is waited for other than answers of registries. */
+  readonly waiting: SessionOptions['waiting'];
   readonly #files = new Map<string, Promise<FileHome>>();
   readonly #openings = new Limiter(OPENINGS);
 
   constructor(options: HomesOptions) {
     this.registries = new RegistrySession(options);
+    this.waiting = options.waiting;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders = foldersOf(options.workspaceFolder, options.cwd);
   }

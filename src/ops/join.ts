@@ -22,9 +22,10 @@ import { SKIP_MISSING, type MissingChoice } from './missing-images.ts';
 import type { PublishOptions } from './publish.ts';
 import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
+import type { SourceWaitOptions } from './source-wait.ts';
 import { replacedByList } from './tag-moves.ts';
 
-export interface JoinOptions extends PublishOptions {
+export interface JoinOptions extends PublishOptions, SourceWaitOptions {
   /** The build that the runner is part of; those of one build count together. Default: one that is called `default`. */
   readonly group?: Group | undefined;
   /** All platforms of the build, in the list's order: the tag appears when the last is there. It needs a group. */
@@ -42,7 +43,6 @@ export interface JoinOptions extends PublishOptions {
   readonly missing?: MissingChoice | undefined;
   /** Milliseconds between two looks that find nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Joined {

@@ -2,7 +2,7 @@ import type { Draft } from '../draft/draft.ts';
 import type { Content } from '../oci/content.ts';
 import type { Index } from '../oci/manifest.ts';
 import { fromIndex, settledFormat } from './create-draft.ts';
-import { entryMembers } from './resolve-source.ts';
+import { entryMembers } from './entry-members.ts';
 
 /**
  * The draft that says what a list says, word for word: nothing is asked of its images, nested indexes stay entries, and

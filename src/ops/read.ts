@@ -16,18 +16,16 @@ import { formatReference, withDefaultTag } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
 import { refusal } from '../schema/problems.ts';
 import { chosenList } from './current.ts';
-import type { OnEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { listBytes } from './list-bytes.ts';
+import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 
 /** Reading what a command is to show: a draft where there is one of that name, else what lies at the location. */
-export interface ReadOptions {
+export interface ReadOptions extends Omit<SourceWaitOptions, 'homes'> {
   readonly workspace: Workspace;
   readonly cache: BlobCache;
   /** Opened only where something must be fetched. */
   readonly homes: () => Homes | Promise<Homes>;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: OnEvent | undefined;
 }
 
 /** What was found under a name, and where. */
@@ -49,8 +47,9 @@ export async function find(name: string | undefined, options: ReadOptions): Prom
   if (found !== undefined) return told(found, options);
   const location = parseLocation(name ?? '');
   const { signal } = options;
-  const { home, name: named } = await (await options.homes()).locate(location, { signal });
-  const content = await home.fetchManifest(named, { signal });
+  const homes = await options.homes();
+  const { home, name: named } = await homes.locate(location, { signal });
+  const content = await whenThere(() => home.fetchManifest(named, { signal }), { ...options, homes });
   return told({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 

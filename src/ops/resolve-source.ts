@@ -4,21 +4,22 @@ import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
 import type { Content } from '../oci/content.ts';
-import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
-import { isDigest, type Digest } from '../oci/digest.ts';
-import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { atDigest, formatLocation, type Location } from '../oci/location.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import type { Platform } from '../oci/platform.ts';
 import { readImageManifest, readManifest } from '../schema/document.ts';
+import { entryMembers } from './entry-members.ts';
 import type { OperationEvent } from './events.ts';
-import type { Home, Homes } from './homes.ts';
+import type { Home } from './homes.ts';
 import type { MissingChoice } from './missing-images.ts';
 import { requireParts, withoutMissing } from './missing-sources.ts';
 import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
+import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import { statedPlatform } from './stated-platform.ts';
 import { toleranceWarnings } from './warn.ts';
 
@@ -49,8 +50,7 @@ export interface GivenIndex {
   readonly content: Content;
 }
 
-export interface ResolveOptions {
-  readonly homes: Homes;
+export interface ResolveOptions extends SourceWaitOptions {
   /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
   /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
@@ -59,7 +59,6 @@ export interface ResolveOptions {
   readonly missing?: MissingChoice | undefined;
   /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
   readonly nested?: 'keep' | 'flatten' | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export type AttestationChoice = 'keep' | 'drop' | 'referrers';
@@ -89,7 +88,8 @@ async function readSource(argument: ManifestArgument, options: ResolveOptions): 
   const { home, name } = await options.homes.locate(location, { signal });
   if (given !== undefined) return resolveGiven(argument, given, home, options);
   const source = formatLocation(location);
-  const content = await home.fetchManifest(name, { expected: described, signal });
+  const fetch = () => home.fetchManifest(name, { expected: described, signal });
+  const content = await whenThere(fetch, options);
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
   // Written while the config is on its way.
   const [resolved] = await Promise.all([
@@ -196,33 +196,6 @@ function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boo
   return wanted.length === 0 || platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
 }
 
-/** The members of an entry that come from a descriptor, word for word. */
-export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
-  const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
-  const attests = attestedDigest(descriptor);
-  const extra = unknownMembers(descriptor, descriptorMembers);
-  return {
-    mediaType,
-    digest,
-    size,
-    ...(platform === undefined ? {} : { detected: platform }),
-    ...(annotations === undefined ? {} : { annotations }),
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(urls === undefined ? {} : { urls }),
-    ...(data === undefined ? {} : { data }),
-    ...(attests === undefined || !isDigest(attests) ? {} : { attests }),
-    ...(extra === undefined ? {} : { extra }),
-  };
-}
-
-const descriptorMembers = ['mediaType', 'digest', 'size', 'platform', 'annotations', 'artifactType', 'urls', 'data'];
-
-/** Members that mlist does not know, in their order; undefined where there are none. */
-export function unknownMembers(document: object, known: readonly string[]): JsonObject | undefined {
-  const names = memberNames(document).filter((name) => !known.includes(name));
-  return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));
-}
-
 interface EntryReading {
   /** Nobody but the author vouches for it. */
   readonly mustBeThere: boolean;
@@ -243,7 +216,8 @@ async function indexEntry(
   if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
   try {
-    const content = await home.fetchManifest(entry.digest, { expected: entry, signal });
+    const fetch = () => home.fetchManifest(entry.digest, { expected: entry, signal });
+    const content = mustBeThere ? await whenThere(fetch, options) : await fetch();
     await options.homes.cache.put(content.bytes);
     return isSilent ? await imageEntry(entry, content, home, options) : entry;
   } catch (thrown) {

@@ -10,6 +10,7 @@ import {
 } from '../../index.ts';
 import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { waitTime } from '../duration.ts';
 import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
@@ -36,6 +37,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     replaceImage: invocation.flag('replace-image'),
     missing: missingChoice(invocation),
     shard,
+    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
     signal: context.signal,
     onEvent: context.onEvent,
   });

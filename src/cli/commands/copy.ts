@@ -1,6 +1,7 @@
 import { copy, type Copied } from '../../index.ts';
 import { typedBareLocation, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { waitTime } from '../duration.ts';
 import { replacedDocument } from '../event-document.ts';
 import type { Invocation } from '../language.ts';
 import type { Output } from '../output.ts';
@@ -20,6 +21,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     missing: missingChoice(invocation),
     referrers: invocation.flag('referrers'),
     force: invocation.flag('force'),
+    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
     signal: context.signal,
     onEvent: context.onEvent,
   });

@@ -1,11 +1,12 @@
-import { draftName, exitCodes, formatLocation, MlistError, type Found } from '../../index.ts';
+import { draftName, exitCodes, formatLocation, MlistError, whenThere, type Found } from '../../index.ts';
 import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
+import { waitTime } from '../duration.ts';
 import type { Invocation } from '../language.ts';
 
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const [name = ''] = invocation.positionals;
-  const found = await whereIs(name, context);
+  const found = await whereIs(name, waitTime(invocation, 'wait'), context);
   const { output } = context;
   if (output.json) output.document({ exists: found !== undefined, ...found });
   else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);
@@ -17,17 +18,19 @@ interface Place {
   readonly ref: string;
 }
 
-async function whereIs(name: string, context: Context): Promise<Place | undefined> {
-  const { workspace, homes, signal } = context;
+async function whereIs(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
+  const { workspace, output, signal, onEvent } = context;
   const list = await draftName(name, workspace);
   if (list !== undefined && (await workspace.find(list)) !== undefined) return { from: 'draft', ref: list };
   const location = typedLocation(name, context);
   try {
-    const located = await (await homes()).locate(location, { signal });
-    await located.home.resolve(located.name, { signal });
+    const homes = await context.homes();
+    const { home, name: named } = await homes.locate(location, { signal });
+    await whenThere(() => home.resolve(named, { signal }), { homes, waitForSourceMs: waitMs, signal, onEvent });
     return { from: location.kind, ref: formatLocation(location) };
   } catch (thrown) {
-    if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw thrown;
+    if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    if (waitMs > 0) output.note(thrown.message);
+    return undefined;
   }
 }

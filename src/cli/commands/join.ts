@@ -10,7 +10,7 @@ import {
 } from '../../index.ts';
 import { manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../duration.ts';
+import { parseDuration, waitTime } from '../duration.ts';
 import type { Invocation } from '../language.ts';
 import { usage } from '../parse.ts';
 import { readPlatforms } from '../platform-words.ts';
@@ -36,6 +36,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       expect,
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
       replaceImage: invocation.flag('replace-image'),
+      waitForSourceMs: waitTime(invocation, 'wait-for-source'),
       attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
       missing: missingChoice(invocation),
       signal: context.signal,

@@ -8,7 +8,8 @@ import { formatReference, withDigest, type Reference } from '../../oci/reference
 import { readIndex } from '../../schema/document.ts';
 import { fromIndex } from '../create-draft.ts';
 import type { Homes } from '../homes.ts';
-import { entryMembers, resolveSource } from '../resolve-source.ts';
+import { entryMembers } from '../entry-members.ts';
+import { resolveSource } from '../resolve-source.ts';
 import { encodeDraft } from '../../draft/list.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import type { Tagged } from './list.ts';

@@ -5,7 +5,7 @@ import { checkDraft } from '../../draft/rules.ts';
 import { descriptorOf } from '../../draft/draft.ts';
 import { formatPlatform, normalizePlatform, platformKey } from '../../oci/platform.ts';
 import { hasErrors, refusal } from '../../schema/problems.ts';
-import { entryMembers } from '../resolve-source.ts';
+import { entryMembers } from '../entry-members.ts';
 import type { Slot } from './slot.ts';
 
 /** What a tag has, as the list that a join starts from. */

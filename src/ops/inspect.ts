@@ -5,6 +5,7 @@ import type { Content } from '../oci/content.ts';
 import { isDockerType, isIndexType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
 import { platformsOfSingle } from './image-platforms.ts';
+import { readOffers } from './offers.ts';
 import {
   childrenOf,
   contentOf,
@@ -46,6 +47,18 @@ async function isChosen(found: Found, { manifest, platform }: ChildChoice, optio
   if (there === undefined) return false;
   requirePlatforms([platform], there, found.reference);
   return true;
+}
+
+/**
+ * The platform that the config of a single image states; undefined if it cannot be read, unless a platform is chosen.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform than the chosen one
+ */
+async function ownPlatform(found: Found, choice: ChildChoice, options: ReadOptions): Promise<Platform | undefined> {
+  const { manifest, platform } = choice;
+  if (manifest !== undefined || platform === undefined) return (await readOffers(found, options)).entries[0]?.stated;
+  const there = (await platformsOfSingle(found, options)) ?? [];
+  requirePlatforms([platform], there, found.reference);
+  return there[0];
 }
 
 function onlyChild(found: Found, choice: ChildChoice): Child {
@@ -92,8 +105,9 @@ export async function inspectVerbose(
   const found = await find(name, options);
   const own = contentOf(found);
   if (!isIndexType(own.descriptor.mediaType)) {
-    await isChosen(found, choice, options);
-    return verbose({ source: found.reference, descriptor: own.descriptor }, own);
+    const platform = await ownPlatform(found, choice, options);
+    const descriptor = { ...own.descriptor, ...(platform === undefined ? {} : { platform }) };
+    return verbose({ source: found.reference, descriptor }, own);
   }
   const children = childrenOf(found, choice);
   const list = await Promise.all(children.map(async (child) => verbose(child, await readChild(child, options), found)));

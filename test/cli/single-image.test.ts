@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front } from '../support/front.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { World } from '../support/world.ts';
 
@@ -45,5 +46,40 @@ describe('--platform of a single image', () => {
     await world.must('copy', ref, place);
     await world.must('inspect', place, '--platform', 'linux/arm/v7');
     expect((await world.run(['inspect', place, '--platform', 'linux/amd64'])).code).toBe(4);
+  });
+});
+
+describe('inspect -v of a single image', () => {
+  const platform = { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.2402' };
+  const image = makeImage({ platform });
+  const empty = makeImage({ kind: 'oci', platform: {} });
+  let front: Front;
+  let registry: RunningRegistry;
+  beforeAll(async () => {
+    registry = await startRegistry();
+    front = await Front.start({ upstream: registry.url });
+    await pushImage(registry.url, 'team/app', 'windows', image);
+    await pushImage(registry.url, 'team/app', 'empty', empty);
+  });
+  afterAll(async () => {
+    await front.close();
+    await registry.close();
+  });
+
+  test('its descriptor has the platform of its config, as that of docker has', async () => {
+    const world = await World.make();
+    const { Descriptor } = await world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:windows`);
+    const { mediaType, digest, bytes } = image;
+    expect(Descriptor).toEqual({ mediaType, digest, size: bytes.length, platform });
+  });
+
+  test('a config that states no platform, or is gone: there is none', async () => {
+    const world = await World.make();
+    const inspect = async (tag: string) =>
+      world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:${tag}`);
+    expect((await inspect('empty')).Descriptor).not.toHaveProperty('platform');
+    front.on(/blobs/, answer(404));
+    expect((await inspect('windows')).Descriptor).toMatchObject({ digest: image.digest });
+    expect((await inspect('windows')).Descriptor).not.toHaveProperty('platform');
   });
 });

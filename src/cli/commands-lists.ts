@@ -64,6 +64,7 @@ export const listCommands: readonly CommandSpec[] = [
       ...sourceOptions,
       indexAnnotation,
       indexArtifactType,
+      strict,
       {
         name: 'push',
         type: 'boolean',

@@ -53,7 +53,7 @@ export const format: OptionSpec = {
 export const strict: OptionSpec = {
   name: 'strict',
   type: 'boolean',
-  describe: 'Refuse platforms that nobody knows, instead of warning',
+  describe: 'Refuse unknown platforms, and variants that no client selects, instead of warning',
 };
 
 /** Of commands that move tags. */

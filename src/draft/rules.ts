@@ -1,9 +1,9 @@
-import type { Problem } from '../errors.ts';
+import { MlistError, type Problem } from '../errors.ts';
 import { entryName } from '../oci/entry-name.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { checkList, type RuleOptions } from '../schema/list-rules.ts';
 import { capped, error } from '../schema/problems.ts';
-import { descriptorOf, type Draft } from './draft.ts';
+import { descriptorOf, type Draft, type Entry } from './draft.ts';
 import { formatOf, listOf, ociMembersOf } from './list.ts';
 
 /** What is wrong with the list that a draft stands for; the pointers are into the list, not into the draft's file. */
@@ -20,6 +20,21 @@ export function formatProblems(draft: Draft): readonly Problem[] {
 
 /** Rules that a Docker list breaks and an OCI index with the same entries does not. */
 const formatRules = new Set(['E-MIX', 'W-ANNOT']);
+
+/**
+ * Refuses entries for platforms that do not exist, or with variants that no client selects.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID`
+ */
+export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): void {
+  const problems = checkDraft({ ...draft, entries }, { strict: true });
+  const errors = problems.filter(({ rule, severity }) => severity === 'error' && strictRules.has(rule));
+  if (errors.length === 0) return;
+  const message = errors.map((problem) => problem.message).join('; ');
+  throw new MlistError('ERR_MLIST_LIST_INVALID', message, { hint: 'Leave out --strict to accept it.' });
+}
+
+/** Rules that refuse something only with `strict`. */
+const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
 export function otherFormatHint({ list }: Draft): string {
   return `Push it as an OCI index with --format oci, or make it one with "mlist create --amend --format oci ${list}".`;

@@ -1,5 +1,6 @@
 import { MlistError, withHint } from '../errors.ts';
 import { isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import { requireKnownPlatforms } from '../draft/rules.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../draft/edit.ts';
 import {
   describeEntry,
@@ -14,8 +15,7 @@ import type { Workspace } from '../draft/workspace.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import { shortDigest } from '../oci/digest.ts';
 import type { Location } from '../oci/location.ts';
-import { isKnownPort, suggestPlatform } from '../oci/platform-names.ts';
-import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { chosenList } from './current.ts';
 import type { OnEvent } from './events.ts';
@@ -34,7 +34,7 @@ export interface AnnotateOptions {
   readonly subject?: Location | null | undefined;
   /** Opened only to read the subject. */
   readonly homes?: (() => Homes | Promise<Homes>) | undefined;
-  /** Refuse platforms that nobody knows instead of warning. */
+  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
   readonly strict?: boolean | undefined;
   /** Asks somebody which of several entries is meant; undefined is none. Default: nobody is asked. */
   readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
@@ -72,7 +72,7 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
       const target = chosen === undefined ? undefined : sameEntry(before, chosen);
       const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
       entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
-      if (entry !== undefined) checkPlatform(entry, options);
+      if (entry !== undefined && options.strict === true) requireKnownPlatforms(edited, [entry]);
       return edited;
     },
     { signal },
@@ -177,15 +177,4 @@ function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
 function platformText(entry: Entry): string {
   const platform = platformOf(entry);
   return platform === undefined ? '' : formatPlatform(platform, { all: true });
-}
-
-function checkPlatform(entry: Entry, { strict = false }: AnnotateOptions): void {
-  const platform = platformOf(entry);
-  if (!strict || platform === undefined || isAttestationEntry(entry)) return;
-  const { os, architecture, variant } = normalizePlatform(platform);
-  if (isKnownPort(os, architecture)) return;
-  const meant = suggestPlatform(os, architecture, variant);
-  const question = meant === undefined ? '' : `: is ${meant} meant?`;
-  const message = `${formatPlatform(platform)} is no platform that is known to exist${question}`;
-  throw new MlistError('ERR_MLIST_LIST_INVALID', message, { hint: 'Leave out --strict to set it all the same.' });
 }

@@ -1,6 +1,7 @@
 import { allOrErrors } from '../errors.ts';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
+import { requireKnownPlatforms } from '../draft/rules.ts';
 import { isOfPlatform } from '../draft/select.ts';
 import { updateState, withCurrent } from '../draft/state.ts';
 import type { Workspace } from '../draft/workspace.ts';
@@ -37,6 +38,8 @@ export interface CreateOptions extends ListWishes, SourceWaitOptions {
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
+  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
+  readonly strict?: boolean | undefined;
 }
 
 export interface Created {
@@ -78,6 +81,7 @@ export async function create(
     name,
     (current) => {
       made = current === undefined ? fresh(name, resolved, options) : again(current, read, options);
+      if (options.strict === true) requireKnownPlatforms(made.draft, made.draft.entries);
       return made.draft;
     },
     { signal: options.signal },

@@ -5,7 +5,7 @@ import { isOfPlatform, missedPlatform } from '../draft/select.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { refusal } from '../schema/problems.ts';
 import type { OnEvent } from './events.ts';
-import { tellWarnings } from './warn.ts';
+import { warnOf } from './warn.ts';
 
 export interface CheckOptions {
   /** Platforms that the list must have. */
@@ -32,7 +32,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const problems = checkDraft(draft, { strict, allowDuplicates });
   const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
   if (errors.length > 0) throw refusedList(draft, errors, options);
-  tellWarnings(problems, onEvent);
+  warnOf(draft, onEvent, { allowDuplicates });
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
   requireExpected(draft.list, there, expect);
 }

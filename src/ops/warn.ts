@@ -4,6 +4,7 @@ import { formatOf } from '../draft/list.ts';
 import { checkDraft } from '../draft/rules.ts';
 import type { Content } from '../oci/content.ts';
 import { toleratedIn } from '../schema/document.ts';
+import type { RuleOptions } from '../schema/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 
 /** Warnings that matter while a list is being made; `validate` tells the others too. */
@@ -17,9 +18,9 @@ const worthSaying = new Set([
   'W-ATT-ORPHAN',
 ]);
 
-/** Says what is wrong with a draft, without refusing it: it can still be mended before it is pushed. */
-export function warnOf(draft: Draft, onEvent: OnEvent | undefined): void {
-  tellWarnings(checkDraft(draft), onEvent);
+/** Warns about what is wrong with a draft, without refusing it: also about what `strict` refuses. */
+export function warnOf(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
+  tellWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
 }
 
 /** Says of problems that refuse nothing what an author should know. */

@@ -15,7 +15,7 @@ import { error, warning } from './problems.ts';
  * Each takes a list that fits its schema and looks at all entries in one pass.
  */
 export interface RuleOptions {
-  /** Refuse platforms that nobody knows, instead of warning. */
+  /** Refuse unknown platforms, and variants that no client selects, instead of warning. */
   readonly strict?: boolean | undefined;
   /** Let two entries have one platform, or one manifest two. */
   readonly allowDuplicates?: boolean | undefined;

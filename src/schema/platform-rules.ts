@@ -107,8 +107,9 @@ const STATED_VARIANTS = new Map([
   ['arm64', /^v[89](?:\.[0-9])?$/],
 ]);
 
-function* variant(list: Index): Iterable<Problem> {
+function* variant(list: Index, { strict = false }: Options): Iterable<Problem> {
   const placed = images(list);
+  const unselected = strict ? error : warning;
   const plain = new Set(
     placed
       .filter(({ platform }) => !normalizePlatform(platform).variant)
@@ -127,9 +128,13 @@ function* variant(list: Index): Iterable<Problem> {
     const pointer = pointerTo('manifests', at, 'platform', 'variant');
     const stated = STATED_VARIANTS.get(architecture);
     if (stated === undefined) {
-      yield warning('W-VARIANT', pointer, `hosts of ${architecture} state no variant, so that none picks this image`);
+      yield unselected(
+        'W-VARIANT',
+        pointer,
+        `hosts of ${architecture} state no variant, so that none picks this image`,
+      );
     } else if (!stated.test(own)) {
-      yield warning(
+      yield unselected(
         'W-VARIANT',
         pointer,
         `no host of ${architecture} states the variant ${own}, so that none picks this image`,

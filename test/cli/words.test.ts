@@ -84,6 +84,48 @@ describe('a platform that nobody knows', () => {
   });
 });
 
+describe('a variant that no client selects', () => {
+  const riscv = 'hosts of riscv64 state no variant, so that none picks this image';
+  const arm64 = 'no host of arm64 states the variant v10, so that none picks this image';
+  const create = (world: World, variant: string, ...more: readonly string[]) =>
+    world.run(['create', at('team/app:v'), `${at('team/app:arm64')}=${variant}`, ...more]);
+
+  test.each([
+    ['linux/riscv64/rva22u64', riscv],
+    ['linux/arm64/v10', arm64],
+  ])('create, push: %s', async (platform, message) => {
+    const world = await World.make();
+    const created = await create(world, platform);
+    expect([created.code, created.stderr]).toEqual([0, expect.stringContaining(message)]);
+    const pushed = await world.run(['push', '--dry-run']);
+    expect([pushed.code, pushed.stderr]).toEqual([0, expect.stringContaining(message)]);
+    const refused = await world.run(['push', '--dry-run', '--strict']);
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(message)]);
+  });
+
+  test('create --strict makes no draft', async () => {
+    const world = await World.make();
+    const { code, stderr } = await create(world, 'linux/arm64/v10', '--strict');
+    expect([code, stderr]).toEqual([3, expect.stringContaining(`${arm64}\nhint: Leave out --strict to accept it.`)]);
+    expect((await world.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
+  });
+
+  test('annotate: a warning; with --strict nothing is changed', async () => {
+    const world = await drafted();
+    const annotate = ['annotate', '--platform', 'linux/arm64', '--variant', 'v10'];
+    const refused = await world.run([...annotate, '--strict']);
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(arm64)]);
+    expect(await world.must('inspect')).not.toContain('v10');
+    expect(await world.run(annotate)).toMatchObject({ code: 0, stderr: expect.stringContaining(arm64) as unknown });
+  });
+
+  test.each(['linux/arm64/v8', 'linux/arm64/v9.2', 'linux/arm/v6', 'linux/amd64/v3'])('%s is one', async (platform) => {
+    const world = await World.make();
+    const { code, stderr } = await create(world, platform, '--strict');
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('picks this image')]);
+  });
+});
+
 describe('remove --platform', () => {
   const left = async (world: World) => (await world.json<{ entries: object[] }>('show')).entries.length;
 

@@ -86,6 +86,7 @@ async function draftOf(list: Reference, place: DraftPlace, making: Making): Prom
     platforms: readPlatforms(invocation.texts('platform')),
     order: readExpected(invocation.texts('expect')).expect,
     ...sourceChoices(invocation),
+    strict: invocation.flag('strict'),
     listChange: changeOf(invocation, metadata),
     signal: context.signal,
     onEvent: place.onEvent,

@@ -30,7 +30,14 @@ export {
 export type { Reference } from './oci/reference.ts';
 export { formatLocation, isFileLocation, nameIn, parseBareLocation, parseLocation } from './oci/location.ts';
 export type { FileLocation, Location, RegistryLocation } from './oci/location.ts';
-export { formatPlatform, normalizePlatform, parsePlatform, samePlatform } from './oci/platform.ts';
+export {
+  formatPlatform,
+  normalizePlatform,
+  parseFormattedPlatform,
+  parsePlatform,
+  samePlatform,
+  splitPlatforms,
+} from './oci/platform.ts';
 export type { FormatPlatformOptions, ParsePlatformOptions, Platform } from './oci/platform.ts';
 export { rankEntries, selectPlatform } from './oci/platform-select.ts';
 export type { Selectable } from './oci/platform-select.ts';

@@ -1,10 +1,11 @@
 import {
   isKnownArchitecture,
   MlistError,
-  parsePlatform,
+  parseFormattedPlatform,
   resolveArchitecture,
   resolveOs,
   resolveVariant,
+  splitPlatforms,
   suggestPlatform,
   type Platform,
 } from '../index.ts';
@@ -21,7 +22,7 @@ export function readPlatform(text: string): Platform {
       hint: 'Write it as OS/ARCH, such as linux/amd64.',
     });
   }
-  const platform = parsePlatform(canonical(text), { default: { os: 'linux', architecture: '' } });
+  const platform = parseFormattedPlatform(canonical(text), { default: { os: 'linux', architecture: '' } });
   if (isKnownArchitecture(resolveArchitecture(platform.os).architecture)) throw withoutOs(text, platform);
   if (platform.architecture !== '') return platform;
   throw new MlistError(
@@ -43,13 +44,13 @@ function withoutOs(text: string, { os, architecture, variant }: Platform): Mlist
 }
 
 /**
- * Lists with commas, repeated or not; versions in parentheses hold no commas. An empty one asks for nothing, which is what
+ * Lists with commas, repeated or not. An empty one asks for nothing, which is what
  * a variable that is not set gives, and nobody means.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts
-    .flatMap((text) => text.split(','))
+    .flatMap(splitPlatforms)
     .map((text) => text.trim())
     .map(readPlatform);
 }
@@ -66,7 +67,7 @@ export interface Expected {
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readExpected(texts: readonly string[]): Expected {
-  const words = texts.flatMap((text) => text.split(',')).map((text) => text.trim());
+  const words = texts.flatMap(splitPlatforms).map((text) => text.trim());
   return { expect: readPlatforms(words.filter((word) => word !== 'kept')), expectKept: words.includes('kept') };
 }
 
@@ -75,14 +76,12 @@ export function readExpected(texts: readonly string[]): Expected {
  * compare letters.
  */
 export function readAskedPlatforms(texts: readonly string[]): readonly Platform[] {
-  return texts
-    .flatMap((text) => text.split(','))
-    .flatMap((text) => {
-      const [platform] = readPlatforms([text]);
-      if (platform === undefined) return [];
-      const isV1 = platform.architecture === 'amd64' && /\/v1$/i.test(text.trim());
-      return [isV1 ? { ...platform, variant: 'v1' } : platform];
-    });
+  return texts.flatMap(splitPlatforms).flatMap((text) => {
+    const [platform] = readPlatforms([text]);
+    if (platform === undefined) return [];
+    const isV1 = platform.architecture === 'amd64' && /\/v1$/i.test(text.trim());
+    return [isV1 ? { ...platform, variant: 'v1' } : platform];
+  });
 }
 
 function canonical(text: string): string {

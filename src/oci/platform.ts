@@ -45,6 +45,27 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
   return platformOf({ os, ...exact, ...(isV8 ? { variant: 'v8' } : {}), ...build });
 }
 
+/**
+ * The same for a platform as `formatPlatform` writes it: containerd's grammar wants characters such as the space in
+ * `linux(Ubuntu 16.04.7)/amd64` to be percent-encoded, but `formatPlatform` does not encode them, as containerd does not.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
+ */
+export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {
+  const encoded = text.replace(/(?<=^[^()]*\()[^()]*(?=\))/, (version) =>
+    version.replace(/[^A-Za-z0-9_.%+*\p{Cc}-]/gu, percent),
+  );
+  return parsePlatform(encoded, options);
+}
+
+function percent(character: string): string {
+  return Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+}
+
+/** The platforms in a text that separates them by commas; a version in parentheses may contain commas too. */
+export function splitPlatforms(text: string): readonly string[] {
+  return text.split(/,(?![^()]*\))/);
+}
+
 interface Parts {
   readonly os: string;
   readonly architecture: string;

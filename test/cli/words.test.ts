@@ -126,6 +126,61 @@ describe('a variant that no client selects', () => {
   });
 });
 
+describe('a platform as show prints it', () => {
+  const versions = ['Ubuntu 16.04.7', 'macOS 13.6, build 22G120', '10.0.20348+1'];
+  const shown = ['linux(Ubuntu 16.04.7)/amd64', 'linux(macOS 13.6, build 22G120)/amd64', 'linux(10.0.20348%2B1)/amd64'];
+  const list = () => at('team/app:versions');
+
+  async function made(): Promise<World> {
+    const world = await World.make();
+    for (const version of versions) {
+      const platform = { architecture: 'amd64', os: 'linux', 'os.version': version };
+      await pushImage(
+        registry.url,
+        'team/app',
+        `v${versions.indexOf(version)}`,
+        makeImage({ salt: version, platform }),
+      );
+    }
+    await world.must(
+      'create',
+      list(),
+      ...versions.map((_, n) => at(`team/app:v${n}`)),
+      '--push',
+      '--expect',
+      shown.join(),
+    );
+    return world;
+  }
+
+  test('show prints them', async () => {
+    const stdout = await (await made()).must('show', list());
+    for (const platform of shown) expect(stdout).toContain(platform);
+  });
+
+  test.each(shown)('%s', async (platform) => {
+    const world = await made();
+    await world.must('resolve', list(), '--platform', platform);
+    await world.must('explain', list(), '--platform', platform);
+    await world.must('inspect', list(), '--platform', platform);
+    await world.must('copy', `docker://${list()}`, 'oci:there', '--platform', platform, '--expect', platform);
+    await world.must('annotate', list(), '--platform', platform, '--annotation', 'k=v');
+    await world.must('create', at('team/app:one'), `${at('team/app:amd64')}=${platform}`);
+    expect(await world.must('show', at('team/app:one'))).toContain(platform);
+    const joined = ['join', at(`team/app:joined${shown.indexOf(platform)}`), `${at('team/app:amd64')}=${platform}`];
+    expect(await world.json(...joined, '--group', 'g', '--expect', platform)).toMatchObject({ complete: true });
+    await world.must('remove', list(), '--platform', platform);
+    expect(await world.must('show', list())).not.toContain(platform);
+  });
+
+  test.each(['linux(Ubuntu\n16)/amd64', 'linux(10.0.*)/amd64', 'linux(a/amd64', 'lin ux/amd64', 'linux/amd 64'])(
+    '%j is still refused',
+    async (platform) => {
+      expect(await (await World.make()).run(['resolve', 'a', '--platform', platform])).toMatchObject({ code: 2 });
+    },
+  );
+});
+
 describe('remove --platform', () => {
   const left = async (world: World) => (await world.json<{ entries: object[] }>('show')).entries.length;
 

@@ -3,8 +3,11 @@ import fc from 'fast-check';
 import {
   formatPlatform,
   normalizePlatform,
+  parseFormattedPlatform,
   parsePlatform,
+  platformKey,
   samePlatform,
+  splitPlatforms,
   type Platform,
 } from '../../src/oci/platform.ts';
 import { rankEntries, selectPlatform, type Selectable } from '../../src/oci/platform-select.ts';
@@ -211,6 +214,21 @@ describe('properties', () => {
       fc.property(platform, (made) => {
         const read = parsePlatform(formatPlatform(made, { all: true }));
         expect(samePlatform(read, made)).toBe(true);
+      }),
+    );
+  });
+
+  test('formatting gives a text that can be typed, also beside others', () => {
+    const text = fc
+      .string({ unit: 'grapheme', minLength: 1 })
+      .filter((one) => !/[*\p{Cc}]/u.test(one) && one.isWellFormed());
+    const versions = fc.record({ 'os.version': text, 'os.features': fc.uniqueArray(text, { maxLength: 3 }) });
+    fc.assert(
+      fc.property(fc.array(versions, { minLength: 1, maxLength: 3 }), (made) => {
+        const platforms = made.map((version) => ({ ...machine, ...version }));
+        const typed = platforms.map((one) => formatPlatform(one, { all: true })).join(',');
+        const read = splitPlatforms(typed).map((one) => parseFormattedPlatform(one));
+        expect(read.map(platformKey)).toEqual(platforms.map(platformKey));
       }),
     );
   });

@@ -2,7 +2,14 @@ import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { createHash, digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex } from '../../oci/encode.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import { formatPlatform, normalizePlatform, parsePlatform, samePlatform, type Platform } from '../../oci/platform.ts';
+import {
+  formatPlatform,
+  normalizePlatform,
+  parseFormattedPlatform,
+  samePlatform,
+  splitPlatforms,
+  type Platform,
+} from '../../oci/platform.ts';
 import type { Content } from '../../oci/content.ts';
 import { readIndex } from '../../schema/document.ts';
 import { MlistError } from '../../errors.ts';
@@ -75,7 +82,7 @@ export function fullPlatform(platform: Platform): string {
 
 function isWritten(text: string, platform: Platform): boolean {
   try {
-    return samePlatform(parsePlatform(text), platform);
+    return samePlatform(parseFormattedPlatform(text), platform);
   } catch {
     return false;
   }
@@ -134,7 +141,7 @@ export function readSlot({ descriptor, bytes }: Content, name: string, target: s
     target,
     group,
     began,
-    ...(expect === undefined ? {} : { expect: expect.split(',') }),
+    ...(expect === undefined ? {} : { expect: splitPlatforms(expect) }),
     entries: document.manifests,
     digest: descriptor.digest,
   };
@@ -157,7 +164,7 @@ function attemptIn(text: string | undefined): Pick<Group, 'attempt'> {
 
 function platformIn(text: string): Platform | undefined {
   try {
-    return parsePlatform(text);
+    return parseFormattedPlatform(text);
   } catch {
     return undefined;
   }

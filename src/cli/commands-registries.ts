@@ -1,5 +1,8 @@
 import type { CommandSpec } from './language.ts';
 
+const passwordHint =
+  'Other users see the arguments of a command. Pass the password by stdin: "mlist login HOST -u USER --password-stdin <FILE".';
+
 /** The commands about registries themselves. */
 export const registryCommands: readonly CommandSpec[] = [
   {
@@ -41,6 +44,10 @@ export const registryCommands: readonly CommandSpec[] = [
     options: [
       { name: 'username', alias: 'u', type: 'string', value: 'USER', describe: 'User name (default: asked for)' },
       { name: 'password-stdin', type: 'boolean', describe: 'Read the password from stdin (default: asked for)' },
+    ],
+    elsewhere: [
+      ['p', passwordHint],
+      ['password', passwordHint],
     ],
     examples: [
       ['mlist login registry.example.com --username me --password-stdin < password.txt', 'In a script'],

@@ -78,9 +78,12 @@ async function run(command: CommandSpec, invocation: Invocation, output: Output,
   try {
     return await handler(invocation, context);
   } catch (thrown) {
-    if (!(thrown instanceof MlistError)) throw thrown;
-    const { withLocationHint } = await import('./location-hint.ts');
-    throw await withLocationHint(thrown, invocation, world.cwd);
+    const [{ withLocationHint }, { withPlaceHint }] = await Promise.all([
+      import('./location-hint.ts'),
+      import('./place-hint.ts'),
+    ]);
+    const placed = withPlaceHint(thrown, invocation, context.workspace.folder);
+    throw placed instanceof MlistError ? await withLocationHint(placed, invocation, world.cwd) : placed;
   } finally {
     await close();
   }

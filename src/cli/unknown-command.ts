@@ -38,6 +38,13 @@ const elsewhere: Readonly<Record<string, string>> = {
   compare: '"mlist diff"',
   gc: '"mlist prune"',
   registry: '"mlist serve"',
+  merge:
+    '"mlist create LIST MANIFEST... --push" makes one list of several images or lists, "mlist join" adds to a tag from each job of a CI matrix',
+  history:
+    '"mlist inspect REF" prints the manifest with its layers; their history is in the config, which "docker history" and "crane config" print',
+  catalog:
+    '"mlist tags REPO" lists the tags of a repository; the repositories of a registry are listed by "crane catalog" or "oras repo ls"',
+  sign: 'a tool such as cosign signs the list, by the digest that "mlist digest" prints; "mlist copy --referrers" takes signatures along',
 };
 
 /** An error that names the right command, where it can be told. */

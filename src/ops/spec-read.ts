@@ -1,5 +1,6 @@
 import { MAX_PROBLEMS, type Problem } from '../errors.ts';
 import type { Json, JsonObject } from '../oci/json.ts';
+import { UNKNOWN_MEMBER } from '../schema/check.ts';
 import { checkManifestToolSpec, checkSpec } from '../schema/spec.ts';
 import { error } from '../schema/problems.ts';
 import { readYaml } from '../schema/yaml.ts';
@@ -119,7 +120,7 @@ function nameOf(value: Json, isTool: boolean): string | undefined {
 /** The problem with its place; a number where a text is to be is told how to become one. */
 function placedIn(reading: YamlReading, base: string, problem: Problem): PlacedProblem {
   const pointer = base + problem.pointer;
-  const isName = problem.message === 'this member is not known here';
+  const isName = problem.message.startsWith(UNKNOWN_MEMBER);
   const source = /^must be of type string\b/.test(problem.message) ? reading.sourceOf(pointer) : undefined;
   const hint = source === undefined || source === '' ? '' : `: write ${JSON.stringify(source)} in quotes`;
   const message = problem.message + hint;

@@ -73,13 +73,15 @@ function ruleOf(pointer: string): string {
   return last === 'digest' ? 'E-DIGEST' : last === 'data' ? 'E-DATA' : 'E-SCHEMA';
 }
 
+export const UNKNOWN_MEMBER = 'this member is not known here';
+
 function messageOf(error: ErrorObject, value: Json | undefined): string {
   const params = error.params as Readonly<Record<string, unknown>>;
   switch (error.keyword) {
     case 'required':
       return `"${String(params['missingProperty'])}" is missing`;
     case 'additionalProperties':
-      return 'this member is not known here';
+      return UNKNOWN_MEMBER;
     case 'const':
       return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'enum':

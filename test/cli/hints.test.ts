@@ -1,6 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { World } from '../support/world.ts';
 
 /** What to write instead of what users of other tools type. */
@@ -68,5 +72,97 @@ describe('locations', () => {
     const { stderr } = await run(await World.make(), ['create', 'x.io/l:1', 'web.tar', 'x.io/a:1']);
     expect(stderr).toContain(`library/web.tar:latest: `);
     expect(stderr.match(/hint: Write an archive/g)).toHaveLength(1);
+  });
+});
+
+describe('a member of a spec that there is not', () => {
+  const schema = JSON.parse(readFileSync('schemas/spec.schema.json', 'utf8')) as {
+    properties: object;
+    $defs: { manifest: { properties: object } };
+  };
+  const apply = async (spec: object) => (await World.make()).run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
+
+  test.each([
+    ['tag', 'tags'],
+    ['tgas', 'tags'],
+    ['images', 'manifests'],
+    ...Object.keys(schema.properties).map((name) => [`${name}s`, name] as const),
+  ])('%s', async (typed, meant) => {
+    const { code, stderr } = await apply({ list: 'x.io/l:1', [typed]: 1 });
+    const known = Object.keys(schema.properties).includes(typed);
+    const message = `this member is not known here: did you mean "${meant}"? (at /${typed})`;
+    expect([code, stderr]).toEqual([3, known ? expect.anything() : expect.stringContaining(message)]);
+  });
+
+  test.each([
+    ['platfrom', 'platform'],
+    ['source', 'image'],
+    ...Object.keys(schema.$defs.manifest.properties).map((name) => [`_${name}`, name] as const),
+  ])('%s of an image', async (typed, meant) => {
+    const { code, stderr } = await apply({ list: 'x.io/l:1', manifests: [{ image: 'x.io/a:1', [typed]: 1 }] });
+    const message = `did you mean "${meant}"? (at /manifests/0/${typed})`;
+    expect([code, stderr]).toEqual([3, expect.stringContaining(message)]);
+  });
+
+  test('arch of a platform, and one that nothing is like', async () => {
+    const manifests = [{ image: 'x.io/a:1', platform: { arch: 'arm64', constructor: 'x' } }];
+    const { stderr } = await apply({ list: 'x.io/l:1', manifests });
+    expect(stderr).toContain(
+      'this member is not known here: did you mean "architecture"? (at /manifests/0/platform/arch)',
+    );
+    expect(stderr).toContain('this member is not known here (at /manifests/0/platform/constructor)');
+  });
+});
+
+describe('what other tools have', () => {
+  test.each(['-p secret', '-psecret', '--password secret', '--password=secret', '-u me -p secret'])(
+    'login %s',
+    async (options) => {
+      const { code, stderr } = await run(await World.make(), ['login', ...options.split(' '), 'x.io']);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('mlist login HOST -u USER --password-stdin')]);
+      expect(stderr).not.toContain('secret');
+    },
+  );
+
+  test.each([
+    ['merge', 'mlist create LIST MANIFEST... --push'],
+    ['history', 'mlist inspect REF'],
+    ['catalog', 'mlist tags REPO'],
+    ['sign', 'mlist digest'],
+  ])('%s', async (command, hint) => {
+    const { code, stderr } = await run(await World.make(), [command, 'x']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: there is no command "\w+"\nhint: /)]);
+    expect(stderr).toContain(hint);
+  });
+});
+
+describe('a home folder that is not writable', () => {
+  test('the workspace', async () => {
+    const registry = kept(await startRegistry());
+    await pushImage(registry.url, 'team/app', 'v1', makeImage());
+    const world = await World.make();
+    await writeFile(join(world.folder, 'file'), '');
+    const { code, stderr } = await run(world, ['create', `${registry.host}/l:1`, `${registry.host}/team/app:v1`], {
+      env: { XDG_DATA_HOME: join(world.folder, 'file') },
+    });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/cannot write .*file/)]);
+    expect(stderr).toContain('Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.');
+  });
+
+  test('the credentials', async () => {
+    const registry = kept(await startRegistry());
+    const world = await World.make();
+    await symlink(join(world.folder, 'gone', 'folder'), join(world.folder, 'link'));
+    const { code, stderr } = await run(world, ['login', registry.host, '-u', 'me', '--password-stdin'], {
+      env: { DOCKER_CONFIG: join(world.folder, 'link') },
+      stdin: 'secret',
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('for the credentials with --authfile')]);
+  });
+
+  test('another file gets no such hint', async () => {
+    const world = await World.make();
+    const { stderr } = await run(world, ['apply', '-f', world.folder]);
+    expect(stderr).not.toMatch(/Choose another/);
   });
 });

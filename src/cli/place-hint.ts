@@ -1,0 +1,27 @@
+import { sep } from 'node:path';
+import { asMlistError, withHint } from '../index.ts';
+import type { Invocation } from './language.ts';
+
+const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
+const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
+
+/**
+ * The same error with the way to another folder, if the file that cannot be used is stored in the home folder by default:
+ * in CI jobs and containers the home folder is often not writable.
+ * @param folder - the workspace
+ */
+export function withPlaceHint(thrown: unknown, invocation: Invocation, folder: string): unknown {
+  const error = asMlistError(thrown);
+  const { path } = error.facts;
+  if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
+  const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(invocation);
+  return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+function credentialHint({ command }: Invocation): string | undefined {
+  return ['login', 'logout'].includes(command.name) ? CREDENTIALS : undefined;
+}

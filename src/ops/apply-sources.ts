@@ -30,7 +30,8 @@ export class SourceReader {
     const { location, missing } = entry;
     const needed = (this.#needed.get(key) ?? 1) - 1;
     const known = this.#reading.get(key);
-    const reading = known ?? resolveSource({ location }, { ...this.#options, missing });
+    const argument = { location, isPlatformGiven: isPlatformGiven(entry) };
+    const reading = known ?? resolveSource(argument, { ...this.#options, missing });
     this.#needed.set(key, needed);
     if (needed > 0) this.#reading.set(key, reading);
     else {
@@ -42,8 +43,15 @@ export class SourceReader {
   }
 }
 
-function keyOf({ location, missing = 'refuse' }: EntrySpec): string {
-  return `${missing} ${formatLocation(location)}`;
+function keyOf(entry: EntrySpec): string {
+  const { location, missing = 'refuse' } = entry;
+  return `${missing} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
+}
+
+/** The spec says what the image runs on, so that its config may lack it. */
+function isPlatformGiven({ platform, change }: EntrySpec): boolean {
+  const { os, architecture } = change?.platform ?? {};
+  return platform !== undefined || (os != null && architecture != null);
 }
 
 /** Which repositories the lists still to come need: what is known of the others can be let go of. */

@@ -137,6 +137,7 @@ function argumentsOf(draft: Draft): readonly ManifestArgument[] {
     return {
       location,
       isListed,
+      isPlatformGiven: entry.set?.os != null && entry.set.architecture != null,
       ...(digestIn(location) === entry.digest ? { described: descriptorOf({ ...entry, set: {} }) } : {}),
     };
   });

@@ -213,7 +213,7 @@ async function found(digest: Digest, look: () => Promise<readonly Finding[]>): P
 
 function claimProblems(claimed: Platform, bytes: Uint8Array, digest: Digest, pointer: string): readonly Problem[] {
   try {
-    const stated = platformOfConfig(readImageConfig(bytes, `the config ${digest}`));
+    const stated = platformOfConfig(readImageConfig(bytes, `the config ${digest}`, { mayLackPlatform: true }));
     if (stated !== undefined) return checkClaim(claimed, stated, `${pointer}/platform`);
     return [warning('E-PLAT-CONFIG', pointer, `the config ${digest} states no platform`)];
   } catch (thrown) {

@@ -30,6 +30,8 @@ export interface ManifestArgument {
   readonly location: Location;
   /** `=PLATFORM`: what the author says it runs on. */
   readonly platform?: Platform | undefined;
+  /** The author says elsewhere what the image runs on: as with `platform`, its config may lack it. */
+  readonly isPlatformGiven?: boolean | undefined;
   /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
   readonly described?: Descriptor | undefined;
   /** An index that the author gave: its images lie in the location's repository, where it need not lie itself. */
@@ -59,6 +61,7 @@ export interface ResolveOptions extends SourceWaitOptions {
   readonly missing?: MissingChoice | undefined;
   /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
   readonly nested?: 'keep' | 'flatten' | undefined;
+  readonly isPlatformGiven?: boolean | undefined;
 }
 
 export type AttestationChoice = 'keep' | 'drop' | 'referrers';
@@ -78,7 +81,8 @@ export interface Resolved extends ResolvedSource {
 
 /** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
-  const reading = readSource(argument, options);
+  const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
+  const reading = readSource(argument, { ...options, isPlatformGiven });
   return argument.isBare === true ? orWhereElse(reading, argument.location) : reading;
 }
 
@@ -127,12 +131,13 @@ async function completeEntry(entry: Entry, content: Content, home: Home, options
 async function imageEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
   const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
-  const detected = await statedPlatform(config, entry.source, async () => {
+  const fetch = async () => {
     const { cache } = options.homes;
     const bytes = (await cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
     await cache.put(bytes);
     return bytes;
-  });
+  };
+  const detected = await statedPlatform(config, entry.source, fetch, options.isPlatformGiven);
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 

@@ -214,9 +214,20 @@ export function checkDescriptor(value: Json): readonly Problem[] {
   return [...checkSchema(descriptorValidator, value, 0), ...checkNames(value, shapes.descriptor)];
 }
 
+export interface ReadConfigOptions {
+  /** Accept a config without os or architecture: each that is missing is empty. Default false. */
+  readonly mayLackPlatform?: boolean | undefined;
+}
+
 /** Reads an image's config, as far as the platform goes. */
-export function readImageConfig(bytes: Uint8Array, subject: string): ImageConfig {
-  const { document, values } = readObject(bytes, subject);
+export function readImageConfig(
+  bytes: Uint8Array,
+  subject: string,
+  { mayLackPlatform = false }: ReadConfigOptions = {},
+): ImageConfig {
+  const { document: read, values } = readObject(bytes, subject);
+  const { os, architecture } = read;
+  const document = mayLackPlatform ? { ...read, os: os ?? '', architecture: architecture ?? '' } : read;
   const problems = [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
   if (hasErrors(problems)) throw refusal(subject, problems);
   return document as unknown as ImageConfig;

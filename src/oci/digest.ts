@@ -80,6 +80,11 @@ export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
 
+/** The digests that a text contains, of the algorithms that can be checked. */
+export function digestsInText(text: string): ReadonlySet<string> {
+  return new Set(text.match(/\b(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})(?![a-f0-9])/g));
+}
+
 /** The sha256 digest of exactly these bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;

@@ -6,7 +6,7 @@ import type { ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
-import { graphOf, readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { graphOf, readGraph, subjectIn, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../transfer/plan.ts';
 import { EntryMissing, gone, requireAll } from './missing-entries.ts';
 import type { Homes, WritableHome } from './homes.ts';
@@ -136,7 +136,7 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new EntryMissing(entry, planning.draft);
   const content = { descriptor: bareDescriptor(entry), bytes };
-  return { content, source: home, blobs: [], foreign: [], children: [] };
+  return { content, source: home, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
 }
 
 /** Entries of an unknown type are blobs, or else manifests. */

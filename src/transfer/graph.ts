@@ -1,7 +1,9 @@
 import { errorCode, MlistError } from '../errors.ts';
 import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { digestsInText, isDigest, type Digest } from '../oci/digest.ts';
+import { isJsonObject, type Json } from '../oci/json.ts';
+import { readJson } from '../oci/json-read.ts';
 import type { Links } from '../oci/links.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { readLinks } from '../schema/document.ts';
@@ -18,6 +20,8 @@ export interface ManifestNode {
    * without urls lies nowhere else, and comes along.
    */
   readonly foreign: readonly Descriptor[];
+  /** What the manifest refers to by its `subject`; it need not be in the source, nor in the target. */
+  readonly subject?: Digest | undefined;
   readonly children: readonly ManifestNode[];
 }
 
@@ -99,6 +103,7 @@ async function below(
     blobs: all.filter((blob) => !isElsewhere(blob)),
     foreign: all.filter(isElsewhere),
     children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+    subject: subjectIn(content.bytes),
   };
 }
 
@@ -115,6 +120,21 @@ function failureOf(failures: readonly Failure[], { descriptor }: Content, source
   });
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
   return other === undefined ? new MissingContent(`${source.location}@${descriptor.digest}`, missing) : other.thrown;
+}
+
+/** The subject of a manifest of any type, if it has one. */
+export function subjectIn(bytes: Uint8Array): Digest | undefined {
+  const digest = memberOf(memberOf(readJson(bytes).value, 'subject'), 'digest');
+  return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
+}
+
+/** The digests that a manifest mentions anywhere; never its own. */
+export function mentionedDigests({ bytes }: Content): ReadonlySet<string> {
+  return digestsInText(Buffer.from(bytes).toString());
+}
+
+function memberOf(value: Json | undefined, name: string): Json | undefined {
+  return isJsonObject(value) ? value[name] : undefined;
 }
 
 async function contentOf(

@@ -2,14 +2,14 @@ import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../oci
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
-import type { ManifestNode } from './graph.ts';
+import { mentionedDigests, type ManifestNode } from './graph.ts';
 
 /** What is to be done at one target, in an order in which nothing ever points at something that is not there. */
 export interface Plan {
   readonly target: ContentTarget;
   /** Each blob once, however many manifests share it. */
   readonly blobs: readonly BlobStep[];
-  /** Children before what lists them. */
+  /** Children before what lists them, subjects before what refers to them. */
   readonly manifests: readonly ManifestStep[];
   /** What else gets a name, such as signatures: before the list, so that nobody finds it without them. */
   readonly labels: readonly RootStep[];
@@ -29,8 +29,10 @@ export interface BlobStep {
 
 export interface ManifestStep {
   readonly content: Content;
-  /** Digests of the blobs and manifests that must be there before. */
+  /** Digests of the blobs and manifests that must be there before; the subject too, if it is part of the transfer. */
   readonly needs: readonly Digest[];
+  /** Layers of the manifest that are not transferred, since they are stored at their URLs. */
+  readonly foreign: readonly Descriptor[];
 }
 
 export interface RootStep {
@@ -58,7 +60,8 @@ export interface ListedBlob {
 
 /**
  * Makes the plan. Pure: what is present was found out before.
- * @param nodes - what the target needs; of a node that is itself the root, or has a label, only what is below it
+ * @param nodes - what the target needs. A node that is itself the root, or has a label, is put by its digest only if
+ *   another node or label lists it or refers to it
  */
 export function planTransfer(
   target: ContentTarget & Partial<Mounts>,
@@ -67,35 +70,77 @@ export function planTransfer(
   { present, there = [], listed: loose = [], labels = [] }: Planning = {},
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
-  const listed = new Set(nodes.flatMap(digestsBelow));
+  const ordered = inOrder(nodes, has);
+  const labelled = labels.flatMap(({ content }) => [...mentionedDigests(content)]);
+  const required = new Set<string>([...ordered.flatMap(dependenciesOf), ...labelled]);
   const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
-  const seen = new Set<Digest>();
+  const planned = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
-  const manifests = new Map<Digest, ManifestStep>();
   const bring = (blob: Descriptor, from: ContentSource, isListed: boolean): void => {
     if (blobs.has(blob.digest) || has.has(blob.digest)) return;
     const action = target.canMountFrom?.(from) === true ? 'mount' : 'upload';
     blobs.set(blob.digest, { action, blob, from, ...(isListed ? { isListed } : {}) });
   };
-  const visit = (node: ManifestNode): void => {
+  const manifests: ManifestStep[] = [];
+  for (const node of ordered) {
     const { digest, mediaType } = node.content.descriptor;
-    if (seen.has(digest) || has.has(digest)) return;
-    seen.add(digest);
-    node.children.forEach(visit);
     for (const blob of node.blobs) bring(blob, node.source, isIndexType(mediaType));
-    const needs = [
-      ...node.blobs.map((blob) => blob.digest),
-      ...node.children.map((child) => child.content.descriptor.digest),
-    ];
-    if (!named.has(digest) || listed.has(digest)) manifests.set(digest, { content: node.content, needs });
-  };
-  nodes.forEach(visit);
+    if (!named.has(digest) || required.has(digest)) manifests.push(stepOf(node, planned));
+    planned.add(digest);
+  }
   for (const { blob, source } of loose) bring(blob, source, true);
-  return { target, blobs: [...blobs.values()], manifests: [...manifests.values()], labels, root, there };
+  return { target, blobs: [...blobs.values()], manifests, labels, root, there };
 }
 
-function digestsBelow(node: ManifestNode): readonly Digest[] {
-  return node.children.flatMap((child) => [child.content.descriptor.digest, ...digestsBelow(child)]);
+function stepOf(
+  { content, blobs, foreign, children, subject }: ManifestNode,
+  planned: ReadonlySet<Digest>,
+): ManifestStep {
+  const needs = [...blobs.map((blob) => blob.digest), ...children.map((child) => child.content.descriptor.digest)];
+  if (subject !== undefined && planned.has(subject) && !needs.includes(subject)) needs.push(subject);
+  return { content, needs, foreign };
+}
+
+/**
+ * The nodes and all below them that the target lacks, each once, after its children and its subject. It does not recurse,
+ * since a chain of subjects may be as long as a list; in a cycle, which only digests that cannot be verified allow, the
+ * node that comes first goes last.
+ */
+function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): readonly ManifestNode[] {
+  const byDigest = digestsIn(nodes);
+  const ordered = new Map<Digest, ManifestNode>();
+  const begun = new Set<Digest>(has);
+  const stack = [...nodes].reverse();
+  for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
+    const { digest } = node.content.descriptor;
+    if (begun.has(digest)) {
+      if (!has.has(digest)) ordered.set(digest, node);
+      stack.pop();
+      continue;
+    }
+    begun.add(digest);
+    const subject = node.subject === undefined ? undefined : byDigest.get(node.subject);
+    const before = [...node.children, ...(subject === undefined ? [] : [subject])];
+    stack.push(...before.filter((one) => !begun.has(one.content.descriptor.digest)).reverse());
+  }
+  return [...ordered.values()];
+}
+
+function digestsIn(nodes: readonly ManifestNode[]): ReadonlyMap<Digest, ManifestNode> {
+  const found = new Map<Digest, ManifestNode>();
+  const stack = [...nodes];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    const { digest } = node.content.descriptor;
+    if (found.has(digest)) continue;
+    found.set(digest, node);
+    stack.push(...node.children);
+  }
+  return found;
+}
+
+function dependenciesOf({ children, subject }: ManifestNode): readonly Digest[] {
+  const digests = children.map((child) => child.content.descriptor.digest);
+  return subject === undefined ? digests : [...digests, subject];
 }
 
 function digestOf({ content }: RootStep): Digest {

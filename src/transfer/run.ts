@@ -144,7 +144,7 @@ async function putListedManifest(
   const { signal } = options;
   const content = await orAbsent(from.fetchManifest(blob.digest, { expected: blob, signal }));
   if (content === undefined) return false;
-  await putManifest(target, { content, needs: [] }, options);
+  await putManifest(target, { content, needs: [], foreign: [] }, options);
   return true;
 }
 

@@ -10,7 +10,9 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { recordPut, recordRead } from './manifest-order.ts';
 import type { Waves } from './waves.ts';
 
 /**
@@ -37,6 +39,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Passes the request on; its answer may be changed on the way. */
   pass(change?: Change): Promise<void>;
+  /** Reads the request's body; it can be passed on afterwards. */
+  read(): Promise<Buffer>;
 }
 
 export interface Change {
@@ -152,15 +156,32 @@ export class Front {
       seen.status = response.statusCode;
       this.#depth = Math.max(this.#depth, seen.depth);
     });
+    this.#record(request, response);
     const { upstream, delayMs = 0 } = this.#options;
-    const pass = (change: Change = {}) => passOn(request, response, upstream, { ...change, delayMs });
+    let body: Buffer | undefined;
+    const read = async () => (body = await buffer(request));
+    const pass = (change: Change = {}) => passOn(request, response, upstream, { ...change, sent: body, delayMs });
     const standing = this.#rules.find(({ pattern, left }) => left > 0 && pattern.test(`${method} ${path}`));
     if (standing !== undefined) standing.left -= 1;
     try {
-      await (standing === undefined ? pass() : standing.rule({ seen, request, response, pass }));
+      await (standing === undefined ? pass() : standing.rule({ seen, request, response, pass, read }));
     } catch {
       response.destroy();
     }
+  }
+
+  #record(request: IncomingMessage, response: ServerResponse): void {
+    const [, repository = '', name = ''] = /^\/v2\/(.+)\/manifests\/(.+)/.exec(request.url ?? '') ?? [];
+    if (repository === '') return;
+    if (request.method !== 'PUT') {
+      response.on('finish', () => response.statusCode === 200 && recordRead(`${this.host}/${repository}`, name));
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let stored: (() => void) | undefined;
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => (stored = recordPut(`${this.host}/${repository}`, Buffer.concat(chunks))));
+    response.on('finish', () => response.statusCode < 300 && stored?.());
   }
 }
 
@@ -168,7 +189,7 @@ async function passOn(
   request: IncomingMessage,
   response: ServerResponse,
   upstream: string | undefined,
-  change: Change & { readonly delayMs: number },
+  change: Change & { readonly sent: Buffer | undefined; readonly delayMs: number },
 ): Promise<void> {
   if (upstream === undefined) {
     request.resume();
@@ -181,7 +202,8 @@ async function passOn(
   const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
   const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
   request.on('close', () => request.complete || onward.destroy());
-  request.pipe(onward);
+  if (change.sent === undefined) request.pipe(onward);
+  else onward.end(change.sent);
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     onward.once('response', resolve);
     onward.on('error', reject);

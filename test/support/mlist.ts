@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { inOrder } from './manifest-order.ts';
 
 /** The built program as a process of its own, for what only processes can do to each other. */
 export const checkout = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,11 +57,12 @@ function start(
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
-  const ended = new Promise<Ended>((resolve) => {
+  const closed = new Promise<Ended>((resolve) => {
     child.once('close', (code, signal) => {
       resolve({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
     });
   });
+  const ended = inOrder(() => closed);
   return { child, ended };
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { main } from '../../src/cli/main.ts';
+import { inOrder } from './manifest-order.ts';
 
 /** Runs command lines in this process, with a world of their own: what they read and write is kept apart. */
 export interface Ran {
@@ -67,22 +68,24 @@ export class World {
     } = { ...this.options, ...more };
     const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
     const left = [...answers];
-    const code = await main(args, {
-      stdout,
-      stderr,
-      stdinIsTTY: () => terminal,
-      stdin: () => Promise.resolve(Buffer.from(stdin)),
-      ask: (question) => {
-        stderr.write(question);
-        return Promise.resolve(left.shift() ?? '');
-      },
-      env: { NO_COLOR: '1', ...env },
-      cwd,
-      home: this.folder,
-      platform: 'linux',
-      uid: process.getuid?.(),
-      signal: signal ?? new AbortController().signal,
-    });
+    const code = await inOrder(() =>
+      main(args, {
+        stdout,
+        stderr,
+        stdinIsTTY: () => terminal,
+        stdin: () => Promise.resolve(Buffer.from(stdin)),
+        ask: (question) => {
+          stderr.write(question);
+          return Promise.resolve(left.shift() ?? '');
+        },
+        env: { NO_COLOR: '1', ...env },
+        cwd,
+        home: this.folder,
+        platform: 'linux',
+        uid: process.getuid?.(),
+        signal: signal ?? new AbortController().signal,
+      }),
+    );
     return { code, stdout: stdout.text, stderr: stderr.text };
   }
 

@@ -1,0 +1,173 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front, type Rule } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { World } from '../support/world.ts';
+
+/** Manifests with a subject, as BuildKit 0.32 writes attestations, on registries that want the subject first, as GitLab's does. */
+const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+const images = platforms.map((platform) => makeImage({ salt: 'subject', kind: 'oci', platform }));
+const describeOf = ({ mediaType, digest, bytes }: Pick<Image, 'mediaType' | 'digest' | 'bytes'>) => ({
+  mediaType,
+  digest,
+  size: bytes.length,
+});
+const about = (subject: Parameters<typeof describeOf>[0], salt: string, artifactType = 'application/x.sig'): Image =>
+  makeImage({ salt, kind: 'oci', manifest: { artifactType, subject: describeOf(subject) } });
+const attestations = images.map((image) =>
+  about(image, 'attestation', 'application/vnd.docker.attestation.manifest.v1+json'),
+);
+const imageEntries = images.map((image, at) => entryOf(image, platforms[at]));
+const attestationEntries = attestations.map((attestation, at) =>
+  entryOf(
+    attestation,
+    { os: 'unknown', architecture: 'unknown' },
+    {
+      annotations: {
+        'vnd.docker.reference.digest': images[at]?.digest,
+        'vnd.docker.reference.type': 'attestation-manifest',
+      },
+    },
+  ),
+);
+const list = makeIndex([...imageEntries, ...attestationEntries]);
+const reversed = makeIndex([...attestationEntries, ...imageEntries]);
+
+let source: RunningRegistry;
+let registry: RunningRegistry;
+beforeAll(async () => {
+  [source, registry] = [await startRegistry(), await startRegistry()];
+  for (const image of [...images, ...attestations]) await pushImage(source.url, 'team/app', undefined, image);
+  await putManifest(source.url, 'team/app', '1.0', list.mediaType, list.bytes);
+  await putManifest(source.url, 'team/app', 'reversed', reversed.mediaType, reversed.bytes);
+});
+afterAll(async () => {
+  await source.close();
+  await registry.close();
+});
+
+const from = (tag: string): string => `${source.host}/team/app:${tag}`;
+const refusal = (digest = ''): Rule =>
+  answer(
+    400,
+    { 'content-type': 'application/json' },
+    JSON.stringify({
+      errors: [{ code: 'MANIFEST_BLOB_UNKNOWN', message: 'blob unknown to registry', detail: digest }],
+    }),
+  );
+
+/** A registry that takes its time to store an image, and refuses what refers to a manifest that it does not have. */
+async function strict(): Promise<Front> {
+  const front = kept(await Front.start({ upstream: registry.url }));
+  front.on(/^PUT .*\/manifests\//, async (exchange) => {
+    const { subject } = JSON.parse((await exchange.read()).toString()) as { subject?: { digest: string } };
+    if (subject === undefined) await sleep(50);
+    else if ((await getManifest(registry.url, repositoryIn(exchange.seen.path), subject.digest)) === undefined)
+      return refusal(subject.digest)(exchange);
+    return exchange.pass();
+  });
+  return front;
+}
+
+const repositoryIn = (path: string): string => /^\/v2\/(.+)\/manifests\//.exec(path)?.[1] ?? '';
+/** The names of the manifests that were written, in their order. */
+const written = (front: Front): readonly string[] =>
+  front.asked(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+
+let repositories = 0;
+const fresh = (): string => `team/subjects${(repositories += 1)}`;
+
+describe('a list with attestations that have a subject', () => {
+  const spec = (target: string): string => JSON.stringify({ list: target, manifests: [from('1.0')] });
+  test.each<[string, (target: string) => readonly string[]]>([
+    ['copy', (target) => ['copy', from('1.0'), target]],
+    ['copy of a list that names the attestations first', (target) => ['copy', from('reversed'), target]],
+    ['create --push', (target) => ['create', target, from('1.0'), '--push']],
+    ['join', (target) => ['join', target, from('1.0'), '--group', 'g', '--expect', 'linux/amd64,linux/arm64']],
+    ['apply', () => ['apply', '-f', 'spec.json']],
+  ])('%s: each image goes before its attestation', async (_, args) => {
+    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const target = `${front.host}/${repository}:1.0`;
+    await writeFile(join(world.folder, 'spec.json'), spec(target));
+    const { code, stderr } = await world.run(args(target));
+    expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
+    expect(front.seen.filter(({ status }) => status === 400)).toEqual([]);
+    for (const { digest } of attestations)
+      expect((await getManifest(registry.url, repository, digest))?.digest).toBe(digest);
+  });
+
+  test('that was lost is sent again from the cache in the same order', async () => {
+    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [image, referrer] = [images[1]!, about(images[1]!, 'lost')];
+    for (const one of [image, referrer]) await pushImage(registry.url, repository, undefined, one);
+    const at = (digest: string): string => `${front.host}/${repository}@${digest}`;
+    await world.must('create', `${front.host}/${repository}:1.0`, at(referrer.digest), at(image.digest));
+    for (const { digest } of [image, referrer])
+      await fetch(`${registry.url}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
+    const { code, stderr } = await world.run(['push']);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/had lost 2 children/)]);
+    expect(written(front)).toEqual(['1.0', image.digest, referrer.digest, '1.0']);
+  });
+});
+
+describe('copy --referrers', () => {
+  const plain = makeIndex(imageEntries);
+  const ofImage = about(images[0]!, 'of an image');
+  const ofList = about(plain, 'of the list');
+  const ofReferrer = about(ofList, 'of the one of the list');
+  const signed = (): string => `${source.host}/team/signed:1.0`;
+  beforeAll(async () => {
+    for (const image of images) await pushImage(source.url, 'team/signed', undefined, image);
+    await putManifest(source.url, 'team/signed', '1.0', plain.mediaType, plain.bytes);
+    for (const one of [ofReferrer, ofList, ofImage]) await pushImage(source.url, 'team/signed', undefined, one);
+  });
+
+  test('the list by its digest, then what refers to it and to that, then its tag', async () => {
+    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const { code, stderr } = await world.run(['copy', '--referrers', signed(), `${front.host}/${repository}:1.0`]);
+    expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
+    expect(front.seen.filter(({ status }) => status === 400)).toEqual([]);
+    const names = written(front);
+    expect(names.slice(names.indexOf(plain.digest)).filter((name) => name !== ofImage.digest)).toEqual([
+      plain.digest,
+      ofList.digest,
+      ofReferrer.digest,
+      '1.0',
+    ]);
+    expect(names).toContain(ofImage.digest);
+  });
+
+  test('a list that is there already is not written again', async () => {
+    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const target = `${front.host}/${repository}:1.0`;
+    await world.must('copy', signed(), target);
+    front.forget();
+    await world.must('copy', '--referrers', signed(), target);
+    expect([...written(front)].sort()).toEqual([ofImage, ofList, ofReferrer].map(({ digest }) => digest).sort());
+  });
+
+  test('a tag of cosign that is a subject itself is written by its digest first', async () => {
+    const [world, front, repository, cosigned] = [await World.make(), await strict(), fresh(), fresh()];
+    const [image] = images as [Image];
+    const signature = makeImage({ salt: 'cosign', kind: 'oci' });
+    const ofSignature = about(signature, 'of the signature');
+    const tag = `${image.digest.replace(':', '-')}.sig`;
+    await pushImage(source.url, cosigned, '1.0', image);
+    await pushImage(source.url, cosigned, tag, signature);
+    await pushImage(source.url, cosigned, undefined, ofSignature);
+    await world.must('copy', '--referrers', `${source.host}/${cosigned}:1.0`, `${front.host}/${repository}:1.0`);
+    expect(written(front)).toEqual([signature.digest, ofSignature.digest, tag, '1.0']);
+  });
+});
+
+test('a subject that is nowhere is no reason to refuse', async () => {
+  const [world, front, repository] = [await World.make(), kept(await Front.start({ upstream: registry.url })), fresh()];
+  const orphan = about({ ...images[0]!, digest: `sha256:${'0'.repeat(64)}` }, 'orphan');
+  await pushImage(source.url, 'team/app', 'orphan', orphan);
+  await world.must('copy', from('orphan'), `${front.host}/${repository}:orphan`);
+  expect(written(front)).toEqual(['orphan']);
+});

@@ -1,0 +1,60 @@
+import { sha256 } from './images.ts';
+
+/**
+ * The order in which manifests reach registries through a `Front`: after every command it is checked that none was stored
+ * before its children and its subject, if the command stored these too and had not found them there.
+ */
+interface Put {
+  readonly repository: string;
+  readonly digest: string;
+  /** Digests of its children and its subject. */
+  readonly refersTo: readonly string[];
+  readonly begun: number;
+  /** Undefined unless it succeeded. */
+  stored?: number;
+}
+
+const puts: Put[] = [];
+/** Manifests that a registry was seen to have, whenever they were stored. */
+const read = new Set<string>();
+let moment = 0;
+
+/** A PUT of a manifest has arrived. @returns to be called when it has succeeded */
+export function recordPut(repository: string, body: Buffer): () => void {
+  const put: Put = { repository, digest: sha256(body), refersTo: referencesIn(body), begun: (moment += 1) };
+  puts.push(put);
+  return () => (put.stored = moment += 1);
+}
+
+/** A manifest has been read under its digest or a tag. */
+export function recordRead(repository: string, name: string): void {
+  read.add(`${repository}@${name}`);
+}
+
+/** Runs work and checks the order of what it stores. */
+export async function inOrder<T>(work: () => Promise<T>): Promise<T> {
+  const before = puts.length;
+  const result = await work();
+  const stored = puts.slice(before).filter((put) => put.stored !== undefined);
+  for (const { repository, digest, refersTo, begun } of stored) {
+    const early = refersTo.filter((other) => {
+      if (read.has(`${repository}@${other}`)) return false;
+      const same = stored.filter((put) => put.repository === repository && put.digest === other);
+      return same.length > 0 && same.every((put) => (put.stored ?? 0) > begun);
+    });
+    if (early.length > 0) throw new Error(`${repository}@${digest} was sent before ${early.join(', ')}`);
+  }
+  return result;
+}
+
+function referencesIn(body: Buffer): readonly string[] {
+  try {
+    const document = JSON.parse(body.toString()) as {
+      manifests?: { digest: string }[] | null;
+      subject?: { digest: string } | null;
+    };
+    return [...(document.manifests ?? []), ...(document.subject ? [document.subject] : [])].map(({ digest }) => digest);
+  } catch {
+    return [];
+  }
+}

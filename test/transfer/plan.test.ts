@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import { MemoryContent } from '../../src/content/memory.ts';
+import type { Content, Name } from '../../src/oci/content.ts';
+import { digestOf, type Digest } from '../../src/oci/digest.ts';
+import { MediaType } from '../../src/oci/media-type.ts';
+import type { ManifestNode } from '../../src/transfer/graph.ts';
+import { planTransfer, type Plan } from '../../src/transfer/plan.ts';
+import { runPlan } from '../../src/transfer/run.ts';
+import { seeded } from '../support/rough-way.ts';
+
+/** Plans of any graph of manifests: each after its children and its subject, whatever order they are listed in. */
+const source = new MemoryContent('source');
+const root = contentOf('root');
+
+function contentOf(name: string): Content {
+  const bytes = Buffer.from(name);
+  return { descriptor: { mediaType: MediaType.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes };
+}
+
+function nodeOf(name: string, children: readonly ManifestNode[] = [], subject?: Digest): ManifestNode {
+  return { content: contentOf(name), source, blobs: [], foreign: [], children, subject };
+}
+
+const digest = (name: string): Digest => contentOf(name).descriptor.digest;
+const order = ({ manifests }: Plan): readonly Digest[] => manifests.map(({ content }) => content.descriptor.digest);
+const planOf = (nodes: readonly ManifestNode[], more?: Parameters<typeof planTransfer>[3]): Plan =>
+  planTransfer(new MemoryContent('target'), nodes, { content: root, names: ['tag'] }, more);
+
+/** A target on which every manifest takes a moment of its own, and which refuses what comes before what it refers to. */
+class Strict extends MemoryContent {
+  readonly #nodes: ReadonlyMap<Digest, ManifestNode>;
+  readonly #random: () => number;
+
+  constructor(nodes: readonly ManifestNode[], random: () => number) {
+    super('strict');
+    this.#nodes = new Map(nodes.map((node) => [node.content.descriptor.digest, node]));
+    this.#random = random;
+  }
+
+  override async putManifest(content: Content, name: Name): Promise<void> {
+    const node = this.#nodes.get(content.descriptor.digest);
+    const needed = [...(node?.children ?? []).map((child) => child.content.descriptor.digest), node?.subject];
+    for (const one of needed) {
+      if (one === undefined || !this.#nodes.has(one) || (await this.hasManifest(one))) continue;
+      throw new Error(`${content.bytes.toString()} came before ${this.#nodes.get(one)?.content.bytes.toString()}`);
+    }
+    for (let turns = this.#random() * 5; turns > 0; turns -= 1) await new Promise(setImmediate);
+    await super.putManifest(content, name);
+  }
+}
+
+describe('a plan', () => {
+  test('of 300 random graphs never puts a manifest before its children or its subject', async () => {
+    const random = seeded(12);
+    for (let round = 0; round < 300; round += 1) {
+      const nodes: ManifestNode[] = [];
+      for (let at = 0; at < 2 + random() * 12; at += 1) {
+        const earlier = () => nodes[Math.floor(random() * nodes.length)];
+        const children = [earlier(), earlier()].filter((child) => child !== undefined && random() < 0.3);
+        const subject = random() < 0.5 ? earlier()?.content.descriptor.digest : undefined;
+        nodes.push(nodeOf(`${round} ${at}`, children as ManifestNode[], subject));
+      }
+      const shuffled = nodes.map((node) => ({ node, key: random() })).sort((left, right) => left.key - right.key);
+      const plan = planOf(shuffled.map(({ node }) => node));
+      expect([...order(plan)].sort()).toEqual(nodes.map(({ content }) => content.descriptor.digest).sort());
+      await runPlan({ ...plan, target: new Strict(nodes, random) });
+    }
+  });
+
+  test('waits for no subject that is there already, is not part of it, or is nowhere', () => {
+    const nodes = [nodeOf('a', [], digest('b')), nodeOf('b'), nodeOf('c', [], digest('nowhere'))];
+    expect(planOf(nodes).manifests.find(({ content }) => content.bytes.toString() === 'a')?.needs).toEqual([
+      digest('b'),
+    ]);
+    const { manifests } = planOf(nodes, { present: new Set([digest('b')]) });
+    expect(manifests.map(({ needs }) => needs)).toEqual([[], []]);
+  });
+
+  test('puts a root and a label by their digests only if something refers to them', () => {
+    const rootNode: ManifestNode = { ...nodeOf('root', [nodeOf('child')]), content: root };
+    const label = { content: contentOf('label'), names: ['label'] };
+    expect(order(planOf([rootNode, nodeOf('label')], { labels: [label] }))).toEqual([digest('child')]);
+    const [ofRoot, ofLabel] = [nodeOf('of root', [], digest('root')), nodeOf('of label', [], digest('label'))];
+    const plan = planOf([ofRoot, ofLabel, rootNode, nodeOf('label')], { labels: [label] });
+    expect(order(plan)).toEqual(['child', 'root', 'of root', 'label', 'of label'].map(digest));
+    expect(plan.root.names).toEqual(['tag']);
+    const index = { content: contentOf(`a label that lists ${digest('label')}`), names: ['index'] };
+    expect(order(planOf([nodeOf('label')], { labels: [label, index] }))).toEqual([digest('label')]);
+  });
+
+  test('of a chain of 50,000 subjects, and of one that runs through nested lists, comes to its end', async () => {
+    const chain = Array.from({ length: 50_000 }, (_, at) => nodeOf(`link ${at}`, [], digest(`link ${at + 1}`)));
+    expect(order(planOf(chain)).slice(0, 2)).toEqual([digest('link 49999'), digest('link 49998')]);
+    const nested = Array.from({ length: 20_000 }, (_, at) =>
+      nodeOf(`list ${at}`, [nodeOf(`image ${at}`, [], digest(`list ${at + 1}`))]),
+    );
+    expect(order(planOf(nested)).slice(0, 2)).toEqual([digest('image 19999'), digest('list 19999')]);
+    await runPlan(planOf(chain.slice(0, 5_000)));
+  });
+
+  test('of subjects in a circle, which only unverifiable digests allow, holds nothing up', async () => {
+    const circle = [nodeOf('a', [], digest('b')), nodeOf('b', [], digest('c')), nodeOf('c', [], digest('a'))];
+    const own = nodeOf('own', [], digest('own'));
+    const plan = planOf([...circle, own, nodeOf('list', [nodeOf('image', [], digest('list'))])]);
+    expect(order(plan)).toEqual(['c', 'b', 'a', 'own', 'image', 'list'].map(digest));
+    await runPlan(plan);
+    for (const one of order(plan)) expect(await plan.target.hasManifest(one)).toBe(true);
+  });
+});

@@ -89,6 +89,8 @@ export interface ErrorFacts {
   /** Milliseconds that the registry asked its client to wait (`Retry-After`). */
   readonly retryAfterMs?: number | undefined;
   readonly diagnostics?: readonly Diagnostic[] | undefined;
+  /** Digests that the registry's answer names, such as those of the content that it lacks. */
+  readonly digests?: readonly string[] | undefined;
   /** Commands to choose from, where several things were meant. */
   readonly candidates?: readonly string[] | undefined;
   /** Of an interruption: what became of everything that was to be published. */

@@ -2,7 +2,8 @@ import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
 import type { Brought } from '../transfer/brought.ts';
-import { planTransfer, type Plan, type RootStep } from '../transfer/plan.ts';
+import { hasLostKnown } from '../transfer/lost-content.ts';
+import { planTransfer, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
 import type { TargetLog } from '../transfer/target-log.ts';
 import type { LeftBehind } from './left-behind.ts';
@@ -11,7 +12,7 @@ import { findAttachments, labelsFor, type Attached, type Attachments } from './c
 import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
-import { isLostContent } from './lost-content.ts';
+import { Sent } from './sent.ts';
 
 /** What is to be where, and what is known of the target. */
 export interface CopyTransfer {
@@ -64,8 +65,7 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
   const { labels, left } = await labelsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
-  const plan = (known: ReadonlySet<Digest>): Plan => planTransfer(target, nodes, root, { present: known, labels });
-  await runRepaired(plan(present), () => plan(new Set()), running);
+  await runRepaired({ target, nodes, root, labels, present }, running);
   if (attachments !== undefined) await confirmLists(attachments, labels, transfer, options);
   return {
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
@@ -137,19 +137,32 @@ async function presentOf(
   return new Set([...present, ...large.map(({ digest }) => digest)]);
 }
 
-/** A registry may have lost what it had: then everything is looked at, and sent again. */
+interface Planned {
+  readonly target: WritableHome;
+  readonly nodes: readonly ManifestNode[];
+  readonly root: RootStep;
+  readonly labels: readonly RootStep[];
+  /** What the target was found to have. */
+  readonly present: ReadonlySet<Digest>;
+}
+
+/** A registry may have lost a part of what it was found to have: then all of that is sent. */
 async function runRepaired(
-  plan: Plan,
-  repair: () => Plan,
+  { target, nodes, root, labels, present }: Planned,
   { brought, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
+  const options = { brought, replaced, targets, signal };
+  const sent = new Sent(onEvent);
+  const plan = planTransfer(target, nodes, root, { present, labels });
   try {
-    await runPlan(plan, { brought, replaced, targets, signal, onEvent });
+    await runPlan(plan, { ...options, onEvent: sent.onEvent });
   } catch (thrown) {
     signal?.throwIfAborted();
-    if (!isLostContent(thrown)) throw thrown;
-    onEvent?.({ type: 'note', message: `${plan.target.location} has lost a part of what it had: all is sent again` });
-    await runPlan(repair(), { replaced, targets, signal, onEvent });
+    if (present.size === 0 || !hasLostKnown(thrown, plan)) throw thrown;
+    const message = `${target.location} has lost a part of what it had: all of that is sent again`;
+    onEvent?.({ type: 'note', message });
+    const left = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));
+    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, labels: left }), { ...options, onEvent });
   }
 }
 

@@ -1,13 +1,12 @@
 import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
-import { emptyDraft, type Draft, type Entry } from '../draft/draft.ts';
-import { encodeDraft } from '../draft/list.ts';
+import { emptyDraft, type Entry } from '../draft/draft.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
 import { formatReference, repositoryName, type Reference } from '../oci/reference.ts';
-import { runPlan } from '../transfer/run.ts';
 import { resolveAll } from './create.ts';
 import { reportingInterruption } from './interruption.ts';
 import { Board, isPassing, type PutResult } from './join/board.ts';
+import { Children } from './join/children.ts';
 import { keepsChanging, notShown, waitedInVain, withoutGroup, withoutTags } from './join/failures.ts';
 import { DEFAULT_GROUP, type Group } from './join/group.ts';
 import { requireBetter, requireValid, type JoinedList } from './join/list.ts';
@@ -16,11 +15,9 @@ import { decide, type Decision, type Look, type Runner, type SlotWrite } from '.
 import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
 import { Waiting } from './join/waiting.ts';
-import { isLostContent } from './lost-content.ts';
 import { ifThere } from './missing-entries.ts';
-import { SKIP_MISSING, type MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './missing-images.ts';
 import type { PublishOptions } from './publish.ts';
-import { planPush } from './push-plan.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 import type { SourceWaitOptions } from './source-wait.ts';
 import { replacedByList } from './tag-moves.ts';
@@ -116,6 +113,7 @@ class Work {
   readonly #runner: Runner;
   readonly #board: Board;
   readonly #waiting: Waiting;
+  readonly #children: Children;
   /** What the registry answered last to a write that failed, by tag. */
   readonly #failed = new Map<string, MlistError>();
   #memory: Memory = atFirst;
@@ -127,6 +125,8 @@ class Work {
     this.#target = formatReference(reference);
     this.#own = own;
     this.#options = options;
+    const entries = own.flatMap(({ sources }) => sources);
+    this.#children = new Children(reference, entries, options);
     const { group = { id: DEFAULT_GROUP }, homes, signal, onEvent } = options;
     const platforms = [...new Set((options.expect ?? []).map(fullPlatform))];
     const expect = platforms.length === 0 ? undefined : platforms;
@@ -147,20 +147,8 @@ class Work {
     });
   }
 
-  /** The children that the repository lacks. @param resend - also those that should be there: it has lost some */
-  async #pushChildren(resend: boolean): Promise<void> {
-    const { homes, signal, onEvent } = this.#options;
-    const location = { kind: 'registry', reference: this.#reference, explicit: true } as const;
-    const draft: Draft = { ...emptyDraft(this.#target, 'oci'), entries: this.#own.flatMap(({ sources }) => sources) };
-    const target = { location, key: repositoryName(this.#reference), tags: [] };
-    const home = homes.registries.repository(this.#reference);
-    const what = { draft, encoded: encodeDraft(draft), target, home };
-    const { plan } = await planPush(what, { homes, signal, force: resend, missingHint: SKIP_MISSING });
-    await runPlan(plan, { signal, onEvent });
-  }
-
   async run(): Promise<Joined> {
-    await this.#pushChildren(false);
+    await this.#children.push();
     const { waitMs = 0 } = this.#options;
     this.#waiting.begin();
     for (let rounds = 0; ;) {
@@ -241,7 +229,7 @@ class Work {
 
   async #putSlot(write: SlotWrite): Promise<void> {
     const put = () => this.#board.put(write.content, write.name, write.condition);
-    this.#wrote(write, await put().catch((thrown: unknown) => this.#repaired(thrown, put)));
+    this.#wrote(write, await this.#children.during(put));
   }
 
   async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Look): Promise<PutResult> {
@@ -266,14 +254,6 @@ class Work {
     const [first, ...more] = names.flatMap((name) => this.#failed.get(name) ?? []);
     if (first === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `no write of ${names.join(', ')} has failed`);
     return SeveralErrors.of([first, ...more]);
-  }
-
-  /** A registry may have cleaned up children that it had. */
-  async #repaired(thrown: unknown, put: () => Promise<PutResult>): Promise<PutResult> {
-    if (!isLostContent(thrown)) throw thrown;
-    this.#options.onEvent?.({ type: 'note', message: `${this.#target} has lost images: they are sent again` });
-    await this.#pushChildren(true);
-    return put();
   }
 
   #left({ by }: Extract<Decision, { do: 'leave' }>): Joined {

@@ -23,6 +23,8 @@ export interface PlanOptions {
   readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
   readonly missingHint?: string | undefined;
+  /** What this command has sent already: it is not sent again. */
+  readonly sent?: ReadonlySet<Digest> | undefined;
   /** What `readAhead` has read. */
   readonly ahead?: ReadAhead | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -55,6 +57,8 @@ export interface PushPlan {
   readonly plan: Plan;
   /** Children that the target had and has no more: what was kept of them is sent again. */
   readonly resent: readonly Entry[];
+  /** Whether the target is known, or was found, to have a part of what it needs. */
+  readonly hasKnown: boolean;
   /** The draft that is pushed. */
   readonly draft: Draft;
 }
@@ -81,7 +85,9 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
     options.survey === true
       ? [...known, ...(await survey(home, asked, listed, options))]
       : await largeBlobsThere(home, isFar ? asked : [], options);
-  return { plan: planTransfer(home, nodes, root, { there, listed }), resent, draft };
+  const hasKnown = known.length + there.length > 0;
+  const plan = planTransfer(home, nodes, root, { there, listed, present: options.sent });
+  return { plan, resent, hasKnown, draft };
 }
 
 /** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
@@ -125,7 +131,8 @@ export function readAhead(
 /** An entry that the target may lack. */
 async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<Needed | undefined> {
   const { target, home } = planning;
-  const { homes, ahead, survey = false } = options;
+  const { homes, ahead, sent, survey = false } = options;
+  if (sent?.has(entry.digest) === true) return undefined;
   if (!liesIn(entry, target)) {
     if (await isThereAlready(entry, planning, options)) return undefined;
     return (await ahead?.get(entry.digest)) ?? fromElsewhere(entry, planning, options);

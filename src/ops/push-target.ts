@@ -3,18 +3,20 @@ import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import type { State } from '../draft/state.ts';
 import type { ContentSource } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { Brought } from '../transfer/brought.ts';
+import { hasLostKnown, isLostContent } from '../transfer/lost-content.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
 import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
-import { isLostContent } from './lost-content.ts';
 import { gone } from './missing-entries.ts';
 import { liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
 import { publish, type PublishOptions } from './publish.ts';
+import { Sent } from './sent.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
 import { digestOfTag, isTagUsed, refusedRead, type EarlyLooks, type TagState } from './tag-looks.ts';
 import { checkMoves, type MovingTag } from './tag-moves.ts';
@@ -98,7 +100,8 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
     { content: plan.root.content, source: home },
     { ...options, cache: homes.cache },
   );
-  if (!dryRun) await runRepaired(planned, () => planPush(what, { ...planning, force: true }), { ...options, moves });
+  const repair = (sent: ReadonlySet<Digest>) => planPush(what, { ...planning, force: true, sent });
+  if (!dryRun) await runRepaired(planned, repair, { ...options, moves });
   const replaced = await moves;
   const status = dryRun ? ('planned' as const) : ('pushed' as const);
   return [...unchanged, ...open.map(({ tag, reference }) => ({ reference, status, ...replaced.get(tag), plan }))];
@@ -226,16 +229,21 @@ interface RunningOptions extends PushTargetOptions {
   readonly moves: ReturnType<typeof checkMoves>;
 }
 
-/** A registry may have cleaned up children that it had: what was kept of them is sent once more. */
-async function runRepaired(planned: PushPlan, repair: () => Promise<PushPlan>, options: RunningOptions): Promise<void> {
+/** A registry may have cleaned up children that it had: what it was known to have is sent again, and nothing else. */
+async function runRepaired(
+  planned: PushPlan,
+  repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>,
+  options: RunningOptions,
+): Promise<void> {
+  const sent = new Sent(options.onEvent);
   try {
-    await runPlanned(planned, options);
+    await runPlanned(planned, { ...options, onEvent: sent.onEvent });
   } catch (thrown) {
     options.signal?.throwIfAborted();
-    if (!isLostContent(thrown)) throw thrown;
-    const repaired = await repair();
+    if (!planned.hasKnown || !hasLostKnown(thrown, planned.plan)) throw thrown;
+    const repaired = await repair(sent.digests);
     if (repaired.plan.manifests.length === 0) throw thrown;
-    await runPlanned(repaired, { ...options, brought: undefined });
+    await runPlanned(repaired, options);
   }
 }
 

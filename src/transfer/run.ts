@@ -4,6 +4,7 @@ import { isDigestName, type Digest } from '../oci/digest.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
+import { withReason } from './lost-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 import { logTarget, type TargetLog } from './target-log.ts';
 
@@ -186,9 +187,12 @@ class Reading {
   }
 }
 
-async function putManifest(target: ContentTarget, { content }: ManifestStep, options: RunOptions): Promise<void> {
+async function putManifest(target: ContentTarget, step: ManifestStep, options: RunOptions): Promise<void> {
+  const { content, foreign } = step;
   const { digest } = content.descriptor;
-  await target.putManifest(content, digest, options);
+  await target.putManifest(content, digest, options).catch((thrown: unknown) => {
+    throw withReason(thrown, foreign);
+  });
   options.onEvent?.({ type: 'manifest', digest, target: target.location });
 }
 
@@ -215,7 +219,7 @@ async function putName(
   } catch (thrown) {
     options.signal?.throwIfAborted();
     if (!isUnclear(thrown)) log('not-pushed');
-    if (!isUnclear(thrown) || !(await hasDigest(target, name, digest, options))) throw thrown;
+    if (!isUnclear(thrown) || !(await hasDigest(target, name, digest, options))) throw withReason(thrown, []);
   }
   log('pushed');
   const facts = { digest, target: target.location };

@@ -1,4 +1,5 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
+import { digestsInText } from '../../oci/digest.ts';
 import { readRegistryError } from '../../schema/registry-error.ts';
 import type { Authorization } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
@@ -30,7 +31,8 @@ export interface FailedAnswer {
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
   // What strangers say, where the registry has sent its client to them, is not passed on.
-  const said = answer.location.host === answer.host ? readRegistryError(answer.body) : [];
+  const isOwn = answer.location.host === answer.host;
+  const said = isOwn ? readRegistryError(answer.body) : [];
   const diagnostics = said.map(({ code, message }) => ({
     code: secrets.redact(code, answer.location),
     message: secrets.redact(message, answer.location),
@@ -44,8 +46,16 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets)
     status: answer.status,
     retryAfterMs: answer.wait,
     diagnostics,
+    digests: isOwn ? digestsIn(answer.body) : [],
     hint,
   });
+}
+
+/** No more digests of an answer are kept. */
+const MOST_DIGESTS = 10;
+
+function digestsIn(body: Uint8Array): readonly string[] {
+  return [...digestsInText(Buffer.from(body).toString())].slice(0, MOST_DIGESTS);
 }
 
 /** An answer in short: `HTTP 503 with Retry-After 30 s`. */

@@ -1,0 +1,59 @@
+import { emptyDraft, type Entry } from '../../draft/draft.ts';
+import { encodeDraft } from '../../draft/list.ts';
+import type { ContentOptions } from '../../oci/content.ts';
+import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
+import { hasLostKnown } from '../../transfer/lost-content.ts';
+import { runPlan } from '../../transfer/run.ts';
+import { SKIP_MISSING } from '../missing-images.ts';
+import type { PublishOptions } from '../publish.ts';
+import { planPush, type PushPlan, type PushPlanning } from '../push-plan.ts';
+import { Sent } from '../sent.ts';
+
+/** The images that one participant adds: the repository has to have them before a tag refers to them. */
+export class Children {
+  readonly #planning: PushPlanning;
+  readonly #options: PublishOptions & ContentOptions;
+  readonly #sent: Sent;
+  /** The first plan says what the repository was known to have. */
+  #first: PushPlan | undefined;
+
+  constructor(reference: Reference, entries: readonly Entry[], options: PublishOptions & ContentOptions) {
+    const draft = { ...emptyDraft(formatReference(reference), 'oci'), entries };
+    const location = { kind: 'registry', reference, explicit: true } as const;
+    const target = { location, key: repositoryName(reference), tags: [] };
+    const home = options.homes.registries.repository(reference);
+    this.#planning = { draft, encoded: encodeDraft(draft), target, home };
+    this.#options = options;
+    this.#sent = new Sent(options.onEvent);
+  }
+
+  /** Sends what the repository lacks. */
+  async push(): Promise<void> {
+    await this.#push(false).catch((thrown: unknown) => this.#resend(thrown));
+  }
+
+  /** Does a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
+  async during<T>(write: () => Promise<T>): Promise<T> {
+    return write().catch(async (thrown: unknown) => {
+      await this.#resend(thrown);
+      return write();
+    });
+  }
+
+  /** Sends also what the repository was known to have, if a write was refused because it has lost a part of that. */
+  async #resend(thrown: unknown): Promise<void> {
+    const { signal, onEvent } = this.#options;
+    signal?.throwIfAborted();
+    if (this.#first?.hasKnown !== true || !hasLostKnown(thrown, this.#first.plan)) throw thrown;
+    onEvent?.({ type: 'note', message: `${this.#planning.draft.list} has lost images: they are sent again` });
+    await this.#push(true);
+  }
+
+  async #push(force: boolean): Promise<void> {
+    const { homes, signal } = this.#options;
+    const { digests: sent, onEvent } = this.#sent;
+    const planned = await planPush(this.#planning, { homes, signal, force, sent, missingHint: SKIP_MISSING });
+    this.#first ??= planned;
+    await runPlan(planned.plan, { signal, onEvent });
+  }
+}

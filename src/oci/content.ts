@@ -66,6 +66,8 @@ export interface PutOptions extends ContentOptions {
 
 /** Writes content; a manifest's children go before it. */
 export interface ContentTarget extends ContentSource {
+  /** Further attempts at a request that failed; undefined where there are no requests. */
+  readonly retries?: number | undefined;
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
   hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /** Stores the bytes under their digest or under a tag, and verifies that the home took exactly these. */

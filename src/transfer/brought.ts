@@ -36,6 +36,16 @@ export class Brought {
     }
   }
 
+  /** Whether a plan has stored it at the target. Waits for a plan that is doing so. */
+  async has(target: string, digest: string): Promise<boolean> {
+    const known = this.#targets.get(target)?.get(digest as Digest);
+    if (known === undefined || known === 'done') return known === 'done';
+    return known.then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Lets go of what is known of a target that nothing more goes to. */
   forget(target: string): void {
     this.#targets.delete(target);

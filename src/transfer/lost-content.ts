@@ -1,5 +1,7 @@
 import { MlistError, SeveralErrors } from '../errors.ts';
+import type { Content } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { mentionedDigests } from './graph.ts';
 import type { Plan } from './plan.ts';
 
 /** Refusals of a manifest for lack of what it refers to: layers, the images of a list, or its subject. */
@@ -31,6 +33,13 @@ export function hasLostKnown(thrown: unknown, { blobs, manifests }: Plan): boole
     for (const { digest } of [content.descriptor, ...foreign]) planned.add(digest);
   const lacked = lackedDigests(thrown);
   return lacked.length === 0 || lacked.some((digest) => !planned.has(digest));
+}
+
+/** Whether a refusal is about what the manifest refers to, whatever code the registry gives. */
+export function isAboutContent(thrown: unknown, content: Content): boolean {
+  if (isLostContent(thrown)) return true;
+  const mentioned = mentionedDigests(content);
+  return lackedDigests(thrown).some((digest) => mentioned.has(digest));
 }
 
 /** Adds to a refusal for lack of content what the registry lacks, and why if that is a foreign layer. */

@@ -1,4 +1,4 @@
-import { allOrErrors, errorCode, MlistError, type TargetOutcome } from '../errors.ts';
+import { allOrErrors, errorCode, type TargetOutcome } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { orAbsent } from '../oci/or-absent.ts';
@@ -6,6 +6,7 @@ import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
 import { withReason } from './lost-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
+import { isUnclear, storeManifest, type StoreOptions } from './store-manifest.ts';
 import { logTarget, type TargetLog } from './target-log.ts';
 
 /** What is being done, and what has been done; the digest says to what. */
@@ -56,17 +57,24 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
   const done = new Map<Digest, Promise<unknown>>();
+  const stored = new Set<string>();
   const start = (digest: Digest, work: () => Promise<void>) => {
-    const running = work().catch((thrown: unknown) => {
-      failed.abort(thrown);
-      throw thrown;
-    });
+    const running = work().then(
+      () => void stored.add(digest),
+      (thrown: unknown) => {
+        failed.abort(thrown);
+        throw thrown;
+      },
+    );
     // One digest may be needed as a blob and as a manifest.
     const both = Promise.all([done.get(digest), running]);
     both.catch(() => undefined);
     done.set(digest, both);
   };
-  const inner = { ...options, signal };
+  const isStored = async (digest: string): Promise<boolean> =>
+    stored.has(digest) || (await options.brought?.has(plan.target.location, digest)) === true;
+  const outer = { ...options, isStored };
+  const inner = { ...outer, signal };
   tellStart(plan, options);
   for (const step of plan.blobs) {
     start(step.blob.digest, async () => {
@@ -89,10 +97,10 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     options.signal,
   );
   await allOrErrors(
-    plan.labels.map((label) => putRoot(plan.target, label, { ...options, replaced: undefined })),
+    plan.labels.map((label) => putRoot(plan.target, label, { ...outer, replaced: undefined })),
     options.signal,
   );
-  await putRoot(plan.target, plan.root, options);
+  await putRoot(plan.target, plan.root, outer);
 }
 
 /** Does the work, unless another plan has done it or is about to. */
@@ -112,7 +120,7 @@ function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
   onEvent?.({ type: 'started', target: target.location, blobs: blobs.length, bytes });
 }
 
-async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: RunOptions): Promise<void> {
+async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: PutOptions): Promise<void> {
   const { action, blob, from } = step;
   const facts = { digest: blob.digest, size: blob.size, target: target.location };
   const reading = new Reading(
@@ -140,7 +148,7 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
 async function putListedManifest(
   target: ContentTarget,
   { blob, from }: BlobStep,
-  options: RunOptions,
+  options: PutOptions,
 ): Promise<boolean> {
   const { signal } = options;
   const content = await orAbsent(from.fetchManifest(blob.digest, { expected: blob, signal }));
@@ -187,53 +195,44 @@ class Reading {
   }
 }
 
-async function putManifest(target: ContentTarget, step: ManifestStep, options: RunOptions): Promise<void> {
+type PutOptions = RunOptions & Pick<StoreOptions, 'isStored'>;
+
+async function putManifest(target: ContentTarget, step: ManifestStep, options: PutOptions): Promise<void> {
   const { content, foreign } = step;
   const { digest } = content.descriptor;
-  await target.putManifest(content, digest, options).catch((thrown: unknown) => {
+  await storeManifest(target, content, digest, options).catch((thrown: unknown) => {
     throw withReason(thrown, foreign);
   });
   options.onEvent?.({ type: 'manifest', digest, target: target.location });
 }
 
 /** Moves all names at once; each either has the whole list or what it had. */
-async function putRoot(target: ContentTarget, root: RootStep, options: RunOptions): Promise<void> {
+async function putRoot(target: ContentTarget, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
   const moved = root.names.map((name) => putName(target, name, root, { ...options, before: replaced?.get(name) }));
   await allOrErrors(moved, options.signal);
 }
 
-/** A PUT whose answer was lost or refused is a success if the name has the digest then. */
 async function putName(
   target: ContentTarget,
   name: Name,
   { content, ifMatch }: RootStep,
-  { before, ...options }: RunOptions & { readonly before: Replaced | undefined },
+  { before, ...options }: PutOptions & { readonly before: Replaced | undefined },
 ): Promise<void> {
   const { digest } = content.descriptor;
   const reference = `${target.location}${isDigestName(name) ? '@' : ':'}${name}`;
   const log = (status: TargetOutcome['status']) => logTarget(options.targets, { reference, status, digest });
   log('unknown');
   try {
-    await target.putManifest(content, name, { ...options, ifMatch: ifMatch?.get(name) });
+    await storeManifest(target, content, name, { ...options, ifMatch: ifMatch?.get(name) });
   } catch (thrown) {
     options.signal?.throwIfAborted();
     if (!isUnclear(thrown)) log('not-pushed');
-    if (!isUnclear(thrown) || !(await hasDigest(target, name, digest, options))) throw withReason(thrown, []);
+    throw withReason(thrown, []);
   }
   log('pushed');
   const facts = { digest, target: target.location };
   options.onEvent?.(
     isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...before },
   );
-}
-
-function isUnclear(thrown: unknown): boolean {
-  const codes = ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'];
-  return thrown instanceof MlistError && codes.includes(thrown.code);
-}
-
-async function hasDigest(target: ContentTarget, name: Name, digest: Digest, options: RunOptions): Promise<boolean> {
-  const now = await target.resolve(name, options).catch(() => undefined);
-  return now?.digest === digest;
 }

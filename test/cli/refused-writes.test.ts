@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { answer, Front, type Rule } from '../support/front.ts';
-import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
 import { World } from '../support/world.ts';
 
-/** Registries that refuse to write a manifest for lack of what it refers to. */
+/** Registries that refuse to write a tag that has the content already, or for lack of what the content refers to. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
 const images = platforms.map((platform) => makeImage({ salt: 'refused', kind: 'oci', platform }));
 const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
@@ -35,10 +35,78 @@ const from = (tag: string): string => `${source.host}/team/app:${tag}`;
 const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
 const refuse = (status: number, code: string, message: string, detail?: unknown): Rule =>
   answer(status, { 'content-type': 'application/json' }, JSON.stringify({ errors: [{ code, message, detail }] }));
+const tagOf = async (tag: string): Promise<string | undefined> =>
+  (await getManifest(registry.url, repository, tag))?.digest;
 const uploads = (): readonly string[] =>
   front.asked(/^PUT .*\/uploads\//).map(({ path }) => /digest=([^&]+)/.exec(path)?.[1] ?? '');
 
+/** From now on no tag that is there is written, whatever is to be written. */
+function makeImmutable(rule: Rule): void {
+  front.on(/^PUT .*\/manifests\/(?!sha256:)/, async (exchange) => {
+    const tag = exchange.seen.path.slice(exchange.seen.path.lastIndexOf('/') + 1);
+    return (await tagOf(tag)) === undefined ? exchange.pass() : rule(exchange);
+  });
+}
+
+const immutable: readonly (readonly [string, number, string])[] = [
+  ['ECR', 400, 'TAG_INVALID'],
+  ['a proxy', 403, 'DENIED'],
+  ['ACR', 405, 'UNSUPPORTED'],
+  ['Quay', 409, 'TAG_ALREADY_EXISTS'],
+  ['Harbor', 412, 'PRECONDITION'],
+];
+
+describe.each(immutable)('a tag that is immutable at %s (%i %s)', (_, status, code) => {
+  beforeEach(() => makeImmutable(refuse(status, code, 'the tag is immutable')));
+
+  test('counts as pushed if it has the list', async () => {
+    for (const args of [
+      ['copy', from('1.0'), to('1.0')],
+      ['copy', from('1.0'), to('1.0'), '--force'],
+      ['copy', to('1.0'), to('1.0'), '--force'],
+      ['create', to('1.0'), to('1.0'), '--push'],
+      ['push', '--force'],
+    ])
+      expect([args[0], await world.run(args)]).toMatchObject([args[0], { code: 0 }]);
+    expect(await tagOf('1.0')).toBe(list.digest);
+  });
+
+  test('is refused in the words of the registry if it has another list', async () => {
+    await world.must('copy', from('image0'), to('1.0'));
+    for (const args of [
+      ['copy', from('1.0'), to('1.0'), '--replace-image'],
+      ['create', to('1.0'), from('1.0'), '--push', '--replace-image'],
+      ['join', to('1.0'), from('1.0'), '--replace-image'],
+    ]) {
+      const { code: exit, stderr } = await world.run(args);
+      expect([args[0], exit, stderr]).toEqual([
+        args[0],
+        status === 403 ? 6 : 7,
+        expect.stringContaining('the tag is immutable'),
+      ]);
+      expect(stderr).not.toMatch(/has changed/);
+    }
+  });
+});
+
 describe('a refusal for lack of content', () => {
+  test.each([
+    [400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', true],
+    [400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', false],
+    [404, 'BLOB_UNKNOWN', 'blob unknown to registry', true],
+    [403, 'MANIFEST_INVALID', 'a child manifest is missing', true],
+  ])('%i %s is never success, although the tag has the list', async (status, code, message, isNamed) => {
+    await world.must('copy', from('1.0'), to('1.0'));
+    front.on(/^PUT .*\/1.0$/, refuse(status, code, message, isNamed ? images[0]?.digest : undefined));
+    const within = await world.run(['copy', to('1.0'), to('1.0'), '--force']);
+    expect([within.code, within.stderr]).toEqual([expect.any(Number), expect.stringContaining(message)]);
+    expect(within.code).toBeGreaterThan(0);
+    if (isNamed && code !== 'MANIFEST_INVALID') expect(within.stderr).toContain(images[0]?.digest);
+    expect((await world.run(['copy', from('1.0'), to('1.0'), '--force'])).code).toBeGreaterThan(0);
+    expect((await world.run(['create', to('1.0'), to('1.0'), '--push'])).code).toBe(0);
+    expect((await world.run(['push', '--force'])).code).toBeGreaterThan(0);
+  });
+
   test.each([
     ['a layer that it names', () => sha256(images[0]!.blobs[1]!)],
     ['a layer that it does not name', () => undefined],
@@ -96,4 +164,29 @@ describe('a refusal for lack of content', () => {
     expect([put(other.digest), put(known.digest), put('1.0')]).toEqual([[201], [201], [400, 201]]);
     expect(uploads()).toHaveLength(new Set(uploads()).size);
   });
+});
+
+test('a 412 to a condition that holds is no conflict: the words of the registry are reported', async () => {
+  await world.must('copy', from('image0'), to('1.0'));
+  await world.must('create', to('1.0'), from('image0'), from('image1'));
+  makeImmutable(refuse(412, 'PRECONDITION', 'the tag is immutable'));
+  const { code, stderr } = await world.run(['push', '--if-digest', images[0]!.digest]);
+  expect([code, stderr]).toEqual([7, expect.stringMatching(/HTTP 412, PRECONDITION: the tag is immutable/)]);
+  expect(front.asked(/^PUT .*\/1.0$/).map((put) => put.status)).toEqual([201, 412]);
+});
+
+test.each([403, 409, 412])('a %i to a write that has happened is success, also in a join', async (status) => {
+  front.on(/^PUT .*\/manifests\/(?!sha256:|mlist-)/, ({ pass }) => pass({ status }));
+  for (const args of [
+    ['copy', from('1.0'), to('copied')],
+    ['join', to('joined'), from('1.0'), '--group', '1', '--expect', 'linux/amd64,linux/arm64'],
+  ])
+    expect([args[0], await world.run(args)]).toMatchObject([args[0], { code: 0 }]);
+});
+
+test.each([400, 409])('a %i to a manifest that is there already by its digest is success', async (status) => {
+  await pushImage(registry.url, repository, undefined, images[0]!);
+  front.on(new RegExp(`^PUT .*${images[0]!.digest}`), refuse(status, 'DENIED', 'it exists already'));
+  await world.must('copy', from('1.0'), to('1.0'), '--force');
+  expect(await tagOf('1.0')).toBe(list.digest);
 });

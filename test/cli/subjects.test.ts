@@ -78,6 +78,11 @@ const repositoryIn = (path: string): string => /^\/v2\/(.+)\/manifests\//.exec(p
 const written = (front: Front): readonly string[] =>
   front.asked(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
+class Signal {
+  send: () => void = () => undefined;
+  readonly sent = new Promise<void>((resolve) => (this.send = resolve));
+}
+
 let repositories = 0;
 const fresh = (): string => `team/subjects${(repositories += 1)}`;
 
@@ -111,6 +116,61 @@ describe('a list with attestations that have a subject', () => {
     const { code, stderr } = await world.run(['push']);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/had lost 2 children/)]);
     expect(written(front)).toEqual(['1.0', image.digest, referrer.digest, '1.0']);
+  });
+
+  test('is retried where the registry shows the subject late', async () => {
+    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [late] = attestations as [Image];
+    front.on(new RegExp(`^PUT .*${late.digest}`), refusal(images[0]!.digest), 1);
+    await world.must('copy', from('1.0'), `${front.host}/${repository}:1.0`);
+    expect(written(front).filter((name) => name === late.digest)).toHaveLength(2);
+  });
+
+  test('is retried after another list of the same run has sent the subject', async () => {
+    const [world, repository] = [await World.make(), fresh()];
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const [image, referrer] = [images[1]!, about(images[1]!, 'of another list')];
+    await pushImage(source.url, 'team/app', undefined, referrer);
+    const [begun, refused] = [new Signal(), new Signal()];
+    front.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
+      begun.send();
+      await refused.sent;
+      return exchange.pass();
+    });
+    const refuse: Rule = async (exchange) => {
+      await begun.sent;
+      await refusal(image.digest)(exchange);
+      refused.send();
+    };
+    front.on(new RegExp(`^PUT .*${referrer.digest}`), refuse, 1);
+    const spec = [referrer, image]
+      .map(
+        ({ digest }, at) =>
+          `---\nlist: ${front.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
+      )
+      .join('');
+    const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin: spec });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('2 lists: 2 pushed')]);
+    expect(front.asked(new RegExp(`^PUT .*${referrer.digest}`)).map(({ status }) => status)).toEqual([400, 201]);
+  });
+
+  test('two refusals that name each other’s manifest end the command', async () => {
+    const [world, repository] = [await World.make(), fresh()];
+    const front = kept(await Front.start({ upstream: registry.url }));
+    const puts = [new Signal(), new Signal()];
+    for (const [at, image] of images.entries())
+      front.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
+        puts[at]!.send();
+        await Promise.all(puts.map(({ sent }) => sent));
+        return refusal(images[1 - at]!.digest)(exchange);
+      });
+    const spec = images
+      .map(
+        ({ digest }, at) =>
+          `---\nlist: ${front.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
+      )
+      .join('');
+    expect(await world.run(['apply', '-f', '-'], { stdin: spec })).toMatchObject({ code: 7 });
   });
 });
 

@@ -11,6 +11,7 @@ import type { Homes } from '../homes.ts';
 import { entryMembers } from '../entry-members.ts';
 import { resolveSource } from '../resolve-source.ts';
 import { encodeDraft } from '../../draft/list.ts';
+import { isAboutContent } from '../../transfer/lost-content.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import type { Tagged } from './list.ts';
 import type { Condition } from './memory.ts';
@@ -97,8 +98,18 @@ export class Board {
         return 'refused';
       }
       if (isPassing(error) || isUnconfirmed(error)) return error;
-      throw error;
+      if (!(await this.#hasAnyway(content, tag, error))) throw error;
+      logTarget(targets, { ...target, status: 'pushed' });
+      return 'done';
     }
+  }
+
+  /** Whether a tag whose PUT was refused has the content: it may be immutable, and another participant was faster. */
+  async #hasAnyway(content: Content, tag: string, error: MlistError): Promise<boolean> {
+    if (error.facts.status === undefined || isAboutContent(error, content)) return false;
+    const now = await this.#read(tag).catch(() => undefined);
+    this.#options.signal?.throwIfAborted();
+    return now?.descriptor.digest === content.descriptor.digest;
   }
 
   async #listSlots(): Promise<readonly string[]> {

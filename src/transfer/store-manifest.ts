@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asMlistError, MlistError } from '../errors.ts';
+import { backoff, isRetryableStatus, LONGEST_ASKED_MS } from '../content/registry/retry.ts';
+import type { Content, ContentTarget, Name, PutOptions } from '../oci/content.ts';
+import { isDigestName, type Digest } from '../oci/digest.ts';
+import { mentionedDigests } from './graph.ts';
+import { isAboutContent, isLostContent, lackedDigests } from './lost-content.ts';
+
+export interface StoreOptions extends PutOptions {
+  /** Whether this command has stored a blob or manifest at the target. Waits for one that is being sent. */
+  readonly isStored: (digest: string) => Promise<boolean>;
+}
+
+/**
+ * Stores a manifest under a name. A refusal for lack of content that this command has just stored is retried once, since
+ * some registries show their own writes late. After any other failure one read decides: the name may have the manifest
+ * already, for example if its tag is immutable. A write with a condition is repeated after a fault of the registry if the
+ * condition still holds.
+ */
+export async function storeManifest(
+  target: ContentTarget,
+  content: Content,
+  name: Name,
+  { isStored, ...options }: StoreOptions,
+): Promise<void> {
+  const put = () => putConfirmed(target, content, name, options);
+  await put().catch(async (thrown: unknown) => {
+    if (!(await isLate(thrown, content, isStored))) throw thrown;
+    await pause(2, options);
+    await put();
+  });
+}
+
+/**
+ * Whether a manifest was refused only for lack of content that is at the target by now; if the registry names none, for
+ * lack of any. A fault of the registry (5xx) was retried before. Only what the manifest mentions is waited for: two
+ * manifests cannot mention each other, so two refusals never wait for each other.
+ */
+async function isLate(
+  thrown: unknown,
+  content: Content,
+  isStored: (digest: string) => Promise<boolean>,
+): Promise<boolean> {
+  if (!isLostContent(thrown) || (asMlistError(thrown).facts.status ?? 500) >= 500) return false;
+  const mentioned = mentionedDigests(content);
+  const lacked = lackedDigests(thrown);
+  if (lacked.some((digest) => !mentioned.has(digest))) return false;
+  const stored = await Promise.all((lacked.length > 0 ? lacked : [...mentioned]).map(isStored));
+  return lacked.length > 0 ? stored.every(Boolean) : stored.some(Boolean);
+}
+
+async function putConfirmed(target: ContentTarget, content: Content, name: Name, options: PutOptions): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await target.putManifest(content, name, options);
+    } catch (thrown) {
+      options.signal?.throwIfAborted();
+      if (!(thrown instanceof MlistError) || !mayBeThere(thrown, content, name)) throw thrown;
+      const now = await digestNow(target, name, options);
+      if (now === content.descriptor.digest) return;
+      if (options.ifMatch === undefined || now !== options.ifMatch) throw thrown;
+      if (thrown.facts.status === 412) throw refusedAnyway(thrown);
+      if (!isFault(thrown) || tries > (target.retries ?? 0)) throw thrown;
+    }
+    await pause(tries, options);
+  }
+}
+
+function isFault({ facts: { status = 0, retryAfterMs = 0 } }: MlistError): boolean {
+  return status >= 500 && isRetryableStatus(status) && retryAfterMs <= LONGEST_ASKED_MS;
+}
+
+async function pause(tries: number, { signal }: PutOptions): Promise<void> {
+  await sleep(backoff(tries), undefined, { signal }).catch(() => undefined);
+  signal?.throwIfAborted();
+}
+
+/** Whether the name may have the manifest although the PUT failed. A PUT by digest was repeated after any fault. */
+function mayBeThere(thrown: MlistError, content: Content, name: Name): boolean {
+  if (isAboutContent(thrown, content)) return false;
+  const { status = 0 } = thrown.facts;
+  return (status >= 400 && status < 500) || (!isDigestName(name) && isUnclear(thrown));
+}
+
+/** Whether the outcome of the write is unknown. */
+export function isUnclear(thrown: unknown): boolean {
+  const codes = ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'];
+  return thrown instanceof MlistError && codes.includes(thrown.code);
+}
+
+/** Undefined where it cannot be read. */
+async function digestNow(
+  target: ContentTarget,
+  name: Name,
+  { signal }: PutOptions,
+): Promise<Digest | 'absent' | undefined> {
+  try {
+    return (await target.resolve(name, { signal })).digest;
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    return asMlistError(thrown).code === 'ERR_MLIST_NOT_FOUND' ? 'absent' : undefined;
+  }
+}
+
+/** A 412 although the condition holds, for example because the tag is immutable. */
+function refusedAnyway(thrown: MlistError): MlistError {
+  const { reference, status, diagnostics = [] } = thrown.facts;
+  const reported = diagnostics.map(({ code, message }) => `, ${code}: ${message}`).join('');
+  const message = `cannot write ${reference}: the registry refuses it, although nobody has changed it`;
+  return new MlistError('ERR_MLIST_REGISTRY', `${message} (HTTP ${status}${reported})`, {
+    ...thrown.facts,
+    hint: undefined,
+  });
+}

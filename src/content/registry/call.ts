@@ -28,6 +28,8 @@ export interface Call {
   readonly isUpload?: boolean | undefined;
   /** The answer's body is expected to be large. */
   readonly isLarge?: boolean | undefined;
+  /** Writes a manifest: counted and limited by the `WriteGate`. */
+  readonly isManifestWrite?: boolean | undefined;
   readonly extraPatienceMs?: number | undefined;
   /** An answer opens an upload, which has to be cancelled if the work is aborted meanwhile. */
   readonly opens?: boolean | undefined;

@@ -12,6 +12,7 @@ import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryA
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 import type { Wire } from './wire.ts';
+import type { Write, WriteGate } from './write-gate.ts';
 
 /** One registry: sends requests with login, redirects, retries and limits, and gives answers or errors that say what failed. */
 export interface ConnectionParts {
@@ -25,6 +26,7 @@ export interface ConnectionParts {
    * for the body that it sends on; a body never waits for a request.
    */
   readonly bodies: Limiter;
+  readonly writes: WriteGate;
   readonly secrets: Secrets;
   /** Told of what is being waited for. */
   readonly steps: OpenSteps;
@@ -33,6 +35,8 @@ export interface ConnectionParts {
 
 const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 4;
+/** Further attempts at a write that failed while others overlapped it, in addition to the usual ones. */
+const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
 interface Received {
@@ -117,14 +121,14 @@ export class Connection {
 
   /** Tries until there is an answer that the caller accepts, or nothing is left to try. */
   async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
-    const { wire, secrets, steps } = this.#parts;
+    const { wire, writes, secrets, steps } = this.#parts;
     const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
     const again = [...call.accept, ...(call.acceptAgain ?? [])];
     let accepted = call.accept;
-    for (let tries = 1; ; tries += 1) {
-      const isLast = tries > (call.retries ?? wire.retries);
+    for (let tries = 1, overlaps = 0; ; tries += 1) {
+      const isLast = tries - overlaps > (call.retries ?? wire.retries);
       try {
-        const received = await this.#authorized(call, streams);
+        const { received, write } = await this.#attempt(call, streams);
         const { status, headers } = received.answer;
         if (accepted.includes(status)) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
@@ -136,7 +140,9 @@ export class Connection {
         const answer = { status, body, host: this.base.host, location, wait, challenge, ...request };
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
-        if (isLast || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
+        const isOverlap = overlaps < MAX_OVERLAPS && status >= 500 && write !== undefined && writes.failed(write);
+        if ((isLast && !isOverlap) || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
+        if (isOverlap) overlaps += 1;
         if (!isUntouchedStatus(status)) accepted = again;
       } catch (thrown) {
         wire.signalFor(call.signal)?.throwIfAborted();
@@ -147,6 +153,15 @@ export class Connection {
       }
       await wire.pause(backoff(tries), call.signal);
     }
+  }
+
+  async #attempt(call: Call, streams: boolean): Promise<{ readonly received: Received; readonly write?: Write }> {
+    if (call.isManifestWrite !== true) return { received: await this.#authorized(call, streams) };
+    const { writes } = this.#parts;
+    const write = await writes.enter();
+    const received = await this.#authorized(call, streams).finally(() => writes.leave(write));
+    if (received.answer.status < 400) writes.succeeded();
+    return { received, write };
   }
 
   /** Sends a request, and again with a login where the registry asks for one. */

@@ -120,6 +120,7 @@ export class Manifests {
         body: bytes,
         accept: [200, 201, 202, 204],
         repeatable: ifMatch === undefined && !once,
+        isManifestWrite: true,
         ...(once ? { retries: 0 } : {}),
         signal,
       },

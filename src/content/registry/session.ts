@@ -16,6 +16,7 @@ import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './scope.ts';
 import { Secrets } from './secrets.ts';
 import { LINGER_MS, Wire } from './wire.ts';
+import { WriteGate } from './write-gate.ts';
 
 /** What one command does with registries: connections, logins and limits that its parts share. */
 export interface SessionOptions extends RegistryOptions {
@@ -166,6 +167,7 @@ export class RegistrySession {
       wire,
       requests: new Limiter(concurrency),
       bodies: new Limiter(concurrency),
+      writes: new WriteGate(),
       secrets: this.#secrets,
       steps: this.#steps,
       uploads: this.#uploads,

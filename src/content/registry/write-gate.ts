@@ -1,0 +1,56 @@
+/** The first limit after overlapping writes have failed. If writes fail under it too, they are sent one by one. */
+const FEW = 4;
+
+/** After this many successful writes in a row the limit is doubled. */
+const RECOVERY = 16;
+
+/** The limit is lifted when it would reach the default number of concurrent requests. */
+const MANY = 32;
+
+/** A write in progress. */
+export interface Write {
+  /** The largest number of writes in progress at once during this one, including it. */
+  peak: number;
+}
+
+/**
+ * Limits how many manifests are written to one registry at once, after overlapping writes have failed. Gitea, for example,
+ * answers some of them with 500.
+ */
+export class WriteGate {
+  readonly #writes = new Set<Write>();
+  #waiting: (() => void)[] = [];
+  #limit = Number.POSITIVE_INFINITY;
+  #successes = 0;
+
+  /** Waits until the write may begin. */
+  async enter(): Promise<Write> {
+    while (this.#writes.size >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const write = { peak: 0 };
+    this.#writes.add(write);
+    for (const one of this.#writes) one.peak = Math.max(one.peak, this.#writes.size);
+    return write;
+  }
+
+  leave(write: Write): void {
+    this.#writes.delete(write);
+    const woken = this.#waiting;
+    this.#waiting = [];
+    for (const wake of woken) wake();
+  }
+
+  succeeded(): void {
+    this.#successes += 1;
+    if (this.#successes < RECOVERY) return;
+    this.#successes = 0;
+    this.#limit = this.#limit * 2 < MANY ? this.#limit * 2 : Number.POSITIVE_INFINITY;
+  }
+
+  /** Lowers the limit after a 5xx, if other writes overlapped this one. @returns whether they did */
+  failed({ peak }: Write): boolean {
+    if (peak === 1) return false;
+    this.#successes = 0;
+    this.#limit = Math.min(this.#limit, peak > FEW ? FEW : 1);
+    return true;
+  }
+}

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { platformsOf } from '../support/work.ts';
+import { World } from '../support/world.ts';
+
+/** A registry that answers 500 to every write of a manifest that overlaps with another one, as Gitea may. The first waits for a second. */
+const images = platformsOf(12).map((platform) => makeImage({ salt: 'overlap', kind: 'oci', platform }));
+const list = makeIndex(images.map((image, at) => entryOf(image, platformsOf(12)[at])));
+
+let source: RunningRegistry;
+let registry: RunningRegistry;
+let front: Front;
+let world: World;
+let repository: string;
+let repositories = 0;
+beforeAll(async () => {
+  [source, registry] = [await startRegistry(), await startRegistry()];
+  for (const [at, image] of images.entries()) await pushImage(source.url, 'team/app', `image${at}`, image);
+  await putManifest(source.url, 'team/app', '1.0', list.mediaType, list.bytes);
+});
+afterAll(async () => {
+  await source.close();
+  await registry.close();
+});
+beforeEach(async () => {
+  front = kept(await Front.start({ upstream: registry.url }));
+  world = await World.make();
+  repository = `team/overlap${(repositories += 1)}`;
+  const under = new Set<{ overlaps: boolean }>();
+  let second: () => void = () => undefined;
+  const overlap = new Promise<void>((resolve) => (second = resolve));
+  front.on(/^PUT .*\/manifests\//, async (exchange) => {
+    const write = { overlaps: under.size > 0 };
+    for (const other of under) other.overlaps = true;
+    under.add(write);
+    if (write.overlaps) second();
+    await exchange.read();
+    await Promise.all([overlap, sleep(20)]);
+    await (write.overlaps ? answer(500)(exchange) : exchange.pass());
+    under.delete(write);
+  });
+});
+
+const from = (tag: string): string => `${source.host}/team/app:${tag}`;
+const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
+const tagOf = async (tag: string): Promise<string | undefined> =>
+  (await getManifest(registry.url, repository, tag))?.digest;
+
+const faults = (): number => front.seen.filter(({ status }) => status === 500).length;
+
+test.each([[[]], [['--retries', '0']]])('a list of 12 images is copied (%j)', async (options) => {
+  await world.must('copy', from('1.0'), to('1.0'), ...options);
+  expect(await tagOf('1.0')).toBe(list.digest);
+  expect(faults()).toBeGreaterThan(0);
+});
+
+test('a list is pushed to several tags, also if the push depends on what one of them has', async () => {
+  const digest = await world.must('create', to('1.0'), from('1.0'), '--push', '-t', ':a', '-t', ':b');
+  for (const tag of ['1.0', 'a', 'b']) expect(await tagOf(tag)).toBe(digest);
+  const annotation = ['--index-annotation', 'changed=yes', '--push'];
+  const changed = await world.must('annotate', `docker://${to('1.0')}`, ...annotation, '-t', ':a', '-t', ':b');
+  for (const tag of ['1.0', 'a', 'b']) expect(await tagOf(tag)).toBe(changed);
+  const again = ['push', '--force', '--if-digest', changed, '-t', ':a', '-t', ':b', '--format', 'oci'];
+  await world.must('create', '--amend', to('1.0'), to('1.0'));
+  await world.must(...again);
+  expect(faults()).toBeGreaterThan(0);
+});
+
+test('a job joins 12 images at once', async () => {
+  await world.must('join', to('1.0'), from('1.0'));
+  const { manifests } = JSON.parse((await getManifest(registry.url, repository, '1.0'))!.bytes.toString()) as {
+    manifests: object[];
+  };
+  expect(manifests).toHaveLength(12);
+  expect(faults()).toBeGreaterThan(0);
+});

@@ -34,6 +34,11 @@ export const manyCommands: readonly CommandSpec[] = [
       { ...missingOption, describe: `${missingOption.describe}; specs override it with missing` },
       waitForSourceOption,
       {
+        name: 'force',
+        type: 'boolean',
+        describe: 'Check everything that each list needs, and write its tags in any case',
+      },
+      {
         name: 'shard',
         type: 'string',
         value: 'I/N',

@@ -22,6 +22,8 @@ export interface ApplyListOptions extends DraftingOptions {
   /** What becomes of the names of the list. */
   readonly targets: TargetLog;
   readonly dryRun?: boolean | undefined;
+  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  readonly force?: boolean | undefined;
   /** Let a list take the place of a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
@@ -47,7 +49,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 
 async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, brought, targets: log, dryRun, replaceImage, expectKept, signal, onEvent } = options;
+  const { homes, brought, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
@@ -62,6 +64,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       emptyHint: 'Name at least one image that is there, or leave the list out.',
       missingHint: SKIP_MISSING,
       duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
+      force,
       dryRun,
       replaceImage,
       expectKept,
@@ -134,9 +137,20 @@ async function copyTo(
     location.kind === 'registry'
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
-  const { homes, brought, targets, dryRun, replaceImage, expectKept, missing, waitForSourceMs, signal, onEvent } =
-    options;
-  const flags = { dryRun, replaceImage, expectKept, missing, waitForSourceMs };
+  const {
+    homes,
+    brought,
+    targets,
+    force,
+    dryRun,
+    replaceImage,
+    expectKept,
+    missing,
+    waitForSourceMs,
+    signal,
+    onEvent,
+  } = options;
+  const flags = { force, dryRun, replaceImage, expectKept, missing, waitForSourceMs };
   const { status, descriptor, ...copied } = await copy(source, to, {
     ...flags,
     homes,

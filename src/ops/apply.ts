@@ -19,6 +19,8 @@ import { readSpecs, type SpecFile, type SpecUnit } from './spec-read.ts';
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   /** Write nothing: tell what would be written. Default false. */
   readonly dryRun?: boolean | undefined;
+  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  readonly force?: boolean | undefined;
   /** Let a list take the place of a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse lists that lack a platform of the list that they replace. Default false. */

@@ -35,6 +35,24 @@ manifests:
     expect(registry.requests).toHaveLength(3);
   });
 
+  test('--force sends everything again, and writes tags that have the list', async () => {
+    const world = await World.make();
+    const text = `---
+list: HOST/forced/app:made
+manifests: [HOST/team/app:1.0-amd64]
+---
+list: HOST/forced/app:copied
+copy: HOST/team/app:1.0-s390x
+`;
+    expect(await report(world, text)).toMatchObject({ code: 0, counts: { pushed: 2 } });
+    expect(await report(world, text)).toMatchObject({ code: 0, writes: 0, counts: { unchanged: 2 } });
+    registry.requests.length = 0;
+    expect(await report(world, text, '--force')).toMatchObject({ code: 0, counts: { pushed: 2 } });
+    const { manifests } = (await served('forced/app', 'made')).document;
+    const written = registry.requests.flatMap((one) => /^PUT .*\/forced\/app\/manifests\/(.*)$/.exec(one)?.[1] ?? []);
+    expect(written.sort()).toEqual(['copied', 'made', manifests[0]?.digest]);
+  });
+
   test('templates over platforms', async () => {
     const world = await World.make();
     const text = `list: HOST/team/app:template

@@ -32,6 +32,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     homes: await context.homes(),
     location: (text) => typedLocation(text, context),
     platform: readPlatform,
+    force: invocation.flag('force'),
     dryRun: invocation.flag('dry-run'),
     expectKept: invocation.text('expect') === 'kept',
     replaceImage: invocation.flag('replace-image'),

@@ -13,6 +13,7 @@ import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
 import { Sent } from './sent.ts';
+import { unlessRefused } from './tag-looks.ts';
 
 /** What is to be where, and what is known of the target. */
 export interface CopyTransfer {
@@ -101,7 +102,7 @@ async function labelsOf(
   const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
   const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
     if (!cosigned.has(name)) return true;
-    const now = await orAbsent(target.resolve(name, { signal }));
+    const now = await unlessRefused(orAbsent(target.resolve(name, { signal })), { signal });
     if (now?.digest === content.descriptor.digest) return force;
     const message = `${target.location}:${name} had ${now?.digest}: it makes way for the one of the source`;
     if (now !== undefined) onEvent?.({ type: 'warning', message });
@@ -126,7 +127,9 @@ async function presentOf(
   const digests = new Set(nodes.flatMap(nodesIn).map((node) => node.content.descriptor.digest));
   digests.delete(content.descriptor.digest);
   const all = [...digests];
-  const there = await Promise.all(all.map((digest) => target.hasManifest(digest, { signal })));
+  const there = await Promise.all(
+    all.map((digest) => unlessRefused(target.hasManifest(digest, { signal }), { signal })),
+  );
   const present = new Set(all.filter((_, at) => there[at]));
   const lacking = nodes.flatMap(nodesIn).filter((node) => !present.has(node.content.descriptor.digest));
   const large = await largeBlobsThere(

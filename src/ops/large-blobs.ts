@@ -2,6 +2,7 @@ import type { ContentOptions } from '../oci/content.ts';
 import { uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
 import type { WritableHome } from './homes.ts';
+import { unlessRefused } from './tag-looks.ts';
 
 /** Bytes from which on it costs less to ask for a blob than to send one that is there. */
 const WORTH_ASKING = 1024 * 1024;
@@ -13,7 +14,7 @@ export async function largeBlobsThere(
   { signal }: ContentOptions,
 ): Promise<readonly Descriptor[]> {
   const all = uniqueByDigest(nodes.flatMap((node) => largeBelow(node, target)));
-  const there = await Promise.all(all.map((blob) => target.hasBlob(blob, { signal })));
+  const there = await Promise.all(all.map((blob) => unlessRefused(target.hasBlob(blob, { signal }), { signal })));
   return all.filter((_, at) => there[at]);
 }
 

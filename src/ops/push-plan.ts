@@ -11,6 +11,7 @@ import { planTransfer, type ListedBlob, type Plan } from '../transfer/plan.ts';
 import { EntryMissing, gone, requireAll } from './missing-entries.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
+import { unlessRefused } from './tag-looks.ts';
 import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
@@ -98,12 +99,14 @@ async function survey(
   options: PlanOptions,
 ): Promise<readonly Descriptor[]> {
   const manifests = uniqueByDigest(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
-  const isThere = await Promise.all(manifests.map(({ digest }) => home.hasManifest(digest, options)));
+  const isThere = await Promise.all(
+    manifests.map(({ digest }) => unlessRefused(home.hasManifest(digest, options), options)),
+  );
   const there = manifests.filter((_, at) => isThere[at]);
   const known = new Set(there.map(({ digest }) => digest));
   const lacking = nodes.filter(({ content }) => !known.has(content.descriptor.digest));
   const blobs = uniqueByDigest([...lacking.flatMap(blobsBelow), ...listed.map(({ blob }) => blob)]);
-  const hasBlob = await Promise.all(blobs.map((blob) => home.hasBlob(blob, options)));
+  const hasBlob = await Promise.all(blobs.map((blob) => unlessRefused(home.hasBlob(blob, options), options)));
   return [...there, ...blobs.filter((_, at) => hasBlob[at])];
 }
 
@@ -139,7 +142,9 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   }
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
-  if (await hasEntry(home, entry, options)) return undefined;
+  const asking = hasEntry(home, entry, options);
+  // A registry that refuses to answer is assumed to have it, as the draft says.
+  if ((await (isNear ? asking : unlessRefused(asking, options))) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new EntryMissing(entry, planning.draft);
   const content = { descriptor: bareDescriptor(entry), bytes };
@@ -162,7 +167,8 @@ async function isThereAlready(
   const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  return home.canMountFrom?.(from) !== true && (await hasEntry(home, entry, { signal }));
+  if (home.canMountFrom?.(from) === true) return false;
+  return (await unlessRefused(hasEntry(home, entry, { signal }), { signal })) === true;
 }
 
 async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { homes, signal }: PlanOptions): Promise<Needed> {

@@ -1,4 +1,5 @@
 import { asMlistError, type ErrorCode, type MlistError } from '../errors.ts';
+import { asksTooLong } from '../content/registry/retry.ts';
 import type { Push } from '../draft/state.ts';
 import type { ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -18,14 +19,24 @@ export async function digestOfTag(home: ContentSource, tag: string, options: Con
 }
 
 /**
- * What the registry refuses to show, for example to an account that may only push. That the registry cannot be reached is
- * thrown.
+ * What the registry refuses to show, for example to an account that may only push. That the registry cannot be reached, or
+ * asks for a wait that is too long, is thrown.
  */
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();
   const error = asMlistError(thrown);
-  if (isUnreachable.has(error.code)) throw error;
+  if (isUnreachable.has(error.code) || asksTooLong(error.facts)) throw error;
   return error;
+}
+
+/** The answer to a request that can only save work; undefined if the registry refuses to answer. */
+export async function unlessRefused<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (thrown) {
+    refusedRead(thrown, options);
+    return undefined;
+  }
 }
 
 const isUnreachable: ReadonlySet<ErrorCode> = new Set([

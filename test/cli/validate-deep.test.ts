@@ -242,7 +242,7 @@ describe('elsewhere than in a registry', () => {
 describe('what keeps it from looking', () => {
   test('a registry that fails is no fault of the list', async () => {
     const list = await put('failing', [entryOf(amd64, linux('amd64'))], front.host);
-    front.on(/^HEAD .*blobs/, ({ response }) => void response.writeHead(500).end());
+    front.on(/^(?:HEAD|GET) .*blobs/, answer(500));
     const { code, stdout } = await world.run(['validate', '--deep', list, '--json', '--retries', '0']);
     expect([code, stdout]).toEqual([7, '']);
   });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Platform } from '../../src/index.ts';
 
@@ -17,6 +17,8 @@ export interface ImageOptions {
   readonly salt?: string;
   readonly layers?: number;
   readonly layerBytes?: number;
+  /** Bytes of one more layer, which no compression makes smaller. */
+  readonly noise?: number;
   /** More members of the config or of the manifest. */
   readonly config?: object;
   readonly manifest?: object;
@@ -45,6 +47,7 @@ export function makeImage(options: ImageOptions = {}): Image {
   const blobs = Array.from({ length: layers }, (_, at) =>
     gzipSync(Buffer.alloc(options.layerBytes ?? 64, `${salt}${at}.`)),
   );
+  if (options.noise !== undefined) blobs.push(randomBytes(options.noise));
   const config = Buffer.from(
     JSON.stringify({ ...platform, rootfs: { type: 'layers', diff_ids: [] }, salt, ...options.config }),
   );

@@ -2,6 +2,7 @@ import { MlistError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../oci/digest.ts';
 import type { Call, Reply, Requester } from './call.ts';
+import { queryBlob } from './blob-query.ts';
 import type { Connection } from './connection.ts';
 import { blobShownInstead, confirmChange } from './confirm.ts';
 import type { Step } from './open-steps.ts';
@@ -260,9 +261,10 @@ export class BlobUpload {
 
   /** What the registry shows instead of the blob; undefined if it has the blob. */
   async #shownInstead(): Promise<string | undefined> {
-    const { path, subject } = this.#target;
-    const reply = await this.#request('HEAD', `${path}${this.#descriptor.digest}`, { accept: [200, 404] });
-    return blobShownInstead(reply, this.#descriptor, subject);
+    const { connection, request, path, scope, subject, signal } = this.#target;
+    const descriptor = this.#descriptor;
+    const call = { step: this.#step, target: `${path}${descriptor.digest}`, scopes: [scope], signal };
+    return blobShownInstead(await queryBlob({ connection, request, call, descriptor }), descriptor, subject);
   }
 
   /** Closes the upload at the registry, if it is open (distribution-spec at 967efdc). Nothing depends on the answer. */

@@ -3,13 +3,14 @@ import type { ContentOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import type { Arrival, BlobPlaces } from './blob-places.ts';
+import { queryBlob } from './blob-query.ts';
 import { readBlob } from './blob-read.ts';
 import { BlobUpload, type UploadTarget } from './blob-upload.ts';
 import { blobShownInstead, statedSize } from './confirm.ts';
-import type { Reply, Requester } from './call.ts';
+import type { Call, Reply, Requester } from './call.ts';
 import type { Connection } from './connection.ts';
 import { InFlight } from './in-flight.ts';
-import { isRetryableStatus } from './retry.ts';
+import { asksTooLong, REFUSALS } from './retry.ts';
 import { pullFrom, pushTo, type Scope } from './scope.ts';
 import { mismatch, verifyBytes, verifyStatedDigest } from './verify.ts';
 
@@ -38,11 +39,12 @@ export class Blobs {
     return size === 'unknown' || size === descriptor.size;
   }
 
-  /** What the registry says that it has of a blob, by HEAD. */
+  /** The size that the registry states for a blob; undefined if it does not have the blob. */
   async size(descriptor: Descriptor, { signal }: ContentOptions): Promise<number | 'unknown' | undefined> {
-    const call = { ...this.#call(descriptor, 'HEAD'), accept: [200, 404], signal };
-    const { status, headers } = await this.#parts.connection.request(call, 0);
-    if (status !== 200) return undefined;
+    const { connection } = this.#parts;
+    const call = { ...this.#call(descriptor), signal };
+    const { status, headers } = await queryBlob({ connection, call, descriptor });
+    if (status === 404) return undefined;
     verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
     return statedSize(headers) ?? 'unknown';
   }
@@ -53,7 +55,7 @@ export class Blobs {
     if (descriptor.size > MAX_DOCUMENT_BYTES)
       throw mismatch(subject, `has ${descriptor.size} bytes: too many to be read whole`);
     return this.#reading.share(`${descriptor.digest} ${descriptor.size}`, signal, async () => {
-      const call = { ...this.#call(descriptor, 'GET'), accept: [200], signal };
+      const call = { ...this.#call(descriptor), method: 'GET', accept: [200], signal } as const;
       const { bytes, headers } = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
       verifyBytes(subject, bytes, descriptor);
       verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
@@ -63,7 +65,7 @@ export class Blobs {
 
   read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
     const { connection } = this.#parts;
-    return readBlob({ connection, descriptor, call: { ...this.#call(descriptor, 'GET'), signal } });
+    return readBlob({ connection, descriptor, call: { ...this.#call(descriptor), method: 'GET', signal } });
   }
 
   /** Uploads, or mounts what this command has brought to another repository of the registry. */
@@ -105,8 +107,8 @@ export class Blobs {
     verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
     if (status === 201) return true;
     const { connection } = this.#parts;
-    const call = { ...this.#call(descriptor, 'HEAD'), scopes: [this.#scope('push')], accept: [200, 404], signal };
-    const reply = await connection.request(call, 0).catch(() => undefined);
+    const call = { ...this.#call(descriptor), scopes: [this.#scope('push')], signal };
+    const reply = await queryBlob({ connection, call, descriptor }).catch(() => undefined);
     connection.wire.signalFor(signal)?.throwIfAborted();
     return reply !== undefined && blobShownInstead(reply, descriptor, subject) === undefined;
   }
@@ -130,7 +132,7 @@ export class Blobs {
     } catch (thrown) {
       connection.wire.signalFor(signal)?.throwIfAborted();
       const { code, facts } = asMlistError(thrown);
-      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429;
+      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429 && !asksTooLong(facts);
       if (code !== 'ERR_MLIST_UNAUTHORIZED' && !isAnswer) throw thrown;
       return undefined;
     }
@@ -156,13 +158,12 @@ export class Blobs {
     return 'uploaded';
   }
 
-  #call(descriptor: Descriptor, method: 'GET' | 'HEAD') {
+  #call(descriptor: Descriptor): Pick<Call, 'step' | 'target' | 'scopes'> {
     return {
       step: { what: 'read', reference: this.#nameOf(descriptor) },
-      method,
       target: `/v2/${this.#parts.path}/blobs/${descriptor.digest}`,
       scopes: [this.#scope('pull')],
-    } as const;
+    };
   }
 
   #nameOf({ digest }: Descriptor): string {
@@ -175,10 +176,4 @@ export class Blobs {
 }
 
 /** All answers that leave the way of an upload open; what is worth another try gets that first. */
-const MOUNT_ANSWERS = [
-  200,
-  201,
-  202,
-  204,
-  ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status)),
-];
+const MOUNT_ANSWERS = [200, 201, 202, 204, ...REFUSALS];

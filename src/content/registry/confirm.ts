@@ -38,7 +38,7 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   }
 }
 
-/** What an answer to a HEAD for a blob says instead of that the blob is there; undefined if it is. */
+/** What the answer about a blob says instead of that the blob is there; undefined if it is. */
 export function blobShownInstead(
   { status, headers }: Pick<Reply, 'status' | 'headers'>,
   descriptor: Descriptor,

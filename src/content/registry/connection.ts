@@ -8,7 +8,7 @@ import type { Limiter } from '../../files/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { OpenUploads } from './open-uploads.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
-import { backoff, isRetryableStatus, isUntouchedStatus, LONGEST_ASKED_MS, retryAfter } from './retry.ts';
+import { asksTooLong, backoff, isRetryableStatus, isUntouchedStatus, retryAfter } from './retry.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 import type { Wire } from './wire.ts';
@@ -130,9 +130,10 @@ export class Connection {
       try {
         const { received, write } = await this.#attempt(call, streams);
         const { status, headers } = received.answer;
-        if (accepted.includes(status)) return await take(received);
-        const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         const wait = retryAfter(headers['retry-after'], Date.now());
+        const isTooLong = asksTooLong({ status, retryAfterMs: wait });
+        if (accepted.includes(status) && !isTooLong) return await take(received);
+        const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         steps.answered(call.step, answerText(status, wait));
         const { url: location, sent = {} } = received;
         const request = { sent, scopes: call.scopes, hasCondition: isConditional(call) };
@@ -141,7 +142,7 @@ export class Connection {
         const failure = failedAnswer(call.step, answer, secrets);
         const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
         const isOverlap = overlaps < MAX_OVERLAPS && status >= 500 && write !== undefined && writes.failed(write);
-        if ((isLast && !isOverlap) || !maySend || (wait ?? 0) > LONGEST_ASKED_MS) throw failure;
+        if ((isLast && !isOverlap) || !maySend || isTooLong) throw failure;
         if (isOverlap) overlaps += 1;
         if (!isUntouchedStatus(status)) accepted = again;
       } catch (thrown) {

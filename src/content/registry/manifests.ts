@@ -16,7 +16,7 @@ import { confirmChange } from './confirm.ts';
 import type { Call, Reply } from './call.ts';
 import type { Connection } from './connection.ts';
 import { InFlight } from './in-flight.ts';
-import { backoff } from './retry.ts';
+import { backoff, HEAD_REFUSED } from './retry.ts';
 import { deleteIn, pullFrom, pushTo } from './scope.ts';
 import { mismatch, verifyBytes, verifyHeader } from './verify.ts';
 
@@ -36,9 +36,6 @@ export interface RegistryFetchOptions extends FetchOptions {
 /** How often a tag that was seen is looked for again. */
 const LOOKS = 3;
 
-/** Answers to a HEAD that leave open whether GET is served. */
-const HEAD_REFUSED = [400, 403, 405, 501];
-
 /** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
 export class Manifests {
   readonly #parts: ManifestsParts;
@@ -52,11 +49,11 @@ export class Manifests {
   }
 
   /**
-   * By HEAD; undefined where the answer does not say enough, or HEAD is not served. An answer of another type, such as an
+   * By HEAD; undefined where the answer does not say enough, or HEAD is refused. An answer of another type, such as an
    * HTML page, says nothing about a manifest, whatever its status.
    */
   async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
-    const { status, headers } = await this.#look('HEAD', name, { accept: [200, 405], signal });
+    const { status, headers } = await this.#look('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
     const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
     const mediaType = mediaTypeOfHeader(headers['content-type']);
     const size = Number(headers['content-length'] ?? Number.NaN);
@@ -67,12 +64,13 @@ export class Manifests {
     return { mediaType, digest, size };
   }
 
+  /** By HEAD; by GET where the answer to that says too little, or HEAD is refused. */
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
-    const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404], signal });
-    if (status !== 200) return false;
+    const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404, ...HEAD_REFUSED], signal });
+    if (status === 404) return false;
     const stated = headers['docker-content-digest'];
     const isKnown = isServedAsManifest(mediaTypeOfHeader(headers['content-type']) ?? '');
-    if (stated === digest || (stated === undefined && isKnown)) return true;
+    if (status === 200 && (stated === digest || (stated === undefined && isKnown))) return true;
     return (await orAbsent(this.#get(digest, { signal }))) !== undefined;
   }
 
@@ -178,8 +176,8 @@ export class Manifests {
   }
 
   async #isThere(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
-    const { status } = await this.#read('HEAD', name, { accept: [200, 404, 405], signal });
-    if (status !== 405) return status === 200;
+    const { status } = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], signal });
+    if (status === 200 || status === 404) return status === 200;
     return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 

@@ -1,3 +1,5 @@
+import type { ErrorFacts } from '../../errors.ts';
+
 /** When a failed step is worth another try, and how long to wait for it. */
 
 const retryable = new Set([408, 425, 429, 499]);
@@ -12,6 +14,18 @@ export function isTransientStatus(status: number): boolean {
   return status === 404 || status === 405 || isRetryableStatus(status);
 }
 
+/** Client errors that another attempt does not change. */
+export const REFUSALS = Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status));
+
+/**
+ * Answers to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and serve GET. It also has a body,
+ * which may say why. A login that is not accepted for one is not accepted for the other.
+ */
+export const HEAD_REFUSED = [
+  ...REFUSALS.filter((status) => status !== 401 && status !== 404),
+  ...Array.from({ length: 100 }, (_, at) => 500 + at),
+];
+
 /** The registry did not begin on the request: it may be sent again, whatever it would have done. */
 export function isUntouchedStatus(status: number): boolean {
   return status === 425 || status === 429;
@@ -20,8 +34,13 @@ export function isUntouchedStatus(status: number): boolean {
 const FIRST_MS = 200;
 const LONGEST_MS = 8_000;
 
-/** Nobody waits longer for one step than this; a registry that asks for more is taken at its word, and left. */
+/** The longest wait that a registry may ask for. If it asks for more, the step fails at once. */
 export const LONGEST_ASKED_MS = 120_000;
+
+/** Whether a registry asks its clients to come back later than mlist waits. */
+export function asksTooLong({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
+  return isRetryableStatus(status) && retryAfterMs > LONGEST_ASKED_MS;
+}
 
 /** Milliseconds before try number `tries` + 1: doubling, half of it at random, so that many clients spread out. */
 export function backoff(tries: number, random: () => number = Math.random): number {

@@ -1,6 +1,6 @@
 import { asMlistError, MlistError } from '../../errors.ts';
 import type { Repository } from '../../content/registry/repository.ts';
-import { isRetryableStatus, LONGEST_ASKED_MS } from '../../content/registry/retry.ts';
+import { asksTooLong, isRetryableStatus } from '../../content/registry/retry.ts';
 import type { Content, ContentOptions } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
@@ -201,8 +201,9 @@ function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
 }
 
 /** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */
-export function isPassing({ code, facts: { status, retryAfterMs = 0 } }: MlistError): boolean {
-  if (retryAfterMs > LONGEST_ASKED_MS) return false;
+export function isPassing({ code, facts }: MlistError): boolean {
+  const { status } = facts;
+  if (asksTooLong(facts)) return false;
   if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);
   return code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT';
 }

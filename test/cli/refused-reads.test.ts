@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front, type Rule } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { World, type Ran } from '../support/world.ts';
+
+/** Registries that refuse HEAD, or all reads: what is only asked to save work fails no command. */
+const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });
+const arm64 = makeImage({ kind: 'oci', platform: { architecture: 'arm64', os: 'linux' } });
+const list = makeIndex([
+  entryOf(amd64, { architecture: 'amd64', os: 'linux' }),
+  entryOf(arm64, { architecture: 'arm64', os: 'linux' }),
+]);
+
+let source: RunningRegistry;
+let target: RunningRegistry;
+let front: Front;
+let world: World;
+
+beforeAll(async () => {
+  source = await startRegistry();
+  await pushImage(source.url, 'team/app', 'amd64', amd64);
+  await pushImage(source.url, 'team/app', 'arm64', arm64);
+  await putManifest(source.url, 'team/app', '1', list.mediaType, list.bytes);
+});
+afterAll(() => source.close());
+beforeEach(async () => {
+  target = kept(await startRegistry());
+  front = kept(await Front.start({ upstream: target.url }));
+  world = await World.make();
+});
+
+const from = (tag: string) => `${source.host}/team/app:${tag}`;
+const to = (tag: string) => `${front.host}/team/app:${tag}`;
+const images = () => [from('amd64'), from('arm64')];
+const run = (...args: readonly string[]): Promise<Ran> => world.run([...args, '--retries', '1']);
+const pushed = async () => (await getManifest(target.url, 'team/app', '1'))?.digest;
+
+const refusals: readonly (readonly [string, RegExp, Rule])[] = [
+  ...[400, 405, 503].map((status) => [`HEAD with ${status}`, /^HEAD/, answer(status)] as const),
+  ['HEAD of blobs with 403', /^HEAD .*blobs/, answer(403)],
+];
+const denial = JSON.stringify({ errors: [{ code: 'DENIED', message: 'this account may only push' }] });
+const unreadable: readonly (readonly [string, RegExp, Rule])[] = [
+  ['all reads with 403', /^(?:HEAD|GET) .*(?:manifests|blobs)\//, answer(403, {}, denial)],
+  ['all reads with 401', /^(?:HEAD|GET) .*(?:manifests|blobs)\//, answer(401)],
+  ['all reads of blobs with 500', /^(?:HEAD|GET) .*blobs\//, answer(500)],
+];
+
+describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, pattern, rule) => {
+  beforeEach(() => front.on(pattern, rule));
+
+  test('gets a copy', async () => {
+    expect(await run('copy', from('1'), to('1'))).toMatchObject({ code: 0 });
+    expect(await pushed()).toBe(list.digest);
+  });
+
+  test('gets a list, after a dry run, and again with --force', async () => {
+    expect(await run('create', to('1'), ...images())).toMatchObject({ code: 0 });
+    expect(await run('push', '--dry-run')).toMatchObject({ code: 0 });
+    expect(await pushed()).toBeUndefined();
+    expect(await run('push')).toMatchObject({ code: 0 });
+    expect(await pushed()).toBe(list.digest);
+    expect(await run('push', '--force')).toMatchObject({ code: 0 });
+  });
+
+  test('gets what a spec says', async () => {
+    const spec = join(world.folder, 'spec.json');
+    await writeFile(spec, JSON.stringify({ list: to('1'), manifests: images() }));
+    expect(await run('apply', '-f', spec)).toMatchObject({ code: 0 });
+    expect(await pushed()).toBe(list.digest);
+  });
+});
+
+describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => {
+  beforeEach(async () => {
+    await world.must('copy', from('1'), to('1'));
+    front.on(pattern, rule);
+  });
+
+  test('is read by GET', async () => {
+    for (const command of ['digest', 'exists', 'resolve'])
+      expect(await run(command, to('1'))).toMatchObject({ code: 0 });
+    expect(await run('exists', to('2'))).toMatchObject({ code: 4 });
+    expect(await run('copy', to('1'), to('2'))).toMatchObject({ code: 0 });
+  });
+
+  test('is checked by GET', async () => {
+    expect(await run('validate', '--deep', to('1'))).toMatchObject({ code: 0 });
+    const [, , layer] = amd64.blobs.map(sha256);
+    front.on(new RegExp(`^GET .*blobs/${layer ?? ''}`), answer(404));
+    if (!pattern.test(`HEAD /v2/team/app/blobs/${layer ?? ''}`)) return;
+    expect(await run('validate', '--deep', to('1'))).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(new RegExp(`E-ABSENT.*${layer ?? ''}`)) as unknown,
+    });
+  });
+
+  test('gets the list of a join', async () => {
+    const images = [to('amd64'), to('arm64')];
+    for (const tag of ['amd64', 'arm64']) await world.must('copy', from(tag), to(tag));
+    const joined = await run('join', to('joined'), ...images, '--group', '1', '--expect', 'linux/amd64,linux/arm64');
+    expect(joined).toMatchObject({ code: 0 });
+    expect((await getManifest(target.url, 'team/app', 'joined'))?.digest).toBe(joined.stdout.trim());
+  });
+
+  test('lets a tag be deleted that is confirmed by a read', async () => {
+    front.on(/^DELETE/, ({ pass }) => pass({ status: 200 }));
+    expect(await run('delete', to('1'))).toMatchObject({ code: 0 });
+    expect(await pushed()).toBeUndefined();
+  });
+
+  test('confirms an upload that it did not answer with 201', async () => {
+    front.on(/^PUT .*uploads/, ({ pass }) => pass({ status: 200 }));
+    expect(await run('copy', from('1'), `${front.host}/team/other:1`)).toMatchObject({ code: 0 });
+  });
+});
+
+test('a registry that asks for too long a wait is not asked again, and nothing is pushed', async () => {
+  front.on(/^HEAD .*manifests\/sha256/, answer(503, { 'retry-after': '3600' }));
+  const ran = await run('copy', from('1'), to('1'));
+  expect(ran).toMatchObject({
+    code: 7,
+    stdout: '',
+    stderr: expect.stringMatching(/asks to wait for 3600 s/) as unknown,
+  });
+  expect(front.asked(/^(?:POST|PUT)/)).toEqual([]);
+});

@@ -17,7 +17,6 @@ const GROUPS = {
   specs: ['spec', 'manifest-tool'],
   'docker-archive': ['docker-archive'],
   'docker-config': ['docker-config'],
-  'registry-error': ['registry-error'],
 };
 
 /** The schemas that are checked when mlist runs; those under output/ are checked by the tests. */

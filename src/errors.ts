@@ -59,10 +59,12 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** What a registry said of a failed request, cut to a safe length; `detail` is never shown. */
+/** What a registry said about a failed request, without secrets and cut to a safe length. Empty where it said nothing. */
 export interface Diagnostic {
   readonly code: string;
   readonly message: string;
+  /** The registry's `detail` as text: members as `name: value`. */
+  readonly detail?: string;
 }
 
 /** What became of one target of a command that was interrupted. */

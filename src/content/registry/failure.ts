@@ -1,10 +1,10 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
 import { digestsInText } from '../../oci/digest.ts';
-import { readRegistryError } from '../../schema/registry-error.ts';
 import type { Authorization } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
 import type { Step } from './open-steps.ts';
+import { describeDiagnostic, readRegistryError } from './registry-error.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -30,14 +30,10 @@ export interface FailedAnswer {
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
-  // What strangers say, where the registry has sent its client to them, is not passed on.
+  // What another host says, where the registry has redirected its client, is not passed on.
   const isOwn = answer.location.host === answer.host;
-  const said = isOwn ? readRegistryError(answer.body) : [];
-  const diagnostics = said.map(({ code, message }) => ({
-    code: secrets.redact(code, answer.location),
-    message: secrets.redact(message, answer.location),
-  }));
-  const reported = diagnostics.map(describe).join('; ');
+  const diagnostics = isOwn ? readRegistryError(answer.body, (text) => secrets.redact(text, answer.location)) : [];
+  const reported = diagnostics.map(describeDiagnostic).join('; ');
   const { code, reason, hint } = meaning(answer, diagnostics);
   const because =
     reported === '' ? `${reason} (HTTP ${answer.status})` : `${reason} (HTTP ${answer.status}, ${reported})`;
@@ -67,10 +63,6 @@ export function answerText(status: number, wait: number | undefined): string {
 export function noAnswerText(thrown: unknown): string {
   const code = errorCode(thrown);
   return code === undefined ? 'none' : `none, ${code}`;
-}
-
-function describe({ code, message }: Diagnostic): string {
-  return message === '' ? code : `${code}: ${message}`;
 }
 
 /** Who refuses, and with which login. */

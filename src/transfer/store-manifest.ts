@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMlistError, MlistError } from '../errors.ts';
-import { backoff, isRetryableStatus, LONGEST_ASKED_MS } from '../content/registry/retry.ts';
+import { asksTooLong, backoff, isRetryableStatus } from '../content/registry/retry.ts';
 import type { Content, ContentTarget, Name, PutOptions } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { mentionedDigests } from './graph.ts';
@@ -66,8 +66,9 @@ async function putConfirmed(target: ContentTarget, content: Content, name: Name,
   }
 }
 
-function isFault({ facts: { status = 0, retryAfterMs = 0 } }: MlistError): boolean {
-  return status >= 500 && isRetryableStatus(status) && retryAfterMs <= LONGEST_ASKED_MS;
+function isFault({ facts }: MlistError): boolean {
+  const { status = 0 } = facts;
+  return status >= 500 && isRetryableStatus(status) && !asksTooLong(facts);
 }
 
 async function pause(tries: number, { signal }: PutOptions): Promise<void> {

@@ -3,7 +3,9 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/front.ts';
+import { answer, Front, hang, reset, type Rule } from '../support/front.ts';
+import { makeIndex } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { World, type Ran } from '../support/world.ts';
 
@@ -116,6 +118,69 @@ describe('a wrong password', () => {
     const ran = await world.run(['digest', `${host}/team/app:1.0`]);
     expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} asks for a login`) as unknown });
     expect(ran.stderr).toContain(`mlist login ${host}`);
+  });
+});
+
+describe('of several challenges, one that can be used is used', () => {
+  const right = `Basic ${Buffer.from('me:right').toString('base64')}`;
+  const realm = (address: string) => `Bearer realm="${address}",service="x"`;
+
+  /** Accepts Basic, and names a token service that does not work besides. */
+  async function start(challenge: (host: string) => string, service: Rule): Promise<Front> {
+    const front = kept(await Front.start());
+    const index = makeIndex([]);
+    front.on(/./, (exchange) => {
+      const isRight = exchange.seen.headers.authorization === right;
+      const refusal = answer(401, { 'www-authenticate': challenge(front.host) });
+      return (isRight ? answer(200, { 'content-type': index.mediaType }, index.bytes) : refusal)(exchange);
+    });
+    front.on(/ \/token/, service);
+    return front;
+  }
+
+  const inspected = async ({ host }: Front, password = 'right', ...more: readonly string[]): Promise<Ran> => {
+    const auth = Buffer.from(`me:${password}`).toString('base64');
+    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
+    return (await World.make({ env })).run(['inspect', `${host}/team/app:1`, '--retries', '1', ...more]);
+  };
+  const here = (host: string) => `${realm(`http://${host}/token`)}, Basic realm="x"`;
+
+  test.each<[string, (host: string) => string, Rule]>([
+    ['is missing', here, answer(404)],
+    ['fails', here, answer(500)],
+    ['gives no token', here, answer(200, {}, '<html>')],
+    ['breaks the connection', here, reset],
+    ['is not named by a URL', () => 'Bearer realm="registry", Basic realm="x"', hang],
+    ['must not be used', () => `Basic realm="x", ${realm('ftp://registry.test/token')}`, hang],
+    ['must not see the login', () => `Basic realm="x", ${realm('http://127.0.0.2:1/token')}`, hang],
+  ])('Basic, where the token service %s', async (_name, challenge, service) => {
+    const front = await start(challenge, service);
+    expect(await inspected(front)).toMatchObject({ code: 0 });
+    expect(front.asked(/token/).length).toBeLessThan(3);
+    expect(await inspected(front, 'wrong')).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('does not accept the login') as unknown,
+    });
+  });
+
+  test('but not where the token service refuses the login', async () => {
+    const front = await start(
+      here,
+      answer(401, {}, '{"errors":[{"code":"DENIED","message":"the token has expired"}]}'),
+    );
+    expect(await inspected(front)).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/the token service .* \(HTTP 401, DENIED: the token has expired\)/) as unknown,
+    });
+  });
+
+  test('the second token service, where the first is not named by a URL', async () => {
+    const front = kept(await Front.start({ upstream: kept(await startRegistry()).url }));
+    const tokens = kept(await TokenService.start({ users: { me: 'right' } }));
+    guard(front, tokens, { before: 'Bearer realm="registry", ' });
+    const trust = ['--auth-host', `${front.host}=${tokens.front.host}`];
+    expect(await inspected(front, 'right', ...trust)).toMatchObject({ code: 4 });
+    expect(tokens.requests).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
 import { answer, Front } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
 import { World, type Ran } from '../support/world.ts';
 
@@ -109,5 +111,55 @@ describe('the reason that a registry gives', () => {
     const ran = await (await World.make({ env })).run(['digest', `${front.host}/team/app:1`, '--json']);
     expect(reported(ran).diagnostics).toHaveLength(1);
     for (const secret of [password, auth, 'correct']) expect(ran.stderr).not.toContain(secret);
+  });
+});
+
+/** A registry with the image `team/app:1`, and a front before it that a test changes. */
+async function served(): Promise<Front> {
+  const upstream = kept(await startRegistry());
+  await pushImage(upstream.url, 'team/app', '1', makeImage({ platform: { architecture: 'amd64', os: 'linux' } }));
+  return kept(await Front.start({ upstream: upstream.url }));
+}
+
+describe('a registry that asks for a wait beyond the limit ends the command', () => {
+  const busy = answer(503, { 'retry-after': '3600' });
+  const copy = (host: string) => ['copy', `${host}/team/app:1`, `${host}/team/other:1`];
+  const join = (host: string) => ['join', `${host}/team/app:list`, `${host}/team/app:1`, '--group', '1'];
+
+  test.each<[string, RegExp, (host: string) => readonly string[]]>([
+    ['with a manifest', /^GET .*manifests/, copy],
+    ['when an upload begins', /^POST/, copy],
+    ['when an upload ends', /^PUT .*uploads/, copy],
+    ['when a manifest is written', /^PUT .*manifests/, copy],
+    ['when a slot is written', /^PUT .*manifests/, join],
+    ['with the list of tags', /^GET .*tags/, join],
+  ])('%s', async (_name, pattern, args) => {
+    const front = await served();
+    // Without a mount there is an upload.
+    front.on(/^POST .*mount=/, answer(405));
+    front.on(pattern, busy);
+    const world = await World.make();
+    expect(await world.run([...args(front.host), '--retries', '5'])).toMatchObject({
+      code: 7,
+      stdout: '',
+      stderr: expect.stringContaining('asks to wait for 3600 s') as unknown,
+    });
+    const asked = front.asked(pattern).map(({ path }) => path);
+    expect(new Set(asked).size).toBe(asked.length);
+  });
+
+  test.each([
+    ['copy', copy],
+    ['join', join],
+  ])('with a token (%s)', async (_name, args) => {
+    const front = await served();
+    front.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
+    front.on(/ \/token/, busy);
+    expect(await (await World.make()).run([...args(front.host), '--retries', '5'])).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(/the token service .* asks to wait for 3600 s/) as unknown,
+    });
+    const asked = front.asked(/ \/token/).map(({ path }) => path);
+    expect(new Set(asked).size).toBe(asked.length);
   });
 });

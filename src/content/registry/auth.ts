@@ -1,9 +1,9 @@
-import { MlistError } from '../../errors.ts';
+import { MlistError, type ErrorCode } from '../../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from './credentials.ts';
 import { Grants, type Grant, type TokenService } from './grants.ts';
 import type { AuthHost } from './options.ts';
-import { isTransientStatus } from './retry.ts';
+import { asksTooLong, isTransientStatus } from './retry.ts';
 import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 import { basicHeader, type TokenSender } from './token.ts';
@@ -44,6 +44,11 @@ export interface Refused {
   readonly base: URL;
 }
 
+interface BearerChallenge {
+  readonly parameters: Challenge['parameters'];
+  readonly service: TokenService;
+}
+
 /** A token that is refused although it is younger than this was never good for the request. */
 const FRESH_MS = 2_000;
 
@@ -59,6 +64,8 @@ export class Authorizer {
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
+  /** Realms that gave no token, where the registry also accepts Basic. */
+  readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -83,8 +90,16 @@ export class Authorizer {
     const login = { hasLogin: credentials !== undefined, place: credentials?.place };
     if (credentials?.type === 'bearer') return { header: `Bearer ${credentials.token}`, ...login };
     if (this.#bearer === undefined) return basicAuthorization(credentials);
-    const grant = await this.#grantFor(this.#bearer, scopes, credentials);
-    return { header: `Bearer ${grant.token.value}`, grant, ...login };
+    const service = this.#bearer;
+    try {
+      const grant = await this.#grantFor(service, scopes, credentials);
+      return { header: `Bearer ${grant.token.value}`, grant, ...login };
+    } catch (thrown) {
+      if (!service.hasAlternative || credentials?.type !== 'basic' || !isUnusable(thrown)) throw thrown;
+      this.#unusable.add(service.realm.href);
+      if (this.#bearer === service) this.#bearer = undefined;
+      return basicAuthorization(credentials);
+    }
   }
 
   /** The registry took what a request was sent with. */
@@ -100,14 +115,11 @@ export class Authorizer {
   async refused({ status, challenge, sent, scopes, base }: Refused): Promise<boolean> {
     if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
     const challenges = parseChallenges(challenge ?? '');
-    const offersBasic = challenges.some(({ scheme }) => scheme === 'basic');
-    const bearer = challenges.find(({ scheme, parameters: { realm } }) => {
-      // Some registries offer Basic beside a Bearer challenge whose realm is not a URL.
-      return scheme === 'bearer' && realm !== undefined && (URL.canParse(realm) || !offersBasic);
-    });
-    if (bearer !== undefined) return this.#learnBearer(bearer, sent, scopes, base);
+    const hasBasic = challenges.some(({ scheme }) => scheme === 'basic');
+    this.#basic ||= hasBasic;
+    const bearer = this.#usableBearer(challenges, base, hasBasic);
+    if (bearer !== undefined) return this.#learnBearer(bearer, sent, scopes);
     if (sent.header !== undefined) return false;
-    this.#basic ||= offersBasic;
     // The response to another request may have named the token service in the meantime.
     if (this.#bearer !== undefined) return true;
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
@@ -118,12 +130,33 @@ export class Authorizer {
     return this.#basic || this.#bearer !== undefined;
   }
 
-  #learnBearer({ parameters }: Challenge, sent: Authorization, scopes: readonly Scope[], base: URL): boolean {
+  /**
+   * The first Bearer challenge whose token service may be used.
+   * @throws MlistError where there is none, and Basic is not accepted either
+   */
+  #usableBearer(challenges: readonly Challenge[], base: URL, hasAlternative: boolean): BearerChallenge | undefined {
+    const { registry, authHosts } = this.#options;
+    const faults: unknown[] = [];
+    for (const { scheme, parameters } of challenges) {
+      const { realm: address, service } = parameters;
+      if (scheme !== 'bearer' || address === undefined) continue;
+      try {
+        const realm = parseRealm(address, registry);
+        checkRealm({ registry, base, realm, authHosts });
+        const isUsable = !hasAlternative || !this.#unusable.has(realm.href);
+        if (isUsable) return { parameters, service: { realm, base, service, hasAlternative } };
+      } catch (thrown) {
+        faults.push(thrown);
+      }
+    }
+    if (faults.length > 0 && !hasAlternative) throw faults[0];
+    return undefined;
+  }
+
+  #learnBearer({ parameters, service }: BearerChallenge, sent: Authorization, scopes: readonly Scope[]): boolean {
     const { grant } = sent;
-    const realm = parseRealm(parameters['realm'] ?? '', this.#options.registry);
-    checkRealm({ registry: this.#options.registry, base, realm, authHosts: this.#options.authHosts });
-    const isOther = this.#bearer?.realm.href !== realm.href || this.#bearer.service !== parameters['service'];
-    if (isOther) this.#bearer = { realm, base, service: parameters['service'] };
+    const isOther = this.#bearer?.realm.href !== service.realm.href || this.#bearer.service !== service.service;
+    if (isOther) this.#bearer = service;
     const asked = parseScopes(parameters['scope']);
     const wantsMore = scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked);
     if (wantsMore && this.#isNewNeed(scopes, asked)) return true;
@@ -221,6 +254,19 @@ function encoded(credentials: Credentials): string | undefined {
 function isTokenRefusal(error: unknown): boolean {
   const status = error instanceof MlistError ? (error.facts.status ?? 0) : 0;
   return status >= 400 && status < 500 && !isTransientStatus(status);
+}
+
+const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'ERR_MLIST_REGISTRY',
+  'ERR_MLIST_NETWORK',
+  'ERR_MLIST_TIMEOUT',
+]);
+
+/** The token service gives no token to anybody, or must not see the login. It has not refused the login. */
+function isUnusable(error: unknown): boolean {
+  if (!(error instanceof MlistError) || asksTooLong(error.facts)) return false;
+  const { code, facts } = error;
+  return unusable.has(code) || (code === 'ERR_MLIST_UNAUTHORIZED' && facts.status === undefined);
 }
 
 /** The scopes with those of what is needed now in front. */

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 import { blobShownInstead, confirmChange } from './confirm.ts';
 import type { Step } from './open-steps.ts';
 import { checkAddress } from './origin.ts';
-import { backoff, isRetryableStatus } from './retry.ts';
+import { asksTooLong, backoff, isRetryableStatus } from './retry.ts';
 import type { Scope } from './scope.ts';
 import { UploadSource } from './upload-source.ts';
 import { verifyStatedDigest } from './verify.ts';
@@ -218,9 +218,10 @@ export class BlobUpload {
     return 'again';
   }
 
-  #isMendable({ code, facts: { status } }: MlistError): boolean {
+  #isMendable({ code, facts }: MlistError): boolean {
+    const { status } = facts;
     // The request that opens an upload has been tried often enough.
-    if (this.#location === undefined) return false;
+    if (this.#location === undefined || asksTooLong(facts)) return false;
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') return this.#shrink(8);
     if (status === undefined) return false;
     if (status === 413) return this.#shrink(1) && this.#chunk < this.#descriptor.size;

@@ -12,6 +12,8 @@ export interface TokenService {
   /** Where the registry's API answers. */
   readonly base: URL;
   readonly service: string | undefined;
+  /** The registry also accepts Basic. */
+  readonly hasAlternative: boolean;
 }
 
 /** A token, and what it was asked for. */
@@ -83,17 +85,19 @@ export class Grants {
   }
 
   async #fetch(
-    { realm, base, service }: TokenService,
+    { realm, base, service, hasAlternative }: TokenService,
     issuer: string,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
   ): Promise<Grant> {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
-    const token = await fetchToken(
-      { registry: this.#options.registry, realm, service, scopes: scopes.map(formatScope), credentials },
-      this.#options.tokens,
-    );
-    this.#options.secrets.add(token.value);
+    const { registry, secrets, tokens } = this.#options;
+    const redact = (text: string) => secrets.redact(text, realm);
+    const wanted = scopes.map(formatScope);
+    const isOnlyWay = !hasAlternative || credentials?.type !== 'basic';
+    const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact };
+    const token = await fetchToken(request, tokens);
+    secrets.add(token.value);
     const grant = { scopes, issuer, token, received: performance.now(), isProved: false };
     this.#received.push(grant);
     return grant;

@@ -18,8 +18,8 @@ export function readRegistryError(bytes: Uint8Array, redact: (text: string) => s
   const errors = document['errors'] ?? document;
   const limited = (value: unknown, longest: number) => redact(textOf(value)).slice(0, longest);
   const all = (Array.isArray(errors) ? errors : [errors]).slice(0, MAX_DIAGNOSTICS).map((error: unknown) => {
-    const { code, message, detail } = isObject(error) ? error : { message: error };
-    const reason = limited(detail, MAX_TEXT);
+    const { code, message, detail, details = detail } = isObject(error) ? error : { message: error };
+    const reason = limited(details, MAX_TEXT);
     return {
       code: limited(code, MAX_CODE),
       message: limited(message, MAX_TEXT),

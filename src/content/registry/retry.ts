@@ -35,7 +35,7 @@ const FIRST_MS = 200;
 const LONGEST_MS = 8_000;
 
 /** The longest wait that a registry may ask for. If it asks for more, the step fails at once. */
-export const LONGEST_ASKED_MS = 120_000;
+const LONGEST_ASKED_MS = 120_000;
 
 /** Whether a registry asks its clients to come back later than mlist waits. */
 export function asksTooLong({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {

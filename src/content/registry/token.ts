@@ -1,6 +1,8 @@
 import { MlistError } from '../../errors.ts';
 import { loginText, refusedLoginHint, type Credentials } from './credentials.ts';
 import type { Answer } from './answer.ts';
+import { describeDiagnostic, readRegistryError } from './registry-error.ts';
+import { retryAfter } from './retry.ts';
 
 /** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
@@ -11,6 +13,9 @@ export interface TokenRequest {
   /** `repository:NAME:pull,push`, the most wanted first: some services honour only the first. */
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
+  /** There is no other way to log in, so that a service that is missing is asked again. */
+  readonly isOnlyWay: boolean;
+  readonly redact: (text: string) => string;
 }
 
 export interface Token {
@@ -57,7 +62,8 @@ export async function fetchToken(request: TokenRequest, sender: TokenSender): Pr
   const { send, retries, pause } = sender;
   for (let tries = 1; ; tries += 1) {
     const reply = await ask(request, send);
-    const isAskedAgain = tries <= retries && (reply.status === 404 || reply.status === 405);
+    const isRepeated = request.isOnlyWay && tries <= retries;
+    const isAskedAgain = isRepeated && (reply.status === 404 || reply.status === 405);
     if (!isAskedAgain) return read(request, reply);
     await pause(tries);
   }
@@ -113,10 +119,11 @@ export function basicHeader(credentials: Credentials | undefined): Readonly<Reco
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
-function read(request: TokenRequest, { status, bytes }: TokenReply): Token {
+function read(request: TokenRequest, reply: TokenReply): Token {
   const { realm, credentials } = request;
+  const { status, bytes } = reply;
   if (credentials?.type === 'identity' && unknownWay.has(status)) throw noRefresh(request, status);
-  if (status !== 200) throw noGrant(request, status);
+  if (status !== 200) throw noGrant(request, reply);
   const { token, access_token: access, expires_in: life } = parse(realm, bytes);
   const value = typeof access === 'string' && access !== '' ? access : token;
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw noToken(realm);
@@ -124,13 +131,19 @@ function read(request: TokenRequest, { status, bytes }: TokenReply): Token {
   return { value, expires: performance.now() + seconds * 1000 };
 }
 
-function noGrant({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
+function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: TokenReply): MlistError {
+  const { status, headers, bytes } = reply;
   const service = `the token service ${realm.host}`;
+  const diagnostics = readRegistryError(bytes, redact);
+  const answer = [`HTTP ${status}`, diagnostics.map(describeDiagnostic).join('; ')].filter(Boolean).join(', ');
   const refused = (message: string, hint: string) =>
-    new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (HTTP ${status})`, { status, hint });
+    new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${answer})`, { status, diagnostics, hint });
   if (![400, 401, 403].includes(status)) {
-    const message = `${service} gives no token for ${registry} (HTTP ${status})`;
-    return new MlistError('ERR_MLIST_REGISTRY', message, { status, hint: 'Try again later.' });
+    const wait = retryAfter(headers['retry-after'], Date.now());
+    const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
+    const message = `${service} gives no token for ${registry}${later} (${answer})`;
+    const facts = { status, retryAfterMs: wait, diagnostics, hint: 'Try again later.' };
+    return new MlistError('ERR_MLIST_REGISTRY', message, facts);
   }
   if (credentials === undefined)
     return refused(`gives no token for ${registry} without a login`, `Log in with "mlist login ${registry}".`);

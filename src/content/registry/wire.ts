@@ -8,7 +8,7 @@ import { rateLimitOf, warningsOf } from './notices.ts';
 import type { RequestEvent } from './options.ts';
 import type { OpenSteps, Step } from './open-steps.ts';
 import { Pace } from './pace.ts';
-import { backoff, isRetryableStatus, LONGEST_ASKED_MS, retryAfter, spread } from './retry.ts';
+import { asksTooLong, backoff, isRetryableStatus, retryAfter, spread } from './retry.ts';
 import { safeUrl, type Secrets } from './secrets.ts';
 import { streamExchange } from './stream-exchange.ts';
 import type { TokenCall, TokenReply, TokenSender } from './token.ts';
@@ -97,7 +97,8 @@ export class Wire {
   /** A request to wait is for every request to this registry; a warning is told. */
   #hear({ status, headers }: Answer, url: URL): void {
     const asked = retryAfter(headers['retry-after'], Date.now());
-    if (isRetryableStatus(status) && asked !== undefined && asked <= LONGEST_ASKED_MS) this.#pace.hold(spread(asked));
+    const isAsked = isRetryableStatus(status) && asked !== undefined;
+    if (isAsked && !asksTooLong({ status, retryAfterMs: asked })) this.#pace.hold(spread(asked));
     for (const text of warningsOf(headers['warning'])) {
       this.#parts.onWarning(`${url.host} says: ${this.#parts.secrets.redact(text, url)}`);
     }
@@ -178,8 +179,10 @@ export class Wire {
         const answer = await this.send(call);
         const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
         const { status, headers } = answer;
-        if (isLast || !isRetryableStatus(status)) return { status, headers, bytes };
-        steps.answered(step, answerText(status, retryAfter(headers['retry-after'], Date.now())));
+        const wait = retryAfter(headers['retry-after'], Date.now());
+        const isFinal = isLast || !isRetryableStatus(status) || asksTooLong({ status, retryAfterMs: wait });
+        if (isFinal) return { status, headers, bytes };
+        steps.answered(step, answerText(status, wait));
       } catch (thrown) {
         signal?.throwIfAborted();
         if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);

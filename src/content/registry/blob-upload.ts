@@ -9,6 +9,7 @@ import type { Step } from './open-steps.ts';
 import { checkAddress } from './origin.ts';
 import { asksTooLong, backoff, isRetryableStatus } from './retry.ts';
 import type { Scope } from './scope.ts';
+import { UploadChunk } from './upload-chunk.ts';
 import { UploadSource } from './upload-source.ts';
 import { verifyStatedDigest } from './verify.ts';
 
@@ -24,10 +25,6 @@ export interface UploadTarget {
   readonly subject: string;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** What one request carries where a registry takes a blob in chunks, or does not take it whole. */
-const CHUNK_BYTES = 64 * 1024 * 1024;
-const SMALLEST_CHUNK_BYTES = 1024 * 1024;
 
 /** A registry may read the blob again before it answers: it gets a second for every so many bytes. */
 const CHECKED_BYTES_A_SECOND = 8 * 1024 * 1024;
@@ -55,17 +52,17 @@ export class BlobUpload {
   readonly #target: UploadTarget;
   readonly #descriptor: Descriptor;
   readonly #source: UploadSource;
+  readonly #chunk: UploadChunk;
   /** Where the next bytes go; the registry may give another address with each answer. */
   #location: URL | undefined;
   #offset = 0;
-  #chunk = Number.POSITIVE_INFINITY;
-  #leastChunk = 0;
   #hasResumed = false;
 
   constructor(target: UploadTarget, descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>) {
     this.#target = target;
     this.#descriptor = descriptor;
     this.#source = new UploadSource(target.subject, open);
+    this.#chunk = new UploadChunk(descriptor.size);
   }
 
   /** @param started - an answer that has opened the upload already, as to a mount */
@@ -100,6 +97,7 @@ export class BlobUpload {
         wire.signalFor(this.#target.signal)?.throwIfAborted();
         const isMended = await this.#mend(thrown);
         if (isMended === 'done') return;
+        if (isMended === 'smaller') continue;
         failures = this.#offset > before ? 1 : failures + 1;
         if (failures > wire.retries) throw thrown;
         await wire.pause(backoff(failures), this.#target.signal);
@@ -110,9 +108,9 @@ export class BlobUpload {
   async #send(): Promise<void> {
     const { size } = this.#descriptor;
     if (this.#location === undefined) this.#begin(await this.#start());
-    while (size - this.#offset > this.#chunk) {
+    while (size - this.#offset > this.#chunk.size) {
       const before = this.#offset;
-      await this.#patch(before + this.#chunk);
+      await this.#patch(before + this.#chunk.size);
       if (this.#offset <= before) throw stuck(this.#target);
     }
     await this.#put();
@@ -131,13 +129,9 @@ export class BlobUpload {
   #begin(reply: Reply): void {
     this.#offset = 0;
     this.#follow(reply);
-    const least = Number(reply.headers['oci-chunk-min-length']);
-    if (!Number.isSafeInteger(least) || least < 0) return;
-    this.#leastChunk = least;
-    this.#chunk = Math.min(this.#chunk, Math.max(CHUNK_BYTES, least));
+    this.#chunk.setLeast(reply.headers['oci-chunk-min-length']);
   }
 
-  /** The location keeps its own query to the letter: it may be signed. */
   #follow({ headers, url }: Reply): void {
     const { connection, subject } = this.#target;
     const location = headers['location'];
@@ -146,6 +140,7 @@ export class BlobUpload {
       throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject });
     }
     const address = new URL(location, url);
+    address.hash = '';
     checkAddress('upload location', address, connection.base);
     this.#location = address;
   }
@@ -163,10 +158,7 @@ export class BlobUpload {
 
   async #put(): Promise<void> {
     const { digest, size } = this.#descriptor;
-    const address = this.#address();
-    const separator = address.search === '' ? '?' : '&';
-    const target = new URL(`${address.href}${separator}digest=${encodeURIComponent(digest)}`);
-    const { status, headers } = await this.#request('PUT', target, {
+    const { status, headers } = await this.#request('PUT', withDigest(this.#address(), digest), {
       ...this.#bytes(size),
       accept: [200, 201, 202, 204],
       repeatable: false,
@@ -203,9 +195,10 @@ export class BlobUpload {
    * Finds out how to go on after a failure.
    * @throws the failure, where there is no way to go on
    */
-  async #mend(thrown: unknown): Promise<'done' | 'again'> {
+  async #mend(thrown: unknown): Promise<'done' | 'again' | 'smaller'> {
     const isMendable = thrown instanceof MlistError && this.#source.failure === undefined && this.#isMendable(thrown);
     if (!isMendable) throw thrown;
+    const isTooLarge = thrown.facts.status === 413;
     const wasRefused = thrown.facts.status !== undefined && thrown.facts.status < 500;
     if (!wasRefused || thrown.facts.status === 416) {
       if (await this.#resume()) return 'again';
@@ -215,30 +208,24 @@ export class BlobUpload {
     if (thrown.facts.status === 404) this.#location = undefined;
     await this.#cancel();
     this.#offset = 0;
-    return 'again';
+    return isTooLarge ? 'smaller' : 'again';
   }
 
   #isMendable({ code, facts }: MlistError): boolean {
     const { status } = facts;
     // The request that opens an upload has been tried often enough.
     if (this.#location === undefined || asksTooLong(facts)) return false;
-    if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') return this.#shrink(8);
+    if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') {
+      this.#chunk.halveAfterBreak();
+      return true;
+    }
     if (status === undefined) return false;
-    if (status === 413) return this.#shrink(1) && this.#chunk < this.#descriptor.size;
+    if (status === 413) return this.#chunk.halve();
+    if (status === 405) return this.#chunk.unite();
     // The upload is not known any more, or its bytes do not fit or arrive: from the beginning, that is.
     const isStale = status === 202 || status === 404 || status === 416 || (status === 400 && this.#hasResumed);
     if (status === 400) this.#hasResumed = false;
     return isStale || isRetryableStatus(status);
-  }
-
-  /** What is too much for one request goes in smaller ones; after a break it may have been too much, or not. */
-  #shrink(least: number): boolean {
-    const smallest = Math.max(SMALLEST_CHUNK_BYTES, this.#leastChunk);
-    const size = Math.min(this.#chunk, this.#descriptor.size);
-    const next = Math.min(CHUNK_BYTES, Math.floor(size / 2));
-    if (next >= smallest * least) this.#chunk = next;
-    else if (least === 1) return false;
-    return true;
   }
 
   /** Whether the registry says how far it has got (distribution-spec v1.1.1 "Get upload status"). */
@@ -289,6 +276,12 @@ export class BlobUpload {
     const { request, scope, signal } = this.#target;
     return request({ step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
   }
+}
+
+/** The location keeps its own query to the letter, since it may be signed. */
+function withDigest({ href }: URL, digest: string): URL {
+  const separator = /[?&]$/.test(href) ? '' : href.includes('?') ? '&' : '?';
+  return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
 }
 
 /** Each answer says that the registry has what it had before. */

@@ -96,7 +96,8 @@ export class Blobs {
   async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
     const reply = await this.#tryMount(descriptor, from, options);
     if (reply !== undefined && (await this.#isMounted(descriptor, reply, options))) return 'mounted';
-    return this.#upload(descriptor, open, reply?.status === 202 ? reply : undefined, options);
+    const hasBegun = reply?.status === 202 && reply.headers['location'] !== undefined;
+    return this.#upload(descriptor, open, hasBegun ? reply : undefined, options);
   }
 
   /** Some registries answer 200 to a mount: a read shows whether they have the blob. */

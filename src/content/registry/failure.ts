@@ -136,6 +136,12 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
   }
   if (status >= 500)
     return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault${later}`, hint: 'Try again later.' };
+  if (status === 413)
+    return {
+      code: 'ERR_MLIST_REGISTRY',
+      reason: `${host} limits the size of a request`,
+      hint: 'Raise the limit of the proxy in front of the registry, such as client_max_body_size of nginx.',
+    };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 

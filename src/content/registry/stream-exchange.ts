@@ -1,5 +1,6 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { setImmediate } from 'node:timers/promises';
 import { joinedHeaders, type Answer } from './answer.ts';
 import type { BodySocket } from './body-socket.ts';
 import { giveBack } from './rooms.ts';
@@ -97,6 +98,8 @@ async function send(call: ClientRequest, request: StreamExchange, isAnswered: ()
   call.once('response', stop);
   try {
     for await (const chunk of request.body ?? []) {
+      // What has arrived is read before more is written: a write to a connection that was reset discards the answer.
+      await setImmediate();
       if (isAnswered() || call.destroyed) return;
       isWaiting = true;
       clock.refresh();

@@ -1,0 +1,122 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front, reset, type Rule } from '../support/front.ts';
+import { makeImage, pushImage } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { World, type Ran } from '../support/world.ts';
+
+/** How registries and the proxies in front of them answer uploads. */
+const MIB = 1024 * 1024;
+const image = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 5 * MIB });
+
+let target: RunningRegistry;
+let front: Front;
+let world: World;
+
+beforeEach(async () => {
+  target = kept(await startRegistry());
+  front = kept(await Front.start({ upstream: target.url }));
+  world = await World.make();
+});
+
+async function copied(...flags: readonly string[]): Promise<Ran> {
+  const source = kept(await startRegistry());
+  await pushImage(source.url, 'team/app', '1', image);
+  return world.run(['copy', `${source.host}/team/app:1`, `${front.host}/team/app:1`, ...flags]);
+}
+
+const sizesOf = (method: RegExp) => front.asked(method).map(({ headers }) => Number(headers['content-length']));
+
+describe('an upload goes to the location that the registry gives', () => {
+  test.each<[string, (location: string) => string, RegExp]>([
+    ['with a query', (location) => `${location}?state=a%2Fb`, /\?state=a%2Fb&digest=/],
+    ['with an empty query', (location) => `${location}?`, /[^?]\?digest=/],
+    ['with an open query', (location) => `${location}?a=b&`, /\?a=b&digest=/],
+    ['with a fragment', (location) => `${location}#x`, /[^?]\?digest=/],
+    ['with a query and a fragment', (location) => `${location}?a=b#x?y`, /\?a=b&digest=[^#]*$/],
+    ['with an absolute address', (location) => `${front.url}${location}`, /[^?]\?digest=/],
+    ['without a scheme', (location) => `//${front.host}${location}`, /[^?]\?digest=/],
+    ['relative to the request', (location) => location.replace(/.*\//, ''), /[^?]\?digest=/],
+  ])('%s', async (_name, shape, expected) => {
+    front.on(/^POST .*uploads\/$/, async (exchange) => {
+      const opened = await fetch(`${target.url}${exchange.seen.path}`, { method: 'POST' });
+      await answer(202, { location: shape(opened.headers.get('location') ?? '') })(exchange);
+    });
+    front.on(/^PATCH/, answer(405));
+    expect(await copied()).toMatchObject({ code: 0 });
+    for (const { path } of front.asked(/^PUT .*uploads/)) expect(path).toMatch(expected);
+  });
+});
+
+describe('a proxy that limits the size of a request', () => {
+  const limited =
+    (most: number, refusal: Rule): Rule =>
+    (exchange) =>
+      Number(exchange.seen.headers['content-length']) > most ? refusal(exchange) : exchange.pass();
+  /** Answers as soon as the headers are there, and breaks the connection. */
+  const early: Rule = ({ request, response }) => {
+    response.writeHead(413, { 'content-length': 0, connection: 'close' }).end(() => request.socket.destroy());
+  };
+
+  test.each([
+    ['that reads what it refuses', answer(413)],
+    ['that breaks the connection', early],
+  ])('%s gets smaller requests, down to exactly 1 MiB, whatever --retries says', async (_name, refusal) => {
+    front.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
+    // An answer may be lost with its connection, which counts as a failed attempt.
+    expect(await copied('--retries', refusal === early ? '8' : '0')).toMatchObject({ code: 0 });
+    const accepted = front.asked(/^PATCH/).filter(({ status }) => status === 202);
+    expect(accepted.map(({ headers }) => headers['content-length'])).toEqual(Array(4).fill(String(MIB)));
+  });
+
+  test.each([
+    ['of a blob', /^(?:PUT|PATCH) .*uploads/],
+    ['of a manifest', /^PUT .*manifests/],
+  ])('%s below 1 MiB ends the command, with a hint', async (_name, pattern) => {
+    front.on(pattern, limited(100, answer(413)));
+    expect(await copied()).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(
+        /limits the size of a request \(HTTP 413\)\nhint: .*proxy.*client_max_body_size/,
+      ) as unknown,
+    });
+    expect(Math.min(...sizesOf(/^PATCH/), MIB)).toBe(MIB);
+  });
+});
+
+test('a registry that accepts no chunks gets the whole blob again', async () => {
+  const large = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 17 * MIB });
+  const source = kept(await startRegistry());
+  await pushImage(source.url, 'team/app', '1', large);
+  front.on(/^PATCH/, answer(405));
+  front.on(
+    /^PUT .*uploads/,
+    (exchange) => (Number(exchange.seen.headers['content-length']) > 16 * MIB ? reset : answer(500))(exchange),
+    3,
+  );
+  expect(await world.run(['copy', `${source.host}/team/app:1`, `${front.host}/team/app:1`])).toMatchObject({ code: 0 });
+  expect(front.asked(/^PATCH/)).toHaveLength(1);
+});
+
+describe('a mount', () => {
+  /** Copies within the registry. */
+  async function mounted(rule: Rule): Promise<Ran> {
+    await pushImage(target.url, 'team/app', '1', image);
+    front.on(/^POST .*mount=/, rule);
+    return world.run(['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`]);
+  }
+
+  test('that is answered by 200 counts where a read shows the blob', async () => {
+    const { code, stderr } = await mounted(({ pass }) => pass({ status: 200 }));
+    expect([code, stderr]).toEqual([0, expect.stringContaining('3 mounted, 0 moved')]);
+    expect(front.asked(/^PUT .*uploads/)).toEqual([]);
+  });
+
+  test.each([
+    ['200 without a mount', answer(200)],
+    ['202 without a location', answer(202)],
+  ])('that is answered by %s becomes an upload', async (_name, rule) => {
+    const { code, stderr } = await mounted(rule);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('0 mounted, 3 moved')]);
+  });
+});

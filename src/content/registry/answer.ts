@@ -37,7 +37,7 @@ export async function readAnswer(answer: Answer, most: number, what: string): Pr
   return Buffer.concat(chunks);
 }
 
-function tooLong(what: string, most: number): MlistError {
+export function tooLong(what: string, most: number): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${what} is longer than ${most} bytes`);
 }
 

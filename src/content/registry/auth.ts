@@ -40,6 +40,8 @@ export interface Refused {
   readonly challenge: string | undefined;
   readonly sent: Authorization;
   readonly scopes: readonly Scope[];
+  /** What the same request was sent with before. */
+  readonly before?: Authorization | undefined;
   /** Where the registry's API answers. */
   readonly base: URL;
 }
@@ -112,13 +114,14 @@ export class Authorizer {
    * @returns whether the request is worth sending again
    * @throws MlistError where the registry sends its client to a token service that it must not talk to
    */
-  async refused({ status, challenge, sent, scopes, base }: Refused): Promise<boolean> {
+  async refused({ status, challenge, sent, scopes, before, base }: Refused): Promise<boolean> {
     if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
     const challenges = parseChallenges(challenge ?? '');
     const hasBasic = challenges.some(({ scheme }) => scheme === 'basic');
     this.#basic ||= hasBasic;
     const bearer = this.#usableBearer(challenges, base, hasBasic);
-    if (bearer !== undefined) return this.#learnBearer(bearer, sent, scopes);
+    if (bearer !== undefined)
+      return this.#learnBearer(bearer, sent, scopes) || this.#isStray(bearer.parameters, sent, before);
     if (sent.header !== undefined) return false;
     // The response to another request may have named the token service in the meantime.
     if (this.#bearer !== undefined) return true;
@@ -169,6 +172,17 @@ export class Authorizer {
       return true;
     }
     return this.#isTooNarrow(grant, scopes);
+  }
+
+  /** Not every server of a registry may know a new token at once: after one 401 the request is sent with it again. */
+  async #isStray(
+    parameters: Challenge['parameters'],
+    { grant }: Authorization,
+    before?: Authorization,
+  ): Promise<boolean> {
+    if (grant === undefined || grant === before?.grant || parameters['error'] === 'insufficient_scope') return false;
+    await this.#options.tokens.pause(1);
+    return true;
   }
 
   /** Records what the registry requires beyond these scopes. @returns whether that was unknown */

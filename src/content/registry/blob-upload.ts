@@ -1,4 +1,4 @@
-import { MlistError } from '../../errors.ts';
+import { MlistError, type ErrorFacts } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../oci/digest.ts';
 import type { Call, Reply, Requester } from './call.ts';
@@ -57,6 +57,7 @@ export class BlobUpload {
   #location: URL | undefined;
   #offset = 0;
   #hasResumed = false;
+  #wasInvalid = false;
 
   constructor(target: UploadTarget, descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>) {
     this.#target = target;
@@ -222,10 +223,18 @@ export class BlobUpload {
     if (status === undefined) return false;
     if (status === 413) return this.#chunk.halve();
     if (status === 405) return this.#chunk.unite();
-    // The upload is not known any more, or its bytes do not fit or arrive: from the beginning, that is.
-    const isStale = status === 202 || status === 404 || status === 416 || (status === 400 && this.#hasResumed);
-    if (status === 400) this.#hasResumed = false;
-    return isStale || isRetryableStatus(status);
+    if (status === 400) return this.#isStray(facts);
+    // The upload is unknown, or its bytes do not fit or did not arrive: it starts again.
+    return status === 202 || status === 404 || status === 416 || isRetryableStatus(status);
+  }
+
+  /** A registry may refuse an upload that was resumed, or lose its state for a moment. The second time it is a refusal. */
+  #isStray({ diagnostics = [] }: ErrorFacts): boolean {
+    const isInvalid = !this.#wasInvalid && diagnostics.some(({ code }) => code === 'BLOB_UPLOAD_INVALID');
+    const isStray = this.#hasResumed || isInvalid;
+    this.#wasInvalid ||= isInvalid;
+    this.#hasResumed = false;
+    return isStray;
   }
 
   /** Whether the registry says how far it has got (distribution-spec v1.1.1 "Get upload status"). */

@@ -1,6 +1,7 @@
 import { asMlistError } from '../../errors.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestMatches, isVerifiable } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import type { Arrival, BlobPlaces } from './blob-places.ts';
 import { queryBlob } from './blob-query.ts';
@@ -9,6 +10,7 @@ import { BlobUpload, type UploadTarget } from './blob-upload.ts';
 import { blobShownInstead, statedSize } from './confirm.ts';
 import type { Call, Reply, Requester } from './call.ts';
 import type { Connection } from './connection.ts';
+import { decodedDocument } from './content-encoding.ts';
 import { InFlight } from './in-flight.ts';
 import { asksTooLong, REFUSALS } from './retry.ts';
 import { pullFrom, pushTo, type Scope } from './scope.ts';
@@ -56,7 +58,11 @@ export class Blobs {
       throw mismatch(subject, `has ${descriptor.size} bytes: too many to be read whole`);
     return this.#reading.share(`${descriptor.digest} ${descriptor.size}`, signal, async () => {
       const call = { ...this.#call(descriptor), method: 'GET', accept: [200], signal } as const;
-      const { bytes, headers } = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
+      const reply = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
+      const { headers } = reply;
+      // A blob that is gzip itself may come with this header, and as it is.
+      const isWhole = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, reply.bytes);
+      const bytes = isWhole ? reply.bytes : await decodedDocument(reply, subject);
       verifyBytes(subject, bytes, descriptor);
       verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
       return bytes;

@@ -2,6 +2,7 @@ import { errorMessage, MlistError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Reply } from './call.ts';
 import type { Connection } from './connection.ts';
+import { encodingOf } from './content-encoding.ts';
 import type { Step } from './open-steps.ts';
 import { backoff } from './retry.ts';
 import { verifyStatedDigest } from './verify.ts';
@@ -52,8 +53,9 @@ export function blobShownInstead(
   return size === undefined || size === descriptor.size ? undefined : `has ${size} bytes of it, not ${descriptor.size}`;
 }
 
-/** The length that an answer states for a blob. */
+/** The length that an answer states for a blob; undefined where it is that of an encoded body. */
 export function statedSize(headers: Reply['headers']): number | undefined {
+  if (encodingOf(headers) !== undefined) return undefined;
   const length = headers['content-length'];
   return length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined;
 }

@@ -168,6 +168,7 @@ export class Connection {
   /** Sends a request, and again with a login where the registry asks for one. */
   async #authorized(call: Call, streams: boolean): Promise<Received> {
     const { authorizer } = this.#parts;
+    let before: Authorization | undefined;
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(call.scopes);
       const { base, ...redirected } = await this.#redirected(call, sent, streams);
@@ -177,8 +178,9 @@ export class Connection {
       if (status !== 401 && status !== 403) authorizer.accepted(sent);
       if ((status !== 401 && status !== 403) || !isOwnAnswer || logins >= MAX_LOGINS) return received;
       const challenge = headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(base, call) : undefined);
-      if (!(await authorizer.refused({ status, challenge, sent, scopes: call.scopes, base }))) return received;
+      if (!(await authorizer.refused({ status, challenge, sent, scopes: call.scopes, before, base }))) return received;
       received.answer.discard();
+      before = sent;
     }
   }
 

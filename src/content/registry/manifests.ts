@@ -1,4 +1,4 @@
-import { MlistError } from '../../errors.ts';
+import { errorCode, MlistError } from '../../errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name, PutOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
@@ -12,9 +12,10 @@ import {
 } from '../../oci/media-type.ts';
 import { orAbsent } from '../../oci/or-absent.ts';
 import { manifestTypeOf, typeOfDockerManifest } from '../../schema/document.ts';
-import { confirmChange } from './confirm.ts';
+import { confirmChange, statedSize } from './confirm.ts';
 import type { Call, Reply } from './call.ts';
 import type { Connection } from './connection.ts';
+import { decodedDocument } from './content-encoding.ts';
 import { InFlight } from './in-flight.ts';
 import { backoff, HEAD_REFUSED } from './retry.ts';
 import { deleteIn, pullFrom, pushTo } from './scope.ts';
@@ -43,6 +44,8 @@ export class Manifests {
   readonly #reading = new InFlight<Content>();
   /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
   readonly #seen = new Set<Name>();
+  /** Tags that references name together with a digest. */
+  readonly #tags = new Map<Name, string>();
 
   constructor(parts: ManifestsParts) {
     this.#parts = parts;
@@ -56,8 +59,8 @@ export class Manifests {
     const { status, headers } = await this.#look('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
     const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
     const mediaType = mediaTypeOfHeader(headers['content-type']);
-    const size = Number(headers['content-length'] ?? Number.NaN);
-    if (status !== 200 || !isDigest(digest) || mediaType === undefined || !Number.isSafeInteger(size)) return undefined;
+    const size = statedSize(headers);
+    if (status !== 200 || !isDigest(digest) || mediaType === undefined || size === undefined) return undefined;
     if (headers['docker-content-digest'] === undefined && !isServedAsManifest(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
       throw mismatch(this.#nameOf(name), `is said to be ${digest}`);
@@ -85,9 +88,6 @@ export class Manifests {
     const subject = this.#nameOf(name);
     const wanted = expected === undefined ? [] : [expected.mediaType];
     const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted, fresh });
-    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-      throw mismatch(subject, 'came compressed, though nobody asked for that');
-    }
     verifyBytes(subject, bytes, { ...expected, ...(isDigest(name) ? { digest: name } : {}) });
     verifyHeader(subject, headers['docker-content-digest'], bytes);
     const digest = isDigest(name) ? name : digestOf(bytes);
@@ -145,6 +145,11 @@ export class Manifests {
     return `has ${digestOf(got.bytes)} (${isMediaType(type) ? type : 'of unknown type'})`;
   }
 
+  /** Records that a reference names a tag together with a digest. */
+  learn(digest: Digest, tag: string): void {
+    this.#tags.set(digest, tag);
+  }
+
   /** Tags that a list of them names are there. */
   see(tag: string): void {
     this.#seen.add(tag);
@@ -191,14 +196,24 @@ export class Manifests {
         if (reply.status === 200) this.#seen.add(name);
         return reply;
       } catch (thrown) {
-        const isAbsent = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND';
+        const isAbsent = errorCode(thrown) === 'ERR_MLIST_NOT_FOUND';
+        const tagged = isAbsent ? await this.#readByTag(name, reading) : undefined;
+        if (tagged !== undefined) return tagged;
         if (!isAbsent || !isSeen) throw thrown;
       }
       await this.#parts.connection.wire.pause(backoff(looks), reading.signal);
     }
   }
 
-  #read(method: 'GET' | 'HEAD', name: Name, { types = [], fresh = false, ...reading }: Reading): Promise<Reply> {
+  /** A pull-through cache may know a digest only once its tag has been read. */
+  async #readByTag(name: Name, reading: Reading): Promise<Reply | undefined> {
+    const tag = this.#tags.get(name);
+    if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
+    const reply = await orAbsent(this.#read('GET', tag, { ...reading, accept: [200] }));
+    return reply !== undefined && digestMatches(name, reply.bytes) ? reply : undefined;
+  }
+
+  async #read(method: 'GET' | 'HEAD', name: Name, { types = [], fresh = false, ...reading }: Reading): Promise<Reply> {
     const { connection, path } = this.#parts;
     const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
     const call: Call = {
@@ -209,7 +224,8 @@ export class Manifests {
       headers: { accept, ...(fresh ? { 'cache-control': 'no-cache' } : {}) },
       ...reading,
     };
-    return connection.request(call, MAX_DOCUMENT_BYTES);
+    const reply = await connection.request(call, MAX_DOCUMENT_BYTES);
+    return method === 'GET' ? { ...reply, bytes: await decodedDocument(reply, this.#nameOf(name)) } : reply;
   }
 
   #target(name: Name): string {

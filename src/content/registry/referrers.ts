@@ -9,8 +9,8 @@ import { orAbsent } from '../../oci/or-absent.ts';
 import { readIndex } from '../../schema/document.ts';
 import type { Reply } from './call.ts';
 import type { Connection } from './connection.ts';
-import { nextPage } from './link-header.ts';
-import { sameOrigin } from './origin.ts';
+import { decodedDocument } from './content-encoding.ts';
+import { nextAddress } from './link-header.ts';
 import { pullFrom } from './scope.ts';
 
 export interface ReferrersParts {
@@ -64,10 +64,11 @@ export class ReferrersOf {
     for (let pages = 0; target !== undefined; pages += 1) {
       const reply: Reply = await this.#page(target, digest, pages === 0 ? ANSWERS : [200], options);
       if (reply.status !== 200) return undefined;
-      for (const descriptor of readIndex(reply.bytes, undefined, subject).manifests) {
+      const bytes = await decodedDocument(reply, subject);
+      for (const descriptor of readIndex(bytes, undefined, subject).manifests) {
         found.set(descriptor.digest, descriptor);
       }
-      target = this.#next(reply, subject);
+      target = this.#next(reply, digest);
       if (pages >= MAX_PAGES) throw endless(subject);
     }
     return [...found.values()];
@@ -101,16 +102,10 @@ export class ReferrersOf {
   }
 
   /** The address of the next page; undefined on the last one. */
-  #next({ headers, url }: Reply, subject: string): URL | undefined {
-    const { base } = this.#parts.connection;
-    const link = nextPage(headers['link']);
-    if (link === undefined || !URL.canParse(link, url.href)) return undefined;
-    const address = new URL(link, url);
-    if (sameOrigin(address, base)) return address.href === url.href ? undefined : address;
-    throw new MlistError(
-      'ERR_MLIST_FORBIDDEN_ADDRESS',
-      `cannot list ${subject}: ${base.host} sent a link to the next page at ${address.protocol}//${address.host}, another host`,
-    );
+  #next(reply: Reply, digest: Digest): URL | undefined {
+    const { connection, location } = this.#parts;
+    const address = nextAddress(reply, this.#first(digest), connection.base, `${location}@${digest}`);
+    return address?.href === reply.url.href ? undefined : address;
   }
 
   /** distribution-spec v1.1.1 "Referrers Tag Schema": a tag that is missing, or is no index, lists nothing. */

@@ -78,6 +78,11 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     }
   }
 
+  /** Records that a reference names a tag together with a digest. */
+  learn(digest: Digest, tag: string): void {
+    this.#manifests.learn(digest, tag);
+  }
+
   hasManifest(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
     return this.#manifests.has(digest, options);
   }

@@ -82,6 +82,8 @@ export class RegistrySession {
       repository = new Repository({ ...this.#registry(domain), domain, path });
       this.#repositories.set(name, repository);
     }
+    const { digest, tag } = reference;
+    if (digest !== undefined && tag !== undefined) repository.learn(digest, tag);
     return repository;
   }
 

@@ -5,8 +5,8 @@ import { isJsonObject } from '../../oci/json.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { Reply } from './call.ts';
 import type { Connection } from './connection.ts';
-import { nextPage } from './link-header.ts';
-import { sameOrigin } from './origin.ts';
+import { decodedDocument } from './content-encoding.ts';
+import { nextAddress } from './link-header.ts';
 import { pullFrom } from './scope.ts';
 
 export interface TagListParts {
@@ -31,9 +31,10 @@ const MAX_PAGES = 10_000;
 export async function* listTags(parts: TagListParts, { signal }: ContentOptions): AsyncGenerator<string> {
   const { connection, path } = parts;
   const pages = new Set<string>();
-  let target: string | URL | undefined = `/v2/${path}/tags/list?n=${PAGE_TAGS}`;
+  const first = `/v2/${path}/tags/list`;
+  let target: string | URL | undefined = `${first}?n=${PAGE_TAGS}`;
   while (target !== undefined) {
-    const page: Reply = await connection.request(
+    const reply: Reply = await connection.request(
       {
         step: { what: 'list the tags of', reference: parts.location },
         method: 'GET',
@@ -44,12 +45,12 @@ export async function* listTags(parts: TagListParts, { signal }: ContentOptions)
       },
       MAX_PAGE_BYTES,
     );
-    yield* tagsIn(page, parts);
-    target = next(page, parts, pages);
+    yield* tagsIn(await decodedDocument(reply, `the list of tags of ${parts.location}`), parts);
+    target = next(nextAddress(reply, first, connection.base, parts.location), parts, pages);
   }
 }
 
-function tagsIn({ bytes }: Reply, { location, connection }: TagListParts): readonly string[] {
+function tagsIn(bytes: Uint8Array, { location, connection }: TagListParts): readonly string[] {
   const { value, problems } = readJson(bytes);
   const tags = value !== undefined && isJsonObject(value) ? (value['tags'] ?? []) : undefined;
   if (problems.length > 0 || !Array.isArray(tags)) {
@@ -59,17 +60,10 @@ function tagsIn({ bytes }: Reply, { location, connection }: TagListParts): reado
   return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
 }
 
-function next({ headers, url }: Reply, { connection, location }: TagListParts, pages: Set<string>): URL | undefined {
-  const link = nextPage(headers['link']);
-  if (link === undefined || !URL.canParse(link, url.href)) return undefined;
-  const address = new URL(link, url);
-  const { base } = connection;
-  if (!sameOrigin(address, base)) {
-    const message = `${base.host} sent a link to the next page at ${address.protocol}//${address.host}, another host`;
-    throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', message, { reference: location });
-  }
+function next(address: URL | undefined, { connection, location }: TagListParts, pages: Set<string>): URL | undefined {
+  if (address === undefined) return undefined;
   if (pages.has(address.href) || pages.size >= MAX_PAGES) {
-    const message = `cannot list the tags of ${location}: the pages of ${base.host} never end`;
+    const message = `cannot list the tags of ${location}: the pages of ${connection.base.host} never end`;
     throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
   }
   pages.add(address.href);

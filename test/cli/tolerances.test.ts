@@ -1,0 +1,181 @@
+import { gzipSync } from 'node:zlib';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front, type Rule } from '../support/front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
+import { scopesOf, TokenService } from '../support/token-service.ts';
+import { World } from '../support/world.ts';
+
+/** What other clients tolerate in the answers of registries. */
+const platforms = ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' }));
+const images = platforms.map((platform) => makeImage({ kind: 'oci', platform }));
+const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
+
+let registry: RunningRegistry;
+let front: Front;
+let world: World;
+
+beforeEach(async () => {
+  registry = kept(await startRegistry());
+  for (const [at, image] of images.entries())
+    await pushImage(registry.url, 'team/app', platforms[at]?.architecture, image);
+  await putManifest(registry.url, 'team/app', '1', list.mediaType, list.bytes);
+  front = kept(await Front.start({ upstream: registry.url }));
+  world = await World.make();
+});
+
+const at = (name: string) => `${front.host}/team/app${name}`;
+
+describe('a pull-through cache that learns digests by tags', () => {
+  beforeEach(() => {
+    const learnt = new Set<string>();
+    front.on(/^(?:HEAD|GET) .*manifests\/sha256/, (exchange) =>
+      learnt.size > 0 ? exchange.pass() : answer(404)(exchange),
+    );
+    front.on(/^GET .*manifests\/1$/, (exchange) => {
+      learnt.add('1');
+      return exchange.pass();
+    });
+  });
+
+  test.each<[string, readonly string[]]>([
+    ['inspect', ['inspect', 'LIST']],
+    ['digest', ['digest', 'LIST']],
+    ['exists', ['exists', 'LIST']],
+    ['copy', ['copy', 'LIST', 'oci:copied:1']],
+    ['create', ['create', 'HOST/team/new:1', 'LIST', '--push']],
+    ['validate', ['validate', '--deep', 'LIST']],
+  ])('gives %s what a tag and a digest name', async (_name, args) => {
+    const shown = args.map((arg) => arg.replace('LIST', at(`:1@${list.digest}`)).replace('HOST', front.host));
+    expect(await world.run(shown)).toMatchObject({ code: 0 });
+  });
+
+  test.each([
+    ['the tag has something else', () => at(`:1@sha256:${'0'.repeat(64)}`)],
+    ['there is no such tag', () => at(`:2@${list.digest}`)],
+    ['no tag is named', () => at(`@${list.digest}`)],
+  ])('but not where %s', async (_name, reference) => {
+    expect(await world.run(['digest', reference()])).toMatchObject({ code: 4 });
+  });
+});
+
+describe('a registry that compresses although identity was requested', () => {
+  const gzipped: Rule = async (exchange) => {
+    const { path, headers } = exchange.seen;
+    const response = await fetch(`${registry.url}${path}`, { headers: { accept: headers.accept ?? '' } });
+    const body = gzipSync(await response.arrayBuffer());
+    const more = { 'content-encoding': 'gzip', 'content-length': body.length };
+    await answer(response.status, { ...Object.fromEntries(response.headers), ...more }, body)(exchange);
+  };
+
+  test('is read', async () => {
+    await putManifest(registry.url, 'team/app', '2', list.mediaType, list.bytes);
+    front.on(/^(?:HEAD|GET) /, gzipped);
+    expect(await world.must('digest', at(':1'))).toBe(list.digest);
+    await world.must('exists', at(':1'));
+    expect(await world.must('tags', at(''))).toBe('1\n2\namd64\narm64');
+    expect(JSON.parse(await world.must('inspect', at(':1'), '--raw'))).toEqual(JSON.parse(list.bytes.toString()));
+    await world.must('create', at(':new'), at(':amd64'), at(':arm64'), '--push');
+    await world.must('validate', '--deep', at(':1'));
+    expect((await getManifest(registry.url, 'team/app', 'new'))?.digest).toBe(list.digest);
+  });
+
+  test.each([
+    ['another encoding', 'br', list.bytes],
+    ['something else than gzip', 'gzip', list.bytes],
+    ['other content', 'gzip', gzipSync(Buffer.concat([list.bytes, list.bytes]))],
+  ])('is refused with %s', async (_name, encoding, body) => {
+    front.on(/^GET/, answer(200, { 'content-type': list.mediaType, 'content-encoding': encoding }, body));
+    expect(await world.run(['inspect', at(`@${list.digest}`)])).toMatchObject({ code: 7, stdout: '' });
+  });
+});
+
+describe('a registry that loses the state of an upload', () => {
+  const lost = answer(400, {}, JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message: 'stale' }] }));
+
+  test('once for each blob gets it again', async () => {
+    const refused = new Set<number>();
+    front.on(/^PUT .*uploads/, (exchange) => {
+      const size = Number(exchange.seen.headers['content-length']);
+      if (refused.has(size)) return exchange.pass();
+      refused.add(size);
+      return void lost(exchange);
+    });
+    front.on(/^POST .*mount=/, answer(405));
+    expect(await world.run(['copy', at(':1'), `${front.host}/team/third:1`, '--retries', '1'])).toMatchObject({
+      code: 0,
+    });
+    expect(refused.size).toBeGreaterThan(1);
+  });
+
+  test('each time ends the command with its message', async () => {
+    front.on(/^POST .*mount=/, answer(405));
+    front.on(/^PUT .*uploads/, lost);
+    expect(await world.run(['copy', at(':amd64'), `${front.host}/team/other:1`])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('BLOB_UPLOAD_INVALID: stale') as unknown,
+    });
+    expect(front.asked(/^PUT .*uploads/).length).toBeLessThanOrEqual(6);
+  });
+});
+
+describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new token, with %j', (error) => {
+  let tokens: TokenService;
+  let flags: readonly string[];
+  let env: Readonly<Record<string, string>>;
+
+  /** Refuses each request so many times, although its token is good. */
+  function refuse(times: number): void {
+    const refused = new Map<string, number>();
+    front.on(/ \/v2\//, (exchange) => {
+      const { method, path, headers } = exchange.seen;
+      const isGood = tokens.fault(headers.authorization, scopesOf(method, path)) === undefined;
+      const request = `${method} ${path}`;
+      const count = refused.get(request) ?? 0;
+      if (isGood && count >= times) return exchange.pass();
+      if (isGood) refused.set(request, count + 1);
+      const challenge = `Bearer realm="${tokens.realm}",service="x"${headers.authorization === undefined ? '' : error}`;
+      return answer(401, { 'www-authenticate': challenge })(exchange);
+    });
+  }
+
+  beforeEach(async () => {
+    tokens = kept(await TokenService.start({ users: { me: 'right' } }));
+    flags = ['--auth-host', `${front.host}=${tokens.front.host}`];
+    const auth = Buffer.from('me:right').toString('base64');
+    env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
+  });
+
+  test('once is asked again', async () => {
+    refuse(1);
+    expect(await world.run(['copy', at(':1'), `${front.host}/team/other:1`, ...flags], { env })).toMatchObject({
+      code: 0,
+    });
+  });
+
+  test('each time is not asked for ever', async () => {
+    refuse(100);
+    expect(await world.run(['digest', at(':1'), ...flags], { env })).toMatchObject({ code: 6 });
+    expect(front.seen.length).toBeLessThan(10);
+  });
+});
+
+test('an index whose other children are missing is copied for one platform', async () => {
+  front.on(new RegExp(`manifests/${images[1]?.digest ?? ''}`), answer(404));
+  await world.must('copy', at(':1'), `${front.host}/team/other:1`, '--platform', 'linux/amd64');
+  expect(await getManifest(registry.url, 'team/other', '1')).toBeDefined();
+});
+
+describe('the link to the next page of tags', () => {
+  test.each<[string, (query: string) => string]>([
+    ['with another path', (query) => `/repository/docker/v2/team/app/tags/list?${query}`],
+    ['with another scheme', (query) => `https://${front.host}/v2/team/app/tags/list?${query}`],
+    ['with another scheme and path', (query) => `https://${front.host}/x/v2/team/app/tags/list?${query}`],
+    ['with a query alone', (query) => `?${query}`],
+  ])('is followed %s', async (_name, link) => {
+    front.on(/^GET .*tags\/list\?n=/, answer(200, { link: `<${link('last=b')}>; rel="next"` }, '{"tags":["a","b"]}'));
+    front.on(/^GET \/v2\/team\/app\/tags\/list\?last=b$/, answer(200, {}, '{"tags":["c"]}'));
+    expect(await world.must('tags', at(''))).toBe('a\nb\nc');
+  });
+});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { answer, Front } from '../support/front.ts';
-import { makeImage, pushImage } from '../support/images.ts';
+import { answer, Front, type Rule } from '../support/front.ts';
+import { attestationEntry } from '../support/buildx.ts';
+import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { kept } from '../support/kept.ts';
 import { World, type Ran } from '../support/world.ts';
 
@@ -26,6 +27,7 @@ function reported({ code, stdout, stderr }: Ran): {
   return JSON.parse(stderr.trim()) as ReturnType<typeof reported>;
 }
 
+const linux = { architecture: 'amd64', os: 'linux' };
 const digest = `sha256:${'ab'.repeat(32)}`;
 
 describe('the reason that a registry gives', () => {
@@ -117,7 +119,7 @@ describe('the reason that a registry gives', () => {
 /** A registry with the image `team/app:1`, and a front before it that a test changes. */
 async function served(): Promise<Front> {
   const upstream = kept(await startRegistry());
-  await pushImage(upstream.url, 'team/app', '1', makeImage({ platform: { architecture: 'amd64', os: 'linux' } }));
+  await pushImage(upstream.url, 'team/app', '1', makeImage({ platform: linux }));
   return kept(await Front.start({ upstream: upstream.url }));
 }
 
@@ -161,5 +163,136 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
     });
     const asked = front.asked(/ \/token/).map(({ path }) => path);
     expect(new Set(asked).size).toBe(asked.length);
+  });
+});
+
+describe('what goes wrong on the way to a registry names the reference', () => {
+  test('too many redirects', async () => {
+    const front = kept(await Front.start());
+    front.on(/./, (exchange) => answer(307, { location: exchange.seen.path })(exchange));
+    const { code, stderr } = await (await World.make()).run(['digest', `${front.host}/team/app:1`]);
+    expect([code, stderr]).toEqual([
+      7,
+      `mlist: cannot read ${front.host}/team/app:1: too many redirects from ${front.host} (more than 10)\n`,
+    ]);
+  });
+
+  test.each<[string, string]>([
+    ['no JSON', '<html>'],
+    ['no token', '{"expires_in":300}'],
+    ['a token of another type', '{"token":7}'],
+    ['an empty token', '{"token":""}'],
+    ['a token with line breaks', '{"token":"a\\nb"}'],
+  ])('a token answer with %s', async (_name, body) => {
+    const front = kept(await Front.start());
+    front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
+    front.on(/ \/token/, answer(200, {}, body));
+    const { code, stderr } = await (await World.make()).run(['digest', `${front.host}/team/app:1`]);
+    expect([code, stderr]).toEqual([
+      7,
+      `mlist: cannot read ${front.host}/team/app:1: the answer of the token service ${front.host} holds no token\n`,
+    ]);
+  });
+
+  test('a token service that fails, once for each image', async () => {
+    const front = kept(await Front.start());
+    front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
+    front.on(/ \/token/, answer(500, {}, '{"errors":[{"code":"UNAVAILABLE","message":"the database is down"}]}'));
+    const names = ['1', '2'].map((tag) => `${front.host}/team/app:${tag}`);
+    const { code, stderr } = await (
+      await World.make()
+    ).run(['create', 'registry.test/list', ...names, '--retries', '0']);
+    expect(code).toBe(7);
+    for (const name of names)
+      expect(stderr).toMatch(
+        new RegExp(`cannot read ${name}: the token service .* UNAVAILABLE: the database is down\\)`),
+      );
+  });
+});
+
+describe('a refusal to write', () => {
+  const error = (code: string, message: string) => JSON.stringify({ errors: [{ code, message }] });
+  const auth = Buffer.from('me:secret').toString('base64');
+
+  async function copied(pattern: RegExp, rule: Rule): Promise<Ran> {
+    const source = await served();
+    const front = kept(await Front.start({ upstream: kept(await startRegistry()).url }));
+    front.on(/./, (exchange) =>
+      exchange.seen.headers.authorization === undefined
+        ? answer(401, { 'www-authenticate': 'Basic realm="x"' })(exchange)
+        : exchange.pass(),
+    );
+    front.on(pattern, rule);
+    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
+    return (await World.make({ env })).run(['copy', `${source.host}/team/app:1`, `${front.host}/new/app:1`]);
+  }
+
+  test.each<[string, RegExp, Rule, number, RegExp]>([
+    [
+      'because there is no project',
+      /^POST/,
+      answer(404, {}, error('NOT_FOUND', 'project new not found')),
+      4,
+      /cannot upload \S+: \S+ has no such repository to write to \(HTTP 404, NOT_FOUND: project new not found\)\nhint: Create the project or repository/,
+    ],
+    [
+      'because there is no repository',
+      /^PUT .*manifests/,
+      answer(404, {}, error('NAME_UNKNOWN', 'no such repository')),
+      4,
+      /cannot write \S+: \S+ has no such repository to write to .*\nhint: Create the project or repository/,
+    ],
+    [
+      'because a blob is missing',
+      /^PUT .*manifests/,
+      answer(404, {}, error('MANIFEST_BLOB_UNKNOWN', 'blob unknown')),
+      4,
+      /cannot write \S+: \S+ lacks content that it refers to \(HTTP 404, MANIFEST_BLOB_UNKNOWN/,
+    ],
+    [
+      'because the quota is used up',
+      /^PUT .*manifests/,
+      answer(403, {}, error('DENIED', 'adding 1.0 MiB of storage resource will exceed the configured upper limit')),
+      6,
+      /refuses it for lack of space \(HTTP 403, DENIED: adding .*\nhint: Free space at the registry, or ask for a larger quota/,
+    ],
+    [
+      'because the account may not',
+      /^POST/,
+      answer(403, {}, error('DENIED', 'no write access')),
+      6,
+      /does not allow it with the login .*DENIED: no write access.*\nhint: Check the permissions of the account/,
+    ],
+  ])('%s is not reported as a misspelt image', async (_name, pattern, rule, code, message) => {
+    const ran = await copied(pattern, rule);
+    expect(ran).toMatchObject({ code, stderr: expect.stringMatching(message) as unknown });
+    expect(ran.stderr).not.toContain('that it was pushed');
+  });
+
+  test('an attestation says how to do without', async () => {
+    const blob = Buffer.from('{"_type":"https://in-toto.io/Statement/v0.1"}');
+    const layer = { mediaType: 'application/vnd.in-toto+json', digest: sha256(blob), size: blob.length };
+    const attestation = makeImage({ kind: 'oci', salt: 'attestation', manifest: { layers: [layer] } });
+    const image = makeImage({ kind: 'oci' });
+    const list = makeIndex([entryOf(image, linux), attestationEntry(attestation, image)]);
+    const upstream = kept(await startRegistry());
+    await pushBlob(upstream.url, 'team/app', blob);
+    for (const one of [image, attestation]) await pushImage(upstream.url, 'team/app', undefined, one);
+    await putManifest(upstream.url, 'team/app', '1', list.mediaType, list.bytes);
+    const front = kept(await Front.start({ upstream: upstream.url }));
+    front.on(/^PUT .*manifests/, answer(400, {}, error('MANIFEST_INVALID', 'unknown media type')));
+    const world = await World.make();
+    const copy = ['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`];
+    front.on(new RegExp(`^PUT .*manifests/${image.digest}`), ({ pass }) => pass());
+    expect(await world.run(copy)).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(
+        /MANIFEST_INVALID: .*\nhint: It is an attestation; .*"--attestations drop"/,
+      ) as unknown,
+    });
+    const dropped = await world.run([...copy, '--attestations', 'drop']);
+    expect([dropped.code, dropped.stderr]).toEqual([7, expect.not.stringContaining('It is an attestation')]);
+    front.on(/^PUT .*manifests\/1/, ({ pass }) => pass());
+    await world.must(...copy, '--attestations', 'drop');
   });
 });

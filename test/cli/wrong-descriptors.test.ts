@@ -6,9 +6,11 @@ import type { Content } from '../../src/oci/content.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../content/samples.ts';
+import { answer, Front } from '../support/front.ts';
+import { kept } from '../support/kept.ts';
 import { runMlist } from '../support/mlist.ts';
 
-/** Lists with wrong descriptors, in layouts and archives: they are refused, and nothing else is affected. */
+/** Lists with wrong descriptors: they are refused, and nothing else is affected. */
 
 const image = imageOf('a');
 const { descriptor } = image.manifest;
@@ -106,3 +108,31 @@ test('an archive that lists an image as an index can be added to', () =>
     expect(await copy(`oci:${other}:other`, `oci-archive:${path}:other`)).toMatchObject({ code: 0 });
     expect(await copy(`oci-archive:${path}:image`, `oci:${join(folder, 'to')}:image`)).toMatchObject({ code: 0 });
   }));
+
+describe('content of another size in a registry', () => {
+  const list = indexOf([{ ...descriptor, size: 5 }]);
+
+  async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
+    const front = kept(await Front.start());
+    const by = (content: Content, bytes = content.bytes) =>
+      answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
+    front.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
+    front.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));
+    return withFolder((folder) => copy(`${front.host}/team/app:1`, `oci:${folder}/to:1`));
+  }
+
+  test('than the list states is reported as a fault of the list', async () => {
+    const { code, stderr } = await copied(image.manifest.bytes);
+    expect([code, stderr]).toEqual([
+      7,
+      expect.stringContaining(`has ${descriptor.size} bytes, but its descriptor says 5`),
+    ]);
+    expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
+  });
+
+  test('that is also other content is reported as a fault of the registry', async () => {
+    const { code, stderr } = await copied(Buffer.from('{}'));
+    expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
+    expect(stderr).toContain('hint: The registry, or something between, changes what it holds');
+  });
+});

@@ -136,7 +136,8 @@ export class Connection {
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
         steps.answered(call.step, answerText(status, wait));
         const { url: location, sent = {} } = received;
-        const request = { sent, scopes: call.scopes, hasCondition: isConditional(call) };
+        const isWrite = ['POST', 'PUT', 'PATCH'].includes(call.method);
+        const request = { sent, scopes: call.scopes, isWrite, hasCondition: isConditional(call) };
         const challenge = headers['www-authenticate'];
         const answer = { status, body, host: this.base.host, location, wait, challenge, ...request };
         const failure = failedAnswer(call.step, answer, secrets);
@@ -237,10 +238,7 @@ export class Connection {
 }
 
 function tooManyRedirects(base: URL): MlistError {
-  return new MlistError(
-    'ERR_MLIST_REGISTRY',
-    `${base.host} sends its client in circles: more than ${MAX_REDIRECTS} redirects`,
-  );
+  return new MlistError('ERR_MLIST_REGISTRY', `too many redirects from ${base.host} (more than ${MAX_REDIRECTS})`);
 }
 
 /** Gives the place of a body up when it has been read, or given up. */

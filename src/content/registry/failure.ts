@@ -25,6 +25,8 @@ export interface FailedAnswer {
   readonly scopes: readonly Scope[];
   /** Header `WWW-Authenticate` of the answer. */
   readonly challenge: string | undefined;
+  /** The request uploads a blob or writes a manifest. */
+  readonly isWrite: boolean;
   /** The request had a condition, which 412 says does not hold. */
   readonly hasCondition: boolean;
 }
@@ -99,6 +101,29 @@ function lacksAccess({ sent, scopes, challenge = '' }: FailedAnswer): boolean {
   return sent.hasLogin === true || scopes.every(({ actions }) => actions.every((action) => action === 'pull'));
 }
 
+function notThere(host: string): Omit<Meaning, 'code'> {
+  return { reason: `${host} does not have it`, hint: 'Check the spelling, and that it was pushed.' };
+}
+
+/** A 404 to a request that writes: the registry lacks what the request needs, not what it writes. */
+function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meaning, 'code'> {
+  const codes = new Set(diagnostics.map(({ code }) => code));
+  if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} does not know the upload any more` };
+  if (['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'].some((code) => codes.has(code)))
+    return { reason: `${host} lacks content that it refers to` };
+  return {
+    reason: `${host} has no such repository to write to`,
+    hint: 'Create the project or repository at the registry first, or check the spelling of the target.',
+  };
+}
+
+/** A full quota, which Harbor and others report with 403. */
+function isOutOfSpace(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ message }) =>
+    /\bquota\b|storage resource|insufficient storage|upper limit/i.test(message),
+  );
+}
+
 interface Meaning {
   readonly code: ErrorCode;
   readonly reason: string;
@@ -106,20 +131,19 @@ interface Meaning {
 }
 
 function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
-  const { status, host, location, wait, hasCondition } = answer;
+  const { status, host, location, wait, isWrite, hasCondition } = answer;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
       reason: `${host} has it at ${location.host}, which refuses it`,
     };
   }
+  if (status === 403 && isOutOfSpace(diagnostics)) {
+    const hint = 'Free space at the registry, or ask for a larger quota.';
+    return { code: 'ERR_MLIST_UNAUTHORIZED', reason: `${host} refuses it for lack of space`, hint };
+  }
   if (status === 401 || status === 403) return refusal(answer);
-  if (status === 404)
-    return {
-      code: 'ERR_MLIST_NOT_FOUND',
-      reason: `${host} does not have it`,
-      hint: 'Check the spelling, and that it was pushed.',
-    };
+  if (status === 404) return { code: 'ERR_MLIST_NOT_FOUND', ...(isWrite ? noTarget : notThere)(host, diagnostics) };
   if (status === 412 && hasCondition)
     return {
       code: 'ERR_MLIST_CONFLICT',
@@ -166,7 +190,7 @@ const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)
 
 /** No answer came, or not a whole one. */
 export function failedExchange(step: Step, host: string, thrown: unknown): MlistError {
-  if (thrown instanceof MlistError) return thrown;
+  if (thrown instanceof MlistError) return withReference(step, thrown);
   const code = errorCode(thrown) ?? '';
   const facts = { reference: step.reference, cause: thrown };
   const prefix = `cannot ${step.what} ${step.reference}`;
@@ -189,6 +213,14 @@ export function failedExchange(step: Step, host: string, thrown: unknown): Mlist
     });
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
+}
+
+/** Errors of redirects, addresses and token services do not know which reference was being worked on. */
+function withReference({ what, reference }: Step, error: MlistError): MlistError {
+  const { code, message, facts } = error;
+  const isKnown = facts.reference !== undefined || message.includes(reference);
+  if (isKnown || (code !== 'ERR_MLIST_REGISTRY' && code !== 'ERR_MLIST_FORBIDDEN_ADDRESS')) return error;
+  return new MlistError(code, `cannot ${what} ${reference}: ${message}`, { ...facts, reference });
 }
 
 const reasons: Readonly<Record<string, string>> = {

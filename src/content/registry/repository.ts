@@ -14,6 +14,7 @@ import type {
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
+import { explainAttestation } from './attestation-refusal.ts';
 import type { BlobPlaces } from './blob-places.ts';
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
@@ -87,8 +88,12 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#manifests.has(digest, options);
   }
 
-  putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
-    return this.#manifests.put(content, name, options);
+  async putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
+    try {
+      await this.#manifests.put(content, name, options);
+    } catch (thrown) {
+      throw explainAttestation(thrown, content.bytes);
+    }
   }
 
   /** Takes away a manifest and all its tags. */

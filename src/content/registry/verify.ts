@@ -11,7 +11,10 @@ export function verifyBytes(
   expected: { readonly digest?: Digest; readonly size?: number },
 ): void {
   const { digest, size } = expected;
-  if (size !== undefined && bytes.length !== size) throw mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
+  const isOfSize = size === undefined || bytes.length === size;
+  if (digest !== undefined && isVerifiable(digest) && !isOfSize && digestMatches(digest, bytes))
+    throw wrongSize(subject, bytes.length, size);
+  if (!isOfSize) throw mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
   if (digest === undefined) return;
   if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
   if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
@@ -62,14 +65,21 @@ export async function* verified(
     if (held !== undefined) yield held;
     held = chunk;
   }
-  if (seen !== size) throw mismatch(subject, `has ${seen} bytes, not ${size}`);
-  if (digester.digest() !== digest) throw mismatch(subject, `is not what ${digest} names`);
+  const isContent = digester.digest() === digest;
+  if (seen !== size)
+    throw isContent ? wrongSize(subject, seen, size) : mismatch(subject, `has ${seen} bytes, not ${size}`);
+  if (!isContent) throw mismatch(subject, `is not what ${digest} names`);
   if (held !== undefined) yield held;
 }
 
-export function mismatch(subject: string, fault: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, {
-    reference: subject,
-    hint: 'The registry, or something between, changes what it holds: nothing of it was used.',
-  });
+/** The registry has the content; the list or manifest that refers to it states a wrong size. */
+function wrongSize(subject: string, actual: number, size: number): MlistError {
+  const hint = 'The list or manifest that refers to it states a wrong size, and has to be built again.';
+  return mismatch(subject, `has ${actual} bytes, but its descriptor says ${size}`, hint);
+}
+
+const CHANGED = 'The registry, or something between, changes what it holds: nothing of it was used.';
+
+export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, { reference: subject, hint });
 }

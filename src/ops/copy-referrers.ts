@@ -1,3 +1,4 @@
+import { MlistError } from '../errors.ts';
 import type { Content, ContentOptions } from '../oci/content.ts';
 import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
@@ -12,6 +13,7 @@ import type { LeftBehind } from './left-behind.ts';
 import type { Home, WritableHome } from './homes.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { referrersOf } from './referrers.ts';
+import { refusedRead, unlessRefused } from './tag-looks.ts';
 
 /** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */
 
@@ -114,7 +116,8 @@ async function needsTags(
   options: ContentOptions & { readonly isRegistry: boolean },
 ): Promise<boolean> {
   if (!options.isRegistry) return false;
-  return !((await target.findsReferrers?.(digest, options)) ?? false);
+  const asking = target.findsReferrers?.(digest, options) ?? Promise.resolve(false);
+  return (await unlessRefused(asking, options)) !== true;
 }
 
 /** The fallback index of one subject with these in it (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
@@ -126,12 +129,15 @@ async function fallbackFor(
   options: ContentOptions,
 ): Promise<Labelled> {
   const tag = referrersTag(subject);
-  const now = await orAbsent(target.fetchManifest(tag, options));
+  const left = (reason: string): Labelled => ({
+    labels: [],
+    left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
+  });
+  const reading = orAbsent(target.fetchManifest(tag, options));
+  const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
+  if (now instanceof MlistError) return left(`the tag ${tag} of the target cannot be read: ${now.message}`);
   const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;
-  if (!isIndex) {
-    const reason = `the tag ${tag} of the target is no list of referrers`;
-    return { labels: [], left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })) };
-  }
+  if (!isIndex) return left(`the tag ${tag} of the target is no list of referrers`);
   const read = now && readIndex(now.bytes, MediaType.ociIndex, `${target.location}:${tag}`);
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];

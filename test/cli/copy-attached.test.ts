@@ -143,6 +143,19 @@ describe('what is attached from outside', () => {
     await old.close();
   });
 
+  test('is copied to a target that refuses all reads, and is not listed there', async () => {
+    const world = await World.make();
+    const [repository, front] = [fresh(), await Front.start({ upstream: other.url })];
+    front.on(/^(?:HEAD|GET) /, answer(403));
+    const { code, stderr } = await world.run(['copy', signed(), `${front.host}/${repository}:v1`, '--referrers']);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/left behind .* of the target cannot be read: .*HTTP 403/),
+    ]);
+    expect((await getManifest(other.url, repository, ofImage.digest))?.digest).toBe(ofImage.digest);
+    await front.close();
+  });
+
   test('takes the place of another signature there, and that is said', async () => {
     const world = await World.make();
     const repository = fresh();

@@ -51,11 +51,12 @@ describe.each([
   const each = start === undefined ? test.skip : test;
   let target: Target;
   let front: Front;
-  beforeEach(async () => {
+  const renew = async (): Promise<void> => {
     if (start === undefined) return;
     target = kept(await start());
     front = kept(await Front.start({ upstream: target.url }));
-  });
+  };
+  beforeEach(renew);
 
   /** Starts a copy whose uploads get no answer, but for the last one that of the rule; `hanging` resolves when all are open. */
   async function copying(
@@ -64,7 +65,6 @@ describe.each([
   ): Promise<Started & { readonly hanging: Promise<void> }> {
     let isHanging: () => void = () => undefined;
     const hanging = new Promise<void>((resolve) => (isHanging = resolve));
-    front.forget();
     front.on(/^PUT .*uploads/, (exchange) => {
       if (!areOpen()) return hang(exchange);
       isHanging();
@@ -80,6 +80,7 @@ describe.each([
   /** The end of a copy that meets a time limit while all uploads are open. */
   const limited = (option: string): Promise<Ended> =>
     withTimeLimit(async (limit) => {
+      await renew();
       const ran = await (await copying([option, limit])).ended;
       return areOpen() ? ran : undefined;
     }, 1200);

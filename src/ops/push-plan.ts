@@ -1,9 +1,9 @@
 import { asMlistError, errorCode } from '../errors.ts';
 import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
-import { bareDescriptor, uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
+import { bareDescriptor } from '../oci/descriptor.ts';
 import type { ContentOptions } from '../oci/content.ts';
-import type { Digest } from '../oci/digest.ts';
+import { digestsInText, type Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { graphOf, readGraph, subjectIn, type ManifestNode } from '../transfer/graph.ts';
@@ -18,8 +18,10 @@ export interface PlanOptions {
   readonly homes: Homes;
   /** Ask the target for every child that lies in it by what the draft says, whatever is known of it. */
   readonly force?: boolean | undefined;
-  /** Ask the target for the children from elsewhere too: for a plan that is to be shown, not run. */
+  /** Ask the target also for entries that a push assumes to be there: for a plan that is shown, not run. */
   readonly survey?: boolean | undefined;
+  /** Digests in the lists that the tags have now: a repository has the entries of its own lists. */
+  readonly published?: ReadonlySet<string> | undefined;
   /** What a tag must have to be moved, for each tag of which that is known. */
   readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
@@ -82,36 +84,23 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   const lost = new Set(resent.map(({ digest }) => digest));
   const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
   const isFar = target.location.kind === 'registry' && options.force !== true;
-  const there =
-    options.survey === true
-      ? [...known, ...(await survey(home, asked, listed, options))]
-      : await largeBlobsThere(home, isFar ? asked : [], options);
-  const hasKnown = known.length + there.length > 0;
+  const large = await largeBlobsThere(home, isFar ? asked : [], options);
+  const there = options.survey === true ? [...known, ...large] : large;
+  const hasKnown = known.length + large.length > 0;
   const plan = planTransfer(home, nodes, root, { there, listed, present: options.sent });
   return { plan, resent, hasKnown, draft };
 }
 
-/** What the target has of what it is to get: manifests, and of those that it lacks the blobs. Each is asked for once. */
-async function survey(
-  home: WritableHome,
-  nodes: readonly ManifestNode[],
-  listed: readonly ListedBlob[],
-  options: PlanOptions,
-): Promise<readonly Descriptor[]> {
-  const manifests = uniqueByDigest(nodes.map(({ content }) => bareDescriptor(content.descriptor)));
-  const isThere = await Promise.all(
-    manifests.map(({ digest }) => unlessRefused(home.hasManifest(digest, options), options)),
+/** The digests in the lists that tags of a repository have, where the cache holds these lists. */
+export async function publishedIn(
+  lists: readonly (Digest | 'absent' | undefined)[],
+  { cache }: Homes,
+): Promise<ReadonlySet<string>> {
+  const digests = lists.filter((list): list is Digest => list !== undefined && list !== 'absent');
+  const found = await Promise.all(digests.map((digest) => cache.get(digest)));
+  return new Set(
+    found.flatMap((bytes) => (bytes === undefined ? [] : [...digestsInText(Buffer.from(bytes).toString())])),
   );
-  const there = manifests.filter((_, at) => isThere[at]);
-  const known = new Set(there.map(({ digest }) => digest));
-  const lacking = nodes.filter(({ content }) => !known.has(content.descriptor.digest));
-  const blobs = uniqueByDigest([...lacking.flatMap(blobsBelow), ...listed.map(({ blob }) => blob)]);
-  const hasBlob = await Promise.all(blobs.map((blob) => unlessRefused(home.hasBlob(blob, options), options)));
-  return [...there, ...blobs.filter((_, at) => hasBlob[at])];
-}
-
-function blobsBelow(node: ManifestNode): readonly Descriptor[] {
-  return [...node.blobs.map(bareDescriptor), ...node.children.flatMap(blobsBelow)];
 }
 
 /**
@@ -157,17 +146,22 @@ async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOpt
   return isBlob || home.hasManifest(entry.digest, { signal });
 }
 
-/** What would have to be moved byte by byte is asked for first: one answer, against all layers of an image. */
+/**
+ * Whether the target has an entry from elsewhere. A list that was pushed before has brought its entries. For others that
+ * cannot be mounted one request is cheaper than sending all layers.
+ */
 async function isThereAlready(
   entry: Entry,
   { draft, target, home }: PushPlanning,
-  { homes, signal, force = false, survey = false }: PlanOptions,
+  { homes, signal, force = false, survey = false, published }: PlanOptions,
 ): Promise<boolean> {
-  if (force || survey || target.location.kind !== 'registry') return false;
+  if (force || target.location.kind !== 'registry') return false;
+  const isPublished = published?.has(entry.digest) === true;
+  if (isPublished && !survey) return true;
   const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  if (home.canMountFrom?.(from) === true) return false;
+  if (home.canMountFrom?.(from) === true && !isPublished) return false;
   return (await unlessRefused(hasEntry(home, entry, { signal }), { signal })) === true;
 }
 

@@ -14,7 +14,7 @@ import { logTarget } from '../transfer/target-log.ts';
 import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { gone } from './missing-entries.ts';
-import { liesIn, planPush, readAhead, type PushPlan } from './push-plan.ts';
+import { liesIn, planPush, publishedIn, readAhead, type PushPlan } from './push-plan.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { Sent } from './sent.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
@@ -89,7 +89,12 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   if (open.length === 0) return unchanged;
   if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
   const ifMatch = conditionsOf(open, draft, options);
-  const planning = { homes, force, survey: dryRun, ifMatch, ahead, missingHint: options.missingHint, signal };
+  const published = await publishedIn(
+    tags.map(({ before }) => before),
+    homes,
+  );
+  const { missingHint } = options;
+  const planning = { homes, force, survey: dryRun, published, ifMatch, ahead, missingHint, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
   const what = { draft, encoded, target: openTarget, home };
   const planned = await planPush(what, planning);

@@ -130,6 +130,20 @@ describe('a refusal for lack of content', () => {
     }
   });
 
+  test('of an image of the list that the tag had: it is sent again', async () => {
+    await world.must('create', to('1.0'), from('image0'), from('image1'), '--push');
+    await world.must('annotate', to('1.0'), from('image0'), '--os-version', '1');
+    front.on(
+      /^PUT .*\/1.0$/,
+      refuse(404, 'MANIFEST_UNKNOWN', 'manifest unknown to registry', { digest: images[0]?.digest }),
+      1,
+    );
+    front.forget();
+    await world.must('push');
+    expect(front.asked(new RegExp(`^PUT .*${images[0]?.digest}`))).toHaveLength(1);
+    expect(front.asked(/^PUT .*\/1.0$/)).toHaveLength(2);
+  });
+
   test('of a foreign layer names the layer and where it is stored', async () => {
     const layer = {
       mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',

@@ -49,6 +49,15 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
   });
 
+  test('a push after an edit, 12 images in other repositories: 2, and a dry run plans just these', async () => {
+    const { cost, world, list, images } = await stand();
+    await world.must('create', list, ...images, '--push');
+    await world.must('annotate', list, images[0] ?? '', '--variant', 'v2');
+    const plan = await world.must('push', '--dry-run', '--json');
+    expect(JSON.parse(plan)).toMatchObject({ targets: [{ plan: { blobs: [], manifests: [] } }] });
+    expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
+  });
+
   test('the same in one command, the tag looked at beside the sources: 110 in 5 waves, and with tokens one for both', async () => {
     const { waves, front, at, cost, repository, list, images } = await stand();
     const all = ['--push', ...images];

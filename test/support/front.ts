@@ -84,6 +84,7 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #rules: Standing[] = [];
   #depth = 0;
+  #port = 0;
 
   private constructor(options: FrontOptions) {
     this.#options = options;
@@ -103,11 +104,13 @@ export class Front {
   static async start(options: FrontOptions = {}): Promise<Front> {
     const front = new Front(options);
     await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
+    front.#port = (front.#server.address() as AddressInfo).port;
     return front;
   }
 
+  /** Stays the same after the server is closed, for requests that were cut by that. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
   }
 
   get host(): string {

@@ -5,11 +5,11 @@ import { appendSources, type ResolvedSource } from '../draft/merge.ts';
 import { describeEntry } from '../draft/select.ts';
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { formatLocation, type Location } from '../oci/location.ts';
-import { formatPlatform } from '../oci/platform.ts';
 import type { OnEvent } from './events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from './entry-members.ts';
 import { applyToOnlyImage, type Resolved } from './resolve-source.ts';
+import { claimWarnings } from './platform-claims.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import type { EntrySpec, ListSpec, MadeSpec } from './spec.ts';
 
@@ -117,8 +117,8 @@ function described(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOp
     entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
   const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
   const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
-  for (const event of resolved.events) onEvent?.(event);
-  for (const one of entries) warnOfOther(one, onEvent);
+  const claims = entries.flatMap((one) => claimWarnings(one.source, platformOf(one), one.detected));
+  for (const event of [...resolved.events, ...claims]) onEvent?.(event);
   if (index !== undefined) warnOfLost(source, index.document, onEvent);
   return { source, entries };
 }
@@ -137,18 +137,6 @@ function changeOnlyImage(entries: readonly Entry[], { change = {}, location }: E
     );
   }
   return entries.map((entry) => (entry === only ? changeEntry(entry, change) : entry));
-}
-
-/** An image for one machine that is listed for another is most likely a mix-up. */
-function warnOfOther(entry: Entry, onEvent: OnEvent | undefined): void {
-  const { detected } = entry;
-  const listed = platformOf(entry);
-  if (detected === undefined || listed === undefined) return;
-  if (listed.os === detected.os && listed.architecture === detected.architecture) return;
-  onEvent?.({
-    type: 'warning',
-    message: `${entry.source} says that it is for ${formatPlatform(detected)}, and is listed for ${formatPlatform(listed)}`,
-  });
 }
 
 function warnOfLost(source: string, document: object, onEvent: OnEvent | undefined): void {

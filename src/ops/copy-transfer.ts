@@ -12,6 +12,7 @@ import { findAttachments, labelsFor, type Attached, type Attachments } from './c
 import type { OnEvent } from './events.ts';
 import type { Home, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
+import { watchConfigs } from './platform-claims.ts';
 import { Sent } from './sent.ts';
 import { unlessRefused } from './tag-looks.ts';
 
@@ -158,7 +159,7 @@ async function runRepaired(
   const sent = new Sent(onEvent);
   const plan = planTransfer(target, nodes, root, { present, labels });
   try {
-    await runPlan(plan, { ...options, onEvent: sent.onEvent });
+    await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
   } catch (thrown) {
     signal?.throwIfAborted();
     if (present.size === 0 || !hasLostKnown(thrown, plan)) throw thrown;

@@ -15,6 +15,7 @@ import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
 import { gone } from './missing-entries.ts';
 import { liesIn, planPush, publishedIn, readAhead, type PushPlan } from './push-plan.ts';
+import { watchConfigs } from './platform-claims.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { Sent } from './sent.ts';
 import { warnOfVoidedSignatures } from './voided-signatures.ts';
@@ -252,11 +253,17 @@ async function runRepaired(
   }
 }
 
+function isPlatformSet({ set = {} }: Entry): boolean {
+  return [set.os, set.architecture, set.variant, set['os.version']].some((member) => member !== undefined);
+}
+
 async function runPlanned(
   { plan, resent, draft }: PushPlan,
   { brought, moves, targets, signal, onEvent }: RunningOptions,
 ): Promise<void> {
-  await runPlan(plan, { brought, replaced: moves, targets, signal, onEvent }).catch((thrown: unknown) => {
+  const ignored = new Set(draft.entries.filter(isPlatformSet).map(({ digest }) => digest));
+  const onConfig = watchConfigs(plan, { onEvent, ignored });
+  await runPlan(plan, { brought, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
     throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;

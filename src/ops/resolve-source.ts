@@ -20,6 +20,7 @@ import { requireParts, withoutMissing } from './missing-sources.ts';
 import { orWhereElse } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';
+import { claimWarnings, indexClaimWarnings } from './platform-claims.ts';
 import { statedPlatform } from './stated-platform.ts';
 import { toleranceWarnings } from './warn.ts';
 
@@ -116,7 +117,8 @@ async function resolveEntry(
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, home, options);
   const entry = withArgument(detected, argument);
-  const events = toleranceWarnings(content, source);
+  const warnings = isWanted(entry, options) ? claimWarnings(source, platformOf(entry), detected.detected) : [];
+  const events = [...toleranceWarnings(content, source), ...warnings];
   const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
@@ -175,7 +177,8 @@ async function resolveIndex(
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...platformsOf(usable), ...platformsOf(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
-  const told = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events];
+  const claims = await indexClaimWarnings(applied, home, signal);
+  const told = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
   return { source, index, entries: applied, platforms: all, events: told, ...saidOf(image, argument) };
 }
 

@@ -2,6 +2,8 @@ import { allOrErrors, errorCode, type TargetOutcome } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { orAbsent } from '../oci/or-absent.ts';
+import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
+import { isImageConfigType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Brought } from './brought.ts';
 import { withReason } from './lost-content.ts';
@@ -44,6 +46,8 @@ export interface RunOptions extends ContentOptions {
   readonly brought?: Brought | undefined;
   /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
   readonly replaced?: Promise<ReadonlyMap<Name, Replaced>> | undefined;
+  /** Gets each config of an image that is read, before it is verified. */
+  readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
   /** Is told what becomes of each name. */
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
@@ -124,7 +128,7 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
   const { action, blob, from } = step;
   const facts = { digest: blob.digest, size: blob.size, target: target.location };
   const reading = new Reading(
-    () => from.readBlob(blob, options),
+    () => watched(from.readBlob(blob, options), step, options),
     (moved) => options.onEvent?.({ type: 'progress', ...facts, moved }),
   );
   const mount = action === 'mount' ? target.mountBlob?.bind(target) : undefined;
@@ -155,6 +159,33 @@ async function putListedManifest(
   if (content === undefined) return false;
   await putManifest(target, { content, needs: [], foreign: [] }, options);
   return true;
+}
+
+/** The same pieces; those of a config are also collected for `onConfig`. */
+function watched(
+  pieces: AsyncIterable<Uint8Array>,
+  step: BlobStep,
+  { onConfig }: RunOptions,
+): AsyncIterable<Uint8Array> {
+  const { mediaType, size } = step.blob;
+  const isWatched = onConfig !== undefined && isImageConfigType(mediaType) && size <= MAX_DOCUMENT_BYTES;
+  return isWatched ? collected(pieces, size, (bytes) => onConfig(step, bytes)) : pieces;
+}
+
+/** An upload does not ask for a further piece after the last byte. */
+async function* collected(
+  pieces: AsyncIterable<Uint8Array>,
+  size: number,
+  onWhole: (bytes: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  const copies: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    copies.push(Uint8Array.from(piece));
+    length += piece.length;
+    if (length === size) onWhole(Buffer.concat(copies));
+    yield piece;
+  }
 }
 
 /** Reading a blob while it is put. If the reading fails, that is what failed, whatever the target makes of it. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { makeImage, pushImage } from '../support/images.ts';
+import { Front } from '../support/front.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
+import { kept } from '../support/kept.ts';
 import { World, type Ran } from '../support/world.ts';
 
 /** What an image's config states, and what the author says of the image. */
@@ -62,4 +64,71 @@ test('a config that is wrong otherwise is refused in any case', async () => {
   await pushImage(registry.url, 'team/app', 'wrong', makeImage({ platform }));
   const { code, stderr } = await world.run(['create', at('made'), `${at('wrong')}=linux/amd64`]);
   expect([code, stderr]).toEqual([3, expect.stringContaining('the config of')]);
+});
+
+describe('a config that contradicts the entry of its image', () => {
+  const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+  const [amd64, arm64] = platforms.map((platform) => makeImage({ kind: 'oci', platform, salt: 'claims' }));
+  let elsewhere: RunningRegistry;
+  /** The list says arm64 of the image for amd64. */
+  let mixed: Served;
+  const far = (name: string) => `${elsewhere.host}/${name}`;
+  const warning = (name: string) =>
+    `warning: ${name}@${amd64?.digest} says that it is for linux/amd64, and is listed for linux/arm64`;
+  beforeAll(async () => {
+    if (amd64 === undefined || arm64 === undefined) throw new Error('there are two images');
+    elsewhere = await startRegistry();
+    for (const image of [amd64, arm64]) await pushImage(registry.url, 'team/mixed', undefined, image);
+    await pushImage(registry.url, 'team/mixed', 'amd64', amd64);
+    mixed = makeIndex([entryOf(amd64, platforms[1]), entryOf(arm64, { ...platforms[1], variant: 'v9' })]);
+    await putManifest(registry.url, 'team/mixed', 'mixed', mixed.mediaType, mixed.bytes);
+  });
+  afterAll(() => elsewhere.close());
+  const source = () => `${registry.host}/team/mixed`;
+
+  async function warned(args: readonly string[], ...warnings: readonly string[]): Promise<void> {
+    const { code, stderr } = await world.run(args);
+    const found = stderr.split('\n').filter((line) => line.includes('says that it is for'));
+    expect([code, found]).toEqual([0, warnings]);
+  }
+
+  test('copy to another registry, to a layout, to an archive: one warning for each image', async () => {
+    await warned(['copy', `${source()}:mixed`, far('copied/a:1')], warning(source()));
+    await warned(['copy', `${source()}:mixed`, 'oci:there'], warning(source()));
+    await warned(['copy', `${source()}:mixed`, 'oci-archive:there.tar'], warning(source()));
+    await warned(['copy', 'oci:there', far('copied/b:1')], warning('oci:there'));
+    await warned(['copy', 'oci-archive:there.tar', far('copied/c:1')], warning('oci-archive:there.tar'));
+  });
+
+  test('create of what is stored on this machine, and create --push to another registry', async () => {
+    await world.must('copy', `${source()}:mixed`, 'oci:there');
+    await warned(['create', at('made'), 'oci:there'], warning('oci:there'));
+    await warned(['create', far('made/d:1'), `docker://${source()}:mixed`, '--push'], warning(source()));
+  });
+
+  test.each(['create', 'add', 'join'])('%s: IMAGE=PLATFORM', async (command) => {
+    const name = `${source()}:amd64`;
+    const told = `warning: ${name} says that it is for linux/amd64, and is listed for linux/arm64`;
+    await world.must('create', at('added'), name);
+    const more = command === 'join' ? ['--group', 'g', '--expect', 'linux/arm64'] : command === 'add' ? ['--push'] : [];
+    await warned([command, at(command === 'add' ? 'added' : command), `${name}=linux/arm64`, ...more], told);
+  });
+
+  test('what only one of the two states is no contradiction', async () => {
+    await warned(['create', at('variant'), `${source()}:amd64=linux/amd64/v2`]);
+  });
+
+  test('it is not checked where no config is read', async () => {
+    const front = kept(await Front.start({ upstream: registry.url }));
+    await warned(['create', `${front.host}/team/mixed:again`, `docker://${front.host}/team/mixed:mixed`, '--push']);
+    expect(front.asked(/blobs/)).toEqual([]);
+  });
+
+  test('a config that cannot be read is copied as it is', async () => {
+    const odd = makeImage({ kind: 'oci', platform: { os: 7 } as object });
+    await pushImage(registry.url, 'team/odd', undefined, odd);
+    const list = makeIndex([entryOf(odd, platforms[0])]);
+    await putManifest(registry.url, 'team/odd', 'odd', list.mediaType, list.bytes);
+    await warned(['copy', `${registry.host}/team/odd:odd`, far('copied/odd:1')]);
+  });
 });

@@ -42,7 +42,11 @@ function isAbout({ message, facts }: MlistError, text: string): boolean {
   return isOfficial && (facts.reference === reference || message.includes(reference));
 }
 
+/** JSON and YAML files are documents, not archives. */
+const isDocument = /\.(?:json|ya?ml)$/i;
+
 async function hintFor(text: string, cwd: string): Promise<string | undefined> {
   const found = isFileLocation(text) ? undefined : await stat(resolve(cwd, text)).catch(() => undefined);
-  return found === undefined ? locationHint(text) : pathHint(text, !found.isDirectory());
+  if (found === undefined) return locationHint(text);
+  return found.isFile() && isDocument.test(text) ? undefined : pathHint(text, !found.isDirectory());
 }

@@ -102,6 +102,10 @@ export const listCommands: readonly CommandSpec[] = [
       },
       { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],
+    elsewhere: [
+      ['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".'],
+      ['wait', 'Wait for images that were just pushed with --wait-for-source.'],
+    ],
     examples: [
       [
         'mlist create username/test username/x8664-test username/arm64v8-test',
@@ -110,7 +114,10 @@ export const listCommands: readonly CommandSpec[] = [
       ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
       ['mlist create --amend team/app:1.0', 'Read all sources again'],
       ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm64 --push', 'Draft and push in one go'],
-      ['mlist create team/app:1.0 --digests-dir /tmp/digests', 'Merge what the runners of a matrix have pushed'],
+      [
+        'mlist create team/app:1.0 --digests-dir ./digests --replace --push',
+        'Merge what the jobs of a matrix have built',
+      ],
     ],
     load: () => import('./commands/create.ts'),
   },

@@ -33,7 +33,7 @@ export function locationHint(text: string): string | undefined {
   const known = slashes === undefined ? spellings : schemes;
   const name = Object.hasOwn(known, prefix) ? prefix : nearest(prefix, [...Object.keys(spellings), 'docker-daemon']);
   if (name === 'docker-daemon') {
-    return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write docker-archive:FILE.`;
+    return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.`;
   }
   return name === undefined ? undefined : `Write it as ${known[name] ?? ''}${rest}.`;
 }
@@ -41,5 +41,5 @@ export function locationHint(text: string): string | undefined {
 /** The location of a file, or of a folder with an OCI layout. */
 export function pathHint(path: string, isFile: boolean): string {
   if (!isFile) return `Write a folder with an OCI layout as oci:${path}.`;
-  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if "docker save" has written it.`;
+  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" has written it.`;
 }

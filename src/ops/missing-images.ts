@@ -163,9 +163,9 @@ async function missingImages(
   if (there.length === 0) {
     return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
   }
-  const choice = canChoose
-    ? 'Choose among these with --platform, or leave missing images out with --missing skip.'
-    : SKIP_MISSING;
+  const isSkipping = options.missing === 'skip';
+  const skip = isSkipping ? 'At least one image must be left.' : SKIP_MISSING;
+  const choice = canChoose ? `Choose among these with --platform. ${skip}` : skip;
   return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: `Available: ${listed(there)}. ${choice}` });
 }
 

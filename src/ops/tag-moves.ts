@@ -45,7 +45,8 @@ export interface MoveOptions extends ContentOptions {
  * Finds out what each tag has, and what its users lose when it is moved. Only what is not in the cache is read from the
  * registry. A tag that cannot be read is moved all the same, with a note: the account may be allowed to push only.
  * @returns by tag
- * @throws MlistError `ERR_MLIST_CONFLICT` if a single image would be replaced by a list without its platform;
+ * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
+ *   without its platform;
  *   with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
 export async function checkMoves(
@@ -89,8 +90,8 @@ async function checkMove(
   const { descriptor } = next.content;
   if (before === 'absent' || before === descriptor.digest) return { before };
   const lost = await readable(() => lostPlatforms(home, before, next, options), options);
-  if (lost === undefined || lost.platforms.length + Number(lost.isImage) === 0) return { before };
-  if (lost.isImage) throw replacesImage(reference, before, lost.platforms);
+  if (lost?.replaced !== undefined) throw replacesImage(reference, before, lost.platforms, lost.replaced);
+  if (lost === undefined || lost.platforms.length === 0) return { before };
   if (options.expectKept === true) throw losesPlatforms(reference, before, lost.platforms);
   return { before, lost: lost.platforms };
 }
@@ -107,11 +108,11 @@ async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T 
 
 interface Lost {
   readonly platforms: readonly Platform[];
-  /** A single image is replaced by a list without an image for its platform. */
-  readonly isImage: boolean;
+  /** Set if a list would replace a single image, or a list of a single image, without an image for its platform. */
+  readonly replaced?: 'image' | 'list';
 }
 
-const NOTHING: Lost = { platforms: [], isImage: false };
+const NOTHING: Lost = { platforms: [] };
 
 async function lostPlatforms(
   home: ContentSource,
@@ -135,12 +136,17 @@ async function lostPlatforms(
   const was = await manifestOf(home, before, options);
   if ('manifests' in was) {
     const kept = await platformsOf(after, source, options);
-    return { platforms: without(await platformsOf(was, home, options), kept), isImage: false };
+    const platforms = without(await platformsOf(was, home, options), kept);
+    const [image, ...more] = was.manifests.filter((entry) => !isAttestation(entry));
+    const isListed = !isList || after.manifests.some(({ digest }) => digest === image?.digest);
+    const isSingle = more.length === 0 && !isListed && options.replaceImage !== true;
+    const isReplaced = isSingle && losesMachine(platforms, kept);
+    return { platforms, ...(isReplaced ? { replaced: 'list' } : {}) };
   }
   if (!isList || options.replaceImage === true) return NOTHING;
   const platforms = await platformsOf(was, home, options);
   const isKept = platforms.length > 0 && without(platforms, await platformsOf(after, source, options)).length === 0;
-  return isKept ? NOTHING : { platforms, isImage: true };
+  return isKept ? NOTHING : { platforms, replaced: 'image' };
 }
 
 async function manifestOf(home: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
@@ -176,20 +182,27 @@ export function replacedByList(
 ): Replaced {
   if (before === undefined) return { before: 'absent' };
   const lost = without(platformsIn(before.draft), platformsIn(draft));
-  const isListed = draft.entries.some(({ digest }) => digest === before.digest);
-  if (
-    before.isImage === true &&
-    !isListed &&
-    !replaceImage &&
-    (lost.length > 0 || platformsIn(before.draft).length === 0)
-  )
-    throw replacesImage(reference, before.digest, lost);
-  const isList = before.isImage !== true;
-  return { before: before.digest, ...(isList && lost.length > 0 ? { lost } : {}) };
+  const [image, ...more] = before.draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const isListed = draft.entries.some(({ digest }) => digest === before.digest || digest === image?.digest);
+  const isImage = before.isImage === true;
+  const isReplaced = isImage
+    ? lost.length > 0 || platformsIn(before.draft).length === 0
+    : losesMachine(lost, platformsIn(draft));
+  if (more.length === 0 && isReplaced && !isListed && !replaceImage)
+    throw replacesImage(reference, before.digest, lost, isImage ? 'image' : 'list');
+  return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
 }
 
 function platformsIn({ entries }: Draft): readonly Platform[] {
   return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+}
+
+/**
+ * Whether a platform is lost with its system and architecture. Builders push an image with its attestations as a list; such
+ * a list may move to another release of Windows or to another variant.
+ */
+function losesMachine(lost: readonly Platform[], kept: readonly Platform[]): boolean {
+  return lost.some(({ os, architecture }) => !kept.some((one) => one.os === os && one.architecture === architecture));
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
@@ -212,11 +225,17 @@ export function platformNames(platforms: readonly Platform[]): string {
   return platforms.map((platform) => formatPlatform(platform, { all: true })).join(', ');
 }
 
-function replacesImage(reference: string, before: Digest, platforms: readonly Platform[]): MlistError {
+function replacesImage(
+  reference: string,
+  before: Digest,
+  platforms: readonly Platform[],
+  kind: 'image' | 'list',
+): MlistError {
+  const image = kind === 'image' ? 'a single image' : 'a list of a single image';
   const what =
     platforms.length === 0
       ? `a single manifest without a platform (${shortDigest(before)}), which the list does not contain`
-      : `a single image for ${platformNames(platforms)} (${shortDigest(before)}), and the list has no image for that platform`;
+      : `${image} for ${platformNames(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} is ${what}`, {
     reference,
     hint: 'Push the list to another tag, add the image to the list, or replace it with --replace-image.',

@@ -17,7 +17,7 @@ const run = (world: World, args: readonly string[], more: object = {}) =>
 
 describe('locations', () => {
   const archive = (path: string) =>
-    `Write an archive as oci-archive:${path}, or docker-archive:${path} if "docker save" has written it.`;
+    `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" has written it.`;
 
   test.each<[string, string]>([
     ['oci-layout://web:v1', 'Write it as oci:web:v1.'],
@@ -30,7 +30,7 @@ describe('locations', () => {
     ['oci-arcive:web.tar', 'Write it as oci-archive:web.tar.'],
     [
       'docker-deamon:web',
-      'Save images of a Docker engine with "docker save web -o FILE", and write docker-archive:FILE.',
+      'Save images of a Docker engine with "docker save web -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.',
     ],
     ['./web.tar', archive('./web.tar')],
     ['../other/web.tar.gz', archive('../other/web.tar.gz')],

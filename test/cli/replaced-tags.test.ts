@@ -51,10 +51,49 @@ describeOnRegistries('a tag that is moved', (start) => {
     const { code, stderr } = await world.run(['create', '-t', at('1'), at('amd64'), at('arm64'), '--push']);
     expect(code).toBe(5);
     expect(stderr).toContain(
-      `${at('amd64')} is a single image for linux/amd64 (${amd64.digest.slice(0, 19)}), and the list has no image for that platform`,
+      `${at('amd64')} is a single image for linux/amd64 (${amd64.digest.slice(0, 19)}), and the new list has no image for that platform`,
     );
     expect(stderr).toContain(`"mlist create ${at('1')} ${at('amd64')} ${at('arm64')} --push"`);
     expect(await digestAt('amd64')).toBe(amd64.digest);
+  });
+
+  test('create -t LIST INDEX INDEX --push, as builders push them: the first index keeps its tag', async () => {
+    const first = await listOf('first', 'amd64');
+    await listOf('second', 'arm64');
+    await world.must('rm', at('first'));
+    const args = ['create', '-t', at('1'), at('first'), at('second'), '--push'];
+    const { code, stderr } = await world.run(args);
+    expect(code).toBe(5);
+    expect(stderr).toContain(`${at('first')} is a list of a single image for linux/amd64`);
+    expect(stderr).toContain(`"mlist create ${at('1')} ${at('first')} ${at('second')} --push"`);
+    expect([await digestAt('first'), await digestAt('1')]).toEqual([first, undefined]);
+    await world.must(...args, '--replace', '--replace-image');
+    expect(await digestAt('first')).not.toBe(first);
+  });
+
+  test('a list of a single image may change the platform of that image', async () => {
+    await listOf('one', 'amd64');
+    await world.must('annotate', `docker://${at('one')}`, '--platform', 'linux/amd64', '--arch', 'riscv64', '--push');
+  });
+
+  test('join --expect: a list of a single image is not replaced by a list without its platform', async () => {
+    const before = await listOf('one', 'amd64');
+    const args = ['join', at('one'), at('arm64'), '--expect', 'linux/arm64', '--group', '1'];
+    expect(await world.run(args)).toMatchObject({ code: 5 });
+    expect(await digestAt('one')).toBe(before);
+    await world.must(...args, '--replace-image');
+  });
+
+  test.each(['app@DIGEST app@DIGEST', 'DIGEST DIGEST'])('create -t LIST %s: shows the right command', async (given) => {
+    const images = given
+      .replace(/app@/g, `${at('x').slice(0, -2)}@`)
+      .replaceAll('DIGEST', amd64.digest)
+      .split(' ');
+    const { code, stderr } = await world.run(['create', '-t', at('1'), ...images, '--push']);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      `hint: The list comes before its images: "mlist create ${at('1')} ${images.join(' ')} --push".`,
+    );
   });
 
   const refused: readonly (readonly [name: string, args: () => readonly string[], ...before: string[][]])[] = [

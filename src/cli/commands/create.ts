@@ -7,6 +7,7 @@ import {
   type DockerMetadata,
   type Draft,
   type DraftPlace,
+  type ErrorCode,
   type Format,
   type ManifestArgument,
   type Reference,
@@ -27,7 +28,9 @@ import { nameOf, readSources } from '../source-file.ts';
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const { rest: manifests } = listFirst(invocation, context);
   const metadata = await readDockerMetadata(invocation, context);
-  const list = await createdName(invocation, metadata, context);
+  const list = await createdName(invocation, metadata, context).catch((thrown: unknown) => {
+    throw withListFirst(thrown, 'ERR_MLIST_REFERENCE_INVALID', invocation, context);
+  });
   const sources = await sourcesOf(manifests, list, invocation, context);
   const making = { sources, metadata, invocation, context };
   const { edited, pushed } = await pushedOr(list, making);
@@ -108,10 +111,15 @@ async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> 
   const { pushCreated } = await import('../push-edit.ts');
   const pushing = { tags: metadata?.tags ?? [], sources: sources.map(({ location }) => location) };
   return pushCreated(list, invocation, context, make, pushing).catch((thrown: unknown) => {
-    const hint = listFirstHint(invocation, context);
-    const isImage = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CONFLICT';
-    throw hint !== undefined && isImage ? withHint(thrown, `${hint} ${thrown.hint ?? ''}`.trim()) : thrown;
+    throw withListFirst(thrown, 'ERR_MLIST_CONFLICT', invocation, context);
   });
+}
+
+/** Adds the hint that the list comes first to an error to which the order of other tools leads. */
+function withListFirst(thrown: unknown, code: ErrorCode, invocation: Invocation, context: Context): unknown {
+  const hint = listFirstHint(invocation, context);
+  if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
+  return withHint(thrown, code === 'ERR_MLIST_CONFLICT' ? `${hint} ${thrown.hint ?? ''}`.trim() : hint);
 }
 
 /** Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`. */

@@ -91,8 +91,8 @@ function settled(location: Location, { cwd, workspace: { folders } }: Folders): 
  */
 export function registryReference({ command, positionals: [text = ''] }: Invocation): Reference {
   if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
-  throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries, and ${text} is none`, {
-    hint: `"mlist show ${text}" tells what is in it, or names the images to choose from.`,
+  throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries only, not on ${text}`, {
+    hint: `"mlist show ${text}" prints its content, or lists the images to choose from.`,
   });
 }
 
@@ -104,16 +104,16 @@ export function typedName(text: string, context: Folders): string {
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
 
 /**
- * `MANIFEST[=PLATFORM]`. A path may hold a "=" of its own: there, what follows must look like a platform.
- * @param repository - of a MANIFEST that is only a digest: that of the list
+ * `MANIFEST[=PLATFORM]`. A path may itself contain "=": only what looks like a platform is then read as one.
+ * @param repository - the list's repository, for a MANIFEST that is only a digest
  */
 export function manifestArgument(text: string, context: Folders, repository: Reference): ManifestArgument {
   const at = text.lastIndexOf('=');
-  const isPath = isFileLocation(text) && !/^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
-  const isWhole = at < 0 || isPath;
-  const name = isWhole ? text : text.slice(0, at);
+  const looksLikePlatform = /^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
+  const hasPlatform = at >= 0 && (looksLikePlatform || !isFileLocation(text));
+  const name = hasPlatform ? text.slice(0, at) : text;
   const argument = isDigestName(name) ? bareArgument(repository, name) : { location: typedLocation(name, context) };
-  return isWhole ? argument : { ...argument, platform: readPlatform(text.slice(at + 1)) };
+  return hasPlatform ? { ...argument, platform: readPlatform(text.slice(at + 1)) } : argument;
 }
 
 /** `K=V` sets, `K-` removes. */

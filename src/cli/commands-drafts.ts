@@ -41,13 +41,13 @@ export const draftCommands: readonly CommandSpec[] = [
     usage: 'LIST|REF',
     positionals: { min: 1, max: 1 },
     summary:
-      'Tell by the exit code whether a draft or a manifest is there: 0 or 4; another one where that cannot be found out',
+      'Report by the exit code whether a draft or a manifest exists: 0 or 4, or another code if that cannot be determined',
     uses: ['registry'],
     options: [waitOption],
     examples: [
       [
         'mlist exists docker://team/app:1.0 || { [ $? = 4 ] && mlist push team/app:1.0; }',
-        'Push what the registry does not have, and not where it cannot be asked',
+        'Push what the registry does not have; do nothing if the registry cannot be asked',
       ],
     ],
     load: () => import('./commands/exists.ts'),

@@ -78,7 +78,7 @@ export const listCommands: readonly CommandSpec[] = [
         repeat: true,
         value: 'FILE',
         describe:
-          'Read sources from FILE, or - for stdin: one a line, or JSON: descriptors, an index, build metadata, or digests in the outputs of CI jobs',
+          'Read sources from FILE, or - for stdin: one per line, or JSON (descriptors, an index, build metadata, or outputs of CI jobs with digests)',
       },
       {
         name: 'metadata-file',
@@ -91,8 +91,7 @@ export const listCommands: readonly CommandSpec[] = [
         name: 'digests-dir',
         type: 'string',
         value: 'DIR',
-        describe:
-          'Take the images whose digests are the names or the contents of the files in DIR, in the order of --expect',
+        describe: 'Add an image for each file in DIR, whose name or content is the digest; in the order of --expect',
       },
       {
         name: 'repo',

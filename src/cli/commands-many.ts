@@ -31,12 +31,12 @@ export const manyCommands: readonly CommandSpec[] = [
         describe: 'kept: refuse lists that lack a platform which their tag has now; else see expect in the specs',
       },
       replaceImageOption,
-      { ...missingOption, describe: `${missingOption.describe}; specs override it with missing` },
+      { ...missingOption, describe: `${missingOption.describe}; missing in a spec overrides it` },
       waitForSourceOption,
       {
         name: 'force',
         type: 'boolean',
-        describe: 'Check everything that each list needs, and write its tags in any case',
+        describe: 'Check everything that each list needs, and write its tags even if they have the list',
       },
       {
         name: 'shard',

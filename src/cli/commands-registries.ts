@@ -1,7 +1,7 @@
 import type { CommandSpec } from './language.ts';
 
 const passwordHint =
-  'Other users see the arguments of a command. Pass the password by stdin: "mlist login HOST -u USER --password-stdin <FILE".';
+  'The arguments of a command are visible to other users. Pass the password on stdin: "mlist login HOST -u USER --password-stdin <FILE".';
 
 /** The commands about registries themselves. */
 export const registryCommands: readonly CommandSpec[] = [
@@ -45,7 +45,7 @@ export const registryCommands: readonly CommandSpec[] = [
       { name: 'username', alias: 'u', type: 'string', value: 'USER', describe: 'User name (default: asked for)' },
       { name: 'password-stdin', type: 'boolean', describe: 'Read the password from stdin (default: asked for)' },
     ],
-    elsewhere: [
+    foreignOptions: [
       ['p', passwordHint],
       ['password', passwordHint],
     ],

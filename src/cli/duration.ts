@@ -11,7 +11,7 @@ const grammar = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
 
 /**
  * Milliseconds of `500ms`, `30s`, `1.5m`, `1h30m`; a bare number is seconds.
- * @param least - 0 where an option may be switched off
+ * @param least - 0 if the option may be turned off with 0
  * @throws MlistError `ERR_MLIST_USAGE` naming the option
  */
 export function parseDuration(text: string, option: string, least: 0 | 1 = 1): number {
@@ -22,7 +22,7 @@ export function parseDuration(text: string, option: string, least: 0 | 1 = 1): n
   throw new MlistError('ERR_MLIST_USAGE', `${option} takes a time, ${reason}, not ${JSON.stringify(text)}`);
 }
 
-/** Milliseconds of `--wait` or `--wait-for-source`; 0 where it is not given. */
+/** Milliseconds of `--wait` or `--wait-for-source`; 0 if it is not given. */
 export function waitTime(invocation: Invocation, name: 'wait' | 'wait-for-source'): number {
   const text = invocation.text(name);
   return text === undefined ? 0 : parseDuration(text, `--${name}`, 0);

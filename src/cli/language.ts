@@ -21,8 +21,8 @@ export interface CommandSpec {
   readonly positionals: { readonly min: number; readonly max: number };
   readonly summary: string;
   readonly options: readonly OptionSpec[];
-  /** Options that other tools have and this command does not, each with what to do instead. */
-  readonly elsewhere?: readonly (readonly [option: string, hint: string])[];
+  /** Options of other tools that this command does not have, each with what to do instead. */
+  readonly foreignOptions?: readonly (readonly [option: string, hint: string])[];
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** What it works on: a command that works on a draft takes `--list`, one that talks to registries has a deadline. */
   readonly uses: readonly ('draft' | 'registry')[];

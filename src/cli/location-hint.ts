@@ -4,7 +4,7 @@ import type { MlistError } from '../index.ts';
 import { canonicalReference, isFileLocation, locationHint, pathHint, SeveralErrors, withHint } from '../index.ts';
 import type { Invocation } from './language.ts';
 
-/** Failures that a location which is not a reference leads to. */
+/** Codes of errors that occur if something that is not a reference is used as one. */
 const codes: readonly string[] = [
   'ERR_MLIST_REFERENCE_INVALID',
   'ERR_MLIST_NOT_FOUND',
@@ -15,8 +15,8 @@ const codes: readonly string[] = [
 ];
 
 /**
- * The same error with the right location, if an argument that it is about is spelled as for another tool or is the name of
- * a local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
+ * Adds a hint with the correct location if the error concerns an argument in another tool's spelling, or the name of a
+ * local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
  */
 export async function withLocationHint(error: MlistError, invocation: Invocation, cwd: string): Promise<MlistError> {
   if (error instanceof SeveralErrors) {
@@ -34,6 +34,7 @@ export async function withLocationHint(error: MlistError, invocation: Invocation
   return error;
 }
 
+/** Whether an error concerns this argument. */
 function isAbout({ message, facts }: MlistError, text: string): boolean {
   if (message.includes(JSON.stringify(text))) return true;
   if (isFileLocation(text)) return /^[a-z-]+:\/\/[^/]/.test(text);

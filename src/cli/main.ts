@@ -82,8 +82,8 @@ async function run(command: CommandSpec, invocation: Invocation, output: Output,
       import('./location-hint.ts'),
       import('./place-hint.ts'),
     ]);
-    const placed = withPlaceHint(thrown, invocation, context.workspace.folder);
-    throw placed instanceof MlistError ? await withLocationHint(placed, invocation, world.cwd) : placed;
+    const hinted = withPlaceHint(thrown, invocation, context.workspace.folder);
+    throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, world.cwd) : hinted;
   } finally {
     await close();
   }

@@ -96,7 +96,7 @@ function checkedValue(command: CommandSpec, options: readonly OptionSpec[], name
 
 function unknownOption(command: CommandSpec, options: readonly OptionSpec[], name: string): MlistError {
   const dash = name.length === 1 ? '-' : '--';
-  const hint = new Map(command.elsewhere).get(name);
+  const hint = new Map(command.foreignOptions).get(name);
   if (hint !== undefined) return new MlistError('ERR_MLIST_USAGE', `unknown option ${dash}${name}`, { hint });
   const like = nearest(
     name,

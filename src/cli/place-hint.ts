@@ -6,8 +6,8 @@ const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIS
 const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
 
 /**
- * The same error with the way to another folder, if the file that cannot be used is stored in the home folder by default:
- * in CI jobs and containers the home folder is often not writable.
+ * Adds how to choose another folder, if the file that cannot be used is stored in the home folder by default: in CI jobs
+ * and containers the home folder is often not writable.
  * @param folder - the workspace
  */
 export function withPlaceHint(thrown: unknown, invocation: Invocation, folder: string): unknown {

@@ -44,8 +44,8 @@ function withoutOs(text: string, { os, architecture, variant }: Platform): Mlist
 }
 
 /**
- * Lists with commas, repeated or not. An empty one asks for nothing, which is what
- * a variable that is not set gives, and nobody means.
+ * Platforms separated by commas, from an option that may be repeated. An empty one, usually from a variable that is not
+ * set, is refused.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {
@@ -72,8 +72,8 @@ export function readExpected(texts: readonly string[]): Expected {
 }
 
 /**
- * Platforms as clients are asked for them. An explicit v1 of amd64, which is left out elsewhere, stays: some clients
- * compare letters.
+ * Platforms as clients request them. An explicit v1 of amd64, which is left out elsewhere, is kept: some clients compare
+ * the text.
  */
 export function readAskedPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts.flatMap(splitPlatforms).flatMap((text) => {

@@ -15,8 +15,8 @@ import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';
 
 /**
- * The sources of `create`: its arguments, then what `--file`, `--metadata-file` and `--digests-dir` name. Digests without a
- * repository are those of `--repo`, else of the repository of the list.
+ * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest without a
+ * repository is looked up in that of `--repo`, or else in that of the list.
  */
 export async function readSources(
   manifests: readonly string[],
@@ -38,7 +38,7 @@ export async function readSources(
   return [...manifests.map(parse), ...(await Promise.all([...named, ...built, ...digests])).flat()];
 }
 
-/** How an input is called in messages. */
+/** The name of an input in messages. */
 export function nameOf(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
@@ -52,7 +52,7 @@ function repositoryOf(invocation: Invocation, manifests: readonly string[]): Ref
   }
   throw new MlistError(
     'ERR_MLIST_USAGE',
-    '--repo names the repository of digests, and none are given: name some, or use --file, --metadata-file or --digests-dir',
+    '--repo needs digests: give them as arguments, or use --file, --metadata-file or --digests-dir',
   );
 }
 

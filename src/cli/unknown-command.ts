@@ -39,15 +39,15 @@ const elsewhere: Readonly<Record<string, string>> = {
   gc: '"mlist prune"',
   registry: '"mlist serve"',
   merge:
-    '"mlist create LIST MANIFEST... --push" makes one list of several images or lists, "mlist join" adds to a tag from each job of a CI matrix',
+    '"mlist create LIST MANIFEST... --push" combines several images or lists, and "mlist join" adds to a tag from each job of a CI matrix',
   history:
-    '"mlist inspect REF" prints the manifest with its layers; their history is in the config, which "docker history" and "crane config" print',
+    '"mlist inspect REF" prints the manifest with its layers; the history is in the config, which "docker history" and "crane config" print',
   catalog:
     '"mlist tags REPO" lists the tags of a repository; the repositories of a registry are listed by "crane catalog" or "oras repo ls"',
-  sign: 'a tool such as cosign signs the list, by the digest that "mlist digest" prints; "mlist copy --referrers" takes signatures along',
+  sign: 'sign the digest that "mlist digest" prints with a tool such as cosign; "mlist copy --referrers" copies signatures too',
 };
 
-/** An error that names the right command, where it can be told. */
+/** An error that names the right command, if it is known. */
 export function unknownCommand(name: string, commands: readonly CommandSpec[]): MlistError {
   const known = commands.map((command) => command.name);
   const said = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;

@@ -287,7 +287,7 @@ describe('a refusal to write', () => {
     expect(await world.run(copy)).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(
-        /MANIFEST_INVALID: .*\nhint: It is an attestation; .*"--attestations drop"/,
+        /MANIFEST_INVALID: .*\nhint: It is an attestation\. .*"--attestations drop"/,
       ) as unknown,
     });
     const dropped = await world.run([...copy, '--attestations', 'drop']);

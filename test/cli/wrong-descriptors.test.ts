@@ -133,6 +133,6 @@ describe('content of another size in a registry', () => {
   test('that is also other content is reported as a fault of the registry', async () => {
     const { code, stderr } = await copied(Buffer.from('{}'));
     expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
-    expect(stderr).toContain('hint: The registry, or something between, changes what it holds');
+    expect(stderr).toContain('hint: The registry, or a proxy in front of it, has changed the content');
   });
 });

@@ -24,7 +24,7 @@ export function parseIndex(bytes: Uint8Array): Index {
   // Go writes null for an empty list.
   const manifests = document['manifests'] === null ? [] : document['manifests'];
   if (schemaVersion !== 2 || !Array.isArray(manifests)) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is no image index');
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not an image index');
   }
   const entries = (manifests as readonly Json[]).map((json, position) => ({
     descriptor: descriptorAt(json, 'manifests', position),

@@ -2,15 +2,16 @@ import { MlistError } from '../../errors.ts';
 import { readJson } from '../../oci/json-read.ts';
 import { isJsonObject, type Json } from '../../oci/json.ts';
 
-/** Statuses by which registries refuse a kind of manifest. */
+/** Statuses with which registries refuse a type of manifest. */
 const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 415, 422]);
 
-/** Adds to the refusal of an attestation how to do without; passes any other failure on. */
+/** Adds a hint to the refusal of an attestation. Returns any other failure unchanged. */
 export function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown {
   const isRefusal =
     thrown instanceof MlistError && refusals.has(thrown.facts.status) && thrown.facts.hint === undefined;
   if (!isRefusal || !isAttestation(bytes)) return thrown;
-  const hint = 'It is an attestation; copy, create, add and join leave attestations out with "--attestations drop".';
+  const hint =
+    'It is an attestation. Use "--attestations drop" with copy, create, add or join to leave attestations out.';
   return new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
 }
 

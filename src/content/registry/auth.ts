@@ -40,7 +40,7 @@ export interface Refused {
   readonly challenge: string | undefined;
   readonly sent: Authorization;
   readonly scopes: readonly Scope[];
-  /** What the same request was sent with before. */
+  /** What the previous attempt of the same request was sent with. */
   readonly before?: Authorization | undefined;
   /** Where the registry's API answers. */
   readonly base: URL;
@@ -66,7 +66,7 @@ export class Authorizer {
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
-  /** Realms that gave no token, where the registry also accepts Basic. */
+  /** Realms that are not asked again because they issued no token and the registry also accepts Basic. */
   readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
@@ -97,7 +97,7 @@ export class Authorizer {
       const grant = await this.#grantFor(service, scopes, credentials);
       return { header: `Bearer ${grant.token.value}`, grant, ...login };
     } catch (thrown) {
-      if (!service.hasAlternative || credentials?.type !== 'basic' || !isUnusable(thrown)) throw thrown;
+      if (!service.acceptsBasic || credentials?.type !== 'basic' || !isUnusable(thrown)) throw thrown;
       this.#unusable.add(service.realm.href);
       if (this.#bearer === service) this.#bearer = undefined;
       return basicAuthorization(credentials);
@@ -117,11 +117,11 @@ export class Authorizer {
   async refused({ status, challenge, sent, scopes, before, base }: Refused): Promise<boolean> {
     if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
     const challenges = parseChallenges(challenge ?? '');
-    const hasBasic = challenges.some(({ scheme }) => scheme === 'basic');
-    this.#basic ||= hasBasic;
-    const bearer = this.#usableBearer(challenges, base, hasBasic);
+    const acceptsBasic = challenges.some(({ scheme }) => scheme === 'basic');
+    this.#basic ||= acceptsBasic;
+    const bearer = this.#usableBearer(challenges, base, acceptsBasic);
     if (bearer !== undefined)
-      return this.#learnBearer(bearer, sent, scopes) || this.#isStray(bearer.parameters, sent, before);
+      return this.#learnBearer(bearer, sent, scopes) || this.#pauseForToken(bearer.parameters, sent, before);
     if (sent.header !== undefined) return false;
     // The response to another request may have named the token service in the meantime.
     if (this.#bearer !== undefined) return true;
@@ -135,9 +135,9 @@ export class Authorizer {
 
   /**
    * The first Bearer challenge whose token service may be used.
-   * @throws MlistError where there is none, and Basic is not accepted either
+   * @throws MlistError if none of them may be used, and the registry does not accept Basic
    */
-  #usableBearer(challenges: readonly Challenge[], base: URL, hasAlternative: boolean): BearerChallenge | undefined {
+  #usableBearer(challenges: readonly Challenge[], base: URL, acceptsBasic: boolean): BearerChallenge | undefined {
     const { registry, authHosts } = this.#options;
     const faults: unknown[] = [];
     for (const { scheme, parameters } of challenges) {
@@ -146,13 +146,13 @@ export class Authorizer {
       try {
         const realm = parseRealm(address, registry);
         checkRealm({ registry, base, realm, authHosts });
-        const isUsable = !hasAlternative || !this.#unusable.has(realm.href);
-        if (isUsable) return { parameters, service: { realm, base, service, hasAlternative } };
+        const isUsable = !acceptsBasic || !this.#unusable.has(realm.href);
+        if (isUsable) return { parameters, service: { realm, base, service, acceptsBasic } };
       } catch (thrown) {
         faults.push(thrown);
       }
     }
-    if (faults.length > 0 && !hasAlternative) throw faults[0];
+    if (faults.length > 0 && !acceptsBasic) throw faults[0];
     return undefined;
   }
 
@@ -174,8 +174,8 @@ export class Authorizer {
     return this.#isTooNarrow(grant, scopes);
   }
 
-  /** Not every server of a registry may know a new token at once: after one 401 the request is sent with it again. */
-  async #isStray(
+  /** Pauses after one 401 to a new token, which not every server may know yet. @returns whether to send it again */
+  async #pauseForToken(
     parameters: Challenge['parameters'],
     { grant }: Authorization,
     before?: Authorization,
@@ -276,7 +276,7 @@ const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ERR_MLIST_TIMEOUT',
 ]);
 
-/** The token service gives no token to anybody, or must not see the login. It has not refused the login. */
+/** Whether a token service cannot be used: it fails, or must not see the login. It has not refused the login. */
 function isUnusable(error: unknown): boolean {
   if (!(error instanceof MlistError) || asksTooLong(error.facts)) return false;
   const { code, facts } = error;

@@ -3,7 +3,7 @@ import type { Call, Reply, Requester } from './call.ts';
 import type { Connection } from './connection.ts';
 import { HEAD_REFUSED } from './retry.ts';
 
-/** A question for what a registry has of a blob. */
+/** A query for a blob of a registry. */
 export interface BlobQuery {
   readonly connection: Connection;
   /** Sends the HEAD. Default: the connection. */
@@ -13,8 +13,8 @@ export interface BlobQuery {
 }
 
 /**
- * Status, 200 or 404, and headers of a blob: by HEAD, or by GET of its first byte where HEAD is refused. The content length
- * is that of the whole blob, if the registry states it.
+ * The status (200 or 404) and the headers of a blob: by HEAD, or by GET of its first byte if HEAD is refused. The
+ * `content-length` is that of the whole blob, if the registry states it.
  */
 export async function queryBlob({
   connection,

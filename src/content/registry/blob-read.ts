@@ -112,8 +112,8 @@ function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, 
 function checkLength({ call }: BlobReading, { headers }: StreamReply, expected: number): void {
   const stated = headers['content-length'];
   if (stated === undefined || Number(stated) === expected) return;
-  const hint = 'The manifest that lists it states a wrong size, or something changes what the registry has.';
-  throw mismatch(call.step.reference, `comes with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
+  const hint = 'The manifest that lists it states a wrong size, or the registry or a proxy has changed the content.';
+  throw mismatch(call.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
 }
 
 /** Where neither a length nor chunks tell the end of a body, a cut looks like one (RFC 9112 section 6.3). */

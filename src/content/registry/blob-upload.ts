@@ -96,9 +96,9 @@ export class BlobUpload {
         return;
       } catch (thrown) {
         wire.signalFor(this.#target.signal)?.throwIfAborted();
-        const isMended = await this.#mend(thrown);
-        if (isMended === 'done') return;
-        if (isMended === 'smaller') continue;
+        const next = await this.#recover(thrown);
+        if (next === 'done') return;
+        if (next === 'smaller') continue;
         failures = this.#offset > before ? 1 : failures + 1;
         if (failures > wire.retries) throw thrown;
         await wire.pause(backoff(failures), this.#target.signal);
@@ -137,7 +137,7 @@ export class BlobUpload {
     const { connection, subject } = this.#target;
     const location = headers['location'];
     if (location === undefined || !URL.canParse(location, url.href)) {
-      const message = `cannot upload ${subject}: ${url.host} opened an upload without saying where`;
+      const message = `cannot upload ${subject}: ${url.host} opened an upload without a location`;
       throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject });
     }
     const address = new URL(location, url);
@@ -193,12 +193,12 @@ export class BlobUpload {
   }
 
   /**
-   * Finds out how to go on after a failure.
-   * @throws the failure, where there is no way to go on
+   * Decides how to continue after a failure; `smaller` does not count as a retry.
+   * @throws the failure, if the upload cannot continue
    */
-  async #mend(thrown: unknown): Promise<'done' | 'again' | 'smaller'> {
-    const isMendable = thrown instanceof MlistError && this.#source.failure === undefined && this.#isMendable(thrown);
-    if (!isMendable) throw thrown;
+  async #recover(thrown: unknown): Promise<'done' | 'again' | 'smaller'> {
+    const canRead = this.#source.failure === undefined;
+    if (!(thrown instanceof MlistError) || !canRead || !this.#isRecoverable(thrown)) throw thrown;
     const isTooLarge = thrown.facts.status === 413;
     const wasRefused = thrown.facts.status !== undefined && thrown.facts.status < 500;
     if (!wasRefused || thrown.facts.status === 416) {
@@ -212,7 +212,7 @@ export class BlobUpload {
     return isTooLarge ? 'smaller' : 'again';
   }
 
-  #isMendable({ code, facts }: MlistError): boolean {
+  #isRecoverable({ code, facts }: MlistError): boolean {
     const { status } = facts;
     // The request that opens an upload has been tried often enough.
     if (this.#location === undefined || asksTooLong(facts)) return false;
@@ -222,19 +222,19 @@ export class BlobUpload {
     }
     if (status === undefined) return false;
     if (status === 413) return this.#chunk.halve();
-    if (status === 405) return this.#chunk.unite();
-    if (status === 400) return this.#isStray(facts);
+    if (status === 405) return this.#chunk.disable();
+    if (status === 400) return this.#isTransient(facts);
     // The upload is unknown, or its bytes do not fit or did not arrive: it starts again.
     return status === 202 || status === 404 || status === 416 || isRetryableStatus(status);
   }
 
-  /** A registry may refuse an upload that was resumed, or lose its state for a moment. The second time it is a refusal. */
-  #isStray({ diagnostics = [] }: ErrorFacts): boolean {
+  /** A registry may refuse an upload that was resumed, or lose its state for a moment. A second 400 is final. */
+  #isTransient({ diagnostics = [] }: ErrorFacts): boolean {
     const isInvalid = !this.#wasInvalid && diagnostics.some(({ code }) => code === 'BLOB_UPLOAD_INVALID');
-    const isStray = this.#hasResumed || isInvalid;
+    const isTransient = this.#hasResumed || isInvalid;
     this.#wasInvalid ||= isInvalid;
     this.#hasResumed = false;
-    return isStray;
+    return isTransient;
   }
 
   /** Whether the registry says how far it has got (distribution-spec v1.1.1 "Get upload status"). */
@@ -287,14 +287,14 @@ export class BlobUpload {
   }
 }
 
-/** The location keeps its own query to the letter, since it may be signed. */
+/** Appends the digest to an upload location, whose own query stays unchanged, since it may be signed. */
 function withDigest({ href }: URL, digest: string): URL {
   const separator = /[?&]$/.test(href) ? '' : href.includes('?') ? '&' : '?';
   return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
 }
 
-/** Each answer says that the registry has what it had before. */
+/** Each response states that the registry has received no more than before. */
 function stuck({ connection, subject }: UploadTarget): MlistError {
-  const message = `cannot upload ${subject}: ${connection.base.host} takes chunks, and does not get on (HTTP 202)`;
+  const message = `cannot upload ${subject}: ${connection.base.host} accepts chunks, but makes no progress (HTTP 202)`;
   return new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject, status: 202 });
 }

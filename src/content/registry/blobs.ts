@@ -60,9 +60,9 @@ export class Blobs {
       const call = { ...this.#call(descriptor), method: 'GET', accept: [200], signal } as const;
       const reply = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
       const { headers } = reply;
-      // A blob that is gzip itself may come with this header, and as it is.
-      const isWhole = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, reply.bytes);
-      const bytes = isWhole ? reply.bytes : await decodedDocument(reply, subject);
+      // A blob that is itself compressed may be sent unchanged with `Content-Encoding: gzip`.
+      const isUnchanged = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, reply.bytes);
+      const bytes = isUnchanged ? reply.bytes : await decodedDocument(reply, subject);
       verifyBytes(subject, bytes, descriptor);
       verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
       return bytes;
@@ -182,5 +182,5 @@ export class Blobs {
   }
 }
 
-/** All answers that leave the way of an upload open; what is worth another try gets that first. */
+/** All answers after which the blob can be uploaded; retryable ones are retried first. */
 const MOUNT_ANSWERS = [200, 201, 202, 204, ...REFUSALS];

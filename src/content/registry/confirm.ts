@@ -39,7 +39,7 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   }
 }
 
-/** What the answer about a blob says instead of that the blob is there; undefined if it is. */
+/** What a registry shows instead of a blob, for messages; undefined if it has the blob. */
 export function blobShownInstead(
   { status, headers }: Pick<Reply, 'status' | 'headers'>,
   descriptor: Descriptor,
@@ -53,7 +53,7 @@ export function blobShownInstead(
   return size === undefined || size === descriptor.size ? undefined : `has ${size} bytes of it, not ${descriptor.size}`;
 }
 
-/** The length that an answer states for a blob; undefined where it is that of an encoded body. */
+/** The length that an answer states for a blob; undefined if the body is encoded. */
 export function statedSize(headers: Reply['headers']): number | undefined {
   if (encodingOf(headers) !== undefined) return undefined;
   const length = headers['content-length'];

@@ -35,7 +35,7 @@ export interface ConnectionParts {
 
 const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 4;
-/** Further attempts at a write that failed while others overlapped it, in addition to the usual ones. */
+/** Additional attempts at a write that failed while it overlapped others. They do not count as retries. */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
@@ -157,6 +157,7 @@ export class Connection {
     }
   }
 
+  /** Sends a request. The write of a manifest waits for the write gate. */
   async #attempt(call: Call, streams: boolean): Promise<{ readonly received: Received; readonly write?: Write }> {
     if (call.isManifestWrite !== true) return { received: await this.#authorized(call, streams) };
     const { writes } = this.#parts;

@@ -6,7 +6,7 @@ import { tooLong } from './answer.ts';
 import type { Reply } from './call.ts';
 import { mismatch } from './verify.ts';
 
-/** The encoding of a body; undefined if it is sent as it is. */
+/** The encoding of a body; undefined if it is not encoded. */
 export function encodingOf(headers: Reply['headers']): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   return encoding === '' || encoding === 'identity' ? undefined : encoding;
@@ -14,7 +14,7 @@ export function encodingOf(headers: Reply['headers']): string | undefined {
 
 /**
  * The document that an answer carries. Some registries and proxies compress with gzip although identity was requested.
- * @throws MlistError where it has another encoding, or is larger than a document may be
+ * @throws MlistError if it has another encoding, or is larger than a document may be
  */
 export async function decodedDocument(
   { headers, bytes }: Pick<Reply, 'headers' | 'bytes'>,
@@ -28,6 +28,6 @@ export async function decodedDocument(
     return await promisify(gunzip)(bytes, { maxOutputLength: MAX_DOCUMENT_BYTES });
   } catch (cause) {
     if (errorCode(cause) === 'ERR_BUFFER_TOO_LARGE') throw tooLong(subject, MAX_DOCUMENT_BYTES);
-    throw mismatch(subject, 'came with the encoding gzip, and cannot be decompressed');
+    throw mismatch(subject, 'came with the encoding gzip, but cannot be decompressed');
   }
 }

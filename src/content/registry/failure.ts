@@ -32,7 +32,7 @@ export interface FailedAnswer {
 }
 
 export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
-  // What another host says, where the registry has redirected its client, is not passed on.
+  // The answer of another host, to which the registry has redirected its client, is not quoted.
   const isOwn = answer.location.host === answer.host;
   const diagnostics = isOwn ? readRegistryError(answer.body, (text) => secrets.redact(text, answer.location)) : [];
   const reported = diagnostics.map(describeDiagnostic).join('; ');
@@ -49,7 +49,7 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets)
   });
 }
 
-/** No more digests of an answer are kept. */
+/** The number of digests that are kept of an answer. */
 const MOST_DIGESTS = 10;
 
 function digestsIn(body: Uint8Array): readonly string[] {
@@ -108,7 +108,7 @@ function notThere(host: string): Omit<Meaning, 'code'> {
 /** A 404 to a request that writes: the registry lacks what the request needs, not what it writes. */
 function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meaning, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
-  if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} does not know the upload any more` };
+  if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
   if (['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'].some((code) => codes.has(code)))
     return { reason: `${host} lacks content that it refers to` };
   return {
@@ -135,7 +135,7 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
-      reason: `${host} has it at ${location.host}, which refuses it`,
+      reason: `${host} redirects to ${location.host}, which refuses it`,
     };
   }
   if (status === 403 && isOutOfSpace(diagnostics)) {
@@ -215,7 +215,7 @@ export function failedExchange(step: Step, host: string, thrown: unknown): Mlist
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
 }
 
-/** Errors of redirects, addresses and token services do not know which reference was being worked on. */
+/** Adds the reference to errors of redirects, addresses and token services, which do not know it. */
 function withReference({ what, reference }: Step, error: MlistError): MlistError {
   const { code, message, facts } = error;
   const isKnown = facts.reference !== undefined || message.includes(reference);

@@ -13,7 +13,7 @@ export interface TokenService {
   readonly base: URL;
   readonly service: string | undefined;
   /** The registry also accepts Basic. */
-  readonly hasAlternative: boolean;
+  readonly acceptsBasic: boolean;
 }
 
 /** A token, and what it was asked for. */
@@ -85,7 +85,7 @@ export class Grants {
   }
 
   async #fetch(
-    { realm, base, service, hasAlternative }: TokenService,
+    { realm, base, service, acceptsBasic }: TokenService,
     issuer: string,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
@@ -94,7 +94,7 @@ export class Grants {
     const { registry, secrets, tokens } = this.#options;
     const redact = (text: string) => secrets.redact(text, realm);
     const wanted = scopes.map(formatScope);
-    const isOnlyWay = !hasAlternative || credentials?.type !== 'basic';
+    const isOnlyWay = !acceptsBasic || credentials?.type !== 'basic';
     const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact };
     const token = await fetchToken(request, tokens);
     secrets.add(token.value);

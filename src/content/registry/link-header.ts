@@ -12,10 +12,10 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * Where the next page of a list is. Registries behind a proxy may not know the scheme or the path by which they are
- * reached: a link to the same host that ends as the request did counts with its query alone.
+ * The address of the next page of a list. Registries behind a proxy may not know the scheme or the path of their clients'
+ * requests: only the query is used of a link to the same host whose path ends like that of the first page.
  * @param path - of the first page
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where it is said to be on another host
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */
 export function nextAddress({ headers, url }: Reply, path: string, base: URL, reference: string): URL | undefined {
   const link = nextPage(headers['link']);

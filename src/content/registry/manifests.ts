@@ -44,7 +44,7 @@ export class Manifests {
   readonly #reading = new InFlight<Content>();
   /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
   readonly #seen = new Set<Name>();
-  /** Tags that references name together with a digest. */
+  /** Tags that references name together with a digest, by that digest. */
   readonly #tags = new Map<Name, string>();
 
   constructor(parts: ManifestsParts) {
@@ -52,8 +52,8 @@ export class Manifests {
   }
 
   /**
-   * By HEAD; undefined where the answer does not say enough, or HEAD is refused. An answer of another type, such as an
-   * HTML page, says nothing about a manifest, whatever its status.
+   * The descriptor, by HEAD; undefined if the answer does not state all of it, or HEAD is refused. An answer of another
+   * type, such as an HTML page, is not about a manifest, whatever its status.
    */
   async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#look('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
@@ -67,7 +67,7 @@ export class Manifests {
     return { mediaType, digest, size };
   }
 
-  /** By HEAD; by GET where the answer to that says too little, or HEAD is refused. */
+  /** Asks by HEAD, and by GET if HEAD is refused or its answer states too little. */
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 404) return false;
@@ -186,7 +186,7 @@ export class Manifests {
     return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 
-  /** Reads what is known to be there again where it is said not to be. */
+  /** Reads a name; again if it is known to exist, but the registry denies it. */
   async #look(method: 'GET' | 'HEAD', name: Name, reading: Reading): Promise<Reply> {
     for (let looks = 1; ; looks += 1) {
       const isSeen = this.#seen.has(name) && looks <= LOOKS;

@@ -108,7 +108,7 @@ export class ReferrersOf {
     return address?.href === reply.url.href ? undefined : address;
   }
 
-  /** distribution-spec v1.1.1 "Referrers Tag Schema": a tag that is missing, or is no index, lists nothing. */
+  /** distribution-spec v1.1.1 "Referrers Tag Schema": a tag that is missing, or is not an index, lists nothing. */
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
     const tag = referrersTag(digest);

@@ -9,7 +9,7 @@ const MAX_DEPTH = 4;
 const sentences = new Set(['message', 'description', 'reason', 'error']);
 
 /**
- * Reads what a registry says about a failure (distribution-spec v1.1.1 "Error Codes"). Registries differ from the spec in
+ * Reads what a registry reports about a failure (distribution-spec v1.1.1 "Error Codes"). Registries differ from the spec in
  * many ways, so each member is read by itself: one of an unexpected type does not hide the others.
  * @param redact - is applied before a text is cut, since a part of a secret must not be shown either
  */
@@ -49,7 +49,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A text as it is; members as `name: value`; nothing for null and empty values. */
+/** Strings as they are, members as `name: value`, and nothing for null and empty values. */
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value.trim();
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

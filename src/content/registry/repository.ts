@@ -96,7 +96,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     }
   }
 
-  /** Takes away a manifest and all its tags. */
+  /** Deletes a manifest and all its tags. */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#manifests.delete(digest, options);
   }

@@ -18,8 +18,8 @@ export function isTransientStatus(status: number): boolean {
 export const REFUSALS = Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status));
 
 /**
- * Answers to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and serve GET. It also has a body,
- * which may say why. A login that is not accepted for one is not accepted for the other.
+ * Answers to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and still serve GET. The answer to
+ * GET also has a body, which may state the reason. 401 is not among them, since it would be the answer to GET too.
  */
 export const HEAD_REFUSED = [
   ...REFUSALS.filter((status) => status !== 401 && status !== 404),
@@ -37,7 +37,7 @@ const LONGEST_MS = 8_000;
 /** The longest wait that a registry may ask for. If it asks for more, the step fails at once. */
 const LONGEST_ASKED_MS = 120_000;
 
-/** Whether a registry asks its clients to come back later than mlist waits. */
+/** Whether a registry asks for a longer wait than mlist accepts. */
 export function asksTooLong({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
   return isRetryableStatus(status) && retryAfterMs > LONGEST_ASKED_MS;
 }

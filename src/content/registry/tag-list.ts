@@ -54,7 +54,7 @@ function tagsIn(bytes: Uint8Array, { location, connection }: TagListParts): read
   const { value, problems } = readJson(bytes);
   const tags = value !== undefined && isJsonObject(value) ? (value['tags'] ?? []) : undefined;
   if (problems.length > 0 || !Array.isArray(tags)) {
-    const message = `cannot list the tags of ${location}: the answer of ${connection.base.host} is no list of tags`;
+    const message = `cannot list the tags of ${location}: the answer of ${connection.base.host} is not a list of tags`;
     throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
   }
   return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));

@@ -13,7 +13,7 @@ export interface TokenRequest {
   /** `repository:NAME:pull,push`, the most wanted first: some services honour only the first. */
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
-  /** There is no other way to log in, so that a service that is missing is asked again. */
+  /** There is no other way to log in: a service that answers 404 or 405 is asked again. */
   readonly isOnlyWay: boolean;
   readonly redact: (text: string) => string;
 }

@@ -1,16 +1,16 @@
 const MIB = 1024 * 1024;
 
-/** What one request carries where a registry asks for chunks, or does not accept the blob as a whole. */
+/** Sizes of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
 const LARGEST = 64 * MIB;
 const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;
 
-/** How many bytes of a blob one request carries. All, until a registry asks for chunks or refuses the whole. */
+/** How many bytes of a blob one request carries: all, until the registry asks for chunks or refuses the whole blob. */
 export class UploadChunk {
   readonly #blobSize: number;
   #size = Number.POSITIVE_INFINITY;
   #least = 0;
-  #isRefused = false;
+  #isDisabled = false;
 
   constructor(blobSize: number) {
     this.#blobSize = blobSize;
@@ -23,7 +23,7 @@ export class UploadChunk {
   /** @param header - `OCI-Chunk-Min-Length` */
   setLeast(header: string | undefined): void {
     const least = Number(header);
-    if (this.#isRefused || !Number.isSafeInteger(least) || least < 0) return;
+    if (this.#isDisabled || !Number.isSafeInteger(least) || least < 0) return;
     this.#least = least;
     this.#size = Math.min(this.#size, Math.max(LARGEST, least));
   }
@@ -32,7 +32,7 @@ export class UploadChunk {
   halve(): boolean {
     const smallest = Math.max(SMALLEST, this.#least);
     const size = Math.min(this.#size, this.#blobSize);
-    if (this.#isRefused || size <= smallest) return false;
+    if (this.#isDisabled || size <= smallest) return false;
     this.#size = Math.max(smallest, Math.min(LARGEST, Math.floor(size / 2)));
     return true;
   }
@@ -42,10 +42,10 @@ export class UploadChunk {
     if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#least)) this.halve();
   }
 
-  /** The registry does not accept chunks: the whole blob goes in one request. @returns whether it went in chunks before */
-  unite(): boolean {
+  /** After a refusal of chunks: sends the whole blob in one request. @returns whether it was sent in chunks before */
+  disable(): boolean {
     const wasChunked = this.#size < this.#blobSize;
-    this.#isRefused = true;
+    this.#isDisabled = true;
     this.#size = Number.POSITIVE_INFINITY;
     return wasChunked;
   }

@@ -11,10 +11,12 @@ export function verifyBytes(
   expected: { readonly digest?: Digest; readonly size?: number },
 ): void {
   const { digest, size } = expected;
-  const isOfSize = size === undefined || bytes.length === size;
-  if (digest !== undefined && isVerifiable(digest) && !isOfSize && digestMatches(digest, bytes))
-    throw wrongSize(subject, bytes.length, size);
-  if (!isOfSize) throw mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
+  if (size !== undefined && bytes.length !== size) {
+    const isContent = digest !== undefined && isVerifiable(digest) && digestMatches(digest, bytes);
+    throw isContent
+      ? wrongSize(subject, bytes.length, size)
+      : mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
+  }
   if (digest === undefined) return;
   if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
   if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
@@ -78,7 +80,7 @@ function wrongSize(subject: string, actual: number, size: number): MlistError {
   return mismatch(subject, `has ${actual} bytes, but its descriptor says ${size}`, hint);
 }
 
-const CHANGED = 'The registry, or something between, changes what it holds: nothing of it was used.';
+const CHANGED = 'The registry, or a proxy in front of it, has changed the content. It was not used.';
 
 export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, { reference: subject, hint });

@@ -94,7 +94,7 @@ export class Wire {
     return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });
   }
 
-  /** A request to wait is for every request to this registry; a warning is told. */
+  /** `Retry-After` delays all requests to this registry; warnings are reported. */
   #hear({ status, headers }: Answer, url: URL): void {
     const asked = retryAfter(headers['retry-after'], Date.now());
     const isAsked = isRetryableStatus(status) && asked !== undefined;

@@ -36,7 +36,7 @@ export interface AnnotateOptions {
   readonly homes?: (() => Homes | Promise<Homes>) | undefined;
   /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
   readonly strict?: boolean | undefined;
-  /** Asks somebody which of several entries is meant; undefined is none. Default: nobody is asked. */
+  /** Asks the user which of several entries is meant; undefined for none of them. Default: does not ask. */
   readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;

@@ -13,7 +13,7 @@ import { claimWarnings } from './platform-claims.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import type { EntrySpec, ListSpec, MadeSpec } from './spec.ts';
 
-/** Making the draft that a spec means: in memory, no workspace has it. */
+/** Builds the draft of a spec, in memory only. */
 
 export interface DraftingOptions extends SourceWaitOptions {
   readonly sources: SourceReader;
@@ -98,7 +98,7 @@ async function lookFor(location: Location, { homes, signal }: DraftingOptions): 
   return home.resolve(name, { signal });
 }
 
-/** Asked a second time: an image of which only a part is missing is not a missing image, and a hiccup is none either. */
+/** Asks again, since an image that only lacks a part, or for which a request failed once, is not a missing image. */
 async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
   try {
     await lookFor(entry.location, options);

@@ -86,7 +86,7 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
   };
 }
 
-/** A copy is made where a tag has something else; one after another, since what the first brought the next finds there. */
+/** Copies to one tag after another, since a later copy finds at the target what an earlier one has sent. */
 async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { homes, signal } = options;
   const { home, name } = await homes.locate(from, { signal });
@@ -113,14 +113,16 @@ async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: Ap
   return { descriptor, targets, missing: [], failures };
 }
 
-/** Reports the same event of several copies of one source once. */
+/** Passes events on, but no `from`, and the same warning, note or skipped content of several copies only once. */
 function eachOnce(onEvent: OnEvent | undefined): OnEvent {
   const reported = new Set<string>();
   return (event) => {
     if (event.type === 'from') return;
-    const text = ['warning', 'note', 'left'].includes(event.type) ? JSON.stringify(event) : undefined;
-    if (text !== undefined && reported.has(text)) return;
-    if (text !== undefined) reported.add(text);
+    if (['warning', 'note', 'left'].includes(event.type)) {
+      const text = JSON.stringify(event);
+      if (reported.has(text)) return;
+      reported.add(text);
+    }
     onEvent?.(event);
   };
 }
@@ -150,12 +152,16 @@ async function copyTo(
     signal,
     onEvent,
   } = options;
-  const flags = { force, dryRun, replaceImage, expectKept, missing, waitForSourceMs };
   const { status, descriptor, ...copied } = await copy(source, to, {
-    ...flags,
     homes,
     brought,
     targets,
+    force,
+    dryRun,
+    replaceImage,
+    expectKept,
+    missing,
+    waitForSourceMs,
     signal,
     onEvent,
   });

@@ -48,7 +48,7 @@ function keyOf(entry: EntrySpec): string {
   return `${missing} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
 }
 
-/** The spec says what the image runs on, so that its config may lack it. */
+/** Whether the spec states the platform, so that the image's config may lack it. */
 function isPlatformGiven({ platform, change }: EntrySpec): boolean {
   const { os, architecture } = change?.platform ?? {};
   return platform !== undefined || (os != null && architecture != null);

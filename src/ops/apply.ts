@@ -17,7 +17,7 @@ import type { SpecParsing } from './spec-parse.ts';
 import { readSpecs, type SpecFile, type SpecUnit } from './spec-read.ts';
 
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
-  /** Write nothing: tell what would be written. Default false. */
+  /** Write nothing: report what would be written. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
   readonly force?: boolean | undefined;

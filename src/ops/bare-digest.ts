@@ -2,16 +2,16 @@ import { asMlistError, SeveralErrors, withHint, type MlistError } from '../error
 import { formatLocation, type Location } from '../oci/location.ts';
 import { SomeMissing } from './missing-images.ts';
 
-/** Reading what only a digest was said of: where it is not found, it may lie elsewhere. */
-export async function orWhereElse<T>(reading: Promise<T>, location: Location): Promise<T> {
+/** Adds to the failure of reading an image that was given by its digest alone how to name its repository. */
+export async function withRepositoryHint<T>(reading: Promise<T>, location: Location): Promise<T> {
   return reading.catch((thrown: unknown) => {
     const error = asMlistError(thrown);
     const [first = error, ...more] = error instanceof SeveralErrors ? error.errors : [error];
-    throw SeveralErrors.of([saidWhere(first, location), ...more.map((one) => saidWhere(one, location))]);
+    throw SeveralErrors.of([hinted(first, location), ...more.map((one) => hinted(one, location))]);
   });
 }
 
-function saidWhere(error: MlistError, location: Location): MlistError {
+function hinted(error: MlistError, location: Location): MlistError {
   // The repository is right if it has other images of the index.
   if (error instanceof SomeMissing) return error;
   const { code, facts } = error;

@@ -12,11 +12,11 @@ import { linksIn } from '../transfer/graph.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
 import type { LeftBehind } from './left-behind.ts';
-import { findMissing, settleMissing, type Missing, type MissingChoice } from './missing-images.ts';
+import { findMissing, settleMissing, type Missing, type MissingChoice, type MissingState } from './missing-images.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { platformsOfImage, type ImageReading } from './image-platforms.ts';
 
-/** Taking only a part of a list along. */
+/** Copying only a part of a list. */
 
 export interface FilterOptions {
   /** Only images of these; all where none is named. */
@@ -39,7 +39,7 @@ export interface Filtering {
 }
 
 export interface Filtered {
-  /** The same content where nothing was left out; else a new list, which keeps all that the old one says of itself. */
+  /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
   readonly content: Content;
   readonly left: readonly LeftBehind[];
   /** Events to report. */
@@ -62,31 +62,31 @@ export async function filterContent(
 ): Promise<Filtered> {
   const { platforms = [], attestations = 'keep', missing, signal } = options;
   const whole: Filtered = { content, left: [], events: [] };
-  const looking = { home, reference, missing, canChoose: options.platforms !== undefined, signal };
+  const reading = { home, reference, missing, canChoose: options.platforms !== undefined, signal };
   if (!isIndexType(content.descriptor.mediaType)) {
-    if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, looking), reference);
+    if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, reading), reference);
     return whole;
   }
   const isWhole = !isFiltered(options);
   if (isWhole && isWithin && missing !== 'skip') return whole;
   const found = new Map(known);
-  const look = async (entriesOf: () => readonly Descriptor[]): Promise<void> => {
-    for (const [digest, state] of await findMissing(entriesOf, looking)) found.set(digest, state);
+  const check = async (entriesOf: () => readonly Descriptor[]): Promise<void> => {
+    for (const [digest, state] of await findMissing(entriesOf, reading)) found.set(digest, state);
   };
-  if (isWhole) await look(() => linksIn(content, home).manifests);
+  if (isWhole) await check(() => linksIn(content, home).manifests);
   if (isWhole && found.size === 0) return whole;
   const list = readIndex(content.bytes, content.descriptor.mediaType, reference);
-  const entries = await Promise.all(list.manifests.map((entry) => withPlatforms(entry, looking, found)));
+  const entries = await Promise.all(list.manifests.map((entry) => withPlatforms(entry, reading, found)));
   const left = leftOut(entries, platforms, attestations);
   const wanted = list.manifests.filter((entry) => !left.has(entry));
-  if (!isWhole) await look(() => wanted);
+  if (!isWhole) await check(() => wanted);
   const usable = missing === 'skip' ? entries.filter(({ descriptor }) => !found.has(descriptor.digest)) : entries;
   requirePlatforms(
     platforms,
     usable.flatMap(({ descriptor, platforms: has = [] }) => (isAttestation(descriptor) ? [] : has)),
     reference,
   );
-  const settled = await settleMissing(wanted, found, list.manifests, looking);
+  const settled = await settleMissing(wanted, found, list.manifests, reading);
   const manifests = wanted.filter((entry) => !settled.gone.has(entry));
   if (manifests.length === list.manifests.length) return whole;
   const chosen = [...left.values()];
@@ -99,13 +99,13 @@ export async function filterContent(
 
 interface Entry {
   readonly descriptor: Descriptor;
-  /** What is in it; undefined where nobody can say. */
+  /** Undefined if unknown. */
   readonly platforms: readonly Platform[] | undefined;
   /** It states no platform, and cannot be read because it is missing. */
   readonly isUnreadable?: boolean;
 }
 
-/** The entries that do not come along. What states no platform fits everybody; attestations go with their image. */
+/** The entries that are not copied. An entry without a platform matches any platform; attestations follow their image. */
 function leftOut(
   entries: readonly Entry[],
   wanted: readonly Platform[],
@@ -153,7 +153,7 @@ function leftImage({ digest, platform }: Descriptor, reason: string): LeftBehind
 async function withPlatforms(
   descriptor: Descriptor,
   reading: ImageReading,
-  missing: Map<Digest, 'absent' | 'incomplete'>,
+  missing: Map<Digest, MissingState>,
 ): Promise<Entry> {
   if (descriptor.platform !== undefined) return { descriptor, platforms: [descriptor.platform] };
   const { mediaType, artifactType } = descriptor;

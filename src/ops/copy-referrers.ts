@@ -137,7 +137,7 @@ async function fallbackFor(
   const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
   if (now instanceof MlistError) return left(`the tag ${tag} of the target cannot be read: ${now.message}`);
   const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;
-  if (!isIndex) return left(`the tag ${tag} of the target is no list of referrers`);
+  if (!isIndex) return left(`the tag ${tag} of the target is not a list of referrers`);
   const read = now && readIndex(now.bytes, MediaType.ociIndex, `${target.location}:${tag}`);
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];

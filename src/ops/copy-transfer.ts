@@ -51,7 +51,7 @@ export interface Transferred {
   readonly left: readonly LeftBehind[];
 }
 
-/** Brings content and all below it to the target, then its name. */
+/** Copies content and everything below it to the target, then writes its name. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
   const { target, content, node, name, isThere } = transfer;
   if (isThere && options.referrers !== true) return { left: [] };
@@ -75,7 +75,7 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   };
 }
 
-/** What is attached to the content and all below it; what speaks of a list that a filter has changed stays behind. */
+/** What is attached to the content and everything below it; not what refers to a list that a filter has changed. */
 async function attachmentsOf(
   { source, content, original }: CopyTransfer,
   node: ManifestNode,
@@ -150,7 +150,7 @@ interface Planned {
   readonly present: ReadonlySet<Digest>;
 }
 
-/** A registry may have lost a part of what it was found to have: then all of that is sent. */
+/** Runs the plan. If the registry has lost a part of what it was found to have, all of that is sent. */
 async function runRepaired(
   { target, nodes, root, labels, present }: Planned,
   { brought, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,

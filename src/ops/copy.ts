@@ -109,6 +109,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
     if (!(thrown instanceof MissingContent)) throw thrown;
+    // The filter now knows what is missing: it skips or reports that.
     return copyRead(reading, missingIn(thrown), options);
   }
 }
@@ -282,6 +283,6 @@ function report(read: Content, { content, events }: Filtered, reference: string,
   const [old, made] = [read.descriptor.digest, content.descriptor.digest];
   onEvent?.({
     type: 'note',
-    message: `what is left is another list: ${old} -> ${made}; signatures of the old one do not fit it`,
+    message: `the filtered list is a new one: ${old} -> ${made}; signatures of the old list do not apply to it`,
   });
 }

@@ -32,7 +32,7 @@ export interface CreateOptions extends ListWishes, SourceWaitOptions {
   readonly attestations?: AttestationChoice | undefined;
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
-  /** Sources whose order has no meaning are listed in that of these platforms. Default: as they are given. */
+  /** Order of the sources that have no order of their own, such as files in a folder. Default: as they are given. */
   readonly order?: readonly Platform[] | undefined;
   /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
   readonly nested?: 'keep' | 'flatten' | undefined;
@@ -109,7 +109,7 @@ interface ReadSource {
   readonly resolved: Resolved;
 }
 
-/** The arguments with what was read of them; those without an order of their own in that of the platforms. */
+/** The arguments with what was read for them. Those without an order of their own are sorted by platform. */
 function inOrder(
   wanted: readonly ManifestArgument[],
   resolved: readonly Resolved[],

@@ -88,7 +88,7 @@ export class DeepCheck {
     return { problems, manifests: this.#manifests.size, blobs: this.#blobs.size };
   }
 
-  /** Entries of an unknown type are blobs, or else manifests. */
+  /** An entry of an unknown type is looked up as a blob, then as a manifest. */
   async #entry(root: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
     if (isServedAsManifest(root.descriptor.mediaType)) return this.#manifest(root, above);
     const findings = await this.#blob(root);

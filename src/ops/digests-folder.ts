@@ -8,7 +8,7 @@ import type { Reference } from '../oci/reference.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 import { bareArgument, digestArgument } from './sources.ts';
 
-/** A file whose name is a digest, as the builds of a matrix leave them: its content does not matter. */
+/** A file whose name is a digest, as the builds of a matrix write them. Its content is ignored. */
 const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
 
 /** The longest reference, with white space around it. */
@@ -18,8 +18,8 @@ const MAX_CONTENT = 2048;
  * The images that the files in a folder stand for, in the order of their digests: a file is named `<hex>`, `sha256-<hex>` or
  * `sha256:<hex>`, or contains one digest, or one reference with a digest.
  * @param repository - where digests without a repository are looked for
- * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder; `ERR_MLIST_DOCUMENT_INVALID` for an empty one, and
- *   for one with anything else in it, which is named: half a download must not become a list
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no such folder; `ERR_MLIST_DOCUMENT_INVALID` if it is empty or
+ *   contains anything else, since an incomplete download must not become a list
  */
 export async function readDigestsFolder(path: string, repository: Reference): Promise<readonly ManifestArgument[]> {
   const items = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
@@ -30,7 +30,7 @@ export async function readDigestsFolder(path: string, repository: Reference): Pr
   );
   const strange = items.filter((_, at) => read[at]?.length === 0).map(({ name }) => name);
   if (strange.length > 0) {
-    throw refused(path, `neither name nor content is a digest: ${strange.sort().join(', ')}`);
+    throw refused(path, `neither the name nor the content of these files is a digest: ${strange.sort().join(', ')}`);
   }
   if (items.length === 0) throw refused(path, 'it is empty');
   const images = new Map(read.flat().map((argument) => [formatLocation(argument.location), argument]));
@@ -63,6 +63,6 @@ function unreadable(path: string, cause: unknown): MlistError {
 function refused(path: string, reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the digests in ${path} cannot be used: ${reason}`, {
     path,
-    hint: 'The folder holds one file for each image, named by the digest or containing it. Of several artifacts, download all into one folder.',
+    hint: 'The folder must contain one file for each image, whose name or content is the digest. Download several artifacts into one folder.',
   });
 }

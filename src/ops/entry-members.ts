@@ -3,7 +3,7 @@ import { attestedDigest, type Descriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../oci/json.ts';
 
-/** The members of an entry that come from a descriptor, word for word. */
+/** The members of an entry that come from a descriptor, unchanged. */
 export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
   const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
   const attests = attestedDigest(descriptor);

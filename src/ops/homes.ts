@@ -58,7 +58,7 @@ export class Homes {
   readonly cache: BlobCache;
   /** Where relative paths begin: those that are opened here, and those in a draft's file. */
   readonly folders: Folders;
-  /** Reports what is waited for other than answers of registries. */
+  /** Reports waits for anything other than a registry's answer. */
   readonly waiting: SessionOptions['waiting'];
   readonly #files = new Map<string, Promise<FileHome>>();
   readonly #openings = new Limiter(OPENINGS);

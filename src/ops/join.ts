@@ -15,7 +15,7 @@ import { decide, type Decision, type Look, type Runner, type SlotWrite } from '.
 import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
 import { Waiting } from './join/waiting.ts';
-import { ifThere } from './missing-entries.ts';
+import { retryWithoutAttestations } from './missing-entries.ts';
 import type { MissingChoice } from './missing-images.ts';
 import type { PublishOptions } from './publish.ts';
 import type { ManifestArgument } from './resolve-source.ts';
@@ -82,7 +82,7 @@ export async function join(
   const resolved = await resolveAll(manifests, options);
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
-  return ifThere(entries, (there) => joinEntries(reference, there, options), onEvent);
+  return retryWithoutAttestations(entries, (there) => joinEntries(reference, there, options), onEvent);
 }
 
 async function joinEntries(

@@ -14,18 +14,18 @@ export function gone(entry: Entry, { list }: Draft, cause?: MlistError): MlistEr
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `the ${what} ${describeEntry(entry)} is gone from its ${homeOf(entry)}${why}`,
+    `the ${what} ${describeEntry(entry)} is gone from its ${storeOf(entry)}${why}`,
     {
       reference: entry.source,
       cause,
       hint:
         `Bring the draft up to date with "mlist create --amend ${list}", ` +
-        `or take the entry out with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
+        `or remove the entry with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
     },
   );
 }
 
-function homeOf({ source }: Entry): string {
+function storeOf({ source }: Entry): string {
   const { kind } = parseLocation(source);
   return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
 }
@@ -105,8 +105,8 @@ export function requireAll<T>(
   return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
 
-/** Runs work with the entries. If only attestations are missing, runs it again without these. */
-export async function ifThere<T>(
+/** Runs work with the entries. If only attestations are missing, runs it again without them. */
+export async function retryWithoutAttestations<T>(
   entries: readonly Entry[],
   work: (entries: readonly Entry[]) => Promise<T>,
   onEvent: OnEvent | undefined,
@@ -114,17 +114,17 @@ export async function ifThere<T>(
   try {
     return await work(entries);
   } catch (thrown) {
-    const there = withoutMissing(entries, [asMlistError(thrown)], onEvent);
+    const there = withoutAttestations(entries, [asMlistError(thrown)], onEvent);
     if (there === undefined) throw thrown;
     return work(there);
   }
 }
 
 /**
- * Leaves missing attestations out with one warning, if nothing else has failed.
+ * Leaves missing attestations out, with one warning, if nothing else has failed.
  * @returns undefined if something else has failed
  */
-export function withoutMissing(
+export function withoutAttestations(
   entries: readonly Entry[],
   failures: readonly MlistError[],
   onEvent: OnEvent | undefined,

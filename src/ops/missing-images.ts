@@ -32,10 +32,13 @@ export interface MissingOptions extends ContentOptions {
   readonly canChoose: boolean;
 }
 
-/** Missing entries by digest: `incomplete` if only something below the entry is missing. */
-export type Missing = ReadonlyMap<Digest, 'absent' | 'incomplete'>;
+/** `incomplete` if only something below an entry is missing. */
+export type MissingState = 'absent' | 'incomplete';
 
-/** What a layout or an archive lacks of content. Unreadable content is not missing; reading it fails later. */
+/** Missing entries by digest. */
+export type Missing = ReadonlyMap<Digest, MissingState>;
+
+/** The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later. */
 export async function missingParts(
   home: Home,
   descriptor: Descriptor,
@@ -80,10 +83,7 @@ export async function findMissing(entriesOf: () => readonly Descriptor[], option
 }
 
 /** Undefined if the content is there. */
-async function stateOf(
-  entry: Descriptor,
-  { home, signal }: MissingOptions,
-): Promise<'absent' | 'incomplete' | undefined> {
+async function stateOf(entry: Descriptor, { home, signal }: MissingOptions): Promise<MissingState | undefined> {
   if (isLocal(home)) {
     const [part] = await missingParts(home, entry, { signal });
     return part === undefined ? undefined : part.digest === entry.digest ? 'absent' : 'incomplete';
@@ -146,7 +146,7 @@ export function attestationsWarning(count: number, reference: string): Operation
   return { type: 'warning', message: what };
 }
 
-/** Some images of an index are missing, others are there. */
+/** Some images of an index are missing, others are available. */
 export class SomeMissing extends MlistError {}
 
 async function missingImages(

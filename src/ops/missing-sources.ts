@@ -6,7 +6,14 @@ import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import { findMissing, listed, missingParts, settleMissing, type MissingChoice } from './missing-images.ts';
+import {
+  findMissing,
+  listed,
+  missingParts,
+  settleMissing,
+  type MissingChoice,
+  type MissingState,
+} from './missing-images.ts';
 
 /** Sources that do not have everything that they list. */
 
@@ -16,7 +23,7 @@ export interface IndexSource {
   /** All entries of the index. */
   readonly entries: readonly Entry[];
   /** What was missing when it was read. Further missing entries are added. */
-  readonly missing: Map<Digest, 'absent' | 'incomplete'>;
+  readonly missing: Map<Digest, MissingState>;
 }
 
 export interface SourceOptions extends ContentOptions {
@@ -29,7 +36,7 @@ export interface SourceOptions extends ContentOptions {
  * The wanted entries without those that are missing and may be left out.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
  */
-export async function withoutMissing(
+export async function availableEntries(
   wanted: readonly Entry[],
   { source, home, entries, missing }: IndexSource,
   { missing: choice, platforms, signal }: SourceOptions,

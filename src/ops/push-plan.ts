@@ -16,7 +16,7 @@ import type { TargetRepository } from './target.ts';
 
 export interface PlanOptions {
   readonly homes: Homes;
-  /** Ask the target for every child that lies in it by what the draft says, whatever is known of it. */
+  /** Ask the target for every child that it has according to the draft, whatever else is known. */
   readonly force?: boolean | undefined;
   /** Ask the target also for entries that a push assumes to be there: for a plan that is shown, not run. */
   readonly survey?: boolean | undefined;
@@ -58,9 +58,9 @@ export interface PushPlanning {
 
 export interface PushPlan {
   readonly plan: Plan;
-  /** Children that the target had and has no more: what was kept of them is sent again. */
+  /** Children that the target had and has lost: their cached copies are sent again. */
   readonly resent: readonly Entry[];
-  /** Whether the target is known, or was found, to have a part of what it needs. */
+  /** Whether the target was known or found to have a part of what it needs. */
   readonly hasKnown: boolean;
   /** The draft that is pushed. */
   readonly draft: Draft;
@@ -91,7 +91,7 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   return { plan, resent, hasKnown, draft };
 }
 
-/** The digests in the lists that tags of a repository have, where the cache holds these lists. */
+/** The digests in the lists that tags of a repository have, if these lists are in the cache. */
 export async function publishedIn(
   lists: readonly (Digest | 'absent' | undefined)[],
   { cache }: Homes,
@@ -120,7 +120,7 @@ export function readAhead(
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
 
-/** An entry that the target may lack. */
+/** The content of an entry that the target may lack; undefined if it has the entry. */
 async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<Needed | undefined> {
   const { target, home } = planning;
   const { homes, ahead, sent, survey = false } = options;
@@ -140,15 +140,15 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   return { content, source: home, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
 }
 
-/** Entries of an unknown type are blobs, or else manifests. */
+/** An entry of an unknown type is looked up as a blob, then as a manifest. */
 async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOptions): Promise<boolean> {
   const isBlob = !isServedAsManifest(entry.mediaType) && (await home.hasBlob(bareDescriptor(entry), { signal }));
   return isBlob || home.hasManifest(entry.digest, { signal });
 }
 
 /**
- * Whether the target has an entry from elsewhere. A list that was pushed before has brought its entries. For others that
- * cannot be mounted one request is cheaper than sending all layers.
+ * Whether the target has an entry of another store. It has the entries of a list that was pushed before. It is asked for
+ * others that cannot be mounted, since one request is cheaper than sending all layers.
  */
 async function isThereAlready(
   entry: Entry,

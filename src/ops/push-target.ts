@@ -235,7 +235,7 @@ interface RunningOptions extends PushTargetOptions {
   readonly moves: ReturnType<typeof checkMoves>;
 }
 
-/** A registry may have cleaned up children that it had: what it was known to have is sent again, and nothing else. */
+/** Runs the plan. If the registry has lost children that it was known to have, these are sent again, and nothing else. */
 async function runRepaired(
   planned: PushPlan,
   repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>,

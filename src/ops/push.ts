@@ -13,7 +13,7 @@ import { chosenList } from './current.ts';
 import type { Homes } from './homes.ts';
 import { reportingInterruption } from './interruption.ts';
 import { listBytes } from './list-bytes.ts';
-import { withoutMissing } from './missing-entries.ts';
+import { withoutAttestations } from './missing-entries.ts';
 import { checkBeforePush, type CheckOptions } from './push-check.ts';
 import { liesIn } from './push-plan.ts';
 import { purgeDraft, rebaseDraft, recordPush } from './push-record.ts';
@@ -91,7 +91,7 @@ export interface DraftPushed {
 }
 
 /**
- * Pushes a draft that need not lie in any workspace, and records nothing.
+ * Pushes a draft that need not be in a workspace, and records nothing. Missing attestations are left out.
  * @throws MlistError before anything is written, as `push` does
  */
 export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
@@ -99,11 +99,11 @@ export async function pushDraft(draft: Draft, state: State, options: PushDraftOp
   const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
   for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
   checkBeforePush(draft, options);
-  const told = { ...options, targets: log };
-  const first = await pushEncoded(draft, state, targets, told);
+  const logged = { ...options, targets: log };
+  const first = await pushEncoded(draft, state, targets, logged);
   const { failures, pushed } = first;
-  const entries = pushed.length > 0 ? undefined : withoutMissing(draft.entries, failures, options.onEvent);
-  return entries === undefined ? first : pushEncoded({ ...draft, entries }, state, targets, told);
+  const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
+  return entries === undefined ? first : pushEncoded({ ...draft, entries }, state, targets, logged);
 }
 
 async function pushEncoded(

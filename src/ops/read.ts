@@ -20,7 +20,7 @@ import type { Homes } from './homes.ts';
 import { listBytes } from './list-bytes.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 
-/** Reading what a command is to show: a draft where there is one of that name, else what lies at the location. */
+/** Reads what a command shows: the draft of that name, or else the content of the location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'homes'> {
   readonly workspace: Workspace;
   readonly cache: BlobCache;

@@ -15,9 +15,9 @@ import { readImageManifest, readManifest } from '../schema/document.ts';
 import { entryMembers } from './entry-members.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import type { MissingChoice } from './missing-images.ts';
-import { requireParts, withoutMissing } from './missing-sources.ts';
-import { orWhereElse } from './bare-digest.ts';
+import type { MissingChoice, MissingState } from './missing-images.ts';
+import { availableEntries, requireParts } from './missing-sources.ts';
+import { withRepositoryHint } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';
 import { claimWarnings, indexClaimWarnings } from './platform-claims.ts';
@@ -31,15 +31,15 @@ export interface ManifestArgument {
   readonly location: Location;
   /** `=PLATFORM`: what the author says it runs on. */
   readonly platform?: Platform | undefined;
-  /** The author says elsewhere what the image runs on: as with `platform`, its config may lack it. */
+  /** The platform is stated elsewhere: as with `platform`, the image's config may lack it. */
   readonly isPlatformGiven?: boolean | undefined;
   /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
   readonly described?: Descriptor | undefined;
-  /** An index that the author gave: its images lie in the location's repository, where it need not lie itself. */
+  /** An index that the author gave: its images are in the location's repository; the index itself need not be. */
   readonly given?: GivenIndex | undefined;
   /** An index that the list has as an entry: it is taken apart only where that is asked for. */
   readonly isListed?: boolean | undefined;
-  /** Only its digest was said: that it lies where the list does is a guess. */
+  /** Only its digest was given: that it is in the list's repository is an assumption. */
   readonly isBare?: boolean | undefined;
   /** Its place among the other arguments has no meaning: it is one of the files in a folder. */
   readonly isUnordered?: boolean | undefined;
@@ -62,6 +62,7 @@ export interface ResolveOptions extends SourceWaitOptions {
   readonly missing?: MissingChoice | undefined;
   /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
   readonly nested?: 'keep' | 'flatten' | undefined;
+  /** The platform of the image is stated, so that its config may lack it. */
   readonly isPlatformGiven?: boolean | undefined;
 }
 
@@ -84,7 +85,7 @@ export interface Resolved extends ResolvedSource {
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
   const reading = readSource(argument, { ...options, isPlatformGiven });
-  return argument.isBare === true ? orWhereElse(reading, argument.location) : reading;
+  return argument.isBare === true ? withRepositoryHint(reading, argument.location) : reading;
 }
 
 async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
@@ -123,7 +124,7 @@ async function resolveEntry(
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
 
-/** What a descriptor says already is not asked for again. */
+/** Reads the config of an image, unless its descriptor states the platform. */
 async function completeEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
   const isSilent = entry.detected === undefined && !isAttestationEntry(entry) && !isIndexType(entry.mediaType);
   return isSilent ? imageEntry(entry, content, home, options) : entry;
@@ -152,7 +153,7 @@ async function resolveIndex(
   const source = formatLocation(argument.location);
   const via = index.content.descriptor.digest;
   const { nested, platforms = [], signal } = options;
-  const missing = new Map<Digest, 'absent' | 'incomplete'>();
+  const missing = new Map<Digest, MissingState>();
   const { manifests } = index.document;
   const listed = nested === 'flatten' ? await flattened(manifests, home, { missing, signal }, [via]) : manifests;
   const placeOf = ({ digest }: Descriptor) =>
@@ -172,17 +173,17 @@ async function resolveIndex(
   const kept = keepImages(entries, isChosen);
   const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
   const place = argument.given === undefined ? source : home.location;
-  const { there, events } = await withoutMissing(wanted, { source: place, home, entries, missing }, options);
+  const { there, events } = await availableEntries(wanted, { source: place, home, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...platformsOf(usable), ...platformsOf(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, home, signal);
-  const told = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
-  return { source, index, entries: applied, platforms: all, events: told, ...saidOf(image, argument) };
+  const reported = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
+  return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
 }
 
-/** Its entries are read where each of them lies. The index itself is looked for: what is published keeps its bytes. */
+/** The entries are read from their own locations. The index itself is looked up, since a published index keeps its bytes. */
 async function resolveGiven(
   argument: ManifestArgument,
   given: GivenIndex,
@@ -205,13 +206,13 @@ function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boo
 }
 
 interface EntryReading {
-  /** Nobody but the author vouches for it. */
+  /** Only the author states that it exists. */
   readonly mustBeThere: boolean;
   /** Missing entries are added to it. */
-  readonly missing: Map<Digest, 'absent' | 'incomplete'>;
+  readonly missing: Map<Digest, MissingState>;
 }
 
-/** An image that its index says nothing of is read, so that nobody has to guess. */
+/** Reads an image of which its index states nothing. */
 async function indexEntry(
   entry: Entry,
   { mustBeThere, missing }: EntryReading,

@@ -14,9 +14,9 @@ export interface SourceWaitOptions {
 }
 
 /**
- * Reads a manifest, again while its registry answers 404: some registries do so for a while after a push, until all of
- * their servers know what was pushed.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is over; what `read` throws for any other reason
+ * Reads a manifest, and again while its registry answers 404: some registries do so for a while after a push, until all
+ * of their servers know the manifest.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is over; any other error of `read` at once
  */
 export async function whenThere<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
   const { homes, waitForSourceMs = 0, signal, onEvent } = options;

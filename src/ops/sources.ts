@@ -37,14 +37,14 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
 }
 
-/** An argument of which only the digest was said. */
+/** An argument of which only the digest was given. */
 export function bareArgument(repository: Reference, digest: Digest): ManifestArgument {
   return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true }, isBare: true };
 }
 
 function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
-  if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
+  if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
   const sources = sourcesIn(value, { ...parsing, name }, bytes);
   if (sources.length === 0) throw refused(name, 'it contains no descriptor, index, build metadata or digest');
   return sources;
@@ -72,8 +72,8 @@ function isDescriptor(value: JsonObject): boolean {
 const metadataMember = /^(?:containerimage|buildx)\./;
 
 /**
- * Digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of several targets.
- * Manifests and descriptors in it are skipped: their digests are those of configs and layers.
+ * Finds digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of several
+ * targets. Manifests and descriptors are skipped: their digests are those of configs and layers.
  */
 function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
   if (typeof value === 'string') return digestArgument(value, reading.repository ?? reading.list);

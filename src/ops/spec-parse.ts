@@ -15,7 +15,7 @@ import { expandTemplate, hasPlaceholder } from './spec-template.ts';
 import { bareArgument } from './sources.ts';
 import { targetsOf } from './target.ts';
 
-/** How the words of a spec are read; what is relative in them depends on where the reader is. */
+/** How locations and platforms of a spec are parsed. The caller knows where relative paths begin. */
 export interface SpecParsing {
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
@@ -176,7 +176,7 @@ class SpecParser {
     });
   }
 
-  /** A digest without a repository is one of the repository of the list. */
+  /** A digest without a repository refers to the repository of the list. */
   #location(text: string): Location {
     if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
     return bareArgument(this.#list, text).location;

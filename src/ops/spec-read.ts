@@ -117,7 +117,7 @@ function nameOf(value: Json, isTool: boolean): string | undefined {
   return typeof name === 'string' ? name : undefined;
 }
 
-/** The problem with its place; a number where a text is to be is told how to become one. */
+/** Adds the place to a problem, and to a number where a string is expected the hint to quote it. */
 function placedIn(reading: YamlReading, base: string, problem: Problem): PlacedProblem {
   const pointer = base + problem.pointer;
   const isName = problem.message.startsWith(UNKNOWN_MEMBER);

@@ -6,11 +6,12 @@ import type { Platform } from '../oci/platform.ts';
 import { readImageConfig } from '../schema/document.ts';
 
 /**
- * The platform that an image's config states; undefined where it states none, or is no config of an image and so is not
+ * The platform that an image's config states; undefined if it states none, or is not an image config and therefore not
  * read.
  * @param config - as the image's manifest describes it
  * @param name - of the image, for errors
- * @param isGiven - of an image that is to be listed: the author says what it runs on, so that its config may lack it
+ * @param isGiven - whether the author states the platform, so that the config may lack it; undefined if the image is not
+ *   being listed
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, and what `fetch` throws
  */
 export async function statedPlatform(

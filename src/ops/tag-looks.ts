@@ -19,8 +19,8 @@ export async function digestOfTag(home: ContentSource, tag: string, options: Con
 }
 
 /**
- * What the registry refuses to show, for example to an account that may only push. That the registry cannot be reached, or
- * asks for a wait that is too long, is thrown.
+ * The error of a registry that refuses a read, for example to an account that may only push.
+ * @throws the error if the registry cannot be reached, or asks for too long a wait
  */
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();

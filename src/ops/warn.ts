@@ -7,7 +7,7 @@ import { toleratedIn } from '../schema/document.ts';
 import type { RuleOptions } from '../schema/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 
-/** Warnings that matter while a list is being made; `validate` tells the others too. */
+/** Warnings that matter while a list is being built; `validate` reports the others too. */
 const worthSaying = new Set([
   'E-DUP-PLATFORM',
   'E-DUP-DIGEST',
@@ -18,12 +18,12 @@ const worthSaying = new Set([
   'W-ATT-ORPHAN',
 ]);
 
-/** Warns about what is wrong with a draft, without refusing it: also about what `strict` refuses. */
+/** Warns about the problems of a draft without refusing it, including those that `strict` refuses. */
 export function warnOf(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
   tellWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
 }
 
-/** Says of problems that refuse nothing what an author should know. */
+/** Reports the problems that the author should know about. */
 export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
   for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });

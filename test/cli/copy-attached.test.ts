@@ -137,7 +137,7 @@ describe('what is attached from outside', () => {
       '--referrers',
     );
     expect(copied.left).toEqual([
-      { what: 'referrer', digest: ofImage.digest, reason: expect.stringMatching(/is no list of referrers/) },
+      { what: 'referrer', digest: ofImage.digest, reason: expect.stringMatching(/is not a list of referrers/) },
     ]);
     expect((await getManifest(other.url, repository, fallback(images[1]!)))?.digest).toBe(cosigned.digest);
     await old.close();

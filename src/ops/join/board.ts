@@ -98,14 +98,14 @@ export class Board {
         return 'refused';
       }
       if (isPassing(error) || isUnconfirmed(error)) return error;
-      if (!(await this.#hasAnyway(content, tag, error))) throw error;
+      if (!(await this.#hasContent(content, tag, error))) throw error;
       logTarget(targets, { ...target, status: 'pushed' });
       return 'done';
     }
   }
 
   /** Whether a tag whose PUT was refused has the content: it may be immutable, and another participant was faster. */
-  async #hasAnyway(content: Content, tag: string, error: MlistError): Promise<boolean> {
+  async #hasContent(content: Content, tag: string, error: MlistError): Promise<boolean> {
     if (error.facts.status === undefined || isAboutContent(error, content)) return false;
     const now = await this.#read(tag).catch(() => undefined);
     this.#options.signal?.throwIfAborted();

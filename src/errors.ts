@@ -59,7 +59,7 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** What a registry said about a failed request, without secrets and cut to a safe length. Empty where it said nothing. */
+/** An error that a registry reported, without secrets and cut to a safe length. What it did not report is empty. */
 export interface Diagnostic {
   readonly code: string;
   readonly message: string;

@@ -159,7 +159,7 @@ function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
   return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
 }
 
-/** Attestations of the source that it no longer has. What it has was read anew with it, and took their places. */
+/** Attestations that the source no longer has. Those that it has were read again with it, and replaced the old ones. */
 function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
   if (!isAttestationEntry(entry) || entry.source !== resolved.source) return false;
   return !resolved.entries.some((one) => manifestKey(one) === manifestKey(entry));

@@ -46,8 +46,8 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
 }
 
 /**
- * The same for a platform as `formatPlatform` writes it: containerd's grammar wants characters such as the space in
- * `linux(Ubuntu 16.04.7)/amd64` to be percent-encoded, but `formatPlatform` does not encode them, as containerd does not.
+ * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such as
+ * the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
  */
 export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {

@@ -64,13 +64,13 @@ export function parseReference(text: string): Reference {
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
 }
 
-/** Whether a text is a digest, or the beginning of one: the grammar reads it as a tag of an image called sha256. */
+/** Whether a text is a digest, or the beginning of one, which the grammar would read as a tag of the image `sha256`. */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
 }
 
 /**
- * Reads a reference that somebody has typed. A digest without a repository is refused.
+ * Parses a reference that a user has typed. A digest without a repository is refused.
  * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` with the reason.
  */
 export function parseTypedReference(text: string): Reference {

@@ -186,8 +186,8 @@ export function typeOfDockerManifest(bytes: Uint8Array): ImageManifest['mediaTyp
 }
 
 /**
- * The media type of a manifest that came without one that is known.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is no manifest
+ * The media type of a manifest that was served without a known one.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a manifest
  */
 export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['mediaType'] {
   const kind = kindOf(readObject(bytes, subject).document);

@@ -114,6 +114,7 @@ function* inlineData({ manifests }: Index): Iterable<Problem> {
 }
 
 function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: RuleOptions): Iterable<Problem> {
+  // By the digest of the entry, then by the digest that it attests.
   const first = new Map<string, Map<string, number>>();
   for (const [at, entry] of manifests.entries()) {
     const listed = first.get(entry.digest) ?? new Map<string, number>();
@@ -131,7 +132,7 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
   }
 }
 
-/** An attestation of images with equal layers is listed once for each of them; that is no repetition. */
+/** The position of an earlier equal entry. An attestation of several images may be listed once for each of them. */
 function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
   const subject = attestedDigest(entry);
   const [any] = listed.values();

@@ -15,7 +15,7 @@ interface Options {
   readonly allowDuplicates?: boolean | undefined;
 }
 
-/** Something that a client may run: no attestation, no artifact, no index, no blob. */
+/** Something that a client may run, and not an attestation, an artifact, an index or a blob. */
 export function isImage(entry: Descriptor): boolean {
   if (isAttestation(entry) || isUnknownPlatform(entry.platform)) return false;
   if (isIndexType(entry.mediaType) || !isServedAsManifest(entry.mediaType)) return false;

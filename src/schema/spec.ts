@@ -42,7 +42,7 @@ const members: readonly (readonly [place: RegExp, names: readonly string[]])[] =
   [/^\/ignoreMissing$/, ['minimum']],
 ];
 
-/** What people write who know other tools' files. */
+/** What members of a spec are called in other tools' files. */
 const otherNames = new Map([
   ['images', 'manifests'],
   ['sources', 'manifests'],
@@ -51,7 +51,7 @@ const otherNames = new Map([
   ['arch', 'architecture'],
 ]);
 
-/** A member that no spec has: the one that was probably meant. */
+/** Adds to an unknown member the one that was probably meant. */
 function withSuggestion(problem: Problem): Problem {
   if (problem.message !== UNKNOWN_MEMBER) return problem;
   const steps = problem.pointer.split('/');

@@ -9,15 +9,15 @@ import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } f
 import { readLinks } from '../schema/document.ts';
 import { MissingContent, type MissingEntry } from './missing-content.ts';
 
-/** What hangs below a manifest. */
+/** A manifest with everything below it. */
 export interface ManifestNode {
   readonly content: Content;
   readonly source: ContentSource;
   /** Config and layers; of an index the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
-   * Layers that lie elsewhere, at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"): they stay there. One
-   * without urls lies nowhere else, and comes along.
+   * Layers that are stored at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"), and not copied. One
+   * without urls is copied.
    */
   readonly foreign: readonly Descriptor[];
   /** What the manifest refers to by its `subject`; it need not be in the source, nor in the target. */
@@ -62,8 +62,8 @@ export function linksIn({ descriptor, bytes }: Content, source: ContentSource): 
   return readLinks(bytes, mediaType, `${source.location}@${digest}`);
 }
 
-/** A foreign layer, which is not stored with its image. */
-export function isElsewhere({ mediaType, urls = [] }: Descriptor): boolean {
+/** Whether a layer is stored at its urls, and not with its image. */
+export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return isForeignLayerType(mediaType) && urls.length > 0;
 }
 
@@ -100,8 +100,8 @@ async function below(
   return {
     content,
     source,
-    blobs: all.filter((blob) => !isElsewhere(blob)),
-    foreign: all.filter(isElsewhere),
+    blobs: all.filter((blob) => !isForeignLayer(blob)),
+    foreign: all.filter(isForeignLayer),
     children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
     subject: subjectIn(content.bytes),
   };

@@ -42,14 +42,14 @@ export function isAboutContent(thrown: unknown, content: Content): boolean {
   return lackedDigests(thrown).some((digest) => mentioned.has(digest));
 }
 
-/** Adds to a refusal for lack of content what the registry lacks, and why if that is a foreign layer. */
+/** Adds to a refusal for lack of content what the registry lacks, and the reason if that is a foreign layer. */
 export function withReason(thrown: unknown, foreign: readonly Descriptor[]): unknown {
   if (!(thrown instanceof MlistError) || !isLostContent(thrown)) return thrown;
   const { code, message, facts } = thrown;
   const lacked = lackedDigests(thrown);
-  const [layer] = foreign.filter(({ digest }) => lacked.length === 0 || lacked.includes(digest));
+  const layer = foreign.find(({ digest }) => lacked.length === 0 || lacked.includes(digest));
   if (layer !== undefined) {
-    const reason = `the foreign layer ${layer.digest} is not copied, it is stored at ${layer.urls?.[0]}`;
+    const reason = `the foreign layer ${layer.digest} is stored at ${layer.urls?.[0]}, and is not copied`;
     return new MlistError(code, `${message}: ${reason}`, {
       ...facts,
       hint: 'Leave this image out, for example with --platform, or let the registry accept foreign layers.',

@@ -45,7 +45,7 @@ export interface RootStep {
 export interface Planning {
   /** Manifests that the target has already, with all below them: nothing of it is sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
-  /** What the target was found to have, blobs too: nothing of it is sent, and the plan tells it. */
+  /** What the target was found to have, blobs too: nothing of it is sent, and the plan reports it. */
   readonly there?: readonly Descriptor[] | undefined;
   /** Blobs that the root lists, if the root is not one of the nodes. */
   readonly listed?: readonly ListedBlob[] | undefined;
@@ -67,7 +67,7 @@ export function planTransfer(
   target: ContentTarget & Partial<Mounts>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, there = [], listed: loose = [], labels = [] }: Planning = {},
+  { present, there = [], listed = [], labels = [] }: Planning = {},
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const ordered = inOrder(nodes, has);
@@ -76,7 +76,7 @@ export function planTransfer(
   const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
   const planned = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
-  const bring = (blob: Descriptor, from: ContentSource, isListed: boolean): void => {
+  const addBlob = (blob: Descriptor, from: ContentSource, isListed: boolean): void => {
     if (blobs.has(blob.digest) || has.has(blob.digest)) return;
     const action = target.canMountFrom?.(from) === true ? 'mount' : 'upload';
     blobs.set(blob.digest, { action, blob, from, ...(isListed ? { isListed } : {}) });
@@ -84,11 +84,11 @@ export function planTransfer(
   const manifests: ManifestStep[] = [];
   for (const node of ordered) {
     const { digest, mediaType } = node.content.descriptor;
-    for (const blob of node.blobs) bring(blob, node.source, isIndexType(mediaType));
+    for (const blob of node.blobs) addBlob(blob, node.source, isIndexType(mediaType));
     if (!named.has(digest) || required.has(digest)) manifests.push(stepOf(node, planned));
     planned.add(digest);
   }
-  for (const { blob, source } of loose) bring(blob, source, true);
+  for (const { blob, source } of listed) addBlob(blob, source, true);
   return { target, blobs: [...blobs.values()], manifests, labels, root, there };
 }
 
@@ -103,11 +103,11 @@ function stepOf(
 
 /**
  * The nodes and all below them that the target lacks, each once, after its children and its subject. It does not recurse,
- * since a chain of subjects may be as long as a list; in a cycle, which only digests that cannot be verified allow, the
- * node that comes first goes last.
+ * since a chain of subjects may be as long as a list. In a cycle, which is only possible with digests that cannot be
+ * verified, the first node goes last.
  */
 function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): readonly ManifestNode[] {
-  const byDigest = digestsIn(nodes);
+  const byDigest = nodesByDigest(nodes);
   const ordered = new Map<Digest, ManifestNode>();
   const begun = new Set<Digest>(has);
   const stack = [...nodes].reverse();
@@ -126,7 +126,7 @@ function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): read
   return [...ordered.values()];
 }
 
-function digestsIn(nodes: readonly ManifestNode[]): ReadonlyMap<Digest, ManifestNode> {
+function nodesByDigest(nodes: readonly ManifestNode[]): ReadonlyMap<Digest, ManifestNode> {
   const found = new Map<Digest, ManifestNode>();
   const stack = [...nodes];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {

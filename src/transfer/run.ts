@@ -141,14 +141,14 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
   try {
     await put;
   } catch (thrown) {
-    const isNoBlob = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
-    if (isNoBlob && (await putListedManifest(target, step, options))) return;
+    const isMissing = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
+    if (isMissing && (await putListedManifest(target, step, options))) return;
     throw reading.failure ?? thrown;
   }
   options.onEvent?.({ type: 'blob', how: reading.how, ...facts });
 }
 
-/** An entry of an unknown type that the source has as a manifest. */
+/** Puts an entry of an unknown type that the source has as a manifest. @returns whether it has */
 async function putListedManifest(
   target: ContentTarget,
   { blob, from }: BlobStep,

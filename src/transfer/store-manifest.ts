@@ -32,9 +32,9 @@ export async function storeManifest(
 }
 
 /**
- * Whether a manifest was refused only for lack of content that is at the target by now; if the registry names none, for
- * lack of any. A fault of the registry (5xx) was retried before. Only what the manifest mentions is waited for: two
- * manifests cannot mention each other, so two refusals never wait for each other.
+ * Whether a manifest was refused only for lack of content that is at the target by now: everything that the registry names
+ * or, if it names nothing, anything that the manifest mentions. A fault of the registry (5xx) was retried before. Only what
+ * the manifest mentions is waited for: two manifests cannot mention each other, so two refusals never wait for each other.
  */
 async function isLate(
   thrown: unknown,
@@ -89,7 +89,7 @@ export function isUnclear(thrown: unknown): boolean {
   return thrown instanceof MlistError && codes.includes(thrown.code);
 }
 
-/** Undefined where it cannot be read. */
+/** The digest that the name has now; undefined if it cannot be read. */
 async function digestNow(
   target: ContentTarget,
   name: Name,
@@ -107,7 +107,7 @@ async function digestNow(
 function refusedAnyway(thrown: MlistError): MlistError {
   const { reference, status, diagnostics = [] } = thrown.facts;
   const reported = diagnostics.map(({ code, message }) => `, ${code}: ${message}`).join('');
-  const message = `cannot write ${reference}: the registry refuses it, although nobody has changed it`;
+  const message = `cannot write ${reference}: the registry refuses it, although it has not changed`;
   return new MlistError('ERR_MLIST_REGISTRY', `${message} (HTTP ${status}${reported})`, {
     ...thrown.facts,
     hint: undefined,

@@ -101,10 +101,7 @@ export const listCommands: readonly CommandSpec[] = [
       },
       { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
     ],
-    elsewhere: [
-      ['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".'],
-      ['wait', 'Wait for images that were just pushed with --wait-for-source.'],
-    ],
+    foreignOptions: [['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".']],
     examples: [
       [
         'mlist create username/test username/x8664-test username/arm64v8-test',

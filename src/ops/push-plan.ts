@@ -20,8 +20,8 @@ export interface PlanOptions {
   readonly force?: boolean | undefined;
   /** Ask the target also for entries that a push assumes to be there: for a plan that is shown, not run. */
   readonly survey?: boolean | undefined;
-  /** Digests in the lists that the tags have now: a repository has the entries of its own lists. */
-  readonly published?: ReadonlySet<string> | undefined;
+  /** What `publishedIn` has found in the lists that the tags have now. */
+  readonly published?: ReadonlyMap<string, boolean> | undefined;
   /** What a tag must have to be moved, for each tag of which that is known. */
   readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
@@ -91,15 +91,23 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
   return { plan, resent, hasKnown, draft };
 }
 
-/** The digests in the lists that tags of a repository have, if these lists are in the cache. */
+/**
+ * The digests in the lists that tags of a repository have, if these lists are in the cache. True if the repository is
+ * trusted to have them: its lists were read or pushed a short while ago.
+ */
 export async function publishedIn(
   lists: readonly (Digest | 'absent' | undefined)[],
   { cache }: Homes,
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, boolean>> {
   const digests = lists.filter((list): list is Digest => list !== undefined && list !== 'absent');
-  const found = await Promise.all(digests.map((digest) => cache.get(digest)));
-  return new Set(
-    found.flatMap((bytes) => (bytes === undefined ? [] : [...digestsInText(Buffer.from(bytes).toString())])),
+  const found = await Promise.all(
+    digests.map(async (digest) => ({ bytes: await cache.get(digest), age: await cache.age(digest) })),
+  );
+  return new Map(
+    found.flatMap(({ bytes, age = Infinity }) => {
+      const listed = bytes === undefined ? [] : [...digestsInText(Buffer.from(bytes).toString())];
+      return listed.map((digest) => [digest, age <= TRUSTED_MS] as const);
+    }),
   );
 }
 
@@ -156,12 +164,12 @@ async function isThereAlready(
   { homes, signal, force = false, survey = false, published }: PlanOptions,
 ): Promise<boolean> {
   if (force || target.location.kind !== 'registry') return false;
-  const isPublished = published?.has(entry.digest) === true;
-  if (isPublished && !survey) return true;
+  const isTrusted = published?.get(entry.digest);
+  if (isTrusted === true && !survey) return true;
   const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  if (home.canMountFrom?.(from) === true && !isPublished) return false;
+  if (home.canMountFrom?.(from) === true && isTrusted === undefined) return false;
   return (await unlessRefused(hasEntry(home, entry, { signal }), { signal })) === true;
 }
 

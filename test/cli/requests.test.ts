@@ -1,3 +1,5 @@
+import { readdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Front } from '../support/front.ts';
 import { makeImage, pushImage } from '../support/images.ts';
@@ -56,6 +58,18 @@ describeOnRegistries('requests', (start) => {
     const plan = await world.must('push', '--dry-run', '--json');
     expect(JSON.parse(plan)).toMatchObject({ targets: [{ plan: { blobs: [], manifests: [] } }] });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
+  });
+
+  test('a push after an edit, an hour after the list was pushed: each image is asked for, and sent if it is lost', async () => {
+    const { front, world, cost, list, images } = await stand();
+    await world.must('create', list, ...images, '--push');
+    const blobs = join(world.workspace, 'blobs', 'sha256');
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    for (const name of await readdir(blobs)) await utimes(join(blobs, name), hourAgo, hourAgo);
+    await world.must('annotate', list, images[0] ?? '', '--variant', 'v2');
+    front.on(/^HEAD .*manifests\/sha256/, ({ response }) => void response.writeHead(404).end(), 1);
+    // The tag, 12 images, 6 mounts and one manifest, the list.
+    expect(await cost('push')).toMatchObject({ requests: 1 + 12 + 7 + 1 });
   });
 
   test('the same in one command, the tag looked at beside the sources: 110 in 5 waves, and with tokens one for both', async () => {

@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
 import { readExpected } from './platform-words.ts';
 import { pushedDocument, tellPushed } from './render-push.ts';
+import { missingChoice } from './source-choices.ts';
 
 export interface Edited<T> {
   readonly edited: T;
@@ -41,7 +42,7 @@ export async function pushCreated<T>(
   make: (place: DraftPlace) => Promise<T>,
   { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
-  const options = { ...(await pushOptions(invocation, context, tags)), sources };
+  const options = { ...(await pushOptions(invocation, context, tags)), sources, missing: missingChoice(invocation) };
   const { edited, pushed } = await createAndPush(list, make, options);
   tellPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };

@@ -2,7 +2,7 @@ import { asMlistError, type MlistError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { draftOf, type DraftingOptions } from './apply-draft.ts';
 import { copy } from './copy.ts';
-import { SKIP_MISSING } from './missing-images.ts';
+import { missingHint } from './missing-images.ts';
 import { pushDraft } from './push.ts';
 import type { OnEvent } from './events.ts';
 import type { PushedTarget } from './push-target.ts';
@@ -62,7 +62,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       brought,
       targets: log,
       emptyHint: 'Name at least one image that is there, or leave the list out.',
-      missingHint: SKIP_MISSING,
+      missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
       duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
       force,
       dryRun,

@@ -12,6 +12,7 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/document.ts';
 import { inDraft, type DraftEdit, type DraftPlace, type EditPlace } from './edit-place.ts';
 import { draftOfList } from './list-draft.ts';
+import { missingHint, type MissingChoice } from './missing-images.ts';
 import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
@@ -94,6 +95,8 @@ async function undone<T>(
 export interface CreateAndPushOptions extends PushOptions {
   /** What the list is made of, as far as that is known beforehand. */
   readonly sources?: readonly Location[] | undefined;
+  /** How the sources are read if they lack images. */
+  readonly missing?: MissingChoice | undefined;
 }
 
 /**
@@ -104,7 +107,7 @@ export interface CreateAndPushOptions extends PushOptions {
 export async function createAndPush<T>(
   list: Reference,
   make: (place: DraftPlace) => Promise<T>,
-  { sources = [], ...options }: CreateAndPushOptions,
+  { sources = [], missing, ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, homes, dryRun = false } = options;
   homes.registries.expect([
@@ -116,7 +119,8 @@ export async function createAndPush<T>(
     ...options,
     isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
   });
-  const told = { ...options, early, onEvent: warningsOnce(options.onEvent) };
+  const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
+  const told = { ...options, ...hints, early, onEvent: warningsOnce(options.onEvent) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);
   return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);

@@ -1,11 +1,12 @@
 import { errorCode, MlistError } from '../errors.ts';
-import type { ContentOptions, Stored } from '../oci/content.ts';
+import type { Content, ContentOptions, Stored } from '../oci/content.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { entryName } from '../oci/entry-name.ts';
-import { isServedAsManifest } from '../oci/media-type.ts';
+import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
+import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform } from '../oci/platform.ts';
-import { readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { linksIn, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { MissingContent } from '../transfer/missing-content.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
@@ -16,11 +17,17 @@ import type { LeftBehind } from './left-behind.ts';
  * (docs/decisions/0050-sparse-indexes.md).
  */
 
-/** The hint for commands without a draft. */
-export const SKIP_MISSING = 'Leave missing images out with --missing skip.';
+const SKIP_MISSING = 'Leave missing images out with --missing skip.';
+
+const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
 
 /** Refuse a sparse index, or leave its missing images out. */
 export type MissingChoice = 'refuse' | 'skip';
+
+/** The hint for missing images in commands without a draft. It never suggests the option that was given. */
+export function missingHint(choice: MissingChoice | undefined): string {
+  return choice === 'skip' ? REPORTED_PRESENT : SKIP_MISSING;
+}
 
 export interface MissingOptions extends ContentOptions {
   readonly home: Home;
@@ -31,6 +38,9 @@ export interface MissingOptions extends ContentOptions {
   /** Whether `--platform` can choose other images. */
   readonly canChoose: boolean;
 }
+
+/** Indexes that are nested deeper are refused when they are copied. */
+const MAX_DEPTH = 8;
 
 /** `incomplete` if only something below an entry is missing. */
 export type MissingState = 'absent' | 'incomplete';
@@ -83,15 +93,26 @@ export async function findMissing(entriesOf: () => readonly Descriptor[], option
 }
 
 /** Undefined if the content is there. */
-async function stateOf(entry: Descriptor, { home, signal }: MissingOptions): Promise<MissingState | undefined> {
+async function stateOf(entry: Descriptor, options: MissingOptions, depth = 0): Promise<MissingState | undefined> {
+  const { home, signal } = options;
   if (isLocal(home)) {
     const [part] = await missingParts(home, entry, { signal });
     return part === undefined ? undefined : part.digest === entry.digest ? 'absent' : 'incomplete';
+  }
+  if (isIndexType(entry.mediaType) && depth < MAX_DEPTH) {
+    const index = await orAbsent(home.fetchManifest(entry.digest, { expected: entry, signal }));
+    return index === undefined ? 'absent' : stateBelow(index, options, depth);
   }
   const isManifest = async () => (await home.hasManifest?.(entry.digest, { signal })) !== false;
   const isBlob = async () => home.statedSize !== undefined && (await home.statedSize(entry, { signal })) !== undefined;
   const [first, second] = isServedAsManifest(entry.mediaType) ? [isManifest, isBlob] : [isBlob, isManifest];
   return (await first()) || (await second()) ? undefined : 'absent';
+}
+
+async function stateBelow(index: Content, options: MissingOptions, depth: number): Promise<MissingState | undefined> {
+  const { manifests } = linksIn(index, options.home);
+  const states = await Promise.all(manifests.map((entry) => stateOf(entry, options, depth + 1)));
+  return states.every((state) => state === undefined) ? undefined : 'incomplete';
 }
 
 export interface Settled {
@@ -122,6 +143,7 @@ export async function settleMissing(
   const attestations = wanted.filter(
     (entry) => isAttestation(entry) && (missing.has(entry.digest) || digests.has(attestedDigest(entry) ?? '')),
   );
+  if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
   const reason = `missing from ${options.reference}`;
   const leftImages = lost.map((entry) => leftBehind('image', entry, reason));
   const leftAttestations = attestations.map((entry) => leftBehind('attestation', entry, reason));
@@ -146,6 +168,15 @@ export function attestationsWarning(count: number, reference: string): Operation
   return { type: 'warning', message: what };
 }
 
+function noImageLeft(attestations: readonly Descriptor[], { reference }: MissingOptions): MlistError {
+  const digests = listed(attestations.map(({ digest }) => digest));
+  return new MlistError(
+    'ERR_MLIST_NOT_FOUND',
+    `attestations are missing from ${reference}, and no image would be left without them: ${digests}`,
+    { reference, hint: 'At least one image must be left.' },
+  );
+}
+
 /** Some images of an index are missing, others are available. */
 export class SomeMissing extends MlistError {}
 
@@ -163,8 +194,7 @@ async function missingImages(
   if (there.length === 0) {
     return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
   }
-  const isSkipping = options.missing === 'skip';
-  const skip = isSkipping ? 'At least one image must be left.' : SKIP_MISSING;
+  const skip = options.missing === 'skip' ? 'At least one image must be left.' : SKIP_MISSING;
   const choice = canChoose ? `Choose among these with --platform. ${skip}` : skip;
   return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: `Available: ${listed(there)}. ${choice}` });
 }

@@ -103,7 +103,11 @@ export async function pushDraft(draft: Draft, state: State, options: PushDraftOp
   const first = await pushEncoded(draft, state, targets, logged);
   const { failures, pushed } = first;
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
-  return entries === undefined ? first : pushEncoded({ ...draft, entries }, state, targets, logged);
+  if (entries === undefined) return first;
+  const reduced = { ...draft, entries };
+  // The warnings have been reported already, except that the list is now empty.
+  checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
+  return pushEncoded(reduced, state, targets, logged);
 }
 
 async function pushEncoded(

@@ -38,9 +38,11 @@ const entries = images.map((image, at) => entryOf(image, { os: 'linux', architec
 const sparse = makeIndex([...entries, ...attested]);
 /** The images for amd64 and arm64 are there; the attestations are not. */
 const unattested = makeIndex([...entries.slice(0, 2), ...attested]);
+/** Its only entry is not there, nor is an image. */
+const onlyAttestation = makeIndex(attested.slice(0, 1));
 /** Nothing is there. */
 const gone = makeIndex([entries[2]!, attested[1]!]);
-const lists: Readonly<Record<string, Served>> = { sparse, unattested, gone };
+const lists: Readonly<Record<string, Served>> = { sparse, unattested, gone, onlyAttestation };
 const missingAttestations = attested.map(({ digest }) => digest);
 
 let front: Front;
@@ -143,6 +145,21 @@ describe.each(locations)('an index in %s', (_, at) => {
     await expectWhole(registry.url, repository, 'v1');
   });
 
+  const replacing: typeof commands = [
+    ...commands.filter(([command]) => command !== 'join'),
+    ['--dry-run', (source, target) => Promise.resolve(['create', target, source, '--push', '--dry-run', '--replace'])],
+  ];
+  test.each(replacing)('%s does not replace a tag by an empty list', async (_command, lineOf) => {
+    for (const more of [[], ['--missing', 'skip']]) {
+      const repository = fresh();
+      await pushImage(registry.url, repository, 'v1', amd64);
+      const line = await lineOf(at('onlyAttestation'), `${registry.host}/${repository}:v1`);
+      const { code, stderr } = await world.run([...line, ...more]);
+      expect([[3, 4].includes(code), stderr]).toEqual([true, expect.stringMatching(/W-EMPTY|no image would be left/)]);
+      expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(amd64.digest);
+    }
+  });
+
   test('--missing skip does not make an empty list', async () => {
     const { code, stderr } = await world.run([
       'copy',
@@ -162,6 +179,13 @@ describe.each(locations)('an index in %s', (_, at) => {
       expect.stringMatching(/has no image for linux\/s390x\nhint: There are: linux\/amd64/),
     ]);
   });
+});
+
+test('--allow-empty pushes a list of which nothing is left', async () => {
+  const repository = fresh();
+  const line = ['create', `${registry.host}/${repository}:v1`, `${front.host}/team/sparse:onlyAttestation`];
+  await world.must(...line, '--push', '--allow-empty');
+  expect(await digestsAt(repository)).toEqual([]);
 });
 
 describe('specs', () => {

@@ -4,20 +4,24 @@ import type { ContentOptions } from '../../oci/content.ts';
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
 import { hasLostKnown } from '../../transfer/lost-content.ts';
 import { runPlan } from '../../transfer/run.ts';
-import { SKIP_MISSING } from '../missing-images.ts';
+import { missingHint, type MissingChoice } from '../missing-images.ts';
 import type { PublishOptions } from '../publish.ts';
 import { planPush, type PushPlan, type PushPlanning } from '../push-plan.ts';
 import { Sent } from '../sent.ts';
 
+interface ChildrenOptions extends PublishOptions, ContentOptions {
+  readonly missing?: MissingChoice | undefined;
+}
+
 /** The images that one participant adds: the repository has to have them before a tag refers to them. */
 export class Children {
   readonly #planning: PushPlanning;
-  readonly #options: PublishOptions & ContentOptions;
+  readonly #options: ChildrenOptions;
   readonly #sent: Sent;
   /** The first plan says what the repository was known to have. */
   #first: PushPlan | undefined;
 
-  constructor(reference: Reference, entries: readonly Entry[], options: PublishOptions & ContentOptions) {
+  constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
     const draft = { ...emptyDraft(formatReference(reference), 'oci'), entries };
     const location = { kind: 'registry', reference, explicit: true } as const;
     const target = { location, key: repositoryName(reference), tags: [] };
@@ -50,9 +54,9 @@ export class Children {
   }
 
   async #push(force: boolean): Promise<void> {
-    const { homes, signal } = this.#options;
+    const { homes, missing, signal } = this.#options;
     const { digests: sent, onEvent } = this.#sent;
-    const planned = await planPush(this.#planning, { homes, signal, force, sent, missingHint: SKIP_MISSING });
+    const planned = await planPush(this.#planning, { homes, signal, force, sent, missingHint: missingHint(missing) });
     this.#first ??= planned;
     await runPlan(planned.plan, { signal, onEvent });
   }

@@ -26,8 +26,11 @@ export interface SourceParsing {
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const text = Buffer.from(bytes).toString('utf8');
-  return /^\s*[[{"]/.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
+  return /^\s*[[{"]/.test(text) || jsonScalar.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
 }
+
+/** A number or a word of JSON is the whole output of a CI job that has no digests, and not the name of an image. */
+const jsonScalar = /^\s*(?:null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*$/;
 
 function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
   return text

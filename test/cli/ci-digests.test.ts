@@ -105,6 +105,10 @@ describe('JSON with digests', () => {
   });
 
   test.each<[string, () => unknown]>([
+    ['null', () => null],
+    ['a boolean', () => true],
+    ['a whole number', () => 5],
+    ['a number', () => -1.5e-7],
     ['no digest', () => ({ version: '1.0', tags: ['team/app:1'], prefix: amd64().slice(0, 30) })],
     ['the manifest of an image', () => JSON.parse(images.amd64.bytes.toString()) as unknown],
     ['the digest of a config', () => ({ build: { 'containerimage.config.digest': amd64() } })],

@@ -83,7 +83,7 @@ export type { RuleOptions } from './schema/list-rules.ts';
 export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 
 export { writeFileAtomic } from './files/atomic.ts';
-export { readFailure, writeFailure } from './files/failure.ts';
+export { inputFailure, writeFailure } from './files/failure.ts';
 export { placeBehindLinks } from './files/links.ts';
 export { collectAtMost, readAtMost, type ReadAtMostOptions } from './files/read.ts';
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { MlistError, readAtMost, readFailure } from '../index.ts';
+import { inputFailure, MlistError, readAtMost } from '../index.ts';
 import type { Context } from './context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 
@@ -23,7 +23,7 @@ export async function readInputFile(
     const reading = readAtMost(resolve(cwd, name), { maxBytes: MAX_INPUT_BYTES, signal });
     return checked(name, await waiting(`read ${name}`, reading));
   } catch (error) {
-    throw readFailure(name, error);
+    throw inputFailure(name, error);
   }
 }
 

@@ -70,6 +70,12 @@ export class Invocation {
   has(name: string): boolean {
     return this.#values.has(name);
   }
+
+  /** What was typed: the arguments, and the values of all options but these. */
+  typed(except: readonly string[]): readonly string[] {
+    const values = [...this.#values].filter(([name]) => !except.includes(name)).flatMap(([, value]) => value);
+    return [...this.positionals, ...values.filter((value) => typeof value === 'string')];
+  }
 }
 
 export type OptionValue = string | number | boolean | readonly string[];

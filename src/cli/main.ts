@@ -82,7 +82,7 @@ async function run(command: CommandSpec, invocation: Invocation, output: Output,
       import('./location-hint.ts'),
       import('./place-hint.ts'),
     ]);
-    const hinted = withPlaceHint(thrown, invocation, context.workspace.folder);
+    const hinted = withPlaceHint(thrown, invocation, context);
     throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, world.cwd) : hinted;
   } finally {
     await close();

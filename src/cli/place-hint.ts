@@ -1,19 +1,27 @@
-import { sep } from 'node:path';
-import { asMlistError, withHint } from '../index.ts';
+import { resolve, sep } from 'node:path';
+import { asMlistError, withHint, type Workspace } from '../index.ts';
 import type { Invocation } from './language.ts';
 
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
 const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
 
+interface Place {
+  readonly workspace: Workspace;
+  readonly cwd: string;
+}
+
 /**
  * Adds how to choose another folder, if the file that cannot be used is stored in the home folder by default: in CI jobs
- * and containers the home folder is often not writable.
- * @param folder - the workspace
+ * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
+ * folder that contains the workspace.
  */
-export function withPlaceHint(thrown: unknown, invocation: Invocation, folder: string): unknown {
+export function withPlaceHint(thrown: unknown, invocation: Invocation, { workspace, cwd }: Place): unknown {
   const error = asMlistError(thrown);
   const { path } = error.facts;
   if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
+  const isPath = (typed: string) => resolve(cwd, typed) === resolve(cwd, path);
+  if (invocation.typed(['workspace', 'authfile']).some(isPath)) return thrown;
+  const { folder } = workspace;
   const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(invocation);
   return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
 }

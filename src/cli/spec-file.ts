@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { MAX_YAML_BYTES, MlistError, readAtMost, readFailure, type SpecFile } from '../index.ts';
+import { inputFailure, MAX_YAML_BYTES, MlistError, readAtMost, type SpecFile } from '../index.ts';
 import type { Context } from './context.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
@@ -12,7 +12,7 @@ export async function readSpecFile(name: string, { cwd, stdin, signal, waiting }
     if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
     return { name, bytes: await waiting(`read ${name}`, readAtMost(path, { maxBytes: MAX_YAML_BYTES, signal })) };
   } catch (cause) {
-    throw readFailure(name, cause);
+    throw inputFailure(name, cause);
   }
 }
 

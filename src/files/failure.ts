@@ -66,3 +66,10 @@ export function readFailure(path: string, thrown: unknown): MlistError {
   const code = errorCode(thrown) === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
   return new MlistError(code, `cannot read ${path}: ${readReason(thrown)}`, { path, cause: thrown });
 }
+
+/** The same of a file that the user has named: a folder in its place is also `ERR_MLIST_NOT_FOUND`. */
+export function inputFailure(name: string, thrown: unknown): MlistError {
+  const failure = readFailure(name, thrown);
+  if (errorCode(thrown) !== 'EISDIR') return failure;
+  return new MlistError('ERR_MLIST_NOT_FOUND', failure.message, failure.facts);
+}

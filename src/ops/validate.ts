@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errorCode, MlistError, type Problem } from '../errors.ts';
+import { MlistError, type Problem } from '../errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { parseDraft } from '../draft/file.ts';
 import { shownDraft } from '../draft/paths.ts';
 import { checkDraft } from '../draft/rules.ts';
+import { inputFailure } from '../files/failure.ts';
 import { readAtMost } from '../files/read.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../oci/json-read.ts';
 import type { Location } from '../oci/location.ts';
@@ -119,14 +120,6 @@ async function readDocument(path: string, { signal }: FileOptions): Promise<Uint
     return await readAtMost(path, { maxBytes: MAX_FILE_BYTES, signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    const isMissing = errorCode(cause) === 'ENOENT';
-    throw new MlistError(
-      isMissing ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE',
-      `cannot read ${path}: ${isMissing ? 'there is no such file' : (errorCode(cause) ?? '')}`,
-      {
-        path,
-        cause,
-      },
-    );
+    throw inputFailure(path, cause);
   }
 }

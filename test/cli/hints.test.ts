@@ -160,9 +160,25 @@ describe('a home folder that is not writable', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('for the credentials with --authfile')]);
   });
 
-  test('another file gets no such hint', async () => {
+  test.each([
+    ['create', 'x.io/l:1', '-f'],
+    ['create', 'x.io/l:1', '--metadata-file'],
+    ['create', 'x.io/l:1', '--docker-metadata'],
+    ['apply', '-f'],
+    ['validate'],
+  ])('a folder in place of a file gets no such hint: %s %s %s', async (...args) => {
     const world = await World.make();
-    const { stderr } = await run(world, ['apply', '-f', world.folder]);
+    const { code, stderr } = await run(world, [...args.filter(Boolean), world.folder]);
+    expect([code, stderr]).toEqual([4, `mlist: cannot read ${world.folder}: it is a folder\n`]);
+  });
+
+  test.each([
+    ['--digest-file', ['push', 'x.io/l:1']],
+    ['--ca-file', ['login', 'x.io', '-u', 'me', '--password-stdin']],
+  ])('another file gets no such hint: %s', async (option, args) => {
+    const world = await World.make();
+    const { code, stderr } = await run(world, [...args, option, world.folder], { stdin: 'secret' });
+    expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/it is a folder|EISDIR/)]);
     expect(stderr).not.toMatch(/Choose another/);
   });
 });

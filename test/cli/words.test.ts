@@ -235,7 +235,7 @@ describe('files', () => {
       stderr: expect.stringContaining('cannot read nope: there is no such file') as unknown,
     });
     expect(await world.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
-      code: 1,
+      code: 4,
       stderr: expect.stringContaining('cannot read .: it is a folder') as unknown,
     });
   });

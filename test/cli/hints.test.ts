@@ -182,3 +182,15 @@ describe('a home folder that is not writable', () => {
     expect(stderr).not.toMatch(/Choose another/);
   });
 });
+
+describe('create -t LIST IMAGE', () => {
+  test.each([
+    ['x.io/l:1', 'x.io/app:2=linux/arm/v7', true],
+    ['x.io/l:1', 'oci:$(touch /tmp/x)', false],
+    ['x.io/l:1', 'oci:a b', false],
+    ['x.io/l:1;id', 'x.io/a:1', false],
+  ])('%s %j: the right order is shown if a shell takes it as it is: %p', async (list, image, isShown) => {
+    const { code, stderr } = await run(await World.make(), ['create', '-t', list, 'x.io/first:1', image]);
+    expect([code, stderr.includes('The list comes before')]).toEqual([2, isShown]);
+  });
+});

@@ -122,11 +122,16 @@ function withListFirst(thrown: unknown, code: ErrorCode, invocation: Invocation,
   return withHint(thrown, code === 'ERR_MLIST_CONFLICT' ? `${hint} ${thrown.hint ?? ''}`.trim() : hint);
 }
 
-/** Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`. */
+/**
+ * Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`.
+ * Arguments that a shell would not take as they are get no hint, since it is there to be pasted.
+ */
 function listFirstHint(invocation: Invocation, context: Context): string | undefined {
   const [list, ...tags] = invocation.texts('tag').filter((tag) => tag.includes('/'));
   const { positionals } = invocation;
   if (list === undefined || positionals.length === 0 || listOption(invocation, context) !== undefined) return undefined;
+  const isPlain = [list, ...positionals, ...tags].every((word) => /^[\w.:/@=,+-]+$/.test(word));
+  if (!isPlain) return undefined;
   const command = ['mlist create', list, ...positionals, '--push', ...tags.map((tag) => `-t ${tag}`)].join(' ');
   return `The list comes before its images: "${command}".`;
 }

@@ -119,6 +119,23 @@ describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => 
   });
 });
 
+test.each([
+  ['86400', '86400 s'],
+  ['99999999999999999999', 'more than a day'],
+  ['9'.repeat(310), 'more than a day'],
+])('Retry-After: %s is reported as a wait of %s', async (seconds, shown) => {
+  const busy = answer(503, { 'retry-after': seconds });
+  front.on(/ .*manifests/, busy);
+  expect((await run('digest', `${front.host}/team/app:1`)).stderr).toContain(
+    ` and asks to wait for ${shown} (HTTP 503`,
+  );
+  front.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
+  front.on(/ \/token/, busy);
+  expect((await run('digest', `${front.host}/team/app:1`)).stderr).toContain(
+    ` and asks to wait for ${shown} (HTTP 503`,
+  );
+});
+
 test('a registry that asks for too long a wait is not asked again, and nothing is pushed', async () => {
   front.on(/^HEAD .*manifests\/sha256/, answer(503, { 'retry-after': '3600' }));
   const ran = await run('copy', from('1'), to('1'));

@@ -3,6 +3,7 @@ import { digestsInText } from '../../oci/digest.ts';
 import type { Authorization } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
+import { waitText } from './retry.ts';
 import type { Step } from './open-steps.ts';
 import { describeDiagnostic, readRegistryError } from './registry-error.ts';
 import type { Scope } from './scope.ts';
@@ -150,7 +151,7 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
       reason: `it has changed on ${host} meanwhile`,
       hint: 'Look at what is there now, then try again.',
     };
-  const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
+  const later = wait === undefined ? '' : ` and asks to wait for ${waitText(wait)}`;
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
     return {
       code: 'ERR_MLIST_REGISTRY',

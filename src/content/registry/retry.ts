@@ -65,6 +65,13 @@ export function retryAfter(header: string | undefined, now: number): number | un
   return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
 }
 
+const DAY_MS = 86_400_000;
+
+/** A wait that a registry asks for, for messages. */
+export function waitText(milliseconds: number): string {
+  return milliseconds > DAY_MS ? 'more than a day' : `${Math.ceil(milliseconds / 1000)} s`;
+}
+
 function unitMs(unit: string | undefined): number {
   if (unit === 'ms') return 1;
   return unit === 'm' ? 60_000 : 1_000;

@@ -2,7 +2,7 @@ import { MlistError } from '../../errors.ts';
 import { loginText, refusedLoginHint, type Credentials } from './credentials.ts';
 import type { Answer } from './answer.ts';
 import { describeDiagnostic, readRegistryError } from './registry-error.ts';
-import { retryAfter } from './retry.ts';
+import { retryAfter, waitText } from './retry.ts';
 
 /** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
@@ -140,7 +140,7 @@ function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: 
     new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${answer})`, { status, diagnostics, hint });
   if (![400, 401, 403].includes(status)) {
     const wait = retryAfter(headers['retry-after'], Date.now());
-    const later = wait === undefined ? '' : ` and asks to wait for ${Math.ceil(wait / 1000)} s`;
+    const later = wait === undefined ? '' : ` and asks to wait for ${waitText(wait)}`;
     const message = `${service} gives no token for ${registry}${later} (${answer})`;
     const facts = { status, retryAfterMs: wait, diagnostics, hint: 'Try again later.' };
     return new MlistError('ERR_MLIST_REGISTRY', message, facts);

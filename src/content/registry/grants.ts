@@ -93,11 +93,11 @@ export class Grants {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
     const { registry, secrets, tokens } = this.#options;
     const redact = (text: string) => secrets.redact(text, realm);
+    const keepSecret = (token: string) => secrets.add(token);
     const wanted = scopes.map(formatScope);
     const isOnlyWay = !acceptsBasic || credentials?.type !== 'basic';
-    const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact };
+    const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact, keepSecret };
     const token = await fetchToken(request, tokens);
-    secrets.add(token.value);
     const grant = { scopes, issuer, token, received: performance.now(), isProved: false };
     this.#received.push(grant);
     return grant;

@@ -16,6 +16,8 @@ export interface TokenRequest {
   /** There is no other way to log in: a service that answers 404 or 405 is asked again. */
   readonly isOnlyWay: boolean;
   readonly redact: (text: string) => string;
+  /** Is given every token of an answer, so that no message shows it later. */
+  readonly keepSecret: (token: string) => void;
 }
 
 export interface Token {
@@ -120,11 +122,13 @@ export function basicHeader(credentials: Credentials | undefined): Readonly<Reco
 }
 
 function read(request: TokenRequest, reply: TokenReply): Token {
-  const { realm, credentials } = request;
+  const { realm, credentials, keepSecret } = request;
   const { status, bytes } = reply;
   if (credentials?.type === 'identity' && unknownWay.has(status)) throw noRefresh(request, status);
   if (status !== 200) throw noGrant(request, reply);
-  const { token, access_token: access, expires_in: life } = parse(realm, bytes);
+  const answer = parse(realm, bytes);
+  tokensIn(answer).forEach(keepSecret);
+  const { token, access_token: access, expires_in: life } = answer;
   const value = typeof access === 'string' && access !== '' ? access : token;
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw noToken(realm);
   const seconds = Math.max(typeof life === 'number' ? life : 0, SHORTEST_LIFE_S) - MARGIN_S;
@@ -164,6 +168,13 @@ function parse(realm: URL, bytes: Uint8Array): TokenAnswer {
   } catch {
     throw noToken(realm);
   }
+}
+
+/** Beside the token itself, a service may send a refresh token or an identity token. */
+function tokensIn(answer: TokenAnswer): readonly string[] {
+  return Object.entries(answer).flatMap(([name, value]: [string, unknown]) =>
+    /token$/i.test(name) && typeof value === 'string' ? [value] : [],
+  );
 }
 
 function noToken(realm: URL): MlistError {

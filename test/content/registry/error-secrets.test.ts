@@ -204,6 +204,17 @@ describe('an error of a token request', () => {
   });
 });
 
+test('an error shows no token of a token answer that the registry quotes', async () => {
+  const members = { token, refresh_token: refreshToken, identityToken: password, id_token: signature, a_token: null };
+  const detail = `me ${Object.values(members).join(' ')}`;
+  const front = await registryWith('Bearer', answer(403, {}, JSON.stringify({ errors: [{ code: 'DENIED', detail }] })));
+  front.on(/ \/token/, answer(200, {}, JSON.stringify({ ...members, expires_in: 300 })));
+  const anonymous = client(front, { credentials: () => Promise.resolve(undefined) });
+  const error = await failureOf(anonymous.fetchManifest('v1'));
+  expectSafeAndComplete(error);
+  expect((error as MlistError).message).toContain('DENIED: me *** *** *** ***');
+});
+
 describe('an error of a proxy with a password', () => {
   const host = 'registry.test';
   test.each<[string, string, readonly string[]]>([

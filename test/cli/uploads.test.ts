@@ -48,6 +48,22 @@ describe('an upload goes to the location that the registry gives', () => {
   });
 });
 
+test.each([
+  [
+    { location: 'ftp://files.test/x' },
+    'HOST sent an upload location to ftp://files.test, which is neither http nor https',
+  ],
+  [{}, 'HOST opened an upload without a location'],
+])('an upload that cannot go on names the reference: %j', async (headers, reason) => {
+  front.on(/^POST/, answer(202, headers));
+  const { code, stderr } = await copied();
+  const [first = ''] = stderr.split('\n').filter((line) => line.startsWith('mlist: '));
+  expect([code, first.replaceAll(front.host, 'HOST').replace(/sha256:[0-9a-f]{64}/, 'DIGEST')]).toEqual([
+    7,
+    `mlist: cannot upload HOST/team/app@DIGEST: ${reason}`,
+  ]);
+});
+
 describe('a proxy that limits the size of a request', () => {
   const limited =
     (most: number, refusal: Rule): Rule =>

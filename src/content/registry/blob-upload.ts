@@ -5,6 +5,7 @@ import type { Call, Reply, Requester } from './call.ts';
 import { queryBlob } from './blob-query.ts';
 import type { Connection } from './connection.ts';
 import { blobShownInstead, confirmChange } from './confirm.ts';
+import { withReference } from './failure.ts';
 import type { Step } from './open-steps.ts';
 import { checkAddress } from './origin.ts';
 import { asksTooLong, backoff, isRetryableStatus } from './retry.ts';
@@ -76,7 +77,7 @@ export class BlobUpload {
       await this.#persist();
     } catch (thrown) {
       await this.#cancel();
-      throw this.#source.failure?.thrown ?? thrown;
+      throw this.#source.failure?.thrown ?? withReference(this.#step, thrown);
     } finally {
       end();
       await this.#source.close();
@@ -134,15 +135,13 @@ export class BlobUpload {
   }
 
   #follow({ headers, url }: Reply): void {
-    const { connection, subject } = this.#target;
     const location = headers['location'];
     if (location === undefined || !URL.canParse(location, url.href)) {
-      const message = `cannot upload ${subject}: ${url.host} opened an upload without a location`;
-      throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject });
+      throw new MlistError('ERR_MLIST_REGISTRY', `${url.host} opened an upload without a location`);
     }
     const address = new URL(location, url);
     address.hash = '';
-    checkAddress('upload location', address, connection.base);
+    checkAddress('an upload location', address, this.#target.connection.base);
     this.#location = address;
   }
 

@@ -213,8 +213,8 @@ export class Connection {
       if (hops >= MAX_REDIRECTS) throw tooManyRedirects(first.base);
       received.answer.discard();
       const url = new URL(location, received.url);
-      checkAddress('redirect', url, received.url);
-      checkAddress('redirect', url, first.base);
+      checkAddress('a redirect', url, received.url);
+      checkAddress('a redirect', url, first.base);
       isOwn &&= sameOrigin(url, first.base);
       received = { url, answer: await send(url, first.base, isOwn) };
     }

@@ -217,7 +217,8 @@ export function failedExchange(step: Step, host: string, thrown: unknown): Mlist
 }
 
 /** Adds the reference to errors of redirects, addresses and token services, which do not know it. */
-function withReference({ what, reference }: Step, error: MlistError): MlistError {
+export function withReference<Thrown>({ what, reference }: Step, error: Thrown): Thrown | MlistError {
+  if (!(error instanceof MlistError)) return error;
   const { code, message, facts } = error;
   const isKnown = facts.reference !== undefined || message.includes(reference);
   if (isKnown || (code !== 'ERR_MLIST_REGISTRY' && code !== 'ERR_MLIST_FORBIDDEN_ADDRESS')) return error;

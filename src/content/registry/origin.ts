@@ -66,13 +66,14 @@ export function sameOrigin(left: URL, right: URL): boolean {
 
 /**
  * Checks an address that a registry sends its client to: a redirect, an upload location, a token realm, a next page.
+ * @param what - with its article, for the error
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`
  */
 export function checkAddress(what: string, to: URL, registry: URL): void {
   const refuse = (reason: string) => {
     throw new MlistError(
       'ERR_MLIST_FORBIDDEN_ADDRESS',
-      `${registry.host} sent a ${what} to ${to.protocol}//${to.host}, ${reason}`,
+      `${registry.host} sent ${what} to ${to.protocol}//${to.host}, ${reason}`,
     );
   };
   if (to.protocol !== 'https:' && to.protocol !== 'http:') refuse('which is neither http nor https');

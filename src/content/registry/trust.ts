@@ -23,7 +23,7 @@ export interface Realm {
 
 /** @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where nobody should send anything there, credentials or not */
 export function checkRealm({ realm, base }: Realm): void {
-  checkAddress('token realm', realm, base);
+  checkAddress('a token realm', realm, base);
   if (realm.hash !== '') {
     throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', `${base.host} sent a token realm with a fragment`);
   }

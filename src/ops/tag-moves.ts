@@ -198,10 +198,11 @@ function platformsIn({ entries }: Draft): readonly Platform[] {
 }
 
 /**
- * Whether a platform is lost with its system and architecture. Builders push an image with its attestations as a list; such
- * a list may move to another release of Windows or to another variant.
+ * Whether a platform is lost with its system and architecture, and others take its place. Builders push an image with its
+ * attestations as a list; such a list may move to another release of Windows or to another variant, or become empty.
  */
 function losesMachine(lost: readonly Platform[], kept: readonly Platform[]): boolean {
+  if (kept.length === 0) return false;
   return lost.some(({ os, architecture }) => !kept.some((one) => one.os === os && one.architecture === architecture));
 }
 

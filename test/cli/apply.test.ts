@@ -178,9 +178,9 @@ manifests: [HOST/team/app:built]
       `list: HOST/team/app:told\ntags: [${tags}]\nmanifests: [HOST/team/app:1.0-${image}]\n`;
     await applyText(world, spec('told-old', 'amd64'));
     const { digest: old } = await served('team/app', 'told');
-    await applyText(world, `list: HOST/team/app:told\nmanifests: [HOST/team/app:1.0-s390x]\n`);
+    await applyText(world, `list: HOST/team/app:told\nmanifests: [HOST/team/app:1.0-s390x]\n`, '--replace-image');
     const { digest } = await served('team/app', 'told');
-    const ran = await applyText(world, spec('told-old, told-new', 's390x'), '--dry-run');
+    const ran = await applyText(world, spec('told-old, told-new', 's390x'), '--dry-run', '--replace-image');
     expect(ran.stdout).toBe(`planned   ${at('team/app:told')} ${digest}\n`);
     expect(ran.stderr.trimEnd().split('\n')).toEqual([
       `  tag      ${at('team/app:told')} has it already`,

@@ -253,7 +253,7 @@ describe('a damaged index.json', () => {
     ['is no object', '[]', 'no JSON object'],
     ['has a member twice', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
     ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
-    ['is no index', '{"schemaVersion":2,"manifests":{}}', 'no image index'],
+    ['is no index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
     ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
     ['could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
     ['says that it is something else', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],

@@ -50,7 +50,7 @@ export interface Looks {
 
 /** A store on this machine, where checking for content is cheap. */
 export interface Stored {
-  /** Size of the content with this digest; undefined if there is none. */
+  /** Size of the content with this digest; undefined if the store does not have it. */
   storedSize(digest: Digest): Promise<number | undefined>;
 }
 

@@ -80,8 +80,9 @@ export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
 
-/** The digests that a text contains, of the algorithms that can be checked. */
-export function digestsInText(text: string): ReadonlySet<string> {
+/** The digests that a document contains anywhere, of the algorithms that can be checked. */
+export function digestsIn(bytes: Uint8Array): ReadonlySet<string> {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   return new Set(text.match(/\b(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})(?![a-f0-9])/g));
 }
 

@@ -4,7 +4,7 @@ import { draftOf, type DraftingOptions } from './apply-draft.ts';
 import { copy } from './copy.ts';
 import { missingHint } from './missing-images.ts';
 import { pushDraft } from './push.ts';
-import type { OnEvent } from './events.ts';
+import { eachOnce, type OnEvent } from './events.ts';
 import type { PushedTarget } from './push-target.ts';
 import type { CopySpec, ListSpec, MadeSpec } from './spec.ts';
 import { targetName, targetsOf, type TargetRepository } from './target.ts';
@@ -96,7 +96,9 @@ async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: Ap
     from.kind === 'registry'
       ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: original.digest } }
       : { ...from, digest: original.digest };
-  const copying = { ...options, missing, onEvent: eachOnce(options.onEvent) };
+  const reported = eachOnce(options.onEvent, ['warning', 'note', 'left']);
+  const onEvent: OnEvent = (event) => event.type === 'from' || reported(event);
+  const copying = { ...options, missing, onEvent };
   const targets: AppliedTarget[] = [];
   const failures: MlistError[] = [];
   for (const target of targetsOf(spec.list, spec.tags, [])) {
@@ -113,20 +115,6 @@ async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: Ap
   return { descriptor, targets, missing: [], failures };
 }
 
-/** Passes events on, but no `from`, and the same warning, note or skipped content of several copies only once. */
-function eachOnce(onEvent: OnEvent | undefined): OnEvent {
-  const reported = new Set<string>();
-  return (event) => {
-    if (event.type === 'from') return;
-    if (['warning', 'note', 'left'].includes(event.type)) {
-      const text = JSON.stringify(event);
-      if (reported.has(text)) return;
-      reported.add(text);
-    }
-    onEvent?.(event);
-  };
-}
-
 async function copyTo(
   source: Location,
   target: TargetRepository,
@@ -139,32 +127,7 @@ async function copyTo(
     location.kind === 'registry'
       ? { ...location, reference: withTag(location.reference, tag) }
       : { ...location, ref: tag };
-  const {
-    homes,
-    brought,
-    targets,
-    force,
-    dryRun,
-    replaceImage,
-    expectKept,
-    missing,
-    waitForSourceMs,
-    signal,
-    onEvent,
-  } = options;
-  const { status, descriptor, ...copied } = await copy(source, to, {
-    homes,
-    brought,
-    targets,
-    force,
-    dryRun,
-    replaceImage,
-    expectKept,
-    missing,
-    waitForSourceMs,
-    signal,
-    onEvent,
-  });
+  const { status, descriptor, ...copied } = await copy(source, to, options);
   const pushed = withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
   return { target: pushed, descriptor };
 }

@@ -5,13 +5,13 @@ import { digestOf, type Digest } from '../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../oci/encode.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { isOfPlatform } from '../draft/select.ts';
 import { readIndex } from '../schema/document.ts';
 import { linksIn } from '../transfer/graph.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import type { LeftBehind } from './left-behind.ts';
+import { leftBehind, type LeftBehind } from './left-behind.ts';
 import { findMissing, settleMissing, type Missing, type MissingChoice, type MissingState } from './missing-images.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { platformsOfImage, type ImageReading } from './image-platforms.ts';
@@ -117,11 +117,10 @@ function leftOut(
     wanted.length === 0 ||
     (platforms === undefined ? !isUnreadable : wanted.some((one) => platforms.some((has) => isOfPlatform(has, one))));
   const gone = images.filter((entry) => !isWanted(entry));
-  for (const { descriptor, isUnreadable } of gone)
-    left.set(
-      descriptor,
-      leftImage(descriptor, isUnreadable === true ? 'missing, and without a platform' : 'not asked for'),
-    );
+  for (const { descriptor, isUnreadable = false } of gone) {
+    const reason = isUnreadable ? 'missing, and without a platform' : 'not asked for';
+    left.set(descriptor, leftBehind('image', descriptor, reason));
+  }
   const kept = new Set<string>(
     images.filter((entry) => !left.has(entry.descriptor)).map(({ descriptor }) => descriptor.digest),
   );
@@ -132,18 +131,9 @@ function leftOut(
     if (!isAttestation(descriptor)) continue;
     const ofDropped = dropped.has(attestedDigest(descriptor) ?? '');
     const reason = ofDropped ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
-    if (reason !== undefined) left.set(descriptor, { what: 'attestation', digest: descriptor.digest, reason });
+    if (reason !== undefined) left.set(descriptor, leftBehind('attestation', descriptor, reason));
   }
   return left;
-}
-
-function leftImage({ digest, platform }: Descriptor, reason: string): LeftBehind {
-  return {
-    what: 'image',
-    digest,
-    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
-    reason,
-  };
 }
 
 /**

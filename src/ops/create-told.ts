@@ -1,9 +1,8 @@
 import { platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
-import { formatPlatform } from '../oci/platform.ts';
 import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
 import type { OnEvent } from './events.ts';
-import type { LeftBehind } from './left-behind.ts';
+import { leftBehind, type LeftBehind } from './left-behind.ts';
 import type { Resolved } from './resolve-source.ts';
 import { warnOf } from './warn.ts';
 
@@ -45,13 +44,8 @@ function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase)
 }
 
 function leftOut(entry: Entry): LeftBehind {
-  const platform = platformOf(entry);
-  return {
-    what: 'image',
-    digest: entry.digest,
-    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
-    reason: `${entry.source} is for none of the platforms that are asked for`,
-  };
+  const reason = `${entry.source} is for none of the requested platforms`;
+  return leftBehind('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
 /** What an index says of itself that the draft does not say; of the list that the draft stands on, its author changed that. */

@@ -14,6 +14,7 @@ import {
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import { readImageConfig, readManifest, validateDocument } from '../schema/document.ts';
 import { checkClaim } from '../schema/platform-claim.ts';
+import { MAX_DEPTH } from '../transfer/graph.ts';
 import { error, warning } from '../schema/problems.ts';
 import type { Home, Homes } from './homes.ts';
 
@@ -54,9 +55,6 @@ interface Below {
 }
 
 const nothingBelow: Below = { findings: [], layers: [], children: [] };
-
-/** Deeper than any list that somebody made on purpose. */
-const MAX_DEPTH = 8;
 
 /** Files that are read at once. */
 const READERS = 4;

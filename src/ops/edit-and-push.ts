@@ -16,7 +16,7 @@ import { missingHint, type MissingChoice } from './missing-images.ts';
 import { namedInList } from './named-in-list.ts';
 import { push, type Pushed, type PushOptions } from './push.ts';
 import { draftName } from './read.ts';
-import type { OnEvent } from './events.ts';
+import { eachOnce, type OnEvent } from './events.ts';
 import { isTagUsed, lookEarly } from './tag-looks.ts';
 import { targetsOf } from './target.ts';
 
@@ -41,7 +41,8 @@ export async function editAndPush<T>(
   options: PushOptions,
 ): Promise<EditedAndPushed<T>> {
   const { workspace, dryRun = false } = options;
-  const onEvent = warningsOnce(options.onEvent);
+  // The edit and the push warn of the same things.
+  const onEvent = eachOnce(options.onEvent, ['warning']);
   const told = { ...options, onEvent };
   if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
   const own = await draftName(name, workspace);
@@ -53,8 +54,8 @@ export async function editAndPush<T>(
   const found: DraftEdit<T> = (list, place) =>
     edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) });
   if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, inDraft(told), told)) };
-  const missingHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
-  const apart = draft === undefined ? { ...told, missingHint } : told;
+  const removeHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
+  const apart = draft === undefined ? { ...told, missingHint: removeHint } : told;
   const done = withWorkspaceOf(start, (options) => undone(start.list, found, options), apart);
   return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
 }
@@ -120,21 +121,10 @@ export async function createAndPush<T>(
     isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
-  const told = { ...options, ...hints, early, onEvent: warningsOnce(options.onEvent) };
+  const told = { ...options, ...hints, early, onEvent: eachOnce(options.onEvent, ['warning']) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);
   return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);
-}
-
-/** The edit and the push warn of the same things: each is told once. */
-function warningsOnce(onEvent: OnEvent | undefined): OnEvent {
-  const told = new Set<string>();
-  return (event) => {
-    const text = event.type === 'warning' ? JSON.stringify(event) : undefined;
-    if (text !== undefined && told.has(text)) return;
-    if (text !== undefined) told.add(text);
-    onEvent?.(event);
-  };
 }
 
 async function ownDraft(list: string, name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {

@@ -4,7 +4,7 @@ import type { Location } from '../oci/location.ts';
 import type { LeftBehind } from './left-behind.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
-/** What operations tell while they work. Data only: the words and colours are the reader's. */
+/** What operations report while they work. Data only: the words and colours are up to the caller. */
 export type OperationEvent =
   | TransferEvent
   | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
@@ -19,3 +19,16 @@ export type OperationEvent =
   | { readonly type: 'note'; readonly message: string };
 
 export type OnEvent = (event: OperationEvent) => void;
+
+/** Passes all events on; equal events of these types only once. */
+export function eachOnce(onEvent: OnEvent | undefined, types: readonly OperationEvent['type'][]): OnEvent {
+  const reported = new Set<string>();
+  return (event) => {
+    if (types.includes(event.type)) {
+      const text = JSON.stringify(event);
+      if (reported.has(text)) return;
+      reported.add(text);
+    }
+    onEvent?.(event);
+  };
+}

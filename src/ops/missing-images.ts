@@ -6,11 +6,11 @@ import { entryName } from '../oci/entry-name.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { formatPlatform } from '../oci/platform.ts';
-import { linksIn, readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { linksIn, MAX_DEPTH, readGraph, type ManifestNode } from '../transfer/graph.ts';
 import { MissingContent } from '../transfer/missing-content.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import type { LeftBehind } from './left-behind.ts';
+import { leftBehind, type LeftBehind } from './left-behind.ts';
 
 /**
  * Sparse indexes list images that their location does not have. `docker save` writes them after a pull of one platform
@@ -38,9 +38,6 @@ export interface MissingOptions extends ContentOptions {
   /** Whether `--platform` can choose other images. */
   readonly canChoose: boolean;
 }
-
-/** Indexes that are nested deeper are refused when they are copied. */
-const MAX_DEPTH = 8;
 
 /** `incomplete` if only something below an entry is missing. */
 export type MissingState = 'absent' | 'incomplete';
@@ -153,11 +150,6 @@ export async function settleMissing(
     left: [...leftImages, ...leftAttestations],
     events: [...leftImages.map((one) => ({ type: 'left', ...one }) as const), ...warning],
   };
-}
-
-function leftBehind(what: LeftBehind['what'], { digest, platform }: Descriptor, reason: string): LeftBehind {
-  const isImage = what === 'image' && platform !== undefined;
-  return { what, digest, ...(isImage ? { platform: formatPlatform(platform, { all: true }) } : {}), reason };
 }
 
 export function attestationsWarning(count: number, reference: string): OperationEvent {

@@ -5,10 +5,8 @@ import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { readIndex } from '../schema/document.ts';
+import { MAX_DEPTH } from '../transfer/graph.ts';
 import type { MissingState } from './missing-images.ts';
-
-/** Deeper than any list that somebody made on purpose. */
-const MAX_DEPTH = 8;
 
 export interface FlatteningOptions extends ContentOptions {
   /** Missing indexes are added to it, and stay in the list. */

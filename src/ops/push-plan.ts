@@ -3,7 +3,7 @@ import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
 import { bareDescriptor } from '../oci/descriptor.ts';
 import type { ContentOptions } from '../oci/content.ts';
-import { digestsInText, type Digest } from '../oci/digest.ts';
+import { digestsIn, type Digest } from '../oci/digest.ts';
 import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { graphOf, readGraph, subjectIn, type ManifestNode } from '../transfer/graph.ts';
@@ -105,7 +105,7 @@ export async function publishedIn(
   );
   return new Map(
     found.flatMap(({ bytes, age = Infinity }) => {
-      const listed = bytes === undefined ? [] : [...digestsInText(Buffer.from(bytes).toString())];
+      const listed = bytes === undefined ? [] : [...digestsIn(bytes)];
       return listed.map((digest) => [digest, age <= TRUSTED_MS] as const);
     }),
   );
@@ -155,8 +155,9 @@ async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOpt
 }
 
 /**
- * Whether the target has an entry of another store. It has the entries of a list that was pushed before. It is asked for
- * others that cannot be mounted, since one request is cheaper than sending all layers.
+ * Whether the target has an entry of another store. It is trusted to have the entries of a list that was pushed a short
+ * while ago. It is asked for those of an older list, and for images that cannot be mounted, since one request is cheaper
+ * than sending all layers.
  */
 async function isThereAlready(
   entry: Entry,

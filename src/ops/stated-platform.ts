@@ -26,15 +26,20 @@ export async function statedPlatform(
   try {
     return platformOfConfig(readImageConfig(bytes, subject, { mayLackPlatform: isGiven === true }));
   } catch (thrown) {
-    throw isGiven === false && lacksPlatform(thrown) ? withHint(thrown, GIVE_PLATFORM) : thrown;
+    throw isGiven === false && thrown instanceof MlistError && isRead(bytes, subject)
+      ? withHint(thrown, GIVE_PLATFORM)
+      : thrown;
   }
 }
 
 const GIVE_PLATFORM = 'Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.';
 
-function lacksPlatform(thrown: unknown): thrown is MlistError {
-  if (!(thrown instanceof MlistError)) return false;
-  return thrown.problems.some(({ pointer, message }) =>
-    /^(?: "(?:os|architecture)" is missing|\/(?:os|architecture) .*, not null)$/.test(`${pointer} ${message}`),
-  );
+/** Whether a config can be read apart from the platform that it lacks. */
+function isRead(bytes: Uint8Array, subject: string): boolean {
+  try {
+    readImageConfig(bytes, subject, { mayLackPlatform: true });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -46,8 +46,7 @@ export interface MoveOptions extends ContentOptions {
  * registry. A tag that cannot be read is moved all the same, with a note: the account may be allowed to push only.
  * @returns by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
- *   without its platform;
- *   with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
+ *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
 export async function checkMoves(
   home: ContentSource,
@@ -134,19 +133,21 @@ async function lostPlatforms(
   )
     return NOTHING;
   const was = await manifestOf(home, before, options);
-  if ('manifests' in was) {
-    const kept = await platformsOf(after, source, options);
-    const platforms = without(await platformsOf(was, home, options), kept);
-    const [image, ...more] = was.manifests.filter((entry) => !isAttestation(entry));
-    const isListed = !isList || after.manifests.some(({ digest }) => digest === image?.digest);
-    const isSingle = more.length === 0 && !isListed && options.replaceImage !== true;
-    const isReplaced = isSingle && losesMachine(platforms, kept);
-    return { platforms, ...(isReplaced ? { replaced: 'list' } : {}) };
-  }
-  if (!isList || options.replaceImage === true) return NOTHING;
+  const isImage = !('manifests' in was);
+  const isGuarded = isList && options.replaceImage !== true;
+  if (isImage && !isGuarded) return NOTHING;
   const platforms = await platformsOf(was, home, options);
-  const isKept = platforms.length > 0 && without(platforms, await platformsOf(after, source, options)).length === 0;
-  return isKept ? NOTHING : { platforms, replaced: 'image' };
+  const kept = await platformsOf(after, source, options);
+  const images = isImage
+    ? [before]
+    : was.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
+  const replaced = isGuarded
+    ? replacedSingle(
+        { isImage, images, platforms },
+        { digests: after.manifests.map(({ digest }) => digest), platforms: kept },
+      )
+    : undefined;
+  return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
 }
 
 async function manifestOf(home: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
@@ -181,29 +182,46 @@ export function replacedByList(
   replaceImage: boolean,
 ): Replaced {
   if (before === undefined) return { before: 'absent' };
-  const lost = without(platformsIn(before.draft), platformsIn(draft));
-  const [image, ...more] = before.draft.entries.filter((entry) => !isAttestationEntry(entry));
-  const isListed = draft.entries.some(({ digest }) => digest === before.digest || digest === image?.digest);
+  const [platforms, kept] = [platformsIn(before.draft), platformsIn(draft)];
+  const lost = without(platforms, kept);
   const isImage = before.isImage === true;
-  const isReplaced = isImage
-    ? lost.length > 0 || platformsIn(before.draft).length === 0
-    : losesMachine(lost, platformsIn(draft));
-  if (more.length === 0 && isReplaced && !isListed && !replaceImage)
-    throw replacesImage(reference, before.digest, lost, isImage ? 'image' : 'list');
+  const digests = draft.entries.map(({ digest }) => digest);
+  const images = before.draft.entries.filter((entry) => !isAttestationEntry(entry)).map(({ digest }) => digest);
+  const replaced =
+    replaceImage || digests.includes(before.digest)
+      ? undefined
+      : replacedSingle({ isImage, images, platforms }, { digests, platforms: kept });
+  if (replaced !== undefined) throw replacesImage(reference, before.digest, lost, replaced);
   return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
+}
+
+/** What a tag had: a single image, or a list. */
+interface Held {
+  readonly isImage: boolean;
+  /** Digests of the images; that of a single image. */
+  readonly images: readonly Digest[];
+  readonly platforms: readonly Platform[];
+}
+
+/**
+ * Whether a list replaces a single image, or a list of one, without an image for its platform. Builders push an image with
+ * its attestations as a list. Such a list may move to another release of Windows or to another variant, or become empty.
+ */
+function replacedSingle(
+  held: Held,
+  list: { readonly digests: readonly Digest[]; readonly platforms: readonly Platform[] },
+): 'image' | 'list' | undefined {
+  const [image, ...more] = held.images;
+  if (more.length > 0 || (image !== undefined && list.digests.includes(image))) return undefined;
+  const lost = without(held.platforms, list.platforms);
+  if (held.isImage) return lost.length > 0 || held.platforms.length === 0 ? 'image' : undefined;
+  const isKept = ({ os, architecture }: Platform): boolean =>
+    list.platforms.some((one) => one.os === os && one.architecture === architecture);
+  return list.platforms.length > 0 && !lost.every(isKept) ? 'list' : undefined;
 }
 
 function platformsIn({ entries }: Draft): readonly Platform[] {
   return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-}
-
-/**
- * Whether a platform is lost with its system and architecture, and others take its place. Builders push an image with its
- * attestations as a list; such a list may move to another release of Windows or to another variant, or become empty.
- */
-function losesMachine(lost: readonly Platform[], kept: readonly Platform[]): boolean {
-  if (kept.length === 0) return false;
-  return lost.some(({ os, architecture }) => !kept.some((one) => one.os === os && one.architecture === architecture));
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {

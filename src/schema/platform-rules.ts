@@ -131,13 +131,13 @@ function* variant(list: Index, { strict = false }: Options): Iterable<Problem> {
       yield unselected(
         'W-VARIANT',
         pointer,
-        `hosts of ${architecture} state no variant, so that none picks this image`,
+        `clients on ${architecture} have no variant, so none of them selects this image`,
       );
     } else if (!stated.test(own)) {
       yield unselected(
         'W-VARIANT',
         pointer,
-        `no host of ${architecture} states the variant ${own}, so that none picks this image`,
+        `no client on ${architecture} has the variant ${own}, so none selects this image`,
       );
     } else if (architecture === 'amd64' && !plain.has(rawKey({ os, architecture }))) {
       yield warning('W-VARIANT', pointer, `without an entry for plain ${os}/amd64 many clients find no image`);

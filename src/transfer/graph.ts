@@ -1,7 +1,7 @@
 import { errorCode, MlistError } from '../errors.ts';
 import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { digestsInText, isDigest, type Digest } from '../oci/digest.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../oci/json.ts';
 import { readJson } from '../oci/json-read.ts';
 import type { Links } from '../oci/links.ts';
@@ -30,8 +30,8 @@ export interface GraphOptions extends ContentOptions {
   readonly cached?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
 }
 
-/** Deeper than any list that somebody made on purpose. */
-const MAX_DEPTH = 8;
+/** How many indexes may be nested: more than in any list that was built on purpose. */
+export const MAX_DEPTH = 8;
 
 /**
  * Reads a manifest and all manifests below it, from the source or from what is at hand. What lies beside each other is
@@ -126,11 +126,6 @@ function failureOf(failures: readonly Failure[], { descriptor }: Content, source
 export function subjectIn(bytes: Uint8Array): Digest | undefined {
   const digest = memberOf(memberOf(readJson(bytes).value, 'subject'), 'digest');
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
-}
-
-/** The digests that a manifest mentions anywhere; never its own. */
-export function mentionedDigests({ bytes }: Content): ReadonlySet<string> {
-  return digestsInText(Buffer.from(bytes).toString());
 }
 
 function memberOf(value: Json | undefined, name: string): Json | undefined {

@@ -1,17 +1,16 @@
 import { MlistError, SeveralErrors } from '../errors.ts';
+import { isMissingContent } from '../content/registry/registry-error.ts';
 import type { Content } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { mentionedDigests } from './graph.ts';
+import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /** Refusals of a manifest for lack of what it refers to: layers, the images of a list, or its subject. */
 
-const codes = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
-
 /** Whether a registry has refused a manifest because it lacks what the manifest refers to. */
 export function isLostContent(thrown: unknown): boolean {
   if (thrown instanceof SeveralErrors) return thrown.errors.some(isLostContent);
-  return thrown instanceof MlistError && (thrown.facts.diagnostics?.some(({ code }) => codes.has(code)) ?? false);
+  return thrown instanceof MlistError && isMissingContent(thrown.facts.diagnostics);
 }
 
 /** Digests that a refusal names, other than that of the refused manifest itself. */
@@ -38,7 +37,7 @@ export function hasLostKnown(thrown: unknown, { blobs, manifests }: Plan): boole
 /** Whether a refusal is about what the manifest refers to, whatever code the registry gives. */
 export function isAboutContent(thrown: unknown, content: Content): boolean {
   if (isLostContent(thrown)) return true;
-  const mentioned = mentionedDigests(content);
+  const mentioned = digestsIn(content.bytes);
   return lackedDigests(thrown).some((digest) => mentioned.has(digest));
 }
 

@@ -1,8 +1,8 @@
 import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
-import { mentionedDigests, type ManifestNode } from './graph.ts';
+import type { ManifestNode } from './graph.ts';
 
 /** What is to be done at one target, in an order in which nothing ever points at something that is not there. */
 export interface Plan {
@@ -71,7 +71,7 @@ export function planTransfer(
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const ordered = inOrder(nodes, has);
-  const labelled = labels.flatMap(({ content }) => [...mentionedDigests(content)]);
+  const labelled = labels.flatMap(({ content }) => [...digestsIn(content.bytes)]);
   const required = new Set<string>([...ordered.flatMap(dependenciesOf), ...labelled]);
   const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
   const planned = new Set<Digest>();

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMlistError, MlistError } from '../errors.ts';
+import { describeDiagnostic } from '../content/registry/registry-error.ts';
 import { asksTooLong, backoff, isRetryableStatus } from '../content/registry/retry.ts';
 import type { Content, ContentTarget, Name, PutOptions } from '../oci/content.ts';
-import { isDigestName, type Digest } from '../oci/digest.ts';
-import { mentionedDigests } from './graph.ts';
+import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
 import { isAboutContent, isLostContent, lackedDigests } from './lost-content.ts';
 
 export interface StoreOptions extends PutOptions {
@@ -42,7 +42,7 @@ async function isLate(
   isStored: (digest: string) => Promise<boolean>,
 ): Promise<boolean> {
   if (!isLostContent(thrown) || (asMlistError(thrown).facts.status ?? 500) >= 500) return false;
-  const mentioned = mentionedDigests(content);
+  const mentioned = digestsIn(content.bytes);
   const lacked = lackedDigests(thrown);
   if (lacked.some((digest) => !mentioned.has(digest))) return false;
   const stored = await Promise.all((lacked.length > 0 ? lacked : [...mentioned]).map(isStored));
@@ -106,7 +106,7 @@ async function digestNow(
 /** A 412 although the condition holds, for example because the tag is immutable. */
 function refusedAnyway(thrown: MlistError): MlistError {
   const { reference, status, diagnostics = [] } = thrown.facts;
-  const reported = diagnostics.map(({ code, message }) => `, ${code}: ${message}`).join('');
+  const reported = diagnostics.map((diagnostic) => `, ${describeDiagnostic(diagnostic)}`).join('');
   const message = `cannot write ${reference}: the registry refuses it, although it has not changed`;
   return new MlistError('ERR_MLIST_REGISTRY', `${message} (HTTP ${status}${reported})`, {
     ...thrown.facts,

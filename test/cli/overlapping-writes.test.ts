@@ -1,35 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front } from '../support/front.ts';
-import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { beforeEach, expect, test } from '@jest/globals';
+import { answer } from '../support/front.ts';
+import { getManifest } from '../support/images.ts';
+import { from, front, registry, repository, serveTarget, tagOf, to, world } from '../support/relayed-target.ts';
 import { platformsOf } from '../support/work.ts';
-import { World } from '../support/world.ts';
 
 /** A registry that answers 500 to every write of a manifest that overlaps with another one, as Gitea may. The first waits for a second. */
-const images = platformsOf(12).map((platform) => makeImage({ salt: 'overlap', kind: 'oci', platform }));
-const list = makeIndex(images.map((image, at) => entryOf(image, platformsOf(12)[at])));
+const { list } = serveTarget('overlap', platformsOf(12));
 
-let source: RunningRegistry;
-let registry: RunningRegistry;
-let front: Front;
-let world: World;
-let repository: string;
-let repositories = 0;
-beforeAll(async () => {
-  [source, registry] = [await startRegistry(), await startRegistry()];
-  for (const [at, image] of images.entries()) await pushImage(source.url, 'team/app', `image${at}`, image);
-  await putManifest(source.url, 'team/app', '1.0', list.mediaType, list.bytes);
-});
-afterAll(async () => {
-  await source.close();
-  await registry.close();
-});
-beforeEach(async () => {
-  front = kept(await Front.start({ upstream: registry.url }));
-  world = await World.make();
-  repository = `team/overlap${(repositories += 1)}`;
+beforeEach(() => {
   const under = new Set<{ overlaps: boolean }>();
   let second: () => void = () => undefined;
   const overlap = new Promise<void>((resolve) => (second = resolve));
@@ -44,11 +23,6 @@ beforeEach(async () => {
     under.delete(write);
   });
 });
-
-const from = (tag: string): string => `${source.host}/team/app:${tag}`;
-const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
-const tagOf = async (tag: string): Promise<string | undefined> =>
-  (await getManifest(registry.url, repository, tag))?.digest;
 
 const faults = (): number => front.seen.filter(({ status }) => status === 500).length;
 

@@ -1,42 +1,25 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
-import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World } from '../support/world.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { answer, type Rule } from '../support/front.ts';
+import { makeImage, pushImage, sha256 } from '../support/images.ts';
+import {
+  from,
+  front,
+  nextRepository,
+  registry,
+  repository,
+  serveTarget,
+  source,
+  tagOf,
+  to,
+  world,
+} from '../support/relayed-target.ts';
 
 /** Registries that refuse to write a tag that has the content already, or for lack of what the content refers to. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
-const images = platforms.map((platform) => makeImage({ salt: 'refused', kind: 'oci', platform }));
-const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
+const { images, list } = serveTarget('refused', platforms);
 
-let source: RunningRegistry;
-let registry: RunningRegistry;
-let front: Front;
-let world: World;
-let repository: string;
-let repositories = 0;
-beforeAll(async () => {
-  [source, registry] = [await startRegistry(), await startRegistry()];
-  for (const [at, image] of images.entries()) await pushImage(source.url, 'team/app', `image${at}`, image);
-  await putManifest(source.url, 'team/app', '1.0', list.mediaType, list.bytes);
-});
-afterAll(async () => {
-  await source.close();
-  await registry.close();
-});
-beforeEach(async () => {
-  front = kept(await Front.start({ upstream: registry.url }));
-  world = await World.make();
-  repository = `team/refused${(repositories += 1)}`;
-});
-
-const from = (tag: string): string => `${source.host}/team/app:${tag}`;
-const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
 const refuse = (status: number, code: string, message: string, detail?: unknown): Rule =>
   answer(status, { 'content-type': 'application/json' }, JSON.stringify({ errors: [{ code, message, detail }] }));
-const tagOf = async (tag: string): Promise<string | undefined> =>
-  (await getManifest(registry.url, repository, tag))?.digest;
 const uploads = (): readonly string[] =>
   front.asked(/^PUT .*\/uploads\//).map(({ path }) => /digest=([^&]+)/.exec(path)?.[1] ?? '');
 
@@ -121,8 +104,7 @@ describe('a refusal for lack of content', () => {
       ['join', to('3.0'), from('1.0')],
     ]) {
       front.forget();
-      repository = `team/refused${(repositories += 1)}`;
-      const target = args.map((word) => word.replace(/(team\/refused)\d+/, repository));
+      const target = args.map((word) => word.replace(/team\/target\d+/, nextRepository()));
       const { code, stderr } = await world.run(target);
       expect([code, stderr]).toEqual([7, expect.not.stringMatching(/lost/)]);
       if (detail() !== undefined) expect(stderr).toContain(`${detail()}`);

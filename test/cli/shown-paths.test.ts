@@ -100,7 +100,7 @@ describe('with the workspace elsewhere', () => {
     const { stderr } = await run('remove', list, 'oci:none');
     expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
     const left = await run('create', 'x.io/b:1', 'oci-archive:app.tar', 'oci:out:1.0', '--platform', 'linux/arm64');
-    expect(left.stderr).toContain('oci-archive:app.tar is for none of the platforms');
+    expect(left.stderr).toContain('oci-archive:app.tar is for none of the requested platforms');
   });
 
   test('a push is remembered by the place, from wherever it is looked at', async () => {

@@ -85,8 +85,8 @@ describe('a platform that nobody knows', () => {
 });
 
 describe('a variant that no client selects', () => {
-  const riscv = 'hosts of riscv64 state no variant, so that none picks this image';
-  const arm64 = 'no host of arm64 states the variant v10, so that none picks this image';
+  const riscv = 'clients on riscv64 have no variant, so none of them selects this image';
+  const arm64 = 'no client on arm64 has the variant v10, so none selects this image';
   const create = (world: World, variant: string, ...more: readonly string[]) =>
     world.run(['create', at('team/app:v'), `${at('team/app:arm64')}=${variant}`, ...more]);
 

@@ -69,11 +69,11 @@ function hasChecksum(block: Uint8Array): boolean {
   if (stated === undefined) return false;
   let unsigned = 0;
   let signed = 0;
-  block.forEach((byte, at) => {
+  for (const [at, byte] of block.entries()) {
     const counted = at >= 148 && at < 156 ? 0x20 : byte;
     unsigned += counted;
     signed += counted > 127 ? counted - 256 : counted;
-  });
+  }
   const sum = Number.parseInt(stated, 8);
   return sum === unsigned || sum === signed;
 }

@@ -1,4 +1,4 @@
-import { MlistError } from '../../errors.ts';
+import { MlistError, withHint } from '../../errors.ts';
 import { readJson } from '../../oci/json-read.ts';
 import { isJsonObject, type Json } from '../../oci/json.ts';
 
@@ -12,7 +12,7 @@ export function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown 
   if (!isRefusal || !isAttestation(bytes)) return thrown;
   const hint =
     'It is an attestation. Use "--attestations drop" with copy, create, add or join to leave attestations out.';
-  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, hint });
+  return withHint(thrown, hint);
 }
 
 /** Whether all layers of a manifest are in-toto statements. */

@@ -1,11 +1,11 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors.ts';
-import { digestsInText } from '../../oci/digest.ts';
+import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
 import { waitText } from './retry.ts';
 import type { Step } from './open-steps.ts';
-import { describeDiagnostic, readRegistryError } from './registry-error.ts';
+import { describeDiagnostic, isMissingContent, readRegistryError } from './registry-error.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -45,17 +45,13 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets)
     status: answer.status,
     retryAfterMs: answer.wait,
     diagnostics,
-    digests: isOwn ? digestsIn(answer.body) : [],
+    digests: isOwn ? [...digestsIn(answer.body)].slice(0, MOST_DIGESTS) : [],
     hint,
   });
 }
 
 /** The number of digests that are kept of an answer. */
 const MOST_DIGESTS = 10;
-
-function digestsIn(body: Uint8Array): readonly string[] {
-  return [...digestsInText(Buffer.from(body).toString())].slice(0, MOST_DIGESTS);
-}
 
 /** An answer in short: `HTTP 503 with Retry-After 30 s`. */
 export function answerText(status: number, wait: number | undefined): string {
@@ -110,8 +106,7 @@ function notThere(host: string): Omit<Meaning, 'code'> {
 function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meaning, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
   if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
-  if (['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'].some((code) => codes.has(code)))
-    return { reason: `${host} lacks content that it refers to` };
+  if (isMissingContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
   return {
     reason: `${host} has no such repository to write to`,
     hint: 'Create the project or repository at the registry first, or check the spelling of the target.',

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, beforeEach } from '@jest/globals';
+import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
+import { Front } from './front.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from './images.ts';
+import { kept } from './kept.ts';
+import { World } from './world.ts';
+
+/** A list in one registry, and another registry behind a relay, to which it is pushed: each test has a repository there. */
+export let source: RunningRegistry;
+export let registry: RunningRegistry;
+export let front: Front;
+export let world: World;
+export let repository: string;
+let repositories = 0;
+
+/** Uses another repository of the target from now on. */
+export function nextRepository(): string {
+  repository = `team/target${(repositories += 1)}`;
+  return repository;
+}
+
+/** The list is `team/app:1.0` of the source, and its images are `team/app:image0` and so on. */
+export function serveTarget(salt: string, platforms: readonly Platform[]) {
+  const images: readonly Image[] = platforms.map((platform) => makeImage({ salt, kind: 'oci', platform }));
+  const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
+  beforeAll(async () => {
+    [source, registry] = [await startRegistry(), await startRegistry()];
+    for (const [at, image] of images.entries()) await pushImage(source.url, 'team/app', `image${at}`, image);
+    await putManifest(source.url, 'team/app', '1.0', list.mediaType, list.bytes);
+  });
+  afterAll(async () => {
+    await source.close();
+    await registry.close();
+  });
+  beforeEach(async () => {
+    front = kept(await Front.start({ upstream: registry.url }));
+    world = await World.make();
+    nextRepository();
+  });
+  return { images, list };
+}
+
+export const from = (tag: string): string => `${source.host}/team/app:${tag}`;
+export const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
+export const tagOf = async (tag: string): Promise<string | undefined> =>
+  (await getManifest(registry.url, repository, tag))?.digest;

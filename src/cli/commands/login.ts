@@ -1,4 +1,5 @@
-import { login, MlistError, registryOf } from '../../index.ts';
+import { MlistError } from '../../errors.ts';
+import { login, registryOf } from '../../ops/login.ts';
 import type { Context } from '../context.ts';
 import { readInput } from '../input-file.ts';
 import { keeperDocument } from '../keeper-document.ts';

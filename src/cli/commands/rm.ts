@@ -1,4 +1,6 @@
-import { asMlistError, parseListName, removeDraft, SeveralErrors, type MlistError } from '../../index.ts';
+import { parseListName } from '../../draft/file.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../../errors.ts';
+import { removeDraft } from '../../ops/drafts.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { errorMessage, MlistError, startRegistry } from '../../index.ts';
+import { errorMessage, MlistError } from '../../errors.ts';
+import { startRegistry } from '../../serve/registry.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readInputFile } from '../input-file.ts';

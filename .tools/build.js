@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileBcryptWorker } from './bcrypt-worker.js';
 import { asCommonJs } from './common-js.js';
 import { leanPackages } from './lean-packages.js';
 import { aheadFolder, HEADS, programParts } from './program-parts.js';
@@ -32,6 +33,7 @@ const banner = {
 };
 
 await compileValidators(root);
+await compileBcryptWorker(root);
 rmSync(at('dist'), { recursive: true, force: true });
 await build({
   ...common,

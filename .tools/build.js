@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileBcryptWorker } from './bcrypt-worker.js';
 import { bundle } from './bundle.js';
 import { compileValidators } from './validators.js';
 
@@ -13,6 +14,7 @@ const at = (...names) => join(root, ...names);
 if (!existsSync(at('src'))) process.exit(0);
 
 await compileValidators(root);
+await compileBcryptWorker(root);
 rmSync(at('dist'), { recursive: true, force: true });
 await bundle(root);
 writeFileSync(at('dist/cli/package.json'), '{ "type": "commonjs" }\n');

@@ -208,6 +208,7 @@ export type { EntryView, ListView } from './ops/show.ts';
 export { validateBytes, validateFile, validateList } from './ops/validate.ts';
 export type { Validated } from './ops/validate.ts';
 
+export { hashPassword } from './serve/htpasswd.ts';
 export { startRegistry } from './serve/registry.ts';
 export type {
   RegistryOptions as ServeOptions,

@@ -35,6 +35,7 @@ const importers: Readonly<Record<string, (file: string) => boolean>> = {
   got: (file) => file === 'content/registry/transport.ts',
   yargs: (file) => file === 'cli/help.ts',
   'yargs-parser': (file) => file === 'cli/parse.ts',
+  bcryptjs: (file) => file === 'serve/bcrypt-worker.ts',
   chalk: (file) => file === 'cli/output.ts',
   ajv: (file) => file === 'schema/check.ts',
   yaml: (file) => file.startsWith('schema/yaml'),

@@ -76,6 +76,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   const front = { service, users, onLoopback: isLoopback(host), onRequest: options.onRequest };
   const close = closing(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
+    // First: requests that wait for a password check would delay the end.
+    await users?.close();
     await Promise.all(running);
     await service.uploads.close();
   });
@@ -166,7 +168,7 @@ async function handle(front: Front, request: IncomingMessage, response: ServerRe
   checkHost(headers.host, front.onLoopback);
   const [path = '', ...query] = url.split('?');
   if (!path.startsWith('/')) throw new Refusal(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
-  front.users?.check(headers.authorization);
+  await front.users?.check(headers.authorization);
   const { handler, name, last } = route(method, path, front.service.readOnly);
   const exchange = { request, response, service: front.service, name, last };
   await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });

@@ -1,7 +1,7 @@
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
-import type { Brought } from '../transfer/brought.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import { hasLostKnown } from '../transfer/lost-content.ts';
 import { planTransfer, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
@@ -39,8 +39,8 @@ export interface CopyTransfer {
 export interface TransferOptions extends ContentOptions {
   readonly referrers?: boolean | undefined;
   readonly force?: boolean | undefined;
-  /** What goes to the same target beside this. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -153,9 +153,9 @@ interface Planned {
 /** Runs the plan. If the registry has lost a part of what it was found to have, all of that is sent. */
 async function runRepaired(
   { target, nodes, root, labels, present }: Planned,
-  { brought, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
+  { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
-  const options = { brought, replaced, targets, signal };
+  const options = { transfers, replaced, targets, signal };
   const sent = new Sent(onEvent);
   const plan = planTransfer(target, nodes, root, { present, labels });
   try {

@@ -8,7 +8,7 @@ import { repositoryName } from '../oci/reference.ts';
 import { readManifest } from '../schema/document.ts';
 import { graphOf } from '../transfer/graph.ts';
 import { MissingContent } from '../transfer/missing-content.ts';
-import type { Brought } from '../transfer/brought.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import type { Replaced } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
 import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
@@ -41,8 +41,8 @@ export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOp
   readonly expect?: readonly Platform[] | undefined;
   /** Refuse content that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** What goes to the same target beside this: nothing goes there twice. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
 }
 
 export interface Copied extends Replaced {

@@ -1,4 +1,4 @@
-import { allOrErrors } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
 import { requireKnownPlatforms } from '../draft/rules.ts';

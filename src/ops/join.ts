@@ -1,4 +1,5 @@
-import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, type Entry } from '../draft/draft.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';

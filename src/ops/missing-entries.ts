@@ -89,7 +89,7 @@ export function requireAll<T>(
     .map(({ entry }) => entry);
   const grouped = missing.filter((entry) => entry.via !== undefined || isAttestationEntry(entry));
   const sources = [...new Set(grouped.map(({ source }) => source))];
-  const [first, ...more] = [
+  SeveralErrors.throwAny([
     ...failures.filter((error) => !(error instanceof EntryMissing) || !grouped.includes(error.entry)),
     ...sources.map(
       (source) =>
@@ -100,8 +100,7 @@ export function requireAll<T>(
           hint,
         ),
     ),
-  ];
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  ]);
   return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
 

@@ -6,7 +6,7 @@ import type { ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
-import type { Brought } from '../transfer/brought.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import { hasLostKnown, isLostContent } from '../transfer/lost-content.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
@@ -44,8 +44,8 @@ export interface PushTargetOptions extends PublishOptions {
   readonly checkSignatures?: boolean | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
   readonly missingHint?: string | undefined;
-  /** What goes to the same targets beside this. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
   /** What tags had a while ago. Enough to know that one is to be moved, where the push decides nothing by what it has. */
@@ -259,11 +259,11 @@ function isPlatformSet({ set = {} }: Entry): boolean {
 
 async function runPlanned(
   { plan, resent, draft }: PushPlan,
-  { brought, moves, targets, signal, onEvent }: RunningOptions,
+  { transfers, moves, targets, signal, onEvent }: RunningOptions,
 ): Promise<void> {
   const ignored = new Set(draft.entries.filter(isPlatformSet).map(({ digest }) => digest));
   const onConfig = watchConfigs(plan, { onEvent, ignored });
-  await runPlan(plan, { brought, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
+  await runPlan(plan, { transfers, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
     throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;

@@ -1,4 +1,5 @@
-import { allOrErrors, errorCode, MlistError } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
+import { errorCode, MlistError } from '../errors.ts';
 import { describeEntry, isOfPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';

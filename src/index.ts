@@ -209,8 +209,4 @@ export { validateBytes, validateFile, validateList } from './ops/validate.ts';
 export type { Validated } from './ops/validate.ts';
 
 export { startRegistry } from './serve/registry.ts';
-export type {
-  RegistryOptions as ServeOptions,
-  RequestEvent as ServedRequest,
-  RunningRegistry,
-} from './serve/registry.ts';
+export type { RunningRegistry, ServedRequest, ServerOptions } from './serve/registry.ts';

@@ -137,7 +137,7 @@ export type { Shard } from './ops/apply-units.ts';
 export { copy } from './ops/copy.ts';
 export type { Copied, CopyOptions } from './ops/copy.ts';
 export type { Moved } from './ops/moved.ts';
-export type { MissingChoice } from './ops/missing-images.ts';
+export type { MissingChoice } from './ops/find-missing.ts';
 export type { Attached } from './ops/copy-referrers.ts';
 export type { LeftBehind } from './ops/left-behind.ts';
 export { create } from './ops/create.ts';

@@ -2,7 +2,7 @@ import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
 import type { SharedTransfers } from '../transfer/shared-transfers.ts';
-import { hasLostKnown } from '../transfer/lost-content.ts';
+import { hasLostContent } from '../transfer/unknown-content.ts';
 import { planTransfer, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
 import type { TargetLog } from '../transfer/target-log.ts';
@@ -162,7 +162,7 @@ async function runRepaired(
     await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
   } catch (thrown) {
     signal?.throwIfAborted();
-    if (present.size === 0 || !hasLostKnown(thrown, plan)) throw thrown;
+    if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
     const message = `${target.location} has lost a part of what it had: all of that is sent again`;
     onEvent?.({ type: 'note', message });
     const left = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));

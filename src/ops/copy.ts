@@ -7,7 +7,7 @@ import type { Platform } from '../oci/platform.ts';
 import { repositoryName } from '../oci/reference.ts';
 import { readManifest } from '../schema/document.ts';
 import { graphOf } from '../transfer/graph.ts';
-import { MissingContent } from '../transfer/missing-content.ts';
+import { MissingContent, type Missing } from '../transfer/missing-content.ts';
 import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import type { Replaced } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
@@ -19,7 +19,6 @@ import { Count, nothingMoved, type Moved } from './moved.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
-import type { Missing } from './missing-images.ts';
 import { reportingInterruption } from './interruption.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
@@ -110,12 +109,8 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   } catch (thrown) {
     if (!(thrown instanceof MissingContent)) throw thrown;
     // The filter now knows what is missing: it skips or reports that.
-    return copyRead(reading, missingIn(thrown), options);
+    return copyRead(reading, thrown.missing, options);
   }
-}
-
-function missingIn({ missing }: MissingContent): Missing {
-  return new Map(missing.map(({ entry, isItself }) => [entry.digest, isItself ? 'absent' : 'incomplete']));
 }
 
 /** The content of the source, and what is known about the target. */

@@ -13,7 +13,7 @@ import { amended, fresh, replaced, requireSame, type ListWishes, type Made } fro
 import { requireCopies } from './copies.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
 import { tellCreated } from './create-told.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 import { pinned } from './pin.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { resolveSource, type AttestationChoice, type ManifestArgument, type Resolved } from './resolve-source.ts';

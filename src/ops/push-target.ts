@@ -7,13 +7,13 @@ import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
 import type { SharedTransfers } from '../transfer/shared-transfers.ts';
-import { hasLostKnown, isLostContent } from '../transfer/lost-content.ts';
+import { hasLostContent, isContentUnknown } from '../transfer/unknown-content.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
 import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
-import { gone } from './missing-entries.ts';
+import { entryGone } from './missing-entries.ts';
 import { liesIn, planPush, publishedIn, readAhead, type PushPlan } from './push-plan.ts';
 import { watchConfigs } from './platform-claims.ts';
 import { publish, type PublishOptions } from './publish.ts';
@@ -246,7 +246,7 @@ async function runRepaired(
     await runPlanned(planned, { ...options, onEvent: sent.onEvent });
   } catch (thrown) {
     options.signal?.throwIfAborted();
-    if (!planned.hasKnown || !hasLostKnown(thrown, planned.plan)) throw thrown;
+    if (!planned.hasKnown || !hasLostContent(thrown, planned.plan)) throw thrown;
     const repaired = await repair(sent.digests);
     if (repaired.plan.manifests.length === 0) throw thrown;
     await runPlanned(repaired, options);
@@ -264,7 +264,7 @@ async function runPlanned(
   const ignored = new Set(draft.entries.filter(isPlatformSet).map(({ digest }) => digest));
   const onConfig = watchConfigs(plan, { onEvent, ignored });
   await runPlan(plan, { transfers, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
-    throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
+    throw isContentUnknown(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;
   const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
@@ -279,7 +279,7 @@ function lostBelow(error: MlistError, resent: readonly Entry[], draft: Draft): M
   const errors = error instanceof SeveralErrors ? error.errors : [error];
   const [first = error, ...more] = errors.map((one) => {
     const entry = resent.find(({ digest }) => one.facts.reference?.endsWith(`@${digest}`));
-    return entry === undefined ? one : gone(entry, draft, one);
+    return entry === undefined ? one : entryGone(entry, draft, one);
   });
   return SeveralErrors.of([first, ...more]);
 }

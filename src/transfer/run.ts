@@ -7,7 +7,7 @@ import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
 import { isImageConfigType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { SharedTransfers } from './shared-transfers.ts';
-import { withReason } from './lost-content.ts';
+import { withReason } from './unknown-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 import { isUnclear, storeManifest, type StoreOptions } from './store-manifest.ts';
 import { logTarget, type TargetLog } from './target-log.ts';

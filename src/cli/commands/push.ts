@@ -74,6 +74,5 @@ async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): 
     files.digest?.write(`${descriptor.digest}\n`),
     files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`),
   ]);
-  const [first, ...more] = written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  SeveralErrors.throwAny(written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : [])));
 }

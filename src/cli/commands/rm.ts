@@ -17,7 +17,6 @@ export async function run(invocation: Invocation, { output, workspace, signal }:
   }
   if (output.json) output.document({ removed });
   else for (const name of removed) output.note(['removed ', 'red'], name);
-  const [first, ...more] = errors;
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  SeveralErrors.throwAny(errors);
   return 0;
 }

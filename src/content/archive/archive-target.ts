@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors.ts';
 import type { HeldLock } from '../../files/atomic.ts';
-import { Limiter } from '../../files/limiter.ts';
-import { Queue } from '../../files/queue.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { Queue } from '../../async/queue.ts';
 import type {
   Content,
   ContentOptions,

@@ -1,5 +1,6 @@
 import { errorCode, errorMessage, MlistError } from '../../errors.ts';
-import { Limiter } from '../../files/limiter.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
 import type { Content, ContentOptions, ContentSource, FetchOptions, Name } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
@@ -110,11 +111,7 @@ export class DockerArchive implements ContentSource {
   }
 
   #image(named: NamedImage): Promise<DerivedImage> {
-    const known = this.#derived.get(named);
-    if (known !== undefined) return known;
-    const derived = this.#derive(named.image);
-    this.#derived.set(named, derived);
-    return derived;
+    return getOrCreate(this.#derived, named, () => this.#derive(named.image));
   }
 
   async #derive(image: ArchivedImage): Promise<DerivedImage> {

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors.ts';
-import { openFiles } from '../../files/limiter.ts';
+import { openFiles } from '../../files/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from '../layout/verified.ts';
 import type { TarFile } from './tar-file.ts';

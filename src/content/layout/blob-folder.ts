@@ -3,7 +3,8 @@ import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
-import { Limiter, openFiles } from '../../files/limiter.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { openFiles } from '../../files/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
 import { isAbsence, realPathInside } from './inside.ts';

@@ -4,7 +4,7 @@ import type { Authorization, Authorizer } from './auth.ts';
 import { isConditional, isRedirect, urlOf, type Call, type Reply, type Requester, type StreamReply } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerText, failedAnswer, failedExchange, isConnectionFault, isUnsent, noAnswerText } from './failure.ts';
-import type { Limiter } from '../../files/limiter.ts';
+import type { Limiter } from '../../async/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { OpenUploads } from './open-uploads.ts';
 import { checkAddress, sameOrigin } from './origin.ts';

@@ -1,4 +1,4 @@
-/** Runs at most so many pieces of work at once; the others wait in the order in which they came. */
+/** Runs a limited number of tasks at once; the others wait in the order in which they came. */
 export class Limiter {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -16,7 +16,7 @@ export class Limiter {
     }
   }
 
-  /** Waits for a place; what comes back gives it up, once. */
+  /** Waits for a slot. The returned function frees it; further calls do nothing. */
   async enter(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -35,15 +35,9 @@ export class Limiter {
 }
 
 /**
- * Open files of short pieces of work: fewer than the 256 that macOS allows a process. Such a piece of work waits for nothing
- * but the file system; otherwise it could wait for itself.
- */
-export const openFiles = new Limiter(32);
-
-/**
  * Applies `work` to all items, to at most `most` of them at once.
  * @returns the results, in the order of the items
- * @throws the first failure; work that has not begun by then is not done
+ * @throws the first failure; items whose work has not begun by then are skipped
  */
 export async function mapLimited<T, R>(items: Iterable<T>, most: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

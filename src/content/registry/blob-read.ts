@@ -5,9 +5,6 @@ import { failedExchange, isConnectionFault } from './failure.ts';
 import { backoff } from './retry.ts';
 import { mismatch, verified, verifyStatedDigest } from './verify.ts';
 
-/** From here on a body is worth a connection of its own. */
-const LARGE_BYTES = 4 * 1024 * 1024;
-
 /** Reading a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). */
 export interface BlobReading {
   readonly connection: Connection;
@@ -62,8 +59,7 @@ interface Part {
 async function openPart(reading: BlobReading, start: number): Promise<Part> {
   const { connection, call, descriptor } = reading;
   const headers = start === 0 ? {} : { range: `bytes=${start}-` };
-  const isLarge = descriptor.size - start >= LARGE_BYTES;
-  const reply = await connection.open({ ...call, headers, isLarge, accept: start === 0 ? [200] : [200, 206] });
+  const reply = await connection.open({ ...call, headers, accept: start === 0 ? [200] : [200, 206] });
   try {
     const isPart = reply.status === 206;
     const end = isPart ? checkPart(reading, reply, start) : descriptor.size;

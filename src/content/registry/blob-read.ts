@@ -1,9 +1,10 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
+import { verified } from '../verify.ts';
 import type { Call, StreamReply } from './call.ts';
 import type { Connection } from './connection.ts';
 import { failedExchange, isConnectionFault } from './failure.ts';
 import { backoff } from './retry.ts';
-import { mismatch, verified, verifyStatedDigest } from './verify.ts';
+import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.ts';
 
 /** Reading a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). */
 export interface BlobReading {
@@ -18,7 +19,7 @@ export interface BlobReading {
  * (RFC 9110 section 14.2), as long as each try brings some bytes, or for so many tries as the session allows.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
-  return verified(reading.call.step.reference, reading.descriptor, resuming(reading));
+  return verified(reading.descriptor, resuming(reading), mismatchError(reading.call.step.reference));
 }
 
 async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {

@@ -6,7 +6,7 @@ import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-archive.ts';
-import { checkVerifiable } from '../layout/verified.ts';
+import { checkVerifiable } from '../verify.ts';
 import type { Picked } from '../layout/pick.ts';
 import { deriveImage, type DerivedImage } from './derive-image.ts';
 import { DOCKER_FILE, OciArchive } from './oci-archive.ts';

@@ -6,7 +6,7 @@ import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atom
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../files/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
+import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../verify.ts';
 import { isAbsence, realPathInside } from './inside.ts';
 import { StagedBlob } from './staging.ts';
 
@@ -56,7 +56,7 @@ export class BlobFolder {
     if (actual !== undefined && actual !== size) {
       throw damaged(digest, `${actual} bytes, not ${size}`, this.#name);
     }
-    yield* verified({ digest, size }, this.part(digest, 0, size, signal), this.#name);
+    yield* verified({ digest, size }, this.part(digest, 0, size, signal), damageError(this.#name));
   }
 
   /** The bytes from `start` up to, not including, `end`; not verified. */

@@ -14,7 +14,7 @@ import type { Connection } from './connection.ts';
 import { decodedDocument } from './content-encoding.ts';
 import { asksTooLong, REFUSALS } from './retry.ts';
 import { pullFrom, pushTo, type Scope } from './scope.ts';
-import { mismatch, verifyBytes, verifyStatedDigest } from './verify.ts';
+import { mismatch, verifyBytes, verifyStatedDigest } from './verify-response.ts';
 
 type Open = () => AsyncIterable<Uint8Array>;
 

@@ -223,14 +223,13 @@ export class Connection {
 
   #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, isLarge, extraPatienceMs, opens, signal } = call;
+    const { method, body, isUpload = false, extraPatienceMs, opens, signal } = call;
     return this.#parts.wire.send({
       method,
       url,
       headers: { ...call.headers, ...login },
       body: typeof body === 'function' ? body() : body,
       streams: streams || isUpload,
-      isLarge,
       extraPatienceMs,
       opens,
       signal,

@@ -19,7 +19,7 @@ import type { Connection } from './connection.ts';
 import { decodedDocument } from './content-encoding.ts';
 import { backoff, HEAD_REFUSED } from './retry.ts';
 import { deleteIn, pullFrom, pushTo } from './scope.ts';
-import { mismatch, verifyBytes, verifyHeader } from './verify.ts';
+import { mismatch, verifyBytes, verifyHeader } from './verify-response.ts';
 
 export interface ManifestsParts {
   readonly connection: Connection;

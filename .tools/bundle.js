@@ -1,6 +1,6 @@
 // Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 // Parts of got that mlist never uses: HTTP/2, a response cache, a DNS cache, forms, decompression. Loading them would
 // double the start-up time of a command that sends requests.
@@ -52,6 +52,13 @@ export async function bundle(root) {
         plugins: [separateFiles],
       }),
     ),
+    // Validators that few commands use would make a quarter of the program.
+    build({
+      ...commonJs,
+      entryPoints: [at('src/schema/compiled/*.ts'), at('src/serve/compiled/*.ts')],
+      outdir: at('dist/cli'),
+      entryNames: '[name]',
+    }),
     ...Object.entries(VENDORED).map(([name, exported]) =>
       build({
         ...commonJs,
@@ -70,8 +77,8 @@ const separateFiles = {
   setup({ onResolve }) {
     const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
     onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }));
-    onResolve({ filter: /^\.\/program\.ts$/ }, ({ kind }) =>
-      kind === 'entry-point' ? undefined : { path: './program.js', external: true },
+    onResolve({ filter: /^\.\/program\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
     );
   },
 };

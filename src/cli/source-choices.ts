@@ -1,4 +1,4 @@
-import type { MissingChoice } from '../ops/missing-images.ts';
+import type { MissingChoice } from '../ops/find-missing.ts';
 import type { AttestationChoice } from '../ops/resolve-source.ts';
 import { waitTime } from './duration.ts';
 import type { Invocation } from './language.ts';

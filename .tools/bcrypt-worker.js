@@ -1,4 +1,4 @@
-// Bundles src/serve/bcrypt-worker.ts into a string: the bundled program and the tests, which run the sources, start the
+// Bundles src/server/bcrypt-worker.ts into a string: the bundled program and the tests, which run the sources, start the
 // worker thread from the same code, without a file of its own.
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 export async function compileBcryptWorker(root) {
   const { outputFiles } = await build({
-    entryPoints: [join(root, 'src/serve/bcrypt-worker.ts')],
+    entryPoints: [join(root, 'src/server/bcrypt-worker.ts')],
     bundle: true,
     write: false,
     minify: true,
@@ -16,7 +16,7 @@ export async function compileBcryptWorker(root) {
   });
   // Every copy must come with the licence. esbuild keeps comments that start with "!".
   const licence = readFileSync(join(root, 'node_modules/bcryptjs/LICENSE'), 'utf8');
-  const out = join(root, 'src/serve/compiled');
+  const out = join(root, 'src/server/compiled');
   mkdirSync(out, { recursive: true });
   writeFileSync(
     join(out, 'bcrypt-worker-code.ts'),

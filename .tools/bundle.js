@@ -44,10 +44,10 @@ export async function bundle(root) {
       },
     }),
     // One file would be compiled before it can turn on Node's compile cache.
-    ...['mlist', 'program'].map((name) =>
+    ...Object.entries({ mlist: 'bin', program: 'process' }).map(([name, source]) =>
       build({
         ...commonJs,
-        entryPoints: [at('src/cli', `${name}.ts`)],
+        entryPoints: [at('src/cli', `${source}.ts`)],
         outfile: at('dist/cli', `${name}.js`),
         plugins: [separateFiles],
       }),
@@ -55,7 +55,7 @@ export async function bundle(root) {
     // Validators that few commands use would make a quarter of the program.
     build({
       ...commonJs,
-      entryPoints: [at('src/schema/compiled/*.ts'), at('src/serve/compiled/*.ts')],
+      entryPoints: [at('src/schema/compiled/*.ts'), at('src/server/compiled/*.ts')],
       outdir: at('dist/cli'),
       entryNames: '[name]',
     }),
@@ -77,8 +77,10 @@ const separateFiles = {
   setup({ onResolve }) {
     const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
     onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }));
-    onResolve({ filter: /^\.\/program\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
-      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
+    onResolve({ filter: /^\.\/process\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
+      kind === 'entry-point'
+        ? undefined
+        : { path: `./${basename(path, '.ts').replace('process', 'program')}.js`, external: true },
     );
   },
 };

@@ -10,7 +10,7 @@ const target = join(root, 'docs/cli.md');
 const bundle = await build({
   stdin: {
     contents:
-      "export { commands } from './src/cli/commands.ts'; export { everywhere, optionsOf } from './src/cli/options.ts';",
+      "export { commands } from './src/cli/commands/commands.ts'; export { everywhere, optionsOf } from './src/cli/args/global-options.ts';",
     resolveDir: root,
   },
   bundle: true,

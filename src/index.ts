@@ -11,8 +11,8 @@ export {
   exitCodes,
   MAX_PROBLEMS,
   withHint,
-} from './errors.ts';
-export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity, TargetOutcome } from './errors.ts';
+} from './errors/errors.ts';
+export type { Diagnostic, ErrorCode, ErrorFacts, Problem, Severity, TargetOutcome } from './errors/errors.ts';
 export { version } from './version.ts';
 
 export { digestOf, isDigest, isDigestName, parseDigest, shortDigest } from './oci/digest.ts';
@@ -37,10 +37,10 @@ export {
   parsePlatform,
   samePlatform,
   splitPlatforms,
-} from './oci/platform.ts';
-export type { FormatPlatformOptions, ParsePlatformOptions, Platform } from './oci/platform.ts';
-export { rankEntries, selectPlatform } from './oci/platform-select.ts';
-export type { Selectable } from './oci/platform-select.ts';
+} from './oci/platform/platform.ts';
+export type { FormatPlatformOptions, ParsePlatformOptions, Platform } from './oci/platform/platform.ts';
+export { rankEntries, selectPlatform } from './oci/platform/matching.ts';
+export type { Selectable } from './oci/platform/matching.ts';
 export {
   isKnownArchitecture,
   isKnownPort,
@@ -48,22 +48,22 @@ export {
   resolveOs,
   resolveVariant,
   suggestPlatform,
-} from './oci/platform-names.ts';
-export { nearest } from './oci/nearest.ts';
-export { clients } from './oci/clients/clients.ts';
-export { compareClients } from './oci/clients/compare.ts';
-export type { ClientChoice, Comparison, Verdict } from './oci/clients/compare.ts';
-export type { Choice, Client, Why } from './oci/clients/choice.ts';
-export type { Asked, Offer, OfferedList } from './oci/clients/list.ts';
+} from './oci/platform/aliases.ts';
+export { nearest } from './text/closest-match.ts';
+export { clients } from './selection/clients.ts';
+export { compareClients } from './selection/compare.ts';
+export type { ClientChoice, Comparison, Verdict } from './selection/compare.ts';
+export type { Choice, Client, Why } from './selection/selection.ts';
+export type { Asked, Offer, OfferedList } from './selection/candidates.ts';
 export { MediaType } from './oci/media-type.ts';
 export type { Annotations, Descriptor } from './oci/descriptor.ts';
 export type { ImageConfig, ImageIndex, ImageManifest, Index, Manifest, ManifestList } from './oci/manifest.ts';
-export { encodeImageIndex, encodeManifestList } from './oci/encode.ts';
-export type { EncodeOptions, ImageIndexInput } from './oci/encode.ts';
-export { JsonNumber } from './oci/json.ts';
-export type { Json, JsonObject } from './oci/json.ts';
-export { writeJson } from './oci/json-write.ts';
-export type { WriteJsonOptions } from './oci/json-write.ts';
+export { encodeImageIndex, encodeManifestList } from './oci/list-encoding.ts';
+export type { EncodeOptions, ImageIndexInput } from './oci/list-encoding.ts';
+export { JsonNumber } from './json/json.ts';
+export type { Json, JsonObject } from './json/json.ts';
+export { writeJson } from './json/stringify.ts';
+export type { WriteJsonOptions } from './json/stringify.ts';
 export type {
   Content,
   ContentOptions,
@@ -74,83 +74,83 @@ export type {
   PutOptions,
   Referrers,
   Tags,
-} from './oci/content.ts';
+} from './store/store.ts';
 
-export { validateDocument } from './schema/document.ts';
-export type { Report, ValidateOptions } from './schema/document.ts';
-export type { RuleOptions } from './schema/list-rules.ts';
+export { validateDocument } from './schema/documents.ts';
+export type { Report, ValidateOptions } from './schema/documents.ts';
+export type { RuleOptions } from './schema/rules/list-rules.ts';
 
 export { MAX_YAML_BYTES, writeYaml } from './schema/yaml.ts';
 
-export { writeFileAtomic } from './files/atomic.ts';
-export { inputFailure, writeFailure } from './files/failure.ts';
-export { placeBehindLinks } from './files/links.ts';
-export { collectAtMost, readAtMost, type ReadAtMostOptions } from './files/read.ts';
+export { writeFileAtomic } from './fs/atomic.ts';
+export { inputFailure, writeFailure } from './fs/file-errors.ts';
+export { placeBehindLinks } from './fs/symlinks.ts';
+export { collectAtMost, readAtMost, type ReadAtMostOptions } from './fs/read-file.ts';
 
 export type { Draft, EntrySettings, Entry, Format, PlatformSettings } from './draft/draft.ts';
 export { isAttestationEntry, platformOf } from './draft/draft.ts';
-export type { AnnotationChange, EntryChange, FeatureChange, ListChange } from './draft/edit.ts';
-export { encodeDraft, formatOf } from './draft/list.ts';
-export type { EncodedList } from './draft/list.ts';
+export type { AnnotationChange, EntryChange, FeatureChange, ListChange } from './draft/draft-edit.ts';
+export { encodeDraft, formatOf } from './draft/to-list.ts';
+export type { EncodedList } from './draft/to-list.ts';
 export type { EntryEvent } from './draft/merge.ts';
-export { checkDraft } from './draft/rules.ts';
-export { describeEntry } from './draft/select.ts';
-export { platformNames } from './ops/tag-moves.ts';
+export { checkDraft } from './draft/draft-rules.ts';
+export { describeEntry } from './draft/entry-selection.ts';
+export { platformNames } from './operations/publish/tag-moves.ts';
 export type { Replaced } from './transfer/run.ts';
-export { parseListName } from './draft/file.ts';
-export { shownLocation, storedLocation } from './draft/paths.ts';
-export type { Folders } from './draft/paths.ts';
-export { FOLDER as WORKSPACE_FOLDER, locateWorkspace } from './draft/locate.ts';
-export type { LocateOptions } from './draft/locate.ts';
-export { Workspace } from './draft/workspace.ts';
-export type { DamagedDraft, StoredDraft, Update } from './draft/workspace.ts';
+export { parseListName } from './draft/workspace/draft-file.ts';
+export { shownLocation, storedLocation } from './oci/stored-location.ts';
+export type { Folders } from './oci/stored-location.ts';
+export { FOLDER as WORKSPACE_FOLDER, locateWorkspace } from './draft/workspace/locate-workspace.ts';
+export type { LocateOptions } from './draft/workspace/locate-workspace.ts';
+export { Workspace } from './draft/workspace/workspace.ts';
+export type { DamagedDraft, StoredDraft, Update } from './draft/workspace/workspace.ts';
 
-export { readHost } from './host/read.ts';
-export type { HostSources } from './host/read.ts';
-export { runsOn } from './host/runs.ts';
-export { ownPlatform } from './host/facts.ts';
-export type { Binfmt, Handler, HostFacts } from './host/facts.ts';
-export type { RunBy, Runs } from './host/verdict.ts';
+export { readHost } from './host/read-host.ts';
+export type { HostSources } from './host/read-host.ts';
+export { runsOn } from './host/runs-on.ts';
+export { ownPlatform } from './host/host-facts.ts';
+export type { Binfmt, Handler, HostFacts } from './host/host-facts.ts';
+export type { RunBy, Runs } from './host/run-verdict.ts';
 
-export { BlobCache } from './content/cache.ts';
-export { certificateFolders } from './content/registry/certificates.ts';
-export type { Credentials, CredentialsSource } from './content/registry/credentials.ts';
-export type { Keeper, Login } from './content/registry/credential-store.ts';
-export { storedCredentials } from './content/registry/stored-credentials.ts';
-export type { StoredCredentialsOptions } from './content/registry/stored-credentials.ts';
-export type { Waiting } from './content/registry/open-steps.ts';
-export type { RateLimit } from './content/registry/notices.ts';
-export type { AuthHost, RegistryOptions, RequestEvent } from './content/registry/options.ts';
-export type { SessionOptions } from './content/registry/session.ts';
+export { BlobCache } from './store/cache.ts';
+export { certificateFolders } from './store/registry/http/certificates.ts';
+export type { Credentials, CredentialsSource } from './store/registry/credentials/credentials.ts';
+export type { Keeper, Login } from './store/registry/credentials/credential-store.ts';
+export { storedCredentials } from './store/registry/credentials/stored-credentials.ts';
+export type { StoredCredentialsOptions } from './store/registry/credentials/stored-credentials.ts';
+export type { Waiting } from './async/pending.ts';
+export type { RateLimit } from './store/registry/http/response-headers.ts';
+export type { AuthHost, RegistryOptions, RequestEvent } from './store/registry/registry-options.ts';
+export type { SessionOptions } from './store/registry/session.ts';
 
 export { planTransfer } from './transfer/plan.ts';
 export type { BlobStep, ManifestStep, Plan, RootStep } from './transfer/plan.ts';
 export type { TransferEvent } from './transfer/run.ts';
 
-export { add } from './ops/add.ts';
-export type { AddOptions, Edited } from './ops/add.ts';
-export { annotate } from './ops/annotate.ts';
-export type { AnnotateOptions, Annotated } from './ops/annotate.ts';
-export { apply } from './ops/apply.ts';
-export type { Applied, AppliedList, ApplyOptions } from './ops/apply.ts';
-export type { Shard } from './ops/apply-units.ts';
-export { copy } from './ops/copy.ts';
-export type { Copied, CopyOptions } from './ops/copy.ts';
-export type { Moved } from './ops/moved.ts';
-export type { MissingChoice } from './ops/find-missing.ts';
-export type { Attached } from './ops/copy-referrers.ts';
-export type { LeftBehind } from './ops/left-behind.ts';
-export { create } from './ops/create.ts';
-export type { Created, CreateOptions } from './ops/create.ts';
-export { currentList } from './ops/current.ts';
-export { diff } from './ops/diff.ts';
-export type { Compared, DiffSide } from './ops/diff.ts';
+export { add } from './operations/edit/add.ts';
+export type { AddOptions, Edited } from './operations/edit/add.ts';
+export { annotate } from './operations/edit/annotate.ts';
+export type { AnnotateOptions, Annotated } from './operations/edit/annotate.ts';
+export { apply } from './operations/apply/apply.ts';
+export type { Applied, AppliedList, ApplyOptions } from './operations/apply/apply.ts';
+export type { Shard } from './operations/apply/apply-units.ts';
+export { copy } from './operations/copy/copy.ts';
+export type { Copied, CopyOptions } from './operations/copy/copy.ts';
+export type { Moved } from './operations/publish/transfer-counts.ts';
+export type { MissingChoice } from './operations/publish/find-missing.ts';
+export type { Attached } from './operations/copy/copy-attachments.ts';
+export type { LeftBehind } from './operations/omissions.ts';
+export { create } from './operations/create/create.ts';
+export type { Created, CreateOptions } from './operations/create/create.ts';
+export { currentList } from './operations/current-draft.ts';
+export { diff } from './operations/diff/diff.ts';
+export type { Compared, DiffSide } from './operations/diff/diff.ts';
 export type { EntryDifference, ListDiff, MemberChange } from './oci/list-diff.ts';
 export { diffLists, isSameList } from './oci/list-diff.ts';
-export { listDrafts, prune, removeDraft, useDraft } from './ops/drafts.ts';
-export type { DraftSummary, Pruned } from './ops/drafts.ts';
-export type { OnEvent, OperationEvent } from './ops/events.ts';
-export { explain } from './ops/explain.ts';
+export { listDrafts, prune, removeDraft, useDraft } from './operations/drafts/drafts.ts';
+export type { DraftSummary, Pruned } from './operations/drafts/drafts.ts';
+export type { OnEvent, OperationEvent } from './operations/events.ts';
+export { explain } from './operations/explain/explain.ts';
 export type {
   Explained,
   ExplainedClient,
@@ -159,55 +159,55 @@ export type {
   ExplainedUnreachable,
   ExplainOptions,
   PickedEntry,
-} from './ops/explain.ts';
-export { exportSpec } from './ops/export.ts';
-export type { ExportOptions } from './ops/export.ts';
-export { Homes } from './ops/homes.ts';
-export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './ops/homes.ts';
-export { createAndPush, editAndPush } from './ops/edit-and-push.ts';
-export type { EditedAndPushed } from './ops/edit-and-push.ts';
-export { inDraft } from './ops/edit-place.ts';
-export type { DraftEdit, DraftPlace, EditPlace } from './ops/edit-place.ts';
-export { inspect, inspectVerbose } from './ops/inspect.ts';
-export type { Inspected, VerboseManifest } from './ops/inspect.ts';
-export { join } from './ops/join.ts';
-export type { Joined, JoinOptions } from './ops/join.ts';
-export { groupOf } from './ops/join/group.ts';
-export type { Group } from './ops/join/group.ts';
-export { pruneSlots } from './ops/join-prune.ts';
-export type { PrunedSlots, PruneSlotsOptions } from './ops/join-prune.ts';
-export { login, logout, registryOf } from './ops/login.ts';
-export type { LoggedIn, LoggedOut, LoginOptions } from './ops/login.ts';
-export { push, pushDraft } from './ops/push.ts';
-export type { DraftPushed, PushDraftOptions, Pushed, PushOptions } from './ops/push.ts';
-export type { PushedTarget } from './ops/push-target.ts';
-export type { TagState } from './ops/tag-looks.ts';
-export type { CheckOptions } from './ops/push-check.ts';
-export { contentOf, draftName, find } from './ops/read.ts';
-export type { ChildChoice, Found, ReadOptions } from './ops/read.ts';
-export { deleteReference, listTags } from './ops/registry-tags.ts';
-export type { Deleted, RegistryTagOptions } from './ops/registry-tags.ts';
-export { remove } from './ops/remove.ts';
-export type { Removed, RemoveOptions } from './ops/remove.ts';
-export { resolve } from './ops/resolve.ts';
-export type { ResolvedManifest, ResolveOptions } from './ops/resolve.ts';
-export { resolveSource } from './ops/resolve-source.ts';
-export type { AttestationChoice, GivenIndex, ManifestArgument } from './ops/resolve-source.ts';
-export { show } from './ops/show.ts';
-export type { ManifestSpec, PlatformSpec, SpecDocument } from './ops/spec.ts';
-export type { SpecParsing } from './ops/spec-parse.ts';
-export type { SpecFile } from './ops/spec-read.ts';
+} from './operations/explain/explain.ts';
+export { exportSpec } from './operations/export/export.ts';
+export type { ExportOptions } from './operations/export/export.ts';
+export { Homes } from './store/open.ts';
+export type { Home, HomesOptions, Located, WritableHome, WritingOptions } from './store/open.ts';
+export { createAndPush, editAndPush } from './operations/edit/edit-and-push.ts';
+export type { EditedAndPushed } from './operations/edit/edit-and-push.ts';
+export { inDraft } from './operations/edit-place.ts';
+export type { DraftEdit, DraftPlace, EditPlace } from './operations/edit-place.ts';
+export { inspect, inspectVerbose } from './operations/inspect/inspect.ts';
+export type { Inspected, VerboseManifest } from './operations/inspect/inspect.ts';
+export { join } from './operations/join/join.ts';
+export type { Joined, JoinOptions } from './operations/join/join.ts';
+export { groupOf } from './operations/join/group.ts';
+export type { Group } from './operations/join/group.ts';
+export { pruneSlots } from './operations/join/prune-slots.ts';
+export type { PrunedSlots, PruneSlotsOptions } from './operations/join/prune-slots.ts';
+export { login, logout, registryOf } from './operations/login/login.ts';
+export type { LoggedIn, LoggedOut, LoginOptions } from './operations/login/login.ts';
+export { push, pushDraft } from './operations/push/push.ts';
+export type { DraftPushed, PushDraftOptions, Pushed, PushOptions } from './operations/push/push.ts';
+export type { PushedTarget } from './operations/push/push-target.ts';
+export type { TagState } from './operations/publish/tag-state.ts';
+export type { CheckOptions } from './operations/publish/check-push.ts';
+export { contentOf, draftName, find } from './operations/lookup.ts';
+export type { ChildChoice, Found, ReadOptions } from './operations/lookup.ts';
+export { deleteReference, listTags } from './operations/tags/registry-tags.ts';
+export type { Deleted, RegistryTagOptions } from './operations/tags/registry-tags.ts';
+export { remove } from './operations/edit/remove.ts';
+export type { Removed, RemoveOptions } from './operations/edit/remove.ts';
+export { resolve } from './operations/resolve/resolve.ts';
+export type { ResolvedManifest, ResolveOptions } from './operations/resolve/resolve.ts';
+export { resolveSource } from './operations/sources/resolve-source.ts';
+export type { AttestationChoice, GivenIndex, ManifestArgument } from './operations/sources/resolve-source.ts';
+export { show } from './operations/inspect/show.ts';
+export type { ManifestSpec, PlatformSpec, SpecDocument } from './operations/spec/spec.ts';
+export type { SpecParsing } from './operations/spec/parse-spec.ts';
+export type { SpecFile } from './operations/spec/read-spec.ts';
 export { locationHint, pathHint } from './oci/location-hint.ts';
-export { whenThere } from './ops/source-wait.ts';
-export { bareArgument, parseBuildMetadata, parseSources } from './ops/sources.ts';
-export { readDigestsFolder } from './ops/digests-folder.ts';
-export { annotateImages, parseDockerMetadata } from './ops/docker-metadata.ts';
-export type { DockerMetadata, EntryAnnotations } from './ops/docker-metadata.ts';
-export type { SourceParsing } from './ops/sources.ts';
-export type { EntryView, ListView } from './ops/show.ts';
-export { validateBytes, validateFile, validateList } from './ops/validate.ts';
-export type { Validated } from './ops/validate.ts';
+export { whenThere } from './operations/source-wait.ts';
+export { bareArgument, parseBuildMetadata, parseSources } from './operations/sources/parse-sources.ts';
+export { readDigestsFolder } from './operations/sources/digests-folder.ts';
+export { annotateImages, parseDockerMetadata } from './operations/sources/docker-metadata.ts';
+export type { DockerMetadata, EntryAnnotations } from './operations/sources/docker-metadata.ts';
+export type { SourceParsing } from './operations/sources/parse-sources.ts';
+export type { EntryView, ListView } from './operations/inspect/show.ts';
+export { validateBytes, validateFile, validateList } from './operations/validate/validate.ts';
+export type { Validated } from './operations/validate/validate.ts';
 
-export { hashPassword } from './serve/htpasswd.ts';
-export { startRegistry } from './serve/registry.ts';
-export type { RunningRegistry, ServedRequest, ServerOptions } from './serve/registry.ts';
+export { hashPassword } from './server/htpasswd.ts';
+export { startRegistry } from './server/start-registry.ts';
+export type { RunningRegistry, ServedRequest, ServerOptions } from './server/start-registry.ts';

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { commands } from '../src/cli/commands.ts';
-import { fromDocker } from '../src/cli/docker-plugin.ts';
-import { commandPosition, parseCommand } from '../src/cli/parse.ts';
+import { commands } from '../src/cli/commands/commands.ts';
+import { fromDocker } from '../src/cli/docker-plugin/docker-plugin.ts';
+import { commandPosition, parseCommand } from '../src/cli/args/parse-arguments.ts';
 
 /** Every command line that a page shows is one that mlist understands. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

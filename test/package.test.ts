@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import * as door from '../src/index.ts';
 import { exitCodes } from '../src/index.ts';
-import { temporaryFolder } from './support/world.ts';
+import { temporaryFolder } from './support/cli-harness.ts';
 
 /** What users and readers rely on beside the code: names, packed files, and pages that are complete. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

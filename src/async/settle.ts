@@ -1,4 +1,4 @@
-import { asMlistError, SeveralErrors, type MlistError } from '../errors.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../errors/errors.ts';
 
 export interface Settled<T> {
   /** Of the work that succeeded, in its order. */

@@ -1,9 +1,9 @@
-import type { BlobCache } from '../content/cache.ts';
-import type { Waiting } from '../content/registry/open-steps.ts';
-import type { Workspace } from '../draft/workspace.ts';
-import type { OperationEvent } from '../ops/events.ts';
-import type { Homes } from '../ops/homes.ts';
-import type { Output } from './output.ts';
+import type { BlobCache } from '../store/cache.ts';
+import type { Waiting } from '../async/pending.ts';
+import type { Workspace } from '../draft/workspace/workspace.ts';
+import type { OperationEvent } from '../operations/events.ts';
+import type { Homes } from '../store/open.ts';
+import type { Output } from './output/output.ts';
 
 /** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;

@@ -1,7 +1,7 @@
-import type { Waiting } from '../content/registry/open-steps.ts';
-import { MlistError } from '../errors.ts';
-import { formatDuration, parseDuration, waitTime } from './duration.ts';
-import type { Invocation } from './language.ts';
+import type { Waiting } from '../async/pending.ts';
+import { MlistError } from '../errors/errors.ts';
+import { formatDuration, parseDuration, waitTime } from './args/duration.ts';
+import type { Invocation } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 

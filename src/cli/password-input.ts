@@ -1,7 +1,7 @@
-import { MlistError } from '../errors.ts';
+import { MlistError } from '../errors/errors.ts';
 import type { Context } from './context.ts';
-import { readInput } from './input-file.ts';
-import type { Invocation } from './language.ts';
+import { readInput } from './args/input-file.ts';
+import type { Invocation } from './args/command-declaration.ts';
 
 export interface Question {
   readonly what: string;

@@ -1,7 +1,7 @@
 import type { Annotations, Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { JsonObject } from '../oci/json.ts';
-import type { Platform } from '../oci/platform.ts';
+import type { JsonObject } from '../json/json.ts';
+import type { Platform } from '../oci/platform/platform.ts';
 
 /** A list that lies in the workspace; schemas/draft.schema.json is its form on disk. */
 export interface Draft {

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
-import { platformKey, type Platform } from '../oci/platform.ts';
+import { platformKey, type Platform } from '../oci/platform/platform.ts';
 import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
-import { changeEntry, inheritSettings, without, type EntryChange } from './edit.ts';
+import { changeEntry, inheritSettings, without, type EntryChange } from './draft-edit.ts';
 
 /** Bringing newly read sources into a draft: `create`, `create --amend` and `add`. Pure. */
 

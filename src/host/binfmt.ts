@@ -1,4 +1,4 @@
-import type { Handler } from './facts.ts';
+import type { Handler } from './host-facts.ts';
 
 /** Magics end within this many bytes, and are not longer (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
 const HEADER_BYTES = 256;

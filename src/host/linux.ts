@@ -1,10 +1,10 @@
-import { formatPlatform, type Platform } from '../oci/platform.ts';
-import { ranker } from '../oci/platform-select.ts';
+import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
+import { ranker } from '../oci/platform/matching.ts';
 import { takes } from './binfmt.ts';
 import { elfHeaders } from './elf.ts';
-import { isFixed, type Binfmt, type Handler, type HostFacts } from './facts.ts';
-import { enableAll, enableHandler, installEmulator, replaceHandler } from './install.ts';
-import { native, otherMachine, otherSystem, type Runs } from './verdict.ts';
+import { isFixed, type Binfmt, type Handler, type HostFacts } from './host-facts.ts';
+import { enableAll, enableHandler, installEmulator, replaceHandler } from './install-emulator.ts';
+import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
  * Linux asks the handlers of binfmt_misc first, then its own loader of ELF (fs/binfmt_misc.c, `insert_binfmt`). Which

@@ -1,6 +1,6 @@
-import type { Platform } from '../oci/platform.ts';
-import type { HostFacts } from './facts.ts';
-import { native, otherMachine, otherSystem, type Runs } from './verdict.ts';
+import type { Platform } from '../oci/platform/platform.ts';
+import type { HostFacts } from './host-facts.ts';
+import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /** Where containers run in a virtual machine of an engine, that machine's own handlers decide. */
 export const ASK_ENGINE: readonly string[] = [

@@ -1,8 +1,8 @@
-import type { Platform } from '../oci/platform.ts';
-import { ranker } from '../oci/platform-select.ts';
-import type { HostFacts } from './facts.ts';
+import type { Platform } from '../oci/platform/platform.ts';
+import { ranker } from '../oci/platform/matching.ts';
+import type { HostFacts } from './host-facts.ts';
 import { ASK_ENGINE } from './macos.ts';
-import { native, otherMachine, otherSystem, type Runs } from './verdict.ts';
+import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
  * Process isolation runs what fits the host's version (containerd/platforms platform_windows_compat.go); Hyper-V

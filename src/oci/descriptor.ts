@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts';
-import type { Platform } from './platform.ts';
+import type { Platform } from './platform/platform.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
 

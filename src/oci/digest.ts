@@ -1,5 +1,5 @@
 import type { Hash } from 'node:crypto';
-import { MlistError } from '../errors.ts';
+import { MlistError } from '../errors/errors.ts';
 
 declare const digestBrand: unique symbol;
 

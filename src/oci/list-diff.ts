@@ -1,7 +1,7 @@
 import { attestedDigest, isAttestation, type Descriptor } from './descriptor.ts';
-import { memberNames, sameJson, type Json, type JsonObject } from './json.ts';
+import { memberNames, sameJson, type Json, type JsonObject } from '../json/json.ts';
 import type { Index } from './manifest.ts';
-import { formatPlatform, platformKey } from './platform.ts';
+import { formatPlatform, platformKey } from './platform/platform.ts';
 
 /** What sets one list apart from another, entry by entry. Pure. */
 

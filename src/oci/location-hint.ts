@@ -1,4 +1,4 @@
-import { nearest } from './nearest.ts';
+import { nearest } from '../text/closest-match.ts';
 import { withoutPassword } from './reference.ts';
 
 /** How other tools write the locations that mlist knows. */

@@ -1,4 +1,4 @@
-import { MlistError, withHint } from '../errors.ts';
+import { MlistError, withHint } from '../errors/errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
 import { locationHint } from './location-hint.ts';
 import {

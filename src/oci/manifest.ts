@@ -1,7 +1,7 @@
 import type { Annotations, Descriptor } from './descriptor.ts';
-import { isJsonObject, type Json, type JsonObject } from './json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { isDockerType, isIndexType, isManifestType, isSchema1Type, MediaType } from './media-type.ts';
-import type { Platform } from './platform.ts';
+import type { Platform } from './platform/platform.ts';
 
 /** An OCI image index (image-spec v1.1.1 image-index.md). */
 export interface ImageIndex {

@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { MlistError } from '../errors/errors.ts';
 import { digestFault, isDigestName, type Digest } from './digest.ts';
 
 /**

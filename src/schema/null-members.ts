@@ -1,5 +1,5 @@
-import { isJsonObject, jsonObject, memberNames, type Json, type JsonObject } from '../oci/json.ts';
-import { pointerTo } from '../oci/pointer.ts';
+import { isJsonObject, jsonObject, memberNames, type Json, type JsonObject } from '../json/json.ts';
+import { pointerTo } from '../json/pointer.ts';
 
 /** Members that Go's tools write as `null` when they are empty. */
 interface Shape {

@@ -1,4 +1,4 @@
-import { MAX_PROBLEMS, MlistError, type ErrorCode, type Problem } from '../errors.ts';
+import { MAX_PROBLEMS, MlistError, type ErrorCode, type Problem } from '../errors/errors.ts';
 
 /** Building and weighing problems. */
 

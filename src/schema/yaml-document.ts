@@ -1,5 +1,5 @@
-import type { Problem } from '../errors.ts';
-import type { Json } from '../oci/json.ts';
+import type { Problem } from '../errors/errors.ts';
+import type { Json } from '../json/json.ts';
 
 /** What is known of a YAML document once it is read. The package `yaml` is not named here: users of the library have none. */
 

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type * as Yaml from 'yaml';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
-import { YamlNodes } from './yaml-reading.ts';
+import { YamlNodes } from './yaml-nodes.ts';
 
 /** YAML 1.2 and JSON, strictly: bytes in, documents or problems out, each problem with its line and column. */
 

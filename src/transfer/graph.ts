@@ -1,12 +1,12 @@
-import { errorCode, MlistError } from '../errors.ts';
-import type { Content, ContentOptions, ContentSource } from '../oci/content.ts';
+import { errorCode, MlistError } from '../errors/errors.ts';
+import type { Content, ContentOptions, ContentSource } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
-import { isJsonObject, type Json } from '../oci/json.ts';
-import { readJson } from '../oci/json-read.ts';
-import type { Links } from '../oci/links.ts';
+import { isJsonObject, type Json } from '../json/json.ts';
+import { readJson } from '../json/parse.ts';
+import type { Links } from '../oci/children.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
-import { readLinks } from '../schema/document.ts';
+import { readLinks } from '../schema/documents.ts';
 import { MissingContent } from './missing-content.ts';
 
 /** A manifest with everything below it. */

@@ -1,4 +1,4 @@
-import { MlistError } from '../errors.ts';
+import { MlistError } from '../errors/errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** `absent` if the content itself is missing; `incomplete` if only something below it is. */

@@ -1,4 +1,4 @@
-import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../oci/content.ts';
+import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';

@@ -1,11 +1,11 @@
 import { allOrErrors } from '../async/settle.ts';
-import { errorCode, type TargetOutcome } from '../errors.ts';
-import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
+import { errorCode, type TargetOutcome } from '../errors/errors.ts';
+import type { ContentOptions, ContentTarget, Mounts, Name } from '../store/store.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
-import { orAbsent } from '../oci/or-absent.ts';
-import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
+import { orAbsent } from '../errors/not-found.ts';
+import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isImageConfigType } from '../oci/media-type.ts';
-import type { Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform/platform.ts';
 import type { SharedTransfers } from './shared-transfers.ts';
 import { withReason } from './unknown-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asMlistError, MlistError } from '../errors.ts';
-import { describeDiagnostic } from '../content/registry/registry-error.ts';
-import { asksTooLong, backoff, isRetryableStatus } from '../content/registry/retry.ts';
-import type { Content, ContentTarget, Name, PutOptions } from '../oci/content.ts';
+import { asMlistError, MlistError } from '../errors/errors.ts';
+import { describeDiagnostic } from '../store/registry/registry-error.ts';
+import { asksTooLong, backoff, isRetryableStatus } from '../store/registry/http/retry.ts';
+import type { Content, ContentTarget, Name, PutOptions } from '../store/store.ts';
 import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
 import { isAboutContent, isContentUnknown, unknownDigests } from './unknown-content.ts';
 

@@ -1,4 +1,4 @@
-import type { TargetOutcome } from '../errors.ts';
+import type { TargetOutcome } from '../errors/errors.ts';
 
 /** What has become of each target so far, by its reference: kept while a command works, for the report of an interruption. */
 export type TargetLog = Map<string, TargetOutcome>;

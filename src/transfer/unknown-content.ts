@@ -1,6 +1,6 @@
-import { MlistError, SeveralErrors } from '../errors.ts';
-import { namesUnknownContent } from '../content/registry/registry-error.ts';
-import type { Content } from '../oci/content.ts';
+import { MlistError, SeveralErrors } from '../errors/errors.ts';
+import { namesUnknownContent } from '../store/registry/registry-error.ts';
+import type { Content } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { allOrErrors, settle } from '../../src/async/settle.ts';
-import { MlistError } from '../../src/errors.ts';
+import { MlistError } from '../../src/errors/errors.ts';
 
 const failure = (message: string): MlistError => new MlistError('ERR_MLIST_FILE', message);
 

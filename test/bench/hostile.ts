@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hostileDocuments } from '../support/hostile.ts';
+import { hostileDocuments } from '../support/hostile-input.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
 import { Peak } from './peak.ts';

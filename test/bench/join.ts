@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { joinRounds, type RoundsOptions } from '../support/join-rounds.ts';
 import { killedAt } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';
-import { seeded } from '../support/rough-way.ts';
+import { seeded } from '../support/flaky-proxy.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
 

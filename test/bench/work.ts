@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { startRegistry } from '../../src/index.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { run, type Command } from './command.ts';
 import { jobsOf, type Job } from './jobs.ts';

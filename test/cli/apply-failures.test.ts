@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
 
 /** Many lists from files, where an image is missing or one list fails. */

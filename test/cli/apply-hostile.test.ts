@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Files of specs that are too much of something: told with line and column, in few words, and without reading the rest. */
 const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What the lists of one run have in common goes to a repository once, however many of them are worked on at once. */
 

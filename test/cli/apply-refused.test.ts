@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
 
 /** Specs that are refused, each with its line, and the spec of another tool. */

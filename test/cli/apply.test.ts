@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { applyText, at, platforms, registry, report, served, serveSpecified } from '../support/applied.ts';
 
 /** Many lists from files: what lands, and what a second run does. */

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { programPath, startDockerRegistry } from '../support/docker-registry.ts';
-import { answer, Front, hang, type Rule } from '../support/front.ts';
+import { answer, Front, hang, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** A registry keeps what it has of an upload until the upload is finished or cancelled: an ended command leaves none open. */
 const UPLOADS = 4;

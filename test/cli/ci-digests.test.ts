@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Digests as CI jobs hand them on: in files, as JSON, and alone on the command line. */
 serveSources();

@@ -2,13 +2,13 @@ import { watch } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { fileNameOf } from '../../src/draft/names.ts';
-import { withLock } from '../../src/files/lock.ts';
+import { fileNameOf } from '../../src/draft/workspace/workspace.ts';
+import { withLock } from '../../src/fs/lock.ts';
 import { startRegistry } from '../../src/index.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist, until } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** Waits of the built program on a machine whose clock is set forward by an hour each time that it is read. */
 async function jumpingClock(home: string): Promise<Readonly<Record<string, string>>> {

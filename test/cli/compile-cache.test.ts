@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { version } from '../../src/version.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 const hasCompileCache = 'enableCompileCache' in module;

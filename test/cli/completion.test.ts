@@ -8,7 +8,7 @@ import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { temporaryFolder, World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let world: World;

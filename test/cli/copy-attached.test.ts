@@ -10,8 +10,8 @@ import {
   type Image,
   type Served,
 } from '../support/images.ts';
-import { answer, Front } from '../support/front.ts';
-import { World } from '../support/world.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
+import { World } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies of a list with what refers to it. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies of a part of a list. */

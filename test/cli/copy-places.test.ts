@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { OciArchive } from '../../src/content/archive/oci-archive.ts';
-import { TarFile } from '../../src/content/archive/tar-file.ts';
-import { openLayout } from '../../src/content/layout/open.ts';
-import { chunksOf } from '../content/samples.ts';
+import { OciArchive } from '../../src/store/archive/oci-archive.ts';
+import { TarFile } from '../../src/store/archive/tar/tar-file.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
+import { chunksOf } from '../store/samples.ts';
 import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
 import { putDocument } from '../support/layouts.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies between repositories, registries, layouts and archives: what arrives. */

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry } from '../../src/index.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { putInLayout } from '../support/layouts.ts';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import {
   blobsOf,
   expectWhole,

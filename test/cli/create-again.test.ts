@@ -3,7 +3,7 @@ import type { Platform } from '../../src/index.ts';
 import { attestationEntry, pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { amd64, arm, arm64, at, images, registry, serveSources, type Drafted, type Shown } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What `create --amend` and `create --replace` make of a draft and of what is in a registry now. */
 serveSources();

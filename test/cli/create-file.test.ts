@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What `create -f` makes of an index in a file or on stdin: the list that it would make of the same index in a registry. */
 serveSources();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
 import { amd64, arm, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What `create` makes of indexes. */
 serveSources();

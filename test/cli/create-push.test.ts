@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { answer, Front, hang, type Rule } from '../support/front.ts';
+import { answer, Front, hang, type Rule } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** A list that is drafted and pushed by one command. */
 

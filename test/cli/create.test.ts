@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, pushImage } from '../support/images.ts';
 import { amd64, arm, at, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What `create` makes of images, and of files that name them. */
 serveSources();

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Change } from '../support/front.ts';
+import { answer, Front, type Change } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Tags and manifests that are taken out of a registry. */
 const image = makeImage({ salt: 'to go' });

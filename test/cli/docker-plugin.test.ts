@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fromDocker } from '../../src/cli/docker-plugin.ts';
+import { fromDocker } from '../../src/cli/docker-plugin/docker-plugin.ts';
 import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { startMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { temporaryFolder, World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
 
 const execute = promisify(execFile);
 

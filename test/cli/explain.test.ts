@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry, type Explained, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { putDocument, putMade } from '../support/layouts.ts';
 import { makeList, pushList, type MadeList } from '../support/offered-lists.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let world: World;

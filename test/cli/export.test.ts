@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, putManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 import { platforms, pushImages, serveSpecified } from '../support/applied.ts';
 
 /** What `export` writes: what `apply` takes. */

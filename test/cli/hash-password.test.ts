@@ -6,12 +6,12 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { send } from '../serve/client.ts';
-import { kept } from '../support/kept.ts';
+import { send } from '../server/client.ts';
+import { kept } from '../support/cleanup.ts';
 import { checkout, startMlist } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
 import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
-import { temporaryFolder, World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
 
 /** `mlist serve --hash-password`, and what the built program and library make of its line. */
 

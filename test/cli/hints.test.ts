@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What to write instead of what users of other tools type. */
 

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { slotName } from '../../src/ops/join/slot.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
+import { slotName } from '../../src/operations/join/slot.ts';
+import { answer, Front, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { runMlist, startMlist, until, type Ended } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** Joins on registries that fail, that show a write late, and that others write to: the built program, over sockets. */
 const repository = 'team/app';

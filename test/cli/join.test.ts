@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { groupOf, startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { compareGroups, type Group } from '../../src/ops/join/group.ts';
-import { slotName } from '../../src/ops/join/slot.ts';
+import { compareGroups, type Group } from '../../src/operations/join/group.ts';
+import { slotName } from '../../src/operations/join/slot.ts';
 import { pushBuild } from '../support/buildx.ts';
-import { answer, Front, reset } from '../support/front.ts';
+import { answer, Front, reset } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -15,7 +15,7 @@ import {
   type Image,
 } from '../support/images.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Joining a tag, one runner after the other: what each says, what the tag has, and what lies beside it. */
 interface Document {

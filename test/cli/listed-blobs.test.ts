@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -11,9 +11,9 @@ import {
   putManifest,
   sha256,
 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Indexes that list blobs beside manifests, or nothing else: BuildKit's cache, and SBOM files. */
 serveCopied();

@@ -1,13 +1,13 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { OciArchive } from '../../src/content/archive/oci-archive.ts';
-import { TarFile } from '../../src/content/archive/tar-file.ts';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { OciArchive } from '../../src/store/archive/oci-archive.ts';
+import { TarFile } from '../../src/store/archive/tar/tar-file.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry } from '../../src/index.ts';
 import { pushImage, sha256, type Image } from '../support/images.ts';
 import { amd64, arm64, builds, registry, serveLocations, sources } from '../support/local-builds.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Layouts and archives that push writes. */
 serveLocations();

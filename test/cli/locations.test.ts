@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { formatPlatform, type Platform } from '../../src/index.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putMade } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Images that lie in layouts and archives: read by every command. */
 serveLocations();

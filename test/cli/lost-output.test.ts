@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 

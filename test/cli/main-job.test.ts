@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** The main job: a list of two images is drafted, annotated and pushed. */
 describeOnRegistries('create, annotate, push', (start) => {

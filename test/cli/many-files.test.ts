@@ -6,7 +6,7 @@ import { entryOf, makeImage, makeIndex, pushImage, sha256, type Served } from '.
 import { putInArchive } from '../support/layouts.ts';
 import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** Files that a process may have open; macOS allows 256 by default. */
 const LIMIT = 200;

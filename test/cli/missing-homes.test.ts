@@ -5,7 +5,7 @@ import { type Problem } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
 import { here, list, registry, repository, run, workElsewhere, world } from '../support/elsewhere.ts';
-import { type Ran } from '../support/world.ts';
+import { type Ran } from '../support/cli-harness.ts';
 
 /** Layouts and archives that are not where a draft says: each entry that needs one is named, as it would be typed here. */
 

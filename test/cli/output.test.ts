@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { commands } from '../../src/cli/commands.ts';
+import { commands } from '../../src/cli/commands/commands.ts';
 import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
-import { World, type Ran } from '../support/world.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let at: (name: string) => string;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from '@jest/globals';
-import { answer } from '../support/front.ts';
+import { answer } from '../support/recording-proxy.ts';
 import { getManifest } from '../support/images.ts';
 import { from, front, registry, repository, serveTarget, tagOf, to, world } from '../support/relayed-target.ts';
 import { platformsOf } from '../support/work.ts';

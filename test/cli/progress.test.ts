@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Output } from '../../src/cli/output.ts';
-import { LiveProgress } from '../../src/cli/progress.ts';
+import { Output } from '../../src/cli/output/output.ts';
+import { LiveProgress } from '../../src/cli/output/progress.ts';
 import { startRegistry, type Digest, type OperationEvent, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What a terminal shows: text, line breaks, and the two sequences that take lines at the foot away. */
 function screen(written: string): readonly string[] {

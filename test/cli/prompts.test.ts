@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
-import { temporaryFolder, World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
 
 /** What is asked on a terminal, and what comes of the keys that end a prompt instead of answering it. */
 const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Images of another registry, which nothing can mount: their bytes move once, and not again for a further list. */
 

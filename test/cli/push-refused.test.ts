@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
 
 /** What `push` refuses before it sends anything. */

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { canMount, fill, makeReadOnly, mountDisk } from '../support/disks.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { runMlist, type Ended } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** A push whose workspace cannot be written is done by the time that it turns out: it reports what it published. */
 let registry: RunningRegistry;

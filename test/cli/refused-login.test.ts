@@ -3,11 +3,11 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, hang, reset, type Rule } from '../support/front.ts';
+import { answer, Front, hang, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeIndex } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { World, type Ran } from '../support/world.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 const WRONG = 'this-is-the-wrong-password';
 const auth = Buffer.from(`me:${WRONG}`).toString('base64');

@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
+import { answer, Front, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World, type Ran } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** Registries that refuse HEAD, or all reads: what is only asked to save work fails no command. */
 const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, type Rule } from '../support/front.ts';
+import { answer, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage, sha256 } from '../support/images.ts';
 import {
   from,

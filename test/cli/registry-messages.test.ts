@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
+import { answer, Front, type Rule } from '../support/recording-proxy.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World, type Ran } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** What a registry says about a failure is reported, with the reference that the failed step worked on. */
 interface Diagnostic {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** The images of a list in a registry, named by the tags that people know them by. */
 describeOnRegistries('an edit in place names an image', (start) => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World, type Ran } from '../support/world.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** What a tag had before it is moved: what would be lost is refused or reported, and the old digest is printed. */
 

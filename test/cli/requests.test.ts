@@ -1,14 +1,14 @@
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { Waves } from '../support/waves.ts';
+import { Waves } from '../support/request-waves.ts';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /**
  * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are

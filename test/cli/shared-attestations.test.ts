@@ -3,7 +3,7 @@ import type { Descriptor } from '../../src/index.ts';
 import { pushBuild, type Built } from '../support/buildx.ts';
 import { getManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** BuildKit gives images with equal layers one attestation manifest, and lists it once for each image. */
 describeOnRegistries('an attestation that two images share', (start) => {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putMade } from '../support/layouts.ts';
 import { here, list, run, workElsewhere, world } from '../support/elsewhere.ts';

@@ -1,11 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
-import { tarOf } from '../content/archive/tar-bytes.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
+import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -17,7 +17,7 @@ import {
   type Served,
 } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Indexes that list images which their location does not have, as `docker save` writes them after `docker pull`. */
 serveCopied();

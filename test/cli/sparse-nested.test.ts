@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Indexes in a registry that list other indexes, whose images the registry does not have. */
 serveCopied();

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World, type Ran } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** What an image's config states, and what the author says of the image. */
 

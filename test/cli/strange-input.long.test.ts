@@ -1,13 +1,13 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { commands } from '../../src/cli/commands.ts';
-import { optionsOf } from '../../src/cli/options.ts';
+import { commands } from '../../src/cli/commands/commands.ts';
+import { optionsOf } from '../../src/cli/args/global-options.ts';
 import { MlistError, startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 const platform = { os: 'linux', architecture: 'amd64' };
 const image = makeImage({ salt: 'input', kind: 'oci', platform });

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
+import { answer, Front, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** Manifests with a subject, as BuildKit 0.32 writes attestations, on registries that want the subject first, as GitLab's does. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));

@@ -3,12 +3,12 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { answer, Front, hang, reset } from '../support/front.ts';
+import { answer, Front, hang, reset } from '../support/recording-proxy.ts';
 import { makeImage, pushImage, sha256 } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { openForReader } from '../support/pipes.ts';
-import { World, type Ran } from '../support/world.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** How times are written, as Go's tools take them, and how they are told. */
 const sockets: Socket[] = [];

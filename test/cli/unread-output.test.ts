@@ -2,12 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/front.ts';
+import { Front } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
+import { kept } from '../support/cleanup.ts';
 import { runMlist, startMlist, type Ended, type StartOptions } from '../support/mlist.ts';
 import { unreadPipe } from '../support/pipes.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** The reader of stdout has closed its end, as `| true` and `| head -1` do. */
 (process.platform === 'win32' ? describe.skip : describe)('stdout that nobody reads', () => {

@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, rm, unlink, utimes, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources } from '../support/sources.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** What lies where the workspace keeps its copies, and is none: they are only a cache. */
 serveSources();

@@ -8,7 +8,7 @@ import { startRegistry, Workspace, type RunningRegistry } from '../../src/index.
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
-import { temporaryFolder, World } from '../support/world.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
 
 /** Whatever a user types, names or has in a file: it may be refused, and is never reported as a bug in mlist. */
 

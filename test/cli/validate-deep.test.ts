@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
-import { answer, Front } from '../support/front.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** `validate --deep`: what a list points at is there, and is what the list says. */
 let registry: RunningRegistry;

@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { openLayout } from '../../src/content/layout/open.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/world.ts';
+import { World } from '../support/cli-harness.ts';
 
 /** `validate NAME` where there is a file of that name: names are never taken for files by what exists. */
 describe('a name that is that of a file', () => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/front.ts';
+import { answer, Front, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/kept.ts';
-import { World, type Ran } from '../support/world.ts';
+import { kept } from '../support/cleanup.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
 
 /** Some registries answer 404 for a while after a push. */
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { writeArchive } from '../../src/content/archive/write-archive.ts';
-import { openLayout } from '../../src/content/layout/open.ts';
-import type { Content } from '../../src/oci/content.ts';
+import { writeArchive } from '../../src/store/archive/write-archive.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
+import type { Content } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
-import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../content/samples.ts';
-import { answer, Front } from '../support/front.ts';
-import { kept } from '../support/kept.ts';
+import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
+import { answer, Front } from '../support/recording-proxy.ts';
+import { kept } from '../support/cleanup.ts';
 import { runMlist } from '../support/mlist.ts';
 
 /** Lists with wrong descriptors: they are refused, and nothing else is affected. */

@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { ownPlatform, type HostFacts } from '../../src/host/facts.ts';
-import { readHost, type HostSources } from '../../src/host/read.ts';
-import { runsOn } from '../../src/host/runs.ts';
-import { formatPlatform, parsePlatform } from '../../src/oci/platform.ts';
+import { ownPlatform, type HostFacts } from '../../src/host/host-facts.ts';
+import { readHost, type HostSources } from '../../src/host/read-host.ts';
+import { runsOn } from '../../src/host/runs-on.ts';
+import { formatPlatform, parsePlatform } from '../../src/oci/platform/platform.ts';
 import { goldenFile } from '../support/golden.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** Machines are folders with the files that Linux shows; test/golden/README.md says where the handlers come from. */
 const machines = goldenFile<Readonly<Record<string, Readonly<Record<string, string>>>>>('binfmt-machines.json');

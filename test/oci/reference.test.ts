@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MlistError } from '../../src/errors.ts';
+import { MlistError } from '../../src/errors/errors.ts';
 import { familiarReference, formatReference, parseReference, withDefaultTag } from '../../src/oci/reference.ts';
 import { attempt, goldenLines } from '../support/golden.ts';
 

@@ -2,8 +2,8 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from './buildx.ts';
 import { getManifest, makeImage, pushImage, type Served } from './images.ts';
-import type { World } from './world.ts';
-import { type Ran } from './world.ts';
+import type { World } from './cli-harness.ts';
+import { type Ran } from './cli-harness.ts';
 
 export interface Report {
   readonly counts: Record<string, number>;

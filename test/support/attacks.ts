@@ -1,14 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Attacked, image, list } from './attacked.ts';
-import { answer, type Rule } from './front.ts';
+import { Attacked, image, list } from './hostile-registry.ts';
+import { answer, type Rule } from './recording-proxy.ts';
 import { sha256 } from './images.ts';
 
 /**
  * The attacks that mlist withstands, on real sockets and real files, through the command line. Each ends in an error that
  * says what is wrong, long before the deadline; nobody but the registry sees the login; nothing is written outside its
  * place; no name points at anything that did not arrive whole. What the parts do against single variants is tested with
- * them: test/content/registry/trust.test.ts, test/content/archive/tar-file.test.ts, test/content/layout.test.ts.
+ * them: test/store/registry/trust.test.ts, test/store/archive/tar-file.test.ts, test/store/layout.test.ts.
  */
 export let attacked: Attacked;
 

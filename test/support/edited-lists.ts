@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from './buildx.ts';
 import { makeImage, pushImage } from './images.ts';
-import { World, type Ran } from './world.ts';
+import { World, type Ran } from './cli-harness.ts';
 
 /** A registry with an image for each of some platforms and one for none, a build, and for each test a world of its own. */
 export let registry: RunningRegistry;

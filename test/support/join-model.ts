@@ -1,7 +1,7 @@
-import { joinedList, type Tagged } from '../../src/ops/join/list.ts';
-import { afterWrite, atFirst, type Memory, type Write as TagWrite } from '../../src/ops/join/memory.ts';
-import { decide, type Decision, type Look, type Own, type Runner } from '../../src/ops/join/protocol.ts';
-import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/ops/join/slot.ts';
+import { joinedList, type Tagged } from '../../src/operations/join/joined-list.ts';
+import { afterWrite, atFirst, type Memory, type Write as TagWrite } from '../../src/operations/join/protocol-memory.ts';
+import { decide, type Decision, type Look, type Own, type Runner } from '../../src/operations/join/protocol.ts';
+import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/operations/join/slot.ts';
 import { digestOf } from '../../src/index.ts';
 
 /**

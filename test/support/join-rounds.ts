@@ -1,7 +1,7 @@
 import { parsePlatform, startRegistry, type Platform } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
 import { stepsOf } from './killed.ts';
-import { roughWay } from './rough-way.ts';
+import { roughWay } from './flaky-proxy.ts';
 
 /**
  * Rounds of many runners that join one tag at the same moment, over a network that delays answers and loses some of them,

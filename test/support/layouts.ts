@@ -1,6 +1,6 @@
-import { writeArchive } from '../../src/content/archive/write-archive.ts';
-import { openLayout } from '../../src/content/layout/open.ts';
-import type { ContentTarget } from '../../src/oci/content.ts';
+import { writeArchive } from '../../src/store/archive/write-archive.ts';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
+import type { ContentTarget } from '../../src/store/store.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
 import { sha256, type Image, type Served } from './images.ts';
 

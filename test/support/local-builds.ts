@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { tarOf } from '../content/archive/tar-bytes.ts';
+import { tarOf } from '../store/archive/tar-bytes.ts';
 import { makeImage, sha256 } from './images.ts';
 import { putInArchive, putInLayout } from './layouts.ts';
-import { World } from './world.ts';
+import { World } from './cli-harness.ts';
 
 /** Images that lie in layouts and archives, as builds on this machine leave them. */
 

@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../src/index.ts';
-import { temporaryFolder } from './world.ts';
+import { temporaryFolder } from './cli-harness.ts';
 
 /**
  * Opens a pipe once a program reads it: from then on the program waits for what never comes.

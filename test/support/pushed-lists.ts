@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
-import { World } from './world.ts';
+import { World } from './cli-harness.ts';
 
 /** A registry with two images in two repositories, what was asked of it, and for each test a world and a list of its own. */
 export let registry: RunningRegistry;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
-import { Front } from './front.ts';
+import { Front } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from './images.ts';
-import { kept } from './kept.ts';
-import { World } from './world.ts';
+import { kept } from './cleanup.ts';
+import { World } from './cli-harness.ts';
 
 /** A list in one registry, and another registry behind a relay, to which it is pushed: each test has a repository there. */
 export let source: RunningRegistry;

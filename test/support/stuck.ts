@@ -1,4 +1,4 @@
-import { hang, type Front } from './front.ts';
+import { hang, type Front } from './recording-proxy.ts';
 import type { Started } from './mlist.ts';
 
 /** Leaves requests without an answer. @returns resolves when the first of them has come */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { answer, Front, type Rule } from './front.ts';
-import type { Waves } from './waves.ts';
+import { answer, Front, type Rule } from './recording-proxy.ts';
+import type { Waves } from './request-waves.ts';
 
 /** A token service (distribution, docs "Token Authentication"), and the guard of a registry that wants its tokens. */
 export interface TokenServiceOptions {

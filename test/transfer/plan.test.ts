@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { MemoryContent } from '../../src/content/memory.ts';
-import type { Content, Name } from '../../src/oci/content.ts';
+import { MemoryContent } from '../../src/store/memory.ts';
+import type { Content, Name } from '../../src/store/store.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import type { ManifestNode } from '../../src/transfer/graph.ts';
 import { planTransfer, type Plan } from '../../src/transfer/plan.ts';
 import { runPlan } from '../../src/transfer/run.ts';
-import { seeded } from '../support/rough-way.ts';
+import { seeded } from '../support/flaky-proxy.ts';
 
 /** Plans of any graph of manifests: each after its children and its subject, whatever order they are listed in. */
 const source = new MemoryContent('source');

@@ -1,0 +1,26 @@
+import { MlistError } from '../../errors/errors.ts';
+import { parseDockerMetadata, type DockerMetadata } from '../../operations/sources/docker-metadata.ts';
+import type { Context } from '../context.ts';
+import { readInput } from './input-file.ts';
+import type { Invocation } from './command-declaration.ts';
+
+const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
+
+/** What `--docker-metadata` names; undefined where it is not given. */
+export async function readDockerMetadata(
+  invocation: Invocation,
+  context: Context,
+): Promise<DockerMetadata | undefined> {
+  const source = invocation.text('docker-metadata');
+  if (source === undefined) return undefined;
+  if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
+  return parseDockerMetadata(await readInput(source, context), source === '-' ? 'stdin' : source);
+}
+
+function fromEnvironment({ env }: Context): string {
+  const text = env[VARIABLE];
+  if (text !== undefined && text !== '') return text;
+  throw new MlistError('ERR_MLIST_USAGE', `--docker-metadata env: ${VARIABLE} is not set`, {
+    hint: 'docker/metadata-action sets it for the later steps of its job, or write FILE for its json output.',
+  });
+}

@@ -1,0 +1,36 @@
+import { resolve, sep } from 'node:path';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import { asMlistError, withHint } from '../../errors/errors.ts';
+import type { Invocation } from './command-declaration.ts';
+
+const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
+const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
+
+interface Place {
+  readonly workspace: Workspace;
+  readonly cwd: string;
+}
+
+/**
+ * Adds how to choose another folder, if the file that cannot be used is stored in the home folder by default: in CI jobs
+ * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
+ * folder that contains the workspace.
+ */
+export function withPlaceHint(thrown: unknown, invocation: Invocation, { workspace, cwd }: Place): unknown {
+  const error = asMlistError(thrown);
+  const { path } = error.facts;
+  if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
+  const isPath = (typed: string) => resolve(cwd, typed) === resolve(cwd, path);
+  if (invocation.typed(['workspace', 'authfile']).some(isPath)) return thrown;
+  const { folder } = workspace;
+  const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(invocation);
+  return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+function credentialHint({ command }: Invocation): string | undefined {
+  return ['login', 'logout'].includes(command.name) ? CREDENTIALS : undefined;
+}

@@ -1,0 +1,56 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { MlistError } from '../../errors/errors.ts';
+import { SeveralErrors, withHint } from '../../errors/errors.ts';
+import { locationHint, pathHint } from '../../oci/location-hint.ts';
+import { isFileLocation } from '../../oci/location.ts';
+import { canonicalReference } from '../../oci/reference.ts';
+import type { Invocation } from './command-declaration.ts';
+
+/** Codes of errors that occur if something that is not a reference is used as one. */
+const codes: readonly string[] = [
+  'ERR_MLIST_REFERENCE_INVALID',
+  'ERR_MLIST_NOT_FOUND',
+  'ERR_MLIST_UNAUTHORIZED',
+  'ERR_MLIST_REGISTRY',
+  'ERR_MLIST_NETWORK',
+  'ERR_MLIST_TIMEOUT',
+];
+
+/**
+ * Adds a hint with the correct location if the error concerns an argument in another tool's spelling, or the name of a
+ * local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
+ */
+export async function withLocationHint(error: MlistError, invocation: Invocation, cwd: string): Promise<MlistError> {
+  if (error instanceof SeveralErrors) {
+    const [first = error, ...more] = await Promise.all(
+      error.errors.map((one) => withLocationHint(one, invocation, cwd)),
+    );
+    return SeveralErrors.of([first, ...more]);
+  }
+  if (!codes.includes(error.code)) return error;
+  for (const text of [...invocation.positionals, ...invocation.texts('to'), ...invocation.texts('tag')]) {
+    const hint = isAbout(error, text) ? await hintFor(text, cwd) : undefined;
+    if (hint === undefined || error.hint?.includes(hint) === true) continue;
+    return withHint(error, [hint, error.hint].filter(Boolean).join(' '));
+  }
+  return error;
+}
+
+/** Whether an error concerns this argument. */
+function isAbout({ message, facts }: MlistError, text: string): boolean {
+  if (message.includes(JSON.stringify(text))) return true;
+  if (isFileLocation(text)) return /^[a-z-]+:\/\/[^/]/.test(text);
+  const reference = canonicalReference(text);
+  const isOfficial = reference?.startsWith('docker.io/library/') === true;
+  return isOfficial && (facts.reference === reference || message.includes(reference));
+}
+
+/** JSON and YAML files are documents, not archives. */
+const isDocument = /\.(?:json|ya?ml)$/i;
+
+async function hintFor(text: string, cwd: string): Promise<string | undefined> {
+  const found = isFileLocation(text) ? undefined : await stat(resolve(cwd, text)).catch(() => undefined);
+  if (found === undefined) return locationHint(text);
+  return found.isFile() && isDocument.test(text) ? undefined : pathHint(text, !found.isDirectory());
+}

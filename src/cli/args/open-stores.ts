@@ -1,0 +1,65 @@
+import { certificateFolders } from '../../store/registry/http/certificates.ts';
+import type { Waiting } from '../../async/pending.ts';
+import type { AuthHost } from '../../store/registry/registry-options.ts';
+import { storedCredentials } from '../../store/registry/credentials/stored-credentials.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { withoutPassword } from '../../oci/reference.ts';
+import type { OperationEvent } from '../../operations/events.ts';
+import { Homes } from '../../store/open.ts';
+import { version } from '../../version.ts';
+import { credentialStore, pathOption } from './credential-options.ts';
+import { parseDuration } from './duration.ts';
+import type { Invocation } from './command-declaration.ts';
+import type { Output } from '../output/output.ts';
+
+interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+  readonly cwd: string;
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
+  readonly onEvent: (event: OperationEvent) => void;
+}
+
+/** Opens registries and other homes with what the command line says of them. */
+export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
+  const { env, home, platform, cwd, folder, signal, waiting, onEvent } = surroundings;
+  const onWarning = (message: string) => onEvent({ type: 'warning', message });
+  const timeout = invocation.text('timeout');
+  return new Homes({
+    workspaceFolder: folder,
+    cwd,
+    env,
+    signal,
+    waiting,
+    userAgent: `mlist/${version}`,
+    credentials: storedCredentials(credentialStore(invocation, surroundings)),
+    concurrency: atLeastOne(invocation.number('concurrency')),
+    retries: invocation.number('retries'),
+    timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
+    insecure: invocation.flag('insecure'),
+    plainHttp: invocation.texts('plain-http'),
+    caFile: pathOption(invocation, 'ca-file', cwd),
+    certificateFolders: certificateFolders({ env, home, platform }),
+    authHosts: invocation.texts('auth-host').map(parseAuthHost),
+    onWarning,
+    onRequest: output.request,
+  });
+}
+
+function atLeastOne(concurrency: number | undefined): number | undefined {
+  if (concurrency !== 0) return concurrency;
+  throw new MlistError('ERR_MLIST_USAGE', '--concurrency takes a number from 1 on');
+}
+
+function parseAuthHost(text: string): AuthHost {
+  const [registry, host, ...more] = text.split('=');
+  if (registry && host && more.length === 0) return { registry, host };
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `--auth-host takes REGISTRY=HOST, not ${JSON.stringify(withoutPassword(text))}`,
+  );
+}

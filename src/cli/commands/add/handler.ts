@@ -1,0 +1,33 @@
+import { parseListName } from '../../../draft/workspace/draft-file.ts';
+import { add } from '../../../operations/edit/add.ts';
+import { currentList } from '../../../operations/current-draft.ts';
+import { listBeforeOthers, manifestArgument } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { runEdit } from '../../args/run-edit.ts';
+import { changeDocument, draftDocument } from '../../output/entry-document.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import { sourceChoices } from '../../args/source-choices.ts';
+import { withListHint } from '../../args/list-argument.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listBeforeOthers(invocation, context);
+  const { output, signal } = context;
+  const homes = await context.homes();
+  const { edited, pushed } = await withListHint(list, invocation, context, async () => {
+    const target = parseListName(list ?? (await currentList(context.workspace)));
+    const manifests = rest.map((text) => manifestArgument(text, context, target));
+    return runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+      add(name, manifests, {
+        ...sourceChoices(invocation),
+        workspace,
+        homes,
+        keep: invocation.flag('keep'),
+        signal,
+        onEvent,
+      }),
+    );
+  });
+  const { draft, changes, changed } = edited;
+  if (output.json) output.document({ ...draftDocument(draft), changed, changes: changes.map(changeDocument), pushed });
+  return 0;
+}

@@ -1,0 +1,130 @@
+import type { Entry } from '../../../draft/draft.ts';
+import { describeEntry } from '../../../draft/entry-selection.ts';
+import { MlistError } from '../../../errors/errors.ts';
+import type { Reference } from '../../../oci/reference.ts';
+import { annotate, type Annotated, type AnnotateOptions } from '../../../operations/edit/annotate.ts';
+import type { EditPlace } from '../../../operations/edit-place.ts';
+import {
+  annotationChange,
+  listChange,
+  listFirst,
+  tooMany,
+  typedLocation,
+  typedName,
+} from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { runEdit } from '../../args/run-edit.ts';
+import { entryDocument } from '../../output/entry-document.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import type { Span } from '../../output/output.ts';
+import { canonicalPlatform, clearable, readPlatform } from '../../args/platform-arguments.ts';
+import { withListHint } from '../../args/list-argument.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  const [manifest, ...more] = rest.map((text) => typedName(text, context));
+  if (more.length > 0) throw tooMany(invocation);
+  const selected = invocation.text('platform');
+  const { output, signal } = context;
+  const wanted = changes(invocation, context);
+  const edit = async (name: Reference | undefined, place: EditPlace): Promise<Annotated> => {
+    const { workspace, named, onEvent } = place;
+    const annotated = await annotate(name, {
+      ...wanted,
+      workspace,
+      manifest: manifest === undefined ? undefined : await named(manifest),
+      platform: selected === undefined ? undefined : readPlatform(selected),
+      strict: invocation.flag('strict'),
+      homes: context.homes,
+      choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
+      signal,
+      onEvent,
+    });
+    place.whenAccepted(() => tell(annotated, invocation, context));
+    return annotated;
+  };
+  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
+    runEdit(list, invocation, context, edit),
+  ).catch((thrown: unknown) => {
+    throw withCommands(thrown, list, invocation);
+  });
+  const { entry, changed } = edited;
+  if (output.json) output.document({ ref: edited.list, changed, entry: entry && entryDocument(entry), pushed });
+  return 0;
+}
+
+function tell({ entry, changed, list }: Annotated, invocation: Invocation, context: Context): void {
+  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
+  if (entry !== undefined) context.output.note(done, describeEntry(entry));
+  if (isOfList(invocation)) context.output.note(done, `the list ${list}`);
+}
+
+function isOfList(invocation: Invocation): boolean {
+  return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
+}
+
+function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+  const { platform, notes } = canonicalPlatform({
+    os: clearable(invocation.text('os')),
+    architecture: clearable(invocation.text('arch')),
+    variant: clearable(invocation.text('variant')),
+    'os.version': clearable(invocation.text('os-version')),
+  });
+  for (const note of notes) context.output.note(note);
+  const subject = invocation.text('subject');
+  const isPlatform = Object.keys(platform).length > 0;
+  return {
+    change: {
+      platform: isPlatform ? (platform as AnnotateOptions['change']['platform']) : undefined,
+      features: featureChange(invocation),
+      annotations: annotationChange(invocation.texts('annotation'), '--annotation'),
+      artifactType: clearable(invocation.text('artifact-type')),
+    },
+    listChange: listChange(invocation),
+    subject: subject === undefined ? undefined : subject === '' ? null : typedLocation(subject, context),
+  };
+}
+
+/** Features add up, as with docker; an empty one first clears those that are there. */
+function featureChange(invocation: Invocation): AnnotateOptions['change']['features'] {
+  if (!invocation.has('os-features')) return undefined;
+  const features = invocation.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
+  return { clear: features.includes(''), add: features.filter((feature) => feature !== '') };
+}
+
+async function choose(candidates: readonly Entry[], context: Context): Promise<Entry | undefined> {
+  const { output, ask } = context;
+  for (const [at, entry] of candidates.entries()) output.note([`${at + 1}) `, 'bold'], describeEntry(entry));
+  const answer = Number((await ask(`Which one? [1-${candidates.length}] `)).trim());
+  return candidates[answer - 1];
+}
+
+/** The candidates as the commands to type. */
+function withCommands(thrown: unknown, list: string | undefined, invocation: Invocation): unknown {
+  if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
+  const name = list ?? thrown.facts.reference ?? '';
+  const flags = typedFlags(invocation);
+  const candidates = thrown.facts.candidates.map((candidate) => `mlist annotate ${name} ${candidate}${flags}`);
+  return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
+}
+
+/** The options that were typed, to be typed again. */
+function typedFlags(invocation: Invocation): string {
+  const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
+  const repeated = ['os-features', 'annotation', 'tag', 'expect'];
+  const pairs = [
+    ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
+    ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
+  ];
+  const flags = ['push', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures', 'strict'].filter((name) =>
+    invocation.flag(name),
+  );
+  return [
+    ...pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`),
+    ...flags.map((name) => ` --${name}`),
+  ].join('');
+}
+
+function quoted(text: string): string {
+  return /^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,152 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Invocation } from '../../args/command-declaration.ts';
+import { waitTime } from '../../args/duration.ts';
+import { usage } from '../../args/parse-arguments.ts';
+import { readPlatform } from '../../args/platform-arguments.ts';
+import { missingChoice } from '../../args/source-choices.ts';
+import { typedLocation } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { replacedDocument } from '../../output/event-document.ts';
+import { errorDocument } from '../../output/output.ts';
+import { replacedText, reportLost } from '../../output/reporter.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../../errors/errors.ts';
+import { inputFailure } from '../../../fs/file-errors.ts';
+import { readAtMost } from '../../../fs/read-file.ts';
+import type { Shard } from '../../../operations/apply/apply-units.ts';
+import { type Applied, type AppliedList, apply } from '../../../operations/apply/apply.ts';
+import type { SpecFile } from '../../../operations/spec/read-spec.ts';
+import { MAX_YAML_BYTES } from '../../../schema/yaml.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const names = invocation.texts('file');
+  if (names.length === 0) throw usage(invocation.command, 'apply takes files with -f');
+  if (new Set(names).size < names.length) throw usage(invocation.command, 'the same file is given twice');
+  const shard = readShard(invocation.text('shard'));
+  const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
+  const files = read.flatMap((one): readonly SpecFile[] => (one.status === 'fulfilled' ? [one.value] : []));
+  const unreadable = read.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
+  const applied = await apply(files, {
+    homes: await context.homes(),
+    location: (text) => typedLocation(text, context),
+    platform: readPlatform,
+    force: invocation.flag('force'),
+    dryRun: invocation.flag('dry-run'),
+    expectKept: invocation.text('expect') === 'kept',
+    replaceImage: invocation.flag('replace-image'),
+    missing: missingChoice(invocation),
+    shard,
+    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  if (context.output.json) context.output.document(documentOf(applied, unreadable));
+  else if (applied.lists.length > 0 || unreadable.length === 0) tell(applied, context);
+  return finish(applied, unreadable, context);
+}
+
+function readShard(text: string | undefined): Shard | undefined {
+  if (text === undefined) return undefined;
+  const [, index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const shard = { index: Number(index), count: Number(count) };
+  if (shard.index >= 1 && shard.index <= shard.count) return shard;
+  throw new MlistError('ERR_MLIST_USAGE', `--shard takes I/N with I from 1 to N, not ${JSON.stringify(text)}`);
+}
+
+function tell({ lists, writes }: Applied, context: Context): void {
+  const { output } = context;
+  for (const { status, list, file, line, descriptor, targets } of lists) {
+    const name = list ?? `${file}:${line}`;
+    const own = targets.find(({ reference }) => reference === list);
+    const was = own?.status === 'pushed' ? replacedText({ ...own, digest: descriptor?.digest }) : '';
+    output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}${was}`);
+    if (targets.some((target) => target.status === 'planned')) for (const target of targets) tellTag(target, context);
+  }
+  const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
+  const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
+  const what = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
+  output.note(
+    `${what}: ${summary === '' ? 'nothing to do here' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
+  );
+}
+
+type Target = AppliedList['targets'][number];
+
+/** Of a dry run: a name that would be written, or one beside it that has the list already. */
+function tellTag(target: Target, { output }: Context): void {
+  output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
+  reportLost(output, target.reference, target);
+}
+
+function stateOf({ status, before }: Target): string {
+  if (status === 'unchanged') return 'has it already';
+  if (before === undefined) return '';
+  return before === 'absent' ? 'is new' : `has ${before}`;
+}
+
+function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], number> {
+  const counts = { pushed: 0, unchanged: 0, planned: 0, failed: 0, stopped: 0 };
+  for (const { status } of lists) counts[status] += 1;
+  return counts;
+}
+
+/** All that went wrong, and the highest of the exit codes. */
+function finish({ lists, interruption }: Applied, unreadable: readonly MlistError[], { output }: Context): number {
+  const [first, ...more] = [
+    ...unreadable,
+    ...lists.flatMap(({ errors }) => errors),
+    ...(interruption === undefined ? [] : [interruption]),
+  ];
+  if (first === undefined) return 0;
+  const error = SeveralErrors.of([first, ...more]);
+  output.error(error);
+  return error.exitCode;
+}
+
+/** schemas/output/apply.schema.json */
+function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[]): object {
+  return {
+    counts: countsOf(lists),
+    writes,
+    lists: lists.map(({ file, line, column, list, status, descriptor, targets, missing, warnings, errors }) => ({
+      ref: list,
+      status,
+      file,
+      line,
+      column,
+      mediaType: descriptor?.mediaType,
+      digest: descriptor?.digest,
+      size: descriptor?.size,
+      targets: targets.map((target) => ({
+        ref: target.reference,
+        status: target.status,
+        ...replacedDocument(target),
+      })),
+      missing,
+      warnings,
+      errors: errors.map(errorDocument),
+    })),
+    errors: unreadable.map(errorDocument),
+  };
+}
+
+/** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
+async function readSpecFile(name: string, { cwd, stdin, signal, waiting }: Context): Promise<SpecFile> {
+  if (name === '-') return { name: 'stdin', bytes: await stdin() };
+  try {
+    const path = resolve(cwd, name);
+    const { size } = await stat(path);
+    if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
+    return { name, bytes: await waiting(`read ${name}`, readAtMost(path, { maxBytes: MAX_YAML_BYTES, signal })) };
+  } catch (cause) {
+    throw inputFailure(name, cause);
+  }
+}
+
+function tooLarge(name: string, size: number): MlistError {
+  return new MlistError(
+    'ERR_MLIST_DOCUMENT_INVALID',
+    `${name}:1:1: has ${size} bytes: a file of specs has at most ${MAX_YAML_BYTES}`,
+    { path: name, hint: 'Spread the lists over several files.' },
+  );
+}

@@ -1,0 +1,17 @@
+import { MlistError } from '../../../errors/errors.ts';
+import { completionScript, shells } from '../../completion/completion-script.ts';
+import type { Context } from '../../context.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+
+export function run(invocation: Invocation, { output }: Context): Promise<number> {
+  const shell = shells.find((name) => name === invocation.positionals[0]);
+  if (shell === undefined)
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `completion takes ${shells.join(', ')}, not ${JSON.stringify(invocation.positionals[0])}`,
+    );
+  const script = completionScript(shell);
+  if (output.json) output.document({ shell, script });
+  else for (const line of script.trimEnd().split('\n')) output.line(line);
+  return Promise.resolve(0);
+}

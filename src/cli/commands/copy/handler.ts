@@ -1,0 +1,63 @@
+import { copy, type Copied } from '../../../operations/copy/copy.ts';
+import { typedBareLocation, typedLocation } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { waitTime } from '../../args/duration.ts';
+import { replacedDocument } from '../../output/event-document.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import type { Output } from '../../output/output.ts';
+import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
+import { missingChoice } from '../../args/source-choices.ts';
+import { tellUnchanged } from '../../output/reporter.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const [source = '', target = ''] = invocation.positionals;
+  // Without a tag the source's is meant: the target gets none.
+  const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
+    homes: await context.homes(),
+    platforms: readPlatforms(invocation.texts('platform')),
+    ...readExpected(invocation.texts('expect')),
+    replaceImage: invocation.flag('replace-image'),
+    attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+    missing: missingChoice(invocation),
+    referrers: invocation.flag('referrers'),
+    force: invocation.flag('force'),
+    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  if (context.output.json) context.output.document(documentOf(copied));
+  else tell(copied, context.output);
+  return 0;
+}
+
+function tell({ target, status, descriptor, moved }: Copied, output: Output): void {
+  if (status === 'unchanged') tellUnchanged(output, target, descriptor.digest);
+  const { manifests, mounted, uploaded, present, bytes } = moved;
+  if (manifests > 0) {
+    const blobs = mounted + uploaded + present;
+    output.note(
+      ['copied ', 'green'],
+      `${manifests} ${manifests === 1 ? 'manifest' : 'manifests'}, ${blobs} ${blobs === 1 ? 'blob' : 'blobs'}: ` +
+        `${mounted} mounted, ${uploaded} moved (${bytes} bytes), ${present} there already`,
+    );
+  }
+  output.line(descriptor.digest);
+}
+
+/** schemas/output/copy.schema.json */
+function documentOf(copied: Copied): object {
+  const { mediaType, digest, size } = copied.descriptor;
+  return {
+    ref: copied.target,
+    source: copied.source,
+    status: copied.status,
+    mediaType,
+    digest,
+    size,
+    ...replacedDocument(copied),
+    filtered: copied.filtered,
+    moved: copied.moved,
+    referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),
+    left: copied.left,
+  };
+}

@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import { MlistError } from '../../../errors/errors.ts';
+import { isDigestName } from '../../../oci/digest.ts';
+import { parseTypedReference, type Reference } from '../../../oci/reference.ts';
+import { readDigestsFolder } from '../../../operations/sources/digests-folder.ts';
+import type { ManifestArgument } from '../../../operations/sources/resolve-source.ts';
+import { parseBuildMetadata, parseSources } from '../../../operations/sources/parse-sources.ts';
+import { manifestArgument } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { readInput } from '../../args/input-file.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+
+/**
+ * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest without a
+ * repository is looked up in that of `--repo`, or else in that of the list.
+ */
+export async function readSources(
+  manifests: readonly string[],
+  list: Reference,
+  invocation: Invocation,
+  context: Context,
+): Promise<readonly ManifestArgument[]> {
+  const repository = repositoryOf(invocation, manifests);
+  const parse = (text: string): ManifestArgument => manifestArgument(text, context, repository ?? list);
+  const parsing = { list, repository, parse };
+  const named = invocation
+    .texts('file')
+    .map(async (file) => parseSources(await readInput(file, context), nameOf(file), parsing));
+  const built = invocation
+    .texts('metadata-file')
+    .map(async (file) => parseBuildMetadata(await readInput(file, context), nameOf(file), parsing));
+  const folder = invocation.text('digests-dir');
+  const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
+  return [...manifests.map(parse), ...(await Promise.all([...named, ...built, ...digests])).flat()];
+}
+
+/** The name of an input in messages. */
+export function nameOf(file: string): string {
+  return file === '-' ? 'stdin' : file;
+}
+
+function repositoryOf(invocation: Invocation, manifests: readonly string[]): Reference | undefined {
+  const text = invocation.text('repo');
+  if (text === undefined) return undefined;
+  const hasDigests = manifests.some((manifest) => isDigestName(manifest.replace(/=.*$/, '')));
+  if (hasDigests || ['file', 'metadata-file', 'digests-dir'].some((name) => invocation.has(name))) {
+    return bareRepository(text);
+  }
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    '--repo needs digests: give them as arguments, or use --file, --metadata-file or --digests-dir',
+  );
+}
+
+function bareRepository(text: string): Reference {
+  const reference = parseTypedReference(text);
+  if (reference.tag === undefined && reference.digest === undefined) return reference;
+  throw new MlistError('ERR_MLIST_USAGE', `--repo takes a repository, without a tag or a digest: ${text}`);
+}

@@ -1,0 +1,13 @@
+import type { CommandSpec } from '../../args/command-declaration.ts';
+import { waitOption } from '../../args/list-options.ts';
+
+export const digestCommand: CommandSpec = {
+  name: 'digest',
+  usage: '[LIST|REF]',
+  positionals: { min: 0, max: 1 },
+  summary: 'Print the digest of a list or an image',
+  uses: ['draft', 'registry'],
+  options: [waitOption],
+  examples: [['mlist digest team/app:1.0', 'What would be pushed, or what is there']],
+  load: () => import('./handler.ts'),
+};

@@ -1,0 +1,14 @@
+import { version } from '../../../version.ts';
+import type { Context } from '../../context.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+
+/** What the docker command asks a program in its plugin folder. */
+export function run(_invocation: Invocation, { output }: Context): Promise<number> {
+  output.document({
+    SchemaVersion: '0.1.0',
+    Vendor: 'mlist',
+    Version: version,
+    ShortDescription: 'Draft, annotate, validate and push multi-platform image lists',
+  });
+  return Promise.resolve(0);
+}

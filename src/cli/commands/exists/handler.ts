@@ -1,0 +1,39 @@
+import { exitCodes, MlistError } from '../../../errors/errors.ts';
+import { formatLocation } from '../../../oci/location.ts';
+import { draftName, type Found } from '../../../operations/lookup.ts';
+import { whenThere } from '../../../operations/source-wait.ts';
+import { typedLocation } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { waitTime } from '../../args/duration.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const [name = ''] = invocation.positionals;
+  const found = await whereIs(name, waitTime(invocation, 'wait'), context);
+  const { output } = context;
+  if (output.json) output.document({ exists: found !== undefined, ...found });
+  else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);
+  return found === undefined ? exitCodes.ERR_MLIST_NOT_FOUND : 0;
+}
+
+interface Place {
+  readonly from: Found['from'];
+  readonly ref: string;
+}
+
+async function whereIs(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
+  const { workspace, output, signal, onEvent } = context;
+  const list = await draftName(name, workspace);
+  if (list !== undefined && (await workspace.find(list)) !== undefined) return { from: 'draft', ref: list };
+  const location = typedLocation(name, context);
+  try {
+    const homes = await context.homes();
+    const { home, name: named } = await homes.locate(location, { signal });
+    await whenThere(() => home.resolve(named, { signal }), { homes, waitForSourceMs: waitMs, signal, onEvent });
+    return { from: location.kind, ref: formatLocation(location) };
+  } catch (thrown) {
+    if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    if (waitMs > 0) output.note(thrown.message);
+    return undefined;
+  }
+}

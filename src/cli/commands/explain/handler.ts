@@ -1,0 +1,33 @@
+import type { HostFacts } from '../../../host/host-facts.ts';
+import { readHost } from '../../../host/read-host.ts';
+import { explain } from '../../../operations/explain/explain.ts';
+import { listFirst, tooMany } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import { readAskedPlatforms } from '../../args/platform-arguments.ts';
+import { renderExplained } from './render-explain.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  if (rest.length > 0) throw tooMany(invocation);
+  const host = await readHost({ platform: context.platform });
+  const explained = await explain(list, readAskedPlatforms(invocation.texts('platform')), { ...context, host });
+  const { output } = context;
+  const { from, reference, ...facts } = explained;
+  if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });
+  else renderExplained(explained, output);
+  return 0;
+}
+
+/** The machine without the bytes that handlers look for. */
+function hostDocument({ binfmt, ...facts }: HostFacts): object {
+  if (binfmt === undefined) return facts;
+  const handlers = binfmt.handlers.map(({ name, isEnabled, interpreter, hasInterpreter, flags }) => ({
+    name,
+    isEnabled,
+    interpreter,
+    hasInterpreter,
+    flags,
+  }));
+  return { ...facts, binfmt: { state: binfmt.state, handlers } };
+}

@@ -1,0 +1,87 @@
+import { parseListName } from '../../../draft/workspace/draft-file.ts';
+import { MlistError } from '../../../errors/errors.ts';
+import { isFileLocation } from '../../../oci/location.ts';
+import type { Reference } from '../../../oci/reference.ts';
+import { pruneSlots } from '../../../operations/join/prune-slots.ts';
+import { join, type Joined } from '../../../operations/join/join.ts';
+import { groupOf } from '../../../operations/join/group.ts';
+import { manifestArgument } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { parseDuration, waitTime } from '../../args/duration.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import { usage } from '../../args/parse-arguments.ts';
+import { readPlatforms } from '../../args/platform-arguments.ts';
+import { missingChoice } from '../../args/source-choices.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const [text = '', ...manifests] = invocation.positionals;
+  const reference = targetOf(text);
+  if (invocation.flag('prune')) return prune(reference, manifests, invocation, context);
+  if (manifests.length === 0) throw usage(invocation.command, 'join takes the tag and what is to join it');
+  const expect = readPlatforms(invocation.texts('expect'));
+  const wait = invocation.text('wait');
+  if (wait !== undefined && expect.length === 0) throw usage(invocation.command, '--wait needs --expect');
+  const named = invocation.text('group');
+  if (named !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(named))
+    throw usage(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
+  const joined = await join(
+    reference,
+    manifests.map((manifest) => manifestArgument(manifest, context, reference)),
+    {
+      homes: await context.homes(),
+      group: groupOf(context.env, named),
+      expect,
+      waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
+      replaceImage: invocation.flag('replace-image'),
+      waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+      attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
+      missing: missingChoice(invocation),
+      signal: context.signal,
+      onEvent: context.onEvent,
+    },
+  );
+  tell(joined, context);
+  return 0;
+}
+
+async function prune(
+  reference: Tag,
+  more: readonly string[],
+  invocation: Invocation,
+  { homes, output, signal, onEvent }: Context,
+): Promise<number> {
+  if (more.length > 0) throw usage(invocation.command, '--prune takes the tag only');
+  const { ref, pruned } = await pruneSlots(reference, { homes: await homes(), signal, onEvent });
+  if (output.json) output.document({ ref, pruned });
+  return 0;
+}
+
+type Tag = Reference & { readonly tag: string };
+
+function targetOf(text: string): Tag {
+  if (isFileLocation(text)) {
+    throw new MlistError('ERR_MLIST_USAGE', `runners join a tag of a registry, not ${text}`);
+  }
+  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  return { ...reference, tag };
+}
+
+function tell({ ref, group, complete, waiting, superseded, descriptor, slots }: Joined, { output }: Context): void {
+  if (output.json) {
+    const { mediaType, digest, size } = descriptor ?? {};
+    output.document({
+      ref,
+      group: group.id,
+      complete,
+      waiting,
+      superseded: superseded?.id,
+      mediaType,
+      digest,
+      size,
+      slots,
+    });
+    return;
+  }
+  if (waiting.length > 0) output.note(['waiting ', 'yellow'], `${ref} still needs ${waiting.join(', ')}`);
+  if (descriptor !== undefined) output.line(descriptor.digest);
+}

@@ -1,0 +1,78 @@
+import type { Format } from '../../../draft/draft.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../../errors/errors.ts';
+import { isDigest } from '../../../oci/digest.ts';
+import { writeJson } from '../../../json/stringify.ts';
+import { push, type Pushed } from '../../../operations/push/push.ts';
+import type { TagState } from '../../../operations/publish/tag-state.ts';
+import { listFirst, optionalList, tooMany, typedName } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+import { readExpected } from '../../args/platform-arguments.ts';
+import { pushedDocument, tellPushed } from '../../render/render-push.ts';
+import { resultFile, type ResultFile } from '../../output/result-file.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  if (rest.length > 0) throw tooMany(invocation);
+  const metadata = await readDockerMetadata(invocation, context);
+  const files = await resultFiles(invocation, context);
+  const pushed = await push(optionalList(list), {
+    workspace: context.workspace,
+    homes: await context.homes(),
+    tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
+    to: invocation.texts('to').map((text) => typedName(text, context)),
+    format: invocation.text('format') as Format | undefined,
+    ...readExpected(invocation.texts('expect')),
+    replaceImage: invocation.flag('replace-image'),
+    ifDigest: readTagState(invocation.text('if-digest')),
+    allowDuplicates: invocation.flag('allow-duplicates'),
+    allowEmpty: invocation.flag('allow-empty'),
+    strict: invocation.flag('strict'),
+    force: invocation.flag('force'),
+    checkSignatures: invocation.flag('check-signatures'),
+    dryRun: invocation.flag('dry-run'),
+    purge: invocation.flag('purge'),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  tellPushed(pushed, context);
+  if (context.output.json) context.output.document(pushedDocument(pushed));
+  if (!invocation.flag('dry-run')) await writeFiles(files, pushed);
+  return 0;
+}
+
+function readTagState(text: string | undefined): TagState | undefined {
+  if (text === undefined || text === 'absent' || isDigest(text)) return text;
+  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest, or absent, not ${JSON.stringify(text)}`);
+}
+
+interface ResultFiles {
+  readonly digest: ResultFile | undefined;
+  readonly metadata: ResultFile | undefined;
+}
+
+/** Looked at before the push, so that no list is pushed whose digest is then lost. */
+async function resultFiles(invocation: Invocation, context: Context): Promise<ResultFiles> {
+  const [digest, metadata] = [invocation.text('digest-file'), invocation.text('metadata-file')];
+  if (digest !== undefined && digest === metadata)
+    throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file name the same file');
+  return {
+    digest: await resultFile(digest, '--digest-file', context),
+    metadata: await resultFile(metadata, '--metadata-file', context),
+  };
+}
+
+/** Writes the files after the push only, so that none describes a push that failed; each is written even if the other fails. */
+async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
+  const metadata = {
+    'containerimage.descriptor': descriptor,
+    'containerimage.digest': descriptor.digest,
+    'image.name': targets.map(({ reference }) => reference).join(','),
+  };
+  const written = await Promise.allSettled([
+    files.digest?.write(`${descriptor.digest}\n`),
+    files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`),
+  ]);
+  SeveralErrors.throwAny(written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : [])));
+}

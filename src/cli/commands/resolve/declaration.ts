@@ -1,0 +1,15 @@
+import type { CommandSpec } from '../../args/command-declaration.ts';
+import { platform } from '../../args/list-options.ts';
+
+export const resolveCommand: CommandSpec = {
+  name: 'resolve',
+  usage: 'LIST|REF',
+  positionals: { min: 0, max: 1 },
+  summary: 'Print the digest of the image that a client of a platform picks',
+  uses: ['draft', 'registry'],
+  options: [
+    { ...platform, describe: 'The platform of the client (default: linux, and the architecture of this machine)' },
+  ],
+  examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'What an arm64 machine pulls']],
+  load: () => import('./handler.ts'),
+};

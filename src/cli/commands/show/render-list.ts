@@ -1,0 +1,63 @@
+import { shortDigest } from '../../../oci/digest.ts';
+import { formatPlatform } from '../../../oci/platform/platform.ts';
+import type { EntryView, ListView } from '../../../operations/inspect/show.ts';
+import type { Output, Span } from '../../output/output.ts';
+import { plainLine } from '../../../text/escape.ts';
+
+/** A list for people. */
+export function renderList(view: ListView, { tree }: { readonly tree: boolean }, output: Output): void {
+  output.line([view.reference, 'bold'], ['  ', 'dim'], [view.from, 'dim']);
+  output.line(['type     ', 'dim'], view.mediaType);
+  if (view.platform !== undefined) output.line(['platform ', 'dim'], formatPlatform(view.platform, { all: true }));
+  output.line(['digest   ', 'dim'], view.digest);
+  output.line(['size     ', 'dim'], `${view.size} bytes`);
+  if (view.artifactType !== undefined) output.line(['artifact ', 'dim'], view.artifactType);
+  if (view.subject !== undefined) output.line(['subject  ', 'dim'], view.subject);
+  for (const [name, value] of Object.entries(view.annotations ?? {}))
+    output.line(['  ', 'dim'], [name, 'cyan'], ` = ${value}`);
+  if (view.entries.length === 0) return;
+  output.line('');
+  // Written out before it is measured, so that the columns stay.
+  const rows = view.entries.map((entry) => rowOf(entry).map(plainLine));
+  const widths = widthsOf([header, ...rows]);
+  output.line(...cells(header, widths).map((text): Span => [text, 'dim']));
+  for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? header, widths, tree, output);
+}
+
+const header = ['PLATFORM', 'DIGEST', 'SIZE', 'SET', 'ATTESTATIONS', 'SOURCE'];
+
+function rowOf(entry: EntryView): readonly string[] {
+  const { platform, digest, size, set, attestations, source, artifactType } = entry;
+  return [
+    platform === undefined ? (artifactType ?? '-') : formatPlatform(platform, { all: true }),
+    shortDigest(digest),
+    String(size),
+    set?.join(',') ?? '-',
+    attestations.length === 0 ? '-' : String(attestations.length),
+    source ?? '-',
+  ];
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): readonly number[] {
+  return header.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+}
+
+function cells(row: readonly string[], widths: readonly number[]): readonly string[] {
+  const isLast = (column: number) => column === row.length - 1;
+  return row.map((text, column) => (isLast(column) ? text : `${text.padEnd(widths[column] ?? 0)}  `));
+}
+
+function renderEntry(
+  entry: EntryView,
+  row: readonly string[],
+  widths: readonly number[],
+  tree: boolean,
+  output: Output,
+): void {
+  const [platform = '', ...others] = cells(row, widths);
+  output.line([platform, 'green'], ...others);
+  if (!tree) return;
+  for (const [name, value] of Object.entries(entry.annotations ?? {}))
+    output.line('   ', [name, 'cyan'], ` = ${value}`);
+  for (const { digest, size } of entry.attestations) output.line(['   attestation ', 'dim'], `${digest} ${size} bytes`);
+}

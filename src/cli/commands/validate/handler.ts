@@ -1,0 +1,81 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { exitCodes, MlistError, type Problem, withHint } from '../../../errors/errors.ts';
+import { isFileLocation } from '../../../oci/location.ts';
+import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
+import { listFirst, tooMany, typedLocation } from '../../args/typed-arguments.ts';
+import type { Context } from '../../context.ts';
+import { readInput } from '../../args/input-file.ts';
+import type { Invocation } from '../../args/command-declaration.ts';
+
+export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const { list, rest } = listFirst(invocation, context);
+  if (rest.length > 0) throw tooMany(invocation);
+  const { output } = context;
+  const { from, subject, problems, checked } = await check(list, invocation, context);
+  const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
+  const valid = !problems.some(isRefused);
+  if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems, checked });
+  else {
+    for (const { rule, severity, pointer, message } of problems) {
+      output.line(
+        [severity, severity === 'error' ? 'red' : 'yellow'],
+        ` ${rule} `,
+        [pointer === '' ? '/' : pointer, 'cyan'],
+        `: ${message}`,
+      );
+    }
+    if (checked !== undefined) output.note(`looked at ${checked.manifests} manifests and ${checked.blobs} blobs`);
+    output.note(valid ? ['valid ', 'green'] : ['refused ', 'red'], subject);
+  }
+  return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
+}
+
+async function check(name: string | undefined, invocation: Invocation, context: Context): Promise<Validated> {
+  const rules = { strict: invocation.flag('strict'), allowDuplicates: invocation.flag('allow-duplicates') };
+  const deep = invocation.flag('deep');
+  const repository = invocation.text('repo');
+  const isDocument = name === '-' || (name !== undefined && isFile(name));
+  if (repository !== undefined && !(deep && isDocument)) {
+    throw new MlistError('ERR_MLIST_USAGE', '--repo says where the content of a file lies, which --deep looks at');
+  }
+  if (!isDocument) {
+    return validateList(name, { ...rules, deep }, context).catch(async (thrown: unknown) => {
+      throw await withFileHint(thrown, name, context);
+    });
+  }
+  const options = {
+    rules,
+    signal: context.signal,
+    deep: deep
+      ? {
+          homes: await context.homes(),
+          signal: context.signal,
+          repository: repository === undefined ? undefined : typedLocation(repository, context),
+        }
+      : undefined,
+  };
+  return name === '-'
+    ? validateBytes('stdin', await readInput('-', context), options)
+    : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
+}
+
+/** A name is never taken for a file by what exists: a file begins like a path. */
+function isFile(name: string): boolean {
+  return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
+}
+
+/** Who names what is neither in the workspace nor in a registry may mean the file of that name. */
+async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
+  if (!(thrown instanceof MlistError) || name === undefined || isFileLocation(name) || signal.aborted) return thrown;
+  const info = await stat(resolve(cwd, name)).catch(() => undefined);
+  if (info?.isFile() !== true) return thrown;
+  const meant = `There is a file of this name: write ./${name}.`;
+  return withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
+}
+
+/** What is in a registry or a draft has a reference, a file has a path, and stdin has neither. */
+function subjectDocument(subject: string, from: Validated['from']): object {
+  if (from !== 'file') return { from, ref: subject };
+  return subject === 'stdin' ? { from: 'stdin' } : { from, path: subject };
+}

@@ -1,0 +1,32 @@
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import type { OperationEvent } from '../../operations/events.ts';
+import type { Replaced } from '../../transfer/run.ts';
+import { changeDocument } from './entry-document.ts';
+
+/** What a tag had before it was moved. */
+export function replacedDocument({ before, lost }: Replaced): object {
+  return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
+}
+
+/** An event as a line of JSON: schemas/output/event.schema.json. What it is about is under `ref`, as in the results. */
+export function eventDocument(event: OperationEvent): object {
+  switch (event.type) {
+    case 'from':
+      return { type: event.type, from: event.from, ref: event.reference };
+    case 'entry':
+      return { type: event.type, ref: event.list, change: changeDocument(event.change) };
+    case 'manifest':
+      return { type: event.type, ref: `${event.target}@${event.digest}`, digest: event.digest };
+    case 'tagged':
+      return {
+        type: event.type,
+        ref: `${event.target}:${event.name}`,
+        digest: event.digest,
+        ...replacedDocument(event),
+      };
+    case 'unchanged':
+      return { type: event.type, ref: event.reference, digest: event.digest };
+    default:
+      return event;
+  }
+}

@@ -1,0 +1,231 @@
+import type { ChalkInstance } from 'chalk';
+import type { RequestEvent } from '../../store/registry/registry-options.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { plain, plainJson, plainLine } from '../../text/escape.ts';
+
+/** The only writer of the command line: stdout carries the result, stderr the rest. */
+export interface Streams {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+}
+
+export interface Sink {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  /** A write has failed, so nothing more is written. */
+  readonly isLost?: boolean | undefined;
+  write(chunk: string | Uint8Array): unknown;
+}
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'none';
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+/** Text, and how it looks where colours are shown. */
+export type Span = string | readonly [text: string, style: Style];
+
+interface Paint {
+  readonly stdout: ChalkInstance | undefined;
+  readonly stderr: ChalkInstance | undefined;
+}
+
+export class Output {
+  readonly #streams: Streams;
+  readonly #options: OutputOptions;
+  readonly #paint: Paint;
+  /** How many lines stand at the foot of the terminal. */
+  #footLines = 0;
+
+  private constructor(streams: Streams, options: OutputOptions, paint: Paint) {
+    this.#streams = streams;
+    this.#options = options;
+    this.#paint = paint;
+  }
+
+  /** Colours are loaded only where they are shown: on a terminal, without NO_COLOR. */
+  static async open(streams: Streams, options: OutputOptions): Promise<Output> {
+    const { env } = options;
+    const wants = ({ isTTY }: Sink) => isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+    const isColoured = { stdout: wants(streams.stdout), stderr: wants(streams.stderr) };
+    if (!isColoured.stdout && !isColoured.stderr)
+      return new Output(streams, options, { stdout: undefined, stderr: undefined });
+    const { Chalk } = await import('chalk');
+    const chalk = new Chalk({ level: 1 });
+    return new Output(streams, options, {
+      stdout: isColoured.stdout ? chalk : undefined,
+      stderr: isColoured.stderr ? chalk : undefined,
+    });
+  }
+
+  get json(): boolean {
+    return this.#options.json;
+  }
+
+  /** Events as JSON lines, for programs. */
+  get #eventsAsJson(): boolean {
+    return this.#options.progress === 'json' || (this.#options.json && this.#options.progress === 'auto');
+  }
+
+  get width(): number {
+    return this.#streams.stdout.columns ?? 80;
+  }
+
+  /** Whether what is on its way is drawn, and drawn again: on a terminal that can, or where it is asked for. */
+  get isLive(): boolean {
+    const { progress, quiet, env } = this.#options;
+    const isCapable = this.#streams.stderr.isTTY === true && env['TERM'] !== 'dumb' && !env['CI'];
+    return !quiet && (progress === 'tty' || (progress === 'auto' && isCapable && !this.#eventsAsJson));
+  }
+
+  /** Lines at the foot of the terminal, in the place of those before; what is written later goes above them. */
+  foot(lines: readonly string[]): void {
+    if (lines.length === 0 && this.#footLines === 0) return;
+    const { columns = 80 } = this.#streams.stderr;
+    const text = lines.map((line) => `${plainLine(line).slice(0, columns - 1)}\n`).join('');
+    this.#streams.stderr.write(this.#withoutFoot() + text);
+    this.#footLines = lines.length;
+  }
+
+  /** What takes the lines at the foot away: to their beginning, and all from there on. */
+  #withoutFoot(): string {
+    const lines = this.#footLines;
+    this.#footLines = 0;
+    return lines === 0 ? '' : `\u001b[${lines}A\u001b[0J`;
+  }
+
+  /** Columns of the terminal that the result is shown on; undefined where it goes elsewhere, and lines may be of any length. */
+  get terminalWidth(): number | undefined {
+    const { isTTY, columns } = this.#streams.stdout;
+    return isTTY === true ? columns : undefined;
+  }
+
+  /** Nobody gets what is printed from here on: a command that only prints may stop. */
+  get isLost(): boolean {
+    return this.#streams.stdout.isLost === true;
+  }
+
+  /** A line of the result. */
+  line(...spans: readonly Span[]): void {
+    this.#stdout(`${paint(this.#paint.stdout, spans)}\n`);
+  }
+
+  /** The result as one JSON document. */
+  document(value: object): void {
+    this.#stdout(`${plainJson(writeJson(value, { indent: '  ' }))}\n`);
+  }
+
+  /** Exact bytes: on a terminal with what could be an escape sequence written out, as JSON allows. */
+  bytes(bytes: Uint8Array, end: '' | '\n'): void {
+    const isSafe = this.#streams.stdout.isTTY !== true;
+    this.#stdout(isSafe ? bytes : plainJson(Buffer.from(bytes).toString('utf8')));
+    if (end !== '') this.#stdout(end);
+  }
+
+  /** A line for people about how the work goes. */
+  note(...spans: readonly Span[]): void {
+    if (this.#options.quiet || this.#eventsAsJson || this.#options.progress === 'none') return;
+    this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
+  }
+
+  warn(message: string): void {
+    this.note(['warning: ', 'yellow'], message);
+  }
+
+  /** An event for programs, as a document; people get it as a note by who renders it. */
+  event(document: object): void {
+    if (this.#options.quiet || !this.#eventsAsJson) return;
+    this.#line(document);
+  }
+
+  /** Tells of a request; undefined where nobody wants to know, so that nothing needs to be put into words. */
+  get request(): ((event: RequestEvent) => void) | undefined {
+    if (!this.#options.debug) return undefined;
+    return (event) => {
+      if (this.#eventsAsJson) return this.#line(event);
+      const { method, url, status, milliseconds, note, rateLimit } = event;
+      const answer = status === undefined ? (note ?? 'no answer') : String(status);
+      const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
+      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
+      this.#stderr(`${plainLine(line)}\n`);
+    };
+  }
+
+  /** An error: what failed, why, and what to do next; each part of several. */
+  error(thrown: unknown): void {
+    const error = asMlistError(thrown);
+    for (const one of error instanceof SeveralErrors ? error.errors : [error]) {
+      if (this.#options.json || this.#eventsAsJson) this.#line(errorDocument(one));
+      else this.#plainError(one);
+    }
+    if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
+      this.#stderr(`${plain(causeOf(error))}\n`);
+    }
+  }
+
+  #plainError(error: MlistError): void {
+    const say = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
+    say(['mlist: ', 'red'], error.message);
+    const { problems } = error;
+    if (problems.length > 1) {
+      for (const { rule, severity, pointer, message } of problems)
+        say(`  ${severity} ${rule} ${pointer === '' ? '/' : pointer}: ${message}`);
+    }
+    for (const candidate of error.facts.candidates ?? []) say(`  ${candidate}`);
+    if (error.hint !== undefined) say(['hint: ', 'cyan'], error.hint);
+  }
+
+  #stdout(chunk: string | Uint8Array): void {
+    if (this.#footLines > 0) this.#streams.stderr.write(this.#withoutFoot());
+    this.#streams.stdout.write(chunk);
+  }
+
+  #stderr(text: string): void {
+    this.#streams.stderr.write(this.#withoutFoot() + text);
+  }
+
+  #line(value: object): void {
+    this.#stderr(`${plainJson(writeJson(value))}\n`);
+  }
+}
+
+function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string {
+  return spans
+    .map((span) => {
+      if (typeof span === 'string') return plainLine(span);
+      const [text, style] = span;
+      return chalk === undefined ? plainLine(text) : chalk[style](plainLine(text));
+    })
+    .join('');
+}
+
+/** An error as a document: schemas/output/error.schema.json. */
+export function errorDocument(error: MlistError): object {
+  const { hint, reference, path, status, diagnostics, candidates, targets } = error.facts;
+  const problems = error.problems.length === 0 ? undefined : error.problems;
+  return {
+    type: 'error',
+    code: error.code,
+    exitCode: error.exitCode,
+    message: error.message,
+    hint,
+    ref: reference,
+    path,
+    status,
+    diagnostics,
+    problems,
+    candidates,
+    targets: targets?.map(({ reference: ref, ...target }) => ({ ref, ...target })),
+  };
+}
+
+function causeOf(error: MlistError): string {
+  const { cause } = error.facts;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,99 @@
+import { describeEntry } from '../../draft/entry-selection.ts';
+import { shortDigest } from '../../oci/digest.ts';
+import type { OperationEvent } from '../../operations/events.ts';
+import { platformNames } from '../../operations/publish/tag-moves.ts';
+import type { Replaced } from '../../transfer/run.ts';
+import { eventDocument } from './event-document.ts';
+import type { Output } from './output.ts';
+import { LiveProgress } from './progress.ts';
+
+/** Tells what operations report: to programs as JSON lines, to people in words. */
+export function eventTeller(output: Output): (event: OperationEvent) => void {
+  const live = output.isLive ? new LiveProgress(output) : undefined;
+  return (event) => {
+    if (event.type !== 'progress') output.event(eventDocument(event));
+    live?.see(event);
+    switch (event.type) {
+      case 'warning':
+        output.warn(
+          event.rule === undefined
+            ? event.message
+            : `${event.message} (${event.rule}${event.pointer ? ` at ${event.pointer}` : ''})`,
+        );
+        break;
+      case 'entry':
+        tellEntry(output, event.change);
+        break;
+      case 'from':
+        output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
+        break;
+      case 'left':
+        output.note(['left behind ', 'yellow'], leftText(event));
+        break;
+      case 'note':
+        output.note(event.message);
+        break;
+      case 'unchanged':
+        tellUnchanged(output, event.reference, event.digest);
+        break;
+      case 'tagged':
+        reportTagged(output, event);
+        break;
+      case 'manifest':
+        output.note(['manifest ', 'dim'], `${event.target}@${event.digest}`);
+        break;
+      case 'started':
+      case 'progress':
+      case 'blob':
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+}
+
+function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'tagged' }>): void {
+  const name = `${event.target}:${event.name}`;
+  output.note(['pushed ', 'green'], `${name} ${event.digest}${replacedText(event)}`);
+  reportLost(output, name, event);
+}
+
+/** The digest that a tag had before it was moved, so that it can be moved back. */
+export function replacedText({ before, digest }: Replaced & { readonly digest?: string | undefined }): string {
+  return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
+}
+
+/** Warns of platforms that a tag no longer has. */
+export function reportLost(output: Output, name: string, { before, lost = [] }: Replaced): void {
+  if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
+}
+
+/** Of a name that was to have the digest, and had it before. */
+export function tellUnchanged(output: Output, name: string, digest: string): void {
+  output.note(['unchanged ', 'dim'], `${name} has ${digest} already`);
+}
+
+function leftText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
+  return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
+}
+
+function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
+  const { entry } = change;
+  switch (change.type) {
+    case 'added':
+      return output.note(['added ', 'green'], describeEntry(entry));
+    case 'replaced':
+      return output.note(
+        ['replaced ', 'yellow'],
+        `${describeEntry(entry)}: ${shortDigest(change.old)} -> ${shortDigest(entry.digest)}`,
+      );
+    case 'removed':
+      return output.note(['removed ', 'red'], describeEntry(entry));
+    case 'folded':
+      return output.note(`the same entry twice: ${describeEntry(entry)} is listed once`);
+    case 'changed':
+      return output.note(['changed ', 'yellow'], describeEntry(entry));
+    case 'unchanged':
+      return output.note(['unchanged ', 'dim'], describeEntry(entry));
+  }
+}

@@ -1,0 +1,54 @@
+import yargs from 'yargs';
+import type { CommandSpec, OptionSpec } from '../args/command-declaration.ts';
+import { everywhere, optionsOf } from '../args/global-options.ts';
+
+/** Help, by yargs: loaded only when somebody asks for them. */
+type Yargs = ReturnType<typeof yargs>;
+
+/** Help for one command, or the overview of all. */
+export async function helpText(
+  commands: readonly CommandSpec[],
+  command: CommandSpec | undefined,
+  width: number,
+): Promise<string> {
+  const base = quiet(yargs([])).wrap(Math.min(Math.max(width, 60), 120));
+  if (command === undefined) return overview(base, commands).getHelp();
+  return `${(await details(base, command).getHelp()).trimEnd()}\n${examples(command)}`;
+}
+
+function quiet(instance: Yargs): Yargs {
+  return instance.scriptName('mlist').detectLocale(false).version(false).help(false).exitProcess(false);
+}
+
+function overview(instance: Yargs, commands: readonly CommandSpec[]): Yargs {
+  instance.usage('Usage: mlist COMMAND\n\nDraft, annotate, validate and push multi-platform image lists.');
+  for (const { name, summary, hidden } of commands) if (hidden !== true) instance.command(name, summary);
+  return withOptions(instance, everywhere, GLOBAL).epilogue('"mlist COMMAND --help" tells more of a command.');
+}
+
+const GLOBAL = 'Global options:';
+
+function details(instance: Yargs, command: CommandSpec): Yargs {
+  instance.usage(`Usage: mlist ${command.name} ${command.usage}\n\n${command.summary}.`);
+  const isGlobal = (option: OptionSpec) => everywhere.includes(option);
+  const own = optionsOf(command).filter((option) => !isGlobal(option));
+  return withOptions(withOptions(instance, own, 'Options:'), everywhere, GLOBAL);
+}
+
+/** Lines of their own, never broken: they are there to be copied. */
+function examples({ examples: all }: CommandSpec): string {
+  if (all.length === 0) return '';
+  return `\nExamples:\n${all.map(([line, what]) => `  # ${what}\n  ${line}\n`).join('')}`;
+}
+
+/** The name of the value is part of the key, since yargs shows a key as it is and has no word for values. */
+function withOptions(instance: Yargs, options: readonly OptionSpec[], group: string): Yargs {
+  for (const { name, alias, value, repeat, describe } of options) {
+    instance.option(value === undefined ? name : `${name} ${value}`, {
+      describe: repeat === true ? `${describe} (repeatable)` : describe,
+      group,
+      ...(alias === undefined ? {} : { alias }),
+    });
+  }
+  return instance;
+}

@@ -1,0 +1,139 @@
+import { MlistError } from '../errors/errors.ts';
+import { shortDigest } from '../oci/digest.ts';
+import { formatLocation, parseLocation } from '../oci/location.ts';
+import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform/platform.ts';
+import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
+import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
+
+/** Which entries of a draft the words of a command mean. */
+
+/** Fewer hex digits than 8 could be anything. */
+const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
+const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
+
+/** Added to the name of an entry that is not there, where it may be meant as a digest. */
+export function tooShort(name: string): string {
+  return SHORT_PREFIX.test(name) ? ': to be the beginning of a digest it is too short, which takes 8 hex digits' : '';
+}
+
+/** Whether a name is a digest, or the beginning of one that is long enough. */
+export function isPrefixOf(name: string, digest: string): boolean {
+  const prefix = DIGEST_PREFIX.exec(name)?.[1];
+  return name === digest || (prefix !== undefined && digest.startsWith(`sha256:${prefix}`));
+}
+
+/** The entries that a MANIFEST argument means: by the source that the author wrote, by digest, or by a digest's beginning. */
+export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
+  const byDigest = draft.entries.filter(({ digest }) => isPrefixOf(manifest, digest));
+  return byDigest.length > 0 || isDigestAlone(manifest) ? byDigest : entriesFrom(draft, manifest);
+}
+
+function entriesFrom(draft: Draft, manifest: string): readonly Entry[] {
+  const location = parseLocation(manifest);
+  const canonical = formatLocation(location);
+  const same = draft.entries.filter((entry) => entry.source === canonical);
+  if (same.length > 0 || location.kind !== 'registry') return same;
+  return draft.entries.filter((entry) => isContentOf(entry, location.reference));
+}
+
+/** Whether `repo@digest` names the entry's manifest. */
+function isContentOf(entry: Entry, { digest, ...name }: Reference): boolean {
+  if (entry.digest !== digest) return false;
+  const source = parseLocation(entry.source);
+  return source.kind === 'registry' && sameRepository(source.reference, withTag(name, 'latest'));
+}
+
+/**
+ * Whether an entry is one that `--platform` asks for: os, architecture and variant equal after normalisation; a version
+ * or feature that is asked for must be there, one that is not asked for does not matter.
+ */
+export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boolean {
+  if (entry === undefined) return false;
+  const has = normalizePlatform(entry);
+  const want = normalizePlatform(wanted);
+  return (
+    has.os === want.os &&
+    has.architecture === want.architecture &&
+    has.variant === want.variant &&
+    isOfVersion(has['os.version'] ?? '', want['os.version'] ?? '') &&
+    (want['os.features'] ?? []).every((feature) => has['os.features']?.includes(feature))
+  );
+}
+
+/** A platform that was asked for and is not there; where it is only the version that is not, with the versions that are. */
+export function missedPlatform(wanted: Platform, there: readonly Platform[]): string {
+  const text = formatPlatform(wanted, { all: true });
+  const { os, architecture, variant } = wanted;
+  const others = there.filter((one) =>
+    isOfPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
+  );
+  if (wanted['os.version'] === undefined || others.length === 0) return text;
+  const versions = others.map((one) => one['os.version'] ?? 'one without a version');
+  return `${text} (there is ${versions.join(', ')})`;
+}
+
+function isOfVersion(has: string, wanted: string): boolean {
+  return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
+}
+
+/** The platform of the short form: what was given selects, and is set. Absent is not given, null is to be cleared. */
+export interface PartialPlatform {
+  readonly os?: string | null | undefined;
+  readonly architecture?: string | null | undefined;
+  readonly variant?: string | null | undefined;
+  readonly 'os.version'?: string | null | undefined;
+}
+
+/** Whether the entry has the os and architecture given, and contradicts nothing else that is given. */
+export function fitsShortForm(entry: Entry, given: PartialPlatform): boolean {
+  const platform = platformOf(entry);
+  if (platform === undefined || isAttestationEntry(entry)) return false;
+  const has = normalizePlatform(platform);
+  return (
+    (given.os == null || has.os === given.os) &&
+    (given.architecture == null || has.architecture === given.architecture) &&
+    isOpenTo(platform.variant, given.variant, has.variant) &&
+    isOpenTo(has['os.version'], given['os.version']) &&
+    mayHaveVariant(has.architecture, given)
+  );
+}
+
+function isOpenTo(raw: string | undefined, given: string | null | undefined, normal = raw): boolean {
+  return !raw || given == null || raw === given || normal === given;
+}
+
+/** v5 to v8 are variants of arm and arm64: without an architecture they select among these. */
+function mayHaveVariant(architecture: string, given: PartialPlatform): boolean {
+  if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
+  return architecture === 'arm' || architecture === 'arm64';
+}
+
+/** How an entry is called in messages. */
+export function describeEntry(entry: Entry): string {
+  const platform = platformOf(entry);
+  const name = isAttestationEntry(entry)
+    ? 'attestation'
+    : platform === undefined
+      ? 'no platform'
+      : formatPlatform(platform, { all: true });
+  return `${entry.source} (${name}, ${shortDigest(entry.digest)})`;
+}
+
+export function noEntry(draft: Draft, what: string): MlistError {
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const there = images.map(describeEntry).join(', ');
+  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${tooShort(what)}`, {
+    reference: draft.list,
+    hint: images.length === 0 ? 'The list is empty.' : `It has: ${there}.${otherNames(images)}`,
+  });
+}
+
+/** Entries of an index all have its name, and go by what tells them apart. */
+function otherNames(images: readonly Entry[]): string {
+  const entry = images.find(({ via }) => via !== undefined);
+  if (entry === undefined) return '';
+  const platform = platformOf(entry);
+  const selected =
+    platform === undefined ? '' : ` by platform (--platform '${formatPlatform(platform, { all: true })}') or`;
+  return ` Those of an index are named${selected} by digest (${shortDigest(entry.digest)}).`;
+}

@@ -1,0 +1,58 @@
+import type { Digest } from '../oci/digest.ts';
+import { digestOf } from '../oci/digest.ts';
+import { encodeImageIndex, encodeManifestList } from '../oci/list-encoding.ts';
+import type { Index } from '../oci/manifest.ts';
+import { isDockerType, MediaType } from '../oci/media-type.ts';
+import { annotationsOf, descriptorOf, type Draft, type Entry, type Format } from './draft.ts';
+
+/** What a draft becomes: a document, its type, and its bytes. */
+export interface EncodedList {
+  readonly mediaType: Index['mediaType'];
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** The type that the draft is pushed as. */
+export function formatOf(draft: Draft): Exclude<Format, 'auto'> {
+  if (draft.format !== 'auto') return draft.format;
+  return draft.entries.length > 0 && draft.entries.every(fitsDocker) && ociMembersOf(draft).length === 0
+    ? 'docker'
+    : 'oci';
+}
+
+/** Members of the list itself that only an OCI index can hold. */
+export function ociMembersOf(draft: Draft): readonly ('annotations' | 'artifactType' | 'subject')[] {
+  return (['annotations', 'artifactType', 'subject'] as const).filter((name) => draft[name] !== undefined);
+}
+
+function fitsDocker(entry: Entry): boolean {
+  const { urls, data, artifactType } = descriptorOf(entry);
+  return (
+    isDockerType(entry.mediaType) && annotationsOf(entry) === undefined && (urls ?? data ?? artifactType) === undefined
+  );
+}
+
+/** The document that the draft stands for. */
+export function listOf(draft: Draft): Index {
+  const manifests = draft.entries.map(descriptorOf);
+  if (formatOf(draft) === 'docker')
+    return { schemaVersion: 2, mediaType: MediaType.dockerList, manifests, ...draft.extra };
+  return {
+    schemaVersion: 2,
+    mediaType: MediaType.ociIndex,
+    ...(draft.artifactType === undefined ? {} : { artifactType: draft.artifactType }),
+    manifests,
+    ...(draft.subject === undefined ? {} : { subject: draft.subject }),
+    ...(draft.annotations === undefined ? {} : { annotations: draft.annotations }),
+    ...draft.extra,
+  };
+}
+
+/** The bytes that the draft is pushed as. They are made here once; their digest is the list's. */
+export function encodeDraft(draft: Draft): EncodedList {
+  const list = listOf(draft);
+  const options = { keepEmpty: true };
+  const bytes =
+    list.mediaType === MediaType.dockerList ? encodeManifestList(list, options) : encodeImageIndex(list, options);
+  return { mediaType: list.mediaType, digest: digestOf(bytes), bytes };
+}

@@ -1,0 +1,103 @@
+import { MlistError, type Problem } from '../../errors/errors.ts';
+import type { Json } from '../../json/json.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { isFileLocation, parseLocation } from '../../oci/location.ts';
+import { formatReference, parseTypedReference, type Reference } from '../../oci/reference.ts';
+import { error } from '../../schema/problems.ts';
+import { checkDraftDocument } from '../../schema/workspace-documents.ts';
+import type { Draft, Entry } from '../draft.ts';
+
+/** The form of a draft on disk: readable, one member a line, so that a review sees what changed. */
+
+const draftMembers = ['version', 'list', 'format', 'annotations', 'artifactType', 'subject', 'base', 'extra'] as const;
+const entryMembers = [
+  ...(['source', 'via', 'mediaType', 'digest', 'size', 'detected', 'set', 'annotations', 'artifactType'] as const),
+  ...(['urls', 'data', 'attests', 'extra'] as const),
+];
+
+/** No line break at the end: so every shorter file is no JSON, and a truncated draft is always found out. */
+export function formatDraft(draft: Draft): string {
+  const entries = draft.entries.map((entry) => Object.fromEntries(entryMembers.map((name) => [name, entry[name]])));
+  const members = Object.fromEntries(draftMembers.map((name) => [name, draft[name]]));
+  return writeJson({ ...members, entries }, { indent: '  ' });
+}
+
+/**
+ * Reads a draft.
+ * @param list - whose draft it must be; undefined takes any
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` naming the file, with all problems
+ */
+export async function parseDraft(bytes: Uint8Array, path: string, list?: string): Promise<Draft> {
+  const checked = await checkDraftDocument(bytes);
+  if ('problems' in checked) throw damaged(path, checked.problems);
+  const draft = draftOf(checked.value);
+  const problems = [...checkIdentity(draft, list), ...checkBase(draft), ...draft.entries.flatMap(checkSource)];
+  if (problems.length > 0) throw damaged(path, problems);
+  return draft;
+}
+
+/** The schema has proved the shape, and that every digest is one. */
+function draftOf(value: Json): Draft {
+  return value as unknown as Draft;
+}
+
+function checkIdentity(draft: Draft, list: string | undefined): readonly Problem[] {
+  const reference = attempt(() => parseListName(draft.list));
+  if (reference === undefined || formatReference(reference) !== draft.list) {
+    return [error('E-DRAFT', '/list', 'is no canonical reference with a tag')];
+  }
+  if (list === undefined || list === draft.list) return [];
+  return [error('E-DRAFT', '/list', `names ${draft.list}, but the file is that of ${list}`)];
+}
+
+function checkBase({ base }: Draft): readonly Problem[] {
+  const isValid = base === undefined || attempt(() => parseLocation(base.ref)) !== undefined;
+  return isValid ? [] : [error('E-DRAFT', '/base/ref', 'is no location')];
+}
+
+function checkSource(entry: Entry, at: number): readonly Problem[] {
+  const isValid = attempt(() => parseLocation(entry.source)) !== undefined;
+  return isValid ? [] : [error('E-DRAFT', `/entries/${at}/source`, 'is no location')];
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+export function damaged(path: string, problems: readonly Problem[]): MlistError {
+  const [first] = problems;
+  const where = first === undefined || first.pointer === '' ? '' : ` at ${first.pointer}`;
+  return new MlistError(
+    'ERR_MLIST_DRAFT_DAMAGED',
+    `${path} is damaged: ${first?.message ?? 'it cannot be read'}${where}`,
+    {
+      path,
+      problems,
+      hint: 'Mend the file, or remove the draft with "mlist rm" and create it again.',
+    },
+  );
+}
+
+/**
+ * The name of a list: a reference with a tag; `latest` where none is given.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` where it has a digest: what a list will be is not chosen by its author;
+ *   or where it is the place of a layout or an archive
+ */
+export function parseListName(text: string): Reference {
+  if (isFileLocation(text)) {
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
+      hint: 'Name it as it is to be called, and say where it goes with "mlist push --to LOCATION".',
+    });
+  }
+  const reference = parseTypedReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
+  if (reference.digest !== undefined) {
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a tag, not by a digest: ${text}`, {
+      hint: 'Leave out everything from "@" on.',
+    });
+  }
+  return { ...reference, tag: reference.tag ?? 'latest' };
+}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../fs/atomic.ts';
+import { withLock } from '../../fs/lock.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { checkStateDocument } from '../../schema/workspace-documents.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { shownText, storedText } from '../../oci/stored-location.ts';
+import { readIfThere, type Workspace } from './workspace.ts';
+
+/** What the machine remembers of a workspace: the current draft, and what was pushed where and when. */
+export interface State {
+  readonly version: 1;
+  /** Canonical reference of the current draft. */
+  readonly current?: string;
+  /** By draft, then by target. */
+  readonly pushes?: Readonly<Record<string, Readonly<Record<string, Push>>>>;
+}
+
+export interface Push {
+  readonly digest: Digest;
+  /** RFC 3339 time. */
+  readonly at: string;
+}
+
+export async function readState(workspace: Workspace): Promise<State> {
+  const path = pathOf(workspace);
+  const bytes = await readIfThere(path);
+  if (bytes === undefined) return { version: 1 };
+  const checked = await checkStateDocument(bytes);
+  if ('value' in checked)
+    return withTargets(checked.value as unknown as State, (target) => shownText(target, workspace.folders));
+  throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: ${checked.problems[0]?.message ?? ''}`, {
+    path,
+    problems: checked.problems,
+    hint: 'Remove the file: it holds only which draft is the current one, and what was pushed.',
+  });
+}
+
+/** Changes the state as one step; a change that gives the same state writes nothing. */
+export async function updateState(workspace: Workspace, change: (state: State) => State): Promise<void> {
+  await workspace.create();
+  await withLock(
+    join(workspace.folder, 'locks', 'state.lock'),
+    async (lock) => {
+      const before = await readState(workspace);
+      const textOf = (state: State) =>
+        JSON.stringify(
+          withTargets(state, (target) => storedText(target, workspace.folders)),
+          undefined,
+          2,
+        );
+      const after = textOf(change(before));
+      if (after !== textOf(before)) await writeFileAtomic(pathOf(workspace), after, { lock });
+    },
+    { subject: `the state of ${workspace.folder}` },
+  );
+}
+
+/** The same with each target of a push turned: in the file their paths begin where those of drafts do. */
+function withTargets({ pushes, ...rest }: State, turn: (target: string) => string): State {
+  if (pushes === undefined) return rest;
+  const turned = Object.entries(pushes).map(([list, targets]) => [
+    list,
+    Object.fromEntries(Object.entries(targets).map(([target, push]) => [turn(target), push])),
+  ]);
+  return { ...rest, pushes: Object.fromEntries(turned) as NonNullable<State['pushes']> };
+}
+
+function pathOf(workspace: Workspace): string {
+  return join(workspace.folder, 'state.json');
+}
+
+export function withCurrent(state: State, list: string): State {
+  return { ...state, current: list };
+}
+
+/** Forgets a draft that is gone. */
+export function withoutDraft(state: State, list: string): State {
+  const { current, pushes = {}, ...rest } = state;
+  const others = Object.fromEntries(Object.entries(pushes).filter(([name]) => name !== list));
+  return {
+    ...rest,
+    ...(current === undefined || current === list ? {} : { current }),
+    ...(Object.keys(others).length === 0 ? {} : { pushes: others }),
+  };
+}
+
+export function withPush(state: State, list: string, target: string, push: Push): State {
+  return { ...state, pushes: { ...state.pushes, [list]: { ...state.pushes?.[list], [target]: push } } };
+}

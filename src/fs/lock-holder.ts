@@ -1,0 +1,86 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { errorCode } from '../errors/errors.ts';
+
+/** The process that holds a lock, as its lock file names it. What a system does not report is the empty string. */
+export interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** PID namespace in which `pid` is valid; the name of a system that has none. */
+  readonly namespace: string;
+  /** Boot of the kernel: it also tells machines apart that have one host name. */
+  readonly boot: string;
+  /** Start time of the process, in the system's own unit: a process id may be used again. */
+  readonly started: string;
+  /** Unique for each time that a lock is taken. */
+  readonly token: string;
+}
+
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+const isMac = process.platform === 'darwin';
+
+let identity: Omit<Holder, 'token'> | undefined;
+
+/** This process, as the holder of a lock. */
+export function thisProcess(): Omit<Holder, 'token'> {
+  identity ??= {
+    pid: process.pid,
+    host: hostname(),
+    namespace: readOrEmpty(() => (isMac ? process.platform : readlinkSync('/proc/self/ns/pid'))),
+    boot: readOrEmpty(() => (isMac ? sysctl('kern.bootsessionuuid') : readFileSync(BOOT_ID, 'utf8'))),
+    started: statusOf(process.pid)?.started ?? '',
+  };
+  return identity;
+}
+
+/** The holder that a lock file names; undefined for anything else. */
+export function parseHolder(text: string): Holder | undefined {
+  try {
+    const holder = (JSON.parse(text) ?? {}) as Partial<Holder>;
+    const { pid, host, namespace, boot, started, token } = holder;
+    const isWhole = [host, namespace, boot, started, token].every((member) => typeof member === 'string');
+    return isWhole && Number.isSafeInteger(pid) ? (holder as Holder) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is certain that the holder is dead. It never is on Windows, where the boot is not known. */
+export function isDead({ pid, host, namespace, boot, started }: Holder): boolean {
+  const here = thisProcess();
+  if (host !== here.host || namespace !== here.namespace || boot !== here.boot) return false;
+  if (namespace === '' || boot === '') return false;
+  const status = statusOf(pid);
+  if (status === undefined) return !isRunning(pid);
+  return status.state === 'Z' || (started !== '' && status.started !== started);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH';
+  }
+}
+
+/** Fields 3 and 22 of /proc/PID/stat (proc(5)); the name in field 2 may contain spaces and parentheses. */
+function statusOf(pid: number): { readonly state: string; readonly started: string } | undefined {
+  const stat = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  if (stat === '') return undefined;
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state, started: fields[18] ?? '' };
+}
+
+/** `child_process` is loaded only here, since it would lengthen every start. */
+function sysctl(name: string): string {
+  const { execFileSync } = process.getBuiltinModule('node:child_process');
+  return execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function readOrEmpty(read: () => string): string {
+  try {
+    return read().trim();
+  } catch {
+    return '';
+  }
+}

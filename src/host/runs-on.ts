@@ -1,0 +1,30 @@
+import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
+import type { HostFacts } from './host-facts.ts';
+import { runsOnLinux } from './linux.ts';
+import { runsOnMac } from './macos.ts';
+import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
+import { runsOnWindows } from './windows.ts';
+
+/** Whether a machine runs an image for a platform: judged by the facts alone. */
+export function runsOn(host: HostFacts, given: Platform): Runs {
+  const platform = normalizePlatform(given);
+  if (platform.architecture === 'wasm') {
+    const reason = 'WebAssembly is run by a shim of the engine, and only the engine knows whether it has one';
+    return { verdict: 'unknown', reason, next: ['docker info'] };
+  }
+  switch (host.os) {
+    case 'linux':
+      return runsOnLinux(host, platform);
+    case 'windows':
+      return runsOnWindows(host, platform);
+    case 'darwin':
+      return runsOnMac(host, platform);
+    default:
+      return runsElsewhere(host, platform);
+  }
+}
+
+function runsElsewhere({ os, architecture }: HostFacts, platform: Platform): Runs {
+  if (platform.os !== os) return otherSystem(os, platform);
+  return platform.architecture === architecture ? native() : otherMachine(architecture, platform);
+}

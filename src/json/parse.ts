@@ -1,0 +1,230 @@
+import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
+import { pointerTo } from './pointer.ts';
+import { define, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
+
+/**
+ * Strict reading of JSON. Two parsers must never see two documents in the same bytes: what Go, which most registries
+ * run, reads otherwise than JavaScript is refused (duplicate keys, bad UTF-8, a byte order mark, lone surrogates).
+ */
+export interface JsonLimits {
+  /** Most bytes that are looked at. Default 4 MiB, which registries take for a manifest (spec.md 2.9, E-SIZE4M). */
+  readonly maxBytes?: number | undefined;
+  /** Most values in the document, containers counted too. Default 250 000, more than any list of 4 MiB holds. */
+  readonly maxValues?: number | undefined;
+}
+
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+const MAX_VALUES = 250_000;
+const MAX_DEPTH = 100;
+
+/** What was read: with problems of rule E-JSON or E-SIZE4M the value is absent, or was read but is not to be trusted. */
+export interface JsonReading {
+  readonly value?: Json;
+  /** How many values were read, containers counted too. */
+  readonly values: number;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads one JSON value. Never throws: what is wrong is in `problems`. */
+export function readJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonReading {
+  const maxBytes = limits.maxBytes ?? MAX_DOCUMENT_BYTES;
+  if (bytes.length > maxBytes) {
+    return {
+      values: 0,
+      problems: [problem('E-SIZE4M', '', `the document has ${bytes.length} bytes, more than ${maxBytes}`)],
+    };
+  }
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    return { values: 0, problems: [problem('E-JSON', '', 'it begins with a byte order mark')] };
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return { values: 0, problems: [problem('E-JSON', '', 'it is not valid UTF-8')] };
+  }
+  return new Reader(text, limits.maxValues ?? MAX_VALUES).read();
+}
+
+function problem(rule: string, pointer: string, message: string): Problem {
+  return { rule, severity: 'error', pointer, message };
+}
+
+class Refusal extends Error {}
+
+const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const plainString = /[^"\\\u0000-\u001f]*/y;
+const space = /[ \t\n\r]*/y;
+const literals: readonly (readonly [string, null | boolean])[] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
+const escapes: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+};
+
+class Reader {
+  readonly #text: string;
+  readonly #problems: Problem[] = [];
+  readonly #path: (string | number)[] = [];
+  readonly #maxValues: number;
+  #values = 0;
+  #at = 0;
+
+  constructor(text: string, maxValues: number) {
+    this.#text = text;
+    this.#maxValues = maxValues;
+  }
+
+  read(): JsonReading {
+    try {
+      const value = this.#value();
+      if (this.#at < this.#text.length) this.#refuse('there is more behind the JSON value');
+      return { value, values: this.#values, problems: this.#problems };
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      return {
+        values: this.#values,
+        problems: [...this.#problems, problem('E-JSON', this.#pointer(), thrown.message)],
+      };
+    }
+  }
+
+  /** One value and the white space around it. */
+  #value(): Json {
+    if (++this.#values > this.#maxValues) throw new Refusal('it holds too many values');
+    this.#match(space);
+    const value = this.#bareValue();
+    this.#match(space);
+    return value;
+  }
+
+  #bareValue(): Json {
+    switch (this.#text[this.#at]) {
+      case '{':
+        return this.#nested(() => this.#object());
+      case '[':
+        return this.#nested(() => this.#array());
+      case '"':
+        return this.#string();
+      default:
+        return this.#wordOrNumber();
+    }
+  }
+
+  #nested<T>(read: () => T): T {
+    if (this.#path.length >= MAX_DEPTH) throw new Refusal(`it is nested deeper than ${MAX_DEPTH} levels`);
+    this.#at += 1;
+    return read();
+  }
+
+  #object(): JsonObject {
+    const object: Record<string, Json> = {};
+    const order: string[] = [];
+    this.#match(space);
+    if (this.#skip('}')) return object;
+    do {
+      this.#match(space);
+      if (this.#text[this.#at] !== '"') this.#refuse('a member name is expected');
+      const name = this.#string();
+      this.#match(space);
+      if (!this.#skip(':')) this.#refuse('":" is expected');
+      this.#path.push(name);
+      if (Object.hasOwn(object, name)) this.#report('this member is there twice');
+      else order.push(name);
+      define(object, name, this.#value());
+      this.#path.pop();
+    } while (this.#skip(','));
+    if (!this.#skip('}')) this.#refuse('"," or "}" is expected');
+    return inSourceOrder(object, order);
+  }
+
+  #array(): readonly Json[] {
+    const array: Json[] = [];
+    this.#match(space);
+    if (this.#skip(']')) return array;
+    do {
+      this.#path.push(array.length);
+      array.push(this.#value());
+      this.#path.pop();
+    } while (this.#skip(','));
+    if (!this.#skip(']')) this.#refuse('"," or "]" is expected');
+    return array;
+  }
+
+  #string(): string {
+    this.#at += 1;
+    let value = this.#match(plainString);
+    let escaped = false;
+    while (!this.#skip('"')) {
+      if (!this.#skip('\\'))
+        this.#refuse(this.#at < this.#text.length ? 'a raw control character' : 'a string does not end');
+      escaped = true;
+      value += this.#escape() + this.#match(plainString);
+    }
+    if (escaped && !value.isWellFormed()) this.#refuse('an escaped surrogate without its pair');
+    return value;
+  }
+
+  #escape(): string {
+    const letter = this.#text[this.#at] ?? '';
+    if (letter === 'u') {
+      const digits = this.#text.slice(this.#at + 1, this.#at + 5);
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#refuse('"\\u" without four hex digits');
+      this.#at += 5;
+      return String.fromCharCode(Number.parseInt(digits, 16));
+    }
+    const character = Object.hasOwn(escapes, letter) ? escapes[letter] : undefined;
+    if (character === undefined) return this.#refuse('an unknown escape');
+    this.#at += 1;
+    return character;
+  }
+
+  #wordOrNumber(): null | boolean | number | JsonNumber {
+    const found = literals.find(([word]) => this.#text.startsWith(word, this.#at));
+    if (found === undefined) return this.#number();
+    this.#at += found[0].length;
+    return found[1];
+  }
+
+  #number(): number | JsonNumber {
+    const lexeme = this.#match(number);
+    if (lexeme === '') this.#refuse(this.#at < this.#text.length ? 'no JSON value' : 'it ends too early');
+    const value = Number(lexeme);
+    return String(value) === lexeme ? value : new JsonNumber(lexeme);
+  }
+
+  #skip(character: string): boolean {
+    if (this.#text[this.#at] !== character) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #match(sticky: RegExp): string {
+    sticky.lastIndex = this.#at;
+    const match = sticky.exec(this.#text)?.[0] ?? '';
+    this.#at += match.length;
+    return match;
+  }
+
+  #refuse(message: string): never {
+    throw new Refusal(`${message} at character ${this.#at + 1}`);
+  }
+
+  #report(message: string): void {
+    if (this.#problems.length >= MAX_PROBLEMS) throw new Refusal('there are more problems than can be listed');
+    this.#problems.push(problem('E-JSON', this.#pointer(), message));
+  }
+
+  #pointer(): string {
+    return pointerTo(...this.#path);
+  }
+}

@@ -1,0 +1,134 @@
+import { nearest } from '../../text/closest-match.ts';
+
+/** Operating systems and architectures that Go 1.23 knows (internal/syslist), and what people call them. */
+
+const knownOs = new Set(
+  'aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos'.split(
+    ' ',
+  ),
+);
+
+const knownArchitecture = new Set(
+  (
+    '386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 ' +
+    'mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm'
+  ).split(' '),
+);
+
+/** The list that containerd/platforms v1.0.0-rc.4 reads specifiers of one part with; `wasip1` is not on it. */
+export function isKnownOs(os: string): boolean {
+  return knownOs.has(os);
+}
+
+export function isKnownArchitecture(architecture: string): boolean {
+  return knownArchitecture.has(architecture);
+}
+
+/** `go tool dist list` of Go 1.23, and `wasi/wasm` as Docker once wrote it. */
+const ports: Readonly<Record<string, string>> = {
+  aix: 'ppc64',
+  android: '386 amd64 arm arm64',
+  darwin: 'amd64 arm64',
+  dragonfly: 'amd64',
+  freebsd: '386 amd64 arm arm64 riscv64',
+  illumos: 'amd64',
+  ios: 'amd64 arm64',
+  js: 'wasm',
+  linux: '386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x',
+  netbsd: '386 amd64 arm arm64',
+  openbsd: '386 amd64 arm arm64 ppc64 riscv64',
+  plan9: '386 amd64 arm',
+  solaris: 'amd64',
+  wasi: 'wasm',
+  wasip1: 'wasm',
+  windows: '386 amd64 arm arm64',
+};
+
+/** Whether Go has a port for this pair; others are legal in a list, but more likely a slip of the pen. */
+export function isKnownPort(os: string, architecture: string): boolean {
+  return Object.hasOwn(ports, os) && (ports[os] ?? '').split(' ').includes(architecture);
+}
+
+/**
+ * The platform that was probably meant by one that is not known to exist: a slip of the pen (`linux/amd46`), parts in the
+ * wrong order, or an architecture and a variant without the operating system (`arm/v7`). Undefined where nothing is near.
+ */
+export function suggestPlatform(os: string, architecture: string, variant?: string): string | undefined {
+  if (isKnownPort(os, architecture)) return undefined;
+  const machine = resolveArchitecture(os);
+  if (isKnownArchitecture(machine.architecture)) {
+    if (/^v?\d/.test(architecture)) return `linux/${machine.architecture}/${resolveVariant(architecture)}`;
+    const swapped = resolveOs(architecture);
+    return isKnownPort(swapped, machine.architecture) ? `${swapped}/${machine.architecture}` : undefined;
+  }
+  const named = nearest(os, Object.keys(ports));
+  const like = named === undefined ? undefined : nearest(architecture, (ports[named] ?? '').split(' '));
+  if (named === undefined || like === undefined) return undefined;
+  return [named, like, ...(variant === undefined ? [] : [variant])].join('/');
+}
+
+interface Machine {
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+/** Spellings that people type for an architecture. `uname -m`, Debian, Rust and Node each have their own. */
+const aliases: Readonly<Record<string, Machine>> = {
+  x86_64: { architecture: 'amd64' },
+  'x86-64': { architecture: 'amd64' },
+  x8664: { architecture: 'amd64' },
+  x64: { architecture: 'amd64' },
+  x86: { architecture: '386' },
+  ia32: { architecture: '386' },
+  i386: { architecture: '386' },
+  i486: { architecture: '386' },
+  i586: { architecture: '386' },
+  i686: { architecture: '386' },
+  aarch64: { architecture: 'arm64' },
+  arm64v8: { architecture: 'arm64', variant: 'v8' },
+  armv8: { architecture: 'arm64', variant: 'v8' },
+  armv8l: { architecture: 'arm', variant: 'v8' },
+  armhf: { architecture: 'arm', variant: 'v7' },
+  armv7: { architecture: 'arm', variant: 'v7' },
+  armv7l: { architecture: 'arm', variant: 'v7' },
+  armv7hl: { architecture: 'arm', variant: 'v7' },
+  arm32v7: { architecture: 'arm', variant: 'v7' },
+  armel: { architecture: 'arm', variant: 'v6' },
+  armv6: { architecture: 'arm', variant: 'v6' },
+  armv6l: { architecture: 'arm', variant: 'v6' },
+  arm32v6: { architecture: 'arm', variant: 'v6' },
+  arm32v5: { architecture: 'arm', variant: 'v5' },
+  armv5l: { architecture: 'arm', variant: 'v5' },
+  armv5tel: { architecture: 'arm', variant: 'v5' },
+  ppc64el: { architecture: 'ppc64le' },
+  powerpc64le: { architecture: 'ppc64le' },
+  mipsel: { architecture: 'mipsle' },
+  mips64el: { architecture: 'mips64le' },
+  loongarch64: { architecture: 'loong64' },
+};
+
+const osAliases: Readonly<Record<string, string>> = {
+  macos: 'darwin',
+  osx: 'darwin',
+  win32: 'windows',
+  win: 'windows',
+};
+
+/** What a typed architecture means; the text in lower case where it has no alias. */
+export function resolveArchitecture(typed: string): Machine {
+  const lower = typed.toLowerCase();
+  return Object.hasOwn(aliases, lower) ? (aliases[lower] ?? { architecture: lower }) : { architecture: lower };
+}
+
+/** What a typed operating system means; the text in lower case where it has no alias. */
+export function resolveOs(typed: string): string {
+  const lower = typed.toLowerCase();
+  return Object.hasOwn(osAliases, lower) ? (osAliases[lower] ?? lower) : lower;
+}
+
+/** `v8` from `8`, `armv7` and `v7l`: the spelling of variants that image-spec knows; other texts in lower case. */
+export function resolveVariant(typed: string): string {
+  const lower = typed.toLowerCase();
+  const digits = /^(?:arm)?v?(\d+(?:\.\d+)?)l?$/.exec(lower)?.[1];
+  return digits === undefined ? lower : `v${digits}`;
+}

@@ -1,0 +1,230 @@
+import { posix } from 'node:path';
+import { MlistError } from '../../errors/errors.ts';
+import { isKnownArchitecture, isKnownOs } from './aliases.ts';
+
+/** What a manifest runs on (image-spec v1.1.1 image-index.md "platform"). Empty members are left out, never empty. */
+export interface Platform {
+  readonly architecture: string;
+  readonly os: string;
+  readonly 'os.version'?: string;
+  readonly 'os.features'?: readonly string[];
+  readonly variant?: string;
+}
+
+export interface ParsePlatformOptions {
+  /** Completes a specifier of one part (`linux`, `arm64`). Without it such a specifier is refused: the machine is never asked. */
+  readonly default?: { readonly os: string; readonly architecture: string; readonly variant?: string } | undefined;
+}
+
+const osPart = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$/;
+const otherPart = /^[A-Za-z0-9_.-]+$/;
+
+/**
+ * Reads `os[(version[+feature]*)][/architecture[/variant]]` as containerd/platforms v1.0.0-rc.4 does.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
+ */
+export function parsePlatform(text: string, options: ParsePlatformOptions = {}): Platform {
+  if (text.includes('*')) throw invalid(text, 'wildcards are not supported');
+  const [first = '', architecture, variant, ...more] = text.split('/', 5);
+  const match = osPart.exec(first);
+  if (match === null) throw invalid(text, `${JSON.stringify(first)} is no operating system`);
+  const wrong = [architecture, variant, ...more].find((part) => part !== undefined && !otherPart.test(part));
+  if (wrong !== undefined) throw invalid(text, `${JSON.stringify(wrong)} is no architecture or variant`);
+  if (more.length > 0) throw invalid(text, 'it has more than three parts');
+  const os = normalizeOs(match[1] ?? '');
+  const version = decodeOption(text, match[2] ?? '');
+  const features = (match[3] ?? '')
+    .split('+')
+    .slice(1)
+    .map((feature) => decodeOption(text, feature));
+  const build = { version, features: features.filter((feature) => feature !== '') };
+  if (architecture === undefined) return completed(text, first, { os, ...build }, options);
+  if (variant === undefined) return platformOf({ os, ...withoutV7(normalizeArchitecture(architecture, '')), ...build });
+  const exact = normalizeArchitecture(architecture, variant);
+  const isV8 = exact.architecture === 'arm64' && exact.variant === '';
+  return platformOf({ os, ...exact, ...(isV8 ? { variant: 'v8' } : {}), ...build });
+}
+
+/**
+ * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such as
+ * the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
+ */
+export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {
+  const encoded = text.replace(/(?<=^[^()]*\()[^()]*(?=\))/, (version) =>
+    version.replace(/[^A-Za-z0-9_.%+*\p{Cc}-]/gu, percent),
+  );
+  return parsePlatform(encoded, options);
+}
+
+function percent(character: string): string {
+  return Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+}
+
+/** The platforms in a text that separates them by commas; a version in parentheses may contain commas too. */
+export function splitPlatforms(text: string): readonly string[] {
+  return text.split(/,(?![^()]*\))/);
+}
+
+interface Parts {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant: string;
+  readonly version: string;
+  readonly features: readonly string[];
+}
+
+function completed(
+  text: string,
+  first: string,
+  known: Pick<Parts, 'os' | 'version' | 'features'>,
+  { default: fallback }: ParsePlatformOptions,
+): Platform {
+  const machine = withoutV7(normalizeArchitecture(first, ''));
+  const isOs = isKnownOs(known.os);
+  if (!isOs && !isKnownArchitecture(machine.architecture)) {
+    throw invalid(text, 'neither a known operating system nor a known architecture');
+  }
+  if (fallback === undefined)
+    throw invalid(text, isOs ? 'the architecture is missing' : 'the operating system is missing');
+  if (!isOs) return platformOf({ ...known, ...machine, os: fallback.os });
+  return platformOf({ ...withoutV7({ variant: '', ...fallback }), ...known });
+}
+
+/** Specifiers of one or two parts say `arm` for arm/v7, the most common one. */
+function withoutV7<T extends { architecture: string; variant: string }>(machine: T): T {
+  return machine.architecture === 'arm' && machine.variant === 'v7' ? { ...machine, variant: '' } : machine;
+}
+
+function platformOf({ os, architecture, variant, version, features }: Parts): Platform {
+  return {
+    architecture,
+    os,
+    ...(version === '' ? {} : { 'os.version': version }),
+    ...(features.length === 0 ? {} : { 'os.features': features }),
+    ...(variant === '' ? {} : { variant }),
+  };
+}
+
+function decodeOption(text: string, option: string): string {
+  if (!option.includes('%')) return option;
+  try {
+    return decodeURIComponent(option);
+  } catch (cause) {
+    throw invalid(text, `${JSON.stringify(option)} is not percent-encoded UTF-8`, cause);
+  }
+}
+
+function invalid(text: string, reason: string, cause?: unknown): MlistError {
+  return new MlistError(
+    'ERR_MLIST_PLATFORM_INVALID',
+    `invalid platform ${JSON.stringify(text.slice(0, 200))}: ${reason}`,
+    {
+      hint: 'A platform is OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64, linux/arm/v7 or windows(10.0.20348.2402)/amd64.',
+      cause,
+    },
+  );
+}
+
+function normalizeOs(os: string): string {
+  const lower = os.toLowerCase();
+  return lower === 'macos' ? 'darwin' : lower;
+}
+
+/** The alias table of containerd/platforms v1.0.0-rc.4 (database.go). */
+function normalizeArchitecture(name: string, given: string): { architecture: string; variant: string } {
+  const architecture = name.toLowerCase();
+  const variant = given.toLowerCase();
+  switch (architecture) {
+    case 'i386':
+      return { architecture: '386', variant: '' };
+    case 'x86_64':
+    case 'x86-64':
+    case 'amd64':
+      return { architecture: 'amd64', variant: variant === 'v1' ? '' : variant };
+    case 'aarch64':
+    case 'arm64':
+      return { architecture: 'arm64', variant: arm64Variant(variant) };
+    case 'armhf':
+      return { architecture: 'arm', variant: 'v7' };
+    case 'armel':
+      return { architecture: 'arm', variant: 'v6' };
+    case 'arm':
+      return { architecture, variant: variant === '' ? 'v7' : variant.replace(/^[5-8]$/, 'v$&') };
+    default:
+      return { architecture, variant };
+  }
+}
+
+function arm64Variant(variant: string): string {
+  if (['8', 'v8', 'v8.0'].includes(variant)) return '';
+  return ['9', '9.0', 'v9.0'].includes(variant) ? 'v9' : variant;
+}
+
+/**
+ * The form for comparing: aliases resolved, the default variant of amd64 and arm64 left out, that of arm written,
+ * os.features sorted and free of duplicates. Members that are not of the platform's own pass through.
+ */
+export function normalizePlatform<T extends Platform>(platform: T): T {
+  const { architecture, variant } = normalizeArchitecture(platform.architecture, platform.variant ?? '');
+  const features = platform['os.features'] ?? [];
+  return {
+    ...without(platform, 'variant', 'os.features'),
+    architecture,
+    os: normalizeOs(platform.os),
+    ...(features.length === 0 ? {} : { 'os.features': [...new Set(features)].sort(byBytes) }),
+    ...(variant === '' ? {} : { variant }),
+  } as unknown as T;
+}
+
+function without(object: object, ...names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
+function byBytes(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+export interface FormatPlatformOptions {
+  /** Write os.version and os.features too: `windows(10.0.20348+win32k)/amd64`. Default: left out. */
+  readonly all?: boolean | undefined;
+}
+
+/** `os/architecture[/variant]`; `unknown` where there is no os. Nothing is normalised. */
+export function formatPlatform(platform: Platform, { all = false }: FormatPlatformOptions = {}): string {
+  if (platform.os === '') return 'unknown';
+  const os = platform.os + (all ? optionsOf(platform) : '');
+  return posix.join(os, platform.architecture, platform.variant ?? '').replace(/(?<=.)\/$/, '');
+}
+
+function optionsOf(platform: Platform): string {
+  const features = [...new Set(platform['os.features'])].filter((feature) => feature !== '').sort(byBytes);
+  const text = [platform['os.version'] ?? '', ...features].map(encodeOption).join('+');
+  return text === '' ? '' : `(${text})`;
+}
+
+function encodeOption(option: string): string {
+  return option.replace(/[%+()/]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** Equal after normalisation, os.version and os.features included. */
+export function samePlatform(left: Platform, right: Platform): boolean {
+  return platformKey(left) === platformKey(right);
+}
+
+/** A text that is equal for two platforms exactly if they are the same after normalisation. */
+export function platformKey(platform: Platform): string {
+  const normal = normalizePlatform(platform);
+  return JSON.stringify([
+    normal.os,
+    normal.architecture,
+    normal.variant ?? '',
+    normal['os.version'] ?? '',
+    normal['os.features'] ?? [],
+  ]);
+}
+
+/** `unknown/unknown`, as build tools mark what is not to be run. */
+export function isUnknownPlatform(platform: Platform | undefined): boolean {
+  return platform?.os === 'unknown' && platform.architecture === 'unknown';
+}

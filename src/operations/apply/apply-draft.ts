@@ -1,0 +1,167 @@
+import { settle } from '../../async/settle.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
+import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { changeEntry, changeList } from '../../draft/draft-edit.ts';
+import { appendSources, type ResolvedSource } from '../../draft/merge.ts';
+import { describeEntry } from '../../draft/entry-selection.ts';
+import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { formatLocation, type Location } from '../../oci/location.ts';
+import type { OnEvent } from '../events.ts';
+import type { SourceReader } from './apply-sources.ts';
+import { entryMembers } from '../sources/entry-members.ts';
+import { applyToOnlyImage, type Resolved } from '../sources/resolve-source.ts';
+import { claimWarnings } from '../platform-claims.ts';
+import { whenThere, type SourceWaitOptions } from '../source-wait.ts';
+import type { EntrySpec, ListSpec, MadeSpec } from '../spec/spec.ts';
+
+/** Builds the draft of a spec, in memory only. */
+
+export interface DraftingOptions extends SourceWaitOptions {
+  readonly sources: SourceReader;
+}
+
+export interface Drafted {
+  readonly draft: Draft;
+  /** Sources that are not there, and were left out. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Reads the images of a spec and makes the draft.
+ * @throws MlistError what reading throws, for all that cannot be read; `ERR_MLIST_NOT_FOUND` where too few images are left
+ */
+export async function draftOf(name: string, made: MadeSpec, options: DraftingOptions): Promise<Drafted> {
+  const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
+  const subject = await subjectOf(made.subject, options);
+  options.signal?.throwIfAborted();
+  SeveralErrors.throwAny(failures);
+  const missing = found.flatMap((one) => ('gone' in one ? [one] : []));
+  const sources = found.flatMap((one) => ('gone' in one ? [] : [one]));
+  const draft = assemble(name, { ...made, subject }, sources);
+  requireEnough(draft, made, missing);
+  for (const { source } of missing) {
+    options.onEvent?.({ type: 'warning', message: `${source} is not there, and is left out of ${name}` });
+  }
+  return { draft, missing: missing.map(({ source }) => source) };
+}
+
+/**
+ * The draft of a spec that writes all its entries out; undefined where one must be read first. Pure.
+ */
+export function exactDraft({ name, content }: ListSpec): Draft | undefined {
+  if (content.kind === 'copy') return undefined;
+  const sources = content.entries.flatMap((entry) => exactSource(entry) ?? []);
+  return sources.length === content.entries.length ? assemble(name, content, sources) : undefined;
+}
+
+function assemble(name: string, made: MadeSpec, sources: readonly ResolvedSource[]): Draft {
+  const { draft } = appendSources(emptyDraft(name, made.format), sources);
+  const { annotations, artifactType, subject } = made;
+  const about = subject !== undefined && 'mediaType' in subject ? subject : undefined;
+  return changeList(draft, { annotations, artifactType, ...(about === undefined ? {} : { subject: about }) });
+}
+
+/** A source that the registry itself says is not there. */
+interface Gone {
+  readonly source: string;
+  readonly gone: MlistError;
+}
+
+async function readEntry(entry: EntrySpec, made: MadeSpec, options: DraftingOptions): Promise<ResolvedSource | Gone> {
+  const isOptional = made.minimum !== undefined;
+  try {
+    const exact = exactSource(entry);
+    if (exact !== undefined) {
+      if (isOptional) await whenThere(() => lookFor(entry.location, options), options);
+      return exact;
+    }
+    return described(await options.sources.read(entry), entry, options);
+  } catch (thrown) {
+    const error = asMlistError(thrown);
+    if (isOptional && error.code === 'ERR_MLIST_NOT_FOUND' && (await isGone(entry, options))) {
+      return { source: formatLocation(entry.location), gone: error };
+    }
+    throw error;
+  }
+}
+
+/** An entry as it was written, with nothing read. */
+function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined {
+  const source = formatLocation(location);
+  return exact && { source, entries: [{ source, ...entryMembers(exact) }] };
+}
+
+async function lookFor(location: Location, { homes, signal }: DraftingOptions): Promise<Descriptor> {
+  const { home, name } = await homes.locate(location, { signal });
+  return home.resolve(name, { signal });
+}
+
+/** Asks again, since an image that only lacks a part, or for which a request failed once, is not a missing image. */
+async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
+  try {
+    await lookFor(entry.location, options);
+    return false;
+  } catch (thrown) {
+    const error = asMlistError(thrown);
+    if (error.code !== 'ERR_MLIST_NOT_FOUND') throw error;
+    return error.facts.status === undefined || error.facts.status === 404;
+  }
+}
+
+/** What was read, with what the spec says of it. */
+function described(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOptions): ResolvedSource {
+  const { source, index } = resolved;
+  const kept =
+    entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
+  const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
+  const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
+  const claims = entries.flatMap((one) => claimWarnings(one.source, platformOf(one), one.detected));
+  for (const event of [...resolved.events, ...claims]) onEvent?.(event);
+  if (index !== undefined) warnOfLost(source, index.document, onEvent);
+  return { source, entries };
+}
+
+function changeOnlyImage(entries: readonly Entry[], { change = {}, location }: EntrySpec): readonly Entry[] {
+  const [only, ...more] = entries.filter((entry) => !isAttestationEntry(entry));
+  if (only === undefined || more.length > 0) {
+    throw new MlistError(
+      'ERR_MLIST_AMBIGUOUS',
+      `${formatLocation(location)} is an index of ${more.length + (only === undefined ? 0 : 1)} images: ` +
+        'nothing can be said of all of them at once',
+      {
+        hint: 'Name one image by its digest.',
+        candidates: [only, ...more].flatMap((one) => (one ? [describeEntry(one)] : [])),
+      },
+    );
+  }
+  return entries.map((entry) => (entry === only ? changeEntry(entry, change) : entry));
+}
+
+function warnOfLost(source: string, document: object, onEvent: OnEvent | undefined): void {
+  const lost = Object.keys(document).filter((name) => !['schemaVersion', 'mediaType', 'manifests'].includes(name));
+  if (lost.length === 0) return;
+  onEvent?.({
+    type: 'warning',
+    message: `${lost.join(', ')} of the index ${source} do not come along; "copy" takes a list as it is`,
+  });
+}
+
+async function subjectOf(
+  subject: Location | Descriptor | undefined,
+  options: DraftingOptions,
+): Promise<Descriptor | undefined> {
+  if (subject === undefined || 'mediaType' in subject) return subject;
+  return bareDescriptor(await whenThere(() => lookFor(subject, options), options));
+}
+
+/** Leaving out what is missing may not leave a list that nobody wanted. */
+function requireEnough(draft: Draft, { minimum = 0 }: MadeSpec, missing: readonly Gone[]): void {
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry)).length;
+  if (missing.length === 0 || images >= minimum) return;
+  const names = missing.map(({ source }) => source).join(', ');
+  throw new MlistError(
+    'ERR_MLIST_NOT_FOUND',
+    `${images} of the ${minimum} images that are needed at least are there; missing are ${names}`,
+    { reference: draft.list },
+  );
+}

@@ -1,0 +1,133 @@
+import { asMlistError, type MlistError } from '../../errors/errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { draftOf, type DraftingOptions } from './apply-draft.ts';
+import { copy } from '../copy/copy.ts';
+import { missingHint } from '../publish/missing-images.ts';
+import { pushDraft } from '../push/push.ts';
+import { eachOnce, type OnEvent } from '../events.ts';
+import type { PushedTarget } from '../push/push-target.ts';
+import type { CopySpec, ListSpec, MadeSpec } from '../spec/spec.ts';
+import { targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
+import { whenThere } from '../source-wait.ts';
+import type { Location } from '../../oci/location.ts';
+import { withTag } from '../../oci/reference.ts';
+import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
+import type { TargetLog } from '../../transfer/target-log.ts';
+
+/** Bringing one list where its spec says it is to be. */
+
+export interface ApplyListOptions extends DraftingOptions {
+  /** What the lists of the run bring. */
+  readonly transfers: SharedTransfers;
+  /** What becomes of the names of the list. */
+  readonly targets: TargetLog;
+  readonly dryRun?: boolean | undefined;
+  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  readonly force?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
+}
+
+export type AppliedTarget = Omit<PushedTarget, 'plan'>;
+
+export interface ListOutcome {
+  readonly descriptor: Descriptor;
+  /** Without their plans: a report holds no contents. */
+  readonly targets: readonly AppliedTarget[];
+  readonly missing: readonly string[];
+  /** Of targets that failed beside others. */
+  readonly failures: readonly MlistError[];
+}
+
+/** @throws MlistError where nothing was written */
+export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { content } = spec;
+  return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
+}
+
+async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { draft, missing } = await draftOf(spec.name, made, options);
+  const { homes, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
+  const { encoded, pushed, failures } = await pushDraft(
+    draft,
+    { version: 1 },
+    {
+      homes,
+      tags: spec.tags,
+      expect: made.expect,
+      allowDuplicates: made.allowDuplicates,
+      readTags: true,
+      transfers,
+      targets: log,
+      emptyHint: 'Name at least one image that is there, or leave the list out.',
+      missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
+      duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
+      force,
+      dryRun,
+      replaceImage,
+      expectKept,
+      signal,
+      onEvent,
+    },
+  );
+  const { mediaType, digest, bytes } = encoded;
+  const targets = pushed.map(withoutPlan);
+  return { descriptor: { mediaType, digest, size: bytes.length }, targets, missing, failures };
+}
+
+function withoutPlan({ reference, status, before, lost }: PushedTarget): AppliedTarget {
+  return {
+    reference,
+    status,
+    ...(before === undefined ? {} : { before }),
+    ...(lost === undefined ? {} : { lost }),
+  };
+}
+
+/** Copies to one tag after another, since a later copy finds at the target what an earlier one has sent. */
+async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { homes, signal } = options;
+  const { home, name } = await homes.locate(from, { signal });
+  const original = await whenThere(() => home.resolve(name, { signal }), options);
+  let descriptor = original;
+  const source: Location =
+    from.kind === 'registry'
+      ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: original.digest } }
+      : { ...from, digest: original.digest };
+  const reported = eachOnce(options.onEvent, ['warning', 'note', 'left']);
+  const onEvent: OnEvent = (event) => event.type === 'from' || reported(event);
+  const copying = { ...options, missing, onEvent };
+  const targets: AppliedTarget[] = [];
+  const failures: MlistError[] = [];
+  for (const target of targetsOf(spec.list, spec.tags, [])) {
+    for (const tag of target.tags) {
+      try {
+        const outcome = await copyTo(source, target, tag, copying);
+        targets.push(outcome.target);
+        descriptor = outcome.descriptor;
+      } catch (thrown) {
+        failures.push(asMlistError(thrown));
+      }
+    }
+  }
+  return { descriptor, targets, missing: [], failures };
+}
+
+async function copyTo(
+  source: Location,
+  target: TargetRepository,
+  tag: string,
+  options: ApplyListOptions & Pick<CopySpec, 'missing'>,
+): Promise<{ readonly target: AppliedTarget; readonly descriptor: Descriptor }> {
+  const reference = targetName(target, tag);
+  const { location } = target;
+  const to: Location =
+    location.kind === 'registry'
+      ? { ...location, reference: withTag(location.reference, tag) }
+      : { ...location, ref: tag };
+  const { status, descriptor, ...copied } = await copy(source, to, options);
+  const pushed = withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
+  return { target: pushed, descriptor };
+}

@@ -1,0 +1,88 @@
+import { formatLocation, type Location } from '../../oci/location.ts';
+import { repositoryName, type Reference } from '../../oci/reference.ts';
+import { resolveSource, type Resolved } from '../sources/resolve-source.ts';
+import type { SourceWaitOptions } from '../source-wait.ts';
+import type { EntrySpec, ListSpec } from '../spec/spec.ts';
+import { targetsOf } from '../publish/target.ts';
+
+/**
+ * Reads each distinct source once in a run, however many lists it is in. How often each is needed is known beforehand: what
+ * was read is let go when the last list has had it, so that memory does not grow with the number of lists.
+ */
+export class SourceReader {
+  readonly #options: SourceWaitOptions;
+  /** How many lists still need it, of what more than one does. */
+  readonly #needed = new Map<string, number>();
+  readonly #reading = new Map<string, Promise<Resolved>>();
+
+  constructor(specs: Iterable<ListSpec>, { homes, waitForSourceMs, signal, onEvent }: SourceWaitOptions) {
+    this.#options = { homes, waitForSourceMs, signal, onEvent };
+    const counts = new Map<string, number>();
+    for (const { content } of specs) {
+      if (content.kind === 'copy') continue;
+      for (const key of content.entries.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    for (const [key, count] of counts) if (count > 1) this.#needed.set(key, count);
+  }
+
+  read(entry: EntrySpec): Promise<Resolved> {
+    const key = keyOf(entry);
+    const { location, missing } = entry;
+    const needed = (this.#needed.get(key) ?? 1) - 1;
+    const known = this.#reading.get(key);
+    const argument = { location, isPlatformGiven: isPlatformGiven(entry) };
+    const reading = known ?? resolveSource(argument, { ...this.#options, missing });
+    this.#needed.set(key, needed);
+    if (needed > 0) this.#reading.set(key, reading);
+    else {
+      this.#needed.delete(key);
+      this.#reading.delete(key);
+    }
+    reading.catch(() => undefined);
+    return reading;
+  }
+}
+
+function keyOf(entry: EntrySpec): string {
+  const { location, missing = 'refuse' } = entry;
+  return `${missing} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
+}
+
+/** Whether the spec states the platform, so that the image's config may lack it. */
+function isPlatformGiven({ platform, change }: EntrySpec): boolean {
+  const { os, architecture } = change?.platform ?? {};
+  return platform !== undefined || (os != null && architecture != null);
+}
+
+/** Which repositories the lists still to come need: what is known of the others can be let go of. */
+export class RepositoryUse {
+  readonly #lists = new Map<string, number>();
+
+  constructor(specs: Iterable<ListSpec>) {
+    for (const spec of specs) {
+      for (const name of repositoriesOf(spec).keys()) this.#lists.set(name, (this.#lists.get(name) ?? 0) + 1);
+    }
+  }
+
+  /** A list is done: the repositories that no other needs. */
+  leave(spec: ListSpec): readonly Reference[] {
+    return [...repositoriesOf(spec)].flatMap(([name, reference]) => {
+      const left = (this.#lists.get(name) ?? 1) - 1;
+      if (left > 0) this.#lists.set(name, left);
+      else this.#lists.delete(name);
+      return left > 0 ? [] : [reference];
+    });
+  }
+}
+
+function repositoriesOf({ list, tags, content }: ListSpec): ReadonlyMap<string, Reference> {
+  const sources: readonly (Location | undefined)[] =
+    content.kind === 'copy' ? [content.from] : content.entries.map(({ location }) => location);
+  const subject = content.kind === 'made' && content.subject && 'kind' in content.subject ? content.subject : undefined;
+  const targets = targetsOf(list, tags, []).map(({ location }) => location);
+  return new Map(
+    [...targets, ...sources, subject].flatMap((location) =>
+      location?.kind === 'registry' ? [[repositoryName(location.reference), location.reference] as const] : [],
+    ),
+  );
+}

@@ -1,0 +1,244 @@
+import { asMlistError, MlistError, SeveralErrors, type TargetOutcome } from '../../errors/errors.ts';
+import { mapLimited } from '../../async/limiter.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { RepositoryUse, SourceReader } from './apply-sources.ts';
+import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
+import { checkTogether, namesOf, shardOf, type Shard } from './apply-units.ts';
+import type { OnEvent, OperationEvent } from '../events.ts';
+import type { Homes } from '../../store/open.ts';
+import { interruption } from '../publish/interruption.ts';
+import { repositoryName } from '../../oci/reference.ts';
+import { SharedTransfers } from '../../transfer/shared-transfers.ts';
+import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
+import { unpackSpec } from '../spec/packed-spec.ts';
+import type { SourceWaitOptions } from '../source-wait.ts';
+import type { ListSpec } from '../spec/spec.ts';
+import type { SpecParsing } from '../spec/parse-spec.ts';
+import { readSpecs, type SpecFile, type SpecUnit } from '../spec/read-spec.ts';
+
+export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
+  /** Write nothing: report what would be written. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  readonly force?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse lists that lack a platform of the list that they replace. Default false. */
+  readonly expectKept?: boolean | undefined;
+  /** Only the lists that fall to this one of several runners. Default: all. */
+  readonly shard?: Shard | undefined;
+}
+
+/** What became of one spec. */
+export interface AppliedList {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Canonical reference, or as it is written where it is none; undefined where that cannot be read. */
+  readonly list?: string;
+  /** stopped: the run was interrupted before its end. */
+  readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
+  readonly descriptor?: Descriptor;
+  /** Where it lies now, or would; also what succeeded beside a failure. */
+  readonly targets: readonly AppliedTarget[];
+  /** Sources that are not there, and were left out as the spec allows. */
+  readonly missing: readonly string[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly MlistError[];
+}
+
+export interface Applied {
+  /** In the order of the files. */
+  readonly lists: readonly AppliedList[];
+  /** How many blobs, manifests and tags were written. */
+  readonly writes: number;
+  /** Where lists were stopped: why, and what became of every name. */
+  readonly interruption?: MlistError;
+}
+
+/** How many lists are worked on at once: memory holds no more of them. */
+const LISTS_AT_ONCE = 16;
+
+/**
+ * Makes the lists that the specs in the files say, where they are not there already. One failure stops nothing else: each
+ * list is told of, with its errors.
+ */
+export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
+  const units = await readUnits(files, options);
+  expectAccess(specsOf(units, options), options.homes);
+  const run = new Run(units, options);
+  const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
+  const { writes, stopped } = run;
+  if (!lists.some(({ status }) => status === 'stopped')) return { lists, writes };
+  return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
+}
+
+/** The names of a list that was not stopped. */
+function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOutcome[] {
+  if (status === 'stopped') return [];
+  return targets.map((target) => {
+    const outcome = target.status === 'planned' ? 'not-pushed' : target.status;
+    return { reference: target.reference, status: outcome, ...(descriptor && { digest: descriptor.digest }) };
+  });
+}
+
+/** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
+async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
+  const read: SpecUnit[] = [];
+  for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
+  const all = checkTogether(read, parsing);
+  return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
+}
+
+function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<ListSpec> {
+  for (const { spec } of units) if (spec !== undefined) yield unpackSpec(spec, parsing);
+}
+
+/** One token is to serve the repositories that the lists go to. */
+function expectAccess(specs: Iterable<ListSpec>, homes: Homes): void {
+  for (const { list } of specs) homes.registries.expect([{ reference: list, push: true }]);
+}
+
+/** Takes the items out of their array in their order, so that each is let go of when it is done. */
+function* taken<T>(items: T[]): Generator<T> {
+  items.reverse();
+  for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
+}
+
+interface Reporting {
+  readonly targets: TargetLog;
+  readonly onEvent: OnEvent;
+}
+
+class Run {
+  writes = 0;
+  /** What became of the names of the lists that were stopped. */
+  readonly stopped: TargetOutcome[] = [];
+  readonly #sources: SourceReader;
+  readonly #use: RepositoryUse;
+  readonly #transfers = new SharedTransfers();
+  readonly #options: ApplyOptions;
+
+  constructor(units: readonly SpecUnit[], options: ApplyOptions) {
+    this.#sources = new SourceReader(specsOf(units, options), options);
+    this.#use = new RepositoryUse(specsOf(units, options));
+    this.#options = options;
+  }
+
+  async apply(taken: SpecUnit): Promise<AppliedList> {
+    const { onEvent } = this.#options;
+    const spec = taken.spec && unpackSpec(taken.spec, this.#options);
+    const unit = spec === undefined ? taken : { ...taken, written: spec.name };
+    const warnings: string[] = (unit.quirks ?? []).map(
+      ({ line, column, message }) => `${unit.file}:${line}:${column}: ${message}`,
+    );
+    for (const message of warnings) onEvent?.({ type: 'warning', message });
+    const told = (event: OperationEvent): void => {
+      if (isWrite(event)) this.writes += 1;
+      const named = event.type === 'warning' ? { ...event, message: placed(event.message, unit) } : event;
+      if (named.type === 'warning') warnings.push(named.message);
+      onEvent?.(named);
+    };
+    if (spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
+    const result = await this.#applySpec(spec, unit, told);
+    return { ...factsOf(unit), ...result, warnings };
+  }
+
+  async #applySpec(spec: ListSpec, unit: SpecUnit, onEvent: OnEvent): Promise<ListResult> {
+    const targets: TargetLog = new Map<string, TargetOutcome>();
+    for (const reference of namesOf(spec)) logTarget(targets, { reference, status: 'not-pushed' });
+    const isLate = isAborted(this.#options.signal);
+    const result = isLate ? stopped : await this.#applyList(spec, unit, { targets, onEvent });
+    this.#letGo(spec);
+    if (result.status === 'stopped') this.stopped.push(...targets.values());
+    return result;
+  }
+
+  async #applyList(spec: ListSpec, unit: SpecUnit, reporting: Reporting): Promise<ListResult> {
+    const { signal } = this.#options;
+    try {
+      const shared = { sources: this.#sources, transfers: this.#transfers };
+      const outcome = await applyList(spec, { ...this.#options, ...shared, ...reporting });
+      tellOfType(unit, outcome, reporting.onEvent);
+      return resultOf(outcome, unit, signal);
+    } catch (thrown) {
+      return isAborted(signal) ? stopped : failed(partsOf(thrown).map((error) => inPlace(error, unit)));
+    }
+  }
+
+  #letGo(spec: ListSpec): void {
+    for (const repository of this.#use.leave(spec)) {
+      this.#options.homes.registries.forget(repository);
+      this.#transfers.forget(repositoryName(repository));
+    }
+  }
+}
+
+/** Asked anew each time: it may have happened meanwhile. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+function isWrite(event: OperationEvent): boolean {
+  if (event.type === 'blob') return event.how !== 'present';
+  return event.type === 'manifest' || event.type === 'tagged';
+}
+
+/** manifest-tool makes a Docker list whatever it lists. */
+function tellOfType({ quirks }: SpecUnit, { descriptor }: ListOutcome, tell: OnEvent): void {
+  if (quirks === undefined || descriptor.mediaType.includes('docker')) return;
+  tell({
+    type: 'warning',
+    message: 'it is an OCI index, since that is what its images need; manifest-tool makes a Docker list by default',
+  });
+}
+
+const nothingDone = { targets: [], missing: [], errors: [] } as const;
+const stopped = { ...nothingDone, status: 'stopped' } as const;
+
+type ListResult = Omit<AppliedList, 'file' | 'line' | 'column' | 'warnings'>;
+
+function failed(errors: readonly MlistError[]): ListResult {
+  return { ...nothingDone, status: 'failed', errors };
+}
+
+function resultOf({ failures, ...outcome }: ListOutcome, unit: SpecUnit, signal: AbortSignal | undefined): ListResult {
+  if (failures.length > 0 && isAborted(signal)) return { ...outcome, status: 'stopped', errors: [] };
+  const errors = failures.flatMap(partsOf).map((error) => inPlace(error, unit));
+  if (errors.length > 0) return { ...outcome, status: 'failed', errors };
+  const isDone = outcome.targets.every(({ status }) => status === 'unchanged');
+  const isPlanned = outcome.targets.some(({ status }) => status === 'planned');
+  return { ...outcome, status: isDone ? 'unchanged' : isPlanned ? 'planned' : 'pushed', errors };
+}
+
+function factsOf({ file, line, column, written }: SpecUnit): Pick<AppliedList, 'file' | 'line' | 'column' | 'list'> {
+  return { file, line, column, ...(written === undefined ? {} : { list: written }) };
+}
+
+function partsOf(thrown: unknown): readonly MlistError[] {
+  const error = asMlistError(thrown);
+  return error instanceof SeveralErrors ? error.errors : [error];
+}
+
+/** Says which spec a message is about. One that begins with the list does not get its name twice. */
+function placed(message: string, { file, line, written }: SpecUnit): string {
+  const name = written === undefined || message.startsWith(`${written} `) ? '' : `${written}: `;
+  return `${file}:${line}: ${name}${message}`;
+}
+
+function inPlace(error: MlistError, unit: SpecUnit): MlistError {
+  const { path = unit.file } = error.facts;
+  return new MlistError(error.code, placed(error.message, unit), { ...error.facts, path });
+}
+
+/** Each problem is an error of its own, at its own line. */
+function problemsOf({ file, problems }: SpecUnit): readonly MlistError[] {
+  return problems.map((problem) => {
+    const { line, column, message, pointer } = problem;
+    const where = pointer === '' ? '' : ` (at ${pointer})`;
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${file}:${line}:${column}: ${message}${where}`, {
+      path: file,
+      problems: [problem],
+    });
+  });
+}

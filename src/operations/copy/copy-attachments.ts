@@ -1,0 +1,153 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Content, ContentOptions } from '../../store/store.ts';
+import { bareDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
+import { digestOf, type Digest } from '../../oci/digest.ts';
+import { encodeImageIndex } from '../../oci/list-encoding.ts';
+import { readDocument, referrerOf } from '../../oci/children.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import { cosignTags, referrersTag } from '../../oci/referrers-tag.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { readGraph, type ManifestNode } from '../../transfer/graph.ts';
+import type { RootStep } from '../../transfer/plan.ts';
+import type { LeftBehind } from '../omissions.ts';
+import type { Home, WritableHome } from '../../store/open.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import { referrersOf } from '../list-referrers.ts';
+import { refusedRead, unlessRefused } from '../publish/tag-state.ts';
+
+/** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */
+
+/** Something attached, and to what. */
+export interface Attached {
+  readonly subject: Digest;
+  readonly descriptor: Descriptor;
+  /** cosign's tag; undefined where the manifest itself says what it is about. */
+  readonly tag?: string;
+}
+
+export interface Attachments {
+  readonly attached: readonly Attached[];
+  /** All that the attached manifests need, them included. */
+  readonly nodes: readonly ManifestNode[];
+}
+
+/** Signatures of signatures, and a little more: what goes deeper was made to go on for ever. */
+const MAX_DEPTH = 4;
+
+/** Finds what is attached to these manifests, and to that in turn. */
+export async function findAttachments(
+  home: Home,
+  digests: Iterable<Digest>,
+  options: ContentOptions,
+): Promise<Attachments> {
+  const seen = new Set<Digest>(digests);
+  const attached: Attached[] = [];
+  let level = [...seen];
+  for (let depth = 0; level.length > 0 && depth < MAX_DEPTH; depth += 1) {
+    const found = (await Promise.all(level.map((subject) => attachedTo(home, subject, options)))).flat();
+    attached.push(...found);
+    level = [...new Set(found.map(({ descriptor }) => descriptor.digest))].filter((digest) => !seen.has(digest));
+    for (const digest of level) seen.add(digest);
+  }
+  const unique = uniqueByDigest(attached.map(({ descriptor }) => descriptor));
+  const nodes = await Promise.all(unique.map((descriptor) => readGraph(home, descriptor, options)));
+  return { attached, nodes };
+}
+
+async function attachedTo(home: Home, subject: Digest, options: ContentOptions): Promise<readonly Attached[]> {
+  const [referring, tagged] = await Promise.all([
+    referrersOf(home, subject, options),
+    Promise.all(cosignTags(subject).map((tag) => underTag(home, tag, options))),
+  ]);
+  return [
+    ...referring.map((descriptor) => ({ subject, descriptor: bareDescriptor(descriptor) })),
+    ...tagged.flatMap((found) => (found === undefined ? [] : [{ subject, ...found }])),
+  ];
+}
+
+async function underTag(
+  home: Home,
+  tag: string,
+  options: ContentOptions,
+): Promise<{ readonly descriptor: Descriptor; readonly tag: string } | undefined> {
+  const descriptor = await orAbsent(home.resolve(tag, options));
+  return descriptor && { descriptor: bareDescriptor(descriptor), tag };
+}
+
+export interface Labelled {
+  readonly labels: readonly RootStep[];
+  readonly left: readonly LeftBehind[];
+}
+
+/**
+ * The names that attached manifests need at the target: cosign's tags; and where the target does not find referrers by
+ * itself, the fallback tags that list them, with what they list already.
+ */
+export async function labelsFor(
+  { attached, nodes }: Attachments,
+  target: WritableHome,
+  options: ContentOptions & { readonly isRegistry: boolean },
+): Promise<Labelled> {
+  const contents = new Map(nodes.map(({ content }) => [content.descriptor.digest, content]));
+  const tags = attached.flatMap(({ tag, descriptor }) => {
+    const content = contents.get(descriptor.digest);
+    return tag === undefined || content === undefined ? [] : [{ content, names: [tag] }];
+  });
+  const referring = attached.filter(({ tag }) => tag === undefined);
+  const [first] = referring;
+  if (first === undefined || !(await needsTags(target, first.subject, options))) return { labels: tags, left: [] };
+  const subjects = [...new Set(referring.map(({ subject }) => subject))];
+  const merged = await Promise.all(
+    subjects.map((subject) => {
+      const descriptors = referring.filter((one) => one.subject === subject).map(({ descriptor }) => descriptor);
+      return fallbackFor(target, subject, descriptors, contents, options);
+    }),
+  );
+  return {
+    labels: [...tags, ...merged.flatMap(({ labels }) => labels)],
+    left: merged.flatMap(({ left }) => left),
+  };
+}
+
+/** A registry that is not known to find referrers gets the tags: they do no harm where it does. */
+async function needsTags(
+  target: WritableHome,
+  digest: Digest,
+  options: ContentOptions & { readonly isRegistry: boolean },
+): Promise<boolean> {
+  if (!options.isRegistry) return false;
+  const asking = target.findsReferrers?.(digest, options) ?? Promise.resolve(false);
+  return (await unlessRefused(asking, options)) !== true;
+}
+
+/** The fallback index of one subject with these in it (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
+async function fallbackFor(
+  target: WritableHome,
+  subject: Digest,
+  referring: readonly Descriptor[],
+  contents: ReadonlyMap<Digest, Content>,
+  options: ContentOptions,
+): Promise<Labelled> {
+  const tag = referrersTag(subject);
+  const left = (reason: string): Labelled => ({
+    labels: [],
+    left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
+  });
+  const reading = orAbsent(target.fetchManifest(tag, options));
+  const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
+  if (now instanceof MlistError) return left(`the tag ${tag} of the target cannot be read: ${now.message}`);
+  const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;
+  if (!isIndex) return left(`the tag ${tag} of the target is not a list of referrers`);
+  const read = now && readIndex(now.bytes, MediaType.ociIndex, `${target.location}:${tag}`);
+  const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
+  const listed = list?.manifests ?? [];
+  const missing = referring.filter(({ digest }) => !listed.some((one) => one.digest === digest));
+  if (missing.length === 0) return { labels: [], left: [] };
+  const added = missing.flatMap(({ digest }) => {
+    const content = contents.get(digest);
+    return content === undefined ? [] : [referrerOf(content.descriptor, readDocument(content.bytes))];
+  });
+  const bytes = encodeImageIndex({ ...list, manifests: [...listed, ...added] }, { keepEmpty: true });
+  const descriptor = { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.length };
+  return { labels: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
+}

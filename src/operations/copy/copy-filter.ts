@@ -1,0 +1,215 @@
+import { errorCode } from '../../errors/errors.ts';
+import type { Content } from '../../store/store.ts';
+import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
+import { digestOf, type Digest } from '../../oci/digest.ts';
+import { encodeImageIndex, encodeManifestList } from '../../oci/list-encoding.ts';
+import type { Index } from '../../oci/manifest.ts';
+import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { linksIn } from '../../transfer/graph.ts';
+import type { Missing, MissingState } from '../../transfer/missing-content.ts';
+import type { OperationEvent } from '../events.ts';
+import type { Home } from '../../store/open.ts';
+import { leftBehind, type LeftBehind } from '../omissions.ts';
+import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
+import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';
+import { requirePlatforms } from '../require-platforms.ts';
+import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
+
+/** Copying only a part of a list. */
+
+export interface FilterOptions {
+  /** Only images of these; all where none is named. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Default keep. */
+  readonly attestations?: 'keep' | 'drop' | undefined;
+  /** Whether images that the source does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Filtering {
+  readonly home: Home;
+  /** The content, for messages. */
+  readonly reference: string;
+  /** What is already known to be missing from the source. */
+  readonly missing: Missing;
+  /** Source and target are the same location, so the copy loses nothing. */
+  readonly isWithin: boolean;
+}
+
+export interface Filtered {
+  /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
+  readonly content: Content;
+  readonly left: readonly LeftBehind[];
+  /** Events to report. */
+  readonly events: readonly OperationEvent[];
+}
+
+/** Whether only a part of a list is copied. */
+export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
+  return platforms.length > 0 || attestations !== 'keep';
+}
+
+/**
+ * Selects a part of a list, and leaves out missing entries if that is allowed.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_NOT_FOUND` for images that are missing
+ */
+export async function filterContent(
+  content: Content,
+  { home, reference, missing: known, isWithin }: Filtering,
+  options: FilterOptions,
+): Promise<Filtered> {
+  const { platforms = [], missing: choice, signal } = options;
+  const reading = { home, reference, missing: choice, canChoose: options.platforms !== undefined, signal };
+  const whole: Filtered = { content, left: [], events: [] };
+  const { mediaType } = content.descriptor;
+  if (!isIndexType(mediaType)) {
+    if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, reading), reference);
+    return whole;
+  }
+  if (isFiltered(options)) {
+    const list = readIndex(content.bytes, mediaType, reference);
+    return withoutMissing(content, list, await select(list, known, reading, options), reading);
+  }
+  if (isWithin && choice !== 'skip') return whole;
+  const missing = new Map([...known, ...(await findMissing(() => linksIn(content, home).manifests, reading))]);
+  if (missing.size === 0) return whole;
+  const list = readIndex(content.bytes, mediaType, reference);
+  return withoutMissing(content, list, { wanted: list.manifests, left: [], missing }, reading);
+}
+
+interface Selection {
+  /** The entries that are to be copied. */
+  readonly wanted: readonly Descriptor[];
+  /** The others. */
+  readonly left: readonly LeftBehind[];
+  /** Which of the entries the source does not have. */
+  readonly missing: Missing;
+}
+
+/** Selects entries by platform and kind. */
+async function select(
+  { manifests }: Index,
+  known: Missing,
+  reading: MissingOptions & ImageReading,
+  { platforms = [], attestations = 'keep' }: FilterOptions,
+): Promise<Selection> {
+  const missing = new Map(known);
+  const entries = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, missing)));
+  const left = leftOut(entries, platforms, attestations);
+  const wanted = manifests.filter((entry) => !left.has(entry));
+  for (const [digest, state] of await findMissing(() => wanted, reading)) missing.set(digest, state);
+  const isUsable = ({ descriptor }: Entry) => reading.missing !== 'skip' || !missing.has(descriptor.digest);
+  const images = entries.filter((entry) => !isAttestation(entry.descriptor) && isUsable(entry));
+  requirePlatforms(
+    platforms,
+    images.flatMap((image) => image.platforms ?? []),
+    reading.reference,
+  );
+  return { wanted, left: [...left.values()], missing };
+}
+
+/** The selected part of a list without the entries that are missing, if these may be left out. */
+async function withoutMissing(
+  content: Content,
+  list: Index,
+  { wanted, left, missing }: Selection,
+  options: MissingOptions,
+): Promise<Filtered> {
+  const absent = await leaveOutMissing(wanted, missing, list.manifests, options);
+  const manifests = wanted.filter((entry) => !absent.gone.has(entry));
+  if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
+  return {
+    content: encoded({ ...list, manifests }),
+    left: [...left, ...absent.left],
+    events: [...left.map((one) => ({ type: 'left', ...one }) as const), ...absent.events],
+  };
+}
+
+interface Entry {
+  readonly descriptor: Descriptor;
+  /** Undefined if unknown. */
+  readonly platforms: readonly Platform[] | undefined;
+  /** It states no platform, and cannot be read because it is missing. */
+  readonly isUnreadable?: boolean;
+}
+
+/** The entries that are not copied. An entry without a platform matches any platform; attestations follow their image. */
+function leftOut(
+  entries: readonly Entry[],
+  wanted: readonly Platform[],
+  attestations: 'keep' | 'drop',
+): ReadonlyMap<Descriptor, LeftBehind> {
+  const left = new Map<Descriptor, LeftBehind>();
+  /** Whether an image is copied, by digest: an index may list it more than once. */
+  const isCopied = new Map<string, boolean>();
+  for (const entry of entries) {
+    const { descriptor } = entry;
+    if (isAttestation(descriptor)) continue;
+    const reason = reasonToLeave(entry, wanted);
+    if (reason !== undefined) left.set(descriptor, leftBehind('image', descriptor, reason));
+    isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
+  }
+  for (const { descriptor } of entries) {
+    if (!isAttestation(descriptor)) continue;
+    const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
+    const reason = isOfLeft ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
+    if (reason !== undefined) left.set(descriptor, leftBehind('attestation', descriptor, reason));
+  }
+  return left;
+}
+
+/** Why an image is not copied; undefined if it is. */
+function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
+  if (wanted.length === 0) return undefined;
+  if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
+  const isWanted = wanted.some((one) => platforms.some((has) => isOfPlatform(has, one)));
+  return isWanted ? undefined : 'not asked for';
+}
+
+/**
+ * The platforms of an entry. Entries that state none are read, and so are nested indexes.
+ * @param missing - missing entries are added to it
+ */
+async function withPlatforms(
+  descriptor: Descriptor,
+  reading: ImageReading,
+  missing: Map<Digest, MissingState>,
+): Promise<Entry> {
+  if (descriptor.platform !== undefined) return { descriptor, platforms: [descriptor.platform] };
+  const { mediaType, artifactType } = descriptor;
+  const isSilent = artifactType === undefined && !isAttestation(descriptor);
+  if (!isSilent || (!isManifestType(mediaType) && !isIndexType(mediaType))) return { descriptor, platforms: undefined };
+  try {
+    return { descriptor, platforms: noneIsUnknown(await platformsBelow(descriptor, reading)) };
+  } catch (thrown) {
+    if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    missing.set(descriptor.digest, missing.get(descriptor.digest) ?? 'absent');
+    return { descriptor, platforms: undefined, isUnreadable: true };
+  }
+}
+
+async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Promise<readonly Platform[]> {
+  const { mediaType, digest } = descriptor;
+  const { home, signal } = reading;
+  const content = await home.fetchManifest(digest, { expected: descriptor, signal });
+  if (!isIndexType(mediaType)) return platformsOfImage(content, reading);
+  const { manifests } = readIndex(content.bytes, mediaType, `${reading.reference}@${digest}`);
+  const below = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, new Map())));
+  return below.flatMap(({ platforms }) => platforms ?? []);
+}
+
+function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | undefined {
+  return platforms.length === 0 ? undefined : platforms;
+}
+
+/** In the form of its kind; what mlist does not know of it stays. */
+function encoded(list: Index): Content {
+  const options = { keepEmpty: true };
+  const bytes =
+    list.mediaType === MediaType.dockerList ? encodeManifestList(list, options) : encodeImageIndex(list, options);
+  return { descriptor: { mediaType: list.mediaType, digest: digestOf(bytes), size: bytes.length }, bytes };
+}

@@ -1,0 +1,202 @@
+import type { Content, ContentOptions } from '../../store/store.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ManifestNode } from '../../transfer/graph.ts';
+import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
+import { hasLostContent } from '../../transfer/unknown-content.ts';
+import { planTransfer, type RootStep } from '../../transfer/plan.ts';
+import { runPlan, type Replaced, type RunOptions } from '../../transfer/run.ts';
+import type { TargetLog } from '../../transfer/target-log.ts';
+import type { LeftBehind } from '../omissions.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-attachments.ts';
+import type { OnEvent } from '../events.ts';
+import type { Home, WritableHome } from '../../store/open.ts';
+import { largeBlobsThere } from '../publish/large-blobs.ts';
+import { watchConfigs } from '../platform-claims.ts';
+import { Sent } from '../publish/sent-content.ts';
+import { unlessRefused } from '../publish/tag-state.ts';
+
+/** What is to be where, and what is known of the target. */
+export interface CopyTransfer {
+  readonly source: Home;
+  readonly target: WritableHome;
+  readonly content: Content;
+  /** The content and everything below it; undefined if only a name is written. */
+  readonly node: ManifestNode | undefined;
+  /** The digest that the content was made from, by a filter or not at all. */
+  readonly original: Digest;
+  /** Tag, or digest where there is no tag. */
+  readonly name: string;
+  /** The target has the content under the name. */
+  readonly isThere: boolean;
+  /** The target has nothing under the name. */
+  readonly isNew: boolean;
+  readonly isRegistry: boolean;
+  /** What the name stands for before it is moved: it is moved only after this resolves. */
+  readonly replaced: Promise<ReadonlyMap<string, Replaced>>;
+}
+
+export interface TransferOptions extends ContentOptions {
+  readonly referrers?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
+  readonly targets?: TargetLog | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Transferred {
+  /** Undefined where nobody looked. */
+  readonly attached?: readonly Attached[];
+  readonly left: readonly LeftBehind[];
+}
+
+/** Copies content and everything below it to the target, then writes its name. */
+export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
+  const { target, content, node, name, isThere } = transfer;
+  if (isThere && options.referrers !== true) return { left: [] };
+  // It may reject before a plan waits for it.
+  transfer.replaced.catch(() => undefined);
+  const running = { ...options, replaced: isThere ? undefined : transfer.replaced };
+  const root = { content, names: isThere ? [] : [name] };
+  if (node === undefined) {
+    await runPlan(planTransfer(target, [], root), running);
+    return { left: [] };
+  }
+  const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
+  const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
+  const { labels, left } = await labelsOf(attachments, transfer, options);
+  const present = await presentOf(nodes, transfer, options);
+  await runRepaired({ target, nodes, root, labels, present }, running);
+  if (attachments !== undefined) await confirmLists(attachments, labels, transfer, options);
+  return {
+    ...(attachments === undefined ? {} : { attached: attachments.attached }),
+    left: [...foreignLayers(nodes), ...left, ...(attachments?.left ?? [])],
+  };
+}
+
+/** What is attached to the content and everything below it; not what refers to a list that a filter has changed. */
+async function attachmentsOf(
+  { source, content, original }: CopyTransfer,
+  node: ManifestNode,
+  { signal }: TransferOptions,
+): Promise<Attachments & { readonly left: readonly LeftBehind[] }> {
+  const digests = nodesIn(node).map((one) => one.content.descriptor.digest);
+  const found = await findAttachments(source, new Set(digests), { signal });
+  if (original === content.descriptor.digest) return { ...found, left: [] };
+  const { attached } = await findAttachments(source, [original], { signal });
+  const reason = `it speaks of ${original}, which is another list`;
+  return {
+    ...found,
+    left: attached.map(({ descriptor }) => ({ what: 'referrer', digest: descriptor.digest, reason })),
+  };
+}
+
+/** The names that are to be given, but for those that are right already. A signature that makes way for another is told. */
+async function labelsOf(
+  attachments: Attachments | undefined,
+  { target, isRegistry }: CopyTransfer,
+  { signal, force = false, onEvent }: TransferOptions,
+): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly LeftBehind[] }> {
+  if (attachments === undefined) return { labels: [], left: [] };
+  const { labels, left } = await labelsFor(attachments, target, { signal, isRegistry });
+  const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
+  const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
+    if (!cosigned.has(name)) return true;
+    const now = await unlessRefused(orAbsent(target.resolve(name, { signal })), { signal });
+    if (now?.digest === content.descriptor.digest) return force;
+    const message = `${target.location}:${name} had ${now?.digest}: it makes way for the one of the source`;
+    if (now !== undefined) onEvent?.({ type: 'warning', message });
+    return true;
+  };
+  const wanted = await Promise.all(labels.map(isWanted));
+  return { labels: labels.filter((_, at) => wanted[at]), left };
+}
+
+/**
+ * The manifests that the target has already, with all below them, and of the others the large blobs. A target that mounts
+ * what it lacks without moving bytes is not asked, if it knows nothing of that name: asking would cost more than it saves.
+ * What lies on this machine is looked at blob by blob.
+ */
+async function presentOf(
+  nodes: readonly ManifestNode[],
+  { source, target, isNew, isRegistry, content }: CopyTransfer,
+  { signal, force = false }: TransferOptions,
+): Promise<ReadonlySet<Digest>> {
+  const canMount = target.canMountFrom?.(source) ?? false;
+  if (force || !isRegistry || (canMount && isNew)) return new Set();
+  const digests = new Set(nodes.flatMap(nodesIn).map((node) => node.content.descriptor.digest));
+  digests.delete(content.descriptor.digest);
+  const all = [...digests];
+  const there = await Promise.all(
+    all.map((digest) => unlessRefused(target.hasManifest(digest, { signal }), { signal })),
+  );
+  const present = new Set(all.filter((_, at) => there[at]));
+  const lacking = nodes.flatMap(nodesIn).filter((node) => !present.has(node.content.descriptor.digest));
+  const large = await largeBlobsThere(
+    target,
+    lacking.map((node) => ({ ...node, children: [] })),
+    { signal },
+  );
+  return new Set([...present, ...large.map(({ digest }) => digest)]);
+}
+
+interface Planned {
+  readonly target: WritableHome;
+  readonly nodes: readonly ManifestNode[];
+  readonly root: RootStep;
+  readonly labels: readonly RootStep[];
+  /** What the target was found to have. */
+  readonly present: ReadonlySet<Digest>;
+}
+
+/** Runs the plan. If the registry has lost a part of what it was found to have, all of that is sent. */
+async function runRepaired(
+  { target, nodes, root, labels, present }: Planned,
+  { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
+): Promise<void> {
+  const options = { transfers, replaced, targets, signal };
+  const sent = new Sent(onEvent);
+  const plan = planTransfer(target, nodes, root, { present, labels });
+  try {
+    await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
+    const message = `${target.location} has lost a part of what it had: all of that is sent again`;
+    onEvent?.({ type: 'note', message });
+    const left = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));
+    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, labels: left }), { ...options, onEvent });
+  }
+}
+
+/** Fallback lists are read and written without a lock: who wrote at the same time may have dropped ours, once. */
+async function confirmLists(
+  attachments: Attachments,
+  labels: readonly RootStep[],
+  { target, isRegistry, content }: CopyTransfer,
+  { targets, signal, onEvent }: TransferOptions,
+): Promise<void> {
+  const tags = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
+  const isList = ({ names }: RootStep) => names.some((name) => !tags.has(name));
+  if (!labels.some(isList)) return;
+  const { labels: again } = await labelsFor(attachments, target, { signal, isRegistry });
+  const lost = again.filter(isList);
+  if (lost.length > 0)
+    await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { targets, signal, onEvent });
+}
+
+function foreignLayers(nodes: readonly ManifestNode[]): readonly LeftBehind[] {
+  const layers = new Map(
+    nodes.flatMap(nodesIn).flatMap(({ foreign }) => foreign.map((layer) => [layer.digest, layer] as const)),
+  );
+  return [...layers.values()].map(({ digest, urls = [] }) => ({
+    what: 'layer',
+    digest,
+    reason: `it lies at ${urls.join(', ')}`,
+  }));
+}
+
+function nodesIn(node: ManifestNode): readonly ManifestNode[] {
+  return [node, ...node.children.flatMap(nodesIn)];
+}

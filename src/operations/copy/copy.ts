@@ -1,0 +1,283 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../../oci/digest.ts';
+import { digestIn, formatLocation, nameOfTarget, sameHome, type Location } from '../../oci/location.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { repositoryName } from '../../oci/reference.ts';
+import { readManifest } from '../../schema/documents.ts';
+import { graphOf } from '../../transfer/graph.ts';
+import { MissingContent, type Missing } from '../../transfer/missing-content.ts';
+import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
+import type { Replaced } from '../../transfer/run.ts';
+import { logTarget } from '../../transfer/target-log.ts';
+import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
+import type { LeftBehind } from '../omissions.ts';
+import type { Attached } from './copy-attachments.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import { Count, nothingMoved, type Moved } from '../publish/transfer-counts.ts';
+import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
+import type { Homes, Located, WritableHome } from '../../store/open.ts';
+import { imageNameOf } from '../publish/image-name.ts';
+import { reportingInterruption } from '../publish/interruption.ts';
+import { publish, type PublishOptions } from '../publish/publish.ts';
+import { requireExpected } from '../publish/check-push.ts';
+import { whenThere, type SourceWaitOptions } from '../source-wait.ts';
+import { refusedRead } from '../publish/tag-state.ts';
+import { checkMoves, platformsOf, type NextContent } from '../publish/tag-moves.ts';
+import { toleranceWarnings } from '../warnings.ts';
+
+export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOptions {
+  /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
+  readonly referrers?: boolean | undefined;
+  /** Trust no shortcut: look at all that is to be there. Default false. */
+  readonly force?: boolean | undefined;
+  /** Write nothing. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Platforms that the content must have. */
+  readonly expect?: readonly Platform[] | undefined;
+  /** Refuse content that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
+}
+
+export interface Copied extends Replaced {
+  readonly source: string;
+  /** With the tag that it got. */
+  readonly target: string;
+  /** unchanged: the target had it already under that name. planned: a dry run. */
+  readonly status: 'copied' | 'unchanged' | 'planned';
+  readonly descriptor: Descriptor;
+  /** The digest at the source, where a filter has made another list of it. */
+  readonly filtered?: Digest;
+  readonly moved: Moved;
+  /** What came along from outside the list; undefined where nobody looked. */
+  readonly referrers?: readonly Attached[];
+  readonly left: readonly LeftBehind[];
+}
+
+/**
+ * Copies a list or an image with all that it needs, byte for byte; a filter makes a new list that keeps all that the old
+ * one says of itself.
+ * @param to - without a tag: the tag of the source
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
+ */
+export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+  return reportingInterruption(options, (reported) => copyLocation(from, to, reported));
+}
+
+async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+  const { homes, dryRun, signal, onEvent } = options;
+  expectAccess(from, to, homes);
+  const source = await homes.locate(from, { signal });
+  const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
+  const job = { from, to, source, tag };
+  onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
+  const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
+  const name = tag ?? digestIn(to);
+  if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
+  return publish(to, options, { dryRun, signal, imageName }, (home, reporting) => copyTo(home, job, reporting));
+}
+
+/** A copy from one place to one name at another. */
+interface CopyJob {
+  readonly from: Location;
+  readonly to: Location;
+  readonly source: Located;
+  /** The tag that it gets; undefined where it goes by its digest alone. */
+  readonly tag: string | undefined;
+}
+
+async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
+  const { from, to, source, tag } = job;
+  const isForced = options.force === true;
+  // A list that a filter makes has no digest before it is made.
+  const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
+  const looking = known === undefined ? undefined : look(home, known, options);
+  // It is waited for later in any case, unless reading the source fails.
+  looking?.catch(() => undefined);
+  const early = sameHome(from, to) || isForced ? undefined : (await looking)?.found;
+  const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
+  if (isSame && options.referrers !== true) return unchanged(job, early, options);
+  const read = await whenThere(() => source.home.fetchManifest(source.name, { signal: options.signal }), options);
+  const reading = { home, job, read, looking };
+  try {
+    return await copyRead(reading, new Map(), options);
+  } catch (thrown) {
+    if (!(thrown instanceof MissingContent)) throw thrown;
+    // The filter now knows what is missing: it skips or reports that.
+    return copyRead(reading, thrown.missing, options);
+  }
+}
+
+/** The content of the source, and what is known about the target. */
+interface CopyReading {
+  readonly home: WritableHome;
+  readonly job: CopyJob;
+  readonly read: Content;
+  readonly looking: Promise<Seen> | undefined;
+}
+
+/** @throws MissingContent before anything is written, if the source does not have all of the content */
+async function copyRead(
+  { home, job: { from, to, source, tag }, read, looking }: CopyReading,
+  missing: Missing,
+  options: CopyOptions,
+): Promise<Copied> {
+  const isWithin = sameHome(from, to);
+  const filtering = { home: source.home, reference: formatLocation(from), missing, isWithin };
+  const filtered = await filterContent(read, filtering, options);
+  const { content } = filtered;
+  const { digest } = content.descriptor;
+  const target = targetText(to, tag ?? digest);
+  checkExpected(to, digest, target);
+  await requirePlatformsOf(content, source.home, options);
+  const isForced = options.force === true;
+  const before = isForced ? undefined : (await (looking ?? look(home, digest, options))).found;
+  const isThere = before?.digest === digest;
+  const isMoved = !isWithin && options.dryRun !== true && (!isThere || options.referrers === true);
+  const next = { content, source: source.home };
+  const replaced = replacedBy(next, tag, looking, { home, reference: target, ...options });
+  replaced.catch(() => undefined);
+  const node = isMoved ? await graphOf(source.home, content, { signal: options.signal }) : undefined;
+  report(read, filtered, filtering.reference, options);
+  const transfer: CopyTransfer = {
+    source: source.home,
+    target: home,
+    content,
+    node,
+    original: read.descriptor.digest,
+    name: tag ?? digest,
+    isThere,
+    isNew: before === undefined,
+    isRegistry: to.kind === 'registry',
+    replaced,
+  };
+  if (isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
+  const { moved, ...result } = await carryOut(transfer, options);
+  return {
+    source: formatLocation(from),
+    target,
+    status: isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
+    ...(tag === undefined ? {} : (await replaced).get(tag)),
+    descriptor: content.descriptor,
+    ...(content === read ? {} : { filtered: read.descriptor.digest }),
+    moved,
+    ...(result.attached === undefined ? {} : { referrers: result.attached }),
+    left: [...filtered.left, ...result.left],
+  };
+}
+
+function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets }: CopyOptions): Copied {
+  const { digest } = descriptor;
+  const target = targetText(to, tag ?? digest);
+  logTarget(targets, { reference: target, status: 'unchanged', digest });
+  const source = formatLocation(from);
+  return { source, target, status: 'unchanged', before: digest, descriptor, moved: nothingMoved, left: [] };
+}
+
+async function carryOut(
+  transfer: CopyTransfer,
+  options: CopyOptions,
+): Promise<Transferred & { readonly moved: Moved }> {
+  if (options.dryRun === true) return { moved: nothingMoved, left: [] };
+  const count = new Count(options.onEvent);
+  const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
+  for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
+  return { ...result, moved: count.moved };
+}
+
+interface Seen {
+  readonly found?: Descriptor | undefined;
+  readonly unread?: MlistError;
+}
+
+/** What the target has under a name. */
+async function look(home: ContentSource, name: string, { signal }: ContentOptions): Promise<Seen> {
+  try {
+    return { found: await orAbsent(home.resolve(name, { signal })) };
+  } catch (thrown) {
+    return { unread: refusedRead(thrown, { signal }) };
+  }
+}
+
+interface ReplacedOptions extends CopyOptions {
+  readonly home: WritableHome;
+  /** The target, for messages. */
+  readonly reference: string;
+}
+
+/** What the tag of the target stands for before it is moved. */
+async function replacedBy(
+  next: NextContent,
+  tag: string | undefined,
+  looking: Promise<Seen> | undefined,
+  { home, reference, homes, ...options }: ReplacedOptions,
+): Promise<ReadonlyMap<string, Replaced>> {
+  if (tag === undefined) return new Map();
+  const { found, unread } = (await looking) ?? {};
+  options.signal?.throwIfAborted();
+  const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
+  return checkMoves(home, [{ tag, reference, before, unread }], next, { ...options, cache: homes.cache });
+}
+
+/** One token is to serve both ends. */
+function expectAccess(from: Location, to: Location, homes: Homes): void {
+  homes.registries.expect([
+    ...(to.kind === 'registry' ? [{ reference: to.reference, push: true }] : []),
+    ...(from.kind === 'registry' ? [{ reference: from.reference, push: false }] : []),
+  ]);
+}
+
+/** @param name - a tag or a digest */
+function targetText(to: Location, name: string): string {
+  const place = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
+  return `${place}${isDigestName(name) ? '@' : ':'}${name}`;
+}
+
+/**
+ * Whether the source has what the target has: found out without reading it, since registries count reads against limits, or
+ * keep what is read. A digest speaks for itself.
+ */
+async function isAtSource({ home, name }: Located, before: Descriptor, options: CopyOptions): Promise<boolean> {
+  if (isDigestName(name)) return name === before.digest;
+  const { signal } = options;
+  return (await whenThere(() => home.resolve(name, { signal }), options)).digest === before.digest;
+}
+
+function checkExpected(to: Location, digest: Digest, target: string): void {
+  const expected = digestIn(to);
+  if (expected === undefined || expected === digest) return;
+  throw new MlistError(
+    'ERR_MLIST_EXPECTATION',
+    `${target} is to be ${expected}, but what would be copied is ${digest}`,
+    {
+      reference: target,
+      hint: 'Leave out the digest of the target, or name the source by it.',
+    },
+  );
+}
+
+async function requirePlatformsOf(
+  { bytes, descriptor }: Content,
+  home: ContentSource,
+  { expect = [], homes: { cache }, signal }: CopyOptions,
+): Promise<void> {
+  if (expect.length === 0) return;
+  const name = `${home.location}@${descriptor.digest}`;
+  const manifest = readManifest(bytes, descriptor.mediaType, name);
+  requireExpected(name, await platformsOf(manifest, home, { cache, signal }), expect);
+}
+
+function report(read: Content, { content, events }: Filtered, reference: string, { onEvent }: CopyOptions): void {
+  for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
+  if (content === read) return;
+  const [old, made] = [read.descriptor.digest, content.descriptor.digest];
+  onEvent?.({
+    type: 'note',
+    message: `the filtered list is a new one: ${old} -> ${made}; signatures of the old list do not apply to it`,
+  });
+}

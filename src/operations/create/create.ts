@@ -1,0 +1,176 @@
+import { allOrErrors } from '../../async/settle.ts';
+import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
+import { descriptorOf, type Draft } from '../../draft/draft.ts';
+import { isOfPlatform } from '../../draft/entry-selection.ts';
+import type { EntryEvent } from '../../draft/merge.ts';
+import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import { atDigest, digestIn, formatLocation, parseLocation } from '../../oci/location.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
+import { amended, fresh, type ListWishes, type Made, replaced, requireSame } from './create-draft.ts';
+import { tellCreated } from './report-created.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+import { requirePlatforms } from '../require-platforms.ts';
+import type { SourceWaitOptions } from '../source-wait.ts';
+import { withReferringAttestations } from '../sources/attestation-referrers.ts';
+import { requireCopies } from '../sources/copies.ts';
+import {
+  type AttestationChoice,
+  type ManifestArgument,
+  type Resolved,
+  resolveSource,
+} from '../sources/resolve-source.ts';
+
+/** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
+export interface CreateOptions extends ListWishes, SourceWaitOptions {
+  readonly workspace: Workspace;
+  /** Bring an existing draft up to date instead of refusing it. Default false. */
+  readonly amend?: boolean | undefined;
+  /** Make an existing draft exactly these sources instead of refusing it. Default false. */
+  readonly replace?: boolean | undefined;
+  /** Only these images of the sources. Default: all. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Default keep. */
+  readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+  /** Order of the sources that have no order of their own, such as files in a folder. Default: as they are given. */
+  readonly order?: readonly Platform[] | undefined;
+  /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
+  readonly nested?: 'keep' | 'flatten' | undefined;
+  /** Store the sources by their digests, so that they never move. Default false. */
+  readonly pin?: boolean | undefined;
+  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
+  readonly strict?: boolean | undefined;
+}
+
+export interface Created {
+  readonly draft: Draft;
+  /** Canonical reference of the list. */
+  readonly list: string;
+  /** What became of the entries; empty where the draft held exactly this already. */
+  readonly changes: readonly EntryEvent[];
+  /** False where the draft held exactly this already. */
+  readonly changed: boolean;
+}
+
+/**
+ * Drafts a list of the given manifests, all of them or, where one cannot be read, none; it becomes the current draft.
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` where there is another draft of that name and `amend` is not set;
+ *   `ERR_MLIST_DRAFT_NOT_FOUND` where it is to be amended with its own sources and is not there;
+ *   `ERR_MLIST_PLATFORM_NOT_FOUND`; for sources that cannot be read the errors of all of them
+ */
+export async function create(
+  list: Reference,
+  manifests: readonly ManifestArgument[],
+  options: CreateOptions,
+): Promise<Created> {
+  const name = formatReference(list);
+  const { workspace, amend = false } = options;
+  const before = await workspace.find(name);
+  const isForAll = amend && manifests.length === 0;
+  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(name))) : manifests;
+  const read = inOrder(wanted, await resolveAll(wanted, options), options.order);
+  const resolved = read.map((one) => one.resolved);
+  requirePlatforms(
+    options.platforms ?? [],
+    resolved.flatMap(({ platforms }) => platforms),
+    'what was named',
+  );
+  requireCopies(workspace, options.homes.cache);
+  let made: Made | undefined;
+  const { draft, changed } = await workspace.update(
+    name,
+    (current) => {
+      made = current === undefined ? fresh(name, resolved, options) : again(current, read, options);
+      if (options.strict === true) requireKnownPlatforms(made.draft, made.draft.entries);
+      return made.draft;
+    },
+    { signal: options.signal },
+  );
+  await updateState(workspace, (state) => withCurrent(state, name));
+  const { changes = [], other } = made ?? {};
+  tellCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
+  return { draft, list: name, changes: changed ? changes : [], changed };
+}
+
+/** What becomes of a draft that is there already. */
+function again(current: Draft, read: readonly ReadSource[], options: CreateOptions): Made {
+  const resolved = read.map((one) => one.resolved);
+  if (options.amend === true) return amended(current, resolved, options);
+  if (options.replace === true) return replaced(current, resolved, options);
+  return requireSame(
+    current,
+    read.map(({ argument, resolved }) => ({ resolved, isSaid: argument.platform !== undefined })),
+    options,
+  );
+}
+
+interface ReadSource {
+  readonly argument: ManifestArgument;
+  readonly resolved: Resolved;
+}
+
+/** The arguments with what was read for them. Those without an order of their own are sorted by platform. */
+function inOrder(
+  wanted: readonly ManifestArgument[],
+  resolved: readonly Resolved[],
+  order: readonly Platform[] = [],
+): readonly ReadSource[] {
+  const read = resolved.flatMap((one, at): readonly ReadSource[] => {
+    const argument = wanted[at];
+    return argument === undefined ? [] : [{ argument, resolved: one }];
+  });
+  const placeOf = ({ resolved: { platforms } }: ReadSource): number => {
+    const place = order.findIndex((one) => platforms.some((platform) => isOfPlatform(platform, one)));
+    return place < 0 ? order.length : place;
+  };
+  const isUnordered = ({ argument }: ReadSource): boolean => argument.isUnordered === true;
+  const sorted = read.filter(isUnordered).sort((left, right) => placeOf(left) - placeOf(right));
+  return read.map((one) => (isUnordered(one) ? (sorted.shift() ?? one) : one));
+}
+
+/** The sources of a draft, each once. One that is named by its own digest is what the draft says it is. */
+function argumentsOf(draft: Draft): readonly ManifestArgument[] {
+  const sources = new Map(draft.entries.map((entry) => [entry.source, entry]));
+  return [...sources].map(([source, entry]) => {
+    const location = parseLocation(source);
+    const isListed = entry.via === undefined && isIndexType(entry.mediaType);
+    return {
+      location,
+      isListed,
+      isPlatformGiven: entry.set?.os != null && entry.set.architecture != null,
+      ...(digestIn(location) === entry.digest ? { described: descriptorOf({ ...entry, set: {} }) } : {}),
+    };
+  });
+}
+
+async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {
+  const resolved = await resolveSource(argument, options);
+  const whole = options.attestations === 'referrers' ? await withReferringAttestations(resolved, options) : resolved;
+  return options.pin === true ? pinned(whole) : whole;
+}
+
+/** Reads all sources at once; what fails is reported together. */
+export async function resolveAll(
+  manifests: readonly ManifestArgument[],
+  options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
+): Promise<readonly Resolved[]> {
+  const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
+  options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));
+  return allOrErrors(
+    manifests.map((argument) => resolveOne(argument, options)),
+    options.signal,
+  );
+}
+
+/** A source by the digest that it had when it was read: however its tag moves, `create --amend` reads the same again. */
+function pinned(resolved: Resolved): Resolved {
+  const digest = resolved.index?.content.descriptor.digest ?? resolved.entries[0]?.digest;
+  // The entries of an index that the author gave have their digests for names already.
+  if (digest === undefined || resolved.given !== undefined) return resolved;
+  const source = formatLocation(atDigest(parseLocation(resolved.source), digest));
+  return { ...resolved, source, entries: resolved.entries.map((entry) => ({ ...entry, source })) };
+}

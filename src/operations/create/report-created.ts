@@ -1,0 +1,57 @@
+import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import type { EntryEvent } from '../../draft/merge.ts';
+import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
+import type { OnEvent } from '../events.ts';
+import { leftBehind, type LeftBehind } from '../omissions.ts';
+import type { Resolved } from '../sources/resolve-source.ts';
+import { warnOf } from '../warnings.ts';
+
+/** What the author should know of a draft that was made or amended. */
+export interface Creation {
+  readonly draft: Draft;
+  readonly changes: readonly EntryEvent[];
+  readonly other: OtherBase | undefined;
+  readonly resolved: readonly Resolved[];
+  /** The draft was there before, and keeps what it says of itself. */
+  readonly isAmended: boolean;
+}
+
+export function tellCreated(creation: Creation, onEvent: OnEvent | undefined): void {
+  const { draft, changes, other, resolved, isAmended } = creation;
+  for (const { left, events } of resolved) {
+    for (const event of events) onEvent?.(event);
+    if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
+  }
+  for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
+  const isOwn = other?.ref === draft.list;
+  if (other !== undefined && isOwn) onEvent?.({ type: 'warning', message: staysBehind(draft, other) });
+  const isMixed = resolved.length > 1 || isAmended;
+  for (const one of isMixed ? resolved : []) {
+    const lost = isOwn && one.source === other.ref ? [] : lostMembers(draft, one);
+    const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps what it says of itself';
+    const message = `${lost.join(', ')} of the index ${one.given?.name ?? one.source} do not come along: ${reason}`;
+    if (lost.length > 0) onEvent?.({ type: 'warning', message });
+  }
+  warnOf(draft, onEvent);
+}
+
+function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase): string {
+  return (
+    `${ref} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${base?.digest ?? ''}, ` +
+    `and a push there is still refused. "mlist diff ${list}" shows what differs: say the same with "mlist annotate" and amend ` +
+    `again, begin anew with "mlist rm ${list}", or overwrite what others have done with "mlist push --if-digest ${digest}"`
+  );
+}
+
+function leftOut(entry: Entry): LeftBehind {
+  const reason = `${entry.source} is for none of the requested platforms`;
+  return leftBehind('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
+}
+
+/** What an index says of itself that the draft does not say; of the list that the draft stands on, its author changed that. */
+function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
+  const { index } = resolved;
+  if (index === undefined || index.content.descriptor.digest === draft.base?.digest) return [];
+  const other = otherMembers(fromIndex(draft.list, resolved), draft);
+  return Object.keys(index.document).filter((name) => other.includes(name));
+}

@@ -1,0 +1,107 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { BlobCache } from '../../store/cache.ts';
+import { isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { formatOf } from '../../draft/to-list.ts';
+import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
+import type { StoredDraft, Workspace } from '../../draft/workspace/workspace.ts';
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
+import { readJson } from '../../json/parse.ts';
+import type { Digest } from '../../oci/digest.ts';
+
+/** The drafts of a workspace: listing, choosing, removing, tidying. No network. */
+export type DraftSummary =
+  | {
+      readonly list: string;
+      readonly path: string;
+      readonly current: boolean;
+      readonly modified: string;
+      readonly format: 'oci' | 'docker';
+      readonly images: number;
+      readonly attestations: number;
+      readonly platforms: readonly string[];
+    }
+  | { readonly name: string; readonly path: string; readonly damaged: string };
+
+export async function listDrafts(workspace: Workspace): Promise<readonly DraftSummary[]> {
+  const { current } = await readState(workspace);
+  return workspace.map((stored): DraftSummary => {
+    if ('error' in stored) return { name: stored.name, path: stored.path, damaged: stored.error.message };
+    return summaryOf(stored, current);
+  });
+}
+
+function summaryOf({ list, path, modified, draft }: StoredDraft, current: string | undefined): DraftSummary {
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const platforms = images.flatMap((entry) => platformOf(entry) ?? []);
+  return {
+    list,
+    path,
+    current: list === current,
+    modified: modified.toISOString(),
+    format: formatOf(draft),
+    images: images.length,
+    attestations: draft.entries.length - images.length,
+    platforms: platforms.map((platform) => formatPlatform(platform, { all: true })),
+  };
+}
+
+/** Makes a draft the current one. */
+export async function useDraft(workspace: Workspace, list: Reference): Promise<string> {
+  const name = formatReference(list);
+  await workspace.load(name);
+  await updateState(workspace, (state) => withCurrent(state, name));
+  return name;
+}
+
+/** Removes a draft, damaged or not. */
+export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
+  const name = formatReference(list);
+  await workspace.remove(name, undefined, { signal });
+  await updateState(workspace, (state) => withoutDraft(state, name));
+  return name;
+}
+
+export interface Pruned {
+  readonly blobs: readonly Digest[];
+  readonly leftovers: number;
+}
+
+/** Nothing younger is removed: a command may be about to need it. */
+const PRUNE_AGE_MS = 60 * 60 * 1000;
+
+/**
+ * Removes cached blobs that no draft needs, and what crashed commands left behind, if older than an hour.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` where a draft cannot say what it needs; then nothing is removed
+ */
+export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
+  const needed = new Set<string>();
+  await workspace.map(async (stored) => {
+    if ('error' in stored) throw cannotPrune(stored.error);
+    const { base, entries } = stored.draft;
+    const digests = [
+      ...(base === undefined ? [] : [base.digest]),
+      ...entries.flatMap(({ digest, via }) => [digest, ...(via === undefined ? [] : [via])]),
+    ];
+    for (const digest of digests) {
+      needed.add(digest);
+      const config = await configOf(cache, digest);
+      if (config !== undefined) needed.add(config);
+    }
+  });
+  return { blobs: await cache.prune(needed, PRUNE_AGE_MS), leftovers: await workspace.removeLeftovers(PRUNE_AGE_MS) };
+}
+
+async function configOf(cache: BlobCache, digest: Digest): Promise<string | undefined> {
+  const bytes = await cache.get(digest);
+  const document = bytes && (readJson(bytes).value as { config?: { digest?: string } } | undefined);
+  return document?.config?.digest;
+}
+
+function cannotPrune(error: MlistError): MlistError {
+  return new MlistError(
+    error.code,
+    `nothing was removed, since a draft cannot say what it needs: ${error.message}`,
+    error.facts,
+  );
+}

@@ -1,0 +1,68 @@
+import type { Draft } from '../../draft/draft.ts';
+import { appendSources, mergeSource, type EntryEvent } from '../../draft/merge.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { resolveAll } from '../create/create.ts';
+import { tellFormatChange, warnOf } from '../warnings.ts';
+import { chosenList } from '../current-draft.ts';
+import { requireCopies } from '../sources/copies.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+import type { AttestationChoice, ManifestArgument } from '../sources/resolve-source.ts';
+import type { SourceWaitOptions } from '../source-wait.ts';
+
+export interface AddOptions extends SourceWaitOptions {
+  readonly workspace: Workspace;
+  /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
+  readonly keep?: boolean | undefined;
+  /** Default keep. */
+  readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+  readonly nested?: 'keep' | 'flatten' | undefined;
+  /** Store the sources by their digests, so that they never move. Default false. */
+  readonly pin?: boolean | undefined;
+}
+
+export interface Edited {
+  readonly draft: Draft;
+  readonly list: string;
+  readonly changes: readonly EntryEvent[];
+  readonly changed: boolean;
+}
+
+/** Adds images to a draft; all of them or, where one cannot be read, none. */
+export async function add(
+  list: Reference | undefined,
+  manifests: readonly ManifestArgument[],
+  options: AddOptions,
+): Promise<Edited> {
+  const { workspace, keep = false, signal, onEvent } = options;
+  const name = await chosenList(workspace, list);
+  await workspace.load(name);
+  const resolved = await resolveAll(manifests, options);
+  requireCopies(workspace, options.homes.cache);
+  const changes: EntryEvent[] = [];
+  const {
+    before: was,
+    draft,
+    changed,
+  } = await workspace.update(
+    name,
+    (before) => {
+      let edited = before;
+      for (const source of resolved) {
+        if (edited === undefined) return undefined;
+        const merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
+        edited = merged.draft;
+        changes.push(...merged.events);
+      }
+      return edited;
+    },
+    { signal },
+  );
+  for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
+  for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
+  warnOf(draft, onEvent);
+  return { draft, list: name, changes, changed };
+}

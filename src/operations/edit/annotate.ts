@@ -1,0 +1,180 @@
+import { MlistError, withHint } from '../../errors/errors.ts';
+import { isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
+import { changeEntries, changeList, type EntryChange, type ListChange } from '../../draft/draft-edit.ts';
+import {
+  describeEntry,
+  entriesNamed,
+  fitsShortForm,
+  isOfPlatform,
+  missedPlatform,
+  noEntry,
+  type PartialPlatform,
+} from '../../draft/entry-selection.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import { bareDescriptor } from '../../oci/descriptor.ts';
+import { shortDigest } from '../../oci/digest.ts';
+import type { Location } from '../../oci/location.ts';
+import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { chosenList } from '../current-draft.ts';
+import type { OnEvent } from '../events.ts';
+import type { Homes } from '../../store/open.ts';
+import { tellFormatChange, warnOf } from '../warnings.ts';
+
+export interface AnnotateOptions {
+  readonly workspace: Workspace;
+  /** Source, digest or beginning of a digest of the entry; undefined is the short form. */
+  readonly manifest?: string | undefined;
+  /** Selects, never sets. */
+  readonly platform?: Platform | undefined;
+  readonly change: EntryChange;
+  readonly listChange?: Omit<ListChange, 'subject'> | undefined;
+  /** What the list is about; null clears. */
+  readonly subject?: Location | null | undefined;
+  /** Opened only to read the subject. */
+  readonly homes?: (() => Homes | Promise<Homes>) | undefined;
+  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
+  readonly strict?: boolean | undefined;
+  /** Asks the user which of several entries is meant; undefined for none of them. Default: does not ask. */
+  readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Annotated {
+  readonly draft: Draft;
+  readonly list: string;
+  /** The entry as it is now; undefined where only the list was annotated. */
+  readonly entry?: Entry;
+  readonly changed: boolean;
+}
+
+/**
+ * Sets or clears what the author has to say of an entry, or of the list. No network, but to read a subject.
+ * @throws MlistError `ERR_MLIST_USAGE` where there is nothing to set; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates, where nothing is changed
+ */
+export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
+  const { workspace, change, signal, onEvent } = options;
+  if (!hasChange(change) && !changesList(options)) throw nothingToSet();
+  const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
+  const name = await chosenList(workspace, list);
+  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
+  let entry: Entry | undefined;
+  const {
+    before: was,
+    draft,
+    changed,
+  } = await workspace.update(
+    name,
+    (before) => {
+      if (before === undefined) return undefined;
+      const target = chosen === undefined ? undefined : sameEntry(before, chosen);
+      const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
+      entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
+      if (entry !== undefined && options.strict === true) requireKnownPlatforms(edited, [entry]);
+      return edited;
+    },
+    { signal },
+  );
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
+  warnOf(draft, onEvent);
+  return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
+}
+
+async function subjectChange({ subject, homes, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
+  if (subject === undefined) return {};
+  if (subject === null) return { subject };
+  const located = await (await homes?.())?.locate(subject, { signal });
+  if (located === undefined) return {};
+  return { subject: bareDescriptor(await located.home.resolve(located.name, { signal })) };
+}
+
+function hasChange(change: object): boolean {
+  return Object.values(change).some((member) => member !== undefined);
+}
+
+function changesList({ listChange = {}, subject }: AnnotateOptions): boolean {
+  return hasChange(listChange) || subject !== undefined;
+}
+
+function nothingToSet(): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', 'there is nothing to set or to clear', {
+    hint: 'Say what: --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type of an image, --index-annotation, --index-artifact-type or --subject of the list.',
+  });
+}
+
+/** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
+function sameEntry(draft: Draft, chosen: Entry): Entry {
+  const key = manifestKey(chosen);
+  const same = draft.entries.filter((entry) => manifestKey(entry) === key && entry.source === chosen.source);
+  const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
+  const [entry] = exact.length > 0 ? exact : same;
+  if (entry === undefined) throw noEntry(draft, chosen.source);
+  return entry;
+}
+
+async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entry> {
+  const { manifest, platform } = options;
+  const candidates = manifest === undefined ? shortForm(draft, options) : entriesNamed(draft, manifest);
+  const images = candidates.filter((entry) => !isAttestationEntry(entry));
+  const pool = images.length > 0 ? images : candidates;
+  const fitting = platform === undefined ? pool : pool.filter((entry) => isOfPlatform(platformOf(entry), platform));
+  const [only, ...others] = fitting;
+  if (only === undefined) throw nothingFits(draft, pool, options);
+  if (others.length === 0) return only;
+  const answer = await options.choose?.(fitting);
+  if (answer === undefined) throw ambiguous(draft, fitting);
+  return answer;
+}
+
+/** The short form chooses by what it sets, which surprises whoever means to set something else. */
+function nothingFits(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
+  const missed = noEntry(draft, describeWanted(draft, pool, options));
+  if (options.manifest !== undefined || options.platform !== undefined) return missed;
+  const hint = `${missed.facts.hint ?? ''} Without an image, --os and --arch choose it. To set them, choose it by its name or with --platform.`;
+  return withHint(missed, hint.trim());
+}
+
+/** Without a manifest: the entry whose platform fits what is given, or the only image there is. */
+function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonly Entry[] {
+  const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const { os, architecture } = change.platform ?? {};
+  if (platform !== undefined || (os == null && architecture == null)) return images;
+  return images.filter((entry) => fitsShortForm(entry, change.platform ?? {}));
+}
+
+function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
+  const { manifest, platform, change } = options;
+  const there = pool.flatMap((entry) => platformOf(entry) ?? []);
+  const wanted = platform === undefined ? undefined : missedPlatform(platform, there);
+  if (manifest !== undefined) return wanted === undefined ? manifest : `${manifest} for ${wanted}`;
+  return `for ${wanted ?? describeShortForm(draft, change.platform ?? {})}`;
+}
+
+/** The short form selects by what it sets: a version that is not there cannot be set by it. */
+function describeShortForm(draft: Draft, given: PartialPlatform): string {
+  const { os, architecture, variant, 'os.version': version } = given;
+  const name = `${os ?? '*'}${version == null ? '' : `(${version})`}`;
+  const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
+  const others = draft.entries.filter((entry) => fitsShortForm(entry, { ...given, 'os.version': undefined }));
+  const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
+  return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: choose it with --platform)`;
+}
+
+/** The candidates are told as arguments that name exactly one entry each. */
+function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
+  const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
+  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${draft.list} could be meant`, {
+    reference: draft.list,
+    hint: `They are: ${entries.map(describeEntry).join(', ')}.`,
+    candidates: entries.map(
+      (entry) => shortDigest(entry.digest) + (isShared ? ` --platform '${platformText(entry)}'` : ''),
+    ),
+  });
+}
+
+function platformText(entry: Entry): string {
+  const platform = platformOf(entry);
+  return platform === undefined ? '' : formatPlatform(platform, { all: true });
+}

@@ -1,0 +1,89 @@
+import { MlistError } from '../../errors/errors.ts';
+import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { removeEntries } from '../../draft/draft-edit.ts';
+import { describeEntry, entriesNamed, isOfPlatform, missedPlatform, noEntry } from '../../draft/entry-selection.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { chosenList } from '../current-draft.ts';
+import type { OnEvent } from '../events.ts';
+import { tellFormatChange } from '../warnings.ts';
+
+export interface RemoveOptions {
+  readonly workspace: Workspace;
+  /** Take out the images of these platforms; together with a manifest only that one's. Default: none. */
+  readonly platforms?: readonly Platform[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface Removed {
+  readonly draft: Draft;
+  readonly list: string;
+  readonly removed: readonly Entry[];
+}
+
+/**
+ * Takes entries out of a draft, and with an image its attestations.
+ * @param manifests - sources, digests or beginnings of digests
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` where one means nothing in the list
+ */
+export async function remove(
+  list: Reference | undefined,
+  manifests: readonly string[],
+  options: RemoveOptions,
+): Promise<Removed> {
+  const { workspace, platforms = [], signal, onEvent } = options;
+  const name = await chosenList(workspace, list);
+  let removed: readonly Entry[] = [];
+  const { before: was, draft } = await workspace.update(
+    name,
+    (before) => {
+      if (before === undefined) return undefined;
+      const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
+      removed = before.entries.filter((entry) => !edited.entries.includes(entry));
+      return edited;
+    },
+    { signal },
+  );
+  for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
+  if (was !== undefined) tellFormatChange(was, draft, onEvent);
+  return { draft, list: name, removed };
+}
+
+function chosenEntries(draft: Draft, manifests: readonly string[], platforms: readonly Platform[]): readonly Entry[] {
+  if (manifests.length === 0) return ofPlatforms(draft, draft.entries, platforms, '');
+  return manifests.flatMap((manifest) => {
+    const named = entriesNamed(draft, manifest);
+    if (named.length === 0) throw noEntry(draft, manifest);
+    return platforms.length === 0
+      ? unambiguous(draft, manifest, named)
+      : ofPlatforms(draft, named, platforms, `of ${manifest} `);
+  });
+}
+
+/** Each platform must be there: one that is not is a miss, whatever the others are. */
+function ofPlatforms(
+  draft: Draft,
+  entries: readonly Entry[],
+  platforms: readonly Platform[],
+  of: string,
+): readonly Entry[] {
+  const there = entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  return platforms.flatMap((platform) => {
+    const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
+    if (found.length === 0) throw noEntry(draft, `${of}for ${missedPlatform(platform, there)}`);
+    return found;
+  });
+}
+
+/** A source may stand for many entries, and all go; a digest's beginning must mean one manifest. */
+function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): readonly Entry[] {
+  const isPrefix =
+    named.every((entry) => entry.digest.includes(manifest)) && new Set(named.map((entry) => entry.digest)).size > 1;
+  if (!isPrefix) return named;
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is the beginning of several digests in ${draft.list}`, {
+    reference: draft.list,
+    hint: `Write more of the digest: ${named.map(describeEntry).join(', ')}.`,
+  });
+}

@@ -1,0 +1,221 @@
+import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
+import { compareClients, type ClientChoice, type Verdict } from '../../selection/compare.ts';
+import type { Why } from '../../selection/selection.ts';
+import { effectivePlatform, type Asked, type Offer, type OfferedList } from '../../selection/candidates.ts';
+import { MAX_REACHED, unreachable, type Unreachable } from '../../selection/reachability.ts';
+import { AnnotationKey, isAttestation } from '../../oci/descriptor.ts';
+import { shortDigest, type Digest } from '../../oci/digest.ts';
+import { isIndexType, isManifestType } from '../../oci/media-type.ts';
+import { ownPlatform, type HostFacts } from '../../host/host-facts.ts';
+import { readHost } from '../../host/read-host.ts';
+import { runsOn } from '../../host/runs-on.ts';
+import type { Runs } from '../../host/run-verdict.ts';
+import { readOffers } from '../read-candidates.ts';
+import { contentOf, find, type Found, type ReadOptions } from '../lookup.ts';
+
+export interface ExplainOptions extends ReadOptions {
+  /** Default: what this machine says of itself. */
+  readonly host?: HostFacts | undefined;
+}
+
+/** Who gets what of a list, and why. */
+export interface Explained {
+  readonly from: Found['from'];
+  readonly reference: string;
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly host: HostFacts;
+  /** In the order of the list; an index in it is followed by its own entries. */
+  readonly entries: readonly ExplainedEntry[];
+  /** One for each platform that was asked for. */
+  readonly platforms: readonly ExplainedPlatform[];
+  /** Entries that no client can pick, whatever it asks for; undefined for a list that is too long to tell. */
+  readonly unreachable?: readonly ExplainedUnreachable[];
+}
+
+export interface ExplainedEntry {
+  /** `2`, or `2.1` for the first entry of the index that is entry 2. */
+  readonly place: string;
+  readonly kind: 'image' | 'index' | 'attestation' | 'other';
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly platform?: string;
+  /** What the image's config says, where the entry states no platform. */
+  readonly stated?: string;
+  readonly fault?: string;
+}
+
+export type ExplainedUnreachable = Pick<Unreachable, 'why' | 'reason'> & PickedEntry;
+
+export interface PickedEntry {
+  readonly place: string;
+  readonly digest: Digest;
+  readonly platform?: string;
+}
+
+export interface ExplainedPlatform {
+  readonly platform: string;
+  /** Nothing was asked for: the platform is the machine's. */
+  readonly isOwn: boolean;
+  readonly verdict: Verdict;
+  readonly clients: readonly ExplainedClient[];
+}
+
+export interface ExplainedClient {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  /** Not there where the client ends without an image. */
+  readonly picked?: PickedEntry;
+  readonly why: Why;
+  readonly reason: string;
+  /** Whether a machine of the platform runs what the client ends with. */
+  readonly fits: boolean;
+  /** The platforms that it looks for, best first. */
+  readonly wants: readonly string[];
+  /** The places of the entries that it takes into account, in the order in which it would take them. */
+  readonly tries: readonly string[];
+  /** Whether this machine runs what it picks; not there where nobody knows what that is for. */
+  readonly runs?: Runs;
+}
+
+/**
+ * The image that each client picks for each platform, with the reason, and whether this machine runs it.
+ * @param platforms - none: what a client on this machine asks for
+ */
+export async function explain(
+  name: string | undefined,
+  platforms: readonly Platform[],
+  options: ExplainOptions,
+): Promise<Explained> {
+  const host = options.host ?? (await readHost());
+  const found = await find(name, options);
+  const list = await readOffers(found, options);
+  const { mediaType, digest } = contentOf(found).descriptor;
+  const asked = platforms.length === 0 ? [askedByItself(host)] : platforms.map((platform) => ({ platform }));
+  const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...pickedEntry(entry), why, reason }));
+  const explained = asked.map((one) => explainPlatform(list, one, host));
+  if (platforms.length === 0) {
+    const message = `for ${explained[0]?.platform ?? ''}, as this machine is; --platform asks for another`;
+    options.onEvent?.({ type: 'note', message });
+  }
+  warn(list, explained, unpickable, found.reference, options);
+  return {
+    from: found.from,
+    reference: found.reference,
+    mediaType,
+    digest,
+    host,
+    entries: list.entries.flatMap(entriesOf),
+    platforms: explained,
+    ...(unpickable === undefined ? {} : { unreachable: unpickable }),
+  };
+}
+
+function askedByItself(host: HostFacts): Asked {
+  const { os, level } = host;
+  return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
+}
+
+function explainPlatform(list: OfferedList, asked: Asked, host: HostFacts): ExplainedPlatform {
+  const { verdict, choices } = compareClients(list, asked);
+  return {
+    platform: formatPlatform(asked.platform, { all: true }),
+    isOwn: asked.own === true,
+    verdict,
+    clients: choices.map((choice) => explainClient(choice, host)),
+  };
+}
+
+function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
+  const { client, picked, why, reason, fits, wants, tries } = choice;
+  const platform = picked && effectivePlatform(picked);
+  return {
+    id: client.id,
+    name: client.name,
+    version: client.version,
+    ...(picked === undefined ? {} : { picked: pickedEntry(picked) }),
+    why,
+    reason,
+    fits,
+    wants,
+    tries: tries.map(({ place }) => place),
+    ...(platform === undefined ? {} : { runs: runsOn(host, platform) }),
+  };
+}
+
+function pickedEntry(entry: Offer): PickedEntry {
+  const platform = effectivePlatform(entry);
+  return {
+    place: entry.place,
+    digest: entry.descriptor.digest,
+    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
+  };
+}
+
+function entriesOf(entry: Offer): readonly ExplainedEntry[] {
+  const { place, descriptor, stated, fault, entries = [] } = entry;
+  const { digest, mediaType, platform } = descriptor;
+  const own: ExplainedEntry = {
+    place,
+    kind: kindOf(entry),
+    digest,
+    mediaType,
+    ...(platform === undefined ? {} : { platform: formatPlatform(platform, { all: true }) }),
+    ...(stated === undefined ? {} : { stated: formatPlatform(stated, { all: true }) }),
+    ...(fault === undefined ? {} : { fault }),
+  };
+  return [own, ...entries.flatMap(entriesOf)];
+}
+
+function kindOf({ descriptor }: Offer): ExplainedEntry['kind'] {
+  if (isAttestation(descriptor)) return 'attestation';
+  if (isIndexType(descriptor.mediaType)) return 'index';
+  return isManifestType(descriptor.mediaType) ? 'image' : 'other';
+}
+
+function warn(
+  list: OfferedList,
+  platforms: readonly ExplainedPlatform[],
+  unpickable: readonly ExplainedUnreachable[] | undefined,
+  reference: string,
+  { onEvent }: ReadOptions,
+): void {
+  const say = (message: string) => onEvent?.({ type: 'warning', message });
+  for (const { platform, verdict, clients } of platforms) {
+    const message = parting(verdict, clients, list);
+    if (message !== undefined) say(`for ${platform} ${message}`);
+  }
+  if (unpickable === undefined)
+    say(`${reference} is too long to tell what nobody can pick: over ${MAX_REACHED} images`);
+  for (const { place, digest, why, reason } of unpickable ?? []) {
+    if (why !== 'attestation') say(`no client can pick entry ${place} (${shortDigest(digest)}): ${reason}`);
+  }
+}
+
+/** What is to be said of clients that go apart; undefined where they do not. */
+function parting(verdict: Verdict, clients: readonly ExplainedClient[], list: OfferedList): string | undefined {
+  switch (verdict) {
+    case 'same':
+      return undefined;
+    case 'different':
+      return `clients get different images: ${groups(clients)}${hasTwins(list) ? ' (zstd twins are listed)' : ''}`;
+    case 'broken':
+      return `some clients get no image that fits: ${groups(clients)}`;
+    case 'nothing':
+      return 'no client gets an image that fits';
+  }
+}
+
+function groups(clients: readonly ExplainedClient[]): string {
+  const byEnd = new Map<string, string[]>();
+  for (const { id, picked, fits } of clients) {
+    const end = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
+    byEnd.set(end, [...(byEnd.get(end) ?? []), id]);
+  }
+  return [...byEnd].map(([end, ids]) => `${ids.join(', ')} ${end}`).join('; ');
+}
+
+function hasTwins({ entries }: OfferedList): boolean {
+  return entries.some(({ descriptor }) => descriptor.annotations?.[AnnotationKey.zstd] === 'true');
+}

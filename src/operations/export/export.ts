@@ -1,0 +1,121 @@
+import { MlistError } from '../../errors/errors.ts';
+import { descriptorOf, type Draft } from '../../draft/draft.ts';
+import { parseListName } from '../../draft/workspace/draft-file.ts';
+import { encodeDraft } from '../../draft/to-list.ts';
+import { checkDraft } from '../../draft/draft-rules.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Json } from '../../json/json.ts';
+import { formatLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { isIndexType, MediaType } from '../../oci/media-type.ts';
+import { parsePlatform } from '../../oci/platform/platform.ts';
+import { formatReference, withDigest } from '../../oci/reference.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { hasErrors } from '../../schema/problems.ts';
+import { checkSpec } from '../../schema/spec-document.ts';
+import { exactDraft } from '../apply/apply-draft.ts';
+import { find, type Found, type ReadOptions } from '../lookup.ts';
+import type { ManifestSpec, SpecDocument } from '../spec/spec.ts';
+import { parseSpec } from '../spec/parse-spec.ts';
+
+export interface ExportOptions extends ReadOptions {
+  /** The list that the spec is to make. Default: the one that is exported. */
+  readonly as?: string | undefined;
+}
+
+/**
+ * The spec of a draft, or of what lies somewhere: `apply` makes the same list of it, to the byte. A list whose bytes mlist
+ * would write otherwise is named by its digest, to be copied.
+ * @param name - as typed; undefined is the current draft
+ * @throws MlistError `ERR_MLIST_USAGE` where nothing says which list the spec is to make; `ERR_MLIST_LIST_INVALID` for a
+ *   draft that holds what no spec can say
+ */
+export async function exportSpec(name: string | undefined, options: ExportOptions): Promise<SpecDocument> {
+  const found = await find(name, options);
+  const list = options.as === undefined ? listOf(found) : formatReference(parseListName(options.as));
+  return found.from === 'draft' ? ofDraft(found.draft, found.list.digest, list) : ofContent(found, list);
+}
+
+function listOf(found: Found): string {
+  if (found.from === 'draft') return found.reference;
+  const { location } = found;
+  if (location.kind === 'registry' && location.reference.tag !== undefined) {
+    const { domain, path, tag } = location.reference;
+    return formatReference({ domain, path, tag });
+  }
+  throw new MlistError('ERR_MLIST_USAGE', `${found.reference} does not say which list the spec is to make`, {
+    hint: 'Name it with --as.',
+  });
+}
+
+function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
+  const { format, annotations, artifactType, subject, base } = draft;
+  const manifests = draft.entries.map((entry) => manifestOf(parseLocation(entry.source), descriptorOf(entry)));
+  const members = { annotations, artifactType, subject };
+  const written: SpecDocument = { list, format, ...stated(members), manifests };
+  const spec = [written, { ...written, allowDuplicates: true }].find((one) => isFaithful(one, digest));
+  if (spec !== undefined) return spec;
+  if (digestOf(written) === digest) return written;
+  if (base?.digest === digest) return { list, copy: pinned(parseLocation(base.ref), digest) };
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${draft.list} holds what a spec cannot say`, {
+    reference: draft.list,
+    hint: 'Push it, and export what lies in the registry: that is named by its digest.',
+  });
+}
+
+function ofContent({ content, location, reference }: Exclude<Found, { from: 'draft' }>, list: string): SpecDocument {
+  const { mediaType, digest } = content.descriptor;
+  const copy: SpecDocument = { list, copy: pinned(location, digest) };
+  if (!isIndexType(mediaType)) return copy;
+  const index = readIndex(content.bytes, mediaType, reference);
+  const isDocker = index.mediaType === MediaType.dockerList;
+  const { annotations, artifactType, subject } = isDocker ? {} : index;
+  const manifests = index.manifests.map((descriptor) => manifestOf(location, descriptor));
+  if (manifests.length === 0) return copy;
+  const members = { annotations, artifactType, subject };
+  const written: SpecDocument = { list, format: isDocker ? 'docker' : 'oci', ...stated(members), manifests };
+  return [written, { ...written, allowDuplicates: true }].find((one) => isFaithful(one, digest)) ?? copy;
+}
+
+function stated<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
+function manifestOf(location: Location, descriptor: Descriptor): ManifestSpec {
+  const { mediaType, digest, size, urls, annotations, data, platform, artifactType } = descriptor;
+  const members = { platform, annotations, artifactType, urls, data };
+  return { image: pinned(location, digest), mediaType, size, ...stated(members) };
+}
+
+function pinned(location: Location, digest: Digest): string {
+  if (location.kind === 'registry') return formatReference(withDigest(location.reference, digest));
+  const { kind, path } = location;
+  return formatLocation({ kind, path, digest });
+}
+
+/** Whether `apply` makes exactly these bytes of the spec, and takes it. */
+function isFaithful(spec: SpecDocument, digest: Digest): boolean {
+  const draft = draftOf(spec);
+  const options = { allowDuplicates: spec.allowDuplicates };
+  return draft !== undefined && digestOf(spec) === digest && !hasErrors(checkDraft(draft, options));
+}
+
+function digestOf(spec: SpecDocument): Digest | undefined {
+  const draft = draftOf(spec);
+  if (draft === undefined) return undefined;
+  try {
+    return encodeDraft(draft).digest;
+  } catch (thrown) {
+    // A Docker list that holds what it cannot: nothing that mlist would write.
+    if (thrown instanceof MlistError) return undefined;
+    throw thrown;
+  }
+}
+
+function draftOf(spec: SpecDocument): Draft | undefined {
+  if (checkSpec(spec as unknown as Json, 0).length > 0) return undefined;
+  const parsed = parseSpec(spec, { location: parseLocation, platform: parsePlatform });
+  return 'spec' in parsed ? exactDraft(parsed.spec) : undefined;
+}

@@ -1,0 +1,126 @@
+import { MlistError } from '../../errors/errors.ts';
+import { type Json } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import type { Content } from '../../store/store.ts';
+import { isDockerType, isIndexType } from '../../oci/media-type.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { platformsOfSingle } from '../image-platforms.ts';
+import { readOffers } from '../read-candidates.ts';
+import {
+  childrenOf,
+  contentOf,
+  find,
+  readChild,
+  type Child,
+  type ChildChoice,
+  type Found,
+  type ReadOptions,
+} from '../lookup.ts';
+import { requirePlatforms } from '../require-platforms.ts';
+
+export interface Inspected {
+  readonly from: Found['from'];
+  readonly reference: string;
+  /** Exact bytes, with media type, digest and size. */
+  readonly content: Content;
+  readonly document: Json;
+}
+
+/** Reads a list or an image, or one manifest of a list, to the byte. */
+export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
+  const found = await find(name, options);
+  const isWhole = choice.manifest === undefined && choice.platform === undefined;
+  const content =
+    isWhole || (await isChosen(found, choice, options))
+      ? contentOf(found)
+      : await readChild(onlyChild(found, choice), options);
+  return { from: found.from, reference: found.reference, content, document: documentOf(content, found.reference) };
+}
+
+/**
+ * Whether a single image is what was chosen: it is for the platform.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` where it is for another one
+ */
+async function isChosen(found: Found, { manifest, platform }: ChildChoice, options: ReadOptions): Promise<boolean> {
+  if (manifest !== undefined || platform === undefined) return false;
+  const there = await platformsOfSingle(found, options);
+  if (there === undefined) return false;
+  requirePlatforms([platform], there, found.reference);
+  return true;
+}
+
+/**
+ * The platform that the config of a single image states; undefined if it cannot be read, unless a platform is chosen.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform than the chosen one
+ */
+async function ownPlatform(found: Found, choice: ChildChoice, options: ReadOptions): Promise<Platform | undefined> {
+  const { manifest, platform } = choice;
+  if (manifest !== undefined || platform === undefined) return (await readOffers(found, options)).entries[0]?.stated;
+  const there = (await platformsOfSingle(found, options)) ?? [];
+  requirePlatforms([platform], there, found.reference);
+  return there[0];
+}
+
+function onlyChild(found: Found, choice: ChildChoice): Child {
+  const children = childrenOf(found, choice);
+  const [only, ...others] = new Map(children.map((child) => [child.descriptor.digest, child])).values();
+  if (only !== undefined && others.length === 0) return only;
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${others.length + 1} entries of ${found.reference} could be meant`, {
+    reference: found.reference,
+    hint: 'Name one by its digest, or add --platform.',
+    candidates: [...(only === undefined ? [] : [only]), ...others].map(({ descriptor }) => descriptor.digest),
+  });
+}
+
+function documentOf({ bytes }: Content, reference: string): Json {
+  const { value, problems } = readJson(bytes);
+  if (value !== undefined) return value;
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} is refused: ${problems[0]?.message ?? ''}`, {
+    reference,
+    problems,
+  });
+}
+
+/** One manifest in the shape of `docker manifest inspect --verbose`. */
+export interface VerboseManifest {
+  readonly Ref: string;
+  readonly Descriptor: {
+    readonly mediaType: string;
+    readonly digest: string;
+    readonly size: number;
+    readonly platform?: Platform;
+  };
+  /** base64 of the exact bytes. */
+  readonly Raw: string;
+  readonly SchemaV2Manifest?: Json;
+  readonly OCIManifest?: Json;
+}
+
+/** All manifests of a list, or the one image, in Docker's verbose shape. */
+export async function inspectVerbose(
+  name: string | undefined,
+  choice: ChildChoice,
+  options: ReadOptions,
+): Promise<VerboseManifest | readonly VerboseManifest[]> {
+  const found = await find(name, options);
+  const own = contentOf(found);
+  if (!isIndexType(own.descriptor.mediaType)) {
+    const platform = await ownPlatform(found, choice, options);
+    const descriptor = { ...own.descriptor, ...(platform === undefined ? {} : { platform }) };
+    return verbose({ source: found.reference, descriptor }, own);
+  }
+  const children = childrenOf(found, choice);
+  const list = await Promise.all(children.map(async (child) => verbose(child, await readChild(child, options), found)));
+  return choice.manifest === undefined && choice.platform === undefined ? list : (list[0] ?? []);
+}
+
+function verbose({ source, descriptor }: Child, content: Content, found?: Found): VerboseManifest {
+  const { mediaType, digest, size, platform } = descriptor;
+  const document = documentOf(content, source);
+  return {
+    Ref: found === undefined || found.from === 'draft' ? source : `${source}@${digest}`,
+    Descriptor: { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) },
+    Raw: Buffer.from(content.bytes).toString('base64'),
+    ...(isDockerType(mediaType) ? { SchemaV2Manifest: document } : { OCIManifest: document }),
+  };
+}

@@ -1,0 +1,64 @@
+import { emptyDraft, type Entry } from '../../draft/draft.ts';
+import { encodeDraft } from '../../draft/to-list.ts';
+import type { ContentOptions } from '../../store/store.ts';
+import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
+import { hasLostContent } from '../../transfer/unknown-content.ts';
+import { runPlan } from '../../transfer/run.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+import { missingHint } from '../publish/missing-images.ts';
+import type { PublishOptions } from '../publish/publish.ts';
+import { planPush, type PushPlan, type PushPlanning } from '../push/plan-push.ts';
+import { Sent } from '../publish/sent-content.ts';
+
+interface ChildrenOptions extends PublishOptions, ContentOptions {
+  readonly missing?: MissingChoice | undefined;
+}
+
+/** The images that one participant adds: the repository has to have them before a tag refers to them. */
+export class Children {
+  readonly #planning: PushPlanning;
+  readonly #options: ChildrenOptions;
+  readonly #sent: Sent;
+  /** The first plan says what the repository was known to have. */
+  #first: PushPlan | undefined;
+
+  constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
+    const draft = { ...emptyDraft(formatReference(reference), 'oci'), entries };
+    const location = { kind: 'registry', reference, explicit: true } as const;
+    const target = { location, key: repositoryName(reference), tags: [] };
+    const home = options.homes.registries.repository(reference);
+    this.#planning = { draft, encoded: encodeDraft(draft), target, home };
+    this.#options = options;
+    this.#sent = new Sent(options.onEvent);
+  }
+
+  /** Sends what the repository lacks. */
+  async push(): Promise<void> {
+    await this.#push(false).catch((thrown: unknown) => this.#resend(thrown));
+  }
+
+  /** Does a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
+  async during<T>(write: () => Promise<T>): Promise<T> {
+    return write().catch(async (thrown: unknown) => {
+      await this.#resend(thrown);
+      return write();
+    });
+  }
+
+  /** Sends also what the repository was known to have, if a write was refused because it has lost a part of that. */
+  async #resend(thrown: unknown): Promise<void> {
+    const { signal, onEvent } = this.#options;
+    signal?.throwIfAborted();
+    if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
+    onEvent?.({ type: 'note', message: `${this.#planning.draft.list} has lost images: they are sent again` });
+    await this.#push(true);
+  }
+
+  async #push(force: boolean): Promise<void> {
+    const { homes, missing, signal } = this.#options;
+    const { digests: sent, onEvent } = this.#sent;
+    const planned = await planPush(this.#planning, { homes, signal, force, sent, missingHint: missingHint(missing) });
+    this.#first ??= planned;
+    await runPlan(planned.plan, { signal, onEvent });
+  }
+}

@@ -1,0 +1,106 @@
+import { isAttestationEntry, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
+import { without } from '../../draft/draft-edit.ts';
+import { encodeDraft, type EncodedList } from '../../draft/to-list.ts';
+import { checkDraft } from '../../draft/draft-rules.ts';
+import { descriptorOf } from '../../draft/draft.ts';
+import { formatPlatform, normalizePlatform, platformKey } from '../../oci/platform/platform.ts';
+import { hasErrors, refusal } from '../../schema/problems.ts';
+import { entryMembers } from '../sources/entry-members.ts';
+import type { Slot } from './slot.ts';
+
+/** What a tag has, as the list that a join starts from. */
+export interface Tagged extends EncodedList {
+  readonly draft: Draft;
+  /** It is a single image, which the draft lists: the list itself is not there yet. */
+  readonly isImage?: boolean;
+}
+
+/** A list that is to be put, and the draft that it is checked as. */
+export interface JoinedList extends EncodedList {
+  readonly draft: Draft;
+}
+
+/** The list of a build that says what it expects: its slots in that order; images first, as build tools have it. */
+export function expectedList(target: string, slots: readonly Slot[]): JoinedList {
+  const entries = slots.flatMap(entriesOf);
+  return encoded({ ...emptyDraft(target), entries: [...imagesOf(entries), ...entries.filter(isAttestationEntry)] });
+}
+
+/**
+ * What the tag has, with the images of the slots in the places of those for the same platforms, in canonical order: by
+ * platform, then what has none, then attestations in the order of their images. A list that has all of it stays as it is.
+ */
+export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
+  const before = base?.draft ?? emptyDraft(target);
+  const added = slots.flatMap(entriesOf);
+  const platforms = new Set(imagesOf(added).map(keyOf));
+  const replaced = imagesOf(before.entries).filter((entry) => platforms.has(keyOf(entry)));
+  const about = new Set(replaced.map(({ digest }) => digest));
+  const there = before.entries.filter(
+    (entry) => replaced.includes(entry) || (entry.attests && about.has(entry.attests)),
+  );
+  if (base !== undefined && base.isImage !== true && sameEntries(there, added)) return base;
+  const entries = canonical(distinct([...without(before.entries, replaced), ...added]));
+  return encoded({ ...before, list: target, format: before.format === 'oci' ? 'oci' : 'auto', entries });
+}
+
+function encoded(draft: Draft): JoinedList {
+  return { ...encodeDraft(draft), draft };
+}
+
+function entriesOf({ name, entries }: Slot): readonly Entry[] {
+  return entries.map((descriptor) => ({ source: name, ...entryMembers(descriptor) }));
+}
+
+function imagesOf(entries: readonly Entry[]): readonly Entry[] {
+  return entries.filter((entry) => !isAttestationEntry(entry));
+}
+
+function keyOf(entry: Entry): string {
+  const platform = platformOf(entry);
+  return platform === undefined ? '' : platformKey(platform);
+}
+
+function textOf(entry: Entry): string {
+  return JSON.stringify(descriptorOf(entry));
+}
+
+function distinct(entries: readonly Entry[]): readonly Entry[] {
+  return [...new Map(entries.map((entry) => [textOf(entry), entry])).values()];
+}
+
+function sameEntries(left: readonly Entry[], right: readonly Entry[]): boolean {
+  const [some, others] = [left, right].map((entries) => new Set(entries.map(textOf))) as [Set<string>, Set<string>];
+  return some.size === others.size && [...some].every((text) => others.has(text));
+}
+
+function canonical(entries: readonly Entry[]): readonly Entry[] {
+  const images = imagesOf(entries);
+  const placed = images.filter((entry) => platformOf(entry) !== undefined).sort(byPlatform);
+  const others = images.filter((entry) => platformOf(entry) === undefined);
+  const places = new Map(placed.map((entry, at) => [entry.digest, at]));
+  const place = ({ attests }: Entry) => (attests === undefined ? undefined : places.get(attests)) ?? placed.length;
+  const attestations = entries.filter(isAttestationEntry).sort((left, right) => place(left) - place(right));
+  return [...placed, ...others, ...attestations];
+}
+
+function byPlatform(left: Entry, right: Entry): number {
+  const [one, other] = [left, right].map((entry) => {
+    const platform = platformOf(entry);
+    return platform === undefined ? '' : formatPlatform(normalizePlatform(platform), { all: true });
+  }) as [string, string];
+  if (one !== other) return one < other ? -1 : 1;
+  return left.digest < right.digest ? -1 : Number(left.digest > right.digest);
+}
+
+/** @throws MlistError `ERR_MLIST_LIST_INVALID` */
+export function requireValid(draft: Draft): void {
+  const problems = checkDraft(draft);
+  if (hasErrors(problems)) throw refusal(`what is to join ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
+}
+
+/** What was wrong with the tag before is left to its owner; no runner makes it worse. */
+export function requireBetter({ draft }: JoinedList, base: Tagged | undefined): void {
+  const before = base === undefined ? [] : checkDraft(base.draft);
+  if (!hasErrors(before)) requireValid(draft);
+}

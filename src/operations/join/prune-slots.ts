@@ -1,0 +1,48 @@
+import { asMlistError } from '../../errors/errors.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import type { OnEvent } from '../events.ts';
+import { readSlot, slotPrefix } from './slot.ts';
+import type { RegistryTagOptions } from '../tags/registry-tags.ts';
+
+export interface PruneSlotsOptions extends RegistryTagOptions {
+  /** Told of each slot that is gone: what comes after it may fail, or be interrupted. */
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface PrunedSlots {
+  /** Canonical reference of the tag. */
+  readonly ref: string;
+  /** Tags of slots that are gone. */
+  readonly pruned: readonly string[];
+}
+
+/**
+ * Deletes the slots that runners have left beside a tag. The list keeps its images; a build that is still at work loses
+ * what its runners brought so far. A registry that cannot delete a single tag is asked to delete the slot by its digest:
+ * nothing else can have that.
+ * @throws MlistError `ERR_MLIST_REGISTRY` where it can do neither
+ */
+export async function pruneSlots(
+  reference: Reference & { readonly tag: string },
+  { homes, signal, onEvent }: PruneSlotsOptions,
+): Promise<PrunedSlots> {
+  const target = formatReference(reference);
+  const repository = homes.registries.repository(reference);
+  const names: string[] = [];
+  for await (const tag of repository.tags({ signal })) if (tag.startsWith(slotPrefix(reference.tag))) names.push(tag);
+  const pruned: string[] = [];
+  for (const name of names) {
+    const content = await orAbsent(repository.fetchManifest(name, { fresh: true, signal }));
+    if (content === undefined || typeof readSlot(content, name, target) === 'string') continue;
+    await repository.untag(name, { signal }).catch(async (thrown: unknown) => {
+      const error = asMlistError(thrown);
+      if (error.code === 'ERR_MLIST_NOT_FOUND') return;
+      if (![400, 405].includes(error.facts.status ?? 0)) throw error;
+      await orAbsent(repository.deleteManifest(content.descriptor.digest, { signal }));
+    });
+    pruned.push(name);
+    onEvent?.({ type: 'note', message: `pruned ${name}` });
+  }
+  return { ref: target, pruned };
+}

@@ -1,0 +1,176 @@
+import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
+import { createHash, digestOf, type Digest } from '../../oci/digest.ts';
+import { encodeImageIndex } from '../../oci/list-encoding.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import {
+  formatPlatform,
+  normalizePlatform,
+  parseFormattedPlatform,
+  samePlatform,
+  splitPlatforms,
+  type Platform,
+} from '../../oci/platform/platform.ts';
+import type { Content } from '../../store/store.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { isOfPlatform } from '../../draft/entry-selection.ts';
+import type { Group } from './group.ts';
+
+/**
+ * A slot: what one runner brings for one platform of one tag. It is a small index of these entries that lies in the
+ * tag's repository under a tag of its own, so that runners find each other without a merge job.
+ */
+export interface Slot {
+  /** Its tag. */
+  readonly name: string;
+  /** Full platform, such as `linux/arm/v7` or `windows(10.0.20348.2402)/amd64`. */
+  readonly platform: string;
+  /** Canonical reference of the tag that is joined. */
+  readonly target: string;
+  readonly group: Group;
+  /** When its group was first seen at work; milliseconds since 1970. */
+  readonly began: number;
+  /** Platforms that the list is to have, in its order; undefined where the build asks for none. */
+  readonly expect?: readonly string[] | undefined;
+  /** An image, or several that are for one platform on purpose, and their attestations. */
+  readonly entries: readonly Descriptor[];
+}
+
+/** A slot as it lies in the registry. */
+export interface StoredSlot extends Slot {
+  readonly digest: Digest;
+}
+
+const PREFIX = 'mlist';
+/** A tag has at most 128 characters; 29 are those around the platform. */
+const LONGEST_PLATFORM = 99;
+
+/** The beginning of the tags of all slots of one tag. */
+export function slotPrefix(tag: string): string {
+  return `${PREFIX}-${hexOf(tag, 12)}-`;
+}
+
+/**
+ * The tag of a slot: `mlist-<12 hex of sha256(tag)>-<platform>-<8 hex of sha256(full platform)>`, so that platforms that
+ * would be written alike stay apart.
+ * @param tag - that is joined
+ * @param platform - full, as `fullPlatform` gives it
+ */
+export function slotName(tag: string, platform: string): string {
+  const readable = platform
+    .replace(/\(.*?\)/, '')
+    .replace(/[^\w.]+/g, '-')
+    .slice(0, LONGEST_PLATFORM);
+  return `${slotPrefix(tag)}${readable}-${hexOf(platform, 8)}`;
+}
+
+function hexOf(text: string, digits: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digits);
+}
+
+/**
+ * The one text for all platforms that are the same.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` for what cannot be written as text and read again
+ */
+export function fullPlatform(platform: Platform): string {
+  const text = formatPlatform(normalizePlatform(platform), { all: true });
+  if (isWritten(text, platform)) return text;
+  throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `nobody could ask for the platform ${JSON.stringify(text)}`, {
+    hint: 'Say what the image runs on: MANIFEST=OS/ARCH.',
+  });
+}
+
+function isWritten(text: string, platform: Platform): boolean {
+  try {
+    return samePlatform(parseFormattedPlatform(text), platform);
+  } catch {
+    return false;
+  }
+}
+
+const key = {
+  target: 'mlist.join.target',
+  platform: 'mlist.join.platform',
+  group: 'mlist.join.group',
+  number: 'mlist.join.number',
+  attempt: 'mlist.join.attempt',
+  expect: 'mlist.join.expect',
+  began: 'org.opencontainers.image.created',
+} as const;
+
+/** The slot as bytes; the same slot gives the same bytes. */
+export function encodeSlot({ target, platform, group, began, expect, entries }: Omit<Slot, 'name'>): Content {
+  const annotations = {
+    [key.target]: target,
+    [key.platform]: platform,
+    [key.group]: group.id,
+    ...(group.number === undefined ? {} : { [key.number]: group.number }),
+    ...(group.attempt === undefined ? {} : { [key.attempt]: String(group.attempt) }),
+    ...(expect === undefined ? {} : { [key.expect]: expect.join(',') }),
+    [key.began]: new Date(began).toISOString(),
+  };
+  const bytes = encodeImageIndex({ manifests: entries, annotations }, { keepEmpty: true });
+  return { descriptor: { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.length }, bytes };
+}
+
+/**
+ * Reads what lies under a slot's tag.
+ * @param name - the tag
+ * @param target - canonical reference of the tag that is joined
+ * @returns why it is no slot of that tag, where it is none
+ */
+export function readSlot({ descriptor, bytes }: Content, name: string, target: string): StoredSlot | string {
+  const annotations = annotationsIn(bytes, descriptor.mediaType, name);
+  if (typeof annotations === 'string') return annotations;
+  const { document, text } = annotations;
+  const [platform, id] = [text(key.platform), text(key.group)];
+  const began = Date.parse(text(key.began) ?? '');
+  if (text(key.target) !== target || platform === undefined || id === undefined || Number.isNaN(began)) {
+    return 'it is no slot of this tag';
+  }
+  if (slotName(tagOf(target), platform) !== name) return `it is the slot of ${platform}`;
+  const wanted = platformIn(platform);
+  const images = document.manifests.filter((entry) => !isAttestation(entry));
+  const isFitting = (entry: Descriptor) => wanted !== undefined && isOfPlatform(entry.platform, wanted);
+  if (images.length === 0 || !images.every(isFitting)) return `its images are not for ${platform}`;
+  const [number, attempt, expect] = [text(key.number), text(key.attempt), text(key.expect)];
+  const group = { id, ...(number === undefined ? {} : { number }), ...attemptIn(attempt) };
+  return {
+    name,
+    platform,
+    target,
+    group,
+    began,
+    ...(expect === undefined ? {} : { expect: splitPlatforms(expect) }),
+    entries: document.manifests,
+    digest: descriptor.digest,
+  };
+}
+
+function annotationsIn(bytes: Uint8Array, mediaType: string, name: string) {
+  try {
+    const document = readIndex(bytes, mediaType, name);
+    const annotations = ('annotations' in document ? document.annotations : undefined) ?? {};
+    return { document, text: (name: string) => (Object.hasOwn(annotations, name) ? annotations[name] : undefined) };
+  } catch (thrown) {
+    if (thrown instanceof MlistError) return thrown.message;
+    throw thrown;
+  }
+}
+
+function attemptIn(text: string | undefined): Pick<Group, 'attempt'> {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? { attempt: Number(text) } : {};
+}
+
+function platformIn(text: string): Platform | undefined {
+  try {
+    return parseFormattedPlatform(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The tag of a canonical reference. */
+export function tagOf(target: string): string {
+  return target.slice(target.lastIndexOf(':') + 1);
+}

@@ -1,0 +1,37 @@
+import type { Draft } from '../draft/draft.ts';
+import { encodeDraft, listOf, type EncodedList } from '../draft/to-list.ts';
+import type { Digest } from '../oci/digest.ts';
+import { sameJson } from '../json/json.ts';
+import { parseLocation } from '../oci/location.ts';
+import { readIndex } from '../schema/documents.ts';
+import type { BlobCache } from '../store/cache.ts';
+import type { Homes } from '../store/open.ts';
+
+export interface BytesOptions {
+  readonly cache: BlobCache;
+  /** Opens homes where bytes are needed that are not at hand. */
+  readonly homes: () => Homes | Promise<Homes>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The bytes that a draft is pushed as. A draft that was made from a list and says the same is that list, to the byte:
+ * whatever white space or order its maker chose.
+ */
+export async function listBytes(draft: Draft, options: BytesOptions): Promise<EncodedList> {
+  const { base } = draft;
+  if (base === undefined) return encodeDraft(draft);
+  const bytes = await baseBytes(base.ref, base.digest, options);
+  const document = readIndex(bytes, undefined, base.ref);
+  if (!sameJson(document, listOf(draft))) return encodeDraft(draft);
+  return { mediaType: document.mediaType, digest: base.digest, bytes };
+}
+
+async function baseBytes(ref: string, digest: Digest, { cache, homes, signal }: BytesOptions): Promise<Uint8Array> {
+  const known = await cache.get(digest);
+  if (known !== undefined) return known;
+  const home = await (await homes()).source(parseLocation(ref), { signal });
+  const { bytes } = await home.fetchManifest(digest, { signal });
+  await cache.put(bytes);
+  return bytes;
+}

@@ -1,0 +1,103 @@
+import { MlistError } from '../../errors/errors.ts';
+import {
+  eraseLogin,
+  placeOfLogin,
+  storeLogin,
+  type Keeper,
+  type Login,
+} from '../../store/registry/credentials/credential-store.ts';
+import type { StoredCredentialsOptions } from '../../store/registry/credentials/stored-credentials.ts';
+import { parseReference, withoutPassword } from '../../oci/reference.ts';
+import type { OnEvent } from '../events.ts';
+import type { Homes } from '../../store/open.ts';
+
+export interface LoginOptions {
+  readonly homes: Homes;
+  /** Where credentials are kept. */
+  readonly store: StoredCredentialsOptions;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export interface LoggedIn {
+  /** As named in references. */
+  readonly registry: string;
+  readonly username: string;
+  readonly keeper: Keeper;
+  /** The registry has taken the login; false where it lets everybody in. */
+  readonly verified: boolean;
+}
+
+export interface LoggedOut {
+  readonly registry: string;
+  readonly keepers: readonly Keeper[];
+}
+
+/**
+ * The registry that a host names, as references name it: `docker.io` for Docker Hub in all its spellings.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
+export function registryOf(host: string): string {
+  const bare = host.replace(/^https?:\/\//i, '').replace(/\/(?:v[12]\/?)?$/, '');
+  const hub = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
+  if (hub.includes(bare)) return 'docker.io';
+  try {
+    const { domain, path } = parseReference(`${bare}/x`);
+    if (domain === bare && path === 'x') return domain;
+  } catch (thrown) {
+    if (!(thrown instanceof MlistError)) throw thrown;
+  }
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is no host of a registry`, {
+    hint: 'Write it as in references: docker.io, registry.example.com, localhost:5000.',
+  });
+}
+
+/**
+ * Tries a login, and keeps it where the registry takes it: nothing is stored that does not work.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the registry refuses it
+ */
+export async function login(
+  { registry, username, password }: Login,
+  { homes, store, signal, onEvent }: LoginOptions,
+): Promise<LoggedIn> {
+  if (username === '' || password === '') {
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `no ${username === '' ? 'user name' : 'password'} is given for ${registry}`,
+    );
+  }
+  if (username.includes(':')) {
+    throw new MlistError('ERR_MLIST_USAGE', 'a user name with a colon cannot be sent to a registry (RFC 7617)');
+  }
+  const answer = await homes.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
+  const verified = answer === 'accepted';
+  if (!verified) onEvent?.({ type: 'warning', message: `${registry} asks nobody to log in: nothing was proved` });
+  const keeper = await storeLogin({ registry, username, password }, store);
+  const place = await placeOfLogin(registry, store);
+  const kept = keeper.kind === 'file' ? keeper.path : keeper.program;
+  if (place !== undefined && place !== kept) {
+    onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which comes first` });
+  }
+  return { registry, username, keeper, verified };
+}
+
+/**
+ * Takes a login away from where `login` keeps it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is none
+ */
+export async function logout(
+  registry: string,
+  { store, onEvent }: Pick<LoginOptions, 'store' | 'onEvent'>,
+): Promise<LoggedOut> {
+  const keepers = await eraseLogin(registry, store);
+  const place = await placeOfLogin(registry, store);
+  if (keepers.length === 0) {
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
+      hint: place === undefined ? undefined : `The login in ${place} is not kept by mlist: take it away there.`,
+    });
+  }
+  if (place !== undefined) {
+    onEvent?.({ type: 'warning', message: `${place} has a login for ${registry} still` });
+  }
+  return { registry, keepers };
+}

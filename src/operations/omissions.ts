@@ -1,0 +1,20 @@
+import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
+
+/** Content that was to be copied or listed and is left out, and why. */
+export interface LeftBehind {
+  readonly what: 'image' | 'attestation' | 'layer' | 'referrer';
+  readonly digest: string;
+  /** Of an image, where its list says it. */
+  readonly platform?: string;
+  readonly reason: string;
+}
+
+/** @param content - the platform is stated for images only */
+export function leftBehind(
+  what: LeftBehind['what'],
+  { digest, platform }: { readonly digest: string; readonly platform?: Platform | undefined },
+  reason: string,
+): LeftBehind {
+  const isStated = what === 'image' && platform !== undefined;
+  return { what, digest, ...(isStated ? { platform: formatPlatform(platform, { all: true }) } : {}), reason };
+}

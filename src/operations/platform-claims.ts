@@ -1,0 +1,103 @@
+import { isAttestation } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { platformOfConfig } from '../oci/manifest.ts';
+import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
+import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
+import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
+import { readImageConfig, readImageManifest, readIndex } from '../schema/documents.ts';
+import { checkClaim } from '../schema/rules/platform-claim.ts';
+import { linksIn } from '../transfer/graph.ts';
+import type { Plan } from '../transfer/plan.ts';
+import type { RunOptions } from '../transfer/run.ts';
+import type { OnEvent, OperationEvent } from './events.ts';
+import type { Home } from '../store/open.ts';
+import { statedPlatform } from './stated-platform.ts';
+
+/** Warnings about images whose config states another platform than they are listed for: most likely a mix-up. */
+
+/** @param name - of the image */
+export function claimWarnings(name: string, listed?: Platform, stated?: Platform): readonly OperationEvent[] {
+  if (listed === undefined || stated === undefined) return [];
+  if (!checkClaim(listed, stated, '').some(({ severity }) => severity === 'error')) return [];
+  const [says, is] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
+  return [{ type: 'warning', message: `${name} says that it is for ${says}, and is listed for ${is}` }];
+}
+
+/**
+ * Checks the entries of an index. In a layout or an archive their configs are read, which costs no request; reading them
+ * is only for the warning, so what fails is ignored. Elsewhere only a platform that the author has set is checked, against
+ * that of the index.
+ */
+export async function indexClaimWarnings(
+  entries: readonly Entry[],
+  home: Home,
+  signal: AbortSignal | undefined,
+): Promise<readonly OperationEvent[]> {
+  if (home.statedSize !== undefined)
+    return entries.flatMap((entry) => claimWarnings(entry.source, platformOf(entry), entry.detected));
+  const images = entries.filter((entry) => isManifestType(entry.mediaType) && !isAttestationEntry(entry));
+  const found = images.map(async (entry) => {
+    try {
+      const { bytes } = await home.fetchManifest(entry.digest, { expected: entry, signal });
+      const { config } = readImageManifest(bytes, entry.mediaType, entry.source);
+      const stated = await statedPlatform(config, entry.source, () => home.fetchBlob(config, { signal }), true);
+      return claimWarnings(`${home.location}@${entry.digest}`, platformOf(entry), stated);
+    } catch {
+      return [];
+    }
+  });
+  return (await Promise.all(found)).flat();
+}
+
+export interface WatchOptions {
+  readonly onEvent: OnEvent | undefined;
+  /** Images whose platform the author has set. */
+  readonly ignored?: ReadonlySet<Digest> | undefined;
+}
+
+/** Checks the configs that a plan copies while they are copied, which costs no request. */
+export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): RunOptions['onConfig'] {
+  let claims: ReadonlyMap<Digest, readonly Claim[]> | undefined;
+  const reported = new Set<string>();
+  return ({ blob, from }, bytes) => {
+    try {
+      claims ??= claimsIn(plan);
+      const stated = platformOfConfig(readImageConfig(bytes, blob.digest, { mayLackPlatform: true }));
+      for (const { digest, platform } of claims.get(blob.digest) ?? []) {
+        if (ignored?.has(digest) === true || reported.has(digest)) continue;
+        reported.add(digest);
+        for (const warning of claimWarnings(`${from.location}@${digest}`, platform, stated)) onEvent?.(warning);
+      }
+    } catch {
+      // A document that cannot be read gives no warning here: it is copied as it is.
+    }
+  };
+}
+
+interface Claim {
+  /** Of the image. */
+  readonly digest: Digest;
+  readonly platform: Platform;
+}
+
+/** What the lists in a plan say of the images in it, by the digests of their configs. */
+function claimsIn({ root, manifests, target }: Plan): ReadonlyMap<Digest, readonly Claim[]> {
+  const contents = [root.content, ...manifests.map(({ content }) => content)];
+  const lists = contents.filter(({ descriptor }) => isIndexType(descriptor.mediaType));
+  const entries = lists.flatMap(
+    ({ bytes, descriptor }) => readIndex(bytes, descriptor.mediaType, descriptor.digest).manifests,
+  );
+  const listed = new Map<Digest, Claim[]>();
+  for (const entry of entries) {
+    const { digest, platform } = entry;
+    if (platform === undefined || isAttestation(entry)) continue;
+    listed.set(digest, [...(listed.get(digest) ?? []), { digest, platform }]);
+  }
+  const claims = new Map<Digest, Claim[]>();
+  for (const content of contents) {
+    const own = listed.get(content.descriptor.digest) ?? [];
+    const config = linksIn(content, target).blobs.find(({ mediaType }) => isImageConfigType(mediaType));
+    if (config !== undefined) claims.set(config.digest, [...(claims.get(config.digest) ?? []), ...own]);
+  }
+  return claims;
+}

@@ -1,0 +1,76 @@
+import { errorMessage, MlistError, type ErrorFacts, type TargetOutcome } from '../../errors/errors.ts';
+import type { TargetLog } from '../../transfer/target-log.ts';
+
+/** No more names of each kind stand in the message; the facts have them all. */
+const MOST_NAMED = 5;
+
+interface Interruptible {
+  readonly targets?: TargetLog | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs work that publishes. If it is interrupted, the error says what became of each target.
+ * @param hint - what to do next; a hint of the interruption itself goes first
+ */
+export async function reportingInterruption<T, O extends Interruptible>(
+  options: O,
+  work: (options: O & { readonly targets: TargetLog }) => Promise<T>,
+  hint?: string,
+): Promise<T> {
+  const { signal, targets = new Map<string, TargetOutcome>() } = options;
+  try {
+    return await work({ ...options, targets });
+  } catch (thrown) {
+    throw signal?.aborted === true ? interruption(signal.reason, [...targets.values()], hint) : thrown;
+  }
+}
+
+/**
+ * The error of a command that was interrupted while it published.
+ * @param reason - of the signal: an interrupt, a deadline, or whatever the caller of the library aborted with
+ */
+export function interruption(reason: unknown, targets: readonly TargetOutcome[], hint?: string): MlistError {
+  const isOwn = reason instanceof MlistError;
+  const facts: ErrorFacts = isOwn ? reason.facts : { cause: reason };
+  const unknown = targets.find(({ status }) => status === 'unknown');
+  const next = unknown && `Check what ${unknown.reference} has now, or run the same command again.`;
+  return new MlistError(isOwn ? reason.code : 'ERR_MLIST_INTERRUPTED', `${happened(reason)}; ${sentence(targets)}`, {
+    ...facts,
+    hint: facts.hint ?? (isUntouched(targets) ? undefined : (hint ?? next)),
+    targets,
+  });
+}
+
+/** A signal's own message says that nothing was left half done, which the targets replace. */
+function happened(reason: unknown): string {
+  if (!(reason instanceof MlistError)) return `interrupted: ${errorMessage(reason)}`;
+  const isSignal = reason.code === 'ERR_MLIST_INTERRUPTED' || reason.code === 'ERR_MLIST_TERMINATED';
+  return isSignal ? 'interrupted' : reason.message;
+}
+
+function isUntouched(targets: readonly TargetOutcome[]): boolean {
+  return targets.every(({ status }) => status === 'not-pushed');
+}
+
+function sentence(targets: readonly TargetOutcome[]): string {
+  if (isUntouched(targets)) return 'no tag was changed';
+  const parts = [
+    named('pushed', targets, 'pushed'),
+    named('unchanged', targets, 'unchanged'),
+    named('may have been pushed', targets, 'unknown'),
+    named('not pushed', targets, 'not-pushed'),
+  ];
+  return parts.filter((part) => part !== '').join('; ');
+}
+
+function named(words: string, targets: readonly TargetOutcome[], status: TargetOutcome['status']): string {
+  const names = targets
+    .filter((target) => target.status === status)
+    .map(({ reference, digest }) =>
+      digest === undefined || reference.endsWith(digest) ? reference : `${reference}@${digest}`,
+    );
+  if (names.length === 0) return '';
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return `${words}: ${names.slice(0, MOST_NAMED).join(', ')}${more}`;
+}

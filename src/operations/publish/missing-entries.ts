@@ -1,0 +1,125 @@
+import type { Settled } from '../../async/settle.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
+import { descriptorOf, isAttestationEntry, type Draft, type Entry } from '../../draft/draft.ts';
+import { describeEntry } from '../../draft/entry-selection.ts';
+import { shortDigest } from '../../oci/digest.ts';
+import { parseLocation } from '../../oci/location.ts';
+import type { OnEvent } from '../events.ts';
+import { attestationsWarning, listed, missingText, platformOrDigest } from './missing-images.ts';
+
+/** Entries of a draft whose content is not in their source. */
+
+/** The error for an entry whose content is gone, with the cause if it is not the manifest itself. */
+export function entryGone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
+  const what = isAttestationEntry(entry) ? 'attestation' : 'image';
+  const why = cause === undefined ? '' : `: ${cause.message}`;
+  return new MlistError(
+    'ERR_MLIST_NOT_FOUND',
+    `the ${what} ${describeEntry(entry)} is gone from its ${storeOf(entry)}${why}`,
+    {
+      reference: entry.source,
+      cause,
+      hint:
+        `Bring the draft up to date with "mlist create --amend ${list}", ` +
+        `or remove the entry with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
+    },
+  );
+}
+
+function storeOf({ source }: Entry): string {
+  const { kind } = parseLocation(source);
+  return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
+}
+
+/** Entries whose source can be read, but does not have them. */
+export class MissingEntries extends MlistError {
+  readonly entries: readonly Entry[];
+
+  constructor(entries: readonly Entry[], { code, message, facts }: MlistError) {
+    super(code, message, facts);
+    this.entries = entries;
+  }
+}
+
+/** Reports the entries that one source does not have together. */
+function missingFrom(source: string, entries: readonly Entry[], draft: Draft, hint: string | undefined): MlistError {
+  const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
+  const message =
+    images.length > 0
+      ? missingText(images, new Map(), source)
+      : `${entries.length} attestations are missing from ${source}`;
+  const next = `${availableText(entries, source, draft)}${hint ?? draftHint(entries, draft)}`;
+  const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, hint: next });
+  return new MissingEntries(entries, error);
+}
+
+function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string {
+  const others = entries.filter(
+    (entry) => entry.source === source && !isAttestationEntry(entry) && !missing.includes(entry),
+  );
+  return others.length === 0 ? '' : `Available: ${listed(others.map(descriptorOf).map(platformOrDigest))}. `;
+}
+
+function draftHint([first]: readonly Entry[], { list }: Draft): string {
+  return (
+    `Leave missing images out with "mlist create --amend ${list} --missing skip", ` +
+    `or remove an entry with "mlist remove ${list} ${first === undefined ? 'DIGEST' : shortDigest(first.digest)}".`
+  );
+}
+
+/**
+ * The results for all entries of a draft.
+ * @param hint - replaces the hint to edit the draft
+ * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are reported
+ *   together
+ */
+export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, hint: string | undefined): readonly T[] {
+  const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);
+  const sources = [...new Set(grouped.map(({ source }) => source))];
+  SeveralErrors.throwAny([
+    ...failures.filter((error) => !isGrouped(error)),
+    ...sources.map((source) => {
+      const entries = grouped.filter((entry) => entry.source === source);
+      return missingFrom(source, entries, draft, hint);
+    }),
+  ]);
+  return values;
+}
+
+function isGrouped(error: MlistError): error is MissingEntries {
+  const isPart = (entry: Entry) => entry.via !== undefined || isAttestationEntry(entry);
+  return error instanceof MissingEntries && error.entries.every(isPart);
+}
+
+/** Runs work with the entries. If only attestations are missing, runs it again without them. */
+export async function retryWithoutAttestations<T>(
+  entries: readonly Entry[],
+  work: (entries: readonly Entry[]) => Promise<T>,
+  onEvent: OnEvent | undefined,
+): Promise<T> {
+  try {
+    return await work(entries);
+  } catch (thrown) {
+    const there = withoutAttestations(entries, [asMlistError(thrown)], onEvent);
+    if (there === undefined) throw thrown;
+    return work(there);
+  }
+}
+
+/**
+ * Leaves missing attestations out, with one warning, if nothing else has failed.
+ * @returns undefined if something else has failed
+ */
+export function withoutAttestations(
+  entries: readonly Entry[],
+  failures: readonly MlistError[],
+  onEvent: OnEvent | undefined,
+): readonly Entry[] | undefined {
+  const parts = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
+  const missing = parts.flatMap((error) => (error instanceof MissingEntries ? error.entries : []));
+  const isOnlyThat = parts.every((error) => error instanceof MissingEntries) && missing.every(isAttestationEntry);
+  if (missing.length === 0 || !isOnlyThat) return undefined;
+  const sources = [...new Set(missing.map(({ source }) => source))];
+  onEvent?.(attestationsWarning(missing.length, sources.join(' and ')));
+  return entries.filter((entry) => !missing.includes(entry));
+}

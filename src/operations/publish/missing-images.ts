@@ -1,0 +1,182 @@
+import { descriptorOf, type Entry } from '../../draft/draft.ts';
+import { MlistError } from '../../errors/errors.ts';
+import type { ContentOptions } from '../../store/store.ts';
+import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { entryName } from '../../oci/entry-name.ts';
+import { isServedAsManifest } from '../../oci/media-type.ts';
+import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
+import type { Missing, MissingState } from '../../transfer/missing-content.ts';
+import type { OperationEvent } from '../events.ts';
+import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
+import type { Home } from '../../store/open.ts';
+import { leftBehind, type LeftBehind } from '../omissions.ts';
+
+/**
+ * Sparse indexes list images that their location does not have. `docker save` writes them after a pull of one platform
+ * (docs/decisions/0050-sparse-indexes.md).
+ */
+
+const SKIP_MISSING = 'Leave missing images out with --missing skip.';
+
+const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
+
+/** The hint for missing images in commands without a draft. It never suggests the option that was given. */
+export function missingHint(choice: MissingChoice | undefined): string {
+  return choice === 'skip' ? REPORTED_PRESENT : SKIP_MISSING;
+}
+
+export interface MissingOptions extends FindingOptions {
+  /** The index, for messages. */
+  readonly reference: string;
+  /** Whether `--platform` can choose other images. */
+  readonly canChoose: boolean;
+}
+
+export interface LeftOut {
+  /** Entries that are left out. */
+  readonly gone: ReadonlySet<Descriptor>;
+  readonly left: readonly LeftBehind[];
+  /** Events to report: each skipped image, and one warning for all attestations. */
+  readonly events: readonly OperationEvent[];
+}
+
+/**
+ * Decides which of the wanted entries are left out. Attestations that are missing, or whose image is, always are.
+ * @param all - the entries of the index
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
+ */
+export async function leaveOutMissing(
+  wanted: readonly Descriptor[],
+  missing: Missing,
+  all: readonly Descriptor[],
+  options: MissingOptions,
+): Promise<LeftOut> {
+  const images = wanted.filter((entry) => !isAttestation(entry));
+  const lost = images.filter(({ digest }) => missing.has(digest));
+  if (lost.length > 0 && (options.missing !== 'skip' || lost.length === images.length)) {
+    throw await missingImages(lost, missing, all, options);
+  }
+  const digests = new Set<string>(lost.map(({ digest }) => digest));
+  const attestations = wanted.filter(
+    (entry) => isAttestation(entry) && (missing.has(entry.digest) || digests.has(attestedDigest(entry) ?? '')),
+  );
+  if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
+  const reason = `missing from ${options.reference}`;
+  const leftImages = lost.map((entry) => leftBehind('image', entry, reason));
+  const leftAttestations = attestations.map((entry) => leftBehind('attestation', entry, reason));
+  const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
+  return {
+    gone: new Set([...lost, ...attestations]),
+    left: [...leftImages, ...leftAttestations],
+    events: [...leftImages.map((one) => ({ type: 'left', ...one }) as const), ...warning],
+  };
+}
+
+/** An index that is read to list its entries in a draft. */
+export interface IndexSource {
+  readonly source: string;
+  readonly home: Home;
+  /** All entries of the index. */
+  readonly entries: readonly Entry[];
+  /** What was missing when it was read. Further missing entries are added. */
+  readonly missing: Map<Digest, MissingState>;
+}
+
+export interface SourceOptions extends ContentOptions {
+  readonly missing?: MissingChoice | undefined;
+  /** Undefined if the command has no `--platform`. */
+  readonly platforms?: readonly Platform[] | undefined;
+}
+
+/**
+ * The wanted entries without those that are missing and may be left out.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
+ */
+export async function availableEntries(
+  wanted: readonly Entry[],
+  { source, home, entries, missing }: IndexSource,
+  { missing: choice, platforms, signal }: SourceOptions,
+): Promise<{ readonly there: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
+  const options = { home, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
+  for (const [digest, state] of await findMissing(() => wanted.map(descriptorOf), options)) missing.set(digest, state);
+  if (missing.size === 0) return { there: wanted, events: [] };
+  const byDescriptor = new Map(wanted.map((entry) => [descriptorOf(entry), entry]));
+  const { gone, events } = await leaveOutMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
+  return { there: [...byDescriptor].flatMap(([descriptor, entry]) => (gone.has(descriptor) ? [] : [entry])), events };
+}
+
+/**
+ * Requires an image, or an index that is listed itself, to be complete in a layout or an archive.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`
+ */
+export async function requireParts(
+  descriptor: Descriptor,
+  source: string,
+  home: Home,
+  { signal }: ContentOptions,
+): Promise<void> {
+  const parts = await missingParts(home, descriptor, { signal });
+  if (parts.length === 0) return;
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${listed(parts)}`, {
+    reference: source,
+  });
+}
+
+export function attestationsWarning(count: number, reference: string): OperationEvent {
+  const what =
+    count === 1
+      ? `1 attestation is left out because ${reference} does not have it or its image`
+      : `${count} attestations are left out because ${reference} does not have them or their images`;
+  return { type: 'warning', message: what };
+}
+
+function noImageLeft(attestations: readonly Descriptor[], { reference }: MissingOptions): MlistError {
+  const digests = listed(attestations.map(({ digest }) => digest));
+  return new MlistError(
+    'ERR_MLIST_NOT_FOUND',
+    `attestations are missing from ${reference}, and no image would be left without them: ${digests}`,
+    { reference, hint: 'At least one image must be left.' },
+  );
+}
+
+/** Some images of an index are missing, others are available. */
+export class SomeMissing extends MlistError {}
+
+async function missingImages(
+  lost: readonly Descriptor[],
+  missing: Missing,
+  all: readonly Descriptor[],
+  options: MissingOptions,
+): Promise<MlistError> {
+  const { reference, canChoose } = options;
+  const others = all.filter((entry) => !isAttestation(entry) && !missing.has(entry.digest));
+  const states = await Promise.all(others.map((entry) => stateOf(entry, options)));
+  const there = others.filter((_, at) => states[at] === undefined).map(platformOrDigest);
+  const message = missingText(lost, missing, reference);
+  if (there.length === 0) {
+    return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
+  }
+  const skip = options.missing === 'skip' ? 'At least one image must be left.' : SKIP_MISSING;
+  const choice = canChoose ? `Choose among these with --platform. ${skip}` : skip;
+  return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: `Available: ${listed(there)}. ${choice}` });
+}
+
+export function missingText(lost: readonly Descriptor[], missing: Missing, reference: string): string {
+  const what = lost.every(({ mediaType }) => isServedAsManifest(mediaType)) ? 'images are' : 'content is';
+  const names = lost.map(
+    (entry) => entryName(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''),
+  );
+  return `${what} missing from ${reference}: ${listed(names)}`;
+}
+
+export function platformOrDigest(entry: Descriptor): string {
+  return entry.platform === undefined ? entryName(entry) : formatPlatform(entry.platform, { all: true });
+}
+
+const MOST_NAMED = 20;
+
+export function listed(names: readonly string[]): string {
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return names.slice(0, MOST_NAMED).join(', ') + more;
+}

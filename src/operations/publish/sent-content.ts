@@ -1,0 +1,20 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { OnEvent } from '../events.ts';
+
+/** Records what runs store at one target, from their events, and passes the events on. */
+export class Sent {
+  /** Blobs and manifests. */
+  readonly digests = new Set<Digest>();
+  readonly names = new Set<string>();
+  readonly #next: OnEvent | undefined;
+
+  constructor(next: OnEvent | undefined) {
+    this.#next = next;
+  }
+
+  readonly onEvent: OnEvent = (event) => {
+    if (event.type === 'blob' || event.type === 'manifest' || event.type === 'tagged') this.digests.add(event.digest);
+    if (event.type === 'tagged') this.names.add(event.name);
+    this.#next?.(event);
+  };
+}

@@ -1,0 +1,270 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { BlobCache } from '../../store/cache.ts';
+import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
+import { isOfPlatform } from '../../draft/entry-selection.ts';
+import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
+import { isAttestation } from '../../oci/descriptor.ts';
+import { shortDigest, type Digest } from '../../oci/digest.ts';
+import type { Manifest } from '../../oci/manifest.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
+import { readManifest } from '../../schema/documents.ts';
+import type { Replaced } from '../../transfer/run.ts';
+import type { OnEvent } from '../events.ts';
+import { statedPlatform } from '../stated-platform.ts';
+import { digestOfTag, refusedRead, type TagState } from './tag-state.ts';
+
+/** A tag that is about to be moved. */
+export interface MovingTag {
+  readonly tag: string;
+  /** Canonical reference, for messages. */
+  readonly reference: string;
+  /** What it has now, if it was read before. */
+  readonly before?: TagState | undefined;
+  /** Why it could not be read, if that was tried before. */
+  readonly unread?: MlistError | undefined;
+}
+
+/** Content that tags are moved to. */
+export interface NextContent {
+  readonly content: Content;
+  /** Holds the config of a single image. */
+  readonly source: ContentSource;
+}
+
+export interface MoveOptions extends ContentOptions {
+  readonly cache: BlobCache;
+  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/**
+ * Finds out what each tag has, and what its users lose when it is moved. Only what is not in the cache is read from the
+ * registry. A tag that cannot be read is moved all the same, with a note: the account may be allowed to push only.
+ * @returns by tag
+ * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
+ *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
+ */
+export async function checkMoves(
+  home: ContentSource,
+  tags: readonly MovingTag[],
+  next: NextContent,
+  options: MoveOptions,
+): Promise<ReadonlyMap<string, Replaced>> {
+  const { expectKept = false, signal, onEvent } = options;
+  const unread: MlistError[] = [];
+  const check = async (tag: MovingTag): Promise<readonly [string, Replaced]> => {
+    const reading = { ...options, onUnread: (error: MlistError) => void unread.push(error) };
+    const replaced = await checkMove(home, tag, next, reading);
+    signal?.throwIfAborted();
+    return [tag.tag, replaced];
+  };
+  const moves = await Promise.all(tags.map(check));
+  const [first] = unread;
+  if (first !== undefined && expectKept) throw first;
+  if (first !== undefined) {
+    const message = `what is replaced could not be checked (${first.message})`;
+    onEvent?.({ type: 'note', message });
+  }
+  return new Map(moves);
+}
+
+interface Reading extends MoveOptions {
+  readonly onUnread: (error: MlistError) => void;
+}
+
+async function checkMove(
+  home: ContentSource,
+  { tag, reference, before: known, unread }: MovingTag,
+  next: NextContent,
+  options: Reading,
+): Promise<Replaced> {
+  if (unread !== undefined) options.onUnread(unread);
+  const before =
+    known ?? (unread === undefined ? await readable(() => digestOfTag(home, tag, options), options) : undefined);
+  if (before === undefined) return {};
+  const { descriptor } = next.content;
+  if (before === 'absent' || before === descriptor.digest) return { before };
+  const lost = await readable(() => lostPlatforms(home, before, next, options), options);
+  if (lost?.replaced !== undefined) throw replacesImage(reference, before, lost.platforms, lost.replaced);
+  if (lost === undefined || lost.platforms.length === 0) return { before };
+  if (options.expectKept === true) throw losesPlatforms(reference, before, lost.platforms);
+  return { before, lost: lost.platforms };
+}
+
+/** The result of reading; undefined if the registry does not let it be read or what it serves cannot be understood. */
+async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (thrown) {
+    options.onUnread(refusedRead(thrown, options));
+    return undefined;
+  }
+}
+
+interface Lost {
+  readonly platforms: readonly Platform[];
+  /** Set if a list would replace a single image, or a list of a single image, without an image for its platform. */
+  readonly replaced?: 'image' | 'list';
+}
+
+const NOTHING: Lost = { platforms: [] };
+
+async function lostPlatforms(
+  home: ContentSource,
+  before: Digest,
+  { content, source }: NextContent,
+  options: MoveOptions,
+): Promise<Lost> {
+  const after = readManifest(
+    content.bytes,
+    content.descriptor.mediaType,
+    `${source.location}@${content.descriptor.digest}`,
+  );
+  const isList = 'manifests' in after;
+  if (
+    isList &&
+    after.manifests.some(
+      ({ digest, platform, mediaType }) => digest === before || (platform === undefined && isIndexType(mediaType)),
+    )
+  )
+    return NOTHING;
+  const was = await manifestOf(home, before, options);
+  const isImage = !('manifests' in was);
+  const isGuarded = isList && options.replaceImage !== true;
+  if (isImage && !isGuarded) return NOTHING;
+  const platforms = await platformsOf(was, home, options);
+  const kept = await platformsOf(after, source, options);
+  const images = isImage
+    ? [before]
+    : was.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
+  const replaced = isGuarded
+    ? replacedSingle(
+        { isImage, images, platforms },
+        { digests: after.manifests.map(({ digest }) => digest), platforms: kept },
+      )
+    : undefined;
+  return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
+}
+
+async function manifestOf(home: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
+  const name = `${home.location}@${digest}`;
+  const cached = await cache.get(digest);
+  if (cached !== undefined) return readManifest(cached, undefined, name);
+  const { bytes, descriptor } = await home.fetchManifest(digest, { signal });
+  return readManifest(bytes, descriptor.mediaType, name);
+}
+
+/** The platforms of a list's images, or of a single image. */
+export async function platformsOf(
+  manifest: Manifest,
+  home: ContentSource,
+  { cache, signal }: Pick<MoveOptions, 'cache' | 'signal'>,
+): Promise<readonly Platform[]> {
+  if ('manifests' in manifest) {
+    const images = manifest.manifests.filter((entry) => !isAttestation(entry));
+    return images.flatMap(({ platform }) => (platform === undefined || isUnknownPlatform(platform) ? [] : [platform]));
+  }
+  const { config } = manifest;
+  const fetch = async () => (await cache.get(config.digest)) ?? home.fetchBlob(config, { signal });
+  const platform = await statedPlatform(config, home.location, fetch);
+  return platform === undefined ? [] : [platform];
+}
+
+/** What a list takes away from a tag when it replaces what was read of it before, as far as the drafts of both tell. */
+export function replacedByList(
+  reference: string,
+  before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
+  { draft }: { readonly draft: Draft },
+  replaceImage: boolean,
+): Replaced {
+  if (before === undefined) return { before: 'absent' };
+  const [platforms, kept] = [platformsIn(before.draft), platformsIn(draft)];
+  const lost = without(platforms, kept);
+  const isImage = before.isImage === true;
+  const digests = draft.entries.map(({ digest }) => digest);
+  const images = before.draft.entries.filter((entry) => !isAttestationEntry(entry)).map(({ digest }) => digest);
+  const replaced =
+    replaceImage || digests.includes(before.digest)
+      ? undefined
+      : replacedSingle({ isImage, images, platforms }, { digests, platforms: kept });
+  if (replaced !== undefined) throw replacesImage(reference, before.digest, lost, replaced);
+  return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
+}
+
+/** What a tag had: a single image, or a list. */
+interface Held {
+  readonly isImage: boolean;
+  /** Digests of the images; that of a single image. */
+  readonly images: readonly Digest[];
+  readonly platforms: readonly Platform[];
+}
+
+/**
+ * Whether a list replaces a single image, or a list of one, without an image for its platform. Builders push an image with
+ * its attestations as a list. Such a list may move to another release of Windows or to another variant, or become empty.
+ */
+function replacedSingle(
+  held: Held,
+  list: { readonly digests: readonly Digest[]; readonly platforms: readonly Platform[] },
+): 'image' | 'list' | undefined {
+  const [image, ...more] = held.images;
+  if (more.length > 0 || (image !== undefined && list.digests.includes(image))) return undefined;
+  const lost = without(held.platforms, list.platforms);
+  if (held.isImage) return lost.length > 0 || held.platforms.length === 0 ? 'image' : undefined;
+  const isKept = ({ os, architecture }: Platform): boolean =>
+    list.platforms.some((one) => one.os === os && one.architecture === architecture);
+  return list.platforms.length > 0 && !lost.every(isKept) ? 'list' : undefined;
+}
+
+function platformsIn({ entries }: Draft): readonly Platform[] {
+  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+}
+
+function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
+  return platforms.filter((platform) => !kept.some((one) => isOfPlatform(one, comparable(platform))));
+}
+
+/** Patches of one Windows release (10.0.20348.N) count as the same platform, and features do not count. */
+function comparable({ os, architecture, variant, 'os.version': version }: Platform): Platform {
+  const release = version?.split('.', 3).join('.');
+  return {
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(release === undefined ? {} : { 'os.version': release }),
+  };
+}
+
+/** As `linux/amd64, linux/arm64`. */
+export function platformNames(platforms: readonly Platform[]): string {
+  return platforms.map((platform) => formatPlatform(platform, { all: true })).join(', ');
+}
+
+function replacesImage(
+  reference: string,
+  before: Digest,
+  platforms: readonly Platform[],
+  kind: 'image' | 'list',
+): MlistError {
+  const image = kind === 'image' ? 'a single image' : 'a list of a single image';
+  const what =
+    platforms.length === 0
+      ? `a single manifest without a platform (${shortDigest(before)}), which the list does not contain`
+      : `${image} for ${platformNames(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
+  return new MlistError('ERR_MLIST_CONFLICT', `${reference} is ${what}`, {
+    reference,
+    hint: 'Push the list to another tag, add the image to the list, or replace it with --replace-image.',
+  });
+}
+
+function losesPlatforms(reference: string, before: Digest, platforms: readonly Platform[]): MlistError {
+  return new MlistError(
+    'ERR_MLIST_EXPECTATION',
+    `${reference} would lose ${platformNames(platforms)}, which ${shortDigest(before)} has`,
+    { reference, hint: 'Add the missing images, or push without "--expect kept".' },
+  );
+}

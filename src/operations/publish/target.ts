@@ -1,0 +1,73 @@
+import { MlistError } from '../../errors/errors.ts';
+import { digestIn, nameOfTarget, parseLocation, type Location } from '../../oci/location.ts';
+import { formatReference, isTag, repositoryName, withTag, type Reference } from '../../oci/reference.ts';
+
+/** Where a list is to go: repositories, and the tags in each. */
+export interface TargetRepository {
+  readonly location: Location;
+  /** Registry and repository, or the path of a layout. */
+  readonly key: string;
+  readonly tags: readonly string[];
+}
+
+/**
+ * The targets of a push.
+ * @param list - where the draft goes by itself
+ * @param tags - further names: `:v1` is a tag of each place that the list goes to, anything else a reference
+ * @param to - locations that take the place of the list's own
+ * @throws MlistError `ERR_MLIST_USAGE` for a bare word, which could be either
+ */
+export function targetsOf(
+  list: Reference,
+  tags: readonly string[],
+  to: readonly string[],
+): readonly TargetRepository[] {
+  const own: readonly Location[] =
+    to.length === 0 ? [{ kind: 'registry', reference: list, explicit: true }] : to.map(parseTarget);
+  const further = tags.flatMap((tag) => parseTag(list, own, tag));
+  const grouped = new Map<string, { location: Location; tags: Set<string> }>();
+  for (const location of [...own, ...further]) {
+    const key = keyOf(location);
+    const group = grouped.get(key) ?? { location, tags: new Set<string>() };
+    group.tags.add(tagOf(location));
+    grouped.set(key, group);
+  }
+  return [...grouped].map(([key, group]) => ({ location: group.location, key, tags: [...group.tags] }));
+}
+
+function parseTag(list: Reference, own: readonly Location[], text: string): readonly Location[] {
+  const tag = text.slice(1);
+  if (text.startsWith(':') && isTag(tag)) return own.map((location) => taggedAs(location, tag));
+  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', '--tag takes a tag: it is empty');
+  if (!/[/:]/.test(text)) {
+    throw new MlistError('ERR_MLIST_USAGE', `--tag ${text} could be a tag or a repository`, {
+      hint: `Write --tag :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
+    });
+  }
+  return [parseTarget(text)];
+}
+
+function taggedAs(location: Location, tag: string): Location {
+  return location.kind === 'registry'
+    ? { ...location, reference: withTag(location.reference, tag) }
+    : { ...location, ref: tag };
+}
+
+function parseTarget(text: string): Location {
+  const location = parseLocation(text);
+  if (digestIn(location) === undefined) return location;
+  throw new MlistError('ERR_MLIST_USAGE', `a list is pushed to a tag, not to a digest: ${text}`);
+}
+
+function keyOf(location: Location): string {
+  return location.kind === 'registry' ? repositoryName(location.reference) : `${location.kind}:${location.path}`;
+}
+
+function tagOf(location: Location): string {
+  return nameOfTarget(location) ?? 'latest';
+}
+
+/** The name of one target for people and for the record of pushes. */
+export function targetName({ location, key }: TargetRepository, tag: string): string {
+  return location.kind === 'registry' ? formatReference(withTag(location.reference, tag)) : `${key}:${tag}`;
+}

@@ -1,0 +1,39 @@
+import type { TransferEvent } from '../../transfer/run.ts';
+import type { OnEvent } from '../events.ts';
+
+/** Counts of what was copied; bytes are those read from the source. */
+export interface Moved {
+  readonly manifests: number;
+  readonly mounted: number;
+  readonly uploaded: number;
+  readonly present: number;
+  readonly bytes: number;
+}
+
+export const nothingMoved: Moved = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
+
+/** Counts what is copied, and passes the events on. */
+export class Count {
+  #moved: Moved = nothingMoved;
+  readonly #next: OnEvent | undefined;
+
+  constructor(next: OnEvent | undefined) {
+    this.#next = next;
+  }
+
+  get moved(): Moved {
+    return this.#moved;
+  }
+
+  readonly onEvent = (event: Parameters<OnEvent>[0]): void => {
+    if (event.type === 'blob' || event.type === 'manifest' || event.type === 'tagged')
+      this.#moved = counted(this.#moved, event);
+    this.#next?.(event);
+  };
+}
+
+function counted(moved: Moved, event: TransferEvent): Moved {
+  if (event.type !== 'blob') return { ...moved, manifests: moved.manifests + 1 };
+  const bytes = event.how === 'uploaded' ? event.size : 0;
+  return { ...moved, [event.how]: moved[event.how] + 1, bytes: moved.bytes + bytes };
+}

@@ -1,0 +1,53 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { ContentOptions } from '../../store/store.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { cosignTags } from '../../oci/referrers-tag.ts';
+import type { OnEvent } from '../events.ts';
+import type { Home } from '../../store/open.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import { referrersOf } from '../list-referrers.ts';
+
+/** Signatures as they refer to what is signed: cosign's two forms, and notation's. */
+const SIGNATURE_TYPE =
+  /^application\/vnd\.(?:dev\.cosign\.artifact\.sig\.|dev\.sigstore\.bundle|cncf\.notary\.signature)/;
+
+/**
+ * Warns where a tag is about to move away from a list that is signed: the signature does not cover the new one. Not being
+ * able to find out stops nothing.
+ */
+export async function warnOfVoidedSignatures(
+  home: Home,
+  moving: readonly { readonly reference: string; readonly before: Digest }[],
+  { onEvent, ...options }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
+): Promise<void> {
+  const digests = [...new Set(moving.map(({ before }) => before))];
+  const signed = new Map(
+    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(home, digest, options)] as const)),
+  );
+  for (const { reference, before } of moving) {
+    const found = signed.get(before);
+    if (found === undefined || found.length === 0) continue;
+    const message =
+      `${reference} had ${before}, which is signed (${found.join(', ')}): ` +
+      'that does not hold for what it has now, so sign it again';
+    onEvent?.({ type: 'warning', message });
+  }
+}
+
+async function signaturesOf(home: Home, digest: Digest, options: ContentOptions): Promise<readonly string[]> {
+  const [tag = ''] = cosignTags(digest);
+  try {
+    const [tagged, referring] = await Promise.all([
+      orAbsent(home.resolve(tag, options)),
+      referrersOf(home, digest, options),
+    ]);
+    const types = referring.flatMap(({ artifactType = '' }) =>
+      SIGNATURE_TYPE.test(artifactType) ? [artifactType] : [],
+    );
+    return [...(tagged === undefined ? [] : [`the tag ${tag}`]), ...new Set(types)];
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (error instanceof MlistError) return [];
+    throw error;
+  }
+}

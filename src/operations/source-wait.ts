@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MlistError } from '../errors/errors.ts';
+import { waitFor } from '../async/pending.ts';
+import { backoff } from '../store/registry/http/retry.ts';
+import type { OnEvent } from './events.ts';
+import type { Homes } from '../store/open.ts';
+
+export interface SourceWaitOptions {
+  readonly homes: Homes;
+  /** Milliseconds to wait for a manifest that its registry does not have yet. Default 0: a 404 is an error at once. */
+  readonly waitForSourceMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/**
+ * Reads a manifest, and again while its registry answers 404: some registries do so for a while after a push, until all
+ * of their servers know the manifest.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is over; any other error of `read` at once
+ */
+export async function whenThere<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
+  const { homes, waitForSourceMs = 0, signal, onEvent } = options;
+  const time = `${waitForSourceMs / 1000}s`;
+  let end: number | undefined;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await read();
+    } catch (thrown) {
+      if (waitForSourceMs === 0 || !isMissing(thrown)) throw thrown;
+      const { code, message, facts } = thrown;
+      const { reference = '' } = facts;
+      if (end === undefined)
+        onEvent?.({ type: 'note', message: `${reference} is not there yet: waiting up to ${time}` });
+      end ??= performance.now() + waitForSourceMs;
+      const left = end - performance.now();
+      if (left <= 0) throw new MlistError(code, `${message}: not there after ${time}`, facts);
+      const pause = sleep(Math.min(left, backoff(tries)), undefined, { signal }).catch(() => undefined);
+      await waitFor(homes.waiting, `read ${reference} (last answer: HTTP 404)`, pause);
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+function isMissing(thrown: unknown): thrown is MlistError {
+  return thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' && thrown.facts.status === 404;
+}

@@ -1,0 +1,39 @@
+import { isAttestationEntry, type Draft } from '../../draft/draft.ts';
+import { entriesNamed } from '../../draft/entry-selection.ts';
+import { parseListName } from '../../draft/workspace/draft-file.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import { nameIn, parseLocation } from '../../oci/location.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import { readIndex } from '../../schema/documents.ts';
+import type { Content, ContentOptions } from '../../store/store.ts';
+import type { Homes } from '../../store/open.ts';
+
+/**
+ * What a MANIFEST argument means in a list that was read from a registry, now or into a draft. Its entries come from that
+ * list, and not from the tags by which people know the images: a tag of the same registry is looked up, and found by its
+ * digest. So is the one image of an index that a build has left there.
+ * @returns a digest of the list; the argument itself where it means something already, or nothing at all
+ */
+export async function namedInList(
+  draft: Draft,
+  manifest: string,
+  { homes, signal }: ContentOptions & { readonly homes: Homes },
+): Promise<string> {
+  if (/^(?:sha256:)?[0-9a-f]{1,64}$/.test(manifest) || entriesNamed(draft, manifest).length > 0) return manifest;
+  const location = parseLocation(manifest);
+  const { domain } = parseListName(draft.list);
+  if (location.kind !== 'registry' || location.reference.domain !== domain) return manifest;
+  const content = await orAbsent(
+    homes.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
+  );
+  if (content === undefined) return manifest;
+  const images = new Set<string>(draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : [entry.digest])));
+  const [only, ...more] = digestsOf(content, manifest).filter((digest) => images.has(digest));
+  return only === undefined || more.length > 0 ? manifest : only;
+}
+
+function digestsOf({ descriptor, bytes }: Content, manifest: string): readonly string[] {
+  const { mediaType, digest } = descriptor;
+  if (!isIndexType(mediaType)) return [digest];
+  return [digest, ...readIndex(bytes, mediaType, manifest).manifests.map((entry) => entry.digest)];
+}

@@ -1,0 +1,169 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestOf, isDigest, isDigestName, parseDigest, type Digest } from '../../oci/digest.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { parseReference, sameRepository, withDigest, type Reference } from '../../oci/reference.ts';
+import { checkDescriptor, readIndex } from '../../schema/documents.ts';
+import type { ManifestArgument } from './resolve-source.ts';
+
+/** Sources that come in a file: lines, or the JSON that build tools leave behind. */
+export interface SourceParsing {
+  readonly list: Reference;
+  /** Where digests without a repository lie. Default: where the list is to lie. */
+  readonly repository?: Reference | undefined;
+  /** Reads `MANIFEST[=PLATFORM]`. */
+  readonly parse: (text: string) => ManifestArgument;
+}
+
+/**
+ * Reads sources: one a line, with `#` comments; a descriptor or an array of them; an index, which is one source; the
+ * metadata of a build (`containerimage.digest` and `image.name`), also of several targets; or other JSON that contains
+ * digests, such as the outputs of CI jobs.
+ * @param name - of the file, for errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, or what reading a reference throws
+ */
+export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
+  const text = Buffer.from(bytes).toString('utf8');
+  return /^\s*[[{"]/.test(text) || jsonScalar.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
+}
+
+/** A number or a word of JSON is the whole output of a CI job that has no digests, and not the name of an image. */
+const jsonScalar = /^\s*(?:null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*$/;
+
+function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
+    .filter((line) => line !== '')
+    .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
+}
+
+/** An argument of which only the digest was given. */
+export function bareArgument(repository: Reference, digest: Digest): ManifestArgument {
+  return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true }, isBare: true };
+}
+
+function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
+  const { value, problems } = readJson(bytes);
+  if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
+  const sources = sourcesIn(value, { ...parsing, name }, bytes);
+  if (sources.length === 0) throw refused(name, 'it contains no descriptor, index, build metadata or digest');
+  return sources;
+}
+
+interface Reading extends Omit<SourceParsing, 'parse'> {
+  readonly name: string;
+}
+
+/** @param bytes - of the value as they were read, if it is the whole file */
+function sourcesIn(value: Json, reading: Reading, bytes?: Uint8Array): readonly ManifestArgument[] {
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap((item) => sourcesIn(item, reading));
+  if (!isJsonObject(value)) return digestsIn(value, reading);
+  const { manifests, ...others } = value;
+  if (Array.isArray(manifests) && Object.keys(others).length === 0) return sourcesIn(manifests, reading);
+  if (Array.isArray(manifests)) return [given(bytes ?? Buffer.from(writeJson(value)), reading)];
+  return isDescriptor(value) ? [described(value, reading)] : digestsIn(value, reading);
+}
+
+function isDescriptor(value: JsonObject): boolean {
+  return 'digest' in value && 'mediaType' in value;
+}
+
+/** Members of build metadata, some of which are digests of other things than images. */
+const metadataMember = /^(?:containerimage|buildx)\./;
+
+/**
+ * Finds digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of several
+ * targets. Manifests and descriptors are skipped: their digests are those of configs and layers.
+ */
+function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
+  if (typeof value === 'string') return digestArgument(value, reading.repository ?? reading.list);
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap((item) => digestsIn(item, reading));
+  if (!isJsonObject(value) || 'schemaVersion' in value || isDescriptor(value)) return [];
+  if (isBuilt(value)) return [built(value, reading)];
+  return Object.entries(value)
+    .filter(([name]) => !metadataMember.test(name))
+    .flatMap(([, member]) => digestsIn(member, reading));
+}
+
+/**
+ * The image that a text names, if the text is nothing but a sha256 digest or a reference with a digest.
+ * @param repository - of digests without one
+ */
+export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
+  const name = text.trim();
+  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [bareArgument(repository, parseDigest(name))];
+  const reference = name.includes('@') ? referenceIn(name) : undefined;
+  if (reference?.digest === undefined) return [];
+  return [{ location: { kind: 'registry', reference, explicit: true } }];
+}
+
+function referenceIn(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function given(bytes: Uint8Array, { name, list, repository = list }: Reading): ManifestArgument {
+  const document = readIndex(bytes, undefined, name);
+  const digest = digestOf(bytes);
+  const content = { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes };
+  return { ...bareArgument(repository, digest), given: { name, document, content } };
+}
+
+function described(value: Json, { name, list, repository = list }: Reading): ManifestArgument {
+  const [problem] = checkDescriptor(value);
+  if (problem !== undefined)
+    throw refused(name, `a descriptor in it is wrong: ${problem.message} at ${problem.pointer}`);
+  const descriptor = value as unknown as Descriptor;
+  return { ...bareArgument(repository, descriptor.digest), described: descriptor };
+}
+
+/** What `docker buildx build` or `imagetools create` writes of what it has pushed. */
+function isBuilt(value: JsonObject): boolean {
+  return 'containerimage.digest' in value || 'containerimage.descriptor' in value;
+}
+
+/**
+ * What was built, at the digest that it got: in the list's own repository where it was pushed there, else under the first
+ * name that it was pushed under.
+ */
+function built(metadata: JsonObject, { name, list, repository = list }: Reading): ManifestArgument {
+  const descriptor = metadata['containerimage.descriptor'];
+  const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
+  const names = metadata['image.name'];
+  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is no digest');
+  const pushed = (typeof names === 'string' ? names.split(',') : [])
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+  const references = pushed.map((one) => parseReference(one));
+  const own = references.find((one) => sameRepository(one, list));
+  const place = own ?? references[0];
+  if (place === undefined) return bareArgument(repository, digest);
+  return { location: { kind: 'registry', reference: withDigest(place, digest), explicit: true } };
+}
+
+/**
+ * Reads the metadata files of builds, and nothing else.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function parseBuildMetadata(
+  bytes: Uint8Array,
+  name: string,
+  { list, repository }: Omit<SourceParsing, 'parse'>,
+): readonly ManifestArgument[] {
+  const { value, problems } = readJson(bytes);
+  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
+  const targets = isJsonObject(value) && !isBuilt(value) ? Object.values(value) : [value];
+  const builds = targets.filter((target): target is JsonObject => isJsonObject(target) && isBuilt(target));
+  if (builds.length > 0) return builds.map((target) => built(target, { name, list, repository }));
+  throw refused(name, 'it says no "containerimage.digest", so it is no metadata of a build that was pushed');
+}
+
+function refused(name: string, reason: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${name} cannot be used: ${reason}`, { path: name });
+}

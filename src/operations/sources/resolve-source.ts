@@ -1,0 +1,307 @@
+import { allOrErrors } from '../../async/settle.ts';
+import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
+import { type Entry, isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { describeEntry, isOfPlatform } from '../../draft/entry-selection.ts';
+import type { ResolvedSource } from '../../draft/merge.ts';
+import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
+import { orAbsent } from '../../errors/not-found.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { atDigest, formatLocation, type Location } from '../../oci/location.ts';
+import type { Index } from '../../oci/manifest.ts';
+import { isIndexType, isManifestType } from '../../oci/media-type.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import type { OperationEvent } from '../events.ts';
+import { claimWarnings, indexClaimWarnings } from '../platform-claims.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+import { availableEntries, requireParts, SomeMissing } from '../publish/missing-images.ts';
+import { type SourceWaitOptions, whenThere } from '../source-wait.ts';
+import { entryMembers } from './entry-members.ts';
+import { flattened } from './flatten-index.ts';
+import { statedPlatform } from '../stated-platform.ts';
+import { toleranceWarnings } from '../warnings.ts';
+import { readImageManifest, readManifest } from '../../schema/documents.ts';
+import type { Home } from '../../store/open.ts';
+import type { Content } from '../../store/store.ts';
+import type { MissingState } from '../../transfer/missing-content.ts';
+
+/** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
+
+/** One MANIFEST argument. */
+export interface ManifestArgument {
+  readonly location: Location;
+  /** `=PLATFORM`: what the author says it runs on. */
+  readonly platform?: Platform | undefined;
+  /** The platform is stated elsewhere: as with `platform`, the image's config may lack it. */
+  readonly isPlatformGiven?: boolean | undefined;
+  /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
+  readonly described?: Descriptor | undefined;
+  /** An index that the author gave: its images are in the location's repository; the index itself need not be. */
+  readonly given?: GivenIndex | undefined;
+  /** An index that the list has as an entry: it is taken apart only where that is asked for. */
+  readonly isListed?: boolean | undefined;
+  /** Only its digest was given: that it is in the list's repository is an assumption. */
+  readonly isBare?: boolean | undefined;
+  /** Its place among the other arguments has no meaning: it is one of the files in a folder. */
+  readonly isUnordered?: boolean | undefined;
+}
+
+/** An index that somebody has read already. */
+export interface GivenIndex {
+  /** Where it was read, for messages. */
+  readonly name: string;
+  readonly document: Index;
+  readonly content: Content;
+}
+
+export interface ResolveOptions extends SourceWaitOptions {
+  /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
+  readonly attestations?: AttestationChoice | undefined;
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+  /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
+  readonly nested?: 'keep' | 'flatten' | undefined;
+  /** The platform of the image is stated, so that its config may lack it. */
+  readonly isPlatformGiven?: boolean | undefined;
+}
+
+export type AttestationChoice = 'keep' | 'drop' | 'referrers';
+
+/** A source with its entries, and the index that it was, if it was one. */
+export interface Resolved extends ResolvedSource {
+  /** The platforms of all its images, also of those that were not asked for. */
+  readonly platforms: readonly Platform[];
+  readonly index?: { readonly document: Index; readonly content: Content };
+  /** The index is one that the author gave. Its entries each have a source of their own. */
+  readonly given?: { readonly name: string; readonly isPublished: boolean };
+  /** A single image that is not for a platform that was asked for. */
+  readonly left?: Entry;
+  /** Events to report: what was left out, and where the source does not follow its specification. */
+  readonly events: readonly OperationEvent[];
+}
+
+/** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
+export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
+  const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
+  const reading = readSource(argument, { ...options, isPlatformGiven });
+  return argument.isBare === true ? withRepositoryHint(reading, argument.location) : reading;
+}
+
+async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
+  const { location, described, given, isListed = false } = argument;
+  const { signal, nested = isListed ? 'keep' : undefined } = options;
+  const { home, name } = await options.homes.locate(location, { signal });
+  if (given !== undefined) return resolveGiven(argument, given, home, options);
+  const source = formatLocation(location);
+  const fetch = () => home.fetchManifest(name, { expected: described, signal });
+  const content = await whenThere(fetch, options);
+  const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
+  // Written while the config is on its way.
+  const [resolved] = await Promise.all([
+    'manifests' in manifest && nested !== 'keep'
+      ? resolveIndex(argument, { document: manifest, content }, home, options)
+      : resolveEntry(argument, content, home, options),
+    options.homes.cache.put(content.bytes),
+  ]);
+  return resolved;
+}
+
+async function resolveEntry(
+  argument: ManifestArgument,
+  content: Content,
+  home: Home,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const source = formatLocation(argument.location);
+  await requireParts(content.descriptor, source, home, options);
+  const members = entryMembers(argument.described ?? content.descriptor);
+  const detected = await completeEntry({ source, ...members }, content, home, options);
+  const entry = withArgument(detected, argument);
+  const warnings = isWanted(entry, options) ? claimWarnings(source, platformOf(entry), detected.detected) : [];
+  const events = [...toleranceWarnings(content, source), ...warnings];
+  const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
+  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
+}
+
+/** Reads the config of an image, unless its descriptor states the platform. */
+async function completeEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
+  const isSilent = entry.detected === undefined && !isAttestationEntry(entry) && !isIndexType(entry.mediaType);
+  return isSilent ? imageEntry(entry, content, home, options) : entry;
+}
+
+/** Completes the entry of an image with what its config states. */
+async function imageEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
+  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
+  const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
+  const fetch = async () => {
+    const { cache } = options.homes;
+    const bytes = (await cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
+    await cache.put(bytes);
+    return bytes;
+  };
+  const detected = await statedPlatform(config, entry.source, fetch, options.isPlatformGiven);
+  return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
+}
+
+async function resolveIndex(
+  argument: ManifestArgument,
+  index: { readonly document: Index; readonly content: Content },
+  home: Home,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const source = formatLocation(argument.location);
+  const via = index.content.descriptor.digest;
+  const { nested, platforms = [], signal } = options;
+  const missing = new Map<Digest, MissingState>();
+  const { manifests } = index.document;
+  const listed = nested === 'flatten' ? await flattened(manifests, home, { missing, signal }, [via]) : manifests;
+  const placeOf = ({ digest }: Descriptor) =>
+    argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
+  const entries = await allOrErrors(
+    listed.map(async (descriptor) => {
+      const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
+      const mustBeThere = argument.given !== undefined && isWanted(entry, options);
+      return indexEntry(entry, { mustBeThere, missing }, home, options);
+    }),
+    signal,
+  );
+  // A missing image whose entry states no platform cannot be selected by platform.
+  const isChosen = (entry: Entry) =>
+    isWanted(entry, options) &&
+    (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
+  const kept = keepImages(entries, isChosen);
+  const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
+  const place = argument.given === undefined ? source : home.location;
+  const { there, events } = await availableEntries(wanted, { source: place, home, entries, missing }, options);
+  const applied = applyToOnlyImage(there, argument);
+  const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
+  const all = [...platformsOf(usable), ...platformsOf(applied)];
+  const image = there.find((entry) => !isAttestationEntry(entry));
+  const claims = await indexClaimWarnings(applied, home, signal);
+  const reported = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
+  return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
+}
+
+/** The entries are read from their own locations. The index itself is looked up, since a published index keeps its bytes. */
+async function resolveGiven(
+  argument: ManifestArgument,
+  given: GivenIndex,
+  home: Home,
+  options: ResolveOptions,
+): Promise<Resolved> {
+  const { name, document, content } = given;
+  const [resolved, published] = await Promise.all([
+    resolveIndex(argument, { document, content }, home, options),
+    orAbsent(home.resolve(content.descriptor.digest, { signal: options.signal })),
+    options.homes.cache.put(content.bytes),
+  ]);
+  return { ...resolved, given: { name, isPublished: published !== undefined } };
+}
+
+/** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
+function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boolean {
+  const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
+  return wanted.length === 0 || platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
+}
+
+interface EntryReading {
+  /** Only the author states that it exists. */
+  readonly mustBeThere: boolean;
+  /** Missing entries are added to it. */
+  readonly missing: Map<Digest, MissingState>;
+}
+
+/** Reads an image of which its index states nothing. */
+async function indexEntry(
+  entry: Entry,
+  { mustBeThere, missing }: EntryReading,
+  home: Home,
+  options: ResolveOptions,
+): Promise<Entry> {
+  const isImage = isManifestType(entry.mediaType);
+  const says = entry.detected !== undefined || entry.artifactType !== undefined || isAttestationEntry(entry);
+  const isSilent = isImage && !says;
+  if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
+  const { signal } = options;
+  try {
+    const fetch = () => home.fetchManifest(entry.digest, { expected: entry, signal });
+    const content = mustBeThere ? await whenThere(fetch, options) : await fetch();
+    await options.homes.cache.put(content.bytes);
+    return isSilent ? await imageEntry(entry, content, home, options) : entry;
+  } catch (thrown) {
+    if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+    missing.set(entry.digest, 'absent');
+    return entry;
+  }
+}
+
+/** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
+export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
+  if (argument.platform === undefined) return entries;
+  const images = entries.filter((entry) => !isAttestationEntry(entry));
+  const [only, ...more] = images;
+  if (only === undefined || more.length > 0) {
+    throw new MlistError(
+      'ERR_MLIST_AMBIGUOUS',
+      `${formatLocation(argument.location)} is an index of ${images.length} images: a platform cannot be set for all`,
+      {
+        hint: 'Set it with "mlist annotate", or name one image by its digest.',
+        candidates: images.map(describeEntry),
+      },
+    );
+  }
+  return entries.map((entry) => (entry === only ? withArgument(entry, argument) : entry));
+}
+
+/** The entry with the platform that the author said over what it states itself. */
+function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
+  return platform === undefined ? entry : changeEntry(entry, platformChange(platform, entry));
+}
+
+function saidOf(image: Entry | undefined, { platform }: ManifestArgument): Pick<Resolved, 'said'> {
+  return image === undefined || platform === undefined ? {} : { said: platformChange(platform, image) };
+}
+
+/** A platform that the author writes out replaces what was detected; a version or feature of the same os stays. */
+function platformChange(said: Platform, { detected }: Entry): EntryChange {
+  const isOtherOs = detected?.os !== said.os;
+  const version = said['os.version'] ?? (isOtherOs ? null : undefined);
+  const features = said['os.features'];
+  return {
+    platform: {
+      os: said.os,
+      architecture: said.architecture,
+      variant: said.variant ?? null,
+      ...(version === undefined ? {} : { 'os.version': version }),
+    },
+    ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
+  };
+}
+
+function platformsOf(entries: readonly Entry[]): readonly Platform[] {
+  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+}
+
+/** Adds to the failure of reading an image that was given by its digest alone how to name its repository. */
+async function withRepositoryHint<T>(reading: Promise<T>, location: Location): Promise<T> {
+  return reading.catch((thrown: unknown) => {
+    const error = asMlistError(thrown);
+    const [first = error, ...more] = error instanceof SeveralErrors ? error.errors : [error];
+    throw SeveralErrors.of([hinted(first, location), ...more.map((one) => hinted(one, location))]);
+  });
+}
+
+function hinted(error: MlistError, location: Location): MlistError {
+  // The repository is right if it has other images of the index.
+  if (error instanceof SomeMissing) return error;
+  const { code, facts } = error;
+  const [repository = ''] = formatLocation(location).split('@');
+  const where =
+    `A digest without a repository is looked for in ${repository}. ` +
+    'If the image is in another repository, write REPO@DIGEST, or name the repository with "mlist create --repo REPO".';
+  if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
+  if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
+  return withHint(error, `${facts.hint ?? ''} ${where}`.trim());
+}

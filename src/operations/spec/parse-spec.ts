@@ -1,0 +1,254 @@
+import type { EntryChange } from '../../draft/draft-edit.ts';
+import { parseListName } from '../../draft/workspace/draft-file.ts';
+import { asMlistError, MlistError, type Problem } from '../../errors/errors.ts';
+import { pointerTo } from '../../json/pointer.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isDigestName } from '../../oci/digest.ts';
+import { digestIn, type Location, parseLocation } from '../../oci/location.ts';
+import { resolveArchitecture, resolveOs } from '../../oci/platform/aliases.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+import { targetsOf } from '../publish/target.ts';
+import { bareArgument } from '../sources/parse-sources.ts';
+import type { CopySpec, EntrySpec, ListSpec, MadeSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
+import { error } from '../../schema/problems.ts';
+
+/** How locations and platforms of a spec are parsed. The caller knows where relative paths begin. */
+export interface SpecParsing {
+  readonly location: (text: string) => Location;
+  readonly platform: (text: string) => Platform;
+  /** The value of `missing` for specs that do not set it. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+}
+
+export type ParsedSpec = { readonly spec: ListSpec } | { readonly problems: readonly Problem[] };
+
+/** What a document that fits the schema means; all that is wrong with it at once. Pure. */
+export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedSpec {
+  const parser = new SpecParser(parsing);
+  const spec = parser.list(document);
+  return spec === undefined || parser.problems.length > 0 ? { problems: eachOnce(parser.problems) } : { spec };
+}
+
+/** A template that is wrong is so for every platform. */
+function eachOnce(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [`${problem.pointer} ${problem.message}`, problem])).values()];
+}
+
+class SpecParser {
+  readonly problems: Problem[] = [];
+  readonly #parsing: SpecParsing;
+  #list: Reference | undefined;
+
+  constructor(parsing: SpecParsing) {
+    this.#parsing = parsing;
+  }
+
+  list(document: SpecDocument): ListSpec | undefined {
+    const list = this.#try('/list', () => parseListName(document.list));
+    this.#list = list;
+    const tags = (document.tags ?? []).flatMap((tag, at) => this.#tag(tag, list, pointerTo('tags', at)) ?? []);
+    const content = document.copy === undefined ? this.#made(document) : this.#copy(document.copy, document);
+    return list && content && { list, name: formatReference(list), tags, content };
+  }
+
+  #copy(from: string, document: SpecDocument): CopySpec | undefined {
+    const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy', 'missing'].includes(name));
+    for (const name of beside)
+      this.#refuse(pointerTo(name), 'cannot stand beside "copy": what is copied stays as it is');
+    const location = this.#try('/copy', () => this.#location(from));
+    return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
+  }
+
+  #made(document: SpecDocument): MadeSpec | undefined {
+    const { manifests, ignoreMissing, annotations, artifactType, subject, platforms } = document;
+    if (manifests === undefined) {
+      this.#refuse('', 'has neither "manifests" nor "copy"');
+      return undefined;
+    }
+    // Told once, not for every entry that they are filled into.
+    for (const [at, text] of (platforms ?? []).entries()) this.#platform(text, pointerTo('platforms', at));
+    const isUsed = manifests.some((one) => hasPlaceholder(typeof one === 'string' ? one : one.image));
+    if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'no image has a placeholder for them');
+    return {
+      kind: 'made',
+      format: document.format ?? 'auto',
+      annotations,
+      artifactType,
+      subject: typeof subject === 'string' ? this.#try('/subject', () => this.#location(subject)) : subject,
+      entries: manifests.flatMap((manifest, at) => this.#manifest(manifest, at, document)),
+      minimum: ignoreMissing?.minimum,
+      expect: (document.expect ?? []).flatMap((text, at) => this.#platform(text, pointerTo('expect', at)) ?? []),
+      allowDuplicates: document.allowDuplicates ?? false,
+    };
+  }
+
+  #manifest(given: string | ManifestSpec, at: number, document: SpecDocument): readonly EntrySpec[] {
+    const manifest: ManifestSpec = typeof given === 'string' ? { image: given } : given;
+    const pointer = pointerTo('manifests', at);
+    const image = typeof given === 'string' ? pointer : `${pointer}/image`;
+    if (manifest.mediaType !== undefined) return this.#exact(manifest, pointer);
+    if (hasPlaceholder(manifest.image)) return this.#template(manifest, image, pointer, document);
+    if (manifest.platforms !== undefined)
+      this.#refuse(`${pointer}/platforms`, 'the image has no placeholder for them: {os}, {arch} or {variant}');
+    const location = this.#try(image, () => this.#location(manifest.image));
+    const { platform } = manifest;
+    const whole = typeof platform === 'string' ? this.#platform(platform, `${pointer}/platform`) : undefined;
+    return location === undefined ? [] : [this.#entry(location, manifest, whole, document)];
+  }
+
+  #entry(
+    location: Location,
+    manifest: ManifestSpec,
+    platform: Platform | undefined,
+    document: SpecDocument,
+  ): EntrySpec {
+    const attestations = manifest.attestations ?? document.attestations ?? 'keep';
+    const missing = document.missing ?? this.#parsing.missing;
+    return { location, platform, change: changeOf(manifest), attestations, missing };
+  }
+
+  /** One entry for each platform. */
+  #template(manifest: ManifestSpec, image: string, pointer: string, document: SpecDocument): readonly EntrySpec[] {
+    if (manifest.platform !== undefined)
+      this.#refuse(`${pointer}/platform`, 'an image with placeholders has its platform from "platforms"');
+    const own = manifest.platforms;
+    const platforms = own ?? document.platforms;
+    if (platforms === undefined) {
+      this.#refuse(image, 'has placeholders, but there are no "platforms" to fill them in from');
+      return [];
+    }
+    return platforms.flatMap((text, at) => {
+      const platform =
+        own === undefined
+          ? attempt(() => this.#parsing.platform(text))
+          : this.#platform(text, `${pointer}${pointerTo('platforms', at)}`);
+      if (platform === undefined) return [];
+      const location = this.#try(image, () => this.#parsing.location(expandTemplate(manifest.image, platform)));
+      return location === undefined ? [] : [this.#entry(location, manifest, platform, document)];
+    });
+  }
+
+  /** An entry that is written out in full, as `export` writes it. */
+  #exact(manifest: ManifestSpec, pointer: string): readonly EntrySpec[] {
+    const { mediaType = '', size = 0, platform, annotations, artifactType, urls, data } = manifest;
+    for (const name of ['platforms', 'attestations'] as const)
+      if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot stand beside "mediaType"');
+    const location = this.#try(`${pointer}/image`, () => this.#location(manifest.image));
+    const digest = location && digestIn(location);
+    if (location !== undefined && digest === undefined)
+      this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" speak of one content');
+    const stated = this.#exactPlatform(platform, `${pointer}/platform`);
+    if (location === undefined || digest === undefined) return [];
+    const exact: Descriptor = {
+      mediaType,
+      digest,
+      size,
+      ...(urls === undefined ? {} : { urls }),
+      ...(annotations === undefined ? {} : { annotations }),
+      ...(data === undefined ? {} : { data }),
+      ...(stated === undefined ? {} : { platform: stated }),
+      ...(artifactType === undefined ? {} : { artifactType }),
+    };
+    return [{ location, attestations: 'keep', exact }];
+  }
+
+  #exactPlatform(platform: ManifestSpec['platform'], pointer: string): Platform | undefined {
+    if (platform === undefined || platform === null) return undefined;
+    if (typeof platform === 'string') return this.#platform(platform, pointer);
+    const isWhole = typeof platform.os === 'string' && typeof platform.architecture === 'string';
+    const isClear = Object.values(platform).includes(null);
+    if (isWhole && !isClear) return platform as Platform;
+    this.#refuse(pointer, 'beside "mediaType" it needs os and architecture, and nothing to be cleared');
+    return undefined;
+  }
+
+  #tag(text: string, list: Reference | undefined, pointer: string): string | undefined {
+    const tag = isTag(text) ? `:${text}` : text;
+    if (list === undefined) return undefined;
+    return this.#try(pointer, () => {
+      targetsOf(list, [tag], []);
+      if (parseLocation(tag.startsWith(':') ? `a${tag}` : tag).kind === 'registry') return tag;
+      this.#refuse(pointer, 'is a folder or a file: a list is applied to registries');
+      return undefined;
+    });
+  }
+
+  /** A digest without a repository refers to the repository of the list. */
+  #location(text: string): Location {
+    if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
+    return bareArgument(this.#list, text).location;
+  }
+
+  #platform(text: string, pointer: string): Platform | undefined {
+    return this.#try(pointer, () => this.#parsing.platform(text));
+  }
+
+  #try<T>(pointer: string, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (thrown) {
+      const { code, message, hint } = asMlistError(thrown);
+      const advice = code === 'ERR_MLIST_REFERENCE_INVALID' && hint !== undefined ? `. ${hint}` : '';
+      this.#refuse(pointer, message + advice);
+      return undefined;
+    }
+  }
+
+  #refuse(pointer: string, message: string): void {
+    this.problems.push(error('E-SPEC', pointer, message));
+  }
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What an entry says over what its image states; a platform of one text is taken as a whole elsewhere. */
+function changeOf({ platform, annotations, artifactType }: ManifestSpec): EntryChange | undefined {
+  const isPartial = typeof platform === 'object' && platform !== null;
+  if (!isPartial && annotations === undefined && artifactType === undefined) return undefined;
+  return { ...(isPartial ? platformChange(platform) : {}), annotations, artifactType };
+}
+
+function platformChange({ 'os.features': features, ...rest }: PlatformSpec): EntryChange {
+  const machine = rest.architecture == null ? undefined : resolveArchitecture(rest.architecture);
+  const variant = rest.variant === undefined ? machine?.variant : rest.variant;
+  const platform = {
+    ...rest,
+    ...(machine === undefined ? {} : { architecture: machine.architecture }),
+    ...(rest.os == null ? {} : { os: resolveOs(rest.os) }),
+    ...(variant === undefined ? {} : { variant }),
+  };
+  return { platform, ...(features === undefined ? {} : { features: { clear: true, add: features ?? [] } }) };
+}
+
+/** Placeholders in the images of a spec: `{os}`, `{arch}`, `{variant}`. */
+
+function hasPlaceholder(text: string): boolean {
+  return /[{}]/.test(text);
+}
+
+/**
+ * Fills in a platform; what it does not have is empty.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for a placeholder that is none, or a brace without its other half
+ */
+function expandTemplate(template: string, { os, architecture, variant = '' }: Platform): string {
+  const values: Readonly<Record<string, string>> = { os, arch: architecture, variant };
+  const filled = template.replace(/\{([^{}]*)\}/g, (whole, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined) throw refused(`there is no placeholder ${whole}: {os}, {arch} and {variant} are known`);
+    return value;
+  });
+  if (/[{}]/.test(filled)) throw refused(`a brace stands alone in ${JSON.stringify(template)}`);
+  return filled;
+}
+
+function refused(message: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', message);
+}

@@ -1,0 +1,91 @@
+import type { Format } from '../../draft/draft.ts';
+import type { EntryChange } from '../../draft/draft-edit.ts';
+import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
+import type { Location } from '../../oci/location.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
+import type { MissingChoice } from '../publish/find-missing.ts';
+
+/** The spec of a list as it is written: schemas/spec.schema.json. */
+export interface SpecDocument {
+  readonly list: string;
+  readonly tags?: readonly string[];
+  readonly copy?: string;
+  readonly format?: Format;
+  readonly annotations?: Annotations;
+  readonly artifactType?: string;
+  readonly subject?: string | Descriptor;
+  readonly platforms?: readonly string[];
+  readonly manifests?: readonly (string | ManifestSpec)[];
+  readonly attestations?: 'keep' | 'drop';
+  readonly missing?: MissingChoice;
+  readonly ignoreMissing?: { readonly minimum: number };
+  readonly expect?: readonly string[];
+  readonly allowDuplicates?: boolean;
+}
+
+/** One entry of it, or with placeholders one for each platform. */
+export interface ManifestSpec {
+  readonly image: string;
+  readonly platform?: string | PlatformSpec | null;
+  readonly platforms?: readonly string[];
+  readonly annotations?: Annotations;
+  readonly artifactType?: string;
+  readonly attestations?: 'keep' | 'drop';
+  readonly mediaType?: string;
+  readonly size?: number;
+  readonly urls?: readonly string[];
+  readonly data?: string;
+}
+
+export interface PlatformSpec {
+  readonly architecture?: string | null;
+  readonly os?: string | null;
+  readonly 'os.version'?: string | null;
+  readonly 'os.features'?: readonly string[] | null;
+  readonly variant?: string | null;
+}
+
+/** A spec that was understood: what is to lie where. */
+export interface ListSpec {
+  readonly list: Reference;
+  /** Canonical reference. */
+  readonly name: string;
+  /** As `push --tag` takes them. */
+  readonly tags: readonly string[];
+  readonly content: CopySpec | MadeSpec;
+}
+
+/** What lies there is copied, byte for byte. */
+export interface CopySpec {
+  readonly kind: 'copy';
+  readonly from: Location;
+  readonly missing: MissingChoice | undefined;
+}
+
+/** A list is made. */
+export interface MadeSpec {
+  readonly kind: 'made';
+  readonly format: Format;
+  readonly annotations?: Annotations | undefined;
+  readonly artifactType?: string | undefined;
+  readonly subject?: Location | Descriptor | undefined;
+  readonly entries: readonly EntrySpec[];
+  /** How many images must be left where missing ones are left out; undefined where none may be missing. */
+  readonly minimum?: number | undefined;
+  readonly expect: readonly Platform[];
+  readonly allowDuplicates: boolean;
+}
+
+export interface EntrySpec {
+  readonly location: Location;
+  /** The whole platform, as `=PLATFORM` says it. */
+  readonly platform?: Platform | undefined;
+  /** What the author says of the one image that the source is. */
+  readonly change?: EntryChange | undefined;
+  readonly attestations: 'keep' | 'drop';
+  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+  /** Listed exactly so; nothing is read. */
+  readonly exact?: Descriptor | undefined;
+}

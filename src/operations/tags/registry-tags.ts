@@ -1,0 +1,57 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
+import type { Homes } from '../../store/open.ts';
+
+export interface RegistryTagOptions {
+  readonly homes: Homes;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tags of a repository, as the registry gives them, page by page. */
+export function listTags({ domain, path }: Reference, { homes, signal }: RegistryTagOptions): AsyncIterable<string> {
+  const reference = { domain, path };
+  homes.registries.expect([{ reference, push: false }]);
+  return homes.registries.repository(reference).tags({ signal });
+}
+
+export interface Deleted {
+  /** Canonical reference. */
+  readonly ref: string;
+  /** tag: only the name is gone. manifest: the manifest is, and all tags that named it. */
+  readonly what: 'tag' | 'manifest';
+  readonly digest?: Digest;
+}
+
+/**
+ * Deletes a tag, or, by its digest, a manifest with all its tags. With both, the tag, if it has that digest. A registry
+ * that cannot delete a tag alone is not tricked into it: by the digest all its other tags would go too.
+ * @throws MlistError `ERR_MLIST_USAGE` without a tag or digest, `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_CONFLICT`
+ */
+export async function deleteReference(reference: Reference, { homes, signal }: RegistryTagOptions): Promise<Deleted> {
+  const { tag, digest } = reference;
+  const name = formatReference(reference);
+  const repository = homes.registries.repository(reference);
+  if (tag === undefined) {
+    if (digest === undefined) throw unnamed(reference);
+    await repository.deleteManifest(digest, { signal });
+    return { ref: name, what: 'manifest', digest };
+  }
+  if (digest !== undefined) {
+    const found = await repository.resolve(tag, { signal });
+    if (found.digest !== digest) {
+      const message = `${repositoryName(reference)}:${tag} has ${found.digest}, not ${digest}: it was not deleted`;
+      throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: name });
+    }
+  }
+  await repository.untag(tag, { signal });
+  return { ref: name, what: 'tag', ...(digest === undefined ? {} : { digest }) };
+}
+
+function unnamed(reference: Reference): MlistError {
+  const name = repositoryName(reference);
+  return new MlistError('ERR_MLIST_USAGE', `${name} names a repository: nothing is deleted without a tag or a digest`, {
+    reference: name,
+    hint: `Write ${name}:TAG or ${name}@DIGEST.`,
+  });
+}

@@ -1,0 +1,255 @@
+import { errorCode, MlistError, type Problem } from '../../errors/errors.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
+import type { ContentOptions } from '../../store/store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { platformOfConfig } from '../../oci/manifest.ts';
+import {
+  isForeignLayerType,
+  isImageConfigType,
+  isIndexType,
+  isManifestType,
+  isServedAsManifest,
+} from '../../oci/media-type.ts';
+import { isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
+import { readImageConfig, readManifest, validateDocument } from '../../schema/documents.ts';
+import { checkClaim } from '../../schema/rules/platform-claim.ts';
+import { MAX_DEPTH } from '../../transfer/graph.ts';
+import { error, warning } from '../../schema/problems.ts';
+import type { Home, Homes } from '../../store/open.ts';
+
+/** Looking at everything that a list points at: manifests, configs and layers, each once. */
+
+/** Something that a document points at. */
+export interface Root {
+  readonly descriptor: Descriptor;
+  readonly home: Home;
+  /** Where it stands in the document. */
+  readonly pointer: string;
+}
+
+/** The same where nobody can look: its home is not there, or cannot be read. */
+export interface Lost extends Omit<Root, 'home'> {
+  readonly fault: unknown;
+}
+
+export interface Checked {
+  readonly problems: readonly Problem[];
+  /** How many different ones were looked at. */
+  readonly manifests: number;
+  readonly blobs: number;
+}
+
+/** What is wrong with a thing itself, wherever it is listed. */
+interface Finding {
+  readonly severity: Problem['severity'];
+  readonly rule: string;
+  readonly message: string;
+}
+
+interface Below {
+  readonly findings: readonly Finding[];
+  readonly config?: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly children: readonly Descriptor[];
+}
+
+const nothingBelow: Below = { findings: [], layers: [], children: [] };
+
+/** Files that are read at once. */
+const READERS = 4;
+
+export class DeepCheck {
+  readonly #homes: Homes;
+  readonly #options: ContentOptions;
+  readonly #manifests = new Map<string, Promise<Below>>();
+  readonly #blobs = new Map<string, Promise<readonly Finding[]>>();
+  /** Those that were read. */
+  readonly #configs = new Map<Digest, Uint8Array>();
+  readonly #readers = new Limiter(READERS);
+
+  constructor(homes: Homes, options: ContentOptions) {
+    this.#homes = homes;
+    this.#options = options;
+  }
+
+  /**
+   * Looks at manifests and blobs, and at all below them. A fault that several share is told once.
+   * @throws MlistError what kept it from looking: no network, no rights
+   */
+  async run(manifests: readonly (Root | Lost)[], blobs: readonly Root[]): Promise<Checked> {
+    const found = await Promise.all([
+      ...manifests.map((root) => ('fault' in root ? lost(root) : this.#entry(root, []))),
+      ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
+    ]);
+    const problems = withoutRepeats(found.flat());
+    return { problems, manifests: this.#manifests.size, blobs: this.#blobs.size };
+  }
+
+  /** An entry of an unknown type is looked up as a blob, then as a manifest. */
+  async #entry(root: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
+    if (isServedAsManifest(root.descriptor.mediaType)) return this.#manifest(root, above);
+    const findings = await this.#blob(root);
+    const isAbsent = findings.some(({ rule }) => rule === 'E-ABSENT');
+    const isManifest = isAbsent && (await root.home.hasManifest?.(root.descriptor.digest, this.#options)) === true;
+    return isManifest ? this.#manifest(root, above) : placed(findings, root.pointer);
+  }
+
+  async #manifest({ descriptor, home, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
+    if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
+      return [error('W-NESTED', pointer, `${descriptor.digest} is listed inside itself, or too deep`)];
+    }
+    const { findings, config, layers, children } = await this.#once(this.#manifests, { descriptor, home }, () =>
+      this.#read(home, descriptor),
+    );
+    const way = [...above, descriptor.digest];
+    const below = await Promise.all([
+      config === undefined ? [] : this.#config(config, { descriptor, home, pointer }),
+      ...layers.map(async (layer) => placed(await this.#blob({ descriptor: layer, home }), pointer)),
+      ...children.map((child) => this.#entry({ descriptor: child, home, pointer }, way)),
+    ]);
+    return [...placed(findings, pointer), ...below.flat()];
+  }
+
+  /** The manifest: what is kept of it is enough, if the home says that it has it. */
+  async #read(home: Home, descriptor: Descriptor): Promise<Below> {
+    const { digest, mediaType, size } = descriptor;
+    try {
+      const known = home.hasManifest === undefined ? undefined : await this.#homes.cache.get(digest);
+      const isKept = known?.length === size;
+      if (isKept && (await home.hasManifest?.(digest, this.#options)) === false) throw absent(home, digest);
+      const bytes = isKept
+        ? known
+        : (await home.fetchManifest(digest, { ...this.#options, expected: descriptor })).bytes;
+      if (!isIndexType(mediaType) && !isManifestType(mediaType)) return nothingBelow;
+      const findings = validateDocument(bytes, { mediaType }).problems.map((problem): Finding => ({
+        ...problem,
+        message: `${digest}${at(problem)}: ${problem.message}`,
+      }));
+      if (findings.some(({ severity }) => severity === 'error')) return { ...nothingBelow, findings };
+      const document = readManifest(bytes, mediaType, digest);
+      if ('manifests' in document) return { findings, layers: [], children: document.manifests };
+      const layers = document.layers.filter((layer) => !isForeignLayerType(layer.mediaType));
+      return { findings, config: document.config, layers, children: [] };
+    } catch (thrown) {
+      return { ...nothingBelow, findings: [findingOf(thrown, 'manifest', digest)] };
+    }
+  }
+
+  /** The config is read where the entry says a platform that it has to agree with. */
+  async #config(config: Descriptor, { descriptor, home, pointer }: Root): Promise<readonly Problem[]> {
+    const { platform } = descriptor;
+    const isClaimed = platform !== undefined && !isUnknownPlatform(platform);
+    if (!isClaimed || !isImageConfigType(config.mediaType))
+      return placed(await this.#blob({ descriptor: config, home }), pointer);
+    const known = await this.#homes.cache.get(config.digest);
+    const findings =
+      known?.length === config.size
+        ? await this.#blob({ descriptor: config, home })
+        : await this.#once(this.#blobs, { descriptor: config, home }, () => this.#keep(config, home));
+    if (findings.length > 0) return placed(findings, pointer);
+    const bytes = known ?? this.#configs.get(config.digest) ?? (await home.fetchBlob(config, this.#options));
+    return claimProblems(platform, bytes, config.digest, pointer);
+  }
+
+  #keep(config: Descriptor, home: Home): Promise<readonly Finding[]> {
+    return found(config.digest, async () => {
+      this.#configs.set(config.digest, await home.fetchBlob(config, this.#options));
+      return [];
+    });
+  }
+
+  /** A home that is far away is asked; in a layout or an archive the bytes are read and checked. */
+  #blob({ descriptor, home }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
+    return this.#once(this.#blobs, { descriptor, home }, () =>
+      found(descriptor.digest, async () => {
+        if (home.statedSize === undefined) {
+          await this.#readers.run(() => drain(home.readBlob(descriptor, this.#options)));
+          return [];
+        }
+        const size = await home.statedSize(descriptor, this.#options);
+        if (size === undefined) throw absent(home, descriptor.digest);
+        if (size === 'unknown' || size === descriptor.size) return [];
+        const message = `${descriptor.digest} has ${size} bytes in ${home.location}, not ${descriptor.size}`;
+        return [{ severity: 'error', rule: 'E-CONTENT', message }];
+      }),
+    );
+  }
+
+  #once<T>(
+    memory: Map<string, Promise<T>>,
+    { descriptor, home }: Omit<Root, 'pointer'>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { mediaType, digest, size } = descriptor;
+    const key = `${home.location}@${digest} ${size} ${memory === this.#blobs ? '' : mediaType}`;
+    return getOrCreate(memory, key, work);
+  }
+}
+
+/** The first of the problems with the same rule and message. */
+function withoutRepeats(problems: readonly Problem[]): readonly Problem[] {
+  const told = new Set<string>();
+  return problems.filter(({ rule, message }) => {
+    const isNew = !told.has(`${rule} ${message}`);
+    told.add(`${rule} ${message}`);
+    return isNew;
+  });
+}
+
+async function found(digest: Digest, look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    return await look();
+  } catch (thrown) {
+    return [findingOf(thrown, 'blob', digest)];
+  }
+}
+
+function claimProblems(claimed: Platform, bytes: Uint8Array, digest: Digest, pointer: string): readonly Problem[] {
+  try {
+    const stated = platformOfConfig(readImageConfig(bytes, `the config ${digest}`, { mayLackPlatform: true }));
+    if (stated !== undefined) return checkClaim(claimed, stated, `${pointer}/platform`);
+    return [warning('E-PLAT-CONFIG', pointer, `the config ${digest} states no platform`)];
+  } catch (thrown) {
+    return placed([findingOf(thrown, 'blob', digest)], pointer);
+  }
+}
+
+/** What is wrong with the content is a finding; what keeps anybody from looking is none. */
+function findingOf(thrown: unknown, what: 'manifest' | 'blob', digest: Digest): Finding {
+  const message = thrown instanceof MlistError ? thrown.message : '';
+  switch (errorCode(thrown)) {
+    case 'ERR_MLIST_NOT_FOUND':
+      return { severity: 'error', rule: 'E-ABSENT', message: `the ${what} is not there: ${message}` };
+    case 'ERR_MLIST_CONTENT_MISMATCH':
+      return { severity: 'error', rule: 'E-CONTENT', message };
+    case 'ERR_MLIST_DOCUMENT_INVALID':
+      return { severity: 'error', rule: 'E-CONTENT', message: `${digest}: ${message}` };
+    default:
+      throw thrown;
+  }
+}
+
+function absent({ location }: Home, digest: Digest): MlistError {
+  return new MlistError('ERR_MLIST_NOT_FOUND', `${location}@${digest} does not exist`);
+}
+
+/** Waited for beside the others: what kept it from looking ends them all. */
+async function lost({ descriptor, pointer, fault }: Lost): Promise<readonly Problem[]> {
+  const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));
+  return placed([finding], pointer);
+}
+
+function placed(findings: readonly Finding[], pointer: string): readonly Problem[] {
+  return findings.map(({ rule, severity, message }) => ({ rule, severity, pointer, message }));
+}
+
+function at({ pointer }: Problem): string {
+  return pointer === '' ? '' : ` at ${pointer}`;
+}
+
+async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
+}

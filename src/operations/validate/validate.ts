@@ -1,0 +1,125 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { MlistError, type Problem } from '../../errors/errors.ts';
+import type { Draft } from '../../draft/draft.ts';
+import { parseDraft } from '../../draft/workspace/draft-file.ts';
+import { shownDraft } from '../../draft/workspace/stored-paths.ts';
+import { checkDraft } from '../../draft/draft-rules.ts';
+import { inputFailure } from '../../fs/file-errors.ts';
+import { readAtMost } from '../../fs/read-file.ts';
+import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
+import type { Location } from '../../oci/location.ts';
+import { validateDocument, type ValidateOptions } from '../../schema/documents.ts';
+import type { RuleOptions } from '../../schema/rules/list-rules.ts';
+import { find, type Found, type ReadOptions } from '../lookup.ts';
+import { checkBytes, checkDraftDeep, checkFound, type DeepOptions, type Depth } from './validate-deep.ts';
+
+export interface Validated {
+  /** What was looked at. */
+  readonly subject: string;
+  readonly from: Found['from'] | 'file';
+  readonly problems: readonly Problem[];
+  /** How much was looked at beyond the document; there with `deep`. */
+  readonly checked?: Depth;
+}
+
+/** For documents that came in a file. */
+export interface FileOptions {
+  readonly rules: ValidateOptions;
+  /** Look at everything that the document points at, too. Default: at the document only. */
+  readonly deep?: (DeepOptions & { readonly repository?: Location | undefined }) | undefined;
+  /** Ends the wait for a pipe. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Checks a draft as the list that it stands for, or what lies at a location; with `deep` also all that it points at.
+ */
+export async function validateList(
+  name: string | undefined,
+  rules: RuleOptions & { readonly deep?: boolean },
+  options: ReadOptions,
+): Promise<Validated> {
+  const found = await find(name, options);
+  const problems =
+    found.from === 'draft'
+      ? checkDraft(found.draft, rules)
+      : validateDocument(found.content.bytes, { ...rules, mediaType: found.content.descriptor.mediaType }).problems;
+  const facts = { subject: found.reference, from: found.from };
+  if (rules.deep !== true) return { ...facts, problems };
+  return { ...facts, ...(await checkFound(found, problems, { homes: await options.homes(), signal: options.signal })) };
+}
+
+/**
+ * Checks a document in a file: the file of a draft as its list, and the index.json of an OCI layout by the rules for
+ * layouts.
+ */
+export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
+  const bytes = await readDocument(path, options);
+  if (!(await isLayoutIndex(path))) return validateBytes(path, bytes, options);
+  const { rules, deep } = options;
+  const repository = deep?.repository ?? { kind: 'oci', path: dirname(path) };
+  return validateBytes(path, bytes, {
+    ...options,
+    rules: { ...rules, isLayout: true },
+    deep: deep && { ...deep, repository },
+  });
+}
+
+async function isLayoutIndex(path: string): Promise<boolean> {
+  if (basename(path) !== 'index.json') return false;
+  const header = await stat(join(dirname(path), 'oci-layout')).catch(() => undefined);
+  return header?.isFile() === true;
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` where nobody says in which repository the content of the document is to lie */
+export async function validateBytes(
+  subject: string,
+  bytes: Uint8Array,
+  { rules, deep }: FileOptions,
+): Promise<Validated> {
+  const facts = { subject, from: 'file' } as const;
+  if (looksLikeDraft(bytes)) {
+    const draft = await draftIn(bytes, subject);
+    if ('problems' in draft) return { ...facts, ...draft };
+    const problems = checkDraft(draft, rules);
+    if (deep === undefined) return { ...facts, problems };
+    return { ...facts, ...(await checkDraftDeep(shownDraft(draft, deep.homes.folders), problems, deep)) };
+  }
+  const { problems } = validateDocument(bytes, rules);
+  if (deep === undefined) return { ...facts, problems };
+  if (deep.repository === undefined) throw noRepository(subject);
+  return { ...facts, ...(await checkBytes(bytes, deep.repository, problems, deep)) };
+}
+
+async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { readonly problems: readonly Problem[] }> {
+  try {
+    return await parseDraft(bytes, subject);
+  } catch (error) {
+    if (error instanceof MlistError && error.problems.length > 0) return { problems: error.problems };
+    throw error;
+  }
+}
+
+function noRepository(subject: string): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', `${subject} does not say where its content lies`, {
+    hint: 'Name the repository, the layout or the archive with --repo.',
+  });
+}
+
+function looksLikeDraft(bytes: Uint8Array): boolean {
+  const { value } = readJson(bytes);
+  return typeof value === 'object' && value !== null && 'list' in value && 'entries' in value;
+}
+
+/** Enough for a draft, whose own limit is the largest; what has more is refused by its size. */
+const MAX_FILE_BYTES = 4 * MAX_DOCUMENT_BYTES;
+
+async function readDocument(path: string, { signal }: FileOptions): Promise<Uint8Array> {
+  try {
+    return await readAtMost(path, { maxBytes: MAX_FILE_BYTES, signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw inputFailure(path, cause);
+  }
+}

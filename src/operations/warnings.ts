@@ -1,0 +1,58 @@
+import type { Problem } from '../errors/errors.ts';
+import type { Draft } from '../draft/draft.ts';
+import { formatOf } from '../draft/to-list.ts';
+import { checkDraft } from '../draft/draft-rules.ts';
+import type { Content } from '../store/store.ts';
+import { toleratedIn } from '../schema/documents.ts';
+import type { RuleOptions } from '../schema/rules/list-rules.ts';
+import type { OnEvent, OperationEvent } from './events.ts';
+
+/** Warnings that matter while a list is being built; `validate` reports the others too. */
+const worthSaying = new Set([
+  'E-DUP-PLATFORM',
+  'E-DUP-DIGEST',
+  'E-PLAT-MISSING',
+  'W-PLAT-UNKNOWN',
+  'W-WIN-OSVER',
+  'W-NESTED',
+  'W-ATT-ORPHAN',
+]);
+
+/** Warns about the problems of a draft without refusing it, including those that `strict` refuses. */
+export function warnOf(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
+  tellWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
+}
+
+/** Reports the problems that the author should know about. */
+export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
+  for (const { rule, severity, pointer, message } of problems) {
+    if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
+  }
+}
+
+/** Warnings about content that is accepted although it does not follow its specification. */
+export function toleranceWarnings(
+  { descriptor, bytes, announced }: Content,
+  subject: string,
+): readonly OperationEvent[] {
+  const { mediaType } = descriptor;
+  const tolerated = toleratedIn(bytes, mediaType).map(
+    ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
+  );
+  if (announced === undefined) return tolerated;
+  const message = `${subject} is announced as ${announced}, but its config is of another kind: it is read as ${mediaType}`;
+  return [...tolerated, { type: 'warning', message }];
+}
+
+/** Says where an edit changed the type that the list is pushed as: clients and tools may treat the two differently. */
+export function tellFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
+  const format = formatOf(after);
+  if (before.entries.length === 0 || formatOf(before) === format) return;
+  onEvent?.({ type: 'warning', message: `${after.list} becomes ${becomes(format, after)}` });
+}
+
+function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
+  if (format === 'docker') return 'a Docker manifest list: nothing in it needs an OCI image index any more';
+  const why = entries.length === 0 ? 'an empty list is one' : 'a Docker manifest list cannot hold what it says now';
+  return `an OCI image index: ${why}`;
+}

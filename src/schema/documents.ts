@@ -1,0 +1,269 @@
+import { asMlistError, type Problem } from '../errors/errors.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
+import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
+import { pointerTo } from '../json/pointer.ts';
+import { type Links, linksOf } from '../oci/children.ts';
+import { isVerifiable } from '../oci/digest.ts';
+import {
+  type ImageConfig,
+  type ImageManifest,
+  type Index,
+  kindOf,
+  type Manifest,
+  typeOfAnnouncedDocker,
+} from '../oci/manifest.ts';
+import {
+  isDockerType,
+  isForeignLayerType,
+  isImageConfigType,
+  isIndexType,
+  isManifestType,
+  MediaType,
+} from '../oci/media-type.ts';
+import * as all from './compiled/documents-all.ts';
+import * as first from './compiled/documents-first.ts';
+import { checkNames, shapes } from './member-names.ts';
+import { withoutNulls } from './null-members.ts';
+import { capped, error, hasErrors, refusal, warning } from './problems.ts';
+import { checkList, type RuleOptions } from './rules/list-rules.ts';
+import { checkSchema, type Validator } from './validator.ts';
+
+const descriptorValidator: Validator = { first: first.descriptor, all: all.descriptor };
+const listValidator: Validator = { first: first.dockerManifestList, all: all.dockerManifestList };
+const configValidator: Validator = { first: first.imageConfig, all: all.imageConfig };
+const indexValidator: Validator = { first: first.imageIndex, all: all.imageIndex };
+const manifestValidator: Validator = { first: first.imageManifest, all: all.imageManifest };
+
+export interface ValidateOptions extends RuleOptions {
+  /** What the document is said to be, by its descriptor or its server; default: decided from the document. */
+  readonly mediaType?: string | undefined;
+}
+
+export interface Report {
+  /** In the order of the document as far as possible; errors and warnings; at most 100. */
+  readonly problems: readonly Problem[];
+}
+
+const DESCRIPTOR_TYPE = 'application/vnd.oci.descriptor.v1+json';
+
+/** From here on a list comes close to what registries take (spec.md 2.9, E-SIZE4M). */
+const LARGE_BYTES = 3.5 * 1024 * 1024;
+const LARGE_ENTRIES = 5_000;
+
+/**
+ * Checks a document against its schema and against the rules that need no registry (docs/rules.md): an image index, a
+ * manifest list, an image manifest, an image config or a descriptor. Never throws for what the bytes hold.
+ */
+export function validateDocument(bytes: Uint8Array, options: ValidateOptions = {}): Report {
+  const { value, values, problems } = readJson(bytes);
+  if (value === undefined) return { problems };
+  if (!isJsonObject(value)) return { problems: [...problems, error('E-TYPE', '', 'the document is no JSON object')] };
+  const found = [...problems, ...checkObject(value, values, options), ...sizeProblems(bytes, value)];
+  return { problems: capped(found) };
+}
+
+function sizeProblems(bytes: Uint8Array, document: JsonObject): readonly Problem[] {
+  const entries = Array.isArray(document['manifests']) ? document['manifests'].length : 0;
+  if (bytes.length <= LARGE_BYTES && entries <= LARGE_ENTRIES) return [];
+  const message = `close to what registries take: ${bytes.length} bytes of ${MAX_DOCUMENT_BYTES}, ${entries} entries`;
+  return [warning('E-SIZE4M', '', message)];
+}
+
+function checkObject(document: JsonObject, values: number, options: ValidateOptions): readonly Problem[] {
+  const { mediaType } = options;
+  if (mediaType === DESCRIPTOR_TYPE || (mediaType === undefined && looksLikeDescriptor(document))) {
+    return [...checkSchema(descriptorValidator, document, values), ...checkNames(document, shapes.descriptor)];
+  }
+  if (mediaType === undefined ? looksLikeConfig(document) : isImageConfigType(mediaType)) {
+    return [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
+  }
+  if (mediaType !== undefined && !isIndexType(mediaType) && !isManifestType(mediaType) && !('manifests' in document)) {
+    return [warning('E-TYPE', '/mediaType', `${mediaType} is not known here: only its JSON was checked`)];
+  }
+  const { problems, manifest } =
+    options.isLayout === true ? checkLayoutIndex(document, values) : checkManifestShape(document, values, mediaType);
+  if (manifest === undefined || hasErrors(problems)) return problems;
+  return [...problems, ...rulesOf(manifest, options)];
+}
+
+/** The index.json of a layout need not state its media type, and Go writes `null` for an empty list. */
+function checkLayoutIndex(document: JsonObject, values: number): Shaped {
+  const { manifests, mediaType = MediaType.ociIndex } = document;
+  const read = { ...document, mediaType, ...(manifests === null ? { manifests: [] } : {}) };
+  return checkManifestShape(read, values, MediaType.ociIndex);
+}
+
+function rulesOf(manifest: Manifest, options: RuleOptions): Iterable<Problem> {
+  return isIndex(manifest) ? checkList(manifest, options) : checkManifest(manifest);
+}
+
+function isIndex(manifest: Manifest): manifest is Index {
+  return 'manifests' in manifest;
+}
+
+function looksLikeConfig(document: JsonObject): boolean {
+  return 'architecture' in document && 'os' in document && !('schemaVersion' in document);
+}
+
+function looksLikeDescriptor(document: JsonObject): boolean {
+  return 'digest' in document && 'size' in document && !('schemaVersion' in document);
+}
+
+interface Shaped {
+  readonly problems: readonly Problem[];
+  /** There as far as the type could be told; only to be trusted where no problem is an error. */
+  readonly manifest?: Manifest;
+}
+
+const validators: Readonly<Record<Manifest['mediaType'], Validator>> = {
+  [MediaType.ociIndex]: indexValidator,
+  [MediaType.dockerList]: listValidator,
+  [MediaType.ociManifest]: manifestValidator,
+  [MediaType.dockerManifest]: manifestValidator,
+};
+
+function checkManifestShape(document: JsonObject, values: number, said: string | undefined): Shaped {
+  const kind = kindOf(document, said);
+  const names = checkNames(document, shapes.manifest);
+  if (kind.fault !== undefined) {
+    const pointer = kind.rule === 'E-TYPE' && 'mediaType' in document ? '/mediaType' : '';
+    return { problems: [error(kind.rule, pointer, kind.fault), ...names] };
+  }
+  const absent =
+    document['mediaType'] === undefined ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : [];
+  const problems = [...checkSchema(validators[kind.mediaType], document, values), ...names, ...absent];
+  return { problems, manifest: { ...(document as unknown as Manifest), mediaType: kind.mediaType } as Manifest };
+}
+
+/**
+ * Reads a manifest that came from elsewhere: strict JSON, one meaning, right shape. The rules about its content are
+ * not applied: what is listed elsewhere may be odd and must still be readable. `null` is read as in Go.
+ * @param said - media type that the descriptor or the server announced
+ * @param subject - what the document is, for the error
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function readManifest(bytes: Uint8Array, said: string | undefined, subject: string): Manifest {
+  const { document, values } = readObject(bytes, subject);
+  const read = mayHoldNull(bytes) ? withoutNulls(document).document : document;
+  const { manifest, problems } = checkManifestShape(read, values, said);
+  if (manifest === undefined || hasErrors(problems)) throw refusal(subject, problems);
+  return manifest;
+}
+
+/**
+ * What `readManifest` accepts although the document does not follow its specification: `null` for an empty member, and a
+ * Docker document that does not state its media type. Never throws.
+ */
+export function toleratedIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
+  const { value } = readJson(bytes);
+  if (!isJsonObject(value)) return [];
+  const { document, nulls } = withoutNulls(value);
+  const untyped = isDockerType(mediaType) && document['mediaType'] === undefined;
+  return capped([
+    ...(untyped ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : []),
+    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null, and is read as empty')),
+  ]);
+}
+
+/** Most documents contain no `null`, and are not searched for it. */
+function mayHoldNull(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('null');
+}
+
+/**
+ * What a manifest points at. Nothing else is checked, since a copy only needs this.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function readLinks(bytes: Uint8Array, mediaType: string, subject: string): Links {
+  const { document } = readObject(bytes, subject);
+  const kind = kindOf(document, mediaType);
+  const faults = kind.fault === undefined ? [] : [error(kind.rule, '', kind.fault)];
+  const problems = [...faults, ...checkNames(document, shapes.links)];
+  if (problems.length > 0) throw refusal(subject, problems);
+  try {
+    return linksOf(document, mediaType);
+  } catch (thrown) {
+    throw refusal(subject, asMlistError(thrown).problems);
+  }
+}
+
+/** The media type of an image manifest that was announced as Docker's. */
+export function typeOfDockerManifest(bytes: Uint8Array): ImageManifest['mediaType'] {
+  const { value } = readJson(bytes);
+  return isJsonObject(value) ? typeOfAnnouncedDocker(value) : MediaType.dockerManifest;
+}
+
+/**
+ * The media type of a manifest that was served without a known one.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a manifest
+ */
+export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['mediaType'] {
+  const kind = kindOf(readObject(bytes, subject).document);
+  if (kind.fault !== undefined) throw refusal(subject, [error(kind.rule, '', kind.fault)]);
+  return kind.mediaType;
+}
+
+/** Reads an index or a list. */
+export function readIndex(bytes: Uint8Array, said: string | undefined, subject: string): Index {
+  const manifest = readManifest(bytes, said, subject);
+  if (!isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a single image, not a list')]);
+  return manifest;
+}
+
+/** Reads an image manifest. */
+export function readImageManifest(bytes: Uint8Array, said: string | undefined, subject: string): ImageManifest {
+  const manifest = readManifest(bytes, said, subject);
+  if (isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a list, not a single image')]);
+  return manifest;
+}
+
+/** What is wrong with a descriptor that came by itself. */
+export function checkDescriptor(value: Json): readonly Problem[] {
+  return [...checkSchema(descriptorValidator, value, 0), ...checkNames(value, shapes.descriptor)];
+}
+
+export interface ReadConfigOptions {
+  /** Accept a config without os or architecture: each that is missing is empty. Default false. */
+  readonly mayLackPlatform?: boolean | undefined;
+}
+
+/** Reads an image's config, as far as the platform goes. */
+export function readImageConfig(
+  bytes: Uint8Array,
+  subject: string,
+  { mayLackPlatform = false }: ReadConfigOptions = {},
+): ImageConfig {
+  const { document: read, values } = readObject(bytes, subject);
+  const { os, architecture } = read;
+  const document = mayLackPlatform ? { ...read, os: os ?? '', architecture: architecture ?? '' } : read;
+  const problems = [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
+  if (hasErrors(problems)) throw refusal(subject, problems);
+  return document as unknown as ImageConfig;
+}
+
+function readObject(bytes: Uint8Array, subject: string): { readonly document: JsonObject; readonly values: number } {
+  const { value, values, problems } = readJson(bytes);
+  if (value === undefined || problems.length > 0) throw refusal(subject, problems);
+  return { document: requireObject(value, subject), values };
+}
+
+function requireObject(value: Json, subject: string): JsonObject {
+  if (isJsonObject(value)) return value;
+  throw refusal(subject, [error('E-TYPE', '', 'it is no JSON object')]);
+}
+
+/** What an image manifest must keep beyond its schema. */
+function* checkManifest(manifest: ImageManifest): Iterable<Problem> {
+  if (manifest.config.mediaType === MediaType.ociEmpty && manifest.artifactType === undefined) {
+    yield error('E-ARTIFACT-TYPE', '/config/mediaType', 'a manifest with the empty config must state its artifactType');
+  }
+  for (const [at, layer] of manifest.layers.entries()) {
+    const pointer = pointerTo('layers', at);
+    if (isForeignLayerType(layer.mediaType)) {
+      yield warning('W-FOREIGN', `${pointer}/mediaType`, 'a layer that registries do not hold: it cannot be copied');
+    }
+    if (!isVerifiable(layer.digest)) {
+      yield warning('E-DIGEST', `${pointer}/digest`, 'content cannot be checked with this algorithm');
+    }
+  }
+}

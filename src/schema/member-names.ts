@@ -1,0 +1,85 @@
+import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
+import { pointerTo } from '../json/pointer.ts';
+
+/**
+ * Go's encoding/json takes `MANIFESTS` for `manifests`, JavaScript does not. A name that differs from a known one only
+ * in case is therefore refused wherever a Go program would look for the known one (spec.md 2.8).
+ */
+interface Shape {
+  readonly names: readonly string[];
+  readonly inside?: Readonly<Record<string, Shape>>;
+}
+
+const platform: Shape = { names: ['architecture', 'os', 'os.version', 'os.features', 'variant', 'features'] };
+
+const descriptor: Shape = {
+  names: ['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'platform', 'artifactType'],
+  inside: { platform },
+};
+
+/** Members of indexes and of manifests together: a server may take the document for either. */
+const manifest: Shape = {
+  names: [
+    'schemaVersion',
+    'mediaType',
+    'artifactType',
+    'manifests',
+    'config',
+    'layers',
+    'fsLayers',
+    'subject',
+    'annotations',
+  ],
+  inside: { manifests: descriptor, config: descriptor, layers: descriptor, subject: descriptor },
+};
+
+const link: Shape = { names: ['mediaType', 'digest', 'size', 'urls'] };
+
+/** The members of manifests that point at content. */
+const links: Shape = {
+  names: ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'fsLayers', 'subject'],
+  inside: { manifests: link, config: link, layers: link, subject: link },
+};
+
+const config: Shape = { names: ['architecture', 'os', 'variant', 'os.version', 'os.features', 'rootfs', 'history'] };
+
+export const shapes = { descriptor, manifest, links, config } as const;
+
+/** Members whose names are known ones in the wrong case. */
+export function checkNames(document: Json, shape: Shape): readonly Problem[] {
+  const problems: Problem[] = [];
+  collect(document, shape, [], problems);
+  return problems;
+}
+
+function collect(value: Json | undefined, shape: Shape, path: readonly (string | number)[], problems: Problem[]): void {
+  if (problems.length >= MAX_PROBLEMS) return;
+  if (Array.isArray(value)) {
+    for (const [at, item] of (value as readonly Json[]).entries()) collect(item, shape, [...path, at], problems);
+  } else if (isJsonObject(value)) {
+    problems.push(...wrongCase(value, shape, path));
+    for (const [name, inner] of Object.entries(shape.inside ?? {}))
+      collect(value[name], inner, [...path, name], problems);
+  }
+}
+
+function wrongCase(object: JsonObject, shape: Shape, path: readonly (string | number)[]): readonly Problem[] {
+  const wrong = Object.keys(object).filter((name) => !shape.names.includes(name) && shape.names.some(sameFolded(name)));
+  return wrong.slice(0, MAX_PROBLEMS).map((name) => ({
+    rule: 'E-JSON',
+    severity: 'error',
+    pointer: pointerTo(...path, name),
+    message: `differs from "${shape.names.find(sameFolded(name)) ?? ''}" only in case: other programs take it for that`,
+  }));
+}
+
+function sameFolded(name: string): (known: string) => boolean {
+  const folded = fold(name);
+  return (known) => fold(known) === folded;
+}
+
+/** Go folds two more characters to ASCII letters: U+017F to s and U+212A to k; toLowerCase does the latter. */
+function fold(name: string): string {
+  return name.replaceAll('\u017f', 's').toLowerCase();
+}

@@ -1,0 +1,72 @@
+import type { Asked, OfferedList } from './candidates.ts';
+import { chooseAsContainerd, chooseAsDocker } from './containerd.ts';
+import { chooseAsContainers } from './containers.ts';
+import { chooseAsClassicDocker } from './docker-classic.ts';
+import { type Choice, type Client, none, refused, unreadable } from './selection.ts';
+
+/** The clients whose choices are explained; docs/clients.md has their rules and where these are from. */
+export const clients: readonly Client[] = [
+  {
+    id: 'docker-classic',
+    name: 'Docker, classic store',
+    version: 'Docker Engine 23 to 29 with graph drivers',
+    choose: chooseAsClassicDocker,
+  },
+  {
+    id: 'docker',
+    name: 'Docker, containerd store',
+    version: 'Docker Engine with the containerd store, from moby#52773 (June 2026) on',
+    choose: chooseAsDocker,
+  },
+  {
+    id: 'containerd',
+    name: 'containerd',
+    version: 'containerd 1.7 and 2, with nerdctl and Kubernetes; BuildKit; Docker with the containerd store before',
+    choose: chooseAsContainerd,
+  },
+  {
+    id: 'podman',
+    name: 'podman, buildah',
+    version: 'containers/image 5.28 and newer: podman 4.7, buildah 1.32',
+    choose: chooseAsContainers({ normalizes: true, prefersZstd: true }),
+  },
+  {
+    id: 'podman-4.6',
+    name: 'podman, buildah of old',
+    version: 'containers/image before 5.28: podman 4.6, buildah 1.31',
+    unlike: 'podman',
+    choose: chooseAsContainers({ normalizes: true, prefersZstd: false }),
+  },
+  {
+    id: 'skopeo',
+    name: 'skopeo',
+    version: 'containers/image 5.28 and newer: skopeo 1.14',
+    choose: chooseAsContainers({ normalizes: false, prefersZstd: true }),
+  },
+  {
+    id: 'skopeo-1.13',
+    name: 'skopeo of old',
+    version: 'containers/image before 5.28: skopeo 1.13',
+    unlike: 'skopeo',
+    choose: chooseAsContainers({ normalizes: false, prefersZstd: false }),
+  },
+  {
+    id: 'first-match',
+    name: 'a first-match client',
+    version: 'any that looks at os and architecture only',
+    choose: chooseFirstMatch,
+  },
+];
+
+/** A client that takes the first entry for its os and architecture, and looks at nothing else. */
+function chooseFirstMatch({ entries }: OfferedList, { platform: { os, architecture } }: Asked): Choice {
+  const tries = entries.filter(
+    ({ descriptor: { platform } }) => platform?.os === os && platform.architecture === architecture,
+  );
+  const considered = { wants: [`${os}/${architecture}`], tries };
+  const [best] = tries;
+  if (best === undefined) return none(considered);
+  const because = best.entries === undefined ? unreadable(best) : 'it is an index, and no image';
+  if (because !== undefined) return refused(considered, best, because);
+  return { ...considered, picked: best, why: 'first', reason: `the first for ${os}/${architecture}` };
+}

@@ -1,0 +1,65 @@
+import { isIndexType } from '../oci/media-type.ts';
+import { ranker } from '../oci/platform/matching.ts';
+import type { Choice, Client } from './selection.ts';
+import { clients } from './clients.ts';
+import { effectivePlatform, machineOf, type Asked, type OfferedList } from './candidates.ts';
+
+/** What one client does, and whether that is of use. */
+export interface ClientChoice extends Choice {
+  readonly client: Client;
+  /** Whether a machine of the platform runs what the client ends with; false where it ends with nothing. */
+  readonly fits: boolean;
+}
+
+/** How far the clients go apart. */
+export type Verdict =
+  /** All of them end with the same image. */
+  | 'same'
+  /** With different images, and each fits the machine. */
+  | 'different'
+  /** Some get an image that fits, others get none, or one that the machine does not run. */
+  | 'broken'
+  /** Nobody gets an image that fits. */
+  | 'nothing';
+
+export interface Comparison {
+  readonly asked: Asked;
+  readonly choices: readonly ClientChoice[];
+  readonly verdict: Verdict;
+}
+
+/** What each client does with a list, and whether they agree. An old version has its say where it differs from the new. */
+export function compareClients(list: OfferedList, asked: Asked): Comparison {
+  const all = clients.map((client) => choiceOf(client, list, asked));
+  const choices = all.filter(
+    (choice) => !all.some((other) => other.client.id === choice.client.unlike && isSameEnd(choice, other)),
+  );
+  return { asked, choices, verdict: verdictOf(choices) };
+}
+
+function choiceOf(client: Client, list: OfferedList, asked: Asked): ClientChoice {
+  const choice = isIndexType(list.mediaType) ? client.choose(list, asked) : chooseOnly(list);
+  const platform = choice.picked && effectivePlatform(choice.picked);
+  // What nobody knows the platform of is not called wrong.
+  const fits =
+    choice.picked !== undefined && (platform === undefined || ranker(machineOf(asked))(platform) !== undefined);
+  return { ...choice, client, fits };
+}
+
+/** What is no list is taken by everybody; that it is for another platform is warned of at most. */
+function chooseOnly({ entries }: OfferedList): Choice {
+  const [picked] = entries;
+  const reason = 'it is no list: the image is taken, whatever it is for';
+  return { wants: [], tries: entries, why: 'only', reason, ...(picked === undefined ? {} : { picked }) };
+}
+
+function isSameEnd(one: Choice, other: Choice): boolean {
+  return one.picked?.descriptor.digest === other.picked?.descriptor.digest && one.why === other.why;
+}
+
+function verdictOf(choices: readonly ClientChoice[]): Verdict {
+  const good = choices.filter(({ fits }) => fits);
+  if (good.length === 0) return 'nothing';
+  if (good.length < choices.length) return 'broken';
+  return new Set(good.map(({ picked }) => picked?.descriptor.digest)).size === 1 ? 'same' : 'different';
+}

@@ -1,0 +1,79 @@
+import { MlistError } from '../errors/errors.ts';
+import { digestFault, isDigest, type Digest } from '../oci/digest.ts';
+import { etagOf, isNotModified } from './preconditions.ts';
+import { reply, replyStream, type Exchange, type Headers } from './server-exchange.ts';
+import { rangeOf } from './ranges.ts';
+import { orRefuse, Refusal, unknownBlob, unknownName } from './refusal.ts';
+import type { Repository } from './storage.ts';
+
+/** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
+export async function getBlob(exchange: Exchange): Promise<void> {
+  const { request } = exchange;
+  const { repository, digest } = await blobOf(exchange);
+  const size = await orRefuse(repository.blobSize(digest), () => unknownBlob(digest));
+  const etag = etagOf(digest);
+  const headers = { 'docker-content-digest': digest, etag, 'accept-ranges': 'bytes' };
+  if (isNotModified(request, digest)) {
+    reply(exchange, 304, headers);
+    return;
+  }
+  const whole = { ...headers, 'content-type': 'application/octet-stream', 'content-length': size };
+  if (request.method === 'HEAD') {
+    exchange.response.writeHead(200, whole).end();
+    return;
+  }
+  const { range: header, 'if-range': condition } = request.headers;
+  const range = condition === undefined || condition === etag ? rangeOf(header, size) : undefined;
+  if (range === undefined) {
+    const descriptor = { mediaType: 'application/octet-stream', digest, size };
+    await replyStream(exchange, 200, whole, repository.readBlob(descriptor));
+  } else await replyPart(exchange, { repository, digest, size, range, headers: whole });
+}
+
+interface Part {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly range: Exclude<ReturnType<typeof rangeOf>, undefined>;
+  readonly headers: Headers;
+}
+
+async function replyPart(exchange: Exchange, { repository, digest, size, range, headers }: Part): Promise<void> {
+  if (range === 'unsatisfiable') {
+    const message = `the blob has ${size} bytes`;
+    throw new Refusal(416, { code: 'RANGE_INVALID', message }, { 'content-range': `bytes */${size}` });
+  }
+  const { start, end } = range;
+  const place = { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${size}` };
+  await replyStream(exchange, 206, { ...headers, ...place }, repository.readBlobPart(digest, start, end));
+}
+
+/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"); whether something still needs it is not asked. */
+export async function deleteBlob(exchange: Exchange): Promise<void> {
+  const { repository, digest } = await blobOf(exchange);
+  try {
+    await orRefuse(repository.deleteBlob(digest), () => unknownBlob(digest));
+  } catch (error) {
+    if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_CONFLICT') throw error;
+    throw new Refusal(405, {
+      code: 'UNSUPPORTED',
+      message: 'that is a manifest, to be deleted as one',
+      detail: digest,
+    });
+  }
+  reply(exchange, 202);
+}
+
+async function blobOf({ service, name, last }: Exchange): Promise<{ repository: Repository; digest: Digest }> {
+  const digest = digestOfPath(last);
+  const repository = await service.repositories.find(name);
+  if (repository === undefined) throw unknownName(name);
+  return { repository, digest };
+}
+
+/** @throws Refusal 400 DIGEST_INVALID */
+export function digestOfPath(text: string): Digest {
+  if (isDigest(text)) return text;
+  const message = `that is no digest: ${digestFault(text) ?? 'not of the form'}`;
+  throw new Refusal(400, { code: 'DIGEST_INVALID', message, detail: text });
+}

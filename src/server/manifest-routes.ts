@@ -1,0 +1,131 @@
+import { errorCode } from '../errors/errors.ts';
+import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
+import { mediaTypeOfHeader } from '../oci/media-type.ts';
+import { isTag } from '../oci/reference.ts';
+import { orAbsent } from '../errors/not-found.ts';
+import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
+import { bodyOf, reply, type Exchange } from './server-exchange.ts';
+import { checkDocument, checkLinks, type CheckedManifest } from './manifest-check.ts';
+import { orRefuse, Refusal, unknownManifest, unknownName } from './refusal.ts';
+import type { Repository } from './storage.ts';
+
+/** GET and HEAD of `/v2/<name>/manifests/<reference>`: exactly the bytes that were put. */
+export async function getManifest(exchange: Exchange): Promise<void> {
+  const { request, last } = exchange;
+  const repository = await repositoryOf(exchange);
+  const { descriptor, bytes } = await orRefuse(fetched(repository, last), () => unknownManifest(last));
+  const { digest, mediaType } = descriptor;
+  const headers = { 'docker-content-digest': digest, etag: etagOf(digest) };
+  if (isNotModified(request, digest)) reply(exchange, 304, headers);
+  else reply(exchange, 200, { ...headers, 'content-type': mediaType }, bytes);
+}
+
+/** What is neither a tag nor a digest names nothing. */
+async function fetched(repository: Repository, reference: string): ReturnType<Repository['fetchManifest']> {
+  if (!isDigest(reference) && !isTag(reference)) throw unknownManifest(reference);
+  return await repository.fetchManifest(reference);
+}
+
+/** PUT of `/v2/<name>/manifests/<reference>`, of a digest also with `?tag=` for further tags (distribution-spec at 967efdc). */
+export async function putManifest(exchange: Exchange): Promise<void> {
+  const { request, name, last, query, service } = exchange;
+  const tags = [...(isDigest(last) ? query.getAll('tag') : [last])];
+  checkReference(last, tags);
+  const bytes = await manifestBody(exchange);
+  const digest = digestIn(last, bytes);
+  const checked = checkDocument(bytes, mediaTypeOfHeader(request.headers['content-type']));
+  const { mediaType, links } = checked;
+  const repository = await service.repositories.open(name);
+  await service.changes.run(name, async () => {
+    const isBound = isConditional(exchange);
+    const current = isBound ? await currentDigest(repository, last) : undefined;
+    checkPreconditions(request, current);
+    await checkLinks(links, repository);
+    const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    await repository.putManifest(content, last, { ifMatch: isBound ? (current ?? 'absent') : undefined });
+    if (isDigest(last)) for (const tag of tags) await repository.putManifest(content, tag);
+  });
+  reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));
+}
+
+function headersOfPut({ name, last }: Exchange, digest: Digest, { links }: CheckedManifest, tags: readonly string[]) {
+  return {
+    location: `/v2/${name}/manifests/${digest}`,
+    'docker-content-digest': digest,
+    etag: etagOf(digest),
+    ...(links.subject === undefined ? {} : { 'oci-subject': links.subject.digest }),
+    ...(isDigest(last) && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
+  };
+}
+
+/** DELETE of a tag, or of a manifest with all its tags (distribution-spec v1.1.1 "Deleting tags", "Deleting Manifests"). */
+export async function deleteManifest(exchange: Exchange): Promise<void> {
+  const { name, last, service } = exchange;
+  const repository = await repositoryOf(exchange);
+  await service.changes.run(name, async () => {
+    const work = isDigest(last) ? deleteUnlessNeeded(repository, last) : repository.untag(last);
+    await orRefuse(work, () => unknownManifest(last));
+  });
+  reply(exchange, 202);
+}
+
+async function deleteUnlessNeeded(repository: Repository, digest: Digest): Promise<void> {
+  try {
+    await repository.deleteManifest(digest);
+  } catch (error) {
+    if (errorCode(error) !== 'ERR_MLIST_CONFLICT') throw error;
+    const message =
+      'an index lists it, and another manifest needs its bytes as a config or a layer: delete one of these first';
+    throw new Refusal(409, { code: 'DENIED', message, detail: digest });
+  }
+}
+
+async function repositoryOf({ service, name }: Exchange): Promise<Repository> {
+  const repository = await service.repositories.find(name);
+  if (repository === undefined) throw unknownName(name);
+  return repository;
+}
+
+function checkReference(reference: string, tags: readonly string[]): void {
+  if (!isDigest(reference) && reference.includes(':')) {
+    throw new Refusal(400, { code: 'DIGEST_INVALID', message: 'that is no digest', detail: reference });
+  }
+  const wrong = tags.find((tag) => !isTag(tag));
+  if (wrong === undefined) return;
+  throw new Refusal(400, { code: 'TAG_INVALID', message: 'that is no tag', detail: wrong });
+}
+
+/** The digest under which the bytes are stored: that of the path, which must be theirs, else their sha256. */
+function digestIn(reference: string, bytes: Uint8Array): Digest {
+  if (!isDigest(reference)) return digestOf(bytes);
+  if (digestMatches(reference, bytes)) return reference;
+  const message = isVerifiable(reference) ? 'the manifest has another digest' : 'the algorithm is not supported';
+  throw new Refusal(400, { code: 'DIGEST_INVALID', message, detail: reference });
+}
+
+/** Reads the body, which is refused as soon as it is known to be too long. */
+async function manifestBody(exchange: Exchange): Promise<Uint8Array> {
+  if (Number(exchange.request.headers['content-length'] ?? 0) > MAX_DOCUMENT_BYTES) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bodyOf(exchange)) {
+    size += chunk.length;
+    if (size > MAX_DOCUMENT_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): Refusal {
+  const message = `a manifest may have ${MAX_DOCUMENT_BYTES} bytes`;
+  return new Refusal(413, { code: 'SIZE_INVALID', message });
+}
+
+function isConditional({ request: { headers } }: Exchange): boolean {
+  return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
+}
+
+async function currentDigest(repository: Repository, reference: string): Promise<Digest | undefined> {
+  return (await orAbsent(repository.resolve(reference)))?.digest;
+}

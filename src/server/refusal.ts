@@ -1,0 +1,94 @@
+import { errorCode, MlistError } from '../errors/errors.ts';
+
+/** The specification's error codes (distribution-spec v1.1.1 "Error Codes"), and after them those of other registries. */
+export type RegistryCode =
+  | 'BLOB_UNKNOWN'
+  | 'BLOB_UPLOAD_INVALID'
+  | 'BLOB_UPLOAD_UNKNOWN'
+  | 'DIGEST_INVALID'
+  | 'MANIFEST_BLOB_UNKNOWN'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'SIZE_INVALID'
+  | 'UNAUTHORIZED'
+  | 'DENIED'
+  | 'UNSUPPORTED'
+  | 'PAGINATION_NUMBER_INVALID'
+  | 'PRECONDITION_FAILED'
+  | 'RANGE_INVALID'
+  | 'TAG_INVALID'
+  | 'UNAVAILABLE'
+  | 'UNKNOWN';
+
+export interface RegistryProblem {
+  readonly code: RegistryCode;
+  readonly message: string;
+  readonly detail?: unknown;
+}
+
+/** A request that is answered with an error. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly problems: readonly RegistryProblem[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, problems: RegistryProblem | readonly RegistryProblem[], headers = {}) {
+    const all = Array.isArray(problems) ? (problems as readonly RegistryProblem[]) : [problems as RegistryProblem];
+    super(all.map(({ message }) => message).join('\n'));
+    this.status = status;
+    this.problems = all;
+    this.headers = headers;
+  }
+}
+
+/** Answers with this refusal where the content is not there; any other failure stays what it is. */
+export async function orRefuse<T>(work: Promise<T>, refusal: () => Refusal): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof MlistError && error.code === 'ERR_MLIST_NOT_FOUND' ? refusal() : error;
+  }
+}
+
+/** What is answered to a failure. A fault of the registry itself is not explained to strangers: it may name files. */
+export function refusalOf(thrown: unknown): Refusal {
+  if (thrown instanceof Refusal) return thrown;
+  const code = thrown instanceof MlistError ? thrown.code : undefined;
+  if (code === 'ERR_MLIST_LOCKED') {
+    const headers = { 'retry-after': '1' };
+    return new Refusal(503, { code: 'UNAVAILABLE', message: 'another writer holds the repository' }, headers);
+  }
+  if (code === 'ERR_MLIST_AMBIGUOUS') {
+    return new Refusal(404, { code: 'MANIFEST_UNKNOWN', message: 'the tag names several manifests: use a digest' });
+  }
+  if (code === 'ERR_MLIST_DIGEST_INVALID') {
+    return new Refusal(400, { code: 'DIGEST_INVALID', message: 'the algorithm of the digest is not supported' });
+  }
+  if (code === 'ERR_MLIST_CONFLICT') {
+    return new Refusal(412, { code: 'PRECONDITION_FAILED', message: 'another writer was faster' });
+  }
+  if (isStorageFull(thrown)) {
+    return new Refusal(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
+  }
+  return new Refusal(500, { code: 'UNKNOWN', message: 'the registry failed' });
+}
+
+/** Whether the disk or its quota is used up; errors about files keep the system's error as their cause. */
+function isStorageFull(thrown: unknown): boolean {
+  if (['ENOSPC', 'EDQUOT'].includes(errorCode(thrown) ?? '')) return true;
+  return thrown instanceof Error && thrown.cause !== undefined && isStorageFull(thrown.cause);
+}
+
+export function unknownManifest(reference: string): Refusal {
+  return new Refusal(404, { code: 'MANIFEST_UNKNOWN', message: 'there is no such manifest', detail: reference });
+}
+
+export function unknownBlob(digest: string): Refusal {
+  return new Refusal(404, { code: 'BLOB_UNKNOWN', message: 'there is no such blob', detail: digest });
+}
+
+export function unknownName(name: string): Refusal {
+  return new Refusal(404, { code: 'NAME_UNKNOWN', message: 'there is no such repository', detail: name });
+}

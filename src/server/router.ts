@@ -1,0 +1,111 @@
+import { isRepositoryName, isTag } from '../oci/reference.ts';
+import { deleteBlob, getBlob } from './blob-routes.ts';
+import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
+import { listReferrers } from './referrer-routes.ts';
+import { Refusal, unknownName } from './refusal.ts';
+import { type Exchange, type Handler, replyJson } from './server-exchange.ts';
+import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
+
+interface Route {
+  /** The repository's name is the first group, the last part of the path the second. */
+  readonly path: RegExp;
+  readonly methods: Readonly<Record<string, Handler>>;
+}
+
+/** The endpoints of distribution-spec v1.1.1 "Endpoints". A name may hold `manifests` and the like: the last one counts. */
+const routes: readonly Route[] = [
+  { path: /^\/v2\/?$/, methods: { GET: ping, HEAD: ping } },
+  {
+    path: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
+    methods: { GET: getManifest, HEAD: getManifest, PUT: putManifest, DELETE: deleteManifest },
+  },
+  { path: /^\/v2\/(.+)\/blobs\/uploads\/?$/, methods: { POST: postUpload } },
+  {
+    path: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
+    methods: { GET: getUpload, PATCH: patchUpload, PUT: putUpload, DELETE: deleteUpload },
+  },
+  { path: /^\/v2\/(.+)\/blobs\/([^/]+)$/, methods: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob } },
+  { path: /^\/v2\/(.+)\/tags\/list$/, methods: { GET: listTags } },
+  { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, methods: { GET: listReferrers } },
+];
+
+/** Methods that change nothing. */
+const READING = ['GET', 'HEAD'];
+
+export interface Destination {
+  readonly handler: Handler;
+  readonly name: string;
+  readonly last: string;
+}
+
+/**
+ * Who answers a request.
+ * @throws Refusal 404 for a path that is no endpoint, 400 for a bad name, 405 for a method that it does not have
+ */
+export function route(method: string, path: string, readOnly: boolean): Destination {
+  const decoded = decodedPath(path);
+  for (const { path: pattern, methods } of routes) {
+    const match = pattern.exec(decoded);
+    if (match === null) continue;
+    const [, name, last = ''] = match;
+    if (name !== undefined && !isRepositoryName(name)) throw badName(name);
+    const allowed = Object.keys(methods).filter((each) => !readOnly || READING.includes(each));
+    const handler = allowed.includes(method) ? methods[method] : undefined;
+    if (handler !== undefined) return { handler, name: name ?? '', last };
+    const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
+    throw new Refusal(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
+  }
+  throw new Refusal(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
+}
+
+/** The path with its escapes resolved; an escaped slash or a control character is no part of any name. */
+function decodedPath(path: string): string {
+  try {
+    return path
+      .split('/')
+      .map((part) => {
+        const decoded = decodeURIComponent(part);
+        if (/[/\\\u0000-\u001f\u007f]/.test(decoded)) throw badName(part);
+        return decoded;
+      })
+      .join('/');
+  } catch (error) {
+    throw error instanceof Refusal ? error : badName(path);
+  }
+}
+
+function badName(name: string): Refusal {
+  return new Refusal(400, { code: 'NAME_INVALID', message: 'that is no name of a repository', detail: name });
+}
+
+/** GET of `/v2/`: this is a registry (distribution-spec v1.1.1 "Determining Support"). */
+async function ping(exchange: Exchange): Promise<void> {
+  await Promise.resolve();
+  replyJson(exchange, {});
+}
+
+/** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in the order of their characters. */
+async function listTags(exchange: Exchange): Promise<void> {
+  const { service, name, query } = exchange;
+  const repository = await service.repositories.find(name);
+  if (repository === undefined) throw unknownName(name);
+  const limit = limitOf(query.get('n'));
+  const last = query.get('last') ?? '';
+  const all: string[] = [];
+  for await (const tag of repository.tags()) if (isTag(tag) && tag > last) all.push(tag);
+  const tags = all.sort().slice(0, limit);
+  const end = tags.at(-1);
+  const isMore = end !== undefined && tags.length < all.length;
+  replyJson(exchange, { name, tags }, isMore ? { link: nextLink(name, limit, end) } : {});
+}
+
+function nextLink(name: string, limit: number | undefined, last: string): string {
+  const query = new URLSearchParams({ n: String(limit), last });
+  return `</v2/${name}/tags/list?${query.toString()}>; rel="next"`;
+}
+
+function limitOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Refusal(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is no number', detail: text });
+}

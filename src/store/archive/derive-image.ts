@@ -1,0 +1,99 @@
+import type { Content } from '../store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { Digester, digestOf, type Digest } from '../../oci/digest.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { MAX_DOCUMENT_BYTES } from '../../json/parse.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import { diffIdsOf, type ArchivedImage } from '../../schema/docker-documents.ts';
+import { compressionIn } from './decompress.ts';
+import { blobName } from './tar/tar-blobs.ts';
+import { shown } from './tar/tar-names.ts';
+import { refused, type TarFile } from './tar/tar-file.ts';
+
+/** An image of a docker archive with the manifest that was made for it. */
+export interface DerivedImage {
+  readonly content: Content;
+  /** Where its config and its layers lie in the archive. */
+  readonly files: ReadonlyMap<Digest, string>;
+}
+
+/**
+ * Makes the manifest of an image that came without one: byte for byte the one that docker 27 and later write for the
+ * same image (moby, image/tarexport/save.go), an OCI manifest over the config and the layers as they lie in the archive.
+ * So the digest is the same whichever docker saved the image. It is not the digest in a registry, where layers are
+ * compressed.
+ */
+export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<DerivedImage> {
+  const config = await tar.bytes(image.config, MAX_DOCUMENT_BYTES);
+  if (config === undefined) throw refused(tar, `the config ${shown(image.config)} of an image is missing`);
+  const diffIds = diffIdsOf(config);
+  if (diffIds.length > 0 && diffIds.length !== image.layers.length) {
+    throw refused(
+      tar,
+      `an image in it has ${diffIds.length} layers by its config, but ${image.layers.length} are listed`,
+    );
+  }
+  const configDescriptor = { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length };
+  const files = new Map<Digest, string>([[configDescriptor.digest, image.config]]);
+  const layers: Descriptor[] = [];
+  for (const [at, name] of image.layers.entries()) {
+    const diffId = diffIds[at];
+    const foreign = diffId === undefined ? undefined : image.sources.get(diffId);
+    if (tar.size(name) === undefined && foreign === undefined) {
+      throw refused(tar, `the layer ${shown(name)} of an image is missing`);
+    }
+    if (tar.size(name) === undefined && foreign !== undefined) {
+      layers.push(foreign);
+      continue;
+    }
+    const layer = await layerIn(tar, name, diffId);
+    files.set(layer.digest, name);
+    layers.push(layer);
+  }
+  const document = { schemaVersion: 2, mediaType: MediaType.ociManifest, config: configDescriptor, layers };
+  const bytes = Buffer.from(writeJson(document, { goEscapes: true }));
+  return {
+    content: { descriptor: { mediaType: MediaType.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
+    files,
+  };
+}
+
+const layerTypes = {
+  none: 'application/vnd.oci.image.layer.v1.tar',
+  gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+} as const;
+
+/**
+ * A layer as it lies in the archive. What is not compressed has the digest that the config states; only what is
+ * compressed under a name of its own must be read to know it. Either is checked when the layer is read.
+ */
+async function layerIn(tar: TarFile, name: string, diffId: Digest | undefined): Promise<Descriptor> {
+  const size = tar.size(name) ?? 0;
+  const compression = await compressionOfFile(tar, name);
+  if (compression !== 'none' && compression !== 'gzip' && compression !== 'zstd') {
+    throw refused(tar, `the layer ${shown(name)} is compressed with ${compression}, which images do not have`);
+  }
+  const stated = compression === 'none' ? diffId : digestInName(name);
+  return { mediaType: layerTypes[compression], digest: stated ?? (await hashed(tar, name)), size };
+}
+
+async function compressionOfFile(
+  tar: TarFile,
+  name: string,
+): Promise<'none' | (ReturnType<typeof compressionIn> & string)> {
+  for await (const chunk of tar.stream(name, { first: 8 })) return compressionIn(chunk) ?? 'none';
+  return 'none';
+}
+
+/** A file that lies where a layout keeps its blobs says its digest by its name. */
+function digestInName(name: string): Digest | undefined {
+  const digest = `sha256:${name.slice(name.lastIndexOf('/') + 1)}` as Digest;
+  return /^blobs\/sha256\/[0-9a-f]{64}$/.test(name) && blobName(digest) === name ? digest : undefined;
+}
+
+async function hashed(tar: TarFile, name: string): Promise<Digest> {
+  const digester = new Digester();
+  for await (const chunk of tar.stream(name)) digester.update(chunk);
+  return digester.digest();
+}

@@ -1,0 +1,68 @@
+import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Content } from '../store.ts';
+import type { Json } from '../../json/json.ts';
+import { annotationsOf, readDocument, type Links } from '../../oci/children.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { isImageConfigType } from '../../oci/media-type.ts';
+import { canonicalReference, familiarReference, parseReference } from '../../oci/reference.ts';
+import type { Entries, Entry } from '../layout/index-entries.ts';
+import { blobName } from './tar/tar-blobs.ts';
+
+/** A manifest of an archive and what it points at. */
+export interface ArchivedManifest {
+  readonly content: Content;
+  readonly links: Links;
+}
+
+type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
+
+/** Layers of a file system, as an engine unpacks them: what is attested or signed is none; foreign ones are not here. */
+const layer = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
+
+/**
+ * The manifest.json with which `docker load` takes an archive (moby, image/tarexport/load.go): only of an archive that
+ * holds one image, since docker has no lists. The image may be the only one of a list; attestations and signatures do
+ * not count. Undefined where there is not exactly one.
+ */
+export function dockerList(entries: Entries, manifests: Manifests): Uint8Array | undefined {
+  const holders = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
+  const images = new Map(holders.flatMap((holder) => holder.images.map((image) => [digestOf(image), image] as const)));
+  const [only, ...others] = images.values();
+  if (only === undefined || others.length > 0) return undefined;
+  const names = holders.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
+  const [config, ...layers] = only.links.blobs.map(({ digest }) => blobName(digest));
+  const tags = names.length === 0 ? null : [...new Set(names)];
+  return Buffer.from(writeJson([{ Config: config, RepoTags: tags, Layers: layers }]));
+}
+
+function digestOf({ content }: ArchivedManifest): Digest {
+  return content.descriptor.digest;
+}
+
+function imagesIn(root: Descriptor, manifests: Manifests): readonly ArchivedManifest[] {
+  const manifest = manifests.get(root.digest);
+  if (manifest === undefined) return [];
+  if (manifest.links.manifests.length > 0) return entriesOf(manifest).flatMap((entry) => imagesIn(entry, manifests));
+  return isImage(manifest) ? [manifest] : [];
+}
+
+/** The entries of a list but for its attestations: some look like images. */
+function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] {
+  const items = readDocument(content.bytes)['manifests'] as readonly Json[];
+  return links.manifests.filter((_, at) => !isAttestation(annotationsOf(items[at])));
+}
+
+function isImage({ links: { blobs } }: ArchivedManifest): boolean {
+  const [config, ...layers] = blobs;
+  return (
+    config !== undefined && isImageConfigType(config.mediaType) && layers.every((blob) => layer.test(blob.mediaType))
+  );
+}
+
+function familiarNames({ descriptor }: Entry): readonly string[] {
+  const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
+  if (name === undefined) return [];
+  const { domain, path, tag } = parseReference(name);
+  return tag === undefined ? [] : [familiarReference({ domain, path, tag })];
+}

@@ -1,0 +1,143 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Content, ContentOptions, ContentSource, FetchOptions, Name, Referrers, Stored } from '../store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Entries } from '../layout/index-entries.ts';
+import { ManifestGraph } from '../layout/manifest-graph.ts';
+import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
+import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
+import { pickEntry, type Picked } from '../layout/pick-entry.ts';
+import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
+import { TarBlobs } from './tar/tar-blobs.ts';
+import { refused, TarFile, type OpenOptions } from './tar/tar-file.ts';
+
+/** The file that lists what an OCI layout holds. */
+export const INDEX_FILE = 'index.json';
+
+/** What `docker save` and its kin list their images in. */
+export const DOCKER_FILE = 'manifest.json';
+
+/** An OCI archive: a tar of an OCI image layout (image-spec v1.1.1 image-layout.md), read where it lies. */
+export class OciArchive implements ContentSource, Referrers, Stored {
+  readonly location: string;
+  readonly #tar: TarFile;
+  readonly #blobs: TarBlobs;
+  readonly #parts: LayoutParts;
+  readonly #view: LayoutView;
+
+  private constructor(location: string, tar: TarFile, entries: Entries) {
+    this.location = location;
+    this.#tar = tar;
+    this.#blobs = new TarBlobs(tar);
+    this.#parts = {
+      location,
+      graph: new ManifestGraph(this.#blobs),
+      entries: () => Promise.resolve(entries),
+      size: (digest) => Promise.resolve(this.#blobs.size(digest)),
+      bytes: (blob, signal) => this.#blobs.bytes(blob, signal),
+    };
+    this.#view = new LayoutView(this.#parts);
+  }
+
+  /**
+   * Opens an archive.
+   * @param path where it lies
+   * @param name what to call it; default: by its path
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
+   */
+  static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
+    const tar = await TarFile.open(path, options);
+    try {
+      return await OciArchive.of(tar, `oci-archive:${options.name ?? path}`, options);
+    } catch (error) {
+      await tar.close();
+      throw error;
+    }
+  }
+
+  /** The layout in an archive that is open already. */
+  static async of(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
+    const header = await tar.bytes(HEADER_FILE, MAX_HEADER, signal);
+    if (header === undefined) throw noLayout(tar);
+    checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
+    const index = await tar.bytes(INDEX_FILE, INDEX_LIMITS.maxBytes, signal);
+    if (index === undefined) throw refused(tar, `there is no ${INDEX_FILE} in it`);
+    return new OciArchive(location, tar, entriesOf(tar, index));
+  }
+
+  /** Whether the whole archive is compressed. */
+  get isCompressed(): boolean {
+    return this.#tar.isCompressed;
+  }
+
+  /** The entries of its index, as they are written there. */
+  entries(): Promise<Entries> {
+    return this.#parts.entries();
+  }
+
+  pick(ref?: string): Promise<Picked> {
+    return pickEntry(this.#parts, ref);
+  }
+
+  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+    return this.#view.resolve(name, options);
+  }
+
+  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+    return this.#view.fetchManifest(name, options);
+  }
+
+  fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
+    return this.#blobs.bytes(descriptor, signal);
+  }
+
+  readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#blobs.stream(descriptor, signal);
+  }
+
+  storedSize(digest: Digest): Promise<number | undefined> {
+    return this.#parts.size(digest);
+  }
+
+  hasBlob({ digest, size }: Descriptor): boolean {
+    return this.#blobs.size(digest) === size;
+  }
+
+  async hasManifest(digest: Digest): Promise<boolean> {
+    return (await this.#view.missing([digest])).length === 0;
+  }
+
+  tags(options: ContentOptions = {}): AsyncGenerator<string> {
+    return this.#view.tags(options);
+  }
+
+  referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
+    return this.#view.referrers(digest, artifactType);
+  }
+
+  /** All manifests that are named, directly or through an index. */
+  async manifests(): Promise<readonly Descriptor[]> {
+    return this.#parts.graph.descriptors(await this.#view.entries());
+  }
+
+  async close(): Promise<void> {
+    await this.#tar.close();
+  }
+}
+
+const MAX_HEADER = 64 * 1024;
+
+function entriesOf(tar: TarFile, index: Uint8Array): Entries {
+  try {
+    return parseIndex(index).entries;
+  } catch (error) {
+    if (!(error instanceof MlistError)) throw error;
+    throw refused(tar, `its ${INDEX_FILE} is damaged: ${error.message}`);
+  }
+}
+
+function noLayout(tar: TarFile): MlistError {
+  const hint =
+    tar.size(DOCKER_FILE) === undefined ? undefined : 'It looks like one of "docker save": write docker-archive:FILE.';
+  return refused(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
+}

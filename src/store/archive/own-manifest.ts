@@ -1,0 +1,39 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { Content } from '../store.ts';
+import { linksOf, readDocument } from '../../oci/children.ts';
+import { isManifestType } from '../../oci/media-type.ts';
+import type { ArchivedImage } from '../../schema/docker-documents.ts';
+import type { OciArchive } from './oci-archive.ts';
+import { blobName } from './tar/tar-blobs.ts';
+
+/**
+ * The manifest that a docker archive holds itself for an image: with the digest that the image had in the engine. It
+ * must name the same config and the same layers in the same order, since docker 25.0.0 wrote manifests without layers
+ * or with layers in a wrong order (moby issues 47065 and 47150).
+ */
+export async function ownManifest(layout: OciArchive, image: ArchivedImage): Promise<Content | undefined> {
+  const wanted = [image.config, ...image.layers];
+  for (const descriptor of await layout.manifests()) {
+    if (!isManifestType(descriptor.mediaType)) continue;
+    const content = await readIfWhole(() => layout.fetchManifest(descriptor.digest));
+    if (content === undefined) continue;
+    const files = await readIfWhole(() => Promise.resolve(filesOf(content)));
+    const isSame = files?.length === wanted.length && files.every((name, at) => name === wanted[at]);
+    if (isSame) return content;
+  }
+  return undefined;
+}
+
+function filesOf({ bytes, descriptor }: Content): readonly string[] {
+  return linksOf(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
+}
+
+/** An engine saves what it has: a manifest that is missing or damaged is not the one. */
+async function readIfWhole<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof MlistError && error.code !== 'ERR_MLIST_FILE') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,115 @@
+import { MlistError } from '../../../errors/errors.ts';
+
+/**
+ * One header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar
+ * Format"). Three dialects write the same 512 bytes: v7, ustar with its prefix, and GNU with its own magic.
+ */
+export interface TarHeader {
+  readonly name: string;
+  readonly type: TarType;
+  /** Bytes of content behind the header. */
+  readonly size: number;
+  /** Where a link leads. */
+  readonly link: string;
+}
+
+/** `pax` and `global` are headers for what follows, `longName` and `longLink` are GNU's way to the same end. */
+export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
+
+export const BLOCK = 512;
+
+const types: Readonly<Record<string, TarType>> = {
+  '0': 'file',
+  '\0': 'file',
+  '7': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '5': 'folder',
+  x: 'pax',
+  X: 'pax',
+  g: 'global',
+  L: 'longName',
+  K: 'longLink',
+  V: 'label',
+};
+
+/** Entries that no image has, and what they are called. */
+const refused: Readonly<Record<string, string>> = {
+  '3': 'a character device',
+  '4': 'a block device',
+  '6': 'a named pipe',
+  S: 'a sparse file',
+};
+
+/** A block of zeros: two of them end an archive. */
+export function isZeroBlock(block: Uint8Array): boolean {
+  return block.every((byte) => byte === 0);
+}
+
+/**
+ * Reads a header block.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is none, or one of an entry that is not taken
+ */
+export function readHeader(block: Uint8Array): TarHeader {
+  if (!hasChecksum(block)) throw wrong('its checksum does not fit: this is no header of a tar archive');
+  const flag = String.fromCharCode(block[156] ?? 0);
+  const name = nameOf(block);
+  const kind = types[flag];
+  if (kind === undefined) {
+    const what = refused[flag] ?? `an entry of the unknown type ${JSON.stringify(flag)}`;
+    throw wrong(`${JSON.stringify(name)} is ${what}, which no image has`);
+  }
+  const type = kind === 'file' && flag === '\0' && name.endsWith('/') ? 'folder' : kind;
+  return { name, type, size: readNumber(block.subarray(124, 136), name), link: readText(block.subarray(157, 257)) };
+}
+
+/** The sum of all bytes, with the sum's own field read as spaces; some old writers took the bytes as signed. */
+function hasChecksum(block: Uint8Array): boolean {
+  const stated = /^[ \0]*([0-7]+)[ \0]*$/.exec(Buffer.from(block.subarray(148, 156)).toString('latin1'))?.[1];
+  if (stated === undefined) return false;
+  let unsigned = 0;
+  let signed = 0;
+  for (const [at, byte] of block.entries()) {
+    const counted = at >= 148 && at < 156 ? 0x20 : byte;
+    unsigned += counted;
+    signed += counted > 127 ? counted - 256 : counted;
+  }
+  const sum = Number.parseInt(stated, 8);
+  return sum === unsigned || sum === signed;
+}
+
+/** ustar splits a long name at a slash; GNU keeps times where ustar keeps the first part. */
+function nameOf(block: Uint8Array): string {
+  const name = readText(block.subarray(0, 100));
+  const isUstar = Buffer.from(block.subarray(257, 263)).toString('latin1') === 'ustar\0';
+  const prefix = isUstar ? readText(block.subarray(345, 500)) : '';
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
+/** Text up to the first NUL. */
+export function readText(field: Uint8Array): string {
+  const end = field.indexOf(0);
+  return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
+}
+
+/** Octal digits, or GNU's base 256 where the first bit is set. */
+function readNumber(field: Uint8Array, name: string): number {
+  const first = field[0] ?? 0;
+  if ((first & 0x80) !== 0) return readBase256(field, name);
+  const text = Buffer.from(field).toString('latin1');
+  const digits = /^ *([0-7]*)[ \0]*$/.exec(text)?.[1];
+  if (digits === undefined) throw wrong(`the size of ${JSON.stringify(name)} is no number: ${JSON.stringify(text)}`);
+  return digits === '' ? 0 : Number.parseInt(digits, 8);
+}
+
+function readBase256(field: Uint8Array, name: string): number {
+  let value = BigInt((field[0] ?? 0) & 0x7f);
+  for (const byte of field.subarray(1)) value = (value << 8n) | BigInt(byte);
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw wrong(`the size of ${JSON.stringify(name)} is negative or beyond all bounds`);
+}
+
+/** What is wrong with an archive; the reader of the file says which file it is. */
+export function wrong(reason: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', reason);
+}

@@ -1,0 +1,43 @@
+import { MlistError } from '../../errors/errors.ts';
+import { jsonObject, memberNames, type Json, type JsonObject } from '../../json/json.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { descriptorAt, readDocument } from '../../oci/children.ts';
+import { kindOf } from '../../oci/manifest.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import type { Entries } from './index-entries.ts';
+
+/** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), in a folder or in an archive. */
+export interface Index {
+  readonly document: JsonObject;
+  readonly entries: Entries;
+}
+
+/** More than a manifest may have: a served repository keeps all its tags in this one file. */
+export const INDEX_LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
+
+/** @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` */
+export function parseIndex(bytes: Uint8Array): Index {
+  const document = readDocument(bytes, INDEX_LIMITS);
+  const { fault } = kindOf(document, MediaType.ociIndex);
+  if (fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
+  const { schemaVersion } = document;
+  // Go writes null for an empty list.
+  const manifests = document['manifests'] === null ? [] : document['manifests'];
+  if (schemaVersion !== 2 || !Array.isArray(manifests)) {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not an image index');
+  }
+  const entries = (manifests as readonly Json[]).map((json, position) => ({
+    descriptor: descriptorAt(json, 'manifests', position),
+    json: json as JsonObject,
+  }));
+  return { document, entries };
+}
+
+/** The document with these entries; whatever else it holds stays to the letter. */
+export function formatIndex({ document, entries }: Index): string {
+  const members = memberNames(document).map((name): readonly [string, Json | undefined] => [
+    name,
+    name === 'manifests' ? entries.map(({ json }) => json) : document[name],
+  ]);
+  return writeJson(jsonObject(members));
+}

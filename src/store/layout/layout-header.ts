@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { asMlistError, MlistError } from '../../errors/errors.ts';
+import { writeFileAtomic, type HeldLock } from '../../fs/atomic.ts';
+import { readAtMost } from '../../fs/read-file.ts';
+import { readDocument } from '../../oci/children.ts';
+import { realPathInside } from './path-inside.ts';
+
+/** The file that makes a folder an OCI layout (image-spec v1.1.1 image-layout.md "oci-layout file"). */
+export const HEADER_FILE = 'oci-layout';
+
+const VERSION = '1.0.0';
+const MAX_BYTES = 64 * 1024;
+
+/** A file, and what errors call it. */
+export interface Named {
+  readonly path: string;
+  readonly name: string;
+}
+
+/** What stands in the file. */
+export const HEADER = JSON.stringify({ imageLayoutVersion: VERSION });
+
+/**
+ * Whether the folder says that it is an OCI layout.
+ * @param name what errors call the layout
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it says so in a way that is not understood.
+ */
+export async function hasHeader(root: string, name = root): Promise<boolean> {
+  const path = join(root, HEADER_FILE);
+  const real = await realPathInside(root, path, name);
+  if (real === undefined) return false;
+  const bytes = await readAtMost(real, { maxBytes: MAX_BYTES, onlyFile: true }).catch(fail);
+  checkHeader(bytes, { path, name: join(name, HEADER_FILE) });
+  return true;
+}
+
+/**
+ * Checks what stands in the file.
+ * @param file the file, and what errors call it
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
+export function checkHeader(bytes: Uint8Array, file: Named): void {
+  const { path, name } = file;
+  const version = versionIn(bytes, file);
+  if (version === VERSION) return;
+  throw new MlistError(
+    'ERR_MLIST_DOCUMENT_INVALID',
+    `${name}: imageLayoutVersion is ${JSON.stringify(version)}, only ${JSON.stringify(VERSION)} is known`,
+    { path },
+  );
+}
+
+function versionIn(bytes: Uint8Array, { path, name }: Named): unknown {
+  try {
+    return readDocument(bytes, { maxBytes: MAX_BYTES })['imageLayoutVersion'];
+  } catch (error) {
+    const { message, problems } = asMlistError(error);
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${name} is damaged: ${message}`, { path, problems });
+  }
+}
+
+function fail(error: unknown): never {
+  throw asMlistError(error);
+}
+
+export async function writeHeader(root: string, lock: HeldLock): Promise<void> {
+  await writeFileAtomic(join(root, HEADER_FILE), HEADER, { lock });
+}

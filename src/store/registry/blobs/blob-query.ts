@@ -1,0 +1,34 @@
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import type { Call, Reply, Requester } from '../request.ts';
+import type { Connection } from '../connection.ts';
+import { HEAD_REFUSED } from '../http/retry.ts';
+
+/** A query for a blob of a registry. */
+export interface BlobQuery {
+  readonly connection: Connection;
+  /** Sends the HEAD. Default: the connection. */
+  readonly request?: Requester;
+  readonly call: Pick<Call, 'step' | 'target' | 'scopes' | 'signal'>;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * The status (200 or 404) and the headers of a blob: by HEAD, or by GET of its first byte if HEAD is refused. The
+ * `content-length` is that of the whole blob, if the registry states it.
+ */
+export async function queryBlob({
+  connection,
+  request = (call, most) => connection.request(call, most),
+  call,
+  descriptor,
+}: BlobQuery): Promise<Pick<Reply, 'status' | 'headers'>> {
+  const head = await request({ ...call, method: 'HEAD', accept: [200, 404, ...HEAD_REFUSED] }, 0);
+  if (head.status === 200 || head.status === 404) return head;
+  const range = descriptor.size === 0 ? {} : { range: 'bytes=0-0' };
+  const reply = await connection.open({ ...call, method: 'GET', headers: range, accept: [200, 206, 404] });
+  reply.discard();
+  const { status, headers } = reply;
+  if (status !== 206) return { status, headers };
+  const total = /\/(\d{1,15})$/.exec(headers['content-range'] ?? '')?.[1];
+  return { status: 200, headers: { ...headers, 'content-length': total } };
+}

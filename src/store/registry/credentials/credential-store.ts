@@ -1,0 +1,142 @@
+import { chmod, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorCode } from '../../../errors/errors.ts';
+import { makeFolders } from '../../../fs/folders.ts';
+import { placeBehindLinks } from '../../../fs/symlinks.ts';
+import { readAtMost } from '../../../fs/read-file.ts';
+import { writeFileAtomic } from '../../../fs/atomic.ts';
+import { withLock } from '../../../fs/lock.ts';
+import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
+import { withJsonMember, withoutJsonMember } from '../../../json/edit-document.ts';
+import {
+  cannotRead,
+  credentialKey,
+  helperFor,
+  isSilent,
+  parseAuthFile,
+  spellingsOf,
+  type AuthFile,
+} from './auth-file.ts';
+import { clearHelper, defaultHelper, helperOf, tellHelper, type Helper } from './credential-helper.ts';
+import { variable } from './environment.ts';
+import { waitFor } from '../../../async/pending.ts';
+import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
+
+/** Keeping credentials where other tools find them too: in the helper that the file names, else in the file. */
+
+/** A user name and a password, of one registry. */
+export interface Login {
+  /** As named in references. */
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Where credentials were put, or taken away. */
+export type Keeper =
+  { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
+
+/** @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED` */
+export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<Keeper> {
+  const path = pathFor(options);
+  const file = await contentOf(path);
+  const helper = keeperFor(file.parsed, login.registry, path, options);
+  const key = credentialKey(login.registry);
+  if (helper !== undefined) {
+    const what = `store the login in ${programOf(helper)}`;
+    await waitFor(options.waiting, what, tellHelper(helper, key, login.username, login.password));
+    return { kind: 'helper', program: programOf(helper) };
+  }
+  const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
+  await edit(path, (text) => withJsonMember(text, ['auths', key], { auth }), options.signal);
+  return { kind: 'file', path };
+}
+
+/** Takes a registry's credentials away, in each spelling of its name; tells where there were any. */
+export async function eraseLogin(registry: string, options: StoredCredentialsOptions): Promise<readonly Keeper[]> {
+  const path = pathFor(options);
+  const { parsed } = await contentOf(path);
+  const helper = keeperFor(parsed, registry, path, options);
+  const erased: Keeper[] = [];
+  if (helper !== undefined) {
+    const program = programOf(helper);
+    const clearing = clearHelper(helper, credentialKey(registry));
+    if (await waitFor(options.waiting, `remove the login from ${program}`, clearing))
+      erased.push({ kind: 'helper', program });
+  }
+  const keys = keysToErase(parsed, registry);
+  if (keys.length === 0) return erased;
+  await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text), options.signal);
+  return [...erased, { kind: 'file', path }];
+}
+
+/** Where a registry's credentials are found now; undefined where there are none. */
+export async function placeOfLogin(registry: string, options: StoredCredentialsOptions): Promise<string | undefined> {
+  if (options.authFile !== undefined && (await contentOf(options.authFile)).isAbsent) return undefined;
+  return (await new StoredCredentials(options).find(registry, ''))?.place;
+}
+
+function pathFor(options: StoredCredentialsOptions): string {
+  return options.authFile ?? variable(options.env, 'REGISTRY_AUTH_FILE') ?? dockerConfigPath(options);
+}
+
+/** The helper that the file names; that of the system only for Docker's own file, where it is silent. */
+function keeperFor(
+  file: AuthFile,
+  registry: string,
+  path: string,
+  options: StoredCredentialsOptions,
+): Helper | undefined {
+  const name = helperFor(file, registry);
+  if (name !== undefined) return helperOf(name, options);
+  return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(options) : undefined;
+}
+
+function keysToErase({ auths = {} }: AuthFile, registry: string): readonly string[] {
+  const key = credentialKey(registry);
+  return [...new Set([...(Object.hasOwn(auths, key) ? [key] : []), ...spellingsOf(auths, registry)])];
+}
+
+function programOf({ name }: Helper): string {
+  return `docker-credential-${name}`;
+}
+
+interface FileContent {
+  readonly text: string;
+  readonly parsed: AuthFile;
+  readonly isAbsent: boolean;
+}
+
+/** A file that cannot be read as what it should be is never written to; nor is a pipe or a device, which cannot be replaced. */
+async function contentOf(path: string): Promise<FileContent> {
+  try {
+    const bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, onlyFile: true });
+    return { text: bytes.toString('utf8'), parsed: parseAuthFile(bytes, path), isAbsent: false };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { text: '', parsed: {}, isAbsent: true };
+    throw cannotRead(path, error);
+  }
+}
+
+/**
+ * Changes a file under its lock: whole or not at all, only for its owner's eyes where it is new, and with its mode where
+ * it is not. A link is followed, so that what it leads to is changed and not the link.
+ */
+async function edit(named: string, change: (text: string) => string, signal: AbortSignal | undefined): Promise<void> {
+  await makeFolders(dirname(named), { mode: 0o700 });
+  const path = await placeBehindLinks(named);
+  await withLock(
+    `${path}.mlist-lock`,
+    async (lock) => {
+      const { text } = await contentOf(path);
+      const mode = await stat(path).then(
+        (info) => info.mode & 0o777,
+        () => 0o600,
+      );
+      await writeFileAtomic(path, change(text), { mode, lock });
+      // The umask may have narrowed it.
+      await chmod(path, mode);
+    },
+    { subject: path, signal },
+  );
+}

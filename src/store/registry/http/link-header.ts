@@ -1,0 +1,33 @@
+import { MlistError } from '../../../errors/errors.ts';
+import type { Reply } from '../request.ts';
+import { sameOrigin } from './address.ts';
+
+/** The address of the next page: `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last one. */
+function nextPage(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  for (const [, target = '', parameters = ''] of header.matchAll(/<([^>]*)>((?:\s*;\s*[^,<"]*(?:"[^"]*")?)*)/g)) {
+    if (/;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)/i.test(parameters)) return target;
+  }
+  return undefined;
+}
+
+/**
+ * The address of the next page of a list. Registries behind a proxy may not know the scheme or the path of their clients'
+ * requests: only the query is used of a link to the same host whose path ends like that of the first page.
+ * @param path - of the first page
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
+ */
+export function nextAddress({ headers, url }: Reply, path: string, base: URL, reference: string): URL | undefined {
+  const link = nextPage(headers['link']);
+  if (link === undefined || !URL.canParse(link, url.href)) return undefined;
+  const address = new URL(link, url);
+  if (address.host !== base.host) {
+    const host = `${address.protocol}//${address.host}`;
+    const message = `${base.host} sent a link to the next page of ${reference} at ${host}, another host`;
+    throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', message, { reference });
+  }
+  const end = path.split('/').slice(-2).join('/');
+  const isSameList = address.search !== '' && address.pathname.endsWith(`/${end}`);
+  if (isSameList) return new URL(`${path}${address.search}`, base);
+  return sameOrigin(address, base) ? address : new URL(`${address.pathname}${address.search}`, base);
+}

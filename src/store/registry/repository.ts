@@ -1,0 +1,181 @@
+import { errorCode, MlistError, withHint } from '../../errors/errors.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
+import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
+import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { Blobs } from './blobs/blobs.ts';
+import type { BlobPlaces } from './blobs/mount.ts';
+import type { Connection } from './connection.ts';
+import { Manifests, type RegistryFetchOptions } from './manifests.ts';
+import { ReferrersOf } from './referrers.ts';
+import { listTags, type TagListParts } from './tags.ts';
+import type {
+  Content,
+  ContentOptions,
+  ContentSource,
+  ContentTarget,
+  FetchOptions,
+  Mounts,
+  Name,
+  PutOptions,
+  Referrers,
+  Tags,
+} from '../store.ts';
+
+export interface RepositoryParts {
+  readonly connection: Connection;
+  /** What is known of the registry's blobs. */
+  readonly places: BlobPlaces;
+  readonly domain: string;
+  readonly path: string;
+}
+
+/** One repository of a registry (distribution-spec v1.1.1). */
+export class Repository implements ContentTarget, Mounts, Tags, Referrers {
+  readonly domain: string;
+  readonly path: string;
+  readonly #parts: TagListParts;
+  readonly #manifests: Manifests;
+  readonly #blobs: Blobs;
+  readonly #referrers: ReferrersOf;
+
+  constructor({ connection, places, domain, path }: RepositoryParts) {
+    this.domain = domain;
+    this.path = path;
+    this.#parts = { connection, location: this.location, path };
+    this.#manifests = new Manifests(this.#parts);
+    this.#blobs = new Blobs({ ...this.#parts, places });
+    const fetchManifest = (name: Name, options: FetchOptions): Promise<Content> => this.#manifests.get(name, options);
+    this.#referrers = new ReferrersOf({ ...this.#parts, fetchManifest });
+  }
+
+  get location(): string {
+    return `${this.domain}/${this.path}`;
+  }
+
+  /** Further attempts at a request that failed. */
+  get retries(): number {
+    return this.#parts.connection.wire.retries;
+  }
+
+  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+    const found = await this.#manifests.head(name, options);
+    return found ?? (await this.fetchManifest(name, options)).descriptor;
+  }
+
+  /** Also finds a listed manifest that is stored as a blob. */
+  async fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
+    try {
+      return await this.#manifests.get(name, options);
+    } catch (thrown) {
+      const { expected, signal } = options;
+      if (expected?.digest !== name || expected.size > MAX_DOCUMENT_BYTES) throw thrown;
+      if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
+      const bytes = await this.#blobs.fetch(expected, { signal }).catch(() => {
+        signal?.throwIfAborted();
+        throw thrown;
+      });
+      return { descriptor: bareDescriptor(expected), bytes };
+    }
+  }
+
+  /** Records that a reference names a tag together with a digest. */
+  learn(digest: Digest, tag: string): void {
+    this.#manifests.learn(digest, tag);
+  }
+
+  hasManifest(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
+    return this.#manifests.has(digest, options);
+  }
+
+  async putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
+    try {
+      await this.#manifests.put(content, name, options);
+    } catch (thrown) {
+      throw explainAttestation(thrown, content.bytes);
+    }
+  }
+
+  /** Deletes a manifest and all its tags. */
+  deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
+    return this.#manifests.delete(digest, options);
+  }
+
+  async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
+    for await (const tag of listTags(this.#parts, options)) {
+      this.#manifests.see(tag);
+      yield tag;
+    }
+  }
+
+  untag(tag: string, options: ContentOptions = {}): Promise<void> {
+    return this.#manifests.delete(tag, options);
+  }
+
+  referrers(digest: Digest, artifactType?: string, options: ContentOptions = {}): Promise<readonly Descriptor[]> {
+    return this.#referrers.list(digest, artifactType, options);
+  }
+
+  findsReferrers(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
+    return this.#referrers.hasApi(digest, options);
+  }
+
+  hasBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {
+    return this.#blobs.has(descriptor, options);
+  }
+
+  statedSize(descriptor: Descriptor, options: ContentOptions = {}): Promise<number | 'unknown' | undefined> {
+    return this.#blobs.size(descriptor, options);
+  }
+
+  fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    return this.#blobs.fetch(descriptor, options);
+  }
+
+  readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#blobs.read(descriptor, options);
+  }
+
+  putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options: ContentOptions = {}): Promise<void> {
+    return this.#blobs.put(descriptor, open, options);
+  }
+
+  canMountFrom(source: ContentSource): boolean {
+    return source instanceof Repository && source.domain === this.domain;
+  }
+
+  mountBlob(
+    descriptor: Descriptor,
+    from: ContentSource,
+    open: () => AsyncIterable<Uint8Array>,
+    options: ContentOptions = {},
+  ): Promise<'mounted' | 'uploaded'> {
+    if (!(from instanceof Repository)) return this.putBlob(descriptor, open, options).then(() => 'uploaded');
+    return this.#blobs.mount(descriptor, from.path, open, options);
+  }
+}
+
+/** Statuses with which registries refuse a type of manifest. */
+const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 415, 422]);
+
+/** Adds a hint to the refusal of an attestation. Returns any other failure unchanged. */
+function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown {
+  const isRefusal =
+    thrown instanceof MlistError && refusals.has(thrown.facts.status) && thrown.facts.hint === undefined;
+  if (!isRefusal || !isAttestation(bytes)) return thrown;
+  const hint =
+    'It is an attestation. Use "--attestations drop" with copy, create, add or join to leave attestations out.';
+  return withHint(thrown, hint);
+}
+
+/** Whether all layers of a manifest are in-toto statements. */
+function isAttestation(bytes: Uint8Array): boolean {
+  const { value } = readJson(bytes);
+  const layers = isJsonObject(value) ? value['layers'] : undefined;
+  return Array.isArray(layers) && layers.length > 0 && layers.every(isStatement);
+}
+
+function isStatement(layer: Json): boolean {
+  const mediaType = isJsonObject(layer) ? layer['mediaType'] : undefined;
+  return typeof mediaType === 'string' && mediaType.startsWith('application/vnd.in-toto');
+}

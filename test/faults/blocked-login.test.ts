@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { openForReader } from '../support/pipes.ts';
+import { withTimeLimit } from '../support/limits.ts';
+import { startMlist, type Ended, type Started } from '../support/mlist.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
+
+/** A command at the point where it waits for what never comes. */
+interface Waiting extends Started {
+  /** False where it ended before. */
+  readonly isWaiting: boolean;
+  /** Lets go of what it waits for. */
+  readonly release: () => Promise<void>;
+}
+
+/** The command ends by itself, while what it waits for is still not there. */
+async function endOf({ child, ended, release }: Waiting, after: NodeJS.Signals | undefined): Promise<Ended> {
+  try {
+    if (after !== undefined) child.kill(after);
+    return await ended;
+  } finally {
+    child.kill('SIGKILL');
+    await release();
+  }
+}
+
+async function expectDeadline(
+  start: (limit: string) => Promise<Waiting>,
+  message = /not done within \d/,
+): Promise<void> {
+  const ran = await withTimeLimit(async (limit) => {
+    const waiting = await start(limit);
+    const ended = await endOf(waiting, undefined);
+    return waiting.isWaiting ? ended : undefined;
+  });
+  expect(ran).toMatchObject({ code: 7, stdout: '' });
+  expect(ran.stderr).toMatch(message);
+}
+
+const isLinux = process.platform === 'linux';
+
+describe('a command that waits for a login', () => {
+  let registry: RunningRegistry;
+  beforeAll(async () => {
+    const users = join(await temporaryFolder(), 'users');
+    await writeFile(users, 'me:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n');
+    registry = await startRegistry({ htpasswd: users });
+  });
+  afterAll(() => registry.close());
+
+  /** A file with credentials that is a pipe. */
+  async function onPipe(
+    place: (pipe: string) => { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+    more: readonly string[],
+  ): Promise<Waiting> {
+    const home = await temporaryFolder();
+    const pipe = join(home, 'config.json');
+    execFileSync('mkfifo', [pipe]);
+    const { args = [], env = {} } = place(pipe);
+    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: home, ...env });
+    const writer = await openForReader(pipe, started.ended);
+    return { ...started, isWaiting: writer !== undefined, release: async () => writer?.close() };
+  }
+
+  const places = [
+    ['--authfile', (pipe: string) => ({ args: ['--authfile', pipe] })],
+    ['REGISTRY_AUTH_FILE', (pipe: string) => ({ env: { REGISTRY_AUTH_FILE: pipe } })],
+    ['DOCKER_CONFIG', (pipe: string) => ({ env: { DOCKER_CONFIG: join(pipe, '..') } })],
+  ] as const;
+
+  describe.each(places)('from a pipe that nobody writes to, by %s', (_name, place) => {
+    (isLinux ? test : test.skip)('ends at the first signal', async () => {
+      const ran = await endOf(await onPipe(place, []), 'SIGTERM');
+      expect(ran).toMatchObject({ code: 143, stdout: '' });
+      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+    });
+
+    (isLinux ? test : test.skip)('ends when its time is over', async () => {
+      await expectDeadline((limit) => onPipe(place, ['--deadline', limit]));
+    });
+  });
+
+  /** A helper that answers nothing; a program of its own holds on to its output, as that of a keychain may. */
+  async function onHelper(args: readonly string[]): Promise<Waiting> {
+    const home = await temporaryFolder();
+    const asked = join(home, 'asked');
+    await mkdir(join(home, 'bin'));
+    const script = `#!/bin/sh\nsleep 600 &\necho $! > "${asked}.part"\nmv "${asked}.part" "${asked}"\nwait\n`;
+    await writeFile(join(home, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
+    await writeFile(join(home, 'config.json'), '{"credsStore":"slow"}');
+    const PATH = `${join(home, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const started = startMlist(args, { HOME: home, DOCKER_CONFIG: home, PATH });
+    while (started.child.exitCode === null && !existsSync(asked)) await sleep(20);
+    const isWaiting = existsSync(asked);
+    const release = async (): Promise<void> => {
+      execFileSync('sh', ['-c', 'kill "$(cat "$1")" || true', 'sh', asked], { stdio: 'ignore' });
+      return Promise.resolve();
+    };
+    return { ...started, isWaiting, release };
+  }
+
+  const asking = [
+    ['digest', (host: string) => ['digest', `${host}/a`], 'get the login for '],
+    ['logout', (host: string) => ['logout', host], 'remove the login '],
+  ] as const;
+
+  (process.platform === 'win32' ? describe.skip : describe).each(asking)(
+    'from a helper that hangs: %s',
+    (_n, args, what) => {
+      test('ends at the first signal', async () => {
+        const ran = await endOf(await onHelper(args(registry.host)), 'SIGINT');
+        expect(ran).toMatchObject({ code: 130, stdout: '' });
+        expect(ran.stderr).toContain('interrupted: nothing was left half done');
+      });
+
+      test('ends when its time is over, and names the helper', async () => {
+        const waited = new RegExp(`not done within \\d\\S+: still waiting to ${what}.*from docker-credential-slow`);
+        await expectDeadline((limit) => onHelper([...args(registry.host), '--deadline', limit]), waited);
+      });
+    },
+  );
+});

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { joinRounds, type RoundsOptions, type Tally } from '../support/join-rounds.ts';
+import { killedAt } from '../support/killed.ts';
+import { isLong, roundsOf } from '../support/long.ts';
+import { startMlist } from '../support/mlist.ts';
+import { seeded } from '../support/flaky-proxy.ts';
+import { drawSeed } from '../support/seed.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
+
+/**
+ * Many runners that join one tag at the same moment, over a network that delays answers and loses some of them. What goes
+ * wrong is reported with its seed, for MLIST_TEST_SEED. `npm run bench -- join` runs more rounds, with processes only.
+ */
+type Series = Pick<RoundsOptions, 'kind' | 'runners' | 'rounds' | 'conditions'>;
+
+/** Runs all series beside each other: runners pause more than they compute. */
+async function expectNoFaults(
+  all: readonly Series[],
+  optionsOf: () => Promise<Pick<RoundsOptions, 'run' | 'kills'>>,
+): Promise<readonly Tally[]> {
+  const seed = drawSeed();
+  const tallies = await Promise.all(
+    all.map(async (series) => joinRounds({ ...series, delayMs: 30, random: seeded(seed), ...(await optionsOf()) })),
+  );
+  const faults = tallies.flatMap((tally, at) => tally.faults.map((fault) => ({ ...all[at], fault })));
+  expect({ seed, faults }).toEqual({ seed, faults: [] });
+  return tallies;
+}
+
+const rounds = roundsOf(1, 3);
+const many: readonly Series[] = [
+  { kind: 'without --expect', runners: 32, rounds: 1, conditions: true },
+  { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },
+];
+
+test('in one process: the list is complete at the end, and with --expect at any time', async () => {
+  const series: readonly Series[] = [
+    { kind: 'without --expect', runners: 8, rounds, conditions: true },
+    { kind: 'without --expect', runners: 8, rounds, conditions: false },
+    { kind: 'with --expect', runners: 8, rounds, conditions: false },
+    { kind: 'two builds at once, with --expect', runners: 8, rounds, conditions: true },
+    ...(isLong ? many : []),
+  ];
+  await expectNoFaults(series, async () => {
+    const world = await World.make();
+    return { run: (args) => world.run(args) };
+  });
+});
+
+test('processes, one of which is killed and started again in each round', async () => {
+  const series: readonly Series[] = [
+    { kind: 'without --expect', runners: 4, rounds, conditions: false },
+    { kind: 'two builds at once, with --expect', runners: 4, rounds, conditions: true },
+  ];
+  const tallies = await expectNoFaults(series, async () => {
+    const env = { MLIST_WORKSPACE: join(await temporaryFolder(), 'ws') };
+    const envOf = (killAt: number | undefined) => ({ ...env, ...(killAt === undefined ? {} : killedAt(killAt)) });
+    return { kills: true, run: (args, killAt) => startMlist(args, envOf(killAt)).ended };
+  });
+  expect(tallies.map(({ kills }) => kills)).toEqual([rounds, rounds]);
+});

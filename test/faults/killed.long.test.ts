@@ -1,0 +1,167 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
+import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { momentsOf, killAtStep } from '../support/killed.ts';
+import { startMlist } from '../support/mlist.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
+
+/** `kill -9` at a step: what is there is the old or the new, and the same command run again finishes. */
+
+let registry: RunningRegistry;
+let at: (name: string) => string;
+const tags = Array.from({ length: 6 }, (_, number) => `image${number}`);
+beforeAll(async () => {
+  registry = await startRegistry();
+  at = (name) => `${registry.host}/${name}`;
+  for (const [number, tag] of tags.entries()) {
+    const platform = { architecture: 'arm', os: 'linux', variant: `v${number}` };
+    await pushImage(registry.url, 'team/app', tag, makeImage({ salt: tag, platform, layers: 3 }));
+  }
+});
+afterAll(() => registry.close());
+
+async function fresh() {
+  const folder = join(await temporaryFolder(), 'ws');
+  const env = { MLIST_WORKSPACE: folder };
+  return { workspace: new Workspace(folder), env, world: await World.make({ env }) };
+}
+
+const sources = () => tags.map((tag) => at(`team/app:${tag}`));
+
+describe('killed', () => {
+  test('create: no draft, or the whole one', async () => {
+    const { env } = await fresh();
+    const moments = await momentsOf(['create', at('team/app:counted'), ...sources()], env);
+    for (const moment of moments) {
+      const { workspace, world, env: own } = await fresh();
+      const list = at('team/app:created');
+      const args = ['create', list, ...sources()];
+      await killAtStep(args, own, moment);
+      const draft = await workspace.find(list);
+      expect([moment, draft?.entries.length]).toEqual([moment, draft && tags.length]);
+      await world.must(...args);
+      expect((await workspace.load(list)).entries).toHaveLength(tags.length);
+    }
+  });
+
+  test('annotate: the old draft, or the new one', async () => {
+    const { workspace, env, world } = await fresh();
+    const list = at('team/app:annotated');
+    await world.must('create', list, at('team/app:image1'));
+    const moments = await momentsOf(['annotate', '--annotation', 'k=0'], env);
+    const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
+    for (const moment of moments) {
+      const before = value(await workspace.load(list));
+      const args = ['annotate', '--annotation', `k=${moment}`];
+      await killAtStep(args, env, moment);
+      expect([before, String(moment)]).toContain(value(await workspace.load(list)));
+      await world.must(...args);
+      expect(value(await workspace.load(list))).toBe(String(moment));
+    }
+  });
+
+  test('push: no tag, or one that is complete', async () => {
+    const { env, world } = await fresh();
+    const list = at('team/app:pushed');
+    await world.must('create', list, ...sources());
+    const moments = await momentsOf(['push', '--to', at('team/counted:x')], env);
+    for (const moment of moments) {
+      const repository = `team/pushed${moment}`;
+      const args = ['push', list, '--to', at(`${repository}:x`)];
+      await killAtStep(args, env, moment);
+      await isComplete(repository);
+      await world.must(...args);
+      expect(await isComplete(repository)).toBe(true);
+    }
+  });
+});
+
+describe('copy killed', () => {
+  const image = makeImage({ salt: 'copied', kind: 'oci', layers: 4 });
+  beforeAll(() => pushImage(registry.url, 'team/copied', 'v1', image));
+
+  test.each<[string, (folder: string, moment: number) => string]>([
+    ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
+    ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
+    ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
+  ])('to %s: no name, or one that is complete', async (_, targetOf) => {
+    const { env, world } = await fresh();
+    const from = at('team/copied:v1');
+    const moments = await momentsOf(['copy', from, targetOf(world.folder, 0)], env);
+    let wholes = 0;
+    const isWhole = async (target: string): Promise<boolean> => {
+      if ((await world.run(['exists', target])).code !== 0) return false;
+      // What lacks a part cannot be copied on.
+      wholes += 1;
+      await world.must('copy', target, `oci:onward${wholes}:v1`);
+      return true;
+    };
+    for (const moment of moments) {
+      const target = targetOf(world.folder, moment);
+      await killAtStep(['copy', from, target], env, moment);
+      await isWhole(target);
+      await world.must('copy', from, target);
+      expect(await isWhole(target)).toBe(true);
+    }
+  });
+});
+
+/** Whether the tag is there; a tag that is there must have everything below it. */
+async function isComplete(repository: string): Promise<boolean> {
+  const list = await getManifest(registry.url, repository, 'x');
+  if (list === undefined) return false;
+  const { manifests } = JSON.parse(list.bytes.toString()) as { manifests: { digest: string }[] };
+  for (const { digest } of manifests) {
+    const child = await getManifest(registry.url, repository, digest);
+    const { config, layers } = JSON.parse(child?.bytes.toString() ?? '{}') as {
+      config: { digest: string };
+      layers: { digest: string }[];
+    };
+    for (const blob of [config, ...layers]) {
+      const { status } = await fetch(`${registry.url}/v2/${repository}/blobs/${blob.digest}`, { method: 'HEAD' });
+      expect([repository, blob.digest, status]).toEqual([repository, blob.digest, 200]);
+    }
+  }
+  expect(manifests).toHaveLength(tags.length);
+  return true;
+}
+
+test('an interrupt ends cleanly, with its own exit code, and leaves no lock', async () => {
+  const { workspace, env } = await fresh();
+  const silent = await startSilent();
+  try {
+    const { child, ended } = startMlist(['create', at('team/app:interrupted'), `${silent.host}/a:b`], env);
+    await silent.asked;
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect([code, stderr]).toEqual([130, expect.stringContaining('interrupted')]);
+    expect(await workspace.find(at('team/app:interrupted'))).toBeUndefined();
+    await expect(readFile(join(workspace.folder, 'locks', 'x'))).rejects.toThrow();
+  } finally {
+    silent.close();
+  }
+});
+
+/** A server that takes a request and never answers. */
+async function startSilent(): Promise<{
+  readonly host: string;
+  readonly asked: Promise<void>;
+  readonly close: () => void;
+}> {
+  const { createServer } = await import('node:http');
+  let tell: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (tell = resolve));
+  const server = createServer(() => tell());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    host: `127.0.0.1:${port}`,
+    asked,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

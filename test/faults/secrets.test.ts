@@ -1,0 +1,342 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commands } from '../../src/cli/commands/commands.ts';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { ForwardProxy } from '../support/forward-proxy.ts';
+import { answer, Front, type Exchange, type Rule } from '../support/recording-proxy.ts';
+import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { World, type Ran } from '../support/cli-harness.ts';
+
+/**
+ * No secret in any output: every command is run with every kind of login, against registries that work, that send their
+ * clients to signed addresses, and that say back all that they were told; then everything that was printed or stored is
+ * searched for the secrets, in each form that they might have.
+ */
+
+/** Hard to clean out of a text: it means something in JSON, in addresses and in regular expressions. */
+const secret = (name: string): string => `${name} "quoted"\\/+$&[${randomBytes(6).toString('hex')}`;
+const secrets = {
+  password: secret('password'),
+  proxy: `proxy-${randomBytes(12).toString('hex')}`,
+  identity: `identity-${randomBytes(12).toString('hex')}`,
+  given: `given-${randomBytes(12).toString('hex')}`,
+  issued: `issued-${randomBytes(12).toString('hex')}`,
+  refreshed: `refreshed-${randomBytes(12).toString('hex')}`,
+  signature: `signature-${randomBytes(12).toString('hex')}`,
+  userinfo: `userinfo-${randomBytes(12).toString('hex')}`,
+};
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const login = base64(`me:${secrets.password}`);
+
+const all = { ...secrets, login, proxyLogin: base64(`me:${secrets.proxy}`) };
+type Secret = keyof typeof all;
+
+/** Every form in which a secret may stand in a text. */
+function formsOf(name: Secret): readonly string[] {
+  const text = all[name];
+  const encoded = [encodeURIComponent(text), base64(text), Buffer.from(text).toString('base64url')];
+  return [text, JSON.stringify(text).slice(1, -1), ...encoded];
+}
+
+function expectClean(what: string, text: string): void {
+  const found = (Object.keys(all) as Secret[]).filter((name) => formsOf(name).some((form) => text.includes(form)));
+  expect([what, found]).toEqual([what, []]);
+}
+
+/** How a registry lets its clients in, by its name below `.example`. */
+const kinds = ['basic', 'bearer', 'identity', 'given'] as const;
+type Kind = (typeof kinds)[number];
+
+const logins: Readonly<Record<Kind, object>> = {
+  basic: { auth: login },
+  bearer: { auth: login },
+  identity: { auth: base64('me:'), identitytoken: secrets.identity },
+  given: { registrytoken: secrets.given },
+};
+const accepted: Readonly<Record<Kind, string>> = {
+  basic: `Basic ${login}`,
+  bearer: `Bearer ${secrets.issued}`,
+  identity: `Bearer ${secrets.issued}`,
+  given: `Bearer ${secrets.given}`,
+};
+
+/** signs: sends to signed addresses; tells: refuses, and says back what it was told; leads: sends where nobody may go. */
+type Mode = 'signs' | 'tells' | 'leads';
+let mode: Mode = 'signs';
+
+/** What a client that comes with the login knows, besides that of the proxy. */
+const known: Readonly<Record<Kind | 'store', readonly Secret[]>> = {
+  basic: ['password', 'login'],
+  bearer: ['password', 'login', 'issued'],
+  identity: ['identity', 'issued'],
+  given: ['given'],
+  store: ['signature'],
+};
+
+/** Refuses, and says back what the client has said, and its secrets in every form. */
+function tells(name: Kind | 'store', exchange: Exchange): void {
+  const { headers, path } = exchange.seen;
+  const texts = [...known[name], 'proxy' as const, 'proxyLogin' as const].flatMap(formsOf);
+  const errors = [JSON.stringify(headers), path, ...texts].map((message) => ({ code: 'DENIED', message }));
+  const warning = texts.map((text) => `299 - "${text.replaceAll(/["\\]/g, '\\$&')}"`).join(', ');
+  const digest = texts.join(' ');
+  void answer(403, { warning, 'docker-content-digest': digest }, JSON.stringify({ errors }))(exchange);
+}
+
+const signed = (path: string): string => `${path}${path.includes('?') ? '&' : '?'}sig=${secrets.signature}`;
+
+function guard(kind: Kind): Rule {
+  return (exchange) => {
+    const { method, path, headers } = exchange.seen;
+    if (path.startsWith('/token')) {
+      const document = { token: secrets.issued, access_token: secrets.issued, refresh_token: secrets.refreshed };
+      return answer(200, {}, JSON.stringify(document))(exchange);
+    }
+    if (headers.authorization !== accepted[kind]) {
+      const basic = kind === 'basic' ? 'Basic realm="x"' : `Bearer realm="http://${kind}.example/token",service="x"`;
+      return answer(401, { 'www-authenticate': basic })(exchange);
+    }
+    if (mode === 'tells') return tells(kind, exchange);
+    const isBlob = method === 'GET' && path.includes('/blobs/sha256');
+    const isUpload = method === 'PUT' && path.includes('/uploads/') && !path.includes('sig=');
+    if (mode === 'leads' && method === 'POST')
+      return answer(202, { location: `http://me:${secrets.userinfo}@${kind}.example/?sig=${secrets.signature}` })(
+        exchange,
+      );
+    if (isBlob || (mode === 'leads' && method === 'GET'))
+      return answer(307, { location: `http://store.example${signed(path)}` })(exchange);
+    if (isUpload) return answer(307, { location: `http://${kind}.example${signed(path)}` })(exchange);
+    return exchange.pass();
+  };
+}
+
+/** Where the registries' blobs lie: whoever has the signature may read. */
+const store: Rule = (exchange) => {
+  const { path } = exchange.seen;
+  if (mode !== 'signs' || !path.includes(`sig=${secrets.signature}`)) return tells('store', exchange);
+  return exchange.pass();
+};
+
+const platform = { os: 'linux', architecture: 'amd64' };
+const image = makeImage({ salt: 'secret', kind: 'oci', platform });
+const other = makeImage({ salt: 'other', kind: 'oci', platform: { os: 'linux', architecture: 'arm64' } });
+const list = makeIndex([entryOf(image, platform)]);
+
+let honest: RunningRegistry;
+let proxy: ForwardProxy;
+const fronts: Front[] = [];
+beforeAll(async () => {
+  honest = await startRegistry();
+  for (const [tag, one] of Object.entries({ amd64: image, arm64: other, gone: other })) {
+    await pushImage(honest.url, 'team/app', tag, one);
+  }
+  await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
+  const hosts: Record<string, number> = {};
+  for (const [name, rule] of [...kinds.map((kind) => [kind, guard(kind)] as const), ['store', store] as const]) {
+    const front = await Front.start({ upstream: honest.url });
+    front.on(/./, rule);
+    fronts.push(front);
+    hosts[`${name}.example:80`] = front.port;
+  }
+  proxy = await ForwardProxy.start({ hosts, login: `me:${secrets.proxy}` });
+});
+afterAll(async () => {
+  await proxy.close();
+  await Promise.all(fronts.map((front) => front.close()));
+  await honest.close();
+});
+
+/** A world with the login; what it holds besides is searched. */
+async function worldOf(kind: Kind): Promise<World> {
+  const world = await World.make({
+    env: { ...proxy.env, DOCKER_CONFIG: undefined as never },
+    stdin: `${secrets.password}\n`,
+  });
+  const folder = join(world.folder, '.docker');
+  await mkdir(folder);
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [`${kind}.example`]: logins[kind] } }));
+  return world;
+}
+
+type Lines = readonly (readonly string[])[];
+
+/** Each command's lines, in an order in which each finds what it needs; `host` is the registry. */
+function linesOf(host: string): Readonly<Record<string, Lines>> {
+  const at = (name: string): string => `${host}/${name}`;
+  const draft = at('team/app:draft');
+  return {
+    init: [['init']],
+    create: [
+      ['create', draft, at('team/app:amd64')],
+      ['create', at('team/other:list'), at('team/app:v1')],
+    ],
+    use: [['use', draft]],
+    add: [['add', draft, at('team/app:arm64')]],
+    annotate: [
+      ['annotate', draft, '--arch', 'arm64', '--variant', 'v8'],
+      ['annotate', draft, '--subject', at('team/app:v1')],
+    ],
+    inspect: [
+      ['inspect', draft],
+      ['inspect', '-v', at('team/app:v1')],
+      ['inspect', at('team/app@' + image.digest)],
+    ],
+    show: [
+      ['show', draft],
+      ['show', at('team/app:v1')],
+    ],
+    validate: [
+      ['validate', draft],
+      ['validate', at('team/app:v1')],
+    ],
+    diff: [['diff', at('team/app:v1'), at('team/app:amd64')]],
+    resolve: [['resolve', at('team/app:v1'), '--platform', 'linux/amd64']],
+    explain: [['explain', at('team/app:v1'), '--platform', 'linux/amd64']],
+    digest: [['digest', at('team/app:v1')]],
+    exists: [['exists', at('team/app:v1')]],
+    tags: [['tags', at('team/app')]],
+    push: [
+      ['push', draft, '--digest-file', 'digest', '--metadata-file', 'metadata'],
+      ['push', draft, '--to', at('team/pushed:v1')],
+    ],
+    copy: [
+      ['copy', at('team/app:v1'), 'oci:copied:v1', '--referrers'],
+      ['copy', 'oci:copied:v1', at('team/copied:v1')],
+      ['copy', at('team/app:v1'), at('team/mounted:v1')],
+    ],
+    join: [['join', at('team/app:joined'), at('team/app:amd64'), '--group', '1']],
+    export: [['export', at('team/app:v1')]],
+    apply: [['apply', '-f', 'lists.yaml']],
+    remove: [['remove', draft, '--platform', 'linux/arm64']],
+    ls: [['ls']],
+    rm: [['rm', at('team/other:list')]],
+    prune: [['prune']],
+    delete: [['delete', at('team/app:gone')]],
+    // With a password: what a registry would say back of a token is not known to who logs in.
+    login: /basic|bearer/.test(host) ? [['login', host, '--username', 'me', '--password-stdin']] : [],
+    logout: [['logout', host]],
+    serve: [['serve', '--addr', '127.0.0.1:0', '--htpasswd', 'htpasswd']],
+    completion: [['completion', 'bash']],
+    'docker-cli-plugin-metadata': [['docker-cli-plugin-metadata']],
+  };
+}
+
+/** Runs a line as a program would and as a person would; serving ends by an interrupt once it has begun. */
+async function runBoth(world: World, line: readonly string[], host: string): Promise<readonly Ran[]> {
+  const options = ['--debug', '--retries', '0', '--timeout', '2m', '--deadline', '4m', '--plain-http', host];
+  const ran: Ran[] = [];
+  for (const form of [['--json'], ['--progress', 'plain']]) {
+    const stop = new AbortController();
+    const onStdout = () => line[0] === 'serve' && stop.abort();
+    ran.push(await world.run([...line, ...options, ...form], { signal: stop.signal, onStdout }));
+  }
+  return ran;
+}
+
+/** Everything that lies in the world's folder, but for the file that is there to keep the login. */
+async function stored(world: World): Promise<readonly (readonly [string, string])[]> {
+  const entries = await readdir(world.folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const others = files.filter((path) => !path.startsWith(join(world.folder, '.docker')));
+  return Promise.all(others.map(async (path) => [path, await readFile(path, 'latin1')] as const));
+}
+
+async function prepare(world: World, host: string): Promise<void> {
+  const apply = { lists: [{ name: `${host}/team/app:applied`, manifests: [`${host}/team/app:amd64`] }] };
+  await writeFile(join(world.folder, 'lists.yaml'), JSON.stringify(apply));
+  const hash = createHash('sha1').update(secrets.password).digest('base64');
+  await writeFile(join(world.folder, 'htpasswd'), `me:{SHA}${hash}\n`);
+}
+
+test('every command is tried: a new one needs its lines here', () => {
+  const tried = Object.keys(linesOf('x'));
+  expect(commands.map(({ name }) => name).filter((name) => !tried.includes(name))).toEqual([]);
+});
+
+describe.each(kinds)('with the login of the kind %s', (kind) => {
+  const host = `${kind}.example`;
+
+  test.each<Mode>(['signs', 'tells', 'leads'])('no secret is printed or stored: a registry that %s', async (how) => {
+    const world = await worldOf(kind);
+    await prepare(world, host);
+    const lines = linesOf(host);
+    mode = 'signs';
+    const draft = ['create', `${host}/team/app:draft`, `${host}/team/app:amd64`, '--plain-http', host];
+    if (how !== 'signs') await world.must(...draft);
+    mode = how;
+    const failed = new Set<string>();
+    for (const name of Object.keys(lines).filter((one) => commands.some((command) => command.name === one))) {
+      for (const line of lines[name]!) {
+        for (const { code, stdout, stderr } of await runBoth(world, line, host)) {
+          expectClean(`${line.join(' ')}: stdout`, stdout);
+          expectClean(`${line.join(' ')}: stderr`, stderr);
+          if (code !== 0) failed.add(name);
+        }
+      }
+    }
+    for (const [path, text] of await stored(world)) expectClean(path, text);
+    for (const name of ['inspect', 'copy', 'tags', 'create'])
+      expect([name, failed.has(name)]).toEqual([name, how !== 'signs']);
+  });
+});
+
+test('the secrets were at stake: each was sent to whom it is for', () => {
+  const seen = fronts
+    .flatMap((front) => front.seen.map(({ headers, path }) => `${headers.authorization} ${path}`))
+    .join('\n');
+  for (const authorization of Object.values(accepted)) expect(seen).toContain(authorization);
+  expect(seen).toContain(secrets.signature);
+  expect(proxy.seen.length).toBeGreaterThan(100);
+});
+
+describe('a password that was typed in the place of a reference', () => {
+  const url = `me:${secrets.userinfo}@registry.example`;
+  test.each<[string, readonly string[]]>([
+    ['inspect', ['inspect', `https://${url}/team/app:v1`]],
+    ['create', ['create', 'x.io/a:b', `${url}/team/app:v1`]],
+    ['copy', ['copy', `docker://${url}/team/app:v1`, 'oci:there']],
+    ['a target', ['copy', 'oci:there', `http://${url}/team/app`]],
+    ['tags', ['tags', `https://${url}/team/app`]],
+    ['login', ['login', `https://${url}`, '--username', 'me', '--password-stdin']],
+    ['logout', ['logout', url]],
+    ['a token service', ['tags', 'x.io/a', '--auth-host', url]],
+    ['a draft', ['use', `${url}/team/app:v1`]],
+    ['with a slash', ['inspect', `https://me:pass/${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['with a digit and a slash', ['inspect', `me:1/Z${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['with digits and a slash', ['inspect', `me:12/+${secrets.userinfo}@registry.example/team/app:v1`]],
+    ['behind another @', ['inspect', `registry.example:5000/team/app@me:${secrets.userinfo}@registry.example`]],
+    ['an argument too many', ['ls', `https://${url}/team/app:v1`]],
+    ['an argument too many beside --list', ['digest', '--list', 'a', `https://${url}/team/app:v1`]],
+    ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
+  ])('is not said back: %s', async (_, args) => {
+    const world = await World.make({ stdin: 'x' });
+    for (const more of [[], ['--json', '--debug']]) {
+      const { code, stdout, stderr } = await world.run([...args, ...more]);
+      expect(code).toBe(2);
+      expectClean('stdout', stdout);
+      expectClean('stderr', stderr);
+      expect(stderr).toContain('***');
+    }
+  });
+});
+
+test('a password that was typed in the place of an image is not said back in the command that a hint suggests', async () => {
+  const args = ['remove', 'registry.example/team/app', `https://me:${secrets.userinfo}@registry.example/team/app`];
+  const { code, stderr } = await (await World.make()).run(args);
+  expect([code, stderr]).toEqual([4, expect.stringContaining('mlist remove LIST')]);
+  expectClean('stderr', stderr);
+});
+
+test.each([
+  ['127.0.0.1:5000/team/app:b@d', '127.0.0.1:5000/team/app:b@d'],
+  ['[::1]:5000/team/app:b@d', '[::1]:5000/team/app:b@d'],
+  ['https://registry.example:5000/team/app@d', 'https://registry.example:5000/team/app@d'],
+  ['registry.example/team/app:b@d', 'registry.example/team/app:b@d'],
+  ['127.0.0.1:5000/team/app:b@sha256:12', '127.0.0.1:5000/team/app:b@sha256:12'],
+  ['app:b@d', 'app:***@d'],
+])('what is wrong with a reference is shown, and no password can be: %s', async (typed, shown) => {
+  const { code, stderr } = await (await World.make()).run(['show', typed]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`invalid reference "${shown}"`)]);
+});

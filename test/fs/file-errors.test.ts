@@ -1,0 +1,33 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { SeveralErrors } from '../../src/errors/errors.ts';
+import { writeFileAtomic } from '../../src/fs/atomic.ts';
+import { writeFailure } from '../../src/fs/file-errors.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
+
+describe('a failed write says what could not be written, and why', () => {
+  test.each([
+    ['ENOSPC', /^cannot write out\.tar: the disk is full \(ENOSPC\)$/],
+    ['EDQUOT', /quota/],
+    ['EROFS', /the file system is read-only/],
+    ['EACCES', /it is not permitted/],
+    ['EIO', /^cannot write out\.tar: i\/o error$/],
+  ])('%s', (code, message) => {
+    const failed = writeFailure('out.tar', Object.assign(new Error('i/o error'), { code, syscall: 'write' }));
+    expect(failed).toMatchObject({ code: 'ERR_MLIST_FILE', message: expect.stringMatching(message) as unknown });
+  });
+
+  test('and many of one cause are told once', () => {
+    const full = () => writeFailure('out', Object.assign(new Error('full'), { code: 'ENOSPC' }));
+    expect(SeveralErrors.of([full(), full(), full()])).not.toBeInstanceOf(SeveralErrors);
+  });
+
+  test('where a folder has the name of the file', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'taken'));
+    await writeFile(join(folder, 'taken', 'x'), '');
+    const path = join(folder, 'taken');
+    await expect(writeFileAtomic(path, 'x')).rejects.toMatchObject({ code: 'ERR_MLIST_FILE', facts: { path } });
+  });
+});

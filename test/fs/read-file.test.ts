@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { readAtMost } from '../../src/fs/read-file.ts';
+import { placeBehindLinks } from '../../src/fs/symlinks.ts';
+import { temporaryFolder } from '../support/cli-harness.ts';
+
+const hasPipes = process.platform !== 'win32';
+
+describe('reading a file whole', () => {
+  test.each([
+    ['empty', 0, 10, 0],
+    ['below the limit', 9, 10, 9],
+    ['at the limit', 10, 10, 10],
+    ['over the limit: one byte more, which shows it', 500_000, 10, 11],
+    ['of several pieces', 500_000, 1_000_000, 500_000],
+  ])('%s', async (_name, size, maxBytes, expected) => {
+    const path = join(await temporaryFolder(), 'file');
+    await writeFile(path, Buffer.alloc(size, 'x'));
+    for (const onlyFile of [false, true]) expect(await readAtMost(path, { maxBytes, onlyFile })).toHaveLength(expected);
+  });
+
+  (hasPipes ? test : test.skip)('a pipe is read where it was named, and not waited for elsewhere', async () => {
+    const path = join(await temporaryFolder(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    await expect(readAtMost(path, { maxBytes: 10, onlyFile: true })).rejects.toMatchObject({
+      code: 'ERR_MLIST_FILE',
+      message: `cannot read ${path}: it is no regular file`,
+    });
+    const reading = readAtMost(path, { maxBytes: 10 });
+    const writer = await open(path, constants.O_WRONLY);
+    await writer.writeFile('abc');
+    await writer.close();
+    expect((await reading).toString()).toBe('abc');
+  });
+
+  (hasPipes ? test : test.skip)('a device that never ends', async () => {
+    expect(await readAtMost('/dev/zero', { maxBytes: 100_000 })).toHaveLength(100_001);
+  });
+});
+
+(hasPipes ? describe : describe.skip)('where links lead', () => {
+  test('to a file, to nothing yet, over a link to a folder, and in a circle', async () => {
+    const root = await temporaryFolder();
+    const at = (name: string): string => join(root, name);
+    await mkdir(at('folder'));
+    await writeFile(at('file'), '');
+    const links: readonly (readonly [string, string])[] = [
+      ['file', 'to-file'],
+      ['to-nothing', 'to-link'],
+      ['folder/new', 'to-nothing'],
+      ['folder', 'to-folder'],
+      ['circle', 'circle'],
+    ];
+    for (const [to, from] of links) await symlink(to, at(from));
+    expect(await placeBehindLinks(at('file'))).toBe(at('file'));
+    expect(await placeBehindLinks(at('to-file'))).toBe(at('file'));
+    expect(await placeBehindLinks(at('to-link'))).toBe(at('folder/new'));
+    expect(await placeBehindLinks(at('to-folder/x'))).toBe(at('folder/x'));
+    for (const name of ['circle', 'none/x'])
+      await expect(placeBehindLinks(at(name))).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+  });
+});

@@ -1,0 +1,161 @@
+import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startRegistry, type Explained, type RunningRegistry } from '../../src/index.ts';
+import { sha256 } from '../support/images.ts';
+import { isSampled } from '../support/long.ts';
+import { makeList, pushList, type MadeList, type Written } from '../support/offered-lists.ts';
+import { describeWith, runProgram } from '../support/programs.ts';
+import { temporaryFolder, World } from '../support/cli-harness.ts';
+
+/** What skopeo and buildah really pull, beside what `explain` says that they do. */
+
+const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6 linux/386 linux/s390x';
+
+/** Lists, and the platforms that are asked for; letter for letter, as `--override-*` hands them on. */
+const rows: readonly (readonly [words: string, ...platforms: readonly string[]])[] = [
+  [common, 'linux/amd64', 'linux/arm64', 'linux/arm64/v8', 'linux/arm', 'linux/arm/v6', 'linux/arm/v8', 'linux/s390x'],
+  [common, 'linux/386', 'linux/amd64/v3', 'linux/ppc64le', 'windows/amd64', 'linux/arm/v5'],
+  ['linux/arm/v5 linux/arm/v6 linux/arm/v7 linux/arm/v8', 'linux/arm', 'linux/arm/v7', 'linux/arm/v6', 'linux/arm/v4'],
+  ['linux/arm linux/arm/v7', 'linux/arm', 'linux/arm/v7', 'linux/arm/v6'],
+  ['linux/arm/v6', 'linux/arm', 'linux/arm/v5', 'linux/arm/v7'],
+  ['linux/arm64 linux/arm64/v8', 'linux/arm64', 'linux/arm64/v8'],
+  ['linux/arm64/v8 linux/arm64', 'linux/arm64', 'linux/arm64/v8', 'linux/arm64/v9'],
+  ['linux/arm/v7', 'linux/arm64'],
+  ['linux/amd64/v3 linux/amd64/v2 linux/amd64', 'linux/amd64', 'linux/amd64/v2', 'linux/amd64/v3', 'linux/amd64/v4'],
+  ['linux/amd64/v2', 'linux/amd64', 'linux/amd64/v2'],
+  ['linux/amd64/v1 linux/386', 'linux/amd64', 'linux/amd64/v1'],
+  ['linux/x86_64 linux/aarch64', 'linux/amd64', 'linux/arm64'],
+  ['linux/amd64 linux/amd64', 'linux/amd64'],
+  ['?linux/amd64 linux/amd64', 'linux/amd64', 'linux/arm64'],
+  ['linux/s390x ?linux/amd64 ?linux/arm64', 'linux/amd64', 'linux/arm64'],
+  ['?linux/s390x', 'linux/amd64'],
+  ['unknown/unknown linux/amd64', 'linux/amd64', 'linux/riscv64'],
+  ['linux/amd64@1.0 linux/amd64&sse5 linux/amd64', 'linux/amd64'],
+  ['windows/amd64@10.0.17763.1 windows/amd64@10.0.20348.1', 'windows/amd64'],
+  ['linux/amd64 linux/amd64+zstd', 'linux/amd64'],
+  ['linux/arm64+zstd linux/arm64/v8+zstd linux/arm64/v8', 'linux/arm64', 'linux/arm64/v8'],
+  ['Linux/AMD64 linux/amd64', 'linux/amd64'],
+  ['linux/arm/7 linux/arm/v7', 'linux/arm/v7'],
+  ['linux/ppc64le/power9 linux/ppc64le', 'linux/ppc64le', 'linux/ppc64le/power9', 'linux/ppc64le/power8'],
+  ['[linux/amd64 linux/arm64]linux/amd64 linux/arm64', 'linux/amd64', 'linux/arm64'],
+  ['[linux/amd64 linux/arm64]', 'linux/amd64'],
+  ['-/- linux/amd64', 'linux/amd64', 'linux/arm64'],
+];
+
+interface Case {
+  readonly name: string;
+  readonly written: Written;
+  readonly platform: string;
+}
+
+/** In a Docker list every entry has its platform, and there are no annotations: the rules are the same, in other code. */
+const docker = rows.filter(([words]) => !/[?[]|zstd/.test(words)).slice(0, 10);
+
+/** Lists of each kind, each with some of its platforms in the short version. */
+const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) => ['docker', row] as const)]
+  .flatMap(([kind, [words, ...platforms]]) =>
+    platforms.map((platform): Case => ({
+      name: `${kind} ${words}, asked for ${platform}`,
+      written: { kind, words },
+      platform,
+    })),
+  )
+  .filter((_, place) => isSampled(place, 3));
+
+let registry: RunningRegistry;
+let world: World;
+const pushed = new Map<string, Promise<{ readonly made: MadeList; readonly tag: string }>>();
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  world = await World.make();
+});
+afterAll(() => registry.close());
+
+/** Pushes a list once, whoever asks for it. */
+function pushOnce(written: Written): Promise<{ readonly made: MadeList; readonly tag: string }> {
+  const key = JSON.stringify(written);
+  const known = pushed.get(key);
+  if (known !== undefined) return known;
+  const tag = `list${pushed.size}`;
+  const made = makeList(written, tag);
+  const pushing = pushList(registry.url, 'team/app', tag, made).then(() => ({ made, tag }));
+  pushed.set(key, pushing);
+  return pushing;
+}
+
+/** Digests of the manifest and the config that `explain` says a client ends with. */
+async function said(id: string, old: string, { written, platform }: Case) {
+  const { made, tag } = await pushOnce(written);
+  const ref = `${registry.host}/team/app:${tag}`;
+  const { platforms } = await world.json<Explained>('explain', ref, '--platform', platform);
+  const clients = platforms[0]?.clients ?? [];
+  const client = clients.find((one) => one.id === old) ?? clients.find((one) => one.id === id);
+  const image = made.byPlace.get(client?.picked?.place ?? '');
+  expect(image?.digest).toBe(client?.picked?.digest);
+  const config = image?.blobs[0];
+  return { ref, digest: image?.digest ?? 'none', config: config === undefined ? 'none' : sha256(config) };
+}
+
+function isAtLeast(program: string, major: number, minor: number): boolean {
+  const version = /version (\d+)\.(\d+)/.exec(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout);
+  const [own, part] = [Number(version?.[1]), Number(version?.[2])];
+  return own > major || (own === major && part >= minor);
+}
+
+function splitPlatform(platform: string): readonly [os: string, architecture: string, variant: string | undefined] {
+  const [os = '', architecture = '', variant] = platform.split('/');
+  return [os, architecture, variant];
+}
+
+describeWith('skopeo', 'explain says what is pulled', () => {
+  const old = isAtLeast('skopeo', 1, 14) ? '' : 'skopeo-1.13';
+
+  test.each(cases)('$name', async (row) => {
+    const { ref, digest } = await said('skopeo', old, row);
+    const [os, architecture, variant] = splitPlatform(row.platform);
+    const folder = join(await temporaryFolder(), 'image');
+    const pulled = await runProgram(
+      'skopeo',
+      ...['copy', '--insecure-policy', '--src-tls-verify=false'],
+      ...['--override-os', os, '--override-arch', architecture],
+      ...(variant === undefined ? [] : ['--override-variant', variant]),
+      ...[`docker://${ref}`, `dir:${folder}`],
+    ).then(
+      async () => sha256(await readFile(join(folder, 'manifest.json'))),
+      () => 'none',
+    );
+    expect(pulled).toBe(digest);
+  });
+});
+
+describeWith('buildah', 'explain says what is pulled', () => {
+  const old = isAtLeast('buildah', 1, 32) ? '' : 'podman-4.6';
+  let storage: readonly string[];
+  let policy: string;
+  beforeAll(async () => {
+    const folder = await temporaryFolder();
+    storage = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+    policy = join(folder, 'policy.json');
+    await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+  });
+
+  test.each(cases)('$name', async (row) => {
+    const { ref, config } = await said('podman', old, row);
+    const [os, architecture, variant] = splitPlatform(row.platform);
+    const pulled = await runProgram(
+      'buildah',
+      ...storage,
+      ...['pull', '--quiet', '--policy', 'always', '--tls-verify=false', '--signature-policy', policy],
+      ...['--os', os, '--arch', architecture],
+      ...(variant === undefined ? [] : ['--variant', variant]),
+      `docker://${ref}`,
+    ).then(
+      (id) => `sha256:${id.trim()}`,
+      () => 'none',
+    );
+    expect(pulled).toBe(config);
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { encodeImageIndex, encodeManifestList } from '../../src/oci/list-encoding.ts';
+import { readJson } from '../../src/json/parse.ts';
+import type { ImageIndex } from '../../src/oci/manifest.ts';
+import { goldenFile } from '../support/golden.ts';
+
+interface GoldenList {
+  readonly name: string;
+  readonly tool: string;
+  readonly manifests: readonly Descriptor[];
+  readonly bytes: string;
+  readonly digest: string;
+}
+
+interface GoldenIndex extends Omit<GoldenList, 'manifests'> {
+  readonly index: ImageIndex;
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8');
+}
+
+describe('Docker manifest lists, byte for byte', () => {
+  test.each(
+    goldenFile<readonly GoldenList[]>('docker-lists.json').map((golden) => [golden.tool, golden.name, golden] as const),
+  )('%s: %s', (_tool, _name, golden) => {
+    const bytes = encodeManifestList({ manifests: golden.manifests });
+    expect(text(bytes)).toBe(golden.bytes);
+    expect(digestOf(bytes)).toBe(golden.digest);
+  });
+
+  test.each(['urls', 'annotations', 'data', 'artifactType'])('%s on an entry is refused, not dropped', (member) => {
+    const entry = {
+      mediaType: 'a/b',
+      digest: digestOf(Buffer.of()),
+      size: 0,
+      platform: { architecture: 'a', os: 'b' },
+    };
+    expect(() => encodeManifestList({ manifests: [{ ...entry, [member]: 'x' }] })).toThrow(
+      /only an OCI index can hold/,
+    );
+  });
+});
+
+describe('OCI indexes, byte for byte', () => {
+  test.each(
+    goldenFile<readonly GoldenIndex[]>('oci-indexes.json')
+      .filter(({ index }) => (index.mediaType as string | undefined) !== undefined)
+      .map((golden) => [golden.tool, golden.name, golden] as const),
+  )('%s: %s', (_tool, _name, golden) => {
+    const bytes = encodeImageIndex(golden.index);
+    expect(text(bytes)).toBe(golden.bytes);
+    expect(digestOf(bytes)).toBe(golden.digest);
+  });
+
+  test('members that nobody knows follow the known ones, in their own order, at every level', () => {
+    const source =
+      '{"zzz":1.0,"manifests":[{"10":[],"9":{},"size":1,"mediaType":"a/b","digest":"sha256:0","platform":' +
+      '{"x":1e3,"2":null,"1":18446744073709551615,"os":"linux","architecture":"arm"}}],"aaa":{"b":1,"a":2}}';
+    const { value } = readJson(Buffer.from(source));
+    expect(text(encodeImageIndex(value as never))).toBe(
+      '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"a/b",' +
+        '"digest":"sha256:0","size":1,"platform":{"architecture":"arm","os":"linux","x":1e3,"2":null,' +
+        '"1":18446744073709551615},"10":[],"9":{}}],"zzz":1.0,"aaa":{"b":1,"a":2}}',
+    );
+  });
+});

@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  copy,
+  Homes,
+  parseLocation,
+  startRegistry,
+  type OperationEvent,
+  type RunningRegistry,
+} from '../../../src/index.ts';
+import { answer, Front } from '../../support/recording-proxy.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../../support/images.ts';
+import { temporaryFolder } from '../../support/cli-harness.ts';
+
+/** Copying as a library does it: events and values; and registries that find referrers by themselves. */
+
+const image = makeImage({ salt: 'image', kind: 'oci' });
+const subject = { mediaType: image.mediaType, digest: image.digest, size: image.bytes.length };
+const signature = makeImage({
+  salt: 'signature',
+  kind: 'oci',
+  manifest: { subject, artifactType: 'application/x.sig' },
+});
+const list = makeIndex([entryOf(image, { os: 'linux', architecture: 'amd64' })]);
+
+let registry: RunningRegistry;
+let other: RunningRegistry;
+beforeAll(async () => {
+  [registry, other] = [await startRegistry(), await startRegistry()];
+  for (const one of [image, signature]) await pushImage(registry.url, 'team/app', undefined, one);
+  await putManifest(registry.url, 'team/app', 'v1', list.mediaType, list.bytes);
+});
+afterAll(async () => {
+  await registry.close();
+  await other.close();
+});
+
+async function homes(): Promise<Homes> {
+  return new Homes({ workspaceFolder: join(await temporaryFolder(), '.mlist'), userAgent: 'test', env: {} });
+}
+
+/** The registry behind a server that does not know the referrers API, as older ones do not. */
+async function withoutApi({ url }: RunningRegistry): Promise<Front> {
+  const front = await Front.start({ upstream: url });
+  front.on(/\/referrers\//, answer(404));
+  return front;
+}
+
+describe('a copy', () => {
+  test('tells what moves, and gives what came of it', async () => {
+    const opened = await homes();
+    const events: OperationEvent[] = [];
+    const copied = await copy(
+      parseLocation(`${registry.host}/team/app:v1`),
+      parseLocation(`${other.host}/team/told:v1`),
+      {
+        homes: opened,
+        onEvent: (event) => events.push(event),
+      },
+    );
+    expect(copied).toMatchObject({
+      status: 'copied',
+      target: `${other.host}/team/told:v1`,
+      descriptor: { digest: list.digest },
+      moved: { manifests: 2, mounted: 0, uploaded: 2, present: 0 },
+      left: [],
+    });
+    const told = events.filter(({ type }) => type !== 'progress').map(({ type }) => type);
+    expect(told.sort()).toEqual(['blob', 'blob', 'from', 'manifest', 'started', 'tagged']);
+    const blobs = events.filter((event) => event.type === 'blob');
+    for (const { digest, size } of blobs)
+      expect(events.findLast((event) => event.type === 'progress' && event.digest === digest)).toMatchObject({
+        moved: size,
+      });
+    await opened.close();
+  });
+
+  test('may be aborted: then no name is there', async () => {
+    const opened = await homes();
+    const stop = new AbortController();
+    const copying = copy(
+      parseLocation(`${registry.host}/team/app:v1`),
+      parseLocation(`${other.host}/team/aborted:v1`),
+      {
+        homes: opened,
+        signal: stop.signal,
+        onEvent: ({ type }) => {
+          if (type === 'blob') stop.abort(new Error('enough'));
+        },
+      },
+    );
+    await expect(copying).rejects.toThrow('enough');
+    expect(await getManifest(other.url, 'team/aborted', 'v1')).toBeUndefined();
+    await opened.close();
+  });
+});
+
+describe('registries that find referrers by themselves', () => {
+  const tag = image.digest.replace(':', '-');
+
+  test('are asked, and get no fallback tags', async () => {
+    const opened = await homes();
+    const copied = await copy(
+      parseLocation(`${registry.host}/team/app:v1`),
+      parseLocation(`${other.host}/team/api:v1`),
+      { homes: opened, referrers: true },
+    );
+    expect(copied.referrers).toEqual([
+      {
+        subject: image.digest,
+        descriptor: { mediaType: signature.mediaType, digest: signature.digest, size: signature.bytes.length },
+      },
+    ]);
+    expect((await getManifest(other.url, 'team/api', signature.digest))?.digest).toBe(signature.digest);
+    expect(await getManifest(other.url, 'team/api', tag)).toBeUndefined();
+    await opened.close();
+  });
+
+  test('give what goes to one that does not: there it is listed under the fallback tag, and found by it', async () => {
+    const opened = await homes();
+    const old = await withoutApi(other);
+    const [there, back] = [`${old.host}/team/tags:v1`, `${registry.host}/team/back:v1`].map((text) =>
+      parseLocation(text),
+    );
+    const options = { homes: opened, referrers: true };
+    await copy(parseLocation(`${registry.host}/team/app:v1`), there!, options);
+    const listed = await getManifest(other.url, 'team/tags', tag);
+    expect(JSON.parse(listed!.bytes.toString())).toMatchObject({
+      manifests: [{ digest: signature.digest, artifactType: 'application/x.sig' }],
+    });
+    await copy(there!, back!, options);
+    expect((await getManifest(registry.url, 'team/back', signature.digest))?.digest).toBe(signature.digest);
+    await opened.close();
+    await old.close();
+  });
+});

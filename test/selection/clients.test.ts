@@ -1,0 +1,268 @@
+import { describe, expect, test } from '@jest/globals';
+import { compareClients } from '../../src/selection/compare.ts';
+import type { Asked, OfferedList } from '../../src/selection/candidates.ts';
+import { MAX_REACHED, unreachable } from '../../src/selection/reachability.ts';
+import { parsePlatform } from '../../src/oci/platform/platform.ts';
+import { makeList, offersOf, type Written } from '../support/offered-lists.ts';
+
+function offered(words: string, kind: Written['kind'] = 'oci'): OfferedList {
+  return offersOf(makeList({ kind, words }, words));
+}
+
+function asked(platform: string, more: Partial<Asked> = {}): Asked {
+  return { platform: parsePlatform(platform), ...more };
+}
+
+/** The place of what each client ends with. */
+function picks(list: OfferedList, one: Asked): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    compareClients(list, one).choices.map(({ client, picked }) => [client.id, picked?.place ?? 'none']),
+  );
+}
+
+function triesOf(id: string, list: OfferedList, one: Asked): readonly string[] | undefined {
+  return compareClients(list, one)
+    .choices.find(({ client }) => client.id === id)
+    ?.tries.map(({ descriptor: { platform } }) =>
+      platform === undefined ? 'none' : [platform.architecture, platform.variant].filter(Boolean).join('/'),
+    );
+}
+
+/** Every CPU of spec.md 3.4, worst first, so that the order is not that of the list. */
+const everything = [
+  ...['mips64le', 's390x', 'riscv64', 'ppc64le/power9', 'ppc64le', '386', 'amd64/v4', 'amd64', 'amd64/v2', 'amd64/v3'],
+  ...['arm/v4', 'arm/v5', 'arm/v6', 'arm/v7', 'arm/v8', 'arm64/v10', 'arm64/v8', 'arm64/v8.1', 'arm64/v8.5'],
+  ...['arm64/v8.7', 'arm64/v9', 'arm64/v9.1', 'arm64/v9.2'],
+];
+const arm = ['arm/v8', 'arm/v7', 'arm/v6', 'arm/v5'];
+
+describe("containerd's order of candidates, spec.md 3.4", () => {
+  test.each<[host: string, order: readonly string[]]>([
+    ['amd64', ['amd64', '386']],
+    ['amd64/v2', ['amd64/v2', 'amd64', '386']],
+    ['amd64/v3', ['amd64/v3', 'amd64/v2', 'amd64', '386']],
+    ['amd64/v4', ['amd64/v4', 'amd64/v3', 'amd64/v2', 'amd64', '386']],
+    ['386', ['386']],
+    ['arm', ['arm/v7', 'arm/v6', 'arm/v5']],
+    ['arm/v7', ['arm/v7', 'arm/v6', 'arm/v5']],
+    ['arm/v6', ['arm/v6', 'arm/v5']],
+    ['arm/v5', ['arm/v5']],
+    ['arm/v4', ['arm/v4']],
+    ['arm/v8', ['arm/v8', 'arm/v7', 'arm/v6', 'arm/v5']],
+    ['arm64', ['arm64/v8', ...arm]],
+    ['arm64/v8', ['arm64/v8', ...arm]],
+    ['arm64/v8.1', ['arm64/v8.1', 'arm64/v8', ...arm]],
+    ['arm64/v9', ['arm64/v9', 'arm64/v8.5', 'arm64/v8.1', 'arm64/v8', ...arm]],
+    [
+      'arm64/v9.2',
+      ['arm64/v9.2', 'arm64/v9.1', 'arm64/v9', 'arm64/v8.7', 'arm64/v8.5', 'arm64/v8.1', 'arm64/v8', ...arm],
+    ],
+    ['arm64/v10', []],
+    ['ppc64le', ['ppc64le']],
+    ['ppc64le/power9', ['ppc64le/power9']],
+    ['riscv64', ['riscv64']],
+    ['s390x', ['s390x']],
+    ['mips64le', ['mips64le']],
+  ])('linux/%s', (host, order) => {
+    const list = offered(everything.map((one) => `linux/${one}`).join(' '));
+    for (const id of ['containerd', 'docker', 'docker-classic']) {
+      expect([id, triesOf(id, list, asked(`linux/${host}`))]).toEqual([id, order]);
+    }
+  });
+});
+
+describe('Windows versions, spec.md 3.6', () => {
+  const versions = ['10.0.17763.1', '10.0.20348.1', '10.0.22621.1', '10.0.25398.1', '10.0.26100.1', '10.0.26200.1'];
+  const list = offered(versions.map((version) => `windows/amd64@${version}`).join(' '));
+  test.each<[host: string, builds: readonly string[]]>([
+    ['10.0.17763.5', ['17763']],
+    ['10.0.20348.5', ['20348']],
+    ['10.0.22621.5', ['20348', '22621']],
+    ['10.0.26100.5', ['20348', '22621', '25398', '26100']],
+    ['10.0.26200.5', ['26100', '26200']],
+    ['11.0.26200.5', []],
+  ])('%s', (host, builds) => {
+    const { choices } = compareClients(list, asked(`windows(${host})/amd64`));
+    const { tries } = choices.find(({ client }) => client.id === 'containerd') ?? { tries: [] };
+    expect(tries.map(({ descriptor }) => descriptor.platform?.['os.version']?.split('.')[2])).toEqual(builds);
+  });
+
+  test("a Windows machine's own containerd takes the greatest version, its classic Docker its own build", () => {
+    const one = asked('windows(10.0.26100.5)/amd64', { own: true });
+    expect(picks(list, one)).toMatchObject({ containerd: '5', 'docker-classic': '5', podman: '1', 'first-match': '1' });
+    const older = offered('windows/amd64@10.0.20348.1 windows/amd64@10.0.26100.1 windows/amd64@10.0.26100.9');
+    expect(picks(older, one)).toMatchObject({ containerd: '3', 'docker-classic': '2' });
+  });
+});
+
+const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6';
+
+describe('who picks what', () => {
+  test.each<[name: string, words: string, platform: string, verdict: string, picks: Readonly<Record<string, string>>]>([
+    [
+      'the common list',
+      common,
+      'linux/arm64',
+      'same',
+      { 'docker-classic': '2', docker: '2', containerd: '2', podman: '2', skopeo: '2', 'first-match': '2' },
+    ],
+    [
+      '32-bit arm of an arm64 machine',
+      'linux/amd64 linux/arm/v7',
+      'linux/arm64',
+      'broken',
+      { containerd: '2', 'docker-classic': '2', podman: 'none', skopeo: 'none', 'first-match': 'none' },
+    ],
+    [
+      'arm/v6 listed before arm/v7',
+      'linux/arm/v6 linux/arm/v7',
+      'linux/arm/v7',
+      'different',
+      { containerd: '2', podman: '2', skopeo: '2', 'first-match': '1' },
+    ],
+    [
+      'arm without a variant: skopeo takes the newest it knows',
+      'linux/arm/v6 linux/arm/v7 linux/arm/v8',
+      'linux/arm',
+      'broken',
+      { containerd: '2', podman: '2', skopeo: '3', 'first-match': '1' },
+    ],
+    [
+      'a level is for those who ask for it',
+      'linux/amd64/v3 linux/amd64',
+      'linux/amd64',
+      'broken',
+      { containerd: '2', podman: '2', 'first-match': '1' },
+    ],
+    [
+      'other spellings: letters decide',
+      'linux/x86_64',
+      'linux/amd64',
+      'broken',
+      { containerd: '1', docker: '1', podman: 'none', skopeo: 'none', 'first-match': 'none' },
+    ],
+    [
+      'an image without platform is the last resort',
+      '?linux/amd64 linux/amd64',
+      'linux/amd64',
+      'same',
+      { containerd: '2', 'docker-classic': '2', podman: '2', 'first-match': '2' },
+    ],
+    [
+      "an image without platform, for another CPU: containerd asks the image's config",
+      '?linux/s390x',
+      'linux/amd64',
+      'nothing',
+      { containerd: 'none', 'docker-classic': '1', podman: '1', 'first-match': 'none' },
+    ],
+    [
+      'an index in the list',
+      '[linux/arm64 linux/amd64] linux/s390x',
+      'linux/amd64',
+      'broken',
+      { containerd: '1.2', 'docker-classic': '1.2', podman: 'none', skopeo: 'none', 'first-match': 'none' },
+    ],
+    [
+      'a zstd twin: clients that know its mark take it',
+      'linux/amd64 linux/amd64+zstd',
+      'linux/amd64',
+      'different',
+      { containerd: '1', podman: '2', 'podman-4.6': '1', skopeo: '2', 'skopeo-1.13': '1', 'first-match': '1' },
+    ],
+    [
+      'features that nobody asks for',
+      'linux/amd64&sse5 linux/amd64',
+      'linux/amd64',
+      'broken',
+      { containerd: '2', podman: '1', skopeo: '1', 'first-match': '1' },
+    ],
+    [
+      'nothing at all',
+      'linux/s390x unknown/unknown',
+      'linux/amd64',
+      'nothing',
+      { containerd: 'none', docker: 'none', podman: 'none', 'first-match': 'none' },
+    ],
+    ['no entries', '', 'linux/amd64', 'nothing', { containerd: 'none', podman: 'none', 'first-match': 'none' }],
+  ])('%s', (_name, words, platform, verdict, wanted) => {
+    const list = offered(words);
+    expect(picks(list, asked(platform))).toMatchObject(wanted);
+    expect(compareClients(list, asked(platform)).verdict).toBe(verdict);
+  });
+
+  test('the level of the own CPU counts for Docker alone', () => {
+    const list = offered('linux/amd64 linux/amd64/v3');
+    const one = asked('linux/amd64', { own: true, level: 'v3' });
+    expect(picks(list, one)).toMatchObject({ 'docker-classic': '2', docker: '2', containerd: '1', podman: '1' });
+    expect(picks(list, asked('linux/amd64', { level: 'v3' }))).toMatchObject({ docker: '1', containerd: '1' });
+  });
+
+  test('the own arm64 of podman is always v8', () => {
+    const list = offered('linux/arm64 linux/arm64/v8');
+    expect(picks(list, asked('linux/arm64', { own: true }))).toMatchObject({
+      podman: '2',
+      skopeo: '2',
+      containerd: '1',
+    });
+    expect(picks(list, asked('linux/arm64'))).toMatchObject({ podman: '1', skopeo: '1' });
+  });
+
+  test('a Docker list has no zstd twins', () => {
+    const list = offered('linux/amd64 linux/amd64+zstd', 'docker');
+    expect(picks(list, asked('linux/amd64'))).toMatchObject({ podman: '1', skopeo: '1' });
+  });
+
+  test('what cannot be read is refused, not passed over', () => {
+    const [first, second] = offered('?linux/amd64 ?linux/amd64').entries;
+    const list = {
+      mediaType: offered('').mediaType,
+      entries: [{ place: '1', descriptor: first!.descriptor, fault: 'it is not there' }, second!],
+    };
+    for (const { client, why, reason } of compareClients(list, asked('linux/amd64')).choices) {
+      if (client.id === 'first-match') expect(why).toBe('none');
+      else
+        expect([client.id, why, reason]).toEqual([client.id, 'refused', expect.stringMatching(/entry 1 .*not there/)]);
+    }
+  });
+
+  test('a single image is taken by all, whatever it is for', () => {
+    const [entry] = offered('linux/arm64').entries;
+    const { choices, verdict } = compareClients(
+      { mediaType: 'application/vnd.oci.image.manifest.v1+json', entries: [entry!] },
+      asked('linux/amd64'),
+    );
+    expect(verdict).toBe('nothing');
+    expect(choices.map(({ why, picked, fits }) => [why, picked?.place, fits])).toEqual(
+      choices.map(() => ['only', '1', false]),
+    );
+  });
+});
+
+describe('entries that nobody can pick', () => {
+  test.each<[name: string, words: string, unreachable: Readonly<Record<string, string>>]>([
+    ['none of the common list', common, {}],
+    ['the second of a platform', 'linux/amd64 linux/arm64 linux/amd64', { '3': 'shadowed' }],
+    ['the second in another spelling is for those who compare letters', 'linux/arm64 linux/arm64/v8', {}],
+    ['a zstd twin is for those who know it', 'linux/amd64 linux/amd64+zstd', {}],
+    ['the second zstd twin', 'linux/amd64 linux/amd64+zstd linux/amd64+zstd', { '3': 'shadowed' }],
+    ['unknown/unknown', 'linux/amd64 unknown/unknown', { '2': 'unknown' }],
+    ['a version of linux', 'linux/amd64@1 linux/amd64@2', { '2': 'shadowed' }],
+    ['every Windows version is for somebody', 'windows/amd64@10.0.17763.1 windows/amd64@10.0.20348.1', {}],
+    ['the second without a platform', '?linux/amd64 ?linux/arm64', { '2': 'shadowed' }],
+    ['an index without a platform comes last', '[linux/amd64 linux/arm64] linux/amd64', { '1.1': 'shadowed' }],
+    ['an index with a platform keeps its place', '[linux/amd64]linux/amd64 linux/amd64', { '2': 'shadowed' }],
+    ['an index after the images that it holds', 'linux/amd64 linux/arm64 [linux/amd64]', { '3.1': 'shadowed' }],
+    ['levels', 'linux/amd64/v4 linux/amd64/v3 linux/amd64/v2 linux/amd64', {}],
+    ['older variants', 'linux/arm/v5 linux/arm/v6 linux/arm/v7 linux/arm/v8', {}],
+    ['an unknown variant is for those who ask for it', 'linux/amd64 linux/arm64/v10', {}],
+  ])('%s', (_name, words, wanted) => {
+    const found = unreachable(offered(words)) ?? [];
+    expect(Object.fromEntries(found.map(({ entry, why }) => [entry.place, why]))).toEqual(wanted);
+  });
+
+  test('a list that is too long to tell', () => {
+    const words = Array.from({ length: MAX_REACHED }, (_, at) => `linux/amd64@${at}`).join(' ');
+    expect(unreachable(offered(words))).toHaveLength(MAX_REACHED - 1);
+    expect(unreachable(offered(`${words} linux/arm64`))).toBeUndefined();
+  });
+});

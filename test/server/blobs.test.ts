@@ -1,0 +1,134 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { asSha512, blobOf, imageOf, withFolder } from '../store/samples.ts';
+import { codesOf, homes, putImage, withRegistry } from './client.ts';
+
+describe.each(homes)('blobs in %s', (_, serve) => {
+  const blob = blobOf(Buffer.from(Array.from({ length: 2048 }, (_none, at) => at % 251)));
+  const { digest } = blob.descriptor;
+  const path = `/v2/repo/blobs/${digest}`;
+
+  test.each([
+    ['of bytes', blob],
+    ['of no bytes', blobOf('')],
+    ['of an empty object', blobOf('{}')],
+    ['under sha512', asSha512(blob)],
+  ])('%s come back', (_case, content) =>
+    serve(async (served) => {
+      const put = await served.putBlob('repo', content);
+      const location = `/v2/repo/blobs/${content.descriptor.digest}`;
+      expect(put).toMatchObject({ status: 201, headers: { location } });
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await served.send(method, location);
+        expect(answer).toMatchObject({
+          status: 200,
+          headers: {
+            'content-length': String(content.descriptor.size),
+            'content-type': 'application/octet-stream',
+            'docker-content-digest': content.descriptor.digest,
+            'accept-ranges': 'bytes',
+          },
+        });
+        expect(answer.body).toEqual(method === 'GET' ? content.bytes : Buffer.alloc(0));
+      }
+    }),
+  );
+
+  test.each<[string, number, number, string]>([
+    ['bytes=500-1499', 500, 1500, 'bytes 500-1499/2048'],
+    ['bytes=500-', 500, 2048, 'bytes 500-2047/2048'],
+    ['bytes=-500', 1548, 2048, 'bytes 1548-2047/2048'],
+    ['bytes=-5000', 0, 2048, 'bytes 0-2047/2048'],
+    ['bytes=2000-5000', 2000, 2048, 'bytes 2000-2047/2048'],
+    ['bytes=0-0', 0, 1, 'bytes 0-0/2048'],
+  ])('are sent in parts: %s', (range, start, end, place) =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      const answer = await served.get(path, { range });
+      expect(answer).toMatchObject({
+        status: 206,
+        headers: { 'content-range': place, 'content-length': String(end - start) },
+      });
+      expect(answer.body).toEqual(Buffer.from(blob.bytes).subarray(start, end));
+    }),
+  );
+
+  test.each(['bytes=500-0', 'bytes=2048-', 'bytes=5000-10000', 'bytes=-0'])('have no such part: %s', (range) =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      const answer = await served.get(path, { range });
+      expect([answer.status, ...codesOf(answer)]).toEqual([416, 'RANGE_INVALID']);
+      expect(answer.headers['content-range']).toBe('bytes */2048');
+    }),
+  );
+
+  test.each([
+    [{ range: 'lines=1-2' }],
+    [{ range: 'bytes=-' }],
+    [{ range: 'bytes=0-1,4-5' }],
+    [{ range: 'bytes=0-1', 'if-range': '"other"' }],
+  ])('come whole where the part cannot be understood: %j', (headers) =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      const answer = await served.get(path, headers);
+      expect([answer.status, answer.body.equals(blob.bytes)]).toEqual([200, true]);
+    }),
+  );
+
+  test('that a reader has are not sent again, and a part of the same blob is', () =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      expect((await served.get(path, { 'if-none-match': `"${digest}"` })).status).toBe(304);
+      expect((await served.get(path, { range: 'bytes=0-1', 'if-range': `"${digest}"` })).status).toBe(206);
+    }));
+
+  test('are deleted', () =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      expect((await served.send('DELETE', path)).status).toBe(202);
+      expect((await served.send('HEAD', path)).status).toBe(404);
+      const again = await served.send('DELETE', path);
+      expect([again.status, ...codesOf(again)]).toEqual([404, 'BLOB_UNKNOWN']);
+    }));
+
+  test.each([
+    ['a repository', `/v2/none/blobs/${digest}`, 404, 'NAME_UNKNOWN'],
+    ['a blob', `/v2/repo/blobs/${blobOf('none').descriptor.digest}`, 404, 'BLOB_UNKNOWN'],
+    ['a digest of the wrong form', '/v2/repo/blobs/sha256:bad', 400, 'DIGEST_INVALID'],
+    ['an algorithm that is not known', `/v2/repo/blobs/x:${'0'.repeat(64)}`, undefined, undefined],
+  ])('%s that is not there is not found', (_case, missing, status, code) =>
+    serve(async (served) => {
+      await served.putBlob('repo', blob);
+      const answer = await served.get(missing);
+      if (status === undefined) expect([400, 404]).toContain(answer.status);
+      else expect([answer.status, ...codesOf(answer)]).toEqual([status, code]);
+    }),
+  );
+});
+
+describe('blobs in a folder', () => {
+  test('a damaged one ends in a cut, not in a whole answer', () =>
+    withFolder(async (dir) => {
+      const faults: unknown[] = [];
+      const onRequest = ({ fault }: { readonly fault?: unknown }): void => void faults.push(fault);
+      await withRegistry({ dir, onRequest }, async (served) => {
+        const blob = blobOf('x'.repeat(3_000_000));
+        await served.putBlob('repo', blob);
+        await writeFile(join(dir, 'repo', 'blobs', ...blob.descriptor.digest.split(':')), 'y'.repeat(3_000_000));
+        await expect(served.get(`/v2/repo/blobs/${blob.descriptor.digest}`)).rejects.toThrow();
+      });
+      expect(faults.at(-1)).toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+    }));
+
+  test('a manifest is not deleted as a blob', () =>
+    withFolder((dir) =>
+      withRegistry({ dir }, async (served) => {
+        const image = imageOf('a');
+        await putImage(served, 'repo', image, 'v1');
+        const answer = await served.send('DELETE', `/v2/repo/blobs/${image.manifest.descriptor.digest}`);
+        expect([answer.status, ...codesOf(answer)]).toEqual([405, 'UNSUPPORTED']);
+        expect((await served.get('/v2/repo/manifests/v1')).status).toBe(200);
+      }),
+    ));
+});

@@ -1,0 +1,550 @@
+import { mkdir, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { build } from 'esbuild';
+import { openLayout } from '../../src/store/layout/open-layout.ts';
+import type { Layout } from '../../src/store/layout/layout.ts';
+import type { Content } from '../../src/store/store.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { MediaType } from '../../src/oci/media-type.ts';
+import { describeHome } from './home.ts';
+import { runProgram } from '../support/programs.ts';
+import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, withFolder, type Image } from './samples.ts';
+
+const refName = 'org.opencontainers.image.ref.name';
+const symlinks = process.platform === 'win32' ? test.skip : test;
+
+function withLayout(work: (layout: Layout, dir: string) => Promise<void>): Promise<void> {
+  return withFolder(async (folder) => {
+    const dir = join(folder, 'layout');
+    await work(await openLayout(dir, { create: true }), dir);
+  });
+}
+
+function blobPath(dir: string, { digest }: Pick<Descriptor, 'digest'>): string {
+  return join(dir, 'blobs', ...digest.split(':'));
+}
+
+async function indexIn(dir: string): Promise<{ readonly manifests: readonly Record<string, unknown>[] }> {
+  return JSON.parse(await readFile(join(dir, 'index.json'), 'utf8')) as { manifests: Record<string, unknown>[] };
+}
+
+async function putImage(layout: Layout, image: Image, name: string): Promise<void> {
+  for (const { descriptor, bytes } of [image.config, ...image.layers]) {
+    await layout.putBlob(descriptor, () => chunksOf(bytes));
+  }
+  await layout.putManifest(image.manifest, name);
+}
+
+async function putChild(layout: Layout, child: Content): Promise<void> {
+  await layout.putManifest(child, child.descriptor.digest);
+}
+
+describeHome('layout', (work) => withLayout(work));
+
+describe('what lies in the folder', () => {
+  test('is a layout as image-spec describes it', () =>
+    withLayout(async (layout, dir) => {
+      const image = imageOf('a');
+      await putImage(layout, image, 'v1');
+      expect(JSON.parse(await readFile(join(dir, 'oci-layout'), 'utf8'))).toEqual({ imageLayoutVersion: '1.0.0' });
+      expect(await indexIn(dir)).toEqual({
+        schemaVersion: 2,
+        mediaType: MediaType.ociIndex,
+        manifests: [{ ...image.manifest.descriptor, annotations: { [refName]: 'v1' } }],
+      });
+      for (const { descriptor, bytes } of [image.manifest, image.config, ...image.layers]) {
+        expect(await readFile(blobPath(dir, descriptor))).toEqual(bytes);
+      }
+      expect((await readdir(dir)).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
+      expect(layout.location).toBe(`oci:${dir}`);
+    }));
+
+  test('is found again by another reader', () =>
+    withLayout(async (layout, dir) => {
+      const { manifest } = imageOf('a');
+      await layout.putManifest(manifest, 'v1');
+      expect(await (await openLayout(dir)).fetchManifest('v1')).toEqual(manifest);
+    }));
+
+  test('may have names that are no tags', () =>
+    withLayout(async (layout) => {
+      const { manifest } = imageOf('a');
+      for (const name of ['docker.io/library/a:v1', '_1.0', 'a__b']) {
+        await layout.putManifest(manifest, name);
+        expect((await layout.resolve(name)).digest).toBe(manifest.descriptor.digest);
+      }
+      for (const name of ['', '../up', 'a b', 'a//b']) {
+        await expect(layout.putManifest(manifest, name)).rejects.toMatchObject({ code: 'ERR_MLIST_REFERENCE_INVALID' });
+      }
+    }));
+
+  test('lists its entries with their annotations, for a location without a tag', () =>
+    withLayout(async (layout) => {
+      const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+      await layout.putManifest(one, 'v1');
+      await putChild(layout, two);
+      const tagged = { ...one.descriptor, annotations: { [refName]: 'v1' } };
+      expect(await layout.entries()).toEqual([tagged, two.descriptor]);
+    }));
+
+  test('loses what crashed writers left a day ago, and nothing younger', () =>
+    withLayout(async (_, dir) => {
+      const [old, young] = ['.blob.0123456789abcdef.tmp', '.blob.0123456789abcdee.tmp'];
+      for (const name of [old, young]) await writeFile(join(dir, name), 'half');
+      const yesterday = new Date(Date.now() - 25 * 60 * 60 * 1000);
+      await utimes(join(dir, old), yesterday, yesterday);
+      await openLayout(dir, { create: true });
+      expect(await readdir(dir)).toContain(young);
+      expect(await readdir(dir)).not.toContain(old);
+    }));
+});
+
+describe('entries without a tag', () => {
+  const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+  const index = indexOf([one.descriptor, two.descriptor]);
+  const digests = async (layout: Layout): Promise<readonly string[]> =>
+    (await layout.entries()).map(({ digest }) => digest);
+
+  test('stay for what is put by digest', () =>
+    withLayout(async (layout) => {
+      await putChild(layout, one);
+      await putChild(layout, one);
+      expect(await digests(layout)).toEqual([one.descriptor.digest]);
+    }));
+
+  test('go once a tag names the manifest', () =>
+    withLayout(async (layout) => {
+      await putChild(layout, one);
+      await layout.putManifest(one, 'v1');
+      expect(await digests(layout)).toEqual([one.descriptor.digest]);
+    }));
+
+  test('go once an index lists the manifest, which is still found', () =>
+    withLayout(async (layout) => {
+      for (const child of [one, two]) await putChild(layout, child);
+      await layout.putManifest(index, 'v1');
+      expect(await digests(layout)).toEqual([index.descriptor.digest]);
+      expect(await layout.fetchManifest(one.descriptor.digest)).toEqual(one);
+      await putChild(layout, one);
+      expect(await digests(layout)).toEqual([index.descriptor.digest]);
+    }));
+
+  test('are found through an index of indexes', () =>
+    withLayout(async (layout) => {
+      for (const child of [one, two, index]) await putChild(layout, child);
+      const outer = indexOf([index.descriptor]);
+      await layout.putManifest(outer, 'v1');
+      expect(await digests(layout)).toEqual([outer.descriptor.digest]);
+      expect(await layout.hasManifest(two.descriptor.digest)).toBe(true);
+    }));
+
+  test('go with a moved tag', () =>
+    withLayout(async (layout) => {
+      await layout.putManifest(one, 'v1');
+      await layout.putManifest(two, 'v1');
+      expect(await digests(layout)).toEqual([two.descriptor.digest]);
+      await layout.untag('v1');
+      expect(await digests(layout)).toEqual([]);
+    }));
+
+  test('stay with a moved tag, a removed tag and a deleted index where the layout is to keep them', () =>
+    withLayout(async (_, dir) => {
+      const layout = await openLayout(dir, { keepUntagged: true });
+      for (const child of [one, two]) await putChild(layout, child);
+      await layout.putManifest(index, 'v1');
+      await layout.putManifest(one, 'v1');
+      expect(await digests(layout)).toEqual([one.descriptor.digest, index.descriptor.digest]);
+      await layout.untag('v1');
+      expect(await digests(layout)).toEqual([index.descriptor.digest]);
+      await layout.deleteManifest(index.descriptor.digest);
+      expect(await digests(layout)).toEqual([one.descriptor.digest, two.descriptor.digest]);
+    }));
+
+  test('are given to the children of a deleted index also where another index lists it', () =>
+    withLayout(async (_, dir) => {
+      const layout = await openLayout(dir, { keepUntagged: true });
+      for (const child of [one, two, index]) await putChild(layout, child);
+      const outer = indexOf([index.descriptor, one.descriptor]);
+      await layout.putManifest(outer, 'v1');
+      await layout.deleteManifest(index.descriptor.digest);
+      expect(await digests(layout)).toEqual([outer.descriptor.digest, two.descriptor.digest]);
+      expect(await layout.missingManifests([one, two, index].map(({ descriptor }) => descriptor.digest))).toEqual([
+        index.descriptor.digest,
+      ]);
+    }));
+
+  test('of another tool stay if they say more than what identifies the content', () =>
+    withLayout(async (layout, dir) => {
+      await putChild(layout, one);
+      const entry = { ...one.descriptor, platform: { os: 'linux', architecture: 'amd64' } };
+      await writeFile(join(dir, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+      await layout.putManifest(index, 'v1');
+      expect((await indexIn(dir)).manifests[0]).toEqual(entry);
+    }));
+});
+
+test('a deleted manifest is gone although an index lists it, and comes back when it is put again', () =>
+  withLayout(async (layout) => {
+    const { manifest } = imageOf('a');
+    const { digest } = manifest.descriptor;
+    await layout.putManifest(indexOf([manifest.descriptor]), 'v1');
+    expect(await layout.hasManifest(digest)).toBe(false);
+    await putChild(layout, manifest);
+    expect(await layout.hasManifest(digest)).toBe(true);
+    await layout.deleteManifest(digest);
+    await expect(layout.resolve(digest)).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+    await putChild(layout, manifest);
+    expect(await layout.fetchManifest(digest)).toEqual(manifest);
+  }));
+
+test('a manifest is not deleted as a blob', () =>
+  withLayout(async (layout) => {
+    const { manifest } = imageOf('a');
+    await layout.putManifest(manifest, 'v1');
+    const deletion = layout.deleteBlob(manifest.descriptor.digest);
+    await expect(deletion).rejects.toMatchObject({ code: 'ERR_MLIST_CONFLICT' });
+    expect(await layout.fetchManifest('v1')).toEqual(manifest);
+  }));
+
+test('a tag that names several manifests is ambiguous', () =>
+  withLayout(async (layout, dir) => {
+    const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+    for (const child of [one, two]) await putChild(layout, child);
+    const manifests = [one, two].map(({ descriptor }) => ({ ...descriptor, annotations: { [refName]: 'v1' } }));
+    await writeFile(join(dir, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+    await expect(layout.resolve('v1')).rejects.toMatchObject({
+      code: 'ERR_MLIST_AMBIGUOUS',
+      facts: { candidates: [`oci:${dir}@${one.descriptor.digest}`, `oci:${dir}@${two.descriptor.digest}`] },
+    });
+    expect(await collect(layout.tags())).toEqual(['v1']);
+    await layout.putManifest(two, 'v1');
+    expect((await layout.resolve('v1')).digest).toBe(two.descriptor.digest);
+  }));
+
+test('what another tool wrote into index.json is kept to the letter', () =>
+  withLayout(async (layout, dir) => {
+    const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+    await putChild(layout, one);
+    const { mediaType, digest, size } = one.descriptor;
+    const entry =
+      `{"platform":{"os":"linux","architecture":"amd64"},"digest":"${digest}","size":${size},` +
+      `"mediaType":"${mediaType}","9":1.0,"1":18446744073709551615,"annotations":{"b":"2","a":"<1>"}}`;
+    const before = `{"z":[],"schemaVersion":2,"manifests":[${entry}],"annotations":{"x":"y"}}`;
+    await writeFile(join(dir, 'index.json'), before);
+    await layout.putManifest(two, 'v2');
+    const [head = '', tail = ''] = before.split(`${entry}]`);
+    const after = await readFile(join(dir, 'index.json'), 'utf8');
+    expect(after.startsWith(`${head}${entry},{`)).toBe(true);
+    expect(after.endsWith(`]${tail}`)).toBe(true);
+    await layout.untag('v2');
+    expect(await readFile(join(dir, 'index.json'), 'utf8')).toBe(before);
+  }));
+
+describe('a damaged index.json', () => {
+  const { manifest } = imageOf('a');
+  const { digest } = manifest.descriptor;
+  const entry = (members: object): string =>
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest.descriptor, ...members }] });
+
+  test.each([
+    ['is empty', '', 'it ends too early'],
+    ['is cut short', '{"schemaVersion":2,"manifests":[', 'it ends too early'],
+    ['is no object', '[]', 'no JSON object'],
+    ['has a member twice', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
+    ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
+    ['is no index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
+    ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
+    ['could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
+    ['says that it is something else', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
+    ['has an entry without a size', entry({ size: undefined }), '/manifests/0/size'],
+    ['has a size below zero', entry({ size: -1 }), '/manifests/0/size'],
+    ['has a digest that leads out', entry({ digest: 'sha256:../../../etc/passwd' }), '/manifests/0/digest'],
+    ['has a digest in capitals', entry({ digest: digest.toUpperCase() }), '/manifests/0/digest'],
+    ['has an annotation that is no text', entry({ annotations: { [refName]: 1 } }), '/manifests/0/annotations'],
+    ['is not there', undefined, 'missing'],
+  ])('that %s is named, and left as it is', (_, content, reason) =>
+    withLayout(async (layout, dir) => {
+      const path = join(dir, 'index.json');
+      if (content === undefined) await rm(path);
+      else await writeFile(path, content);
+      const attempts = [
+        () => layout.resolve('v1'),
+        () => layout.putManifest(manifest, 'v1'),
+        () => layout.untag('v1'),
+        () => collect(layout.tags()),
+      ];
+      for (const attempt of attempts) {
+        const error: unknown = await attempt().catch((thrown: unknown) => thrown);
+        expect(error).toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID', facts: { path } });
+        expect((error as Error).message).toContain(path);
+        expect((error as Error).message).toContain(reason);
+      }
+      expect(await readFile(path, 'utf8').catch(() => undefined)).toBe(content);
+    }),
+  );
+});
+
+describe('opening', () => {
+  test.each<[string, (dir: string) => Promise<unknown>]>([
+    ['no folder', () => Promise.resolve()],
+    ['an empty folder', (dir) => mkdir(dir)],
+    ['a file', (dir) => writeFile(dir, '')],
+  ])('%s finds no layout', (_, prepare) =>
+    withFolder(async (folder) => {
+      const dir = join(folder, 'layout');
+      await prepare(dir);
+      await expect(openLayout(dir)).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND', facts: { path: dir } });
+    }),
+  );
+
+  test.each([
+    ['another version', '{"imageLayoutVersion":"2.0.0"}'],
+    ['no version', '{}'],
+    ['no JSON', 'imageLayoutVersion'],
+  ])('a layout of %s is refused', (_, header) =>
+    withLayout(async (_layout, dir) => {
+      await writeFile(join(dir, 'oci-layout'), header);
+      for (const create of [false, true]) {
+        await expect(openLayout(dir, { create })).rejects.toMatchObject({
+          code: 'ERR_MLIST_DOCUMENT_INVALID',
+          facts: { path: join(dir, 'oci-layout') },
+        });
+      }
+      expect(await readFile(join(dir, 'oci-layout'), 'utf8')).toBe(header);
+    }),
+  );
+
+  test('a header may say more', () =>
+    withLayout(async (_, dir) => {
+      await writeFile(join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0","by":"me"}\n');
+      await expect(openLayout(dir)).resolves.toBeDefined();
+    }));
+
+  test('making a layout twice keeps what is there', () =>
+    withLayout(async (layout, dir) => {
+      await layout.putManifest(imageOf('a').manifest, 'v1');
+      expect(await collect((await openLayout(dir, { create: true })).tags())).toEqual(['v1']);
+    }));
+
+  test('a layout whose making was cut short is finished', () =>
+    withLayout(async (layout, dir) => {
+      await layout.putManifest(imageOf('a').manifest, 'v1');
+      await rm(join(dir, 'oci-layout'));
+      await expect(openLayout(dir)).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+      expect(await collect((await openLayout(dir, { create: true })).tags())).toEqual(['v1']);
+    }));
+
+  test('an index.json that is none of ours keeps a layout from being made', () =>
+    withFolder(async (folder) => {
+      await writeFile(join(folder, 'index.json'), '{"name":"site"}');
+      const making = openLayout(folder, { create: true });
+      await expect(making).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+      expect(await readdir(folder)).not.toContain('oci-layout');
+      expect(await readFile(join(folder, 'index.json'), 'utf8')).toBe('{"name":"site"}');
+    }));
+
+  test('many at once make one layout', () =>
+    withFolder(async (folder) => {
+      const dir = join(folder, 'deep', 'layout');
+      const layouts = await Promise.all(Array.from({ length: 8 }, () => openLayout(dir, { create: true })));
+      await Promise.all(layouts.map((layout, at) => layout.putManifest(imageOf(`${at}`).manifest, `v${at}`)));
+      expect((await collect((await openLayout(dir)).tags())).sort()).toEqual(layouts.map((_, at) => `v${at}`));
+    }));
+});
+
+describe('links', () => {
+  const { manifest, layers } = imageOf('a');
+  const layer = layers[0]!;
+
+  symlinks.each<[string, string]>([
+    ['index.json', 'index.json'],
+    ['the blobs folder', 'blobs'],
+    ['the folder of an algorithm', join('blobs', 'sha256')],
+    ['a manifest', join('blobs', ...manifest.descriptor.digest.split(':'))],
+  ])('%s that leads out of the layout is not followed', (_, inside) =>
+    withLayout(async (layout, dir) => {
+      await layout.putManifest(manifest, 'v1');
+      const outside = join(dir, '..', 'outside');
+      await rename(join(dir, inside), outside);
+      await symlink(outside, join(dir, inside));
+      const before = await readdir(outside).catch(() => readFile(outside, 'utf8'));
+      const refusal = { code: 'ERR_MLIST_DOCUMENT_INVALID' };
+      await expect(layout.fetchManifest('v1')).rejects.toMatchObject(refusal);
+      if (inside.startsWith('blobs') && inside.length < 20) {
+        await expect(layout.putBlob(layer.descriptor, () => chunksOf(layer.bytes))).rejects.toMatchObject(refusal);
+      }
+      expect(await readdir(outside).catch(() => readFile(outside, 'utf8'))).toEqual(before);
+    }),
+  );
+
+  symlinks('the header that leads out of the layout is not followed', () =>
+    withLayout(async (_, dir) => {
+      await rename(join(dir, 'oci-layout'), join(dir, '..', 'header'));
+      await symlink(join('..', 'header'), join(dir, 'oci-layout'));
+      await expect(openLayout(dir)).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+    }),
+  );
+
+  symlinks('inside the layout are followed, and the layout may lie behind one', () =>
+    withLayout(async (layout, dir) => {
+      await layout.putManifest(manifest, 'v1');
+      const path = blobPath(dir, manifest.descriptor);
+      await rename(path, join(dir, 'moved'));
+      await symlink(join('..', '..', 'moved'), path);
+      const link = join(dir, '..', 'link');
+      await symlink(dir, link);
+      expect(await (await openLayout(link)).fetchManifest('v1')).toEqual(manifest);
+    }),
+  );
+
+  test('a text that is no digest never becomes a path', () =>
+    withLayout(async (layout) => {
+      const digest = 'sha256:../../oci-layout' as Descriptor['digest'];
+      const descriptor = { mediaType: 'application/x', digest, size: 30 };
+      await expect(layout.fetchBlob(descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_DIGEST_INVALID' });
+      await expect(layout.hasBlob(descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_DIGEST_INVALID' });
+      const put = layout.putBlob(descriptor, () => chunksOf(Buffer.alloc(30)));
+      await expect(put).rejects.toMatchObject({ code: 'ERR_MLIST_DIGEST_INVALID' });
+    }));
+});
+
+describe('a damaged blob', () => {
+  const blob = blobOf('x'.repeat(600_000));
+
+  test('is refused before its last bytes where its bytes are others', () =>
+    withLayout(async (layout, dir) => {
+      await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
+      await writeFile(blobPath(dir, blob.descriptor), 'y'.repeat(600_000));
+      let received = 0;
+      const reading = (async () => {
+        for await (const chunk of layout.readBlob(blob.descriptor)) received += chunk.length;
+      })();
+      await expect(reading).rejects.toMatchObject({
+        code: 'ERR_MLIST_CONTENT_MISMATCH',
+        message: expect.stringContaining(`${blob.descriptor.digest} in ${layout.location} is damaged`) as unknown,
+      });
+      expect(received).toBeGreaterThan(0);
+      expect(received).toBeLessThan(600_000);
+      await expect(layout.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+    }));
+
+  test('is refused at once where its length is another', () =>
+    withLayout(async (layout, dir) => {
+      await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
+      await truncate(blobPath(dir, blob.descriptor), 599_999);
+      const chunks = layout.readBlob(blob.descriptor)[Symbol.asyncIterator]();
+      await expect(chunks.next()).rejects.toMatchObject({
+        code: 'ERR_MLIST_CONTENT_MISMATCH',
+        message: expect.stringContaining(`in ${layout.location} is damaged: it has 599999 bytes`) as unknown,
+      });
+      expect(await layout.hasBlob(blob.descriptor)).toBe(false);
+    }));
+
+  test('is mended by putting it again, a manifest too', () =>
+    withLayout(async (layout, dir) => {
+      const { manifest } = imageOf('a');
+      await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
+      await layout.putManifest(manifest, 'v1');
+      for (const { descriptor } of [blob, manifest]) {
+        await writeFile(blobPath(dir, descriptor), 'y'.repeat(descriptor.size));
+      }
+      await expect(layout.fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+      await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
+      await layout.putManifest(manifest, 'v1');
+      expect(await layout.fetchManifest('v1')).toEqual(manifest);
+      expect(await bytesOf(layout.readBlob(blob.descriptor))).toEqual(blob.bytes);
+    }));
+
+  test('of an index hides its entries, and nothing else', () =>
+    withLayout(async (layout, dir) => {
+      const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+      const index = indexOf([one.descriptor]);
+      await putChild(layout, one);
+      await layout.putManifest(index, 'v1');
+      await layout.putManifest(two, 'v2');
+      await writeFile(blobPath(dir, index.descriptor), '{');
+      const fresh = await openLayout(dir);
+      await expect(fresh.fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+      await expect(fresh.resolve(one.descriptor.digest)).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+      expect(await fresh.fetchManifest('v2')).toEqual(two);
+    }));
+
+  test('leaves no temporary file behind when it was refused on its way in', () =>
+    withLayout(async (layout, dir) => {
+      await expect(layout.putBlob(blob.descriptor, () => chunksOf(Buffer.from('other')))).rejects.toBeDefined();
+      await expect(layout.putManifest({ ...blob, bytes: Buffer.alloc(3) }, 'v1')).rejects.toBeDefined();
+      expect((await readdir(dir)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    }));
+});
+
+test('more than 4 MiB are not read at once', () =>
+  withLayout(async (layout) => {
+    const large = blobOf(Buffer.alloc(4 * 1024 * 1024 + 1));
+    await layout.putBlob(large.descriptor, () => chunksOf(large.bytes, 1024 * 1024));
+    await expect(layout.fetchBlob(large.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+    expect((await bytesOf(layout.readBlob(large.descriptor))).length).toBe(large.descriptor.size);
+  }));
+
+test('writers at once lose no entry, and readers see whole files', () =>
+  withLayout(async (_, dir) => {
+    const writers = Array.from({ length: 4 }, async (_unused, writer) => {
+      const layout = await openLayout(dir, { create: true });
+      const names = Array.from({ length: 10 }, (_none, at) => `w${writer}-${at}`);
+      await Promise.all(names.map((name) => layout.putManifest(imageOf(name).manifest, name)));
+    });
+    let writing = true;
+    const reader = (async () => {
+      while (writing) for await (const tag of (await openLayout(dir)).tags()) expect(tag).toMatch(/^w\d-\d$/);
+    })();
+    await Promise.all(writers);
+    writing = false;
+    await reader;
+    expect((await collect((await openLayout(dir)).tags())).length).toBe(40);
+    expect((await readdir(dir)).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
+  }));
+
+test('a change by another tool is seen', () =>
+  withLayout(async (layout, dir) => {
+    const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
+    await layout.putManifest(one, 'v1');
+    await putChild(layout, two);
+    const past = new Date(Date.now() - 60_000);
+    await utimes(join(dir, 'index.json'), past, past);
+    expect((await layout.resolve('v1')).digest).toBe(one.descriptor.digest);
+    const text = await readFile(join(dir, 'index.json'), 'utf8');
+    await writeFile(join(dir, 'index.json'), text.replaceAll('"v1"', '"v9"'));
+    expect((await layout.resolve('v9')).digest).toBe(one.descriptor.digest);
+    await expect(layout.resolve('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+  }));
+
+test('sha512 has a folder of its own', () =>
+  withLayout(async (layout, dir) => {
+    const manifest = asSha512(imageOf('a').manifest);
+    await layout.putManifest(manifest, 'v1');
+    expect(await readdir(join(dir, 'blobs'))).toContain('sha512');
+    expect(await layout.fetchManifest('v1')).toEqual(manifest);
+  }));
+
+test('processes at once lose no entry', () =>
+  withLayout(async (_, dir) => {
+    const script = join(dir, '..', 'writer.mjs');
+    await build({
+      stdin: { contents: writerScript, resolveDir: import.meta.dirname, loader: 'ts' },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: script,
+      logLevel: 'error',
+    });
+    await Promise.all(['a', 'b', 'c'].map((prefix) => runProgram(process.execPath, script, dir, prefix)));
+    expect((await collect((await openLayout(dir)).tags())).length).toBe(30);
+  }));
+
+const writerScript = `
+  import { openLayout } from '../../src/store/layout/open-layout.ts';
+  import { imageOf } from './samples.ts';
+  const [dir = '', prefix = ''] = process.argv.slice(2);
+  const layout = await openLayout(dir, { create: true });
+  for (let at = 0; at < 10; at += 1) await layout.putManifest(imageOf(prefix + at).manifest, prefix + at);
+`;

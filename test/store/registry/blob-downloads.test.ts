@@ -1,0 +1,99 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Content, ContentSource } from '../../../src/store/store.ts';
+import { answer, type Rule } from '../../support/recording-proxy.ts';
+import { bytesOf } from '../samples.ts';
+import { layerOf, put, repository, served, session } from './setup.ts';
+
+const MIB = 1024 * 1024;
+
+/** Jest compares buffers of this length element by element, which takes seconds. */
+async function expectBlob(source: ContentSource, { descriptor, bytes }: Content): Promise<void> {
+  expect((await bytesOf(source.readBlob(descriptor))).equals(bytes)).toBe(true);
+}
+
+describe('downloads', () => {
+  test('go on by range after each cut', async () => {
+    const { front, host } = await served();
+    const source = repository(session(), host, 'repo');
+    const blob = layerOf(3 * MIB);
+    await put(source, blob);
+    front.forget();
+    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: MIB }), 2);
+    await expectBlob(source, blob);
+    expect(front.seen.map(({ headers, status }) => [headers.range, status])).toEqual([
+      [undefined, 0],
+      [`bytes=${MIB}-`, 0],
+      [`bytes=${2 * MIB}-`, 206],
+    ]);
+  });
+
+  test('go on where the registry ignores the range', async () => {
+    const { front, host } = await served();
+    const source = repository(session(), host, 'repo');
+    const blob = layerOf(MIB);
+    await put(source, blob);
+    front.on(/^GET .*blobs/, (exchange) => {
+      delete exchange.request.headers.range;
+      return exchange.pass();
+    });
+    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
+    await expectBlob(source, blob);
+  });
+
+  test('are done where all came, and only the end of the answer was lost', async () => {
+    const { front, host } = await served();
+    const source = repository(session(), host, 'repo');
+    const blob = layerOf(MIB);
+    front.on(/^GET .*blobs/, ({ response }) => {
+      response.writeHead(200, { 'transfer-encoding': 'chunked' });
+      response.write(blob.bytes, () => setImmediate(() => response.destroy()));
+    });
+    await expectBlob(source, blob);
+    expect(front.seen).toHaveLength(1);
+  });
+
+  test('go on where a part is shorter than what was asked for', async () => {
+    const { front, host } = await served();
+    const blob = layerOf(3 * MIB);
+    front.on(/^GET .*blobs/, (exchange) => {
+      const start = Number(/\d+/.exec(exchange.seen.headers.range ?? '')?.[0]);
+      const end = Math.min(start + MIB, blob.bytes.length);
+      const range = { 'content-range': `bytes ${start}-${end - 1}/${blob.bytes.length}` };
+      return answer(206, range, blob.bytes.subarray(start, end))(exchange);
+    });
+    const cut: Rule = ({ response }) => {
+      response.writeHead(200, { 'content-length': blob.bytes.length });
+      response.write(blob.bytes.subarray(0, 1000), () => setImmediate(() => response.destroy()));
+    };
+    front.on(/^GET .*blobs/, cut, 1);
+    await expectBlob(repository(session({ retries: 1 }), host, 'repo'), blob);
+    const starts = [1000, 1000 + MIB, 1000 + 2 * MIB];
+    expect(front.seen.map(({ headers }) => headers.range)).toEqual([
+      undefined,
+      ...starts.map((start) => `bytes=${start}-`),
+    ]);
+  });
+
+  test.each(['bytes 999-1999/1048576', 'bytes 1000-999/1048576', 'bytes 1000-1048576/1048576', 'bytes 1000-1999/9'])(
+    'take no part for what it is not: %s',
+    async (range) => {
+      const { front, host } = await served();
+      const source = repository(session({ retries: 1 }), host, 'repo');
+      const blob = layerOf(MIB);
+      front.on(/^GET .*blobs/, answer(206, { 'content-range': range }, 'x'.repeat(1000)));
+      front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
+      await put(source, blob);
+      await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toThrow('was asked for from byte 1000 on');
+    },
+  );
+
+  test('end where cuts bring nothing any more', async () => {
+    const { front, host } = await served();
+    const source = repository(session({ retries: 2 }), host, 'repo');
+    const blob = layerOf(MIB);
+    await put(source, blob);
+    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 0 }));
+    await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
+    expect(front.asked(/^GET/)).toHaveLength(3);
+  });
+});

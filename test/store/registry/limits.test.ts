@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals';
+import { answer } from '../../support/recording-proxy.ts';
+import { World } from '../../support/cli-harness.ts';
+import { blobOf, imageOf } from '../samples.ts';
+import { pieces, put, repository, served, session } from './setup.ts';
+
+/** Limits that registries set, and those that the client sets itself. Waits are held to their least length only. */
+
+async function stand() {
+  const { front, host } = await served();
+  const { config, layers, manifest } = imageOf('limits');
+  const setUp = repository(session(), host, 'repo');
+  for (const blob of [config, ...layers]) await put(setUp, blob);
+  await setUp.putManifest(manifest, 'v1');
+  front.forget();
+  return { front, host };
+}
+
+describe('a registry that asks its clients to wait', () => {
+  test.each<[string, () => string, number]>([
+    ['in seconds', () => '1', 1000],
+    ['in a fraction of a second', () => '0.4', 400],
+    ['in milliseconds', () => '300ms', 300],
+    // A date has no fractions: of two seconds at least one is left.
+    ['until a date', () => new Date(Date.now() + 2000).toUTCString(), 900],
+    ['until a date that is over', () => 'Wed, 21 Oct 2015 07:28:00 GMT', 0],
+  ])('%s gets the request again, and not before', async (_name, header, least) => {
+    const { front, host } = await stand();
+    const came: number[] = [];
+    front.on(/^GET/, (exchange) => {
+      came.push(performance.now());
+      return came.length === 1 ? answer(429, { 'retry-after': header() })(exchange) : exchange.pass();
+    });
+    await repository(session(), host, 'repo').fetchManifest('v1');
+    expect(came).toHaveLength(2);
+    // A timer may be a little early.
+    expect(came[1]! - came[0]!).toBeGreaterThanOrEqual(least - 5);
+  });
+
+  test('for longer than anybody waits is left alone', async () => {
+    const { front, host } = await stand();
+    front.on(/^GET/, answer(429, { 'retry-after': '86400' }));
+    await expect(repository(session(), host, 'repo').fetchManifest('v1')).rejects.toMatchObject({
+      code: 'ERR_MLIST_REGISTRY',
+      facts: { status: 429 },
+    });
+    expect(front.seen).toHaveLength(1);
+  });
+
+  test('is left in peace by other requests too', async () => {
+    const { front, host } = await stand();
+    const refused: number[] = [];
+    const came: number[] = [];
+    front.on(/^/, (exchange) => {
+      came.push(performance.now());
+      return exchange.pass();
+    });
+    front.on(
+      /manifests/,
+      (exchange) => {
+        refused.push(performance.now());
+        return answer(429, { 'retry-after': '0.5' })(exchange);
+      },
+      1,
+    );
+    const from = session();
+    const repo = repository(from, host, 'repo');
+    const reading = repo.fetchManifest('v1');
+    // The answer has arrived, and not just been sent.
+    while (from.events[0]?.status !== 429) await new Promise((resolve) => setTimeout(resolve, 5));
+    await repo.fetchBlob(imageOf('limits').config.descriptor);
+    await reading;
+    expect(came[0]! - refused[0]!).toBeGreaterThanOrEqual(495);
+  });
+});
+
+test.each([1, 3])('no more than %d requests are under way at one registry', async (concurrency) => {
+  const { front, host } = await served();
+  let now = 0;
+  let most = 0;
+  let fill: () => void = () => undefined;
+  const full = new Promise<void>((resolve) => (fill = resolve));
+  front.on(/^/, async ({ pass, response }) => {
+    now += 1;
+    most = Math.max(most, now);
+    response.once('close', () => (now -= 1));
+    if (now === concurrency) fill();
+    await full;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pass();
+  });
+  const target = repository(session({ concurrency }), host, 'repo');
+  await Promise.all(
+    Array.from({ length: 12 }, (_, at) => blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream')).map(
+      ({ descriptor, bytes }) => target.putBlob(descriptor, () => pieces(bytes)),
+    ),
+  );
+  expect(most).toBe(concurrency);
+});
+
+test('what Docker Hub says of its limit is shown by --debug', async () => {
+  const { front, host } = await stand();
+  const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
+  front.on(/manifests/, ({ pass }) => pass({ headers }));
+  const world = await World.make();
+  const plain = await world.run(['digest', `${host}/repo:v1`, '--debug']);
+  expect([plain.code, plain.stderr]).toEqual([0, expect.stringMatching(/200.*76 of 100 left/)]);
+  const { stderr } = await world.run(['digest', `${host}/repo:v1`, '--debug', '--json']);
+  const events = stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { type: string }]));
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: 'request', rateLimit: { limit: 100, remaining: 76, window: 21_600 } }),
+  );
+});

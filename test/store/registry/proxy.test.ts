@@ -1,0 +1,164 @@
+import { describe, expect, test } from '@jest/globals';
+import { proxiesOf } from '../../../src/store/registry/http/proxy.ts';
+import { ForwardProxy, type ForwardProxyOptions } from '../../support/forward-proxy.ts';
+import { Authority } from '../../support/certificates.ts';
+import { describeWith } from '../../support/programs.ts';
+import { bytesOf, imageOf, withFolder } from '../samples.ts';
+import { kept, layerOf, put, repository, served, session } from './setup.ts';
+
+describe('which proxy', () => {
+  const env = { HTTP_PROXY: 'http://plain.test:3128', HTTPS_PROXY: 'secure.test:8080' };
+  const chosen = (url: string, more: Readonly<Record<string, string>>) => proxiesOf(more)(new URL(url))?.url.href;
+
+  test.each<[string, Readonly<Record<string, string>>, string, string | undefined]>([
+    ['by scheme: http', env, 'http://a.test', 'http://plain.test:3128/'],
+    ['by scheme: https, without a scheme of its own', env, 'https://a.test', 'http://secure.test:8080/'],
+    ['in lower case', { https_proxy: 'http://p.test' }, 'https://a.test', 'http://p.test/'],
+    [
+      'upper case first',
+      { HTTPS_PROXY: 'http://u.test', https_proxy: 'http://l.test' },
+      'https://a.test',
+      'http://u.test/',
+    ],
+    ['none for an empty variable', { HTTPS_PROXY: '' }, 'https://a.test', undefined],
+    [
+      'none that a web server’s client has set',
+      { HTTP_PROXY: 'http://p.test', REQUEST_METHOD: 'GET' },
+      'http://a.test',
+      undefined,
+    ],
+    ['none for localhost', env, 'http://localhost:5000', undefined],
+    ['none for a name below localhost', env, 'http://a.localhost', undefined],
+    ['none for 127.0.0.0/8', env, 'http://127.1.2.3', undefined],
+    ['none for ::1', env, 'https://[::1]:5000', undefined],
+  ])('%s', (_name, more, url, proxy) => {
+    expect(chosen(url, more)).toBe(proxy);
+  });
+
+  test.each<[string, string, boolean]>([
+    ['*', 'https://a.test', true],
+    ['a.test', 'https://a.test', true],
+    ['a.test', 'https://b.a.test', true],
+    ['a.test', 'https://ba.test', false],
+    ['A.Test', 'https://a.test', true],
+    ['.a.test', 'https://b.a.test', true],
+    ['.a.test', 'https://a.test', false],
+    ['*.a.test', 'https://b.a.test', true],
+    ['x.test, a.test', 'https://a.test', true],
+    ['x.test a.test', 'https://a.test', true],
+    ['a.test:5000', 'https://a.test:5000', true],
+    ['a.test:5000', 'https://a.test', false],
+    ['a.test:443', 'https://a.test', true],
+    ['10.1.2.3', 'https://10.1.2.3:5000', true],
+    ['10.1.2.3:5000', 'https://10.1.2.3:5000', true],
+    ['10.1.2.3:5000', 'https://10.1.2.3', false],
+    ['10.0.0.0/8', 'https://10.200.1.1', true],
+    ['10.0.0.0/8', 'https://11.0.0.1', false],
+    ['10.0.0.0/8', 'https://ten.test', false],
+    ['fd00::/8', 'https://[fd12::1]:5000', true],
+    ['fd00::/8', 'https://[fe80::1]', false],
+    ['fd12:0:0::1', 'https://[fd12::1]', true],
+    ['[fd12::1]:5000', 'https://[fd12::1]:5000', true],
+    ['[fd12::1]:5000', 'https://[fd12::1]:5001', false],
+    ['10.0.0.0/64', 'https://10.0.0.1', false],
+    ['/8', 'https://a.test', false],
+  ])('NO_PROXY=%s and %s: direct is %s', (exceptions, url, isDirect) => {
+    expect(chosen(url, { ...env, NO_PROXY: exceptions }) === undefined).toBe(isDirect);
+  });
+
+  test.each(['ftp://p.test', 'http://', 'http://user:my-secret@', '::'])(
+    '%j is no proxy, and is not shown',
+    (value) => {
+      const faulty = () => proxiesOf({ HTTPS_PROXY: value });
+      expect(faulty).toThrow(expect.objectContaining({ code: 'ERR_MLIST_USAGE' }));
+      expect(faulty).not.toThrow(/my-secret/);
+    },
+  );
+});
+
+/** A registry under a public name, over http. */
+async function behind(options: Omit<ForwardProxyOptions, 'hosts'> = {}) {
+  const { front } = await served();
+  const proxy = kept(await ForwardProxy.start({ hosts: { 'registry.example:80': front.port }, ...options }));
+  const open = (env: Readonly<Record<string, string>> = proxy.env, more: Parameters<typeof session>[0] = {}) =>
+    repository(session({ plainHttp: ['registry.example'], env, retries: 1, ...more }), 'registry.example', 'repo');
+  return { front, proxy, open };
+}
+
+describe('a registry over http', () => {
+  test('is asked through the proxy by its whole address, bodies too', async () => {
+    const { front, proxy, open } = await behind();
+    const blob = layerOf(300_000);
+    const { manifest, config, layers } = imageOf('x');
+    for (const one of [blob, config, ...layers]) await put(open(), one);
+    await open().putManifest(manifest, 'v1');
+    expect((await bytesOf(open().readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
+    expect(proxy.seen[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
+    expect(proxy.seen.every((line) => line.includes(' http://registry.example/v2/repo/'))).toBe(true);
+    expect(front.seen.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
+  });
+
+  test('is reached through a proxy that wants a login', async () => {
+    const { front, proxy, open } = await behind({ login: 'me:proxy-secret' });
+    await put(open(), layerOf(10));
+    expect(front.seen.map(({ status }) => status)).toEqual([202, 201]);
+    const without = { HTTP_PROXY: proxy.url.replace('me:proxy-secret@', '') };
+    await expect(put(open(without), layerOf(10))).rejects.toMatchObject({
+      message: expect.stringContaining('407') as unknown,
+    });
+  });
+});
+
+describeWith('openssl', 'a registry over https', () => {
+  /** A registry with TLS under a public name, whose proxy may speak TLS itself. */
+  async function securely(
+    work: (parts: { readonly proxy: ForwardProxy; readonly caFile: string }) => Promise<void>,
+    options: { readonly login?: string; readonly tls?: boolean } = {},
+  ) {
+    await withFolder(async (folder) => {
+      const authority = new Authority(folder);
+      const tls = authority.sign('server', ['registry.example', '127.0.0.1']);
+      const { front } = await served({}, { tls });
+      const hosts = { 'registry.example:5443': front.port };
+      const { login } = options;
+      const proxy = kept(
+        await ForwardProxy.start({
+          hosts,
+          ...(login === undefined ? {} : { login }),
+          ...(options.tls === true ? { tls } : {}),
+        }),
+      );
+      await work({ proxy, caFile: authority.certificate.certFile });
+    });
+  }
+
+  test.each([
+    ['through a tunnel', {}],
+    ['through a tunnel of a proxy that wants a login', { login: 'me:proxy-secret' }],
+    ['through a proxy that speaks TLS itself', { tls: true }],
+  ])('is reached %s', (_name, options) =>
+    securely(async ({ proxy, caFile }) => {
+      const repo = repository(session({ env: proxy.env, caFile }), 'registry.example:5443', 'repo');
+      const blob = layerOf(300_000);
+      await Promise.all([put(repo, blob), put(repo, layerOf(10))]);
+      expect((await bytesOf(repo.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
+      expect(new Set(proxy.seen)).toEqual(new Set(['CONNECT registry.example:5443']));
+    }, options),
+  );
+
+  test.each([
+    ['wants a login', { login: 'me:proxy-secret' }, 'registry.example:5443', '407', 'HTTPS_PROXY'],
+    ['does not know the host', {}, 'other.example:5443', '403', 'NO_PROXY'],
+  ])('is not reached through a proxy that %s', (_name, options, host, status, hint) =>
+    securely(async ({ proxy, caFile }) => {
+      const env = { HTTPS_PROXY: proxy.url.replace('me:proxy-secret@', '') };
+      const repo = repository(session({ env, caFile }), host, 'repo');
+      await expect(repo.resolve('v1')).rejects.toMatchObject({
+        code: 'ERR_MLIST_NETWORK',
+        message: expect.stringContaining(status) as unknown,
+        hint: expect.stringContaining(hint) as unknown,
+      });
+      expect(proxy.seen).toHaveLength(1);
+    }, options),
+  );
+});

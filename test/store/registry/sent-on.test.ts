@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import type { Content } from '../../../src/store/store.ts';
+import { answer, type Rule } from '../../support/recording-proxy.ts';
+import { bytesOf } from '../samples.ts';
+import { kept, layerOf, put, repository, served, session } from './setup.ts';
+
+/** Blobs that are uploaded to one registry while they are downloaded from another. */
+
+const MIB = 1024 * 1024;
+
+test.each<[string, Rule]>([
+  ['in one request each', ({ pass }) => pass()],
+  // Halves of these lengths end in the middle of a piece.
+  [
+    'in requests that end within a piece',
+    (exchange) =>
+      Number(exchange.request.headers['content-length']) > 4 * MIB ? answer(413)(exchange) : exchange.pass(),
+  ],
+])('several large blobs at once arrive as they were, %s', async (_name, puts) => {
+  const [from, to] = [await served(), await served()];
+  const blobs: readonly Content[] = [9_300_001, 7_777_777, 6_000_000].map((length) => layerOf(length, String(length)));
+  for (const blob of blobs) await put(repository(kept(session()), from.host, 'from'), blob);
+  to.front.on(/^(?:PUT|PATCH)/, puts);
+  const used = session();
+  const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
+  await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
+  for (const { descriptor, bytes } of blobs)
+    expect((await bytesOf(target.readBlob(descriptor))).equals(bytes)).toBe(true);
+});
+
+test.each<[string, Rule]>([
+  ['sends the client on', (exchange) => answer(307, { location: exchange.request.url })(exchange)],
+  ['lets the client come again', answer(503, { 'retry-after': '0' })],
+])('a blob arrives as it was where the target %s while its bytes are still waited for', async (_name, rule) => {
+  const [from, to] = [await served(), await served()];
+  const blob = layerOf(200_000, 'waited for');
+  let answered: () => void = () => undefined;
+  const answering = new Promise<void>((resolve) => (answered = resolve));
+  from.front.on(/^GET .*blobs/, async ({ response }) => {
+    response.writeHead(200, { 'content-length': blob.bytes.length });
+    response.write(blob.bytes.subarray(0, 90_000));
+    await answering;
+    response.end(blob.bytes.subarray(90_000));
+  });
+  const answerFirst: Rule = async (exchange) => {
+    exchange.response.once('finish', answered);
+    await rule(exchange);
+  };
+  to.front.on(/^PUT/, answerFirst, 1);
+  const used = session();
+  const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
+  await target.putBlob(blob.descriptor, () => source.readBlob(blob.descriptor));
+  expect((await bytesOf(target.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
+  expect(used.events.filter(({ note }) => note !== undefined)).toEqual([]);
+});

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type { RequestEvent, RegistryOptions } from '../../../src/store/registry/registry-options.ts';
+import type { Repository } from '../../../src/store/registry/repository.ts';
+import { RegistrySession } from '../../../src/store/registry/session.ts';
+import type { Content } from '../../../src/store/store.ts';
+import { parseReference } from '../../../src/oci/reference.ts';
+import { startRegistry, type ServerOptions } from '../../../src/server/start-registry.ts';
+import { Front, type FrontOptions } from '../../support/recording-proxy.ts';
+import { kept } from '../../support/cleanup.ts';
+import { blobOf } from '../samples.ts';
+
+/** What a test of the registry client stands up, and what is closed after it. */
+
+export interface TestSession extends RegistrySession {
+  readonly events: RequestEvent[];
+  readonly warnings: string[];
+}
+
+/** A session that remembers what it was told. */
+export function session(
+  options: Partial<RegistryOptions> & { readonly env?: Readonly<Record<string, string>> } = {},
+): TestSession {
+  const events: RequestEvent[] = [];
+  const warnings: string[] = [];
+  const made = new RegistrySession({
+    userAgent: 'mlist/test',
+    env: {},
+    timeoutMs: 60_000,
+    onRequest: (event) => events.push(event),
+    onWarning: (message) => warnings.push(message),
+    ...options,
+  });
+  return kept(Object.assign(made, { events, warnings }));
+}
+
+export function repository(from: RegistrySession, host: string, path: string): Repository {
+  return from.repository(parseReference(`${host}/${path}`));
+}
+
+/** The embedded registry behind a front. */
+export async function served(
+  serve: ServerOptions = {},
+  options: FrontOptions = {},
+): Promise<{ readonly front: Front; readonly upstream: string; readonly host: string }> {
+  const registry = kept(await startRegistry(serve));
+  const front = kept(await Front.start({ upstream: registry.url, ...options }));
+  return { front, upstream: registry.url, host: front.host };
+}
+
+export { kept };
+
+const BLOCK = 1024 * 1024;
+
+/** So many bytes, other ones for another seed, and in each MiB. */
+export function noise(length: number, seed = ''): Buffer {
+  const block = Buffer.concat(
+    Array.from({ length: BLOCK / 64 }, (_, at) => createHash('sha512').update(`${seed} ${at}`).digest()),
+  );
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at += BLOCK) {
+    block.copy(bytes, at);
+    if (at + 4 <= length) bytes.writeUInt32BE(at / BLOCK, at);
+  }
+  return bytes;
+}
+
+export function layerOf(length: number, seed = ''): Content {
+  return blobOf(noise(length, seed), 'application/vnd.oci.image.layer.v1.tar+gzip');
+}
+
+/** A blob as it comes out of a file: in pieces. */
+export async function* pieces(bytes: Uint8Array, length = 64 * 1024): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += length) yield await Promise.resolve(bytes.subarray(at, at + length));
+}
+
+export async function put(target: Repository, content: Content): Promise<void> {
+  await target.putBlob(content.descriptor, () => pieces(content.bytes));
+}

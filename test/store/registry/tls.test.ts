@@ -1,0 +1,309 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { certificateFolders } from '../../../src/store/registry/http/certificates.ts';
+import { Authority } from '../../support/certificates.ts';
+import { ForwardProxy } from '../../support/forward-proxy.ts';
+import { answer, Front, type Exchange } from '../../support/recording-proxy.ts';
+import { describeWith } from '../../support/programs.ts';
+import { imageOf, indexOf, withFolder } from '../samples.ts';
+import { kept, repository, served, session } from './setup.ts';
+
+const { manifest } = imageOf('x');
+const list = indexOf([]);
+const found = answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes);
+const untrusted = {
+  code: 'ERR_MLIST_NETWORK',
+  message: expect.stringContaining('is not trusted') as unknown,
+  hint: expect.stringContaining('--ca-file') as unknown,
+};
+
+function tlsOf({ request }: Exchange): { readonly authorized: boolean; readonly getPeerCertificate: () => object } {
+  return request.socket as unknown as ReturnType<typeof tlsOf>;
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly authority: Authority;
+  /** `registry.example`, and `other.example`, whose certificates come from the authority; `plain` speaks http. */
+  readonly secure: Front;
+  readonly other: Front;
+  readonly plain: Front;
+  readonly read: (options?: Parameters<typeof session>[0], host?: string) => Promise<unknown>;
+}
+
+/** Registries under public names, which answer with a manifest. */
+function withAuthority(
+  work: (parts: Parts) => Promise<void>,
+  { clients = false }: { readonly clients?: boolean } = {},
+): Promise<void> {
+  return withFolder(async (folder) => {
+    const authority = new Authority(folder);
+    const tls = { ...authority.sign('server', ['registry.example', 'other.example']), ca: authority.certificate.cert };
+    const secure = kept(await Front.start({ tls }));
+    const other = kept(await Front.start({ tls }));
+    const plain = kept(await Front.start());
+    for (const front of [secure, other, plain]) front.on(/./, found);
+    if (clients) secure.on(/./, (exchange) => (tlsOf(exchange).authorized ? found : answer(403))(exchange));
+    const hosts = {
+      'registry.example:443': secure.port,
+      'registry.example:8443': secure.port,
+      'registry.example:80': plain.port,
+      'other.example:443': other.port,
+      'misnamed.example:443': other.port,
+    };
+    const proxy = kept(await ForwardProxy.start({ hosts }));
+    const read = ({ env, ...options }: Parameters<typeof session>[0] = {}, host = 'registry.example') =>
+      repository(session({ retries: 0, env: { ...proxy.env, ...env }, ...options }), host, 'repo').fetchManifest('v1');
+    await work({ folder, authority, secure, other, plain, read });
+  });
+}
+
+describeWith('openssl', 'a certificate of a private authority', () => {
+  test('is refused, and http is not tried instead', () =>
+    withAuthority(async ({ read, plain }) => {
+      await expect(read()).rejects.toMatchObject(untrusted);
+      expect(plain.seen).toHaveLength(0);
+    }));
+
+  test.each<[string, (file: string) => Parameters<typeof session>[0]]>([
+    ['--ca-file', (caFile) => ({ caFile })],
+    ['NODE_EXTRA_CA_CERTS', (file) => ({ env: { NODE_EXTRA_CA_CERTS: file } })],
+    ['SSL_CERT_FILE', (file) => ({ env: { SSL_CERT_FILE: file } })],
+  ])('is trusted by %s', (_name, options) =>
+    withAuthority(async ({ read, authority }) => {
+      await read(options(authority.certificate.certFile));
+    }),
+  );
+
+  test.each([
+    ['registry.example', 'registry.example'],
+    ['registry.example:443', 'registry.example'],
+    ['registry.example:8443', 'registry.example:8443'],
+  ])('is trusted by the folder certs.d/%s for %s alone', (name, host) =>
+    withAuthority(async ({ read, authority, folder }) => {
+      const folders = [join(folder, 'none'), join(folder, 'certs.d')];
+      await mkdir(join(folder, 'certs.d', name), { recursive: true });
+      await writeFile(join(folder, 'certs.d', name, 'ca.crt'), authority.certificate.cert);
+      await read({ certificateFolders: folders }, host);
+      await expect(read({ certificateFolders: folders }, 'other.example')).rejects.toMatchObject(untrusted);
+    }),
+  );
+
+  (process.platform === 'win32' ? test.skip : test)('is not waited for where a pipe lies in certs.d', () =>
+    withAuthority(async ({ read, folder }) => {
+      const pipe = join(folder, 'certs.d', 'registry.example', 'ca.crt');
+      await mkdir(join(pipe, '..'), { recursive: true });
+      execFileSync('mkfifo', [pipe]);
+      await expect(read({ certificateFolders: [join(folder, 'certs.d')] })).rejects.toMatchObject({
+        code: 'ERR_MLIST_FILE',
+        message: `cannot read ${pipe}: it is no regular file`,
+      });
+    }),
+  );
+
+  test('is not looked at with --insecure, which tries http too where there is no TLS', () =>
+    withAuthority(async ({ read, secure, plain }) => {
+      await read({ insecure: true });
+      expect([secure.seen.length, plain.seen.length]).toEqual([1, 0]);
+    }));
+
+  test('is not needed over http', () =>
+    withAuthority(async ({ read, secure, plain }) => {
+      await read({ plainHttp: ['registry.example'] });
+      expect([secure.seen.length, plain.seen.length]).toEqual([0, 1]);
+    }));
+
+  test('for another name is refused', () =>
+    withAuthority(async ({ read, authority }) => {
+      const caFile = authority.certificate.certFile;
+      await expect(read({ caFile }, 'misnamed.example')).rejects.toMatchObject(untrusted);
+    }));
+});
+
+describeWith('openssl', 'a client’s certificate', () => {
+  async function pairIn(folder: string, authority: Authority): Promise<string> {
+    const place = join(folder, 'certs.d', 'registry.example');
+    const { cert, key } = authority.sign('client', ['client']);
+    await mkdir(place, { recursive: true });
+    await writeFile(join(place, 'ca.crt'), authority.certificate.cert);
+    await writeFile(join(place, 'client.cert'), cert);
+    await writeFile(join(place, 'client.key'), key);
+    return join(folder, 'certs.d');
+  }
+
+  test('is shown to the registry that it was put down for', () =>
+    withAuthority(
+      async ({ read, authority, folder }) => {
+        await read({ certificateFolders: [await pairIn(folder, authority)] });
+        await expect(read({ caFile: authority.certificate.certFile })).rejects.toMatchObject({ exitCode: 6 });
+      },
+      { clients: true },
+    ));
+
+  test('is not shown to where the registry sends its client', () =>
+    withAuthority(async ({ read, authority, folder, secure, other }) => {
+      const shown: boolean[] = [];
+      secure.on(/./, answer(307, { location: 'https://other.example/manifest' }));
+      other.on(/./, (exchange) => {
+        shown.push(Object.keys(tlsOf(exchange).getPeerCertificate()).length > 0);
+        return found(exchange);
+      });
+      const caFile = authority.certificate.certFile;
+      await read({ certificateFolders: [await pairIn(folder, authority)], caFile });
+      expect(shown).toEqual([false]);
+    }));
+
+  test.each(['client.cert', 'client.key'])('%s alone is an error', (name) =>
+    withAuthority(async ({ read, folder }) => {
+      const place = join(folder, 'certs.d', 'registry.example');
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, name), '-----BEGIN X-----');
+      await expect(read({ certificateFolders: [join(folder, 'certs.d')] })).rejects.toMatchObject({
+        code: 'ERR_MLIST_CREDENTIALS',
+        message: expect.stringContaining(place) as unknown,
+      });
+    }),
+  );
+});
+
+describeWith('openssl', 'files of authorities', () => {
+  test.each<[string, string | undefined, string]>([
+    ['that is not there', undefined, 'ERR_MLIST_NOT_FOUND'],
+    ['that holds none', 'nothing', 'ERR_MLIST_FILE'],
+  ])('--ca-file with a file %s is an error', (_name, content, code) =>
+    withAuthority(async ({ read, folder }) => {
+      const caFile = join(folder, 'ca-of-mine.pem');
+      if (content !== undefined) await writeFile(caFile, content);
+      await expect(read({ caFile })).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(caFile) as unknown,
+      });
+    }),
+  );
+
+  test('a variable that names a file that is not there is told of, and passed over', () =>
+    withFolder(async (folder) => {
+      const missing = join(folder, 'missing.pem');
+      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      front.on(/./, found);
+      const from = session({ env: { SSL_CERT_FILE: missing } });
+      await repository(from, front.host, 'repo').fetchManifest('v1');
+      expect(from.warnings).toEqual([expect.stringContaining(missing)]);
+    }));
+
+  const isRoot = process.getuid?.() === 0;
+  (isRoot ? test.skip : test)(
+    `a folder that may not be read is told of${isRoot ? ' (skipped: root reads all)' : ''}`,
+    () =>
+      withAuthority(async ({ authority, folder, read }) => {
+        const place = join(folder, 'certs.d', 'registry.example');
+        await mkdir(place, { recursive: true });
+        await chmod(place, 0);
+        await read({ certificateFolders: [join(folder, 'certs.d')], caFile: authority.certificate.certFile });
+      }),
+  );
+
+  test('are looked for where docker and podman have them', () => {
+    const folders = certificateFolders({ env: {}, home: '/home/me', platform: 'linux' });
+    expect(folders).toEqual([
+      '/home/me/.config/containers/certs.d',
+      '/etc/containers/certs.d',
+      '/home/me/.config/docker/certs.d',
+      '/home/me/.docker/certs.d',
+      '/etc/docker/certs.d',
+    ]);
+    expect(certificateFolders({ env: { XDG_CONFIG_HOME: '/c' }, home: '/h', platform: 'linux' })[0]).toBe(
+      '/c/containers/certs.d',
+    );
+  });
+});
+
+describe('a registry on this machine', () => {
+  test.each([['127.0.0.1'], ['localhost'], ['app.localhost']])('is reached over http by the name %s', async (name) => {
+    const { front } = await served();
+    const repo = repository(session(), `${name}:${front.port}`, 'repo');
+    await expect(repo.resolve('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+    expect(front.seen).toHaveLength(1);
+  });
+
+  test('is reached over IPv6', async () => {
+    const { upstream } = await served({ address: '[::1]:0' });
+    const repo = repository(session(), new URL(upstream).host, 'repo');
+    await repo.putManifest(list, 'v1');
+    expect(await repo.fetchManifest('v1')).toEqual(list);
+  });
+});
+
+/** A server that gives TLS to another, and what is plain a refusal. */
+async function withRefusal(port: number, refusal: string): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (first: Buffer) => {
+      if (first[0] !== 0x16) return socket.end(refusal);
+      const secure = connect(port, '127.0.0.1');
+      secure.on('error', () => socket.destroy());
+      secure.write(first);
+      return socket.pipe(secure).pipe(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  kept({ close: () => void server.close() });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describeWith('openssl', 'a registry on this machine', () => {
+  test('is reached over https, whoever signed its certificate', () =>
+    withFolder(async (folder) => {
+      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      front.on(/./, found);
+      await repository(session(), front.host, 'repo').fetchManifest('v1');
+    }));
+
+  // As servers written in Go answer it, whose 400 has no headers, and nginx, with a page.
+  test.each<[string, string]>([
+    ['a line', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
+    ['a page', 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>'],
+  ])('is reached over https where it answers a plain request with 400 and %s', async (_name, refusal) =>
+    withFolder(async (folder) => {
+      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      front.on(/./, found);
+      const host = await withRefusal(front.port, refusal);
+      await repository(session(), host, 'repo').fetchManifest('v1');
+      const { descriptor } = manifest;
+      expect(await repository(session(), host, 'repo').resolve('v1')).toMatchObject({ digest: descriptor.digest });
+    }),
+  );
+
+  test('that has no TLS keeps its 400', async () => {
+    const front = kept(await Front.start());
+    front.on(
+      /./,
+      answer(400, { 'content-type': 'application/json' }, Buffer.from('{"errors":[{"code":"NAME_INVALID"}]}')),
+    );
+    const reading = repository(session({ retries: 0 }), front.host, 'repo').fetchManifest('v1');
+    await expect(reading).rejects.toThrow('NAME_INVALID');
+    expect(front.seen).toHaveLength(1);
+  });
+
+  test('is verified where an authority was named', () =>
+    withFolder(async (folder) => {
+      const other = join(folder, 'other');
+      await mkdir(other);
+      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      const caFile = new Authority(other).certificate.certFile;
+      await expect(repository(session({ caFile }), front.host, 'repo').fetchManifest('v1')).rejects.toMatchObject(
+        untrusted,
+      );
+    }));
+
+  test('does not lead to trust in strangers', () =>
+    withAuthority(async ({ secure, read, other }) => {
+      const front = kept(await Front.start());
+      front.on(/./, answer(307, { location: 'https://other.example/x' }));
+      await expect(read({}, front.host)).rejects.toMatchObject(untrusted);
+      expect([secure.seen, other.seen]).toEqual([[], []]);
+    }));
+});

@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from '@jest/globals';
+import { main } from '../../src/cli/dispatch.ts';
+import { inOrder } from './manifest-order.ts';
+
+/** Runs command lines in this process, with a world of their own: what they read and write is kept apart. */
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface WorldOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: string | Uint8Array;
+  /** Output and input are terminals. */
+  readonly terminal?: boolean;
+  /** Width of the terminal. Default 100. */
+  readonly columns?: number;
+  readonly answers?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** Called whenever the command writes to stdout. */
+  readonly onStdout?: () => void;
+}
+
+/** A folder that is gone after the tests of the file. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'mlist-test-'));
+  folders.push(folder);
+  return folder;
+}
+
+const folders: string[] = [];
+afterAll(async () => {
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+});
+
+export class World {
+  readonly folder: string;
+  readonly options: WorldOptions;
+
+  private constructor(folder: string, options: WorldOptions) {
+    this.folder = folder;
+    this.options = options;
+  }
+
+  static async make(options: WorldOptions = {}): Promise<World> {
+    return new World(await temporaryFolder(), options);
+  }
+
+  get workspace(): string {
+    return join(this.folder, '.local', 'share', 'mlist');
+  }
+
+  async run(args: readonly string[], more: WorldOptions = {}): Promise<Ran> {
+    const {
+      env = {},
+      cwd = this.folder,
+      stdin = '',
+      terminal = false,
+      columns = 100,
+      answers = [],
+      signal,
+      onStdout,
+    } = { ...this.options, ...more };
+    const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
+    const left = [...answers];
+    const code = await inOrder(() =>
+      main(args, {
+        stdout,
+        stderr,
+        stdinIsTTY: () => terminal,
+        stdin: () => Promise.resolve(Buffer.from(stdin)),
+        ask: (question) => {
+          stderr.write(question);
+          return Promise.resolve(left.shift() ?? '');
+        },
+        env: { NO_COLOR: '1', ...env },
+        cwd,
+        home: this.folder,
+        platform: 'linux',
+        uid: process.getuid?.(),
+        signal: signal ?? new AbortController().signal,
+      }),
+    );
+    return { code, stdout: stdout.text, stderr: stderr.text };
+  }
+
+  /** Runs a command that must succeed, and gives its stdout without the line break at the end. */
+  async must(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args);
+    if (code !== 0) throw new Error(`mlist ${args.join(' ')} ended with ${code}:\n${stderr}`);
+    return stdout.replace(/\n$/, '');
+  }
+
+  /** The `--json` document of a command that must succeed. */
+  async json<T>(...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.must(...args, '--json')) as T;
+  }
+}
+
+class Recorder {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  readonly #chunks: Buffer[] = [];
+  readonly #onWrite: (() => void) | undefined;
+
+  constructor(isTTY: boolean, columns: number, onWrite?: () => void) {
+    this.isTTY = isTTY;
+    this.columns = columns;
+    this.#onWrite = onWrite;
+  }
+
+  write(chunk: string | Uint8Array): void {
+    this.#chunks.push(Buffer.from(chunk));
+    this.#onWrite?.();
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8');
+  }
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { expect } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { answer, Front, type Rule } from './recording-proxy.ts';
+import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
+import { withTimeLimit } from './limits.ts';
+import { World, type Ran } from './cli-harness.ts';
+
+/**
+ * What a test of hostile registries and files stands up: a registry that wants a login and does what an attack tells it,
+ * a stranger who writes down what is sent, and a command line with the login of the one. Its current folder is `work/`:
+ * beside it nothing may change.
+ */
+const username = 'me';
+export const password = 'correct-horse-battery-staple';
+const login = Buffer.from(`${username}:${password}`).toString('base64');
+
+const platform = { os: 'linux', architecture: 'amd64' };
+/** Its last layer is large enough to be sent in chunks. */
+export const image = withLargeLayer(makeImage({ salt: 'attacked', kind: 'oci', platform }));
+export const other = makeImage({ salt: 'other', kind: 'oci', platform });
+export const list = makeIndex([entryOf(image, platform)]);
+
+function withLargeLayer(small: Image): Image {
+  const large = randomBytes(3 * 1024 * 1024);
+  const document = JSON.parse(small.bytes.toString()) as { layers: object[] };
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+  const layers = [...document.layers, { mediaType, size: large.length, digest: sha256(large) }];
+  const bytes = Buffer.from(JSON.stringify({ ...document, layers }));
+  return { ...small, bytes, digest: sha256(bytes), blobs: [...small.blobs, large] };
+}
+
+const wantsLogin = answer(401, { 'www-authenticate': 'Basic realm="x"' });
+
+/** A rule for those who come with the login; the others are asked for it. */
+function loggedIn(rule: Rule): Rule {
+  return (exchange) => (exchange.seen.headers.authorization === undefined ? wantsLogin : rule)(exchange);
+}
+
+export class Attacked {
+  readonly world: World;
+  /** The honest registry behind the attacked one, which lets everybody in. */
+  readonly honest: RunningRegistry;
+  readonly front: Front;
+  readonly stranger: Front;
+
+  private constructor(world: World, honest: RunningRegistry, front: Front, stranger: Front) {
+    this.world = world;
+    this.honest = honest;
+    this.front = front;
+    this.stranger = stranger;
+  }
+
+  /** The folder that commands run in. */
+  get work(): string {
+    return join(this.world.folder, 'work');
+  }
+
+  static async start(): Promise<Attacked> {
+    const honest = await startRegistry();
+    await pushImage(honest.url, 'team/app', undefined, image);
+    await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
+    const front = await Front.start({ upstream: honest.url });
+    front.on(
+      /./,
+      loggedIn((exchange) => exchange.pass()),
+    );
+    const stranger = await Front.start();
+    stranger.on(/./, answer(200));
+    const auths = { [front.host]: { auth: login } };
+    const world = await World.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
+    await mkdir(join(world.folder, 'work'));
+    return new Attacked(world, honest, front, stranger);
+  }
+
+  /** What the attacked registry does to requests that fit, once they come with the login, or to everybody. */
+  arm(pattern: RegExp, rule: Rule, everybody = false): void {
+    this.front.on(pattern, everybody ? rule : loggedIn(rule));
+  }
+
+  /** Runs a command that must end by itself: before any of its time limits. */
+  async run(
+    args: readonly string[],
+    more: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Ran & { readonly errors: readonly string[] }> {
+    const options = [...args, ...more];
+    const limits = { '--retries': '0', '--timeout': '2m', '--deadline': '4m' };
+    const missing = Object.entries(limits).filter(([option]) => !options.includes(option));
+    const ran = await this.world.run([...options, ...missing.flat(), '--json', '--debug'], {
+      cwd: this.work,
+      env: { ...this.world.options.env, ...env },
+    });
+    const lines = ran.stderr.split('\n').filter((line) => line.startsWith('{'));
+    const told = lines.map((line) => JSON.parse(line) as { type: string; code?: string; message?: string });
+    const errors = told.filter(({ type }) => type === 'error');
+    expect(errors.map(({ message }) => message).join()).not.toMatch(/not done within/);
+    return { ...ran, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
+  }
+
+  /**
+   * Runs a command with a time limit against a registry that does not answer certain requests.
+   * @param patterns - requests that the registry must have received
+   */
+  async untilAsked<T>(patterns: readonly RegExp[], run: (limit: string) => Promise<T>): Promise<T> {
+    return withTimeLimit(async (limit) => {
+      const ran = await run(limit);
+      return patterns.every((pattern) => this.front.asked(pattern).length > 0) ? ran : undefined;
+    });
+  }
+
+  /** Nobody but the registry has seen the login, and no output shows it. */
+  expectNoLeak({ stdout, stderr }: Ran, strangers: readonly Front[] = [this.stranger]): void {
+    const seen = strangers.flatMap((one) => one.seen.map(({ path, headers }) => JSON.stringify({ path, headers })));
+    for (const text of [...seen, stdout, stderr]) {
+      expect(text).not.toContain(password);
+      expect(text).not.toContain(login);
+    }
+  }
+
+  /** Neither a tag in the registry nor a name in the layout that the commands of an attack write to. */
+  async expectNothingNamed(): Promise<void> {
+    expect(await getManifest(this.honest.url, 'team/new', 'v1')).toBeUndefined();
+    const { code } = await this.world.run(['exists', 'oci:there:v1'], { cwd: this.work });
+    expect(code).toBe(4);
+  }
+
+  /** The files beside the folder that commands run in and their workspace, with their sizes and times. */
+  async surroundings(): Promise<readonly string[]> {
+    const { folder } = this.world;
+    const names = (await readdir(folder, { recursive: true })).filter(
+      (name) => !/^(?:work|\.local)(?:$|[\\/])/.test(name),
+    );
+    const facts = names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(folder, name));
+      return `${relative(folder, join(folder, name))} ${size} ${mtimeMs}`;
+    });
+    return (await Promise.all(facts)).sort();
+  }
+
+  async close(): Promise<void> {
+    await this.front.close();
+    await this.stranger.close();
+    await this.honest.close();
+  }
+}

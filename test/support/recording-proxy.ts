@@ -1,0 +1,270 @@
+import { once } from 'node:events';
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { recordPut, recordRead } from './manifest-order.ts';
+import type { Waves } from './request-waves.ts';
+
+/**
+ * A server that stands before a registry, writes down what it is asked, and does what a test tells it: answers by
+ * itself, changes answers, waits, breaks connections. What nobody has a rule for is passed on.
+ */
+export interface Seen {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Bytes of the request's body that came. */
+  received: number;
+  /** 0 where no answer went out. */
+  status: number;
+  /** One more than the answers that had to be there before this was asked, one after the other. */
+  readonly depth: number;
+}
+
+/** One request that a rule deals with. */
+export interface Exchange {
+  readonly seen: Seen;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Passes the request on; its answer may be changed on the way. */
+  pass(change?: Change): Promise<void>;
+  /** Reads the request's body; it can be passed on afterwards. */
+  read(): Promise<Buffer>;
+}
+
+export interface Change {
+  readonly status?: number;
+  readonly headers?: OutgoingHttpHeaders;
+  /** Applied to each piece of the body. */
+  readonly body?: (chunk: Buffer, offset: number) => Buffer;
+  /** Break the connection after so many bytes of the answer's body. */
+  readonly cutAfter?: number;
+  /** Milliseconds that the answer waits. */
+  readonly waitMs?: number;
+  /** Break the connection before the answer. */
+  readonly loseAnswer?: boolean;
+  /** Called with the status that the registry answers. */
+  readonly onAnswer?: (status: number) => void;
+}
+
+export type Rule = (exchange: Exchange) => Promise<void> | void;
+
+interface Standing {
+  readonly pattern: RegExp;
+  readonly rule: Rule;
+  left: number;
+}
+
+export interface FrontOptions {
+  /** The registry; without it every request needs a rule. */
+  readonly upstream?: string | undefined;
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
+  /** Milliseconds before each answer. */
+  readonly delayMs?: number;
+  /** Headers up to this many bytes are taken. */
+  readonly maxHeaderSize?: number;
+  /** Deals with requests in waves; `depth` is the number of the wave then. */
+  readonly waves?: Waves | undefined;
+}
+
+export class Front {
+  readonly seen: Seen[] = [];
+  readonly #server: Server;
+  readonly #options: FrontOptions;
+  readonly #rules: Standing[] = [];
+  #depth = 0;
+  #port = 0;
+
+  private constructor(options: FrontOptions) {
+    this.#options = options;
+    const listener = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
+    const { tls } = options;
+    const limits = { requestTimeout: 0, keepAliveTimeout: 120_000 };
+    this.#server =
+      tls === undefined
+        ? createServer(limits, listener)
+        : createTlsServer(
+            { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false },
+            listener,
+          );
+    options.waves?.watch(this.#server);
+  }
+
+  static async start(options: FrontOptions = {}): Promise<Front> {
+    const front = new Front(options);
+    await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
+    front.#port = (front.#server.address() as AddressInfo).port;
+    return front;
+  }
+
+  /** Stays the same after the server is closed, for requests that were cut by that. */
+  get port(): number {
+    return this.#port;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get url(): string {
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.host}`;
+  }
+
+  /**
+   * Applies a rule to the next requests that fit, for example `/^GET .*blobs/`; later rules go first.
+   * @param times - default: all of them
+   */
+  on(pattern: RegExp, rule: Rule, times = Number.POSITIVE_INFINITY): void {
+    this.#rules.unshift({ pattern, rule, left: times });
+  }
+
+  /** The requests so far that fit. */
+  asked(pattern: RegExp): readonly Seen[] {
+    return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
+  }
+
+  forget(): void {
+    this.seen.length = 0;
+    this.#depth = 0;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url: path = '', headers } = request;
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    const ended = new Promise<void>((resolve) => response.once('close', resolve));
+    const wave = await this.#options.waves?.enter(request.socket, ended);
+    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
+    this.seen.push(seen);
+    request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
+    request.pause();
+    response.on('finish', () => {
+      seen.status = response.statusCode;
+      this.#depth = Math.max(this.#depth, seen.depth);
+    });
+    this.#record(request, response);
+    const { upstream, delayMs = 0 } = this.#options;
+    let body: Buffer | undefined;
+    const read = async () => (body = await buffer(request));
+    const pass = (change: Change = {}) => passOn(request, response, upstream, { ...change, sent: body, delayMs });
+    const standing = this.#rules.find(({ pattern, left }) => left > 0 && pattern.test(`${method} ${path}`));
+    if (standing !== undefined) standing.left -= 1;
+    try {
+      await (standing === undefined ? pass() : standing.rule({ seen, request, response, pass, read }));
+    } catch {
+      response.destroy();
+    }
+  }
+
+  #record(request: IncomingMessage, response: ServerResponse): void {
+    const [, repository = '', name = ''] = /^\/v2\/(.+)\/manifests\/(.+)/.exec(request.url ?? '') ?? [];
+    if (repository === '') return;
+    if (request.method !== 'PUT') {
+      response.on('finish', () => response.statusCode === 200 && recordRead(`${this.host}/${repository}`, name));
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let stored: (() => void) | undefined;
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => (stored = recordPut(`${this.host}/${repository}`, Buffer.concat(chunks))));
+    response.on('finish', () => response.statusCode < 300 && stored?.());
+  }
+}
+
+async function passOn(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: string | undefined,
+  change: Change & { readonly sent: Buffer | undefined; readonly delayMs: number },
+): Promise<void> {
+  if (upstream === undefined) {
+    request.resume();
+    response.writeHead(404).end();
+    return;
+  }
+  const { method } = request;
+  // The embedded registry answers to names of this machine only.
+  const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
+  const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
+  const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
+  request.on('close', () => request.complete || onward.destroy());
+  if (change.sent === undefined) request.pipe(onward);
+  else onward.end(change.sent);
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    onward.once('response', resolve);
+    onward.on('error', reject);
+  });
+  change.onAnswer?.(answer.statusCode ?? 0);
+  // Where the client leaves before it has the whole answer, the connection to the registry would keep the process alive.
+  const gone = new Promise<void>((resolve) => (response.destroyed ? resolve() : response.once('close', resolve)));
+  void gone.then(() => onward.destroy());
+  const { waitMs = change.delayMs } = change;
+  if (waitMs > 0) await sleep(waitMs);
+  if (change.loseAnswer === true) {
+    answer.resume();
+    answer.once('end', () => request.socket.destroy());
+    return;
+  }
+  response.writeHead(change.status ?? answer.statusCode ?? 502, { ...answer.headers, ...change.headers });
+  let offset = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    const written = change.body?.(chunk, offset) ?? chunk;
+    offset += chunk.length;
+    const left = (change.cutAfter ?? Number.POSITIVE_INFINITY) - (offset - chunk.length);
+    if (written.length > left) {
+      response.write(written.subarray(0, left), () => request.socket.destroySoon());
+      return;
+    }
+    if (!response.write(written)) await Promise.race([gone, once(response, 'drain')]);
+  }
+  response.end();
+}
+
+/** Answers by itself; the body of the request is taken off the connection. */
+export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: string | Uint8Array = ''): Rule {
+  return ({ request, response }) => {
+    request.resume();
+    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+}
+
+/** Never answers. */
+export const hang: Rule = ({ request }) => void request.resume();
+
+/** Breaks the connection before an answer. */
+export const reset: Rule = ({ request }) => void request.socket.destroy();
+
+/** Breaks the connection of an upload once the registry has so many of its bytes. */
+export function cutUpload(length: number, upstream: string): Rule {
+  return async ({ request }) => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      received += chunk.length;
+      if (received >= length) break;
+    }
+    const location = (request.url ?? '').replace(/\?.*/, '');
+    const body = Buffer.concat(chunks).subarray(0, length);
+    await fetch(new URL(location, upstream), { method: 'PATCH', body });
+    request.socket.destroy();
+  };
+}

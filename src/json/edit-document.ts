@@ -1,0 +1,38 @@
+import { applyEdits, format, modify, type FormattingOptions } from 'jsonc-parser';
+
+/**
+ * Edits JSON files that users and other programs also write: apart from white space next to the edit, every other byte
+ * stays as it is. jsonc-parser is lenient, so the text must have been read by `readJson` without problems.
+ */
+
+/** Sets the member at a path of names; missing objects on the path are created. */
+export function setMember(text: string, path: readonly string[], value: unknown): string {
+  return edit(text.trim() === '' ? '{}\n' : text, path, value);
+}
+
+/** Removes the member at a path of names, where it must exist. */
+export function removeMember(text: string, path: readonly string[]): string {
+  return edit(text, path, undefined);
+}
+
+/** @param value - undefined removes the member */
+function edit(text: string, path: readonly string[], value: unknown): string {
+  const layout = layoutOf(text);
+  return modify(text, [...path], value, {}).reduce((before, change) => {
+    const changed = applyEdits(before, [change]);
+    if (layout === undefined) return changed;
+    // modify() can format too, but then it formats all of the lines that the edit touches.
+    const behind = changed.slice(change.offset + change.content.length).search(/\S/) + 1;
+    const range = { offset: change.offset - 1, length: 1 + change.content.length + behind };
+    return applyEdits(changed, format(changed, range, layout));
+  }, text);
+}
+
+/** The layout of a document, taken from its first member; undefined if it is on one line. Docker indents by tabs. */
+function layoutOf(text: string): FormattingOptions | undefined {
+  const gap = /^\s*\{(\s*)"/.exec(text)?.[1] ?? '\n\t';
+  if (!gap.includes('\n')) return undefined;
+  const indent = gap.slice(gap.lastIndexOf('\n') + 1);
+  const insertSpaces = indent.startsWith(' ');
+  return { insertSpaces, tabSize: insertSpaces ? indent.length : 1, eol: text.includes('\r\n') ? '\r\n' : '\n' };
+}

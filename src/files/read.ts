@@ -56,7 +56,7 @@ function notRegular(path: string): MlistError {
 }
 
 /** To open a pipe that nobody writes to waits for ever, and no signal ends that; Windows has no such flag. */
-export const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
+const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -10,7 +10,8 @@ const source = join(root, 'src');
 
 /** Rooms by path, from the ground up; a room of a floor does not import another of the same floor, unless it is named. */
 const rooms: readonly { readonly path: string; readonly floor: number; readonly beside?: readonly string[] }[] = [
-  { path: 'errors.ts', floor: 0, beside: ['foreign-error.ts'] },
+  { path: 'errors.ts', floor: 0, beside: ['errors/', 'foreign-error.ts'] },
+  { path: 'errors/', floor: 0 },
   { path: 'foreign-error.ts', floor: 0 },
   { path: 'version.ts', floor: 0 },
   { path: 'json/', floor: 0 },

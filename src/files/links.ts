@@ -22,5 +22,5 @@ export async function placeBehindLinks(path: string): Promise<string> {
     if (info?.isSymbolicLink() !== true) return place;
     place = resolve(folder, await readlink(place));
   }
-  throw new MlistError('ERR_MLIST_FILE', `the links of ${path} lead in a circle`, { path });
+  throw new MlistError('ERR_MLIST_FILE', `cannot write ${path}: its symbolic links form a loop`, { path });
 }

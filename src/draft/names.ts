@@ -1,13 +1,13 @@
 import { createHash } from '../oci/digest.ts';
 
 /**
- * The file name of a draft: the canonical reference, percent-encoded. Two references never share a name, on any file
- * system: upper-case letters are encoded too, and so are names that Windows keeps for devices.
+ * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on every
+ * file system, because upper-case letters and reserved device names of Windows are encoded too.
  */
 const MAX_NAME = 200;
 const PREFIX_LENGTH = 120;
 
-/** Names that Windows takes for devices, whatever follows the first dot. */
+/** Names that Windows reserves for devices, with any extension. */
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
 export function fileNameOf(list: string): string {

@@ -1,4 +1,4 @@
-/** Runs at most so many pieces of work at once; the others wait in the order in which they came. */
+/** Limits the number of tasks that run at once; the others wait in the order of their calls. */
 export class Limiter {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -16,14 +16,14 @@ export class Limiter {
     }
   }
 
-  /** Waits for a place; what comes back gives it up, once. */
+  /** Waits for a free slot. The returned function releases it; further calls do nothing. */
   async enter(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    let isIn = true;
+    let isHeld = true;
     return () => {
-      if (isIn) this.#leave();
-      isIn = false;
+      if (isHeld) this.#leave();
+      isHeld = false;
     };
   }
 
@@ -35,15 +35,15 @@ export class Limiter {
 }
 
 /**
- * Open files of short pieces of work: fewer than the 256 that macOS allows a process. Such a piece of work waits for nothing
- * but the file system; otherwise it could wait for itself.
+ * Limits the files that short tasks have open, to fewer than the 256 that macOS allows a process. To exclude deadlocks,
+ * such a task waits for nothing but the file system.
  */
 export const openFiles = new Limiter(32);
 
 /**
- * Applies `work` to all items, to at most `most` of them at once.
+ * Applies `work` to all items, with at most `most` calls at once.
  * @returns the results, in the order of the items
- * @throws the first failure; work that has not begun by then is not done
+ * @throws the first failure; no further calls are started
  */
 export async function mapLimited<T, R>(items: Iterable<T>, most: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

@@ -22,7 +22,7 @@ const HEARTBEAT_MS = 5_000;
 const EXPIRY_MS = 30_000;
 
 /**
- * Runs `work` while holding the lock at `path`, whose folder must exist. The lock file names its holder, which writes
+ * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file names its holder, which writes
  * to it as a heartbeat. A lock is broken at once if its holder is certainly dead, else after 30 seconds without a heartbeat
  * (docs/decisions/0004-locks.md).
  * @throws MlistError `ERR_MLIST_LOCKED` if another process holds the lock for longer than the wait

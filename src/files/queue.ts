@@ -1,4 +1,4 @@
-/** Runs one piece of work at a time, in the order in which they were asked for. A failure does not hold up the next. */
+/** Runs one task at a time, in the order of the calls. After a failure the next task runs as usual. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 

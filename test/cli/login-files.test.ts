@@ -14,9 +14,9 @@ import { World } from '../support/world.ts';
   afterAll(() => registry.close());
 
   const refused: readonly (readonly [string, (path: string) => unknown, string])[] = [
-    ['a pipe', (path) => execFileSync('mkfifo', [path]), 'it is no regular file'],
-    ['a folder', (path) => mkdir(path), 'it is no regular file'],
-    ['a link to a pipe', linkToPipe, 'it is no regular file'],
+    ['a pipe', (path) => execFileSync('mkfifo', [path]), 'it is not a regular file'],
+    ['a folder', (path) => mkdir(path), 'it is not a regular file'],
+    ['a link to a pipe', linkToPipe, 'it is not a regular file'],
     ['a link to itself', (path) => symlink('auth.json', path), 'its symbolic links form a loop'],
     ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, more than'],
     ['a comment', (path) => writeFile(path, '{} // none yet\n'), 'there is more behind the JSON value'],

@@ -7,7 +7,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 export default ts.config(
   { basePath: root },
-  { ignores: ['**/dist/**', '**/coverage/**', '**/src/schema/compiled/**'] },
+  { ignores: ['**/dist/**', '**/coverage/**', '**/src/*/compiled/**'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -26,5 +26,5 @@ export default {
   workerIdleMemoryLimit: '300MB',
   workerGracefulExitTimeout: 30_000,
   coverageProvider: 'v8',
-  collectCoverageFrom: ['src/**/*.ts', '!src/schema/compiled/**'],
+  collectCoverageFrom: ['src/**/*.ts', '!src/*/compiled/**'],
 };

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { aheadFolder } from './program-parts.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
@@ -21,10 +20,9 @@ function isInstalled() {
 }
 
 function isBuilt() {
-  const files = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/documents-first.ts'].map((path) =>
+  const built = ['dist/index.js', 'dist/cli/mlist.js', 'src/schema/compiled/documents-first.ts'].map((path) =>
     at(path),
   );
-  const built = [...files, aheadFolder(root)];
   if (!built.every((path) => existsSync(path))) return false;
   const oldest = Math.min(...built.map((path) => statSync(path).mtimeMs));
   return ['src', 'schemas', '.tools'].every((path) => newest(at(path)) <= oldest);

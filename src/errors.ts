@@ -166,25 +166,16 @@ export class SeveralErrors extends MlistError {
     const worst = flat.reduce((left, right) => (right.exitCode > left.exitCode ? right : left), errors[0]);
     return flat.length === 1 ? worst : new SeveralErrors(worst, flat);
   }
+
+  /** Throws one error for all; does nothing if there are none. */
+  static throwAny([first, ...more]: readonly MlistError[]): void {
+    if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  }
 }
 
 /** The same error with another word on what to do next. */
 export function withHint({ code, message, facts }: MlistError, hint: string): MlistError {
   return new MlistError(code, message, { ...facts, hint });
-}
-
-/** The results of work that is under way, in its order. All is waited for, and what fails is told together. */
-export async function allOrErrors<T>(
-  work: readonly Promise<T>[],
-  signal: AbortSignal | undefined,
-): Promise<readonly T[]> {
-  const results = await Promise.allSettled(work);
-  signal?.throwIfAborted();
-  const [first, ...more] = results.flatMap((result) =>
-    result.status === 'rejected' ? [asMlistError(result.reason)] : [],
-  );
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
 /** Turns anything thrown into an MlistError; what nobody expected becomes an unexpected fault that keeps its cause. */

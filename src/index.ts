@@ -137,7 +137,7 @@ export type { Shard } from './ops/apply-units.ts';
 export { copy } from './ops/copy.ts';
 export type { Copied, CopyOptions } from './ops/copy.ts';
 export type { Moved } from './ops/moved.ts';
-export type { MissingChoice } from './ops/missing-images.ts';
+export type { MissingChoice } from './ops/find-missing.ts';
 export type { Attached } from './ops/copy-referrers.ts';
 export type { LeftBehind } from './ops/left-behind.ts';
 export { create } from './ops/create.ts';
@@ -208,9 +208,6 @@ export type { EntryView, ListView } from './ops/show.ts';
 export { validateBytes, validateFile, validateList } from './ops/validate.ts';
 export type { Validated } from './ops/validate.ts';
 
+export { hashPassword } from './serve/htpasswd.ts';
 export { startRegistry } from './serve/registry.ts';
-export type {
-  RegistryOptions as ServeOptions,
-  RequestEvent as ServedRequest,
-  RunningRegistry,
-} from './serve/registry.ts';
+export type { RunningRegistry, ServedRequest, ServerOptions } from './serve/registry.ts';

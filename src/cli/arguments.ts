@@ -1,22 +1,12 @@
-import {
-  bareArgument,
-  formatLocation,
-  isDigestName,
-  isFileLocation,
-  MlistError,
-  parseBareLocation,
-  parseListName,
-  parseLocation,
-  parseTypedReference,
-  shownLocation,
-  storedLocation,
-  withoutPassword,
-  type AnnotationChange,
-  type ListChange,
-  type Location,
-  type ManifestArgument,
-  type Reference,
-} from '../index.ts';
+import type { AnnotationChange, ListChange } from '../draft/edit.ts';
+import { parseListName } from '../draft/file.ts';
+import { shownLocation, storedLocation } from '../draft/paths.ts';
+import { MlistError } from '../errors.ts';
+import { isDigestName } from '../oci/digest.ts';
+import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
+import { parseTypedReference, withoutPassword, type Reference } from '../oci/reference.ts';
+import type { ManifestArgument } from '../ops/resolve-source.ts';
+import { bareArgument } from '../ops/sources.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
 import { clearable, readPlatform } from './platform-words.ts';

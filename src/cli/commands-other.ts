@@ -28,13 +28,23 @@ export const otherCommands: readonly CommandSpec[] = [
         name: 'htpasswd',
         type: 'string',
         value: 'FILE',
-        describe:
-          'Users and passwords, user:hash, hashed as {SHA}, {SHA256}, $apr1$, $5$ or $6$ (not bcrypt); see example',
+        describe: 'Require a login: FILE has lines of USER:HASH with bcrypt, {SHA} or {SHA256} hashes',
+      },
+      {
+        name: 'hash-password',
+        type: 'string',
+        value: 'USER',
+        describe: 'Print a line for --htpasswd with a bcrypt hash, and exit',
+      },
+      {
+        name: 'password-stdin',
+        type: 'boolean',
+        describe: 'With --hash-password: read the password from stdin (default: asked for)',
       },
     ],
     examples: [
       ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'A registry for a test'],
-      ['echo "me:$(openssl passwd -6)" > users && mlist serve --htpasswd users', 'With a login; asks for the password'],
+      ['mlist serve --hash-password me > users && mlist serve --htpasswd users', 'With a login; asks for the password'],
     ],
     load: () => import('./commands/serve.ts'),
   },

@@ -1,11 +1,7 @@
-import {
-  familiarReference,
-  listDrafts,
-  locateWorkspace,
-  parseReference,
-  Workspace,
-  type LocateOptions,
-} from '../index.ts';
+import { locateWorkspace, type LocateOptions } from '../draft/locate.ts';
+import { Workspace } from '../draft/workspace.ts';
+import { familiarReference, parseReference } from '../oci/reference.ts';
+import { listDrafts } from '../ops/drafts.ts';
 import { shells } from './completion-script.ts';
 import type { CommandSpec, OptionSpec } from './language.ts';
 import { everywhere, optionsOf } from './options.ts';

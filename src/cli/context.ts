@@ -1,4 +1,8 @@
-import type { Homes, Workspace, BlobCache, OperationEvent, Waiting } from '../index.ts';
+import type { BlobCache } from '../content/cache.ts';
+import type { Waiting } from '../content/registry/open-steps.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import type { OperationEvent } from '../ops/events.ts';
+import type { Homes } from '../ops/homes.ts';
 import type { Output } from './output.ts';
 
 /** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */

@@ -1,11 +1,8 @@
-import {
-  currentList,
-  formatReference,
-  MlistError,
-  parseListName,
-  type DockerMetadata,
-  type Reference,
-} from '../index.ts';
+import { parseListName } from '../draft/file.ts';
+import { MlistError } from '../errors.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import { currentList } from '../ops/current.ts';
+import type { DockerMetadata } from '../ops/docker-metadata.ts';
 import { listFirst, listOption } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { StoredCredentialsOptions } from '../index.ts';
+import type { StoredCredentialsOptions } from '../content/registry/stored-credentials.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';
 

@@ -1,4 +1,5 @@
-import { MlistError, type Waiting } from '../index.ts';
+import type { Waiting } from '../content/registry/open-steps.ts';
+import { MlistError } from '../errors.ts';
 import { formatDuration, parseDuration, waitTime } from './duration.ts';
 import type { Invocation } from './language.ts';
 

@@ -1,4 +1,5 @@
-import { MlistError, parseDockerMetadata, type DockerMetadata } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { parseDockerMetadata, type DockerMetadata } from '../ops/docker-metadata.ts';
 import type { Context } from './context.ts';
 import { readInput } from './input-file.ts';
 import type { Invocation } from './language.ts';

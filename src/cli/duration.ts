@@ -1,4 +1,4 @@
-import { MlistError } from '../index.ts';
+import { MlistError } from '../errors.ts';
 import type { Invocation } from './language.ts';
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -1,4 +1,5 @@
-import { inDraft, MlistError } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { inDraft } from '../ops/edit-place.ts';
 import { optionalList } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';

@@ -1,4 +1,5 @@
-import { platformOf, type Draft, type Entry, type EntryEvent } from '../index.ts';
+import { platformOf, type Draft, type Entry } from '../draft/draft.ts';
+import type { EntryEvent } from '../draft/merge.ts';
 
 /** Entries in `--json` outputs: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {

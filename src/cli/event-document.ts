@@ -1,4 +1,6 @@
-import { formatPlatform, type OperationEvent, type Replaced } from '../index.ts';
+import { formatPlatform } from '../oci/platform.ts';
+import type { OperationEvent } from '../ops/events.ts';
+import type { Replaced } from '../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
 
 /** What a tag had before it was moved. */

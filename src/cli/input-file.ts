@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
-import { inputFailure, MlistError, readAtMost } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { inputFailure } from '../files/failure.ts';
+import { readAtMost } from '../files/read.ts';
 import type { Context } from './context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 

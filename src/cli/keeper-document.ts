@@ -1,4 +1,4 @@
-import type { Keeper } from '../index.ts';
+import type { Keeper } from '../content/registry/credential-store.ts';
 
 /** Where a login is kept, as a document. */
 export function keeperDocument(keeper: Keeper): object {

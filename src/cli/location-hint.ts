@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { MlistError } from '../index.ts';
-import { canonicalReference, isFileLocation, locationHint, pathHint, SeveralErrors, withHint } from '../index.ts';
+import type { MlistError } from '../errors.ts';
+import { SeveralErrors, withHint } from '../errors.ts';
+import { locationHint, pathHint } from '../oci/location-hint.ts';
+import { isFileLocation } from '../oci/location.ts';
+import { canonicalReference } from '../oci/reference.ts';
 import type { Invocation } from './language.ts';
 
 /** Codes of errors that occur if something that is not a reference is used as one. */

@@ -1,4 +1,9 @@
-import { MlistError, BlobCache, locateWorkspace, version, Workspace, type Homes } from '../index.ts';
+import { BlobCache } from '../content/cache.ts';
+import { locateWorkspace } from '../draft/locate.ts';
+import { Workspace } from '../draft/workspace.ts';
+import { MlistError } from '../errors.ts';
+import type { Homes } from '../ops/homes.ts';
+import { version } from '../version.ts';
 import { commands } from './commands.ts';
 import type { Ask, Context } from './context.ts';
 import { fromDocker } from './docker-plugin.ts';

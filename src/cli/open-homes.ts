@@ -1,14 +1,12 @@
-import {
-  certificateFolders,
-  Homes,
-  MlistError,
-  storedCredentials,
-  version,
-  withoutPassword,
-  type AuthHost,
-  type OperationEvent,
-  type Waiting,
-} from '../index.ts';
+import { certificateFolders } from '../content/registry/certificates.ts';
+import type { Waiting } from '../content/registry/open-steps.ts';
+import type { AuthHost } from '../content/registry/options.ts';
+import { storedCredentials } from '../content/registry/stored-credentials.ts';
+import { MlistError } from '../errors.ts';
+import { withoutPassword } from '../oci/reference.ts';
+import type { OperationEvent } from '../ops/events.ts';
+import { Homes } from '../ops/homes.ts';
+import { version } from '../version.ts';
 import { credentialStore, pathOption } from './credential-store.ts';
 import { parseDuration } from './duration.ts';
 import type { Invocation } from './language.ts';

@@ -1,5 +1,7 @@
 import type { ChalkInstance } from 'chalk';
-import { asMlistError, SeveralErrors, writeJson, type MlistError, type RequestEvent } from '../index.ts';
+import type { RequestEvent } from '../content/registry/options.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../errors.ts';
+import { writeJson } from '../oci/json-write.ts';
 import { plain, plainJson, plainLine } from './plain.ts';
 
 /** The only writer of the command line: stdout carries the result, stderr the rest. */

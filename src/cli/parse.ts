@@ -1,5 +1,7 @@
 import parseArguments from 'yargs-parser';
-import { MlistError, nearest, withoutPassword } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { nearest } from '../oci/nearest.ts';
+import { withoutPassword } from '../oci/reference.ts';
 import { Invocation, type CommandSpec, type OptionSpec, type OptionValue } from './language.ts';
 import { everywhere, optionsOf } from './options.ts';
 

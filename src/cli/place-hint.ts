@@ -1,5 +1,6 @@
 import { resolve, sep } from 'node:path';
-import { asMlistError, withHint, type Workspace } from '../index.ts';
+import type { Workspace } from '../draft/workspace.ts';
+import { asMlistError, withHint } from '../errors.ts';
 import type { Invocation } from './language.ts';
 
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';

@@ -1,14 +1,12 @@
+import { MlistError } from '../errors.ts';
 import {
   isKnownArchitecture,
-  MlistError,
-  parseFormattedPlatform,
   resolveArchitecture,
   resolveOs,
   resolveVariant,
-  splitPlatforms,
   suggestPlatform,
-  type Platform,
-} from '../index.ts';
+} from '../oci/platform-names.ts';
+import { parseFormattedPlatform, splitPlatforms, type Platform } from '../oci/platform.ts';
 
 /** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
 

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
-import { asMlistError, collectAtMost, MlistError } from '../index.ts';
+import { asMlistError, MlistError } from '../errors.ts';
+import { collectAtMost } from '../files/read.ts';
 import { main, tellError, type World } from './main.ts';
 import { ResultStream } from './result-stream.ts';
 

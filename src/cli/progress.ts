@@ -1,4 +1,5 @@
-import { shortDigest, type OperationEvent } from '../index.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { OperationEvent } from '../ops/events.ts';
 import { byteSize } from './byte-size.ts';
 import type { Output } from './output.ts';
 

@@ -1,12 +1,8 @@
-import {
-  createAndPush,
-  editAndPush,
-  type DraftPlace,
-  type EditPlace,
-  type Location,
-  type PushOptions,
-  type Reference,
-} from '../index.ts';
+import type { Location } from '../oci/location.ts';
+import type { Reference } from '../oci/reference.ts';
+import { createAndPush, editAndPush } from '../ops/edit-and-push.ts';
+import type { DraftPlace, EditPlace } from '../ops/edit-place.ts';
+import type { PushOptions } from '../ops/push.ts';
 import { typedName } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';

@@ -1,12 +1,8 @@
-import {
-  shortDigest,
-  writeJson,
-  type Compared,
-  type DiffSide,
-  type EntryDifference,
-  type Json,
-  type MemberChange,
-} from '../index.ts';
+import { shortDigest } from '../oci/digest.ts';
+import { writeJson } from '../oci/json-write.ts';
+import type { Json } from '../oci/json.ts';
+import type { EntryDifference, MemberChange } from '../oci/list-diff.ts';
+import type { Compared, DiffSide } from '../ops/diff.ts';
 import type { Output, Span } from './output.ts';
 
 /** A comparison for people: what goes in red, what comes in green, in the order of the new list. */

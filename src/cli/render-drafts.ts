@@ -1,4 +1,4 @@
-import type { DraftSummary } from '../index.ts';
+import type { DraftSummary } from '../ops/drafts.ts';
 import type { Output } from './output.ts';
 import { plainLine } from './plain.ts';
 

@@ -1,12 +1,6 @@
-import {
-  shortDigest,
-  type Explained,
-  type ExplainedClient,
-  type ExplainedEntry,
-  type ExplainedPlatform,
-  type PickedEntry,
-  type Runs,
-} from '../index.ts';
+import type { Runs } from '../host/verdict.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { Explained, ExplainedClient, ExplainedEntry, ExplainedPlatform, PickedEntry } from '../ops/explain.ts';
 import type { Output, Style } from './output.ts';
 import { plainLine } from './plain.ts';
 

@@ -1,4 +1,6 @@
-import { formatPlatform, shortDigest, type EntryView, type ListView } from '../index.ts';
+import { shortDigest } from '../oci/digest.ts';
+import { formatPlatform } from '../oci/platform.ts';
+import type { EntryView, ListView } from '../ops/show.ts';
 import type { Output, Span } from './output.ts';
 import { plainLine } from './plain.ts';
 

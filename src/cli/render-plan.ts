@@ -1,4 +1,6 @@
-import { shortDigest, type Plan, type PushedTarget } from '../index.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { PushedTarget } from '../ops/push-target.ts';
+import type { Plan } from '../transfer/plan.ts';
 import type { Output } from './output.ts';
 import { replacedText } from './tell.ts';
 

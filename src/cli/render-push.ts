@@ -1,4 +1,6 @@
-import type { Plan, Pushed, PushedTarget } from '../index.ts';
+import type { PushedTarget } from '../ops/push-target.ts';
+import type { Pushed } from '../ops/push.ts';
+import type { Plan } from '../transfer/plan.ts';
 import type { Context } from './context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
 import { replacedDocument } from './event-document.ts';

@@ -1,6 +1,8 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errorCode, errorMessage, MlistError, placeBehindLinks, writeFileAtomic } from '../index.ts';
+import { errorCode, errorMessage, MlistError } from '../errors.ts';
+import { writeFileAtomic } from '../files/atomic.ts';
+import { placeBehindLinks } from '../files/links.ts';
 import type { Context } from './context.ts';
 
 /** A file that a command writes its result to when all is done; whether it can be is looked at before. */

@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
-import { errorCode, writeFailure, type MlistError } from '../index.ts';
+import { errorCode, type MlistError } from '../errors.ts';
+import { writeFailure } from '../files/failure.ts';
 import type { Sink } from './output.ts';
 
 /** Exit code of a command whose result nobody read: that of a program that SIGPIPE ends. Windows has no signals. */

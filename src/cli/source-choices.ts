@@ -1,4 +1,5 @@
-import type { AttestationChoice, MissingChoice } from '../index.ts';
+import type { MissingChoice } from '../ops/find-missing.ts';
+import type { AttestationChoice } from '../ops/resolve-source.ts';
 import { waitTime } from './duration.ts';
 import type { Invocation } from './language.ts';
 

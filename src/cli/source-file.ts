@@ -1,14 +1,10 @@
 import { resolve } from 'node:path';
-import {
-  MlistError,
-  isDigestName,
-  parseBuildMetadata,
-  parseTypedReference,
-  parseSources,
-  readDigestsFolder,
-  type ManifestArgument,
-  type Reference,
-} from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { isDigestName } from '../oci/digest.ts';
+import { parseTypedReference, type Reference } from '../oci/reference.ts';
+import { readDigestsFolder } from '../ops/digests-folder.ts';
+import type { ManifestArgument } from '../ops/resolve-source.ts';
+import { parseBuildMetadata, parseSources } from '../ops/sources.ts';
 import { manifestArgument } from './arguments.ts';
 import type { Context } from './context.ts';
 import { readInput } from './input-file.ts';

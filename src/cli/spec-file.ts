@@ -1,6 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { inputFailure, MAX_YAML_BYTES, MlistError, readAtMost, type SpecFile } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { inputFailure } from '../files/failure.ts';
+import { readAtMost } from '../files/read.ts';
+import type { SpecFile } from '../ops/spec-read.ts';
+import { MAX_YAML_BYTES } from '../schema/yaml.ts';
 import type { Context } from './context.ts';
 
 /** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */

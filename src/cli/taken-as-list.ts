@@ -1,4 +1,7 @@
-import { currentList, isFileLocation, MlistError, withHint, withoutPassword } from '../index.ts';
+import { MlistError, withHint } from '../errors.ts';
+import { isFileLocation } from '../oci/location.ts';
+import { withoutPassword } from '../oci/reference.ts';
+import { currentList } from '../ops/current.ts';
 import { listOption } from './arguments.ts';
 import type { Context } from './context.ts';
 import type { Invocation } from './language.ts';

@@ -1,4 +1,8 @@
-import { describeEntry, platformNames, shortDigest, type OperationEvent, type Replaced } from '../index.ts';
+import { describeEntry } from '../draft/select.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { OperationEvent } from '../ops/events.ts';
+import { platformNames } from '../ops/tag-moves.ts';
+import type { Replaced } from '../transfer/run.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';

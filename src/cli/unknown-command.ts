@@ -1,4 +1,5 @@
-import { MlistError, nearest } from '../index.ts';
+import { MlistError } from '../errors.ts';
+import { nearest } from '../oci/nearest.ts';
 import type { CommandSpec } from './language.ts';
 
 /** What people type who know other tools, and how it is said here. */

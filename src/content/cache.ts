@@ -1,11 +1,12 @@
 import { existsSync, type Stats } from 'node:fs';
 import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SingleFlight } from '../async/single-flight.ts';
 import { errorCode, type MlistError } from '../errors.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, renameOver } from '../files/atomic.ts';
 import { isExhausted, readFailure, writeFailure } from '../files/failure.ts';
-import { openFiles } from '../files/limiter.ts';
+import { openFiles } from '../files/open-files.ts';
 import { readAtMost } from '../files/read.ts';
 import { uniqueName } from '../files/unique.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
@@ -34,7 +35,7 @@ export class BlobCache {
   readonly #folder: string;
   readonly #held = new Map<Digest, Held>();
   #heldBytes = 0;
-  readonly #making = new Map<string, Promise<void>>();
+  readonly #creating = new SingleFlight<void>();
   #failure: MlistError | undefined;
 
   constructor(workspaceFolder: string) {
@@ -118,20 +119,14 @@ export class BlobCache {
     }
   }
 
-  /** Nearly always the folder is there: it is made where it turns out not to be, once for all that find that out. */
+  /** The folder nearly always exists. If it does not, it is created, once for all writes that need it. */
   async #writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
       if (errorCode(error) !== 'ENOENT') throw error;
-      await this.#make(folder);
+      await this.#creating.run(folder, () => makeFolders(folder));
       await write();
     });
-  }
-
-  #make(folder: string): Promise<void> {
-    const making = this.#making.get(folder) ?? makeFolders(folder).finally(() => this.#making.delete(folder));
-    this.#making.set(folder, making);
-    return making;
   }
 
   #hold(digest: Digest, bytes: Uint8Array): void {

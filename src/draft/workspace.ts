@@ -4,7 +4,7 @@ import { errorCode, MlistError } from '../errors.ts';
 import { readFailure } from '../files/failure.ts';
 import { makeFolders } from '../files/folders.ts';
 import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts';
-import { mapLimited } from '../files/limiter.ts';
+import { mapLimited } from '../async/limiter.ts';
 import { readAtMost } from '../files/read.ts';
 import { withLock, type LockOptions } from '../files/lock.ts';
 import { error, refusal } from '../schema/problems.ts';

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 import { writeFailure } from './failure.ts';
-import { openFiles } from './limiter.ts';
+import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique.ts';
 
 /** Names of temporary files, as `temporaryName` gives them. */

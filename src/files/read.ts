@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, open as openDescriptor, openSync, read
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { errorCode, MlistError } from '../errors.ts';
-import { openFiles } from './limiter.ts';
+import { openFiles } from './open-files.ts';
 
 export interface ReadAtMostOptions {
   /** At most one byte more than this is read, so that the caller can see that the file is too large. */

@@ -1,7 +1,7 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { endianness, machine, release } from 'node:os';
 import { join } from 'node:path';
-import { openFiles } from '../files/limiter.ts';
+import { openFiles } from '../files/open-files.ts';
 import { resolveArchitecture } from '../oci/platform-names.ts';
 import { amd64Level, arm64Level, armVariant, isApple } from './cpu.ts';
 import { parseHandler } from './binfmt.ts';

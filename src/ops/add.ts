@@ -6,7 +6,7 @@ import { resolveAll } from './create.ts';
 import { tellFormatChange, warnOf } from './warn.ts';
 import { chosenList } from './current.ts';
 import { requireCopies } from './copies.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 import type { AttestationChoice, ManifestArgument } from './resolve-source.ts';
 import type { SourceWaitOptions } from './source-wait.ts';
 

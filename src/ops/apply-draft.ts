@@ -1,3 +1,4 @@
+import { settle } from '../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry } from '../draft/draft.ts';
 import { changeEntry, changeList } from '../draft/edit.ts';
@@ -30,13 +31,10 @@ export interface Drafted {
  * @throws MlistError what reading throws, for all that cannot be read; `ERR_MLIST_NOT_FOUND` where too few images are left
  */
 export async function draftOf(name: string, made: MadeSpec, options: DraftingOptions): Promise<Drafted> {
-  const read = await Promise.allSettled(made.entries.map((entry) => readEntry(entry, made, options)));
+  const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
   const subject = await subjectOf(made.subject, options);
   options.signal?.throwIfAborted();
-  const failures = read.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
-  const [first, ...more] = failures;
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
-  const found = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  SeveralErrors.throwAny(failures);
   const missing = found.flatMap((one) => ('gone' in one ? [one] : []));
   const sources = found.flatMap((one) => ('gone' in one ? [] : [one]));
   const draft = assemble(name, { ...made, subject }, sources);

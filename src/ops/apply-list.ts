@@ -11,14 +11,14 @@ import { targetName, targetsOf, type TargetRepository } from './target.ts';
 import { whenThere } from './source-wait.ts';
 import type { Location } from '../oci/location.ts';
 import { withTag } from '../oci/reference.ts';
-import type { Brought } from '../transfer/brought.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import type { TargetLog } from '../transfer/target-log.ts';
 
 /** Bringing one list where its spec says it is to be. */
 
 export interface ApplyListOptions extends DraftingOptions {
   /** What the lists of the run bring. */
-  readonly brought: Brought;
+  readonly transfers: SharedTransfers;
   /** What becomes of the names of the list. */
   readonly targets: TargetLog;
   readonly dryRun?: boolean | undefined;
@@ -49,7 +49,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 
 async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, brought, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
+  const { homes, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
@@ -59,7 +59,7 @@ async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOption
       expect: made.expect,
       allowDuplicates: made.allowDuplicates,
       readTags: true,
-      brought,
+      transfers,
       targets: log,
       emptyHint: 'Name at least one image that is there, or leave the list out.',
       missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),

@@ -1,5 +1,5 @@
 import { asMlistError, MlistError, SeveralErrors, type TargetOutcome } from '../errors.ts';
-import { mapLimited } from '../files/limiter.ts';
+import { mapLimited } from '../async/limiter.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
@@ -8,7 +8,7 @@ import type { OnEvent, OperationEvent } from './events.ts';
 import type { Homes } from './homes.ts';
 import { interruption } from './interruption.ts';
 import { repositoryName } from '../oci/reference.ts';
-import { Brought } from '../transfer/brought.ts';
+import { SharedTransfers } from '../transfer/shared-transfers.ts';
 import { logTarget, type TargetLog } from '../transfer/target-log.ts';
 import { unpackSpec } from './packed-spec.ts';
 import type { SourceWaitOptions } from './source-wait.ts';
@@ -116,7 +116,7 @@ class Run {
   readonly stopped: TargetOutcome[] = [];
   readonly #sources: SourceReader;
   readonly #use: RepositoryUse;
-  readonly #brought = new Brought();
+  readonly #transfers = new SharedTransfers();
   readonly #options: ApplyOptions;
 
   constructor(units: readonly SpecUnit[], options: ApplyOptions) {
@@ -157,7 +157,7 @@ class Run {
   async #applyList(spec: ListSpec, unit: SpecUnit, reporting: Reporting): Promise<ListResult> {
     const { signal } = this.#options;
     try {
-      const shared = { sources: this.#sources, brought: this.#brought };
+      const shared = { sources: this.#sources, transfers: this.#transfers };
       const outcome = await applyList(spec, { ...this.#options, ...shared, ...reporting });
       tellOfType(unit, outcome, reporting.onEvent);
       return resultOf(outcome, unit, signal);
@@ -169,7 +169,7 @@ class Run {
   #letGo(spec: ListSpec): void {
     for (const repository of this.#use.leave(spec)) {
       this.#options.homes.registries.forget(repository);
-      this.#brought.forget(repositoryName(repository));
+      this.#transfers.forget(repositoryName(repository));
     }
   }
 }

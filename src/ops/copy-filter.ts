@@ -9,10 +9,12 @@ import type { Platform } from '../oci/platform.ts';
 import { isOfPlatform } from '../draft/select.ts';
 import { readIndex } from '../schema/document.ts';
 import { linksIn } from '../transfer/graph.ts';
+import type { Missing, MissingState } from '../transfer/missing-content.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
 import { leftBehind, type LeftBehind } from './left-behind.ts';
-import { findMissing, settleMissing, type Missing, type MissingChoice, type MissingState } from './missing-images.ts';
+import { findMissing, type MissingChoice } from './find-missing.ts';
+import { leaveOutMissing, type MissingOptions } from './missing-images.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { platformsOfImage, type ImageReading } from './image-platforms.ts';
 
@@ -60,40 +62,70 @@ export async function filterContent(
   { home, reference, missing: known, isWithin }: Filtering,
   options: FilterOptions,
 ): Promise<Filtered> {
-  const { platforms = [], attestations = 'keep', missing, signal } = options;
+  const { platforms = [], missing: choice, signal } = options;
+  const reading = { home, reference, missing: choice, canChoose: options.platforms !== undefined, signal };
   const whole: Filtered = { content, left: [], events: [] };
-  const reading = { home, reference, missing, canChoose: options.platforms !== undefined, signal };
-  if (!isIndexType(content.descriptor.mediaType)) {
+  const { mediaType } = content.descriptor;
+  if (!isIndexType(mediaType)) {
     if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, reading), reference);
     return whole;
   }
-  const isWhole = !isFiltered(options);
-  if (isWhole && isWithin && missing !== 'skip') return whole;
-  const found = new Map(known);
-  const check = async (entriesOf: () => readonly Descriptor[]): Promise<void> => {
-    for (const [digest, state] of await findMissing(entriesOf, reading)) found.set(digest, state);
-  };
-  if (isWhole) await check(() => linksIn(content, home).manifests);
-  if (isWhole && found.size === 0) return whole;
-  const list = readIndex(content.bytes, content.descriptor.mediaType, reference);
-  const entries = await Promise.all(list.manifests.map((entry) => withPlatforms(entry, reading, found)));
+  if (isFiltered(options)) {
+    const list = readIndex(content.bytes, mediaType, reference);
+    return withoutMissing(content, list, await select(list, known, reading, options), reading);
+  }
+  if (isWithin && choice !== 'skip') return whole;
+  const missing = new Map([...known, ...(await findMissing(() => linksIn(content, home).manifests, reading))]);
+  if (missing.size === 0) return whole;
+  const list = readIndex(content.bytes, mediaType, reference);
+  return withoutMissing(content, list, { wanted: list.manifests, left: [], missing }, reading);
+}
+
+interface Selection {
+  /** The entries that are to be copied. */
+  readonly wanted: readonly Descriptor[];
+  /** The others. */
+  readonly left: readonly LeftBehind[];
+  /** Which of the entries the source does not have. */
+  readonly missing: Missing;
+}
+
+/** Selects entries by platform and kind. */
+async function select(
+  { manifests }: Index,
+  known: Missing,
+  reading: MissingOptions & ImageReading,
+  { platforms = [], attestations = 'keep' }: FilterOptions,
+): Promise<Selection> {
+  const missing = new Map(known);
+  const entries = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, missing)));
   const left = leftOut(entries, platforms, attestations);
-  const wanted = list.manifests.filter((entry) => !left.has(entry));
-  if (!isWhole) await check(() => wanted);
-  const usable = missing === 'skip' ? entries.filter(({ descriptor }) => !found.has(descriptor.digest)) : entries;
+  const wanted = manifests.filter((entry) => !left.has(entry));
+  for (const [digest, state] of await findMissing(() => wanted, reading)) missing.set(digest, state);
+  const isUsable = ({ descriptor }: Entry) => reading.missing !== 'skip' || !missing.has(descriptor.digest);
+  const images = entries.filter((entry) => !isAttestation(entry.descriptor) && isUsable(entry));
   requirePlatforms(
     platforms,
-    usable.flatMap(({ descriptor, platforms: has = [] }) => (isAttestation(descriptor) ? [] : has)),
-    reference,
+    images.flatMap((image) => image.platforms ?? []),
+    reading.reference,
   );
-  const settled = await settleMissing(wanted, found, list.manifests, reading);
-  const manifests = wanted.filter((entry) => !settled.gone.has(entry));
-  if (manifests.length === list.manifests.length) return whole;
-  const chosen = [...left.values()];
+  return { wanted, left: [...left.values()], missing };
+}
+
+/** The selected part of a list without the entries that are missing, if these may be left out. */
+async function withoutMissing(
+  content: Content,
+  list: Index,
+  { wanted, left, missing }: Selection,
+  options: MissingOptions,
+): Promise<Filtered> {
+  const absent = await leaveOutMissing(wanted, missing, list.manifests, options);
+  const manifests = wanted.filter((entry) => !absent.gone.has(entry));
+  if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
   return {
     content: encoded({ ...list, manifests }),
-    left: [...chosen, ...settled.left],
-    events: [...chosen.map((one) => ({ type: 'left', ...one }) as const), ...settled.events],
+    left: [...left, ...absent.left],
+    events: [...left.map((one) => ({ type: 'left', ...one }) as const), ...absent.events],
   };
 }
 
@@ -112,28 +144,30 @@ function leftOut(
   attestations: 'keep' | 'drop',
 ): ReadonlyMap<Descriptor, LeftBehind> {
   const left = new Map<Descriptor, LeftBehind>();
-  const images = entries.filter(({ descriptor }) => !isAttestation(descriptor));
-  const isWanted = ({ platforms, isUnreadable = false }: Entry) =>
-    wanted.length === 0 ||
-    (platforms === undefined ? !isUnreadable : wanted.some((one) => platforms.some((has) => isOfPlatform(has, one))));
-  const gone = images.filter((entry) => !isWanted(entry));
-  for (const { descriptor, isUnreadable = false } of gone) {
-    const reason = isUnreadable ? 'missing, and without a platform' : 'not asked for';
-    left.set(descriptor, leftBehind('image', descriptor, reason));
+  /** Whether an image is copied, by digest: an index may list it more than once. */
+  const isCopied = new Map<string, boolean>();
+  for (const entry of entries) {
+    const { descriptor } = entry;
+    if (isAttestation(descriptor)) continue;
+    const reason = reasonToLeave(entry, wanted);
+    if (reason !== undefined) left.set(descriptor, leftBehind('image', descriptor, reason));
+    isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
   }
-  const kept = new Set<string>(
-    images.filter((entry) => !left.has(entry.descriptor)).map(({ descriptor }) => descriptor.digest),
-  );
-  const dropped = new Set<string>(
-    gone.map(({ descriptor }) => descriptor.digest).filter((digest) => !kept.has(digest)),
-  );
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
-    const ofDropped = dropped.has(attestedDigest(descriptor) ?? '');
-    const reason = ofDropped ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
+    const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
+    const reason = isOfLeft ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
     if (reason !== undefined) left.set(descriptor, leftBehind('attestation', descriptor, reason));
   }
   return left;
+}
+
+/** Why an image is not copied; undefined if it is. */
+function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
+  if (wanted.length === 0) return undefined;
+  if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
+  const isWanted = wanted.some((one) => platforms.some((has) => isOfPlatform(has, one)));
+  return isWanted ? undefined : 'not asked for';
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { Content, ContentOptions } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestNode } from '../transfer/graph.ts';
-import type { Brought } from '../transfer/brought.ts';
-import { hasLostKnown } from '../transfer/lost-content.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
+import { hasLostContent } from '../transfer/unknown-content.ts';
 import { planTransfer, type RootStep } from '../transfer/plan.ts';
 import { runPlan, type Replaced, type RunOptions } from '../transfer/run.ts';
 import type { TargetLog } from '../transfer/target-log.ts';
@@ -39,8 +39,8 @@ export interface CopyTransfer {
 export interface TransferOptions extends ContentOptions {
   readonly referrers?: boolean | undefined;
   readonly force?: boolean | undefined;
-  /** What goes to the same target beside this. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
@@ -153,16 +153,16 @@ interface Planned {
 /** Runs the plan. If the registry has lost a part of what it was found to have, all of that is sent. */
 async function runRepaired(
   { target, nodes, root, labels, present }: Planned,
-  { brought, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
+  { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
-  const options = { brought, replaced, targets, signal };
+  const options = { transfers, replaced, targets, signal };
   const sent = new Sent(onEvent);
   const plan = planTransfer(target, nodes, root, { present, labels });
   try {
     await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
   } catch (thrown) {
     signal?.throwIfAborted();
-    if (present.size === 0 || !hasLostKnown(thrown, plan)) throw thrown;
+    if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
     const message = `${target.location} has lost a part of what it had: all of that is sent again`;
     onEvent?.({ type: 'note', message });
     const left = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));

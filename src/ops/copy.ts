@@ -7,8 +7,8 @@ import type { Platform } from '../oci/platform.ts';
 import { repositoryName } from '../oci/reference.ts';
 import { readManifest } from '../schema/document.ts';
 import { graphOf } from '../transfer/graph.ts';
-import { MissingContent } from '../transfer/missing-content.ts';
-import type { Brought } from '../transfer/brought.ts';
+import { MissingContent, type Missing } from '../transfer/missing-content.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
 import type { Replaced } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
 import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
@@ -19,7 +19,6 @@ import { Count, nothingMoved, type Moved } from './moved.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
 import type { Homes, Located, WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
-import type { Missing } from './missing-images.ts';
 import { reportingInterruption } from './interruption.ts';
 import { publish, type PublishOptions } from './publish.ts';
 import { requireExpected } from './push-check.ts';
@@ -41,8 +40,8 @@ export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOp
   readonly expect?: readonly Platform[] | undefined;
   /** Refuse content that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** What goes to the same target beside this: nothing goes there twice. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
 }
 
 export interface Copied extends Replaced {
@@ -110,12 +109,8 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
   } catch (thrown) {
     if (!(thrown instanceof MissingContent)) throw thrown;
     // The filter now knows what is missing: it skips or reports that.
-    return copyRead(reading, missingIn(thrown), options);
+    return copyRead(reading, thrown.missing, options);
   }
-}
-
-function missingIn({ missing }: MissingContent): Missing {
-  return new Map(missing.map(({ entry, isItself }) => [entry.digest, isItself ? 'absent' : 'incomplete']));
 }
 
 /** The content of the source, and what is known about the target. */

@@ -1,4 +1,4 @@
-import { allOrErrors } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
 import type { EntryEvent } from '../draft/merge.ts';
 import { requireKnownPlatforms } from '../draft/rules.ts';
@@ -13,7 +13,7 @@ import { amended, fresh, replaced, requireSame, type ListWishes, type Made } fro
 import { requireCopies } from './copies.ts';
 import { withReferringAttestations } from './attestation-referrers.ts';
 import { tellCreated } from './create-told.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 import { pinned } from './pin.ts';
 import { requirePlatforms } from './require-platforms.ts';
 import { resolveSource, type AttestationChoice, type ManifestArgument, type Resolved } from './resolve-source.ts';

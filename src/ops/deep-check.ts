@@ -1,5 +1,6 @@
 import { errorCode, MlistError, type Problem } from '../errors.ts';
-import { Limiter } from '../files/limiter.ts';
+import { Limiter } from '../async/limiter.ts';
+import { getOrCreate } from '../async/single-flight.ts';
 import type { ContentOptions } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -82,7 +83,7 @@ export class DeepCheck {
       ...manifests.map((root) => ('fault' in root ? lost(root) : this.#entry(root, []))),
       ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
     ]);
-    const problems = once(found.flat());
+    const problems = withoutRepeats(found.flat());
     return { problems, manifests: this.#manifests.size, blobs: this.#blobs.size };
   }
 
@@ -176,23 +177,19 @@ export class DeepCheck {
     );
   }
 
-  async #once<T>(
+  #once<T>(
     memory: Map<string, Promise<T>>,
     { descriptor, home }: Omit<Root, 'pointer'>,
     work: () => Promise<T>,
   ): Promise<T> {
     const { mediaType, digest, size } = descriptor;
     const key = `${home.location}@${digest} ${size} ${memory === this.#blobs ? '' : mediaType}`;
-    const known = memory.get(key);
-    if (known !== undefined) return known;
-    const running = work();
-    memory.set(key, running);
-    return running;
+    return getOrCreate(memory, key, work);
   }
 }
 
-/** The first of those that say the same. */
-function once(problems: readonly Problem[]): readonly Problem[] {
+/** The first of the problems with the same rule and message. */
+function withoutRepeats(problems: readonly Problem[]): readonly Problem[] {
   const told = new Set<string>();
   return problems.filter(({ rule, message }) => {
     const isNew = !told.has(`${rule} ${message}`);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { MlistError } from '../errors.ts';
-import { Limiter } from '../files/limiter.ts';
+import { Limiter } from '../async/limiter.ts';
+import { getOrCreate } from '../async/single-flight.ts';
 import { BlobCache } from '../content/cache.ts';
 import { RegistrySession, type SessionOptions } from '../content/registry/session.ts';
 import { foldersOf, type Folders } from '../draft/paths.ts';
@@ -126,12 +127,11 @@ export class Homes {
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
     const key = this.#keyOf(location);
-    const known = this.#files.get(key);
-    if (known !== undefined) return known;
-    const opened = this.#open(location, signal);
-    this.#files.set(key, opened);
-    opened.catch(() => this.#files.delete(key));
-    return opened;
+    return getOrCreate(this.#files, key, () => {
+      const opened = this.#open(location, signal);
+      opened.catch(() => this.#files.delete(key));
+      return opened;
+    });
   }
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {

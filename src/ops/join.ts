@@ -1,4 +1,5 @@
-import { allOrErrors, asMlistError, MlistError, SeveralErrors } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { emptyDraft, type Entry } from '../draft/draft.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -16,7 +17,7 @@ import { ownSlots, type OwnSlot } from './join/runner.ts';
 import { fullPlatform, slotName } from './join/slot.ts';
 import { Waiting } from './join/waiting.ts';
 import { retryWithoutAttestations } from './missing-entries.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 import type { PublishOptions } from './publish.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 import type { SourceWaitOptions } from './source-wait.ts';

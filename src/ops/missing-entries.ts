@@ -1,3 +1,4 @@
+import type { Settled } from '../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../errors.ts';
 import { descriptorOf, isAttestationEntry, type Draft, type Entry } from '../draft/draft.ts';
 import { describeEntry } from '../draft/select.ts';
@@ -9,7 +10,7 @@ import { attestationsWarning, listed, missingText, platformOrDigest } from './mi
 /** Entries of a draft whose content is not in their source. */
 
 /** The error for an entry whose content is gone, with the cause if it is not the manifest itself. */
-export function gone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
+export function entryGone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new MlistError(
@@ -30,33 +31,26 @@ function storeOf({ source }: Entry): string {
   return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
 }
 
-/** The source of an entry can be read, but does not have the entry. */
-export class EntryMissing extends MlistError {
-  readonly entry: Entry;
+/** Entries whose source can be read, but does not have them. */
+export class MissingEntries extends MlistError {
+  readonly entries: readonly Entry[];
 
-  constructor(entry: Entry, draft: Draft, cause?: MlistError) {
-    const { code, message, facts } = gone(entry, draft, cause);
+  constructor(entries: readonly Entry[], { code, message, facts }: MlistError) {
     super(code, message, facts);
-    this.entry = entry;
+    this.entries = entries;
   }
 }
 
-/** Several entries that one source does not have. */
-class EntriesMissing extends MlistError {
-  readonly entries: readonly Entry[];
-
-  constructor(entries: readonly Entry[], source: string, draft: Draft, hint: string | undefined) {
-    const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
-    const message =
-      images.length > 0
-        ? missingText(images, new Map(), source)
-        : `${entries.length} attestations are missing from ${source}`;
-    super('ERR_MLIST_NOT_FOUND', message, {
-      reference: source,
-      hint: `${availableText(entries, source, draft)}${hint ?? draftHint(entries, draft)}`,
-    });
-    this.entries = entries;
-  }
+/** Reports the entries that one source does not have together. */
+function missingFrom(source: string, entries: readonly Entry[], draft: Draft, hint: string | undefined): MlistError {
+  const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
+  const message =
+    images.length > 0
+      ? missingText(images, new Map(), source)
+      : `${entries.length} attestations are missing from ${source}`;
+  const next = `${availableText(entries, source, draft)}${hint ?? draftHint(entries, draft)}`;
+  const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, hint: next });
+  return new MissingEntries(entries, error);
 }
 
 function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string {
@@ -76,33 +70,25 @@ function draftHint([first]: readonly Entry[], { list }: Draft): string {
 /**
  * The results for all entries of a draft.
  * @param hint - replaces the hint to edit the draft
- * @throws MlistError for all failures; entries missing from one source are reported together
+ * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are reported
+ *   together
  */
-export function requireAll<T>(
-  draft: Draft,
-  results: readonly PromiseSettledResult<T>[],
-  hint: string | undefined,
-): readonly T[] {
-  const failures = results.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
-  const missing = failures
-    .filter((error): error is EntryMissing => error instanceof EntryMissing)
-    .map(({ entry }) => entry);
-  const grouped = missing.filter((entry) => entry.via !== undefined || isAttestationEntry(entry));
+export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, hint: string | undefined): readonly T[] {
+  const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);
   const sources = [...new Set(grouped.map(({ source }) => source))];
-  const [first, ...more] = [
-    ...failures.filter((error) => !(error instanceof EntryMissing) || !grouped.includes(error.entry)),
-    ...sources.map(
-      (source) =>
-        new EntriesMissing(
-          grouped.filter((entry) => entry.source === source),
-          source,
-          draft,
-          hint,
-        ),
-    ),
-  ];
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
-  return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  SeveralErrors.throwAny([
+    ...failures.filter((error) => !isGrouped(error)),
+    ...sources.map((source) => {
+      const entries = grouped.filter((entry) => entry.source === source);
+      return missingFrom(source, entries, draft, hint);
+    }),
+  ]);
+  return values;
+}
+
+function isGrouped(error: MlistError): error is MissingEntries {
+  const isPart = (entry: Entry) => entry.via !== undefined || isAttestationEntry(entry);
+  return error instanceof MissingEntries && error.entries.every(isPart);
 }
 
 /** Runs work with the entries. If only attestations are missing, runs it again without them. */
@@ -130,8 +116,8 @@ export function withoutAttestations(
   onEvent: OnEvent | undefined,
 ): readonly Entry[] | undefined {
   const parts = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
-  const missing = parts.flatMap((error) => (error instanceof EntriesMissing ? error.entries : []));
-  const isOnlyThat = parts.every((error) => error instanceof EntriesMissing) && missing.every(isAttestationEntry);
+  const missing = parts.flatMap((error) => (error instanceof MissingEntries ? error.entries : []));
+  const isOnlyThat = parts.every((error) => error instanceof MissingEntries) && missing.every(isAttestationEntry);
   if (missing.length === 0 || !isOnlyThat) return undefined;
   const sources = [...new Set(missing.map(({ source }) => source))];
   onEvent?.(attestationsWarning(missing.length, sources.join(' and ')));

@@ -1,14 +1,14 @@
-import { errorCode, MlistError } from '../errors.ts';
-import type { Content, ContentOptions, Stored } from '../oci/content.ts';
+import { descriptorOf, type Entry } from '../draft/draft.ts';
+import { MlistError } from '../errors.ts';
+import type { ContentOptions } from '../oci/content.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { entryName } from '../oci/entry-name.ts';
-import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
-import { orAbsent } from '../oci/or-absent.ts';
-import { formatPlatform } from '../oci/platform.ts';
-import { linksIn, MAX_DEPTH, readGraph, type ManifestNode } from '../transfer/graph.ts';
-import { MissingContent } from '../transfer/missing-content.ts';
+import { isServedAsManifest } from '../oci/media-type.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Missing, MissingState } from '../transfer/missing-content.ts';
 import type { OperationEvent } from './events.ts';
+import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
 import type { Home } from './homes.ts';
 import { leftBehind, type LeftBehind } from './left-behind.ts';
 
@@ -21,98 +21,19 @@ const SKIP_MISSING = 'Leave missing images out with --missing skip.';
 
 const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
 
-/** Refuse a sparse index, or leave its missing images out. */
-export type MissingChoice = 'refuse' | 'skip';
-
 /** The hint for missing images in commands without a draft. It never suggests the option that was given. */
 export function missingHint(choice: MissingChoice | undefined): string {
   return choice === 'skip' ? REPORTED_PRESENT : SKIP_MISSING;
 }
 
-export interface MissingOptions extends ContentOptions {
-  readonly home: Home;
+export interface MissingOptions extends FindingOptions {
   /** The index, for messages. */
   readonly reference: string;
-  /** Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   /** Whether `--platform` can choose other images. */
   readonly canChoose: boolean;
 }
 
-/** `incomplete` if only something below an entry is missing. */
-export type MissingState = 'absent' | 'incomplete';
-
-/** Missing entries by digest. */
-export type Missing = ReadonlyMap<Digest, MissingState>;
-
-/** The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later. */
-export async function missingParts(
-  home: Home,
-  descriptor: Descriptor,
-  options: ContentOptions,
-): Promise<readonly Descriptor[]> {
-  if (!isLocal(home)) return [];
-  try {
-    if ((await home.storedSize(descriptor.digest)) === undefined) return [descriptor];
-    if (!isServedAsManifest(descriptor.mediaType)) return [];
-    const blobs = blobsBelow(await readGraph(home, descriptor, options));
-    const sizes = await Promise.all(blobs.map(({ digest }) => home.storedSize(digest)));
-    return blobs.filter((_, at) => sizes[at] === undefined);
-  } catch (thrown) {
-    options.signal?.throwIfAborted();
-    if (thrown instanceof MissingContent) return thrown.missing.map(({ entry }) => entry);
-    return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? [descriptor] : [];
-  }
-}
-
-function isLocal(home: Home): home is Home & Stored {
-  return home.storedSize !== undefined;
-}
-
-function blobsBelow({ blobs, children }: ManifestNode): readonly Descriptor[] {
-  return [...blobs, ...children.flatMap(blobsBelow)];
-}
-
-/**
- * The entries that the store does not have. A registry is only asked with `skip`: otherwise missing images are found when
- * they are read, without further requests.
- */
-export async function findMissing(entriesOf: () => readonly Descriptor[], options: MissingOptions): Promise<Missing> {
-  if (!isLocal(options.home) && options.missing !== 'skip') return new Map();
-  const entries = entriesOf();
-  const states = await Promise.all(entries.map((entry) => stateOf(entry, options)));
-  return new Map(
-    entries.flatMap(({ digest }, at) => {
-      const state = states[at];
-      return state === undefined ? [] : [[digest, state] as const];
-    }),
-  );
-}
-
-/** Undefined if the content is there. */
-async function stateOf(entry: Descriptor, options: MissingOptions, depth = 0): Promise<MissingState | undefined> {
-  const { home, signal } = options;
-  if (isLocal(home)) {
-    const [part] = await missingParts(home, entry, { signal });
-    return part === undefined ? undefined : part.digest === entry.digest ? 'absent' : 'incomplete';
-  }
-  if (isIndexType(entry.mediaType) && depth < MAX_DEPTH) {
-    const index = await orAbsent(home.fetchManifest(entry.digest, { expected: entry, signal }));
-    return index === undefined ? 'absent' : stateBelow(index, options, depth);
-  }
-  const isManifest = async () => (await home.hasManifest?.(entry.digest, { signal })) !== false;
-  const isBlob = async () => home.statedSize !== undefined && (await home.statedSize(entry, { signal })) !== undefined;
-  const [first, second] = isServedAsManifest(entry.mediaType) ? [isManifest, isBlob] : [isBlob, isManifest];
-  return (await first()) || (await second()) ? undefined : 'absent';
-}
-
-async function stateBelow(index: Content, options: MissingOptions, depth: number): Promise<MissingState | undefined> {
-  const { manifests } = linksIn(index, options.home);
-  const states = await Promise.all(manifests.map((entry) => stateOf(entry, options, depth + 1)));
-  return states.every((state) => state === undefined) ? undefined : 'incomplete';
-}
-
-export interface Settled {
+export interface LeftOut {
   /** Entries that are left out. */
   readonly gone: ReadonlySet<Descriptor>;
   readonly left: readonly LeftBehind[];
@@ -125,12 +46,12 @@ export interface Settled {
  * @param all - the entries of the index
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
  */
-export async function settleMissing(
+export async function leaveOutMissing(
   wanted: readonly Descriptor[],
   missing: Missing,
   all: readonly Descriptor[],
   options: MissingOptions,
-): Promise<Settled> {
+): Promise<LeftOut> {
   const images = wanted.filter((entry) => !isAttestation(entry));
   const lost = images.filter(({ digest }) => missing.has(digest));
   if (lost.length > 0 && (options.missing !== 'skip' || lost.length === images.length)) {
@@ -150,6 +71,56 @@ export async function settleMissing(
     left: [...leftImages, ...leftAttestations],
     events: [...leftImages.map((one) => ({ type: 'left', ...one }) as const), ...warning],
   };
+}
+
+/** An index that is read to list its entries in a draft. */
+export interface IndexSource {
+  readonly source: string;
+  readonly home: Home;
+  /** All entries of the index. */
+  readonly entries: readonly Entry[];
+  /** What was missing when it was read. Further missing entries are added. */
+  readonly missing: Map<Digest, MissingState>;
+}
+
+export interface SourceOptions extends ContentOptions {
+  readonly missing?: MissingChoice | undefined;
+  /** Undefined if the command has no `--platform`. */
+  readonly platforms?: readonly Platform[] | undefined;
+}
+
+/**
+ * The wanted entries without those that are missing and may be left out.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
+ */
+export async function availableEntries(
+  wanted: readonly Entry[],
+  { source, home, entries, missing }: IndexSource,
+  { missing: choice, platforms, signal }: SourceOptions,
+): Promise<{ readonly there: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
+  const options = { home, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
+  for (const [digest, state] of await findMissing(() => wanted.map(descriptorOf), options)) missing.set(digest, state);
+  if (missing.size === 0) return { there: wanted, events: [] };
+  const byDescriptor = new Map(wanted.map((entry) => [descriptorOf(entry), entry]));
+  const { gone, events } = await leaveOutMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
+  return { there: [...byDescriptor].flatMap(([descriptor, entry]) => (gone.has(descriptor) ? [] : [entry])), events };
+}
+
+/**
+ * Requires an image, or an index that is listed itself, to be complete in a layout or an archive.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`
+ */
+export async function requireParts(
+  descriptor: Descriptor,
+  source: string,
+  home: Home,
+  { signal }: ContentOptions,
+): Promise<void> {
+  const parts = await missingParts(home, descriptor, { signal });
+  if (parts.length === 0) return;
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${listed(parts)}`, {
+    reference: source,
+  });
 }
 
 export function attestationsWarning(count: number, reference: string): OperationEvent {

@@ -6,7 +6,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { readIndex } from '../schema/document.ts';
 import { MAX_DEPTH } from '../transfer/graph.ts';
-import type { MissingState } from './missing-images.ts';
+import type { MissingState } from '../transfer/missing-content.ts';
 
 export interface FlatteningOptions extends ContentOptions {
   /** Missing indexes are added to it, and stay in the list. */

@@ -1,3 +1,4 @@
+import { getOrCreate } from '../async/single-flight.ts';
 import { errorCode } from '../errors.ts';
 import type { Offer, OfferedList } from '../oci/clients/list.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
@@ -72,7 +73,7 @@ class OfferReader {
 
   async #inside(place: string, child: Child, depth: number): Promise<Pick<Offer, 'entries' | 'fault'>> {
     if (depth + 1 >= MAX_DEPTH) return { fault: 'it is an index too deep in others' };
-    const manifests = await once(this.#reading, child.descriptor.digest, async () => {
+    const manifests = await getOrCreate(this.#reading, child.descriptor.digest, async () => {
       const { bytes } = await readChild(child, this.#options);
       return readIndex(bytes, child.descriptor.mediaType, child.descriptor.digest).manifests;
     });
@@ -83,7 +84,7 @@ class OfferReader {
   }
 
   #stated(child: Child): Promise<Stated> {
-    return once(this.#stating, child.descriptor.digest, async () => {
+    return getOrCreate(this.#stating, child.descriptor.digest, async () => {
       const { digest, mediaType } = child.descriptor;
       const own = contentOf(this.#found);
       const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
@@ -104,12 +105,6 @@ class OfferReader {
 
 interface Stated {
   readonly stated?: Platform;
-}
-
-function once<T>(known: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
-  const doing = known.get(key) ?? work();
-  known.set(key, doing);
-  return doing;
 }
 
 const TOO_MANY = 'it is not looked at: the list leads to too many others';

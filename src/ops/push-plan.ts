@@ -1,3 +1,4 @@
+import { settle } from '../async/settle.ts';
 import { asMlistError, errorCode } from '../errors.ts';
 import type { Draft, Entry } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/list.ts';
@@ -8,7 +9,7 @@ import { parseLocation, sameHome } from '../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { graphOf, readGraph, subjectIn, type ManifestNode } from '../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../transfer/plan.ts';
-import { EntryMissing, gone, requireAll } from './missing-entries.ts';
+import { entryGone, MissingEntries, requireAll } from './missing-entries.ts';
 import type { Homes, WritableHome } from './homes.ts';
 import { largeBlobsThere } from './large-blobs.ts';
 import { unlessRefused } from './tag-looks.ts';
@@ -72,23 +73,21 @@ export interface PushPlan {
  */
 export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
   const { draft, encoded: list, target, home } = planning;
-  const found = await Promise.allSettled(draft.entries.map((entry) => neededOf(entry, planning, options)));
+  const settled = await settle(draft.entries.map((entry) => neededOf(entry, planning, options)));
   options.signal?.throwIfAborted();
-  const needed = requireAll(draft, found, options.missingHint);
+  const needed = requireAll(draft, settled, options.missingHint);
+  const isThere = (_: Entry, at: number): boolean => needed[at] === undefined;
+  const present = draft.entries.filter(isThere).map(bareDescriptor);
+  const resent = draft.entries.filter((entry, at) => !isThere(entry, at) && liesIn(entry, target));
   const nodes = needed.filter((one) => one !== undefined && 'content' in one);
   const listed = needed.filter((one) => one !== undefined && 'blob' in one);
+  const isAsked = target.location.kind === 'registry' && options.force !== true;
+  const largeBlobs = isAsked ? await largeBlobsThere(home, nodes, options) : [];
+  const there = options.survey === true ? [...present, ...largeBlobs] : largeBlobs;
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
-  const resent = draft.entries.filter((entry, at) => needed[at] !== undefined && liesIn(entry, target));
-  const known = draft.entries.filter((_, at) => needed[at] === undefined).map(bareDescriptor);
-  const lost = new Set(resent.map(({ digest }) => digest));
-  const asked = nodes.filter(({ content }) => !lost.has(content.descriptor.digest));
-  const isFar = target.location.kind === 'registry' && options.force !== true;
-  const large = await largeBlobsThere(home, isFar ? asked : [], options);
-  const there = options.survey === true ? [...known, ...large] : large;
-  const hasKnown = known.length + large.length > 0;
   const plan = planTransfer(home, nodes, root, { there, listed, present: options.sent });
-  return { plan, resent, hasKnown, draft };
+  return { plan, resent, hasKnown: present.length + largeBlobs.length > 0, draft };
 }
 
 /**
@@ -143,7 +142,7 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   // A registry that refuses to answer is assumed to have it, as the draft says.
   if ((await (isNear ? asking : unlessRefused(asking, options))) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
-  if (bytes === undefined) throw new EntryMissing(entry, planning.draft);
+  if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, planning.draft));
   const content = { descriptor: bareDescriptor(entry), bytes };
   return { content, source: home, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
 }
@@ -183,13 +182,13 @@ async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { homes, sig
     return await readGraph(source, entry, { cached: (digest) => homes.cache.get(digest), signal });
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
-    throw new EntryMissing(entry, draft, asMlistError(thrown));
+    throw new MissingEntries([entry], entryGone(entry, draft, asMlistError(thrown)));
   }
 }
 
 /** Reports a missing source as the entry that needs it. */
 function withEntry(entry: Entry, draft: Draft, thrown: unknown): unknown {
-  return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? gone(entry, draft, asMlistError(thrown)) : thrown;
+  return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
 }
 
 async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {

@@ -6,14 +6,14 @@ import type { ContentSource } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { parseReference, repositoryName } from '../oci/reference.ts';
-import type { Brought } from '../transfer/brought.ts';
-import { hasLostKnown, isLostContent } from '../transfer/lost-content.ts';
+import type { SharedTransfers } from '../transfer/shared-transfers.ts';
+import { hasLostContent, isContentUnknown } from '../transfer/unknown-content.ts';
 import type { Plan } from '../transfer/plan.ts';
 import { runPlan } from '../transfer/run.ts';
 import { logTarget } from '../transfer/target-log.ts';
 import type { WritableHome } from './homes.ts';
 import { imageNameOf } from './image-name.ts';
-import { gone } from './missing-entries.ts';
+import { entryGone } from './missing-entries.ts';
 import { liesIn, planPush, publishedIn, readAhead, type PushPlan } from './push-plan.ts';
 import { watchConfigs } from './platform-claims.ts';
 import { publish, type PublishOptions } from './publish.ts';
@@ -44,8 +44,8 @@ export interface PushTargetOptions extends PublishOptions {
   readonly checkSignatures?: boolean | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
   readonly missingHint?: string | undefined;
-  /** What goes to the same targets beside this. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the copies and pushes of one command. */
+  readonly transfers?: SharedTransfers | undefined;
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
   /** What tags had a while ago. Enough to know that one is to be moved, where the push decides nothing by what it has. */
@@ -246,7 +246,7 @@ async function runRepaired(
     await runPlanned(planned, { ...options, onEvent: sent.onEvent });
   } catch (thrown) {
     options.signal?.throwIfAborted();
-    if (!planned.hasKnown || !hasLostKnown(thrown, planned.plan)) throw thrown;
+    if (!planned.hasKnown || !hasLostContent(thrown, planned.plan)) throw thrown;
     const repaired = await repair(sent.digests);
     if (repaired.plan.manifests.length === 0) throw thrown;
     await runPlanned(repaired, options);
@@ -259,12 +259,12 @@ function isPlatformSet({ set = {} }: Entry): boolean {
 
 async function runPlanned(
   { plan, resent, draft }: PushPlan,
-  { brought, moves, targets, signal, onEvent }: RunningOptions,
+  { transfers, moves, targets, signal, onEvent }: RunningOptions,
 ): Promise<void> {
   const ignored = new Set(draft.entries.filter(isPlatformSet).map(({ digest }) => digest));
   const onConfig = watchConfigs(plan, { onEvent, ignored });
-  await runPlan(plan, { brought, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
-    throw isLostContent(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
+  await runPlan(plan, { transfers, replaced: moves, targets, signal, onEvent, onConfig }).catch((thrown: unknown) => {
+    throw isContentUnknown(thrown) ? lostBelow(asMlistError(thrown), resent, draft) : thrown;
   });
   if (resent.length === 0) return;
   const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
@@ -279,7 +279,7 @@ function lostBelow(error: MlistError, resent: readonly Entry[], draft: Draft): M
   const errors = error instanceof SeveralErrors ? error.errors : [error];
   const [first = error, ...more] = errors.map((one) => {
     const entry = resent.find(({ digest }) => one.facts.reference?.endsWith(`@${digest}`));
-    return entry === undefined ? one : gone(entry, draft, one);
+    return entry === undefined ? one : entryGone(entry, draft, one);
   });
   return SeveralErrors.of([first, ...more]);
 }

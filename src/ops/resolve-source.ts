@@ -1,4 +1,5 @@
-import { allOrErrors, errorCode, MlistError } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
+import { errorCode, MlistError } from '../errors.ts';
 import { describeEntry, isOfPlatform } from '../draft/select.ts';
 import { changeEntry, keepImages, type EntryChange } from '../draft/edit.ts';
 import type { ResolvedSource } from '../draft/merge.ts';
@@ -15,8 +16,9 @@ import { readImageManifest, readManifest } from '../schema/document.ts';
 import { entryMembers } from './entry-members.ts';
 import type { OperationEvent } from './events.ts';
 import type { Home } from './homes.ts';
-import type { MissingChoice, MissingState } from './missing-images.ts';
-import { availableEntries, requireParts } from './missing-sources.ts';
+import type { MissingState } from '../transfer/missing-content.ts';
+import type { MissingChoice } from './find-missing.ts';
+import { availableEntries, requireParts } from './missing-images.ts';
 import { withRepositoryHint } from './bare-digest.ts';
 import { flattened } from './nested.ts';
 import { whenThere, type SourceWaitOptions } from './source-wait.ts';

@@ -9,7 +9,7 @@ import type { Platform } from '../oci/platform.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { formatReference, isTag, type Reference } from '../oci/reference.ts';
 import { error } from '../schema/problems.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 import type { CopySpec, EntrySpec, ListSpec, MadeSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { expandTemplate, hasPlaceholder } from './spec-template.ts';
 import { bareArgument } from './sources.ts';

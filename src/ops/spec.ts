@@ -4,7 +4,7 @@ import type { Annotations, Descriptor } from '../oci/descriptor.ts';
 import type { Location } from '../oci/location.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { MissingChoice } from './missing-images.ts';
+import type { MissingChoice } from './find-missing.ts';
 
 /** The spec of a list as it is written: schemas/spec.schema.json. */
 export interface SpecDocument {

@@ -3,7 +3,6 @@ import { define, isJsonObject, type Json } from '../oci/json.ts';
 import { pointerTo } from '../oci/pointer.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
-import type * as Package from './yaml-package.ts';
 
 /** More values than this come from aliases of aliases, not from an author. */
 const MAX_VALUES = 1_000_000;
@@ -21,7 +20,7 @@ export class YamlNodes implements YamlReading {
   readonly value: Json | undefined;
   readonly problems: readonly PlacedProblem[];
   readonly values: number;
-  readonly #yaml: typeof Package;
+  readonly #yaml: typeof Yaml;
   readonly #document: Yaml.Document.Parsed;
   readonly #placeOf: (offset: number) => Place;
   readonly #anchors = new Map<string, Yaml.Node>();
@@ -29,7 +28,7 @@ export class YamlNodes implements YamlReading {
   readonly #found: PlacedProblem[] = [];
   #values = 0;
 
-  constructor(yaml: typeof Package, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
+  constructor(yaml: typeof Yaml, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
     this.#yaml = yaml;
     this.#document = document;
     this.#placeOf = placeOf;

@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import type * as Yaml from 'yaml';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
-import type * as Package from './yaml-package.ts';
 import { YamlNodes } from './yaml-reading.ts';
 
 /** YAML 1.2 and JSON, strictly: bytes in, documents or problems out, each problem with its line and column. */
@@ -29,7 +28,7 @@ export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument>
     yield { place: fault, problems: [fault] };
     return;
   }
-  const yaml = await import('./yaml-package.ts');
+  const yaml = await import('yaml');
   const text = Buffer.from(bytes)
     .toString('utf8')
     .replace(/^\ufeff/, '');
@@ -41,7 +40,7 @@ export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument>
 
 /** Writes a document as YAML 1.2; every text stands in quotes, so that no reader takes it for anything else. */
 export async function writeYaml(value: object): Promise<string> {
-  const { stringify } = await import('./yaml-package.ts');
+  const { stringify } = await import('yaml');
   return stringify(value, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 });
 }
 
@@ -88,7 +87,7 @@ function* chunksOf(text: string): Generator<Chunk> {
   yield { text: plain.slice(start), lines };
 }
 
-function readChunk(yaml: typeof Package, { text, lines }: Chunk): YamlDocument | undefined {
+function readChunk(yaml: typeof Yaml, { text, lines }: Chunk): YamlDocument | undefined {
   const counter = new yaml.LineCounter();
   const placeOf = (offset: number): Place => {
     const { line, col } = counter.linePos(offset);
@@ -122,12 +121,12 @@ const options = {
   logLevel: 'silent',
 } as const;
 
-function isEmpty(yaml: typeof Package, contents: Yaml.ParsedNode | null): boolean {
+function isEmpty(yaml: typeof Yaml, contents: Yaml.ParsedNode | null): boolean {
   return contents === null || (yaml.isScalar(contents) && contents.value === null && contents.source === '');
 }
 
 function problemsOf(
-  yaml: typeof Package,
+  yaml: typeof Yaml,
   document: Yaml.Document.Parsed,
   placeOf: (offset: number) => Place,
 ): readonly PlacedProblem[] {
@@ -138,7 +137,7 @@ function problemsOf(
 }
 
 /** Where the text begins that nobody has closed: that is the line to look at, not the end of the document. */
-function startOfOpen(yaml: typeof Package, document: Yaml.Document.Parsed, end: number): number {
+function startOfOpen(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
   let start = end;
   yaml.visit(document, {
     Scalar: (_, { type, range }) => {
@@ -170,7 +169,7 @@ const blanks = new Set<string | null>(['space', 'newline', 'comment']);
 const marks = new Set<string | null>(['doc-mode', 'flow-error-end', 'scalar']);
 
 /** The tokens of the parser, as long as the text is of a size and depth that a spec can have. */
-function* guarded(yaml: typeof Package, text: string, counter: Yaml.LineCounter): Generator<Yaml.CST.Token> {
+function* guarded(yaml: typeof Yaml, text: string, counter: Yaml.LineCounter): Generator<Yaml.CST.Token> {
   const parser = new yaml.Parser(counter.addNewLine);
   const { CST, Lexer } = yaml;
   let [count, depth, row, offset, isText] = [0, 0, 0, 0, false];

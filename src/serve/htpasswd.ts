@@ -2,32 +2,42 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { MlistError } from '../errors.ts';
 import { readFailure } from '../files/failure.ts';
 import { readAtMost } from '../files/read.ts';
-import { apr1, shaCrypt } from './crypt.ts';
+import { Bcrypt } from './bcrypt.ts';
 import { Refusal } from './refusal.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Whether a password is the one that a stored text stands for. */
-type Check = (password: string) => boolean;
+/** bcrypt ignores the rest of a longer password. */
+const MAX_PASSWORD_BYTES = 72;
 
-/**
- * Who may use the registry: lines of `user:hash`. Hashes are those that Node can compute: `{SHA}`, `{SHA256}`,
- * `$apr1$`, `$5$` and `$6$`.
- */
+/** The default of bcrypt libraries; `htpasswd -B` uses 5. */
+const BCRYPT_COST = 10;
+
+type StoredHash =
+  | { readonly scheme: 'sha'; readonly algorithm: 'sha1' | 'sha256'; readonly digest: string }
+  | { readonly scheme: 'bcrypt'; readonly hash: string };
+
+/** The users of a registry: lines of `USER:HASH`, with hashes of bcrypt, `{SHA}` or `{SHA256}`. */
 export class Htpasswd {
-  readonly #checks: ReadonlyMap<string, Check>;
-  /** Passwords that proved right, hashed: the slow hash is computed once and not for every request. */
-  readonly #proved = new Map<string, Buffer>();
+  readonly #users: ReadonlyMap<string, StoredHash>;
+  /** What the password of an unknown user is compared with, so that the response time does not reveal which users exist. */
+  readonly #decoy: StoredHash;
+  /** Accepted passwords, hashed with the pepper: bcrypt runs once for each, and not for every request. */
+  readonly #accepted = new Map<string, Buffer>();
   readonly #pepper = randomBytes(32);
+  /** Comparisons in progress, by user and password: parallel requests of one client share them. */
+  readonly #comparisons = new Map<string, Promise<boolean>>();
+  readonly #bcrypt = new Bcrypt();
 
-  private constructor(checks: ReadonlyMap<string, Check>) {
-    this.#checks = checks;
+  private constructor(users: ReadonlyMap<string, StoredHash>) {
+    this.#users = users;
+    this.#decoy = decoyOf(users.values());
   }
 
   /**
-   * @param signal - ends the wait for what a pipe brings
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` for a file that is too large, or has
-   * a line that cannot be used, which does not say the hash; the abort's reason
+   * @param signal - aborts reading, for example from a pipe
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` if the file is too large;
+   * `ERR_MLIST_USAGE` if a line is not supported, with the user's name and without the hash; the abort's reason
    */
   static async load(path: string, signal?: AbortSignal): Promise<Htpasswd> {
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal }).catch((error: unknown) => {
@@ -43,62 +53,100 @@ export class Htpasswd {
       .split(/\r?\n/)
       .map((line, at) => ({ line: line.trim(), number: at + 1 }));
     const used = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
-    return new Htpasswd(new Map(used.map(({ line, number }) => entryOf(line, `${path}:${number}`, path))));
+    return new Htpasswd(new Map(used.map(({ line, number }) => parseLine(line, path, number))));
   }
 
   /** @throws Refusal 401 unless the header names a user of the file with the right password (RFC 7617). */
-  check(authorization: string | undefined): void {
+  async check(authorization: string | undefined): Promise<void> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';
-    const [, user = '', password = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
-    if (this.#isRight(user, password)) return;
+    const credentials = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'));
+    if (credentials !== null && (await this.#isRight(credentials[1] ?? '', credentials[2] ?? ''))) return;
     const challenge = { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' };
     throw new Refusal(401, { code: 'UNAUTHORIZED', message: 'a user name and password are needed' }, challenge);
   }
 
-  #isRight(user: string, password: string): boolean {
-    const check = this.#checks.get(user);
-    if (check === undefined) return false;
+  /** Ends the thread that compares passwords. */
+  close(): Promise<void> {
+    return this.#bcrypt.close();
+  }
+
+  async #isRight(user: string, password: string): Promise<boolean> {
     const given = createHash('sha256').update(this.#pepper).update(password).digest();
-    const proved = this.#proved.get(user);
-    if (proved !== undefined && timingSafeEqual(proved, given)) return true;
-    if (!check(password)) return false;
-    this.#proved.set(user, given);
+    const accepted = this.#accepted.get(user);
+    if (accepted !== undefined && timingSafeEqual(accepted, given)) return true;
+    const key = `${given.toString('hex')} ${user}`;
+    const stored = this.#users.get(user);
+    let comparison = this.#comparisons.get(key);
+    if (comparison === undefined) {
+      comparison = this.#compare(password, stored ?? this.#decoy).finally(() => this.#comparisons.delete(key));
+      this.#comparisons.set(key, comparison);
+    }
+    if (!(await comparison) || stored === undefined) return false;
+    this.#accepted.set(user, given);
     return true;
+  }
+
+  async #compare(password: string, stored: StoredHash): Promise<boolean> {
+    if (stored.scheme === 'bcrypt') return this.#bcrypt.compare(password, stored.hash);
+    return isEqual(createHash(stored.algorithm).update(password).digest('base64'), stored.digest);
   }
 }
 
-function entryOf(line: string, place: string, path: string): readonly [string, Check] {
+/**
+ * The hash for a line `USER:HASH`, by bcrypt.
+ * @throws MlistError `ERR_MLIST_USAGE` if such a file cannot hold the user's name, or bcrypt the password
+ */
+export async function hashPassword(user: string, password: string): Promise<string> {
+  if (!/^[^:\p{Cc}]+$/u.test(user) || user !== user.trim() || user.startsWith('#')) {
+    throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(user)} is not a user name`, {
+      hint: 'A name has no colon or control character, no space at either end, and does not start with "#".',
+    });
+  }
+  if (password === '') throw new MlistError('ERR_MLIST_USAGE', `no password is given for ${user}`);
+  if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
+    const message = `the password for ${user} is too long: bcrypt supports at most ${MAX_PASSWORD_BYTES} bytes`;
+    throw new MlistError('ERR_MLIST_USAGE', message);
+  }
+  const bcrypt = new Bcrypt();
+  try {
+    return await bcrypt.hash(password, BCRYPT_COST);
+  } finally {
+    await bcrypt.close();
+  }
+}
+
+function parseLine(line: string, path: string, number: number): readonly [string, StoredHash] {
   const colon = line.indexOf(':');
-  const stored = line.slice(colon + 1);
-  const check = colon > 0 ? checkOf(stored) : undefined;
-  if (check !== undefined) return [line.slice(0, colon), check];
-  const isBcrypt = /^\$2[abxy]?\$/.test(stored);
-  const reason = isBcrypt
-    ? 'bcrypt is not part of Node'
-    : 'it is not of the form user:hash, or of another kind of hash';
-  throw new MlistError('ERR_MLIST_CREDENTIALS', `${place} cannot be used: ${reason}`, {
+  const user = line.slice(0, colon);
+  const stored = colon > 0 ? parseHash(line.slice(colon + 1)) : undefined;
+  if (stored !== undefined) return [user, stored];
+  const reason =
+    colon > 0
+      ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
+      : 'it is not of the form USER:HASH';
+  throw new MlistError('ERR_MLIST_USAGE', `${path}:${number} cannot be used: ${reason}`, {
     path,
-    hint: 'Write {SHA}, {SHA256}, $apr1$, $5$ or $6$: "openssl passwd -6" makes the last.',
+    hint: 'Create the line with "mlist serve --hash-password USER" or "htpasswd -B".',
   });
 }
 
-function checkOf(stored: string): Check | undefined {
-  const [, scheme, digest] = /^\{(SHA|SHA256)\}([A-Za-z0-9+/]+=*)$/.exec(stored) ?? [];
-  if (scheme !== undefined && digest !== undefined) {
-    const algorithm = scheme === 'SHA' ? 'sha1' : 'sha256';
-    return (password) => equal(createHash(algorithm).update(password).digest('base64'), digest);
-  }
-  const [, salt] = /^\$apr1\$([^$:]{1,8})\$[./0-9A-Za-z]{22}$/.exec(stored) ?? [];
-  if (salt !== undefined) return (password) => equal(apr1(password, salt), stored);
-  const sha = /^\$([56])\$(?:rounds=(\d{4,7})\$)?([^$:]{1,16})\$(?:[./0-9A-Za-z]{43}|[./0-9A-Za-z]{86})$/.exec(stored);
-  if (sha === null) return undefined;
-  const [, kind, rounds, shaSalt = ''] = sha;
-  const count = rounds === undefined ? undefined : Number(rounds);
-  return (password) => equal(shaCrypt(kind === '5' ? '5' : '6', password, shaSalt, count), stored);
+function parseHash(text: string): StoredHash | undefined {
+  if (/^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./0-9A-Za-z]{53}$/.test(text)) return { scheme: 'bcrypt', hash: text };
+  const [, name, digest] = /^\{(SHA|SHA256)\}([A-Za-z0-9+/]+=*)$/.exec(text) ?? [];
+  if (digest === undefined) return undefined;
+  return { scheme: 'sha', algorithm: name === 'SHA' ? 'sha1' : 'sha256', digest };
 }
 
-/** Compared in a time that does not tell how much of it is right. */
-function equal(left: string, right: string): boolean {
+/** A hash that no password has, with the highest cost of these. */
+function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
+  const prefixes = [...hashes].flatMap((stored) => (stored.scheme === 'bcrypt' ? [stored.hash.slice(3, 7)] : []));
+  const highest = prefixes.sort().at(-1);
+  if (highest === undefined) return { scheme: 'sha', algorithm: 'sha256', digest: '' };
+  return { scheme: 'bcrypt', hash: `$2b${highest}${'.'.repeat(53)}` };
+}
+
+/** Compares in constant time. */
+function isEqual(left: string, right: string): boolean {
   const [one, other] = [left, right].map((text) => createHash('sha256').update(text).digest());
   return one !== undefined && other !== undefined && timingSafeEqual(one, other);
 }

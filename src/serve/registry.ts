@@ -11,7 +11,8 @@ import { Refusal, refusalOf } from './refusal.ts';
 import { route } from './routes.ts';
 import { UploadSessions } from './upload-sessions.ts';
 
-export interface RegistryOptions {
+/** How the embedded registry serves. Everything has a default. */
+export interface ServerOptions {
   /** `HOST:PORT`; port 0 picks a free one. Default `127.0.0.1:0`. */
   readonly address?: string | undefined;
   /** A folder with an OCI layout for each repository. Default: memory, and nothing is kept. */
@@ -25,10 +26,11 @@ export interface RegistryOptions {
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
   /** Told of every request once it is answered, or its client is gone. */
-  readonly onRequest?: ((event: RequestEvent) => void) | undefined;
+  readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
 
-export interface RequestEvent {
+/** One request to the embedded registry, and its response. */
+export interface ServedRequest {
   readonly type: 'request';
   readonly method: string;
   /** As it came, with the query. */
@@ -58,7 +60,7 @@ const IDLE_MS = 120_000;
  * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
  * @throws MlistError where the address, the folder or the password file cannot be used
  */
-export async function startRegistry(options: RegistryOptions = {}): Promise<RunningRegistry> {
+export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   options.signal?.throwIfAborted();
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
   const readOnly = options.readOnly ?? false;
@@ -76,6 +78,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
   const front = { service, users, onLoopback: isLoopback(host), onRequest: options.onRequest };
   const close = closing(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
+    // First: requests that wait for a password check would delay the end.
+    await users?.close();
     await Promise.all(running);
     await service.uploads.close();
   });
@@ -102,12 +106,12 @@ interface Front {
   readonly service: Service;
   readonly users: Htpasswd | undefined;
   readonly onLoopback: boolean;
-  readonly onRequest: RegistryOptions['onRequest'];
+  readonly onRequest: ServerOptions['onRequest'];
 }
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-function createServer(tls: RegistryOptions['tls'], listener: Listener): Server {
+function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
   const server = tls === undefined ? createHttpServer(listener) : createTlsServer(tls, listener);
   // An upload may take longer than any fixed time, as long as it moves.
   server.requestTimeout = 0;
@@ -116,7 +120,7 @@ function createServer(tls: RegistryOptions['tls'], listener: Listener): Server {
   return server;
 }
 
-function createTlsServer({ cert, key }: NonNullable<RegistryOptions['tls']>, listener: Listener): Server {
+function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, listener: Listener): Server {
   try {
     return createHttpsServer({ cert: Buffer.from(cert), key: Buffer.from(key) }, listener);
   } catch (cause) {
@@ -166,7 +170,7 @@ async function handle(front: Front, request: IncomingMessage, response: ServerRe
   checkHost(headers.host, front.onLoopback);
   const [path = '', ...query] = url.split('?');
   if (!path.startsWith('/')) throw new Refusal(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
-  front.users?.check(headers.authorization);
+  await front.users?.check(headers.authorization);
   const { handler, name, last } = route(method, path, front.service.readOnly);
   const exchange = { request, response, service: front.service, name, last };
   await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });

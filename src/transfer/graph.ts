@@ -7,7 +7,7 @@ import { readJson } from '../oci/json-read.ts';
 import type { Links } from '../oci/links.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { readLinks } from '../schema/document.ts';
-import { MissingContent, type MissingEntry } from './missing-content.ts';
+import { MissingContent } from './missing-content.ts';
 
 /** A manifest with everything below it. */
 export interface ManifestNode {
@@ -93,9 +93,10 @@ async function below(
   const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
   const way = [...above, content.descriptor.digest];
   const results = await Promise.allSettled(listed.map((entry) => read(source, entry, options, way)));
-  const failures = results.flatMap((result, at) =>
-    result.status === 'rejected' ? [{ entry: listed[at], thrown: result.reason as unknown }] : [],
-  );
+  const failures = listed.flatMap((entry, at): readonly Failure[] => {
+    const result = results[at];
+    return result?.status === 'rejected' ? [{ entry, thrown: result.reason }] : [];
+  });
   if (failures.length > 0) throw failureOf(failures, content, source);
   return {
     content,
@@ -108,18 +109,18 @@ async function below(
 }
 
 interface Failure {
-  readonly entry: Descriptor | undefined;
+  readonly entry: Descriptor;
   readonly thrown: unknown;
 }
 
 /** All missing entries at once, if nothing else has failed. */
 function failureOf(failures: readonly Failure[], { descriptor }: Content, source: ContentSource): unknown {
-  const missing = failures.flatMap(({ entry, thrown }): readonly MissingEntry[] => {
-    if (entry === undefined || errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') return [];
-    return [{ entry, isItself: !(thrown instanceof MissingContent), cause: thrown as MlistError }];
-  });
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
-  return other === undefined ? new MissingContent(`${source.location}@${descriptor.digest}`, missing) : other.thrown;
+  if (other !== undefined) return other.thrown;
+  const missing = failures.map(
+    ({ entry, thrown }) => [entry.digest, thrown instanceof MissingContent ? 'incomplete' : 'absent'] as const,
+  );
+  return new MissingContent(`${source.location}@${descriptor.digest}`, new Map(missing), failures[0]?.thrown);
 }
 
 /** The subject of a manifest of any type, if it has one. */

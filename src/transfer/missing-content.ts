@@ -1,25 +1,20 @@
 import { MlistError } from '../errors.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 
-/** An entry of an index that its source does not have. */
-export interface MissingEntry {
-  readonly entry: Descriptor;
-  /** Whether the entry itself is missing, or something below it. */
-  readonly isItself: boolean;
-  readonly cause: MlistError;
-}
+/** `absent` if the content itself is missing; `incomplete` if only something below it is. */
+export type MissingState = 'absent' | 'incomplete';
 
-/** An index lists content that its source does not have. */
+/** Entries of an index that its location does not have. */
+export type Missing = ReadonlyMap<Digest, MissingState>;
+
+/** The source of a transfer does not have everything that an index lists. */
 export class MissingContent extends MlistError {
   /** Never empty. */
-  readonly missing: readonly MissingEntry[];
+  readonly missing: Missing;
 
-  constructor(reference: string, missing: readonly MissingEntry[]) {
-    const digests = missing.map(({ entry }) => entry.digest).join(', ');
-    super('ERR_MLIST_NOT_FOUND', `${reference} lists content that is not there: ${digests}`, {
-      reference,
-      cause: missing[0]?.cause,
-    });
+  constructor(reference: string, missing: Missing, cause: unknown) {
+    const digests = [...missing.keys()].join(', ');
+    super('ERR_MLIST_NOT_FOUND', `${reference} lists content that is not there: ${digests}`, { reference, cause });
     this.missing = missing;
   }
 }

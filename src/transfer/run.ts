@@ -1,12 +1,13 @@
-import { allOrErrors, errorCode, type TargetOutcome } from '../errors.ts';
+import { allOrErrors } from '../async/settle.ts';
+import { errorCode, type TargetOutcome } from '../errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../oci/content.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { orAbsent } from '../oci/or-absent.ts';
 import { MAX_DOCUMENT_BYTES } from '../oci/json-read.ts';
 import { isImageConfigType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform.ts';
-import type { Brought } from './brought.ts';
-import { withReason } from './lost-content.ts';
+import type { SharedTransfers } from './shared-transfers.ts';
+import { withReason } from './unknown-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 import { isUnclear, storeManifest, type StoreOptions } from './store-manifest.ts';
 import { logTarget, type TargetLog } from './target-log.ts';
@@ -42,8 +43,8 @@ export interface Replaced {
 }
 
 export interface RunOptions extends ContentOptions {
-  /** What plans that are carried out beside each other, or one after the other, bring: nothing goes twice. */
-  readonly brought?: Brought | undefined;
+  /** Shared by the plans of one command, so that they send a blob or manifest to a target once. */
+  readonly transfers?: SharedTransfers | undefined;
   /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
   readonly replaced?: Promise<ReadonlyMap<Name, Replaced>> | undefined;
   /** Gets each config of an image that is read, before it is verified. */
@@ -76,14 +77,14 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     done.set(digest, both);
   };
   const isStored = async (digest: string): Promise<boolean> =>
-    stored.has(digest) || (await options.brought?.has(plan.target.location, digest)) === true;
+    stored.has(digest) || (await options.transfers?.has(plan.target.location, digest)) === true;
   const outer = { ...options, isStored };
   const inner = { ...outer, signal };
   tellStart(plan, options);
   for (const step of plan.blobs) {
     start(step.blob.digest, async () => {
       const facts = { digest: step.blob.digest, size: step.blob.size, target: plan.target.location };
-      const isNew = await once(facts, inner, () => putBlob(plan.target, step, inner));
+      const isNew = await unlessDone(facts, inner, () => putBlob(plan.target, step, inner));
       if (!isNew) options.onEvent?.({ type: 'blob', how: 'present', ...facts });
     });
   }
@@ -92,7 +93,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     start(step.content.descriptor.digest, async () => {
       await Promise.all(needed);
       const { digest } = step.content.descriptor;
-      await once({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
+      await unlessDone({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
     });
   }
   options.replaced?.catch((thrown: unknown) => failed.abort(thrown));
@@ -107,13 +108,13 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   await putRoot(plan.target, plan.root, outer);
 }
 
-/** Does the work, unless another plan has done it or is about to. */
-async function once(
+/** Does the work unless another plan has done it. @returns whether it was done here */
+async function unlessDone(
   { digest, target }: { readonly digest: Digest; readonly target: string },
-  { brought, signal }: RunOptions,
+  { transfers, signal }: RunOptions,
   work: () => Promise<void>,
 ): Promise<boolean> {
-  if (brought !== undefined) return brought.bring(target, digest, signal, work);
+  if (transfers !== undefined) return transfers.run(target, digest, work, signal);
   await work();
   return true;
 }

@@ -4,7 +4,7 @@ import { describeDiagnostic } from '../content/registry/registry-error.ts';
 import { asksTooLong, backoff, isRetryableStatus } from '../content/registry/retry.ts';
 import type { Content, ContentTarget, Name, PutOptions } from '../oci/content.ts';
 import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
-import { isAboutContent, isLostContent, lackedDigests } from './lost-content.ts';
+import { isAboutContent, isContentUnknown, unknownDigests } from './unknown-content.ts';
 
 export interface StoreOptions extends PutOptions {
   /** Whether this command has stored a blob or manifest at the target. Waits for one that is being sent. */
@@ -41,9 +41,9 @@ async function isLate(
   content: Content,
   isStored: (digest: string) => Promise<boolean>,
 ): Promise<boolean> {
-  if (!isLostContent(thrown) || (asMlistError(thrown).facts.status ?? 500) >= 500) return false;
+  if (!isContentUnknown(thrown) || (asMlistError(thrown).facts.status ?? 500) >= 500) return false;
   const mentioned = digestsIn(content.bytes);
-  const lacked = lackedDigests(thrown);
+  const lacked = unknownDigests(thrown);
   if (lacked.some((digest) => !mentioned.has(digest))) return false;
   const stored = await Promise.all((lacked.length > 0 ? lacked : [...mentioned]).map(isStored));
   return lacked.length > 0 ? stored.every(Boolean) : stored.some(Boolean);

@@ -1,5 +1,4 @@
-import { cpSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import type { Place } from './main.ts';
@@ -19,18 +18,16 @@ export async function benchStartup({ root, folder }: Place): Promise<void> {
   );
   await registry.close();
 
-  const elsewhere = join(folder, 'cli');
-  cpSync(dirname(program), elsewhere, { recursive: true, filter: (path) => basename(path) !== 'ahead' });
   let edits = 0;
   const taken = await inTurn(ROUNDS, {
     'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
     'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
-    'mlist ls, built by another Node': () =>
-      timeOf([process.execPath, join(elsewhere, 'mlist.js'), 'ls'], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
+    'mlist ls, no compile cache': () =>
+      timeOf([process.execPath, program, 'ls'], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
     'mlist annotate': () => timeOf([process.execPath, program, 'annotate', '--variant', `v${(edits += 1)}`], env),
   });
   const base = taken['node -e 0'];
-  for (const name of ['mlist ls', 'mlist ls, built by another Node', 'mlist annotate'] as const) {
+  for (const name of ['mlist ls', 'mlist ls, no compile cache', 'mlist annotate'] as const) {
     const pairs = taken[name].map((time, round) => time / (base[round] ?? time));
     print(
       `${name.padEnd(32)} ${(median(taken[name]) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,

@@ -253,7 +253,7 @@ describe('help', () => {
 
   test('serve says which hashes it takes', async () => {
     const help = (await (await World.make()).must('serve', '--help')).replaceAll(/\s+/g, ' ');
-    for (const kind of ['{SHA}', '{SHA256}', '$apr1$', '$5$', '$6$', 'not bcrypt']) expect(help).toContain(kind);
+    for (const kind of ['bcrypt', '{SHA}', '{SHA256}']) expect(help).toContain(kind);
   });
 });
 

@@ -2,7 +2,7 @@ import { request as requestHttp, type IncomingHttpHeaders, type OutgoingHttpHead
 import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
 import type { Content } from '../../src/oci/content.ts';
-import { startRegistry, type RegistryOptions, type RunningRegistry } from '../../src/serve/registry.ts';
+import { startRegistry, type ServerOptions, type RunningRegistry } from '../../src/serve/registry.ts';
 import { imageOf, indexOf, withFolder, type Image } from '../content/samples.ts';
 
 /** A client that sends exactly what it is told to. */
@@ -70,7 +70,7 @@ export interface Served {
   putManifest(name: string, content: Content, reference?: string, headers?: OutgoingHttpHeaders): Promise<Answer>;
 }
 
-export async function withRegistry(options: RegistryOptions, work: (served: Served) => Promise<void>): Promise<void> {
+export async function withRegistry(options: ServerOptions, work: (served: Served) => Promise<void>): Promise<void> {
   const registry = await startRegistry(options);
   const { url } = registry;
   const served: Served = {

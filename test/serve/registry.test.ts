@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/content/layout/open.ts';
 import { folderOf, nameOf } from '../../src/serve/folder-repositories.ts';
 import { checkHost } from '../../src/serve/hosts.ts';
-import { startRegistry, type RequestEvent } from '../../src/serve/registry.ts';
+import { startRegistry, type ServedRequest } from '../../src/serve/registry.ts';
 import { blobOf, chunksOf, imageOf, withFolder } from '../content/samples.ts';
 import { codesOf, homes, jsonOf, putImage, send, withRegistry } from './client.ts';
 
@@ -105,8 +105,8 @@ describe.each(homes)('a registry in %s', (_, serve) => {
 
   test('refuses to be read-only and to be written', () =>
     serve(async (served) => {
-      const events: RequestEvent[] = [];
-      const options = { dir: served.dir, readOnly: true, onRequest: (event: RequestEvent) => void events.push(event) };
+      const events: ServedRequest[] = [];
+      const options = { dir: served.dir, readOnly: true, onRequest: (event: ServedRequest) => void events.push(event) };
       await putImage(served, 'repo', imageOf('a'), 'v1');
       await withRegistry(options, async (reader) => {
         const writes = [
@@ -193,7 +193,7 @@ describe('a folder of repositories', () => {
   test('a damaged repository is answered with 500, without its path, and does not harm the others', () =>
     withFolder(async (dir) => {
       const faults: unknown[] = [];
-      const onRequest = (event: RequestEvent): void => void faults.push(event.fault);
+      const onRequest = (event: ServedRequest): void => void faults.push(event.fault);
       await withRegistry({ dir, onRequest }, async (served) => {
         await putImage(served, 'good', imageOf('a'), 'v1');
         await putImage(served, 'bad', imageOf('a'), 'v1');
@@ -275,7 +275,7 @@ describe('starting and stopping', () => {
   });
 
   test('tells of requests', async () => {
-    const events: RequestEvent[] = [];
+    const events: ServedRequest[] = [];
     await withRegistry({ onRequest: (event) => void events.push(event) }, async (served) => {
       await served.get('/v2/repo/tags/list?n=1');
       await served.get('/v2/');

@@ -16,7 +16,8 @@ export class Waves {
   readonly #waiting = new Map<Socket, { readonly go: (wave: number) => void; readonly ended: Promise<void> }>();
   readonly #servers: Server[] = [];
   readonly #clients = new Set<Socket>();
-  readonly #accepted = new Map<number, Socket>();
+  /** The server's side of each connection. The client's port is not enough: it may be in use towards two servers. */
+  readonly #accepted = new Map<string, Socket>();
   #isRunning = false;
   #number = 0;
 
@@ -41,9 +42,9 @@ export class Waves {
   watch(server: Server): void {
     this.#servers.push(server);
     server.on('connection', (socket: Socket) => {
-      const port = socket.remotePort ?? 0;
-      this.#accepted.set(port, socket);
-      socket.once('close', () => this.#accepted.delete(port));
+      const ports = `${socket.remotePort} ${socket.localPort}`;
+      this.#accepted.set(ports, socket);
+      socket.once('close', () => this.#accepted.delete(ports));
     });
   }
 
@@ -91,7 +92,10 @@ export class Waves {
     const ports = new Set(this.#servers.map((server) => (server.address() as AddressInfo | null)?.port));
     return [...this.#clients].some((client) => {
       if (client.connecting) return true;
-      return ports.has(client.remotePort) && this.#isSending(client, this.#accepted.get(client.localPort ?? 0));
+      return (
+        ports.has(client.remotePort) &&
+        this.#isSending(client, this.#accepted.get(`${client.localPort} ${client.remotePort}`))
+      );
     });
   }
 

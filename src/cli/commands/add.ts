@@ -1,4 +1,6 @@
-import { add, currentList, parseListName } from '../../index.ts';
+import { parseListName } from '../../draft/file.ts';
+import { add } from '../../ops/add.ts';
+import { currentList } from '../../ops/current.ts';
 import { listBeforeOthers, manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';

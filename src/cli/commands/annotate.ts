@@ -1,13 +1,9 @@
-import {
-  annotate,
-  describeEntry,
-  MlistError,
-  type Annotated,
-  type AnnotateOptions,
-  type EditPlace,
-  type Entry,
-  type Reference,
-} from '../../index.ts';
+import type { Entry } from '../../draft/draft.ts';
+import { describeEntry } from '../../draft/select.ts';
+import { MlistError } from '../../errors.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { annotate, type Annotated, type AnnotateOptions } from '../../ops/annotate.ts';
+import type { EditPlace } from '../../ops/edit-place.ts';
 import { annotationChange, listChange, listFirst, tooMany, typedLocation, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';

@@ -1,13 +1,7 @@
-import {
-  apply,
-  asMlistError,
-  MlistError,
-  SeveralErrors,
-  type Applied,
-  type AppliedList,
-  type Shard,
-  type SpecFile,
-} from '../../index.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../errors.ts';
+import type { Shard } from '../../ops/apply-units.ts';
+import { apply, type Applied, type AppliedList } from '../../ops/apply.ts';
+import type { SpecFile } from '../../ops/spec-read.ts';
 import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { waitTime } from '../duration.ts';

@@ -1,4 +1,4 @@
-import { MlistError } from '../../index.ts';
+import { MlistError } from '../../errors.ts';
 import { completionScript, shells } from '../completion-script.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

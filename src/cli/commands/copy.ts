@@ -1,4 +1,4 @@
-import { copy, type Copied } from '../../index.ts';
+import { copy, type Copied } from '../../ops/copy.ts';
 import { typedBareLocation, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { waitTime } from '../duration.ts';

@@ -1,17 +1,10 @@
-import {
-  annotateImages,
-  create,
-  MlistError,
-  withHint,
-  type Created,
-  type DockerMetadata,
-  type Draft,
-  type DraftPlace,
-  type ErrorCode,
-  type Format,
-  type ManifestArgument,
-  type Reference,
-} from '../../index.ts';
+import type { Draft, Format } from '../../draft/draft.ts';
+import { MlistError, withHint, type ErrorCode } from '../../errors.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { create, type Created } from '../../ops/create.ts';
+import { annotateImages, type DockerMetadata } from '../../ops/docker-metadata.ts';
+import type { DraftPlace } from '../../ops/edit-place.ts';
+import type { ManifestArgument } from '../../ops/resolve-source.ts';
 import { listChange, listFirst, listOption } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createdName } from '../created-name.ts';

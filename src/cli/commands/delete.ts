@@ -1,4 +1,7 @@
-import { deleteReference, draftName, MlistError, type Workspace, withHint } from '../../index.ts';
+import type { Workspace } from '../../draft/workspace.ts';
+import { MlistError, withHint } from '../../errors.ts';
+import { draftName } from '../../ops/read.ts';
+import { deleteReference } from '../../ops/registry-tags.ts';
 import { registryReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

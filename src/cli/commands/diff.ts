@@ -1,4 +1,5 @@
-import { diff, exitCodes, type DiffSide } from '../../index.ts';
+import { exitCodes } from '../../errors.ts';
+import { diff, type DiffSide } from '../../ops/diff.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,4 +1,4 @@
-import { contentOf, find } from '../../index.ts';
+import { contentOf, find } from '../../ops/read.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { waitTime } from '../duration.ts';

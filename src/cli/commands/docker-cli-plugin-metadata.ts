@@ -1,4 +1,4 @@
-import { version } from '../../index.ts';
+import { version } from '../../version.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 

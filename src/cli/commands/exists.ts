@@ -1,4 +1,7 @@
-import { draftName, exitCodes, formatLocation, MlistError, whenThere, type Found } from '../../index.ts';
+import { exitCodes, MlistError } from '../../errors.ts';
+import { formatLocation } from '../../oci/location.ts';
+import { draftName, type Found } from '../../ops/read.ts';
+import { whenThere } from '../../ops/source-wait.ts';
 import { typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { waitTime } from '../duration.ts';

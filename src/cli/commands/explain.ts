@@ -1,4 +1,6 @@
-import { explain, readHost, type HostFacts } from '../../index.ts';
+import type { HostFacts } from '../../host/facts.ts';
+import { readHost } from '../../host/read.ts';
+import { explain } from '../../ops/explain.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

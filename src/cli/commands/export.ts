@@ -1,4 +1,5 @@
-import { exportSpec, writeYaml } from '../../index.ts';
+import { exportSpec } from '../../ops/export.ts';
+import { writeYaml } from '../../schema/yaml.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { Workspace, WORKSPACE_FOLDER } from '../../index.ts';
+import { FOLDER as WORKSPACE_FOLDER } from '../../draft/locate.ts';
+import { Workspace } from '../../draft/workspace.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 

@@ -1,4 +1,5 @@
-import { inspect, inspectVerbose, writeJson } from '../../index.ts';
+import { writeJson } from '../../oci/json-write.ts';
+import { inspect, inspectVerbose } from '../../ops/inspect.ts';
 import { listFirst, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,13 +1,10 @@
-import {
-  groupOf,
-  isFileLocation,
-  join,
-  MlistError,
-  parseListName,
-  pruneSlots,
-  type Joined,
-  type Reference,
-} from '../../index.ts';
+import { parseListName } from '../../draft/file.ts';
+import { MlistError } from '../../errors.ts';
+import { isFileLocation } from '../../oci/location.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { pruneSlots } from '../../ops/join-prune.ts';
+import { join, type Joined } from '../../ops/join.ts';
+import { groupOf } from '../../ops/join/group.ts';
 import { manifestArgument } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { parseDuration, waitTime } from '../duration.ts';

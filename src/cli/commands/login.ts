@@ -1,19 +1,21 @@
-import { login, MlistError, registryOf } from '../../index.ts';
+import { login, registryOf } from '../../ops/login.ts';
 import type { Context } from '../context.ts';
-import { readInput } from '../input-file.ts';
 import { keeperDocument } from '../keeper-document.ts';
 import type { Invocation } from '../language.ts';
 import { credentialStore } from '../credential-store.ts';
+import { ask, readPassword, type Question } from '../password-input.ts';
 
-/** The password comes from stdin or from a person: what stands in the command line is seen by everybody on the machine. */
+const userNameQuestion: Question = {
+  what: 'user name',
+  question: 'Username: ',
+  option: '--username',
+  hidden: false,
+};
+
 export async function run(invocation: Invocation, context: Context): Promise<number> {
   const registry = registryOf(invocation.positionals[0] ?? '');
-  const username = invocation.text('username') ?? (await asked(registry, userName, context));
-  const password = invocation.flag('password-stdin')
-    ? Buffer.from(await readInput('-', context))
-        .toString('utf8')
-        .replace(/\r?\n$/, '')
-    : await asked(registry, secret, context);
+  const username = invocation.text('username') ?? (await ask(userNameQuestion, registry, invocation, context));
+  const password = await readPassword(registry, invocation, context);
   const { homes, signal, onEvent, output } = context;
   const store = credentialStore(invocation, context);
   const options = { homes: await homes(), store, signal, onEvent };
@@ -21,27 +23,4 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   if (output.json) output.document({ registry, username, verified, keeper: keeperDocument(keeper) });
   else output.line('Login Succeeded');
   return 0;
-}
-
-interface Asked {
-  readonly what: string;
-  readonly question: string;
-  /** What would have said it. */
-  readonly option: string;
-  readonly hidden: boolean;
-}
-
-const userName: Asked = { what: 'user name', question: 'Username: ', option: '--username', hidden: false };
-const secret: Asked = { what: 'password', question: 'Password: ', option: '--password-stdin', hidden: true };
-
-/** Without an answer nothing further is asked. */
-async function asked(registry: string, { what, question, option, hidden }: Asked, context: Context): Promise<string> {
-  if (!context.canAsk) {
-    throw new MlistError('ERR_MLIST_USAGE', `nobody can be asked here: ${option} is missing`, {
-      hint: 'See "mlist login --help".',
-    });
-  }
-  const answer = await context.ask(question, { hidden });
-  if (answer !== '') return answer;
-  throw new MlistError('ERR_MLIST_USAGE', `no ${what} is given for ${registry}`);
 }

@@ -1,4 +1,4 @@
-import { logout, registryOf } from '../../index.ts';
+import { logout, registryOf } from '../../ops/login.ts';
 import type { Context } from '../context.ts';
 import { keeperDocument } from '../keeper-document.ts';
 import type { Invocation } from '../language.ts';

@@ -1,4 +1,4 @@
-import { listDrafts, type DraftSummary } from '../../index.ts';
+import { listDrafts, type DraftSummary } from '../../ops/drafts.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { renderDrafts } from '../render-drafts.ts';

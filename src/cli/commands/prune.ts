@@ -1,4 +1,4 @@
-import { prune } from '../../index.ts';
+import { prune } from '../../ops/drafts.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 

@@ -1,14 +1,9 @@
-import {
-  asMlistError,
-  isDigest,
-  MlistError,
-  push,
-  SeveralErrors,
-  writeJson,
-  type Format,
-  type Pushed,
-  type TagState,
-} from '../../index.ts';
+import type { Format } from '../../draft/draft.ts';
+import { asMlistError, MlistError, SeveralErrors } from '../../errors.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { writeJson } from '../../oci/json-write.ts';
+import { push, type Pushed } from '../../ops/push.ts';
+import type { TagState } from '../../ops/tag-looks.ts';
 import { listFirst, optionalList, tooMany, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readDockerMetadata } from '../docker-metadata.ts';
@@ -79,6 +74,5 @@ async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): 
     files.digest?.write(`${descriptor.digest}\n`),
     files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`),
   ]);
-  const [first, ...more] = written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  SeveralErrors.throwAny(written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : [])));
 }

@@ -1,4 +1,6 @@
-import { MlistError, remove, type EditPlace } from '../../index.ts';
+import { MlistError } from '../../errors.ts';
+import type { EditPlace } from '../../ops/edit-place.ts';
+import { remove } from '../../ops/remove.ts';
 import { listBeforeOthers, listFirst, typedName } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { runEdit } from '../edit.ts';

@@ -1,4 +1,7 @@
-import { formatPlatform, ownPlatform, readHost, resolve } from '../../index.ts';
+import { ownPlatform } from '../../host/facts.ts';
+import { readHost } from '../../host/read.ts';
+import { formatPlatform } from '../../oci/platform.ts';
+import { resolve } from '../../ops/resolve.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,4 +1,6 @@
-import { asMlistError, parseListName, removeDraft, SeveralErrors, type MlistError } from '../../index.ts';
+import { parseListName } from '../../draft/file.ts';
+import { asMlistError, SeveralErrors, type MlistError } from '../../errors.ts';
+import { removeDraft } from '../../ops/drafts.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 
@@ -15,7 +17,6 @@ export async function run(invocation: Invocation, { output, workspace, signal }:
   }
   if (output.json) output.document({ removed });
   else for (const name of removed) output.note(['removed ', 'red'], name);
-  const [first, ...more] = errors;
-  if (first !== undefined) throw SeveralErrors.of([first, ...more]);
+  SeveralErrors.throwAny(errors);
   return 0;
 }

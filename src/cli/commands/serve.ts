@@ -1,11 +1,41 @@
 import { resolve } from 'node:path';
-import { errorMessage, MlistError, startRegistry } from '../../index.ts';
+import { errorMessage, MlistError } from '../../errors.ts';
+import { hashPassword } from '../../serve/htpasswd.ts';
+import { startRegistry } from '../../serve/registry.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 import { readInputFile } from '../input-file.ts';
+import { ask, readPassword } from '../password-input.ts';
 
-/** Serves until it is interrupted, which is how it ends well. */
 export async function run(invocation: Invocation, context: Context): Promise<number> {
+  const user = invocation.text('hash-password');
+  if (user !== undefined) return printEntry(user, invocation, context);
+  if (invocation.flag('password-stdin'))
+    throw new MlistError('ERR_MLIST_USAGE', '--password-stdin needs --hash-password');
+  return serve(invocation, context);
+}
+
+async function printEntry(user: string, invocation: Invocation, context: Context): Promise<number> {
+  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => invocation.has(name));
+  if (unused !== undefined)
+    throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} exclude each other`);
+  const password = await readPassword(user, invocation, context);
+  if (!invocation.flag('password-stdin')) await confirm(password, user, invocation, context);
+  const hash = await hashPassword(user, password);
+  if (context.output.json) context.output.document({ user, hash });
+  else context.output.line(`${user}:${hash}`);
+  return 0;
+}
+
+/** Asks again, because a typing error would not show before the first login. */
+async function confirm(password: string, user: string, invocation: Invocation, context: Context): Promise<void> {
+  const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
+  if ((await ask(question, user, invocation, context)) !== password)
+    throw new MlistError('ERR_MLIST_USAGE', 'the passwords are not equal');
+}
+
+/** Serves until it is interrupted, which is the regular end. */
+async function serve(invocation: Invocation, context: Context): Promise<number> {
   const { output, cwd, signal, onEvent } = context;
   const dir = invocation.text('dir');
   const htpasswd = invocation.text('htpasswd');

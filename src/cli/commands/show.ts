@@ -1,4 +1,4 @@
-import { show } from '../../index.ts';
+import { show } from '../../ops/show.ts';
 import { listFirst, tooMany } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,4 +1,6 @@
-import { listTags, MlistError, repositoryName } from '../../index.ts';
+import { MlistError } from '../../errors.ts';
+import { repositoryName } from '../../oci/reference.ts';
+import { listTags } from '../../ops/registry-tags.ts';
 import { registryReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';

@@ -1,4 +1,5 @@
-import { parseListName, useDraft } from '../../index.ts';
+import { parseListName } from '../../draft/file.ts';
+import { useDraft } from '../../ops/drafts.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../language.ts';
 

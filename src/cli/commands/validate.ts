@@ -1,16 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import {
-  exitCodes,
-  isFileLocation,
-  MlistError,
-  validateBytes,
-  validateFile,
-  validateList,
-  type Problem,
-  type Validated,
-  withHint,
-} from '../../index.ts';
+import { exitCodes, MlistError, type Problem, withHint } from '../../errors.ts';
+import { isFileLocation } from '../../oci/location.ts';
+import { validateBytes, validateFile, validateList, type Validated } from '../../ops/validate.ts';
 import { listFirst, tooMany, typedLocation } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { readInput } from '../input-file.ts';

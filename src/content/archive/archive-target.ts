@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors.ts';
 import type { HeldLock } from '../../files/atomic.ts';
-import { Limiter } from '../../files/limiter.ts';
-import { Queue } from '../../files/queue.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { Queue } from '../../async/queue.ts';
 import type {
   Content,
   ContentOptions,
@@ -17,7 +17,7 @@ import { orAbsent } from '../../oci/or-absent.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/header.ts';
-import { checkVerifiable, damaged, verified, wholeBlob } from '../layout/verified.ts';
+import { checkVerifiable, damaged, damageError, verified, wholeBlob } from '../verify.ts';
 import { closeArchive } from './archive-end.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar-blobs.ts';
@@ -129,7 +129,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
       if (isHere()) return;
       const bytes = await early;
       const writer = await this.#open();
-      if (bytes === undefined) await writer.add(blobName(digest), size, verified(blob, open()));
+      if (bytes === undefined) await writer.add(blobName(digest), size, verified(blob, open(), damageError()));
       else await writer.addBytes(blobName(digest), bytes);
       this.#blobs.set(digest, size);
     });
@@ -138,7 +138,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
 
   #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     this.#ahead += blob.size;
-    const read = () => wholeBlob(blob, () => verified(blob, open()));
+    const read = () => wholeBlob(blob, () => verified(blob, open(), damageError()));
     return this.#readers.run(read).finally(() => (this.#ahead -= blob.size));
   }
 

@@ -1,11 +1,12 @@
 import { errorCode, errorMessage, MlistError } from '../../errors.ts';
-import { Limiter } from '../../files/limiter.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
 import type { Content, ContentOptions, ContentSource, FetchOptions, Name } from '../../oci/content.ts';
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-archive.ts';
-import { checkVerifiable } from '../layout/verified.ts';
+import { checkVerifiable } from '../verify.ts';
 import type { Picked } from '../layout/pick.ts';
 import { deriveImage, type DerivedImage } from './derive-image.ts';
 import { DOCKER_FILE, OciArchive } from './oci-archive.ts';
@@ -110,11 +111,7 @@ export class DockerArchive implements ContentSource {
   }
 
   #image(named: NamedImage): Promise<DerivedImage> {
-    const known = this.#derived.get(named);
-    if (known !== undefined) return known;
-    const derived = this.#derive(named.image);
-    this.#derived.set(named, derived);
-    return derived;
+    return getOrCreate(this.#derived, named, () => this.#derive(named.image));
   }
 
   async #derive(image: ArchivedImage): Promise<DerivedImage> {

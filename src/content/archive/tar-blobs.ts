@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors.ts';
-import { openFiles } from '../../files/limiter.ts';
+import { openFiles } from '../../files/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from '../layout/verified.ts';
+import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../verify.ts';
 import type { TarFile } from './tar-file.ts';
 
 /** The name of a blob in a layout: `blobs/<algorithm>/<encoded>`. Only a checked digest becomes a name. */
@@ -37,6 +37,6 @@ export class TarBlobs {
       });
     }
     if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`, this.#tar.name);
-    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), this.#tar.name);
+    yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), damageError(this.#tar.name));
   }
 }

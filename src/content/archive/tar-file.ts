@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../errors.ts';
-import { openFiles } from '../../files/limiter.ts';
+import { openFiles } from '../../files/open-files.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Named } from '../layout/header.ts';
 import { isAbsence } from '../layout/inside.ts';

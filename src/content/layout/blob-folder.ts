@@ -3,9 +3,10 @@ import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder } from '../../files/atomic.ts';
-import { Limiter, openFiles } from '../../files/limiter.ts';
+import { Limiter } from '../../async/limiter.ts';
+import { openFiles } from '../../files/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, verified, wholeBlob, type Identity } from './verified.ts';
+import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../verify.ts';
 import { isAbsence, realPathInside } from './inside.ts';
 import { StagedBlob } from './staging.ts';
 
@@ -55,7 +56,7 @@ export class BlobFolder {
     if (actual !== undefined && actual !== size) {
       throw damaged(digest, `${actual} bytes, not ${size}`, this.#name);
     }
-    yield* verified({ digest, size }, this.part(digest, 0, size, signal), this.#name);
+    yield* verified({ digest, size }, this.part(digest, 0, size, signal), damageError(this.#name));
   }
 
   /** The bytes from `start` up to, not including, `end`; not verified. */

@@ -22,7 +22,7 @@ import {
 import { familyOf, typeByDigest } from './facts.ts';
 import { isManifestClaim, type Claim, type ManifestGraph } from './graph.ts';
 import type { IndexFile } from './index-file.ts';
-import { Queue } from '../../files/queue.ts';
+import { Queue } from '../../async/queue.ts';
 
 /** What an edit needs to know of the layout. */
 export interface EditedLayout {

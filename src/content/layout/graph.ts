@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../oci/json.ts';
 import { readDocument } from '../../oci/links.ts';
 import { familyOf, factsOf, type Facts } from './facts.ts';
-import type { Identity } from './verified.ts';
+import type { Identity } from '../verify.ts';
 
 /** Where the bytes of manifests come from: a folder or an archive. */
 export interface ManifestBytes {

@@ -15,7 +15,7 @@ import type {
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
-import { checkVerifiable } from './verified.ts';
+import { checkVerifiable } from '../verify.ts';
 import { BlobFolder, writers } from './blob-folder.ts';
 import { Edits } from './edits.ts';
 import { ManifestGraph } from './graph.ts';

@@ -3,7 +3,7 @@ import type { Content, ContentOptions, FetchOptions, Name } from '../../oci/cont
 import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/links.ts';
-import type { Identity } from './verified.ts';
+import type { Identity } from '../verify.ts';
 import { tagOf, typesIn, type Entries } from './entries.ts';
 import { typeByDigest } from './facts.ts';
 import { isManifestClaim, READERS, type Claim, type ManifestGraph } from './graph.ts';

@@ -1,3 +1,4 @@
+import { getOrCreate } from '../../async/single-flight.ts';
 import { MlistError, type ErrorCode } from '../../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from './credentials.ts';
@@ -239,12 +240,9 @@ export class Authorizer {
 
   #credentialsFor([scope]: readonly Scope[]): Promise<Credentials | undefined> {
     const repository = scope?.name ?? '';
-    let credentials = this.#credentials.get(repository);
-    if (credentials === undefined) {
-      credentials = this.#options.credentials(repository).then((found) => this.#kept(found));
-      this.#credentials.set(repository, credentials);
-    }
-    return credentials;
+    return getOrCreate(this.#credentials, repository, () =>
+      this.#options.credentials(repository).then((found) => this.#kept(found)),
+    );
   }
 
   #kept(credentials: Credentials | undefined): Credentials | undefined {

@@ -1,58 +1,51 @@
+import { SingleFlight } from '../../async/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** How a blob came into a repository. */
 export type Arrival = 'mounted' | 'uploaded';
 
-interface BlobHome {
+interface BlobPlace {
   readonly repository: string;
   readonly arrival: Promise<unknown>;
 }
 
-/** Digests that are remembered: enough for any list, and not so many that a run of thousands fills the memory. */
-const MAX_HOMES = 10_000;
+/** The digests that are remembered: enough for any list, and few enough that a run of thousands does not fill the memory. */
+const MAX_PLACES = 10_000;
 
 /**
- * What a command knows of the blobs of one registry. The same blob is never sent to it twice: who needs it in the same
- * repository waits for the first, who needs it in another waits too, and mounts it from there.
+ * The blobs that a command has sent to one registry. A blob is sent to it once: further callers who need it in the same
+ * repository wait for the first, and those who need it in another repository mount it from there.
  */
 export class BlobPlaces {
-  /** By repository and digest, under way. */
-  readonly #arriving = new Map<string, Promise<Arrival>>();
-  /** By digest: the repository that has it, or gets it. */
-  readonly #homes = new Map<Digest, BlobHome>();
+  // Each caller has its own source and its own signal.
+  readonly #arriving = new SingleFlight<Arrival>({ sharesFailures: false });
+  /** By digest: the first repository that has it or gets it. */
+  readonly #places = new Map<Digest, BlobPlace>();
 
-  /**
-   * Brings a blob into a repository, unless somebody is at it already. Where that fails for somebody else, for example
-   * because they gave up, the work is done here.
-   */
-  async bring(repository: string, digest: Digest, work: () => Promise<Arrival>): Promise<Arrival> {
-    const key = `${repository}@${digest}`;
-    const arriving = this.#arriving.get(key);
-    if (arriving !== undefined) {
-      const arrival = await arriving.catch(() => undefined);
-      return arrival ?? this.bring(repository, digest, work);
-    }
-    const arrival = work().finally(() => this.#arriving.delete(key));
-    this.#arriving.set(key, arrival);
-    const home = { repository, arrival };
-    if (!this.#homes.has(digest)) this.#remember(digest, home);
-    arrival.catch(() => this.#homes.get(digest) === home && this.#homes.delete(digest));
-    return arrival;
+  /** Puts a blob into a repository, or waits for another caller who does. If that fails, the work is done here. */
+  async put(repository: string, digest: Digest, work: () => Promise<Arrival>): Promise<Arrival> {
+    return this.#arriving.run(`${repository}@${digest}`, () => {
+      const arrival = work();
+      const place = { repository, arrival };
+      if (!this.#places.has(digest)) this.#remember(digest, place);
+      arrival.catch(() => this.#places.get(digest) === place && this.#places.delete(digest));
+      return arrival;
+    });
   }
 
-  /** What came first is forgotten where there is too much: it would be sent again, no more. */
-  #remember(digest: Digest, home: BlobHome): void {
-    const [oldest] = this.#homes.size < MAX_HOMES ? [] : this.#homes.keys();
-    if (oldest !== undefined) this.#homes.delete(oldest);
-    this.#homes.set(digest, home);
+  /** Forgets the oldest if there are too many: such a blob is sent again if it is needed again. */
+  #remember(digest: Digest, place: BlobPlace): void {
+    const [oldest] = this.#places.size < MAX_PLACES ? [] : this.#places.keys();
+    if (oldest !== undefined) this.#places.delete(oldest);
+    this.#places.set(digest, place);
   }
 
-  /** Another repository that has the blob, once it has it; undefined where none does. */
+  /** Another repository that has the blob; waits for a transfer that is running. Undefined if there is none. */
   async elsewhere(repository: string, digest: Digest): Promise<string | undefined> {
-    const home = this.#homes.get(digest);
-    if (home === undefined || home.repository === repository) return undefined;
-    return home.arrival.then(
-      () => home.repository,
+    const place = this.#places.get(digest);
+    if (place === undefined || place.repository === repository) return undefined;
+    return place.arrival.then(
+      () => place.repository,
       () => undefined,
     );
   }

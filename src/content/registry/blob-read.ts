@@ -1,12 +1,10 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
+import { verified } from '../verify.ts';
 import type { Call, StreamReply } from './call.ts';
 import type { Connection } from './connection.ts';
 import { failedExchange, isConnectionFault } from './failure.ts';
 import { backoff } from './retry.ts';
-import { mismatch, verified, verifyStatedDigest } from './verify.ts';
-
-/** From here on a body is worth a connection of its own. */
-const LARGE_BYTES = 4 * 1024 * 1024;
+import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.ts';
 
 /** Reading a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). */
 export interface BlobReading {
@@ -21,7 +19,7 @@ export interface BlobReading {
  * (RFC 9110 section 14.2), as long as each try brings some bytes, or for so many tries as the session allows.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
-  return verified(reading.call.step.reference, reading.descriptor, resuming(reading));
+  return verified(reading.descriptor, resuming(reading), mismatchError(reading.call.step.reference));
 }
 
 async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
@@ -62,8 +60,7 @@ interface Part {
 async function openPart(reading: BlobReading, start: number): Promise<Part> {
   const { connection, call, descriptor } = reading;
   const headers = start === 0 ? {} : { range: `bytes=${start}-` };
-  const isLarge = descriptor.size - start >= LARGE_BYTES;
-  const reply = await connection.open({ ...call, headers, isLarge, accept: start === 0 ? [200] : [200, 206] });
+  const reply = await connection.open({ ...call, headers, accept: start === 0 ? [200] : [200, 206] });
   try {
     const isPart = reply.status === 206;
     const end = isPart ? checkPart(reading, reply, start) : descriptor.size;

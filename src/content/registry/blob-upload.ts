@@ -12,7 +12,7 @@ import { asksTooLong, backoff, isRetryableStatus } from './retry.ts';
 import type { Scope } from './scope.ts';
 import { UploadChunk } from './upload-chunk.ts';
 import { UploadSource } from './upload-source.ts';
-import { verifyStatedDigest } from './verify.ts';
+import { verifyStatedDigest } from './verify-response.ts';
 
 /** Where a blob is uploaded to. */
 export interface UploadTarget {

@@ -1,3 +1,4 @@
+import { SingleFlight } from '../../async/single-flight.ts';
 import { asMlistError } from '../../errors.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -11,10 +12,9 @@ import { blobShownInstead, statedSize } from './confirm.ts';
 import type { Call, Reply, Requester } from './call.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './content-encoding.ts';
-import { InFlight } from './in-flight.ts';
 import { asksTooLong, REFUSALS } from './retry.ts';
 import { pullFrom, pushTo, type Scope } from './scope.ts';
-import { mismatch, verifyBytes, verifyStatedDigest } from './verify.ts';
+import { mismatch, verifyBytes, verifyStatedDigest } from './verify-response.ts';
 
 type Open = () => AsyncIterable<Uint8Array>;
 
@@ -29,7 +29,7 @@ export interface BlobsParts {
 /** The blobs of one repository: reading, uploading, mounting (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */
 export class Blobs {
   readonly #parts: BlobsParts;
-  readonly #reading = new InFlight<Uint8Array>();
+  readonly #reading = new SingleFlight<Uint8Array>();
 
   constructor(parts: BlobsParts) {
     this.#parts = parts;
@@ -56,7 +56,7 @@ export class Blobs {
     const subject = this.#nameOf(descriptor);
     if (descriptor.size > MAX_DOCUMENT_BYTES)
       throw mismatch(subject, `has ${descriptor.size} bytes: too many to be read whole`);
-    return this.#reading.share(`${descriptor.digest} ${descriptor.size}`, signal, async () => {
+    const read = async (): Promise<Uint8Array> => {
       const call = { ...this.#call(descriptor), method: 'GET', accept: [200], signal } as const;
       const reply = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
       const { headers } = reply;
@@ -66,7 +66,8 @@ export class Blobs {
       verifyBytes(subject, bytes, descriptor);
       verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
       return bytes;
-    });
+    };
+    return this.#reading.run(`${descriptor.digest} ${descriptor.size}`, read, signal);
   }
 
   read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
@@ -74,10 +75,10 @@ export class Blobs {
     return readBlob({ connection, descriptor, call: { ...this.#call(descriptor), method: 'GET', signal } });
   }
 
-  /** Uploads, or mounts what this command has brought to another repository of the registry. */
+  /** Uploads a blob, or mounts it if this command has sent it to another repository of the registry. */
   async put(descriptor: Descriptor, open: Open, options: ContentOptions): Promise<void> {
     const { path, places } = this.#parts;
-    await this.#bring(descriptor, async () => {
+    await this.#place(descriptor, async () => {
       const from = await places.elsewhere(path, descriptor.digest);
       return from === undefined
         ? this.#upload(descriptor, open, undefined, options)
@@ -91,12 +92,12 @@ export class Blobs {
    * alone; other refusals of the mount lead to an upload too.
    */
   async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
-    return this.#bring(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
+    return this.#place(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
   }
 
-  #bring({ digest }: Descriptor, work: () => Promise<Arrival>): Promise<Arrival> {
+  #place({ digest }: Descriptor, work: () => Promise<Arrival>): Promise<Arrival> {
     const { connection, path, places } = this.#parts;
-    return connection.uploads.track(places.bring(path, digest, work));
+    return connection.uploads.track(places.put(path, digest, work));
   }
 
   async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {

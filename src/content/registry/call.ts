@@ -26,8 +26,6 @@ export interface Call {
   readonly retries?: number | undefined;
   /** A step of an upload or a mount: dozens at once, and each is sooner sent beside got than by it. */
   readonly isUpload?: boolean | undefined;
-  /** The answer's body is expected to be large. */
-  readonly isLarge?: boolean | undefined;
   /** Writes a manifest: counted and limited by the `WriteGate`. */
   readonly isManifestWrite?: boolean | undefined;
   readonly extraPatienceMs?: number | undefined;

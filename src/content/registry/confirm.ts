@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import { encodingOf } from './content-encoding.ts';
 import type { Step } from './open-steps.ts';
 import { backoff } from './retry.ts';
-import { verifyStatedDigest } from './verify.ts';
+import { verifyStatedDigest } from './verify-response.ts';
 
 /** The registry's reads may lag behind its writes: so many of them must contradict a change before it counts as failed. */
 const READS = 3;

@@ -4,7 +4,7 @@ import type { Authorization, Authorizer } from './auth.ts';
 import { isConditional, isRedirect, urlOf, type Call, type Reply, type Requester, type StreamReply } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerText, failedAnswer, failedExchange, isConnectionFault, isUnsent, noAnswerText } from './failure.ts';
-import type { Limiter } from '../../files/limiter.ts';
+import type { Limiter } from '../../async/limiter.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { OpenUploads } from './open-uploads.ts';
 import { checkAddress, sameOrigin } from './origin.ts';
@@ -223,14 +223,13 @@ export class Connection {
 
   #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, isLarge, extraPatienceMs, opens, signal } = call;
+    const { method, body, isUpload = false, extraPatienceMs, opens, signal } = call;
     return this.#parts.wire.send({
       method,
       url,
       headers: { ...call.headers, ...login },
       body: typeof body === 'function' ? body() : body,
       streams: streams || isUpload,
-      isLarge,
       extraPatienceMs,
       opens,
       signal,

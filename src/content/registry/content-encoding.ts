@@ -4,7 +4,7 @@ import { errorCode } from '../../errors.ts';
 import { MAX_DOCUMENT_BYTES } from '../../oci/json-read.ts';
 import { tooLong } from './answer.ts';
 import type { Reply } from './call.ts';
-import { mismatch } from './verify.ts';
+import { mismatch } from './verify-response.ts';
 
 /** The encoding of a body; undefined if it is not encoded. */
 export function encodingOf(headers: Reply['headers']): string | undefined {

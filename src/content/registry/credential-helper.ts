@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { MlistError } from '../../errors.ts';
-import { Limiter } from '../../files/limiter.ts';
+import { Limiter } from '../../async/limiter.ts';
 import type { Credentials } from './credentials.ts';
 import type { Environment } from './environment.ts';
 

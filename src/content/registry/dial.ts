@@ -1,5 +1,5 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { connect as connectTcp, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { errorCode, MlistError } from '../../errors.ts';
 import { isLoopback } from './origin.ts';
@@ -16,11 +16,6 @@ export interface Destination {
   /** How the proxy itself is trusted, where it is spoken to over TLS. */
   readonly proxyTrust: HostTrust | undefined;
   readonly timeoutMs: number;
-}
-
-/** A connection without TLS that hands over what it reads by `onread`. @throws what `dial` throws */
-export async function dialPlain(destination: Destination, onread: OnReadOpts): Promise<Socket> {
-  return plainSocket(destination, onread);
 }
 
 /** @throws Error with Node's code, `ETIMEDOUT`, or an MlistError where a proxy refuses */
@@ -59,11 +54,11 @@ const thisMachine: LookupFunction = (_host, { all = false }, found) => {
 };
 
 /** To the host itself, or to what stands before it. */
-async function plainSocket(destination: Destination, onread?: OnReadOpts): Promise<Socket> {
+async function plainSocket(destination: Destination): Promise<Socket> {
   const { host, port, proxy, proxyTrust, timeoutMs } = destination;
   const to = proxy === undefined ? { host, port } : addressOf(proxy.url);
   const local = isLoopback(to.host) && isIP(to.host) === 0 ? { lookup: thisMachine } : {};
-  const options = { ...to, ...local, noDelay: true, keepAlive: true, ...(onread === undefined ? {} : { onread }) };
+  const options = { ...to, ...local, noDelay: true, keepAlive: true };
   const socket = await opened(connectTcp(options), 'connect', timeoutMs);
   if (proxyTrust === undefined) return socket;
   const { verify, context } = proxyTrust;

@@ -5,7 +5,7 @@ import { parseChallenges } from './challenge.ts';
 import { loginText, refusedLoginHint } from './credentials.ts';
 import { waitText } from './retry.ts';
 import type { Step } from './open-steps.ts';
-import { describeDiagnostic, isMissingContent, readRegistryError } from './registry-error.ts';
+import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
 import type { Scope } from './scope.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -106,7 +106,7 @@ function notThere(host: string): Omit<Meaning, 'code'> {
 function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meaning, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
   if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
-  if (isMissingContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
+  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
   return {
     reason: `${host} has no such repository to write to`,
     hint: 'Create the project or repository at the registry first, or check the spelling of the target.',

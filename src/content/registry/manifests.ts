@@ -1,3 +1,4 @@
+import { SingleFlight } from '../../async/single-flight.ts';
 import { errorCode, MlistError } from '../../errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name, PutOptions } from '../../oci/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -16,10 +17,9 @@ import { confirmChange, statedSize } from './confirm.ts';
 import type { Call, Reply } from './call.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './content-encoding.ts';
-import { InFlight } from './in-flight.ts';
 import { backoff, HEAD_REFUSED } from './retry.ts';
 import { deleteIn, pullFrom, pushTo } from './scope.ts';
-import { mismatch, verifyBytes, verifyHeader } from './verify.ts';
+import { mismatch, verifyBytes, verifyHeader } from './verify-response.ts';
 
 export interface ManifestsParts {
   readonly connection: Connection;
@@ -41,7 +41,7 @@ const LOOKS = 3;
 export class Manifests {
   readonly #parts: ManifestsParts;
   /** Reads that are under way, so that the same content is not asked for twice at once. */
-  readonly #reading = new InFlight<Content>();
+  readonly #reading = new SingleFlight<Content>();
   /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
   readonly #seen = new Set<Name>();
   /** Tags that references name together with a digest, by that digest. */
@@ -81,7 +81,7 @@ export class Manifests {
     const { expected, fresh, signal } = options;
     if (fresh === true) return this.#get(name, options);
     const types = expected === undefined ? '' : ` ${expected.mediaType} ${expected.size} ${expected.digest}`;
-    return this.#reading.share(`${name}${types}`, signal, () => this.#get(name, { expected, signal }));
+    return this.#reading.run(`${name}${types}`, () => this.#get(name, { expected, signal }), signal);
   }
 
   async #get(name: Name, { expected, fresh, signal }: RegistryFetchOptions): Promise<Content> {

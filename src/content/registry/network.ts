@@ -2,8 +2,7 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from 'n
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { BodySocket } from './body-socket.ts';
-import { dial, dialPlain, type Destination } from './dial.ts';
+import { dial, type Destination } from './dial.ts';
 import { proxiesOf, type ProxyFor } from './proxy.ts';
 import type { Secrets } from './secrets.ts';
 import { Trust, type TrustOptions } from './tls.ts';
@@ -16,8 +15,6 @@ export interface Route {
   readonly absolute: boolean;
   /** For the proxy alone; secret. */
   readonly headers: Readonly<Record<string, string>>;
-  /** A connection for one large answer; undefined where all goes over TLS. */
-  readonly openBody?: (() => Promise<BodySocket>) | undefined;
 }
 
 export interface NetworkOptions extends TrustOptions {
@@ -80,15 +77,13 @@ export class Network {
   }
 
   #routeTo(destination: Destination): Route {
-    const { proxy, proxyTrust } = destination;
+    const { proxy } = destination;
     const isSecure = destination.trust !== undefined;
     const open = async () => this.#kept(await dial(destination));
     const agents = isSecure ? { https: new SecureAgent(open) } : { http: new PlainAgent(open) };
     const absolute = !isSecure && proxy !== undefined;
     const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};
-    const isPlain = !isSecure && proxyTrust === undefined;
-    const openBody = () => BodySocket.open(async (onread) => this.#kept(await dialPlain(destination, onread)));
-    return { agents, absolute, headers: login, ...(isPlain ? { openBody } : {}) };
+    return { agents, absolute, headers: login };
   }
 
   /** A connection may come up after its request has gone: it is closed with the others. */

@@ -29,11 +29,11 @@ export function readRegistryError(bytes: Uint8Array, redact: (text: string) => s
   return all.filter(({ code, message, detail }) => code !== '' || message !== '' || detail !== undefined);
 }
 
-const missingContent = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
+const unknownContent = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
-/** Whether a registry refuses a manifest because it lacks what the manifest refers to. */
-export function isMissingContent(diagnostics: readonly Diagnostic[] = []): boolean {
-  return diagnostics.some(({ code }) => missingContent.has(code));
+/** Whether a registry refuses a manifest because it does not have content that the manifest refers to. */
+export function namesUnknownContent(diagnostics: readonly Diagnostic[] = []): boolean {
+  return diagnostics.some(({ code }) => unknownContent.has(code));
 }
 
 /** The code, message and detail in one line. */

@@ -1,3 +1,5 @@
+import { Limiter } from '../../async/limiter.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { MlistError } from '../../errors.ts';
 import { Authorizer } from './auth.ts';
@@ -5,7 +7,6 @@ import { BlobPlaces } from './blob-places.ts';
 import { Connection } from './connection.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { Endpoint } from './endpoint.ts';
-import { Limiter } from '../../files/limiter.ts';
 import { Network } from './network.ts';
 import { defaults, type RegistryOptions } from './options.ts';
 import { CANCEL_MS } from './blob-upload.ts';
@@ -75,14 +76,9 @@ export class RegistrySession {
   }
 
   repository(reference: Reference): Repository {
-    const name = repositoryName(reference);
-    let repository = this.#repositories.get(name);
-    if (repository === undefined) {
-      const { domain, path } = reference;
-      repository = new Repository({ ...this.#registry(domain), domain, path });
-      this.#repositories.set(name, repository);
-    }
-    const { digest, tag } = reference;
+    const { domain, path, digest, tag } = reference;
+    const create = () => new Repository({ ...this.#registry(domain), domain, path });
+    const repository = getOrCreate(this.#repositories, repositoryName(reference), create);
     if (digest !== undefined && tag !== undefined) repository.learn(digest, tag);
     return repository;
   }
@@ -134,13 +130,11 @@ export class RegistrySession {
   }
 
   #registry(domain: string): Registry {
-    let registry = this.#registries.get(domain);
-    if (registry === undefined) {
-      const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
-      registry = { connection: this.#connect(domain, credentials).connection, places: new BlobPlaces() };
-      this.#registries.set(domain, registry);
-    }
-    return registry;
+    const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
+    return getOrCreate(this.#registries, domain, () => ({
+      connection: this.#connect(domain, credentials).connection,
+      places: new BlobPlaces(),
+    }));
   }
 
   #connect(domain: string, credentials: CredentialsSource) {

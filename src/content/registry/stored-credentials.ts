@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { getOrCreate } from '../../async/single-flight.ts';
 import { asMlistError, MlistError } from '../../errors.ts';
 import {
   credentialKey,
@@ -124,21 +125,16 @@ export class StoredCredentials {
 
   #read({ path, kind }: Place): Promise<AuthFile | undefined> {
     const { signal, waiting } = this.#options;
-    const reading = this.#files.get(path) ?? waitFor(waiting, `read ${path}`, readAuthFile(path, kind, signal));
-    this.#files.set(path, reading);
-    return reading;
+    return getOrCreate(this.#files, path, () => waitFor(waiting, `read ${path}`, readAuthFile(path, kind, signal)));
   }
 
   /** Each helper is asked once for a registry: some of them take a second to answer. */
   #ask(helper: Helper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
-    const ask = () => {
+    return getOrCreate(this.#answers, key, () => {
       const what = `get the login for ${registry} from docker-credential-${helper.name}`;
       return waitFor(this.#options.waiting, what, askHelper(helper, credentialKey(registry)));
-    };
-    const answer = this.#answers.get(key) ?? ask();
-    this.#answers.set(key, answer);
-    return answer;
+    });
   }
 
   /** `DOCKER_AUTH_CONFIG` holds `{"auths": {KEY: {"auth": ...}}}` and nothing else; otherwise all of it is passed over. */

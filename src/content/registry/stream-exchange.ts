@@ -2,8 +2,6 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { request as requestHttps } from 'node:https';
 import { setImmediate } from 'node:timers/promises';
 import { joinedHeaders, type Answer } from './answer.ts';
-import type { BodySocket } from './body-socket.ts';
-import { giveBack } from './rooms.ts';
 import type { Exchange } from './transport.ts';
 import { refuseUpgrade } from './upgrade.ts';
 
@@ -17,14 +15,11 @@ export interface StreamExchange extends Omit<Exchange, 'body'> {
   readonly body?: AsyncIterable<Uint8Array> | undefined;
   /** How long to wait for the answer, once all is sent. */
   readonly patienceMs: number;
-  /** The answer's body is expected to be large enough for a connection of its own. */
-  readonly isLarge?: boolean | undefined;
 }
 
 /** Sends a request, no faster than it is taken, and gives the answer as soon as its headers are there. */
 export async function streamExchange(request: StreamExchange): Promise<Answer> {
-  const own = request.isLarge === true ? await request.route.openBody?.() : undefined;
-  const call = open(request, own);
+  const call = open(request);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once('response', resolve);
     call.on('error', reject);
@@ -41,23 +36,15 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
     await Promise.race([sent, noted]);
     const response = await within(answered, request.patienceMs, call);
     const isWhole = call.writableEnded;
-    const headers = joinedHeaders(response.headers);
-    const status = response.statusCode ?? 0;
-    const length = own?.isHeld === true ? lengthOf(status, headers) : undefined;
-    const discard = () => (own ?? response).destroy();
-    if (own !== undefined && length !== undefined) {
-      response.on('error', () => undefined);
-      const onTimeout = () => own.destroy(timeout());
-      return { status, headers, discard, body: received(own.body(length), request.timeoutMs, onTimeout, discard) };
-    }
-    own?.pass();
-    const end = () => {
-      if (!response.readableEnded) response.destroy();
-      if (!isWhole) call.destroy();
+    return {
+      status: response.statusCode ?? 0,
+      headers: joinedHeaders(response.headers),
+      discard: () => response.destroy(),
+      body: received(response, request.timeoutMs, () => {
+        if (!response.readableEnded) response.destroy();
+        if (!isWhole) call.destroy();
+      }),
     };
-    const onTimeout = () => response.destroy(timeout());
-    const chunks = response as AsyncIterable<Uint8Array>;
-    return { status, headers, discard, body: received(chunks, request.timeoutMs, onTimeout, end) };
   } catch (thrown) {
     call.destroy();
     throw thrown;
@@ -66,26 +53,17 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
   }
 }
 
-function open({ url, method, route, headers, signal }: StreamExchange, own: BodySocket | undefined): ClientRequest {
+function open({ url, method, route, headers, signal }: StreamExchange): ClientRequest {
   const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
   const call = begin(url, {
     method,
-    ...(own === undefined ? { agent: route.agents.https ?? route.agents.http } : { createConnection: () => own }),
+    agent: route.agents.https ?? route.agents.http,
     headers: { 'accept-encoding': 'identity', ...route.headers, ...headers },
     ...(route.absolute ? { path: url.href } : {}),
     ...(signal === undefined ? {} : { signal }),
   });
   refuseUpgrade(call);
-  // Another head follows one that is for information only. The parser is in the middle of it just now.
-  if (own !== undefined) call.once('information', () => process.nextTick(() => own.pass()));
   return call;
-}
-
-/** The length of a body that needs no parser; undefined where it is framed in another way. */
-function lengthOf(status: number, headers: Answer['headers']): number | undefined {
-  const stated = headers['content-length'];
-  const isPlain = (status === 200 || status === 206) && headers['transfer-encoding'] === undefined;
-  return isPlain && stated !== undefined && /^\d{1,15}$/.test(stated) ? Number(stated) : undefined;
 }
 
 /** Sends the body piece by piece, each when the connection has taken the one before, and stops where an answer comes first. */
@@ -105,10 +83,7 @@ async function send(call: ClientRequest, request: StreamExchange, isAnswered: ()
       clock.refresh();
       await new Promise<void>((resolve) => {
         wake = resolve;
-        call.write(chunk, (error) => {
-          if (error === null || error === undefined) giveBack(chunk);
-          resolve();
-        });
+        call.write(chunk, () => resolve());
       });
       isWaiting = false;
     }
@@ -119,16 +94,11 @@ async function send(call: ClientRequest, request: StreamExchange, isAnswered: ()
 }
 
 /** The body as it comes; the clock runs only while more is waited for. */
-async function* received(
-  body: AsyncIterable<Uint8Array>,
-  timeoutMs: number,
-  onTimeout: () => unknown,
-  onEnd: () => unknown,
-): AsyncGenerator<Uint8Array> {
+async function* received(response: IncomingMessage, timeoutMs: number, onEnd: () => void): AsyncGenerator<Uint8Array> {
   let isWaiting = false;
-  const timer = setTimeout(() => isWaiting && onTimeout(), timeoutMs);
+  const timer = setTimeout(() => isWaiting && response.destroy(timeout()), timeoutMs);
   try {
-    const chunks = body[Symbol.asyncIterator]();
+    const chunks = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     for (;;) {
       isWaiting = true;
       timer.refresh();

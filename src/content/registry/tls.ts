@@ -1,6 +1,7 @@
 import * as tls from 'node:tls';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { existsSync } from 'node:fs';
+import { getOrCreate } from '../../async/single-flight.ts';
 import { asMlistError, errorMessage, MlistError } from '../../errors.ts';
 import { certificatesFor, readPem, readPlacedPem, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from './environment.ts';
@@ -53,12 +54,7 @@ export class Trust {
   /** @throws MlistError where certificates cannot be read or used */
   async of(url: URL): Promise<HostTrust> {
     const named = await (this.#named ??= this.#namedRoots());
-    let trust = this.#hosts.get(url.host);
-    if (trust === undefined) {
-      trust = this.#make(url, named);
-      this.#hosts.set(url.host, trust);
-    }
-    return trust;
+    return getOrCreate(this.#hosts, url.host, () => this.#make(url, named));
   }
 
   #make(url: URL, named: readonly string[]): HostTrust {
@@ -78,11 +74,10 @@ export class Trust {
 
   #certificatesOf(url: URL): HostCertificates | undefined {
     const { certificateFolders, onWarning } = this.#options;
-    if (!this.#certificates.has(url.host)) {
+    return getOrCreate(this.#certificates, url.host, () => {
       const names = url.port === '' ? [url.host, `${url.host}:443`] : [url.host];
-      this.#certificates.set(url.host, certificatesFor(names, certificateFolders, onWarning));
-    }
-    return this.#certificates.get(url.host);
+      return certificatesFor(names, certificateFolders, onWarning);
+    });
   }
 
   /** A file that the environment names and that is not there is told of, and passed over, as Node does. */

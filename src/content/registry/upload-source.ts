@@ -1,4 +1,4 @@
-import { mismatch } from './verify.ts';
+import { mismatch } from './verify-response.ts';
 
 /**
  * The bytes of a blob that is being uploaded, in as many slices as the upload takes. They are read once, in order, as

@@ -33,8 +33,6 @@ export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | '
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The answer's body may be of any length. */
   readonly streams?: boolean | undefined;
-  /** The answer's body is expected to be large. */
-  readonly isLarge?: boolean | undefined;
   /** Milliseconds that the answer may take beyond the usual, once all is sent. */
   readonly extraPatienceMs?: number | undefined;
   /** The request opens something: its answer, which says what, is awaited for a moment even after an abort. */
@@ -79,7 +77,6 @@ export class Wire {
     url,
     body,
     streams = false,
-    isLarge,
     extraPatienceMs = 0,
     opens = false,
     ...request
@@ -91,7 +88,7 @@ export class Wire {
     joint?.throwIfAborted();
     const signal = opens && joint !== undefined ? this.#lingeringFor(joint) : joint;
     if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
-    return streamExchange({ ...common, body, signal, isLarge, patienceMs: timeoutMs + extraPatienceMs });
+    return streamExchange({ ...common, body, signal, patienceMs: timeoutMs + extraPatienceMs });
   }
 
   /** `Retry-After` delays all requests to this registry; warnings are reported. */

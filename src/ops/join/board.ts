@@ -11,7 +11,7 @@ import type { Homes } from '../homes.ts';
 import { entryMembers } from '../entry-members.ts';
 import { resolveSource } from '../resolve-source.ts';
 import { encodeDraft } from '../../draft/list.ts';
-import { isAboutContent } from '../../transfer/lost-content.ts';
+import { isAboutContent } from '../../transfer/unknown-content.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import type { Tagged } from './list.ts';
 import type { Condition } from './memory.ts';

@@ -2,9 +2,10 @@ import { emptyDraft, type Entry } from '../../draft/draft.ts';
 import { encodeDraft } from '../../draft/list.ts';
 import type { ContentOptions } from '../../oci/content.ts';
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
-import { hasLostKnown } from '../../transfer/lost-content.ts';
+import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
-import { missingHint, type MissingChoice } from '../missing-images.ts';
+import type { MissingChoice } from '../find-missing.ts';
+import { missingHint } from '../missing-images.ts';
 import type { PublishOptions } from '../publish.ts';
 import { planPush, type PushPlan, type PushPlanning } from '../push-plan.ts';
 import { Sent } from '../sent.ts';
@@ -48,7 +49,7 @@ export class Children {
   async #resend(thrown: unknown): Promise<void> {
     const { signal, onEvent } = this.#options;
     signal?.throwIfAborted();
-    if (this.#first?.hasKnown !== true || !hasLostKnown(thrown, this.#first.plan)) throw thrown;
+    if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
     onEvent?.({ type: 'note', message: `${this.#planning.draft.list} has lost images: they are sent again` });
     await this.#push(true);
   }

@@ -1,17 +1,12 @@
 import { expect, test } from '@jest/globals';
 import type { Content } from '../../../src/oci/content.ts';
 import { answer, type Rule } from '../../support/front.ts';
+import { bytesOf } from '../samples.ts';
 import { kept, layerOf, put, repository, served, session } from './setup.ts';
 
-/** What comes from one registry and goes to another at once, in rooms that are used again and again on the way. */
+/** Blobs that are uploaded to one registry while they are downloaded from another. */
 
 const MIB = 1024 * 1024;
-
-async function whole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
 
 test.each<[string, Rule]>([
   ['in one request each', ({ pass }) => pass()],
@@ -30,7 +25,7 @@ test.each<[string, Rule]>([
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
   for (const { descriptor, bytes } of blobs)
-    expect((await whole(target.readBlob(descriptor))).equals(bytes)).toBe(true);
+    expect((await bytesOf(target.readBlob(descriptor))).equals(bytes)).toBe(true);
 });
 
 test.each<[string, Rule]>([
@@ -55,6 +50,6 @@ test.each<[string, Rule]>([
   const used = session();
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await target.putBlob(blob.descriptor, () => source.readBlob(blob.descriptor));
-  expect((await whole(target.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
+  expect((await bytesOf(target.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
   expect(used.events.filter(({ note }) => note !== undefined)).toEqual([]);
 });

@@ -4,7 +4,7 @@ import type { Repository } from '../../../src/content/registry/repository.ts';
 import { RegistrySession } from '../../../src/content/registry/session.ts';
 import type { Content } from '../../../src/oci/content.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
-import { startRegistry, type RegistryOptions as ServeOptions } from '../../../src/serve/registry.ts';
+import { startRegistry, type ServerOptions } from '../../../src/serve/registry.ts';
 import { Front, type FrontOptions } from '../../support/front.ts';
 import { kept } from '../../support/kept.ts';
 import { blobOf } from '../samples.ts';
@@ -39,7 +39,7 @@ export function repository(from: RegistrySession, host: string, path: string): R
 
 /** The embedded registry behind a front. */
 export async function served(
-  serve: ServeOptions = {},
+  serve: ServerOptions = {},
   options: FrontOptions = {},
 ): Promise<{ readonly front: Front; readonly upstream: string; readonly host: string }> {
   const registry = kept(await startRegistry(serve));

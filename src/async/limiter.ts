@@ -1,4 +1,4 @@
-/** Limits the number of tasks that run at once; the others wait in the order of their calls. */
+/** Runs a limited number of tasks at once; the others wait in the order in which they came. */
 export class Limiter {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -16,14 +16,14 @@ export class Limiter {
     }
   }
 
-  /** Waits for a free slot. The returned function releases it; further calls do nothing. */
+  /** Waits for a slot. The returned function frees it; further calls do nothing. */
   async enter(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    let isHeld = true;
+    let isIn = true;
     return () => {
-      if (isHeld) this.#leave();
-      isHeld = false;
+      if (isIn) this.#leave();
+      isIn = false;
     };
   }
 
@@ -35,15 +35,9 @@ export class Limiter {
 }
 
 /**
- * Limits the files that short tasks have open, to fewer than the 256 that macOS allows a process. To exclude deadlocks,
- * such a task waits for nothing but the file system.
- */
-export const openFiles = new Limiter(32);
-
-/**
- * Applies `work` to all items, with at most `most` calls at once.
+ * Applies `work` to all items, to at most `most` of them at once.
  * @returns the results, in the order of the items
- * @throws the first failure; no further calls are started
+ * @throws the first failure; items whose work has not begun by then are skipped
  */
 export async function mapLimited<T, R>(items: Iterable<T>, most: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

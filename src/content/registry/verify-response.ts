@@ -1,8 +1,9 @@
 import { MlistError } from '../../errors.ts';
-import { digestAlgorithm, Digester, digestMatches, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, digestMatches, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import type { FaultError } from '../verify.ts';
 
-/** Nothing that a registry sends is believed: length and digest are checked against what was asked for. */
+/** Registry responses are untrusted: length and digest are checked against what was requested. */
 
 /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` */
 export function verifyBytes(
@@ -45,33 +46,22 @@ function stated(subject: string, header: string): MlistError {
   return mismatch(subject, `came with the header Docker-Content-Digest, ${said}`);
 }
 
-/**
- * Passes bytes on and checks them as they flow; throws where they are not what the descriptor names. The last of them is
- * held back until all have been checked, so that nobody who counts them has the whole of something wrong.
- */
-export async function* verified(
-  subject: string,
-  descriptor: Pick<Descriptor, 'digest' | 'size'>,
-  body: AsyncIterable<Uint8Array>,
-): AsyncIterable<Uint8Array> {
-  const { digest, size } = descriptor;
-  if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
-  const digester = new Digester(digestAlgorithm(digest));
-  let seen = 0;
-  let held: Uint8Array | undefined;
-  for await (const chunk of body) {
-    if (chunk.length === 0) continue;
-    seen += chunk.length;
-    if (seen > size) throw mismatch(subject, `is longer than ${size} bytes`);
-    digester.update(chunk);
-    if (held !== undefined) yield held;
-    held = chunk;
-  }
-  const isContent = digester.digest() === digest;
-  if (seen !== size)
-    throw isContent ? wrongSize(subject, seen, size) : mismatch(subject, `has ${seen} bytes, not ${size}`);
-  if (!isContent) throw mismatch(subject, `is not what ${digest} names`);
-  if (held !== undefined) yield held;
+/** Errors for blobs that a registry sends. @param subject - the blob's reference */
+export function mismatchError(subject: string): FaultError {
+  return ({ digest, size }, fault) => {
+    switch (fault.reason) {
+      case 'unsupported-algorithm':
+        return mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+      case 'too-long':
+        return mismatch(subject, `is longer than ${size} bytes`);
+      case 'size':
+        return fault.hasDigest
+          ? wrongSize(subject, fault.actual, size)
+          : mismatch(subject, `has ${fault.actual} bytes, not ${size}`);
+      case 'digest':
+        return mismatch(subject, `is not what ${digest} names`);
+    }
+  };
 }
 
 /** The registry has the content; the list or manifest that refers to it states a wrong size. */

@@ -1,4 +1,4 @@
-/** Runs one task at a time, in the order of the calls. After a failure the next task runs as usual. */
+/** Runs one task at a time, in the order of the calls. A failure does not stop the next task. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -1,0 +1,88 @@
+// Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
+import { build } from 'esbuild';
+import { basename, join } from 'node:path';
+
+// Parts of got that mlist never uses: HTTP/2, a response cache, a DNS cache, forms, decompression. Loading them would
+// double the start-up time of a command that sends requests.
+const UNUSED = ['http2-wrapper', 'cacheable-request', 'cacheable-lookup', 'decompress-response', 'form-data-encoder'];
+
+// Packages that only some commands need. Each is a file of its own, which Node reads when it is first imported.
+const VENDORED = { got: 'default', 'jsonc-parser': undefined, tldts: undefined, yaml: undefined, yargs: 'default' };
+
+export async function bundle(root) {
+  const at = (...names) => join(root, ...names);
+  const common = {
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    legalComments: 'linked',
+    logLevel: 'warning',
+    alias: {
+      ...Object.fromEntries(UNUSED.map((name) => [name, at('.tools/unused-package.js')])),
+      // Its main file calls require in a way that esbuild does not recognise.
+      'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
+    },
+    // A dependency of got creates two list formatters when it is loaded, which costs as much as the rest of a request.
+    define: { 'Intl.ListFormat': 'LazyListFormat' },
+    inject: [at('.tools/lazy-list-format.js')],
+  };
+  const commonJs = {
+    ...common,
+    format: 'cjs',
+    minify: true,
+    // Node would not find the names that a CommonJS file exports.
+    supported: { 'dynamic-import': false },
+    define: { ...common.define, 'import.meta.url': 'moduleUrl' },
+    banner: { js: "const moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
+  };
+  await Promise.all([
+    build({
+      ...common,
+      entryPoints: [at('src/index.ts')],
+      outfile: at('dist/index.js'),
+      format: 'esm',
+      minifySyntax: true,
+      // Some dependencies call require for Node's own modules.
+      banner: {
+        js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+      },
+    }),
+    // One file would be compiled before it can turn on Node's compile cache.
+    ...['mlist', 'program'].map((name) =>
+      build({
+        ...commonJs,
+        entryPoints: [at('src/cli', `${name}.ts`)],
+        outfile: at('dist/cli', `${name}.js`),
+        plugins: [separateFiles],
+      }),
+    ),
+    // Validators that few commands use would make a quarter of the program.
+    build({
+      ...commonJs,
+      entryPoints: [at('src/schema/compiled/*.ts'), at('src/serve/compiled/*.ts')],
+      outdir: at('dist/cli'),
+      entryNames: '[name]',
+    }),
+    ...Object.entries(VENDORED).map(([name, exported]) =>
+      build({
+        ...commonJs,
+        stdin: {
+          contents: `module.exports = require('${name}')${exported === undefined ? '' : `.${exported}`};`,
+          resolveDir: root,
+        },
+        outfile: at('dist/cli', `${name}.js`),
+      }),
+    ),
+  ]);
+}
+
+const separateFiles = {
+  name: 'separate-files',
+  setup({ onResolve }) {
+    const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
+    onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }));
+    onResolve({ filter: /^\.\/program\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
+    );
+  },
+};

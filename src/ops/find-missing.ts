@@ -1,0 +1,92 @@
+import { errorCode } from '../errors.ts';
+import type { Content, ContentOptions, Stored } from '../oci/content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
+import { orAbsent } from '../oci/or-absent.ts';
+import { linksIn, MAX_DEPTH, readGraph, type ManifestNode } from '../transfer/graph.ts';
+import { MissingContent, type Missing, type MissingState } from '../transfer/missing-content.ts';
+import type { Home } from './homes.ts';
+
+/** Finds content that a location lists and does not have, without reading more than that takes. */
+
+/** Refuse a sparse index, or leave its missing images out. */
+export type MissingChoice = 'refuse' | 'skip';
+
+export interface FindingOptions extends ContentOptions {
+  readonly home: Home;
+  /** Default refuse. */
+  readonly missing?: MissingChoice | undefined;
+}
+
+/**
+ * The entries that the location does not have. A registry is only asked with `skip`: otherwise missing images are found
+ * when they are read, without further requests.
+ */
+export async function findMissing(entriesOf: () => readonly Descriptor[], options: FindingOptions): Promise<Missing> {
+  if (!isLocal(options.home) && options.missing !== 'skip') return new Map();
+  const entries = entriesOf();
+  const states = await Promise.all(entries.map((entry) => stateOf(entry, options)));
+  return new Map(
+    entries.flatMap(({ digest }, at) => {
+      const state = states[at];
+      return state === undefined ? [] : [[digest, state] as const];
+    }),
+  );
+}
+
+/** Undefined if the content is there. */
+export async function stateOf(
+  entry: Descriptor,
+  options: FindingOptions,
+  depth = 0,
+): Promise<MissingState | undefined> {
+  const { home, signal } = options;
+  if (isLocal(home)) {
+    const [part] = await missingParts(home, entry, { signal });
+    return part === undefined ? undefined : part === entry.digest ? 'absent' : 'incomplete';
+  }
+  if (isIndexType(entry.mediaType) && depth < MAX_DEPTH) {
+    const index = await orAbsent(home.fetchManifest(entry.digest, { expected: entry, signal }));
+    return index === undefined ? 'absent' : stateBelow(index, options, depth);
+  }
+  const isManifest = async () => (await home.hasManifest?.(entry.digest, { signal })) !== false;
+  const isBlob = async () => home.statedSize !== undefined && (await home.statedSize(entry, { signal })) !== undefined;
+  const [first, second] = isServedAsManifest(entry.mediaType) ? [isManifest, isBlob] : [isBlob, isManifest];
+  return (await first()) || (await second()) ? undefined : 'absent';
+}
+
+async function stateBelow(index: Content, options: FindingOptions, depth: number): Promise<MissingState | undefined> {
+  const { manifests } = linksIn(index, options.home);
+  const states = await Promise.all(manifests.map((entry) => stateOf(entry, options, depth + 1)));
+  return states.every((state) => state === undefined) ? undefined : 'incomplete';
+}
+
+/** The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later. */
+export async function missingParts(
+  home: Home,
+  descriptor: Descriptor,
+  options: ContentOptions,
+): Promise<readonly Digest[]> {
+  if (!isLocal(home)) return [];
+  const { digest, mediaType } = descriptor;
+  try {
+    if ((await home.storedSize(digest)) === undefined) return [digest];
+    if (!isServedAsManifest(mediaType)) return [];
+    const blobs = blobsBelow(await readGraph(home, descriptor, options));
+    const sizes = await Promise.all(blobs.map((blob) => home.storedSize(blob)));
+    return blobs.filter((_, at) => sizes[at] === undefined);
+  } catch (thrown) {
+    options.signal?.throwIfAborted();
+    if (thrown instanceof MissingContent) return [...thrown.missing.keys()];
+    return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? [digest] : [];
+  }
+}
+
+function isLocal(home: Home): home is Home & Stored {
+  return home.storedSize !== undefined;
+}
+
+function blobsBelow({ blobs, children }: ManifestNode): readonly Digest[] {
+  return [...blobs.map(({ digest }) => digest), ...children.flatMap(blobsBelow)];
+}

@@ -1,0 +1,77 @@
+import { Worker } from 'node:worker_threads';
+import { workerCode } from './compiled/bcrypt-worker-code.ts';
+import { Refusal } from './refusal.ts';
+
+/** Compares the password with `hash`, or hashes it with `cost`. */
+export interface BcryptRequest {
+  readonly id: number;
+  readonly password: string;
+  readonly hash?: string;
+  readonly cost?: number;
+}
+
+export interface BcryptReply {
+  readonly id: number;
+  readonly result: string | boolean;
+}
+
+interface Pending {
+  readonly resolve: (result: string | boolean) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Runs bcrypt in a worker thread, because it would block the event loop. The thread starts with the first request, and
+ * keeps the process alive only while it computes.
+ */
+export class Bcrypt {
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #lastId = 0;
+
+  async compare(password: string, hash: string): Promise<boolean> {
+    return (await this.#send({ password, hash })) === true;
+  }
+
+  async hash(password: string, cost: number): Promise<string> {
+    return String(await this.#send({ password, cost }));
+  }
+
+  /** Ends the thread. Requests that are not answered are rejected. */
+  async close(): Promise<void> {
+    this.#rejectAll(new Refusal(503, { code: 'UNAVAILABLE', message: 'the registry is shutting down' }));
+    await this.#worker?.terminate();
+  }
+
+  #send(request: Omit<BcryptRequest, 'id'>): Promise<string | boolean> {
+    const worker = (this.#worker ??= this.#start());
+    this.#lastId += 1;
+    const id = this.#lastId;
+    worker.ref();
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      worker.postMessage({ ...request, id } satisfies BcryptRequest);
+    });
+  }
+
+  #start(): Worker {
+    // Options of this process, such as `--input-type=module`, must not change how the code is loaded.
+    const worker = new Worker(workerCode, { eval: true, execArgv: [] });
+    worker.on('message', ({ id, result }: BcryptReply) => {
+      this.#pending.get(id)?.resolve(result);
+      this.#pending.delete(id);
+      if (this.#pending.size === 0) worker.unref();
+    });
+    worker.on('error', (error) => this.#rejectAll(error));
+    worker.on('exit', (code) => {
+      this.#worker = undefined;
+      this.#rejectAll(new Error(`the bcrypt thread ended with exit code ${code}`));
+    });
+    return worker;
+  }
+
+  #rejectAll(error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,151 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/index.ts';
+import { send } from '../serve/client.ts';
+import { kept } from '../support/kept.ts';
+import { checkout, startMlist } from '../support/mlist.ts';
+import { expectFits } from '../support/schemas.ts';
+import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
+import { temporaryFolder, World } from '../support/world.ts';
+
+/** `mlist serve --hash-password`, and what the built program and library make of its line. */
+
+const PASSWORD = 'pässword: with spaces ';
+const hashPassword = ['serve', '--hash-password', 'alice', '--password-stdin'];
+const line = /^alice:\$2b\$10\$[./0-9A-Za-z]{53}\n$/;
+
+async function login(url: string, user: string, password: string): Promise<number> {
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  return (await send(url, 'GET', '/v2/', { headers: { authorization } })).status;
+}
+
+async function fileOf(text: string): Promise<string> {
+  const path = join(await temporaryFolder(), 'users');
+  await writeFile(path, text);
+  return path;
+}
+
+describe('the line', () => {
+  test.each(['', '\n', '\r\n'])('is for the password on stdin, without its line break %j', async (lineBreak) => {
+    const world = await World.make({ stdin: `${PASSWORD}${lineBreak}` });
+    const ran = await world.run(hashPassword);
+    expect(ran).toEqual({ code: 0, stdout: expect.stringMatching(line), stderr: '' });
+    const { url } = kept(await startRegistry({ htpasswd: await fileOf(ran.stdout) }));
+    expect(await login(url, 'alice', PASSWORD)).toBe(200);
+    expect(await login(url, 'alice', PASSWORD.trim())).toBe(401);
+  });
+
+  test('has another salt each time', async () => {
+    const world = await World.make({ stdin: PASSWORD });
+    expect(await world.must(...hashPassword)).not.toBe(await world.must(...hashPassword));
+  });
+
+  test('is a document with --json', async () => {
+    const world = await World.make({ stdin: PASSWORD });
+    const text = await world.must(...hashPassword, '--json');
+    expectFits('serve', text);
+    const { user, hash } = JSON.parse(text) as { user: string; hash: string };
+    expect(`${user}:${hash}\n`).toMatch(line);
+  });
+
+  test('is for a password that is typed twice', async () => {
+    const world = await World.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
+    const ran = await world.run(['serve', '--hash-password', 'alice']);
+    expect([ran.code, ran.stderr]).toEqual([0, 'Password: Repeat the password: ']);
+    expect(ran.stdout).toMatch(line);
+  });
+});
+
+describe('refused', () => {
+  test.each<[string, readonly string[], string, string]>([
+    ['no password', hashPassword, '\n', 'no password is given for alice'],
+    ['a password of 73 bytes', hashPassword, `${'x'.repeat(71)}ä`, 'the password for alice is too long'],
+    ['no terminal', ['serve', '--hash-password', 'alice'], PASSWORD, '--password-stdin is missing'],
+    ['a name with a colon', hashPassword.with(2, 'a:b'), PASSWORD, '"a:b" is not a user name'],
+    ['a name like a comment', hashPassword.with(2, '#a'), PASSWORD, '"#a" is not a user name'],
+    ['a name with a space', hashPassword.with(2, ' a'), PASSWORD, '" a" is not a user name'],
+    ['a name with a line break', hashPassword.with(2, 'a\nb'), PASSWORD, '"a\\nb" is not a user name'],
+    ['--addr', [...hashPassword, '--addr', '127.0.0.1:0'], PASSWORD, '--hash-password and --addr exclude each other'],
+    ['--read-only', [...hashPassword, '--read-only'], PASSWORD, '--hash-password and --read-only exclude each other'],
+    ['--password-stdin alone', ['serve', '--password-stdin'], PASSWORD, '--password-stdin needs --hash-password'],
+  ])('%s', async (_, args, stdin, message) => {
+    const ran = await (await World.make({ stdin })).run(args);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain(message);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['no answer', [''], 'no password is given for alice'],
+    ['two different passwords', ['one', 'other'], 'the passwords are not equal'],
+  ])('%s', async (_, answers, message) => {
+    const world = await World.make({ terminal: true, answers });
+    const ran = await world.run(['serve', '--hash-password', 'alice']);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain(message);
+  });
+
+  test('a file with a hash of another scheme ends the program with 2', async () => {
+    const hash = '$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/';
+    const ran = await (
+      await World.make()
+    ).run(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await fileOf(`alice:${hash}`)]);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain('the hash of user "alice" is not supported');
+    expect(ran.stderr).toContain('hint: Create the line with "mlist serve --hash-password USER" or "htpasswd -B".');
+    expect(ran.stderr).not.toContain(hash);
+  });
+});
+
+describe('built', () => {
+  /** By the built program. */
+  async function hashed(): Promise<string> {
+    const program = join(checkout, 'dist', 'cli', 'mlist.js');
+    const { stdout } = spawnSync(process.execPath, [program, ...hashPassword], { input: PASSWORD, encoding: 'utf8' });
+    expect(stdout).toMatch(line);
+    return fileOf(stdout);
+  }
+
+  test('the program hashes and compares, and ends when it is interrupted', async () => {
+    const { child, ended } = startMlist(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await hashed()]);
+    try {
+      const [url] = (await once(createInterface(child.stdout!), 'line')) as [string];
+      expect(await login(url, 'alice', PASSWORD)).toBe(200);
+      expect(await login(url, 'alice', 'wrong')).toBe(401);
+      expect(await login(url, 'bob', PASSWORD)).toBe(401);
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('the library compares, and lets the process end after close()', async () => {
+    const script = `
+      import { startRegistry } from ${JSON.stringify(pathToFileURL(join(checkout, 'dist', 'index.js')).href)};
+      const registry = await startRegistry({ htpasswd: ${JSON.stringify(await hashed())} });
+      for (const user of ['alice', 'bob']) {
+        const authorization = 'Basic ' + Buffer.from(user + ${JSON.stringify(`:${PASSWORD}`)}).toString('base64');
+        console.log((await fetch(registry.url + '/v2/', { headers: { authorization } })).status);
+      }
+      await registry.close();`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '200\n401\n', stderr: '' });
+  });
+});
+
+describeOnTerminal('on a terminal', () => {
+  test('the password is not shown', async () => {
+    const typed = ['Password: ', 'Repeat the password: '].map((after) => ({ after, keys: 'hidden-secret\r' }));
+    const ran = await runOnTerminal(['serve', '--hash-password', 'alice'], typed, await temporaryFolder());
+    expect(ran).toEqual({ code: 0, shown: expect.stringMatching(/alice:\$2b\$10\$/) });
+    expect(ran.shown).not.toContain('hidden-secret');
+  });
+});

@@ -1,0 +1,32 @@
+import { expect, test } from '@jest/globals';
+import { damageError, verified, wholeBlob } from '../../src/content/verify.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+
+const bytes = Buffer.from('the bytes of a blob');
+const blob = { digest: digestOf(bytes), size: bytes.length };
+
+async function* chunksOf(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield await Promise.resolve(Buffer.from(text));
+}
+
+test('the bytes of a blob are passed on', async () => {
+  const read = () => verified(blob, chunksOf('the bytes ', '', 'of a blob', ''), damageError());
+  expect(await wholeBlob(blob, read)).toEqual(bytes);
+});
+
+test.each<[string, readonly string[], string]>([
+  ['other bytes', ['the bytes ', 'of a BLOB'], 'has the digest sha256:'],
+  ['other bytes and an empty chunk', ['the bytes ', 'of a BLOB', ''], 'has the digest sha256:'],
+  ['too few bytes', ['the bytes ', 'of a blo'], 'has 18 bytes, not 19'],
+  ['too many bytes', ['the bytes ', 'of a blob', '!'], 'has more than 19 bytes'],
+])('%s are an error before the last chunk is passed on', async (_name, texts, message) => {
+  let passed = '';
+  const read = async () => {
+    for await (const chunk of verified(blob, chunksOf(...texts), damageError('a store'))) passed += String(chunk);
+  };
+  await expect(read()).rejects.toMatchObject({
+    code: 'ERR_MLIST_CONTENT_MISMATCH',
+    message: expect.stringContaining(`${blob.digest} in a store is damaged: it ${message}`) as unknown,
+  });
+  expect(passed).toBe('the bytes ');
+});

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 const UNUSED = ['http2-wrapper', 'cacheable-request', 'cacheable-lookup', 'decompress-response', 'form-data-encoder'];
 
 // Packages that only some commands need. Each is a file of its own, which Node reads when it is first imported.
-const VENDORED = { got: 'default', tldts: undefined, yaml: undefined, yargs: 'default' };
+const VENDORED = { got: 'default', 'jsonc-parser': undefined, tldts: undefined, yaml: undefined, yargs: 'default' };
 
 export async function bundle(root) {
   const at = (...names) => join(root, ...names);
@@ -17,7 +17,11 @@ export async function bundle(root) {
     target: 'node20.19',
     legalComments: 'linked',
     logLevel: 'warning',
-    alias: Object.fromEntries(UNUSED.map((name) => [name, at('.tools/unused-package.js')])),
+    alias: {
+      ...Object.fromEntries(UNUSED.map((name) => [name, at('.tools/unused-package.js')])),
+      // Its main file calls require in a way that esbuild does not recognise.
+      'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
+    },
     // A dependency of got creates two list formatters when it is loaded, which costs as much as the rest of a request.
     define: { 'Intl.ListFormat': 'LazyListFormat' },
     inject: [at('.tools/lazy-list-format.js')],

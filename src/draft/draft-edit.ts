@@ -10,9 +10,9 @@ import {
   type PlatformSettings,
 } from './draft.ts';
 
-/** Edits of a draft. Each takes a draft and gives a new one; nothing here touches a disk or a network. */
+/** Pure edits: each takes a draft and returns a new one. */
 
-/** What `annotate` does to an entry; null clears, absent leaves alone. */
+/** A change by `annotate` to an entry. Null removes a value; absent members stay as they are. */
 export interface EntryChange {
   readonly platform?: Omit<PlatformSettings, 'os.features'> | undefined;
   readonly features?: FeatureChange | undefined;
@@ -21,7 +21,7 @@ export interface EntryChange {
 }
 
 export interface FeatureChange {
-  /** Forget the features that are there, then add. */
+  /** Remove the present features first. */
   readonly clear: boolean;
   readonly add: readonly string[];
 }
@@ -29,7 +29,7 @@ export interface FeatureChange {
 /** Value by name; null removes the annotation. */
 export type AnnotationChange = Readonly<Record<string, string | null>>;
 
-/** What `annotate` does to the list itself. */
+/** A change by `annotate` to the list itself. */
 export interface ListChange {
   readonly annotations?: AnnotationChange | undefined;
   readonly artifactType?: string | null | undefined;
@@ -59,15 +59,15 @@ function changedFeatures(entry: Entry, { clear, add }: FeatureChange): readonly 
   return features.length === 0 ? null : features;
 }
 
-/** The entry with these settings, less those that say what the source says anyway: they would outlive it. */
+/** The entry with these settings. Settings equal to the source are omitted, or they would persist when the source changes. */
 function withSettings(entry: Omit<Entry, 'set'>, set: EntrySettings): Entry {
   const platform = platformMembers.filter(
-    (name) => set[name] !== undefined && !saysSame(set[name], entry.detected?.[name]),
+    (name) => set[name] !== undefined && !isSame(set[name], entry.detected?.[name]),
   );
   const annotations = Object.entries(set.annotations ?? {}).filter(
-    ([name, value]) => !saysSame(value, entry.annotations?.[name]),
+    ([name, value]) => !isSame(value, entry.annotations?.[name]),
   );
-  const isArtifact = set.artifactType !== undefined && !saysSame(set.artifactType, entry.artifactType);
+  const isArtifact = set.artifactType !== undefined && !isSame(set.artifactType, entry.artifactType);
   const kept: EntrySettings = {
     ...Object.fromEntries(platform.map((name) => [name, set[name]])),
     ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
@@ -76,11 +76,11 @@ function withSettings(entry: Omit<Entry, 'set'>, set: EntrySettings): Entry {
   return Object.keys(kept).length === 0 ? entry : { ...entry, set: kept };
 }
 
-function saysSame(setting: unknown, stated: unknown): boolean {
+function isSame(setting: unknown, stated: unknown): boolean {
   return setting === null ? stated === undefined : JSON.stringify(setting) === JSON.stringify(stated);
 }
 
-/** The new reading of an entry, with what the author set on the old one. */
+/** A newly read entry, with the author's settings of the old one. */
 export function inheritSettings(entry: Entry, old: Entry): Entry {
   const { set, ...rest } = entry;
   return withSettings(rest, { ...old.set, ...set });
@@ -90,12 +90,12 @@ export function changeList(draft: Draft, change: ListChange): Draft {
   const { annotations, artifactType, subject, ...rest } = draft;
   const changed = change.annotations === undefined ? annotations : changedAnnotations(annotations, change.annotations);
   const type = change.artifactType === undefined ? artifactType : (change.artifactType ?? undefined);
-  const about = change.subject === undefined ? subject : (change.subject ?? undefined);
+  const newSubject = change.subject === undefined ? subject : (change.subject ?? undefined);
   return {
     ...rest,
     ...(changed === undefined ? {} : { annotations: changed }),
     ...(type === undefined ? {} : { artifactType: type }),
-    ...(about === undefined ? {} : { subject: about }),
+    ...(newSubject === undefined ? {} : { subject: newSubject }),
   };
 }
 
@@ -103,12 +103,12 @@ function changedAnnotations(before: Annotations | undefined, change: AnnotationC
   return annotationsOf({ ...(before === undefined ? {} : { annotations: before }), set: { annotations: change } });
 }
 
-/** Takes entries out, and with an image its attestations. */
+/** Removes entries, and the attestations of removed images. */
 export function removeEntries(draft: Draft, chosen: readonly Entry[]): Draft {
   return { ...draft, entries: without(draft.entries, chosen) };
 }
 
-/** The entries without those chosen, and without attestations of images that went with them. */
+/** The entries without the chosen ones, and without the attestations of images that are then missing. */
 export function without(entries: readonly Entry[], chosen: readonly Entry[]): readonly Entry[] {
   const kept = entries.filter((entry) => !chosen.includes(entry));
   const gone = new Set(
@@ -117,7 +117,7 @@ export function without(entries: readonly Entry[], chosen: readonly Entry[]): re
   return kept.filter((entry) => entry.attests === undefined || !gone.has(entry.attests));
 }
 
-/** The images that pass, with their attestations; entries that are neither stay. */
+/** The images that pass with their attestations, and attestations of images that are not in the list. */
 export function keepImages(entries: readonly Entry[], passes: (entry: Entry) => boolean): readonly Entry[] {
   const dropped = entries.filter((entry) => !isAttestationEntry(entry) && !passes(entry));
   return without(entries, dropped);

@@ -6,19 +6,19 @@ import { capped, error } from '../schema/problems.ts';
 import { descriptorOf, type Draft, type Entry } from './draft.ts';
 import { formatOf, listOf, ociMembersOf } from './to-list.ts';
 
-/** What is wrong with the list that a draft stands for; the pointers are into the list, not into the draft's file. */
+/** Checks the list of a draft. The pointers refer to the list, not to the draft file. */
 export function checkDraft(draft: Draft, options: RuleOptions = {}): readonly Problem[] {
-  const tooMuch = formatOf(draft) === 'docker' ? [...beyondDocker(draft)] : [];
-  return capped([...tooMuch, ...checkList(listOf(draft), options)]);
+  const onlyOci = formatOf(draft) === 'docker' ? [...beyondDocker(draft)] : [];
+  return capped([...onlyOci, ...checkList(listOf(draft), options)]);
 }
 
-/** Why the draft cannot be a list of its format; empty where it can. */
+/** Why the draft cannot be pushed in its format; empty if it can. */
 export function formatProblems(draft: Draft): readonly Problem[] {
   if (formatOf(draft) !== 'docker') return [];
   return checkDraft(draft).filter(({ rule, severity }) => severity === 'error' && formatRules.has(rule));
 }
 
-/** Rules that a Docker list breaks and an OCI index with the same entries does not. */
+/** Rules that a Docker list can break although an OCI index with the same entries does not. */
 const formatRules = new Set(['E-MIX', 'W-ANNOT']);
 
 /**
@@ -33,16 +33,16 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
   throw new MlistError('ERR_MLIST_LIST_INVALID', message, { hint: 'Leave out --strict to accept it.' });
 }
 
-/** Rules that refuse something only with `strict`. */
+/** Rules that are errors only with `strict`. */
 const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
 export function otherFormatHint({ list }: Draft): string {
-  return `Push it as an OCI index with --format oci, or make it one with "mlist create --amend --format oci ${list}".`;
+  return `Push it as an OCI index with --format oci, or convert it with "mlist create --amend --format oci ${list}".`;
 }
 
-/** What a draft that is to be a Docker list holds, and a Docker list cannot. Nothing is dropped silently. */
+/** Members of a draft in the Docker format that only OCI indexes can have. They are errors, not dropped silently. */
 function* beyondDocker(draft: Draft): Iterable<Problem> {
-  const only = 'only an OCI index can hold it, and the format is docker';
+  const only = 'only an OCI index can have it, and the format is docker';
   for (const name of ociMembersOf(draft)) yield error('E-MIX', pointerTo(name), `${name} of the list: ${only}`);
   for (const [at, entry] of draft.entries.entries()) {
     const descriptor = descriptorOf(entry);

@@ -3,10 +3,10 @@ import type { Digest } from '../oci/digest.ts';
 import type { JsonObject } from '../json/json.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 
-/** A list that lies in the workspace; schemas/draft.schema.json is its form on disk. */
+/** A list in the workspace; schemas/draft.schema.json defines the file format. */
 export interface Draft {
   readonly version: 1;
-  /** Canonical reference with a tag. */
+  /** Canonical reference, with a tag. */
   readonly list: string;
   readonly format: Format;
   readonly annotations?: Annotations;
@@ -14,13 +14,13 @@ export interface Draft {
   readonly subject?: Descriptor;
   /** The remote list that the draft was made from. */
   readonly base?: Base;
-  /** Members of the list that mlist does not know. */
+  /** Unknown members of the list. */
   readonly extra?: JsonObject;
-  /** In author order. */
+  /** In the order of the author. */
   readonly entries: readonly Entry[];
 }
 
-/** auto: a Docker list if every image is Docker-typed and nothing needs OCI, else an OCI index. */
+/** auto: a Docker manifest list if all images have Docker media types and nothing requires OCI, else an OCI index. */
 export type Format = 'auto' | 'oci' | 'docker';
 
 export interface Base {
@@ -29,27 +29,27 @@ export interface Base {
 }
 
 export interface Entry {
-  /** Where the manifest lies; for an entry of an index, where the index lies. */
+  /** Location of the manifest; for an entry that comes from an index, of the index. */
   readonly source: string;
-  /** Digest of the index that the entry came through. */
+  /** Digest of the index that the entry comes from. */
   readonly via?: Digest;
   readonly mediaType: string;
   readonly digest: Digest;
   readonly size: number;
-  /** The platform that the image itself states, word for word. */
+  /** The platform that the image states, unchanged. */
   readonly detected?: Platform;
   readonly set?: EntrySettings;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly urls?: readonly string[];
   readonly data?: string;
-  /** Digest of the image that an attestation speaks of. */
+  /** Digest of the image that an attestation is about. */
   readonly attests?: Digest;
-  /** Members of the descriptor that mlist does not know. */
+  /** Unknown members of the descriptor. */
   readonly extra?: JsonObject;
 }
 
-/** What the author set over what the source states; null is cleared, absent is left alone. */
+/** Values that override those of the source. Null removes a value; absent members are not overridden. */
 export interface PlatformSettings {
   readonly os?: string | null;
   readonly architecture?: string | null;
@@ -69,12 +69,12 @@ export function emptyDraft(list: string, format: Format = 'auto'): Draft {
   return { version: 1, list, format, entries: [] };
 }
 
-/** The platform in effect: what was detected, with what the author set over it. Undefined where neither says anything. */
+/** The platform in the list: the detected one, with the author's overrides. Undefined if both are empty. */
 export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set'>): Platform | undefined {
-  const overlay = platformMembers.filter((name) => set[name] !== undefined);
-  if (overlay.length === 0) return detected;
+  const overridden = platformMembers.filter((name) => set[name] !== undefined);
+  if (overridden.length === 0) return detected;
   const merged: Record<string, unknown> = { architecture: '', os: '', ...detected };
-  for (const name of overlay) {
+  for (const name of overridden) {
     if (set[name] !== null) merged[name] = set[name];
     else if (name === 'os' || name === 'architecture') merged[name] = '';
     else delete merged[name];
@@ -83,7 +83,7 @@ export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set
   return merged as unknown as Platform;
 }
 
-/** The annotations in effect; undefined where there are none. */
+/** The annotations in the list: those of the source, with the author's overrides. Undefined if both are empty. */
 export function annotationsOf({ annotations, set }: Pick<Entry, 'annotations' | 'set'>): Annotations | undefined {
   if (set?.annotations === undefined) return annotations;
   const merged = Object.entries({ ...annotations, ...set.annotations }).filter(
@@ -96,7 +96,7 @@ function artifactTypeOf({ artifactType, set }: Entry): string | undefined {
   return set?.artifactType === undefined ? artifactType : (set.artifactType ?? undefined);
 }
 
-/** The entry as it stands in the list. */
+/** The descriptor of the entry in the list. */
 export function descriptorOf(entry: Entry): Descriptor {
   const platform = platformOf(entry);
   const annotations = annotationsOf(entry);
@@ -118,7 +118,7 @@ export function isAttestationEntry(entry: Pick<Entry, 'attests'>): boolean {
   return entry.attests !== undefined;
 }
 
-/** Identifies the manifest of an entry. Images with equal layers share an attestation, which is listed once for each. */
+/** Identifies the manifest of an entry. Images with the same layers share an attestation, which is listed once for each. */
 export function manifestKey({ digest, attests }: Pick<Entry, 'digest' | 'attests'>): string {
   return `${digest} ${attests ?? ''}`;
 }

@@ -5,24 +5,24 @@ import { formatPlatform, normalizePlatform, type Platform } from '../oci/platfor
 import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
 
-/** Which entries of a draft the words of a command mean. */
+/** Finds the entries of a draft that the arguments of a command refer to. */
 
-/** Fewer hex digits than 8 could be anything. */
+/** At least 8 hex digits: shorter words are often names. */
 const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
 const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
 
-/** Added to the name of an entry that is not there, where it may be meant as a digest. */
+/** An explanation for error messages if the name of a missing entry may be a digest prefix that is too short. */
 export function tooShort(name: string): string {
-  return SHORT_PREFIX.test(name) ? ': to be the beginning of a digest it is too short, which takes 8 hex digits' : '';
+  return SHORT_PREFIX.test(name) ? ': a digest prefix needs at least 8 hex digits' : '';
 }
 
-/** Whether a name is a digest, or the beginning of one that is long enough. */
+/** Whether a name is the digest, or a long enough prefix of it. */
 export function isPrefixOf(name: string, digest: string): boolean {
   const prefix = DIGEST_PREFIX.exec(name)?.[1];
   return name === digest || (prefix !== undefined && digest.startsWith(`sha256:${prefix}`));
 }
 
-/** The entries that a MANIFEST argument means: by the source that the author wrote, by digest, or by a digest's beginning. */
+/** The entries that a MANIFEST argument refers to: by source, by digest, or by a prefix of the digest. */
 export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
   const byDigest = draft.entries.filter(({ digest }) => isPrefixOf(manifest, digest));
   return byDigest.length > 0 || isDigestAlone(manifest) ? byDigest : entriesFrom(draft, manifest);
@@ -44,8 +44,8 @@ function isContentOf(entry: Entry, { digest, ...name }: Reference): boolean {
 }
 
 /**
- * Whether an entry is one that `--platform` asks for: os, architecture and variant equal after normalisation; a version
- * or feature that is asked for must be there, one that is not asked for does not matter.
+ * Whether an entry matches `--platform`: os, architecture and variant are equal after normalisation, and the entry has the
+ * requested version and features.
  */
 export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boolean {
   if (entry === undefined) return false;
@@ -60,11 +60,11 @@ export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boo
   );
 }
 
-/** A platform that was asked for and is not there; where it is only the version that is not, with the versions that are. */
-export function missedPlatform(wanted: Platform, there: readonly Platform[]): string {
+/** Describes a requested platform that is missing. If only its version is missing, the available versions are listed. */
+export function missedPlatform(wanted: Platform, available: readonly Platform[]): string {
   const text = formatPlatform(wanted, { all: true });
   const { os, architecture, variant } = wanted;
-  const others = there.filter((one) =>
+  const others = available.filter((one) =>
     isOfPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
   );
   if (wanted['os.version'] === undefined || others.length === 0) return text;
@@ -76,7 +76,7 @@ function isOfVersion(has: string, wanted: string): boolean {
   return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
 }
 
-/** The platform of the short form: what was given selects, and is set. Absent is not given, null is to be cleared. */
+/** Platform options that both select an entry and change it. Null removes a value; absent members were not given. */
 export interface PartialPlatform {
   readonly os?: string | null | undefined;
   readonly architecture?: string | null | undefined;
@@ -84,7 +84,7 @@ export interface PartialPlatform {
   readonly 'os.version'?: string | null | undefined;
 }
 
-/** Whether the entry has the os and architecture given, and contradicts nothing else that is given. */
+/** Whether the entry has the given os and architecture, and does not contradict the other given values. */
 export function fitsShortForm(entry: Entry, given: PartialPlatform): boolean {
   const platform = platformOf(entry);
   if (platform === undefined || isAttestationEntry(entry)) return false;
@@ -108,7 +108,7 @@ function mayHaveVariant(architecture: string, given: PartialPlatform): boolean {
   return architecture === 'arm' || architecture === 'arm64';
 }
 
-/** How an entry is called in messages. */
+/** Describes an entry in messages. */
 export function describeEntry(entry: Entry): string {
   const platform = platformOf(entry);
   const name = isAttestationEntry(entry)
@@ -121,14 +121,14 @@ export function describeEntry(entry: Entry): string {
 
 export function noEntry(draft: Draft, what: string): MlistError {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
-  const there = images.map(describeEntry).join(', ');
+  const available = images.map(describeEntry).join(', ');
   return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${tooShort(what)}`, {
     reference: draft.list,
-    hint: images.length === 0 ? 'The list is empty.' : `It has: ${there}.${otherNames(images)}`,
+    hint: images.length === 0 ? 'The list is empty.' : `It has: ${available}.${otherNames(images)}`,
   });
 }
 
-/** Entries of an index all have its name, and go by what tells them apart. */
+/** Entries that come from one index all have its name, so they are selected by platform or digest. */
 function otherNames(images: readonly Entry[]): string {
   const entry = images.find(({ via }) => via !== undefined);
   if (entry === undefined) return '';

@@ -3,21 +3,21 @@ import { platformKey, type Platform } from '../oci/platform/platform.ts';
 import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
 import { changeEntry, inheritSettings, without, type EntryChange } from './draft-edit.ts';
 
-/** Bringing newly read sources into a draft: `create`, `create --amend` and `add`. Pure. */
+/** Merges newly read sources into a draft, for `create`, `create --amend` and `add`. Pure. */
 
-/** What one MANIFEST argument gave: one image, or the entries of an index in its order. */
+/** The result of reading one MANIFEST argument: one image, or the entries of an index in its order. */
 export interface ResolvedSource {
   readonly source: string;
   readonly entries: readonly Entry[];
-  /** The platform that the author said with it, which its only image has: it goes before what was set earlier. */
+  /** The platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
   readonly said?: EntryChange;
 }
 
-/** What happened to an entry, for people. */
+/** What happened to an entry, for the output. */
 export type EntryEvent =
   | { readonly type: 'added'; readonly entry: Entry }
   | { readonly type: 'replaced'; readonly entry: Entry; readonly old: Digest }
-  /** The same image, described otherwise. */
+  /** The same image with another descriptor. */
   | { readonly type: 'changed'; readonly entry: Entry }
   | { readonly type: 'unchanged'; readonly entry: Entry }
   | { readonly type: 'removed'; readonly entry: Entry }
@@ -28,7 +28,7 @@ export interface Merged {
   readonly events: readonly EntryEvent[];
 }
 
-/** Puts the sources behind what is there. An entry that is there already, word for word, stays one. */
+/** Appends the entries of the sources. An entry that is already in the list, with the same descriptor, is not repeated. */
 export function appendSources(draft: Draft, sources: readonly ResolvedSource[]): Merged {
   const entries = [...draft.entries];
   const events: EntryEvent[] = [];
@@ -43,60 +43,60 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
 }
 
 /**
- * Makes the draft exactly the sources, in their order. What the author set by hand on entries of the same source stays.
+ * Replaces all entries by those of the sources, in their order. The author's settings on entries of the same source stay.
  * @param start - the draft without entries
  */
 export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {
   const pairs: Pair[] = [];
-  const settled = sources.map((resolved) => {
+  const inherited = sources.map((resolved) => {
     const old = { ...draft, entries: draft.entries.filter(({ source }) => source === resolved.source) };
     const found = old.entries.length === 0 ? [] : pair(old, resolved);
     pairs.push(...found);
-    const heirs = [...heirsOf(old, found, resolved).values()];
-    const entries = resolved.entries.map((entry) => heirs.find((heir) => isReadingOf(heir, entry)) ?? entry);
+    const replacements = [...replacementsOf(old, found, resolved).values()];
+    const entries = resolved.entries.map((entry) => replacements.find((one) => isReadingOf(one, entry)) ?? entry);
     return { ...resolved, entries };
   });
-  const { draft: made, events } = appendSources(start, settled);
-  const before = new Map(pairs.map((one) => [one.entry, one]));
+  const { draft: replaced, events } = appendSources(start, inherited);
+  const pairOf = new Map(pairs.map((one) => [one.entry, one]));
   const kept = new Set(pairs.map(({ old }) => old));
-  const gone = draft.entries.filter((entry) => !kept.has(entry) && !isAttestationEntry(entry));
-  const told = events.filter(({ type, entry }) => type === 'folded' || !isAttestationEntry(entry));
+  const removed = draft.entries.filter((entry) => !kept.has(entry) && !isAttestationEntry(entry));
+  const reported = events.filter(({ type, entry }) => type === 'folded' || !isAttestationEntry(entry));
   return {
-    draft: made,
-    events: [...told.map((event) => eventAgainst(event, before.get(event.entry))), ...gone.map(removal)],
+    draft: replaced,
+    events: [...reported.map((event) => eventAgainst(event, pairOf.get(event.entry))), ...removed.map(removal)],
   };
 }
 
-/** Whether an entry is what was read here, whatever the author set on it. */
-function isReadingOf(heir: Entry, entry: Entry): boolean {
-  return manifestKey(heir) === manifestKey(entry) && sameDetected(heir, entry);
+/** Whether two entries are the same but for the author's settings. */
+function isReadingOf(replacement: Entry, entry: Entry): boolean {
+  return manifestKey(replacement) === manifestKey(entry) && sameDetected(replacement, entry);
 }
 
 function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
   return event.type === 'added' && known !== undefined ? eventOf(known) : event;
 }
 
-/** What an entry is in the list, wherever it was read. */
+/** Identifies an entry by its descriptor, whichever source it comes from. */
 function contentOf(entry: Entry): string {
   return JSON.stringify(descriptorOf(entry));
 }
 
 /**
- * Brings one source up to date: entries of the same source are replaced in their places, entries of the same platform
- * else; what the author set by hand stays. What the source no longer has goes, with its attestations.
+ * Updates one source: its images replace the entries of the same source or, if there are none, of the same platform, and
+ * keep their positions and the author's settings. Images that the source no longer has are removed with their attestations.
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);
-  const heirs = heirsOf(draft, pairs, resolved);
+  const replacements = replacementsOf(draft, pairs, resolved);
   const paired = new Set(pairs.map(({ old }) => old));
-  const gone = draft.entries.filter(
+  const removed = draft.entries.filter(
     (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
   );
   const replaced = pairs.filter(({ entry, old }) => entry.digest !== old.digest).map(({ old }) => old);
-  const remaining = new Set(without(draft.entries, [...gone, ...replaced]));
+  const remaining = new Set(without(draft.entries, [...removed, ...replaced]));
   const kept = draft.entries.flatMap((entry) => {
-    const heir = heirs.get(entry);
-    if (heir !== undefined) return [heir];
+    const replacement = replacements.get(entry);
+    if (replacement !== undefined) return [replacement];
     return remaining.has(entry) && !isOutdated(entry, resolved) ? [entry] : [];
   });
   const added = resolved.entries.filter((entry) => !isAttestationEntry(entry) && !isPaired(entry, pairs));
@@ -104,26 +104,30 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const entries = [...withNewAttestations(kept, pairs, resolved), ...resolved.entries.filter(isAdded)];
   return {
     draft: { ...draft, entries },
-    events: [...pairs.map(eventOf), ...gone.map(removal), ...added.map((entry) => ({ type: 'added', entry }) as const)],
+    events: [
+      ...pairs.map(eventOf),
+      ...removed.map(removal),
+      ...added.map((entry) => ({ type: 'added', entry }) as const),
+    ],
   };
 }
 
-/** What takes the place of an old entry: the new reading of an image, and of each of its attestations. */
-function heirsOf(draft: Draft, pairs: readonly Pair[], resolved: ResolvedSource): ReadonlyMap<Entry, Entry> {
-  const heirs = new Map<Entry, Entry>();
+/** The new entry for each old one: for images, and for each of their attestations. */
+function replacementsOf(draft: Draft, pairs: readonly Pair[], resolved: ResolvedSource): ReadonlyMap<Entry, Entry> {
+  const replacements = new Map<Entry, Entry>();
   for (const { entry, old } of pairs) {
-    heirs.set(old, entry);
+    replacements.set(old, entry);
     const before = draft.entries.filter((one) => one.attests === old.digest);
     for (const [place, fresh] of attestationsOf(entry, resolved).entries()) {
       const listed = before.find((one) => one.digest === fresh.digest);
-      if (listed !== undefined) heirs.set(listed, entry === old ? listed : inheritSettings(fresh, listed));
-      else if (before[place] !== undefined && entry.digest !== old.digest) heirs.set(before[place], fresh);
+      if (listed !== undefined) replacements.set(listed, entry === old ? listed : inheritSettings(fresh, listed));
+      else if (before[place] !== undefined && entry.digest !== old.digest) replacements.set(before[place], fresh);
     }
   }
-  return heirs;
+  return replacements;
 }
 
-/** Puts the attestations that have no place yet behind their images. */
+/** Inserts attestations that are not in the list yet after their images. */
 function withNewAttestations(
   entries: readonly Entry[],
   pairs: readonly Pair[],
@@ -141,7 +145,7 @@ function withNewAttestations(
 }
 
 interface Pair {
-  /** The new reading, with the settings of the old one. */
+  /** The newly read entry, with the settings of the old one. */
   readonly entry: Entry;
   readonly old: Entry;
 }
@@ -159,7 +163,7 @@ function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
   return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
 }
 
-/** Attestations that the source no longer has. Those that it has were read again with it, and replaced the old ones. */
+/** Whether the source no longer has this attestation. */
 function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
   if (!isAttestationEntry(entry) || entry.source !== resolved.source) return false;
   return !resolved.entries.some((one) => manifestKey(one) === manifestKey(entry));
@@ -169,12 +173,12 @@ function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[
   return resolved.entries.filter((entry) => entry.attests === image.digest);
 }
 
-/** Which old entry each new one stands for. */
+/** Finds the old entry that each newly read image replaces. */
 function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly Pair[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
-  const present = draft.entries.filter((entry) => !isAttestationEntry(entry));
-  const sameSource = present.filter((entry) => entry.source === source);
-  const candidates = sameSource.length > 0 ? sameSource : present;
+  const oldImages = draft.entries.filter((entry) => !isAttestationEntry(entry));
+  const sameSource = oldImages.filter((entry) => entry.source === source);
+  const candidates = sameSource.length > 0 ? sameSource : oldImages;
   const isOneForOne = sameSource.length === 1 && images.length === 1;
   const free = new Set(candidates);
   return images.flatMap((entry) => {

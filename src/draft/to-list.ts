@@ -5,14 +5,14 @@ import type { Index } from '../oci/manifest.ts';
 import { isDockerType, MediaType } from '../oci/media-type.ts';
 import { annotationsOf, descriptorOf, type Draft, type Entry, type Format } from './draft.ts';
 
-/** What a draft becomes: a document, its type, and its bytes. */
+/** The encoded list of a draft. */
 export interface EncodedList {
   readonly mediaType: Index['mediaType'];
   readonly digest: Digest;
   readonly bytes: Uint8Array;
 }
 
-/** The type that the draft is pushed as. */
+/** The format in which the draft is pushed. */
 export function formatOf(draft: Draft): Exclude<Format, 'auto'> {
   if (draft.format !== 'auto') return draft.format;
   return draft.entries.length > 0 && draft.entries.every(fitsDocker) && ociMembersOf(draft).length === 0
@@ -32,7 +32,7 @@ function fitsDocker(entry: Entry): boolean {
   );
 }
 
-/** The document that the draft stands for. */
+/** The list of a draft as a document. */
 export function listOf(draft: Draft): Index {
   const manifests = draft.entries.map(descriptorOf);
   if (formatOf(draft) === 'docker')
@@ -48,7 +48,7 @@ export function listOf(draft: Draft): Index {
   };
 }
 
-/** The bytes that the draft is pushed as. They are made here once; their digest is the list's. */
+/** Encodes the list of a draft: these bytes are pushed, and their digest is the digest of the list. */
 export function encodeDraft(draft: Draft): EncodedList {
   const list = listOf(draft);
   const options = { keepEmpty: true };

@@ -1,3 +1,4 @@
+import { systemErrors } from './system-errors.ts';
 import { ForeignError, foreignMessage } from './foreign-error.ts';
 
 /** How much a problem weighs: an error refuses the document, a warning is only said. */
@@ -183,29 +184,15 @@ export function asMlistError(thrown: unknown): MlistError {
   const message = errorMessage(thrown);
   if (isSystemError(thrown)) {
     const { code, path } = thrown;
-    const reason = systemReasons[code];
-    const said = reason === undefined ? message : `cannot use ${path ?? 'a file'}: ${reason} (${code})`;
-    return new MlistError('ERR_MLIST_FILE', said, { cause: thrown, path });
+    const reason = systemErrors.get(code)?.reason;
+    const text = reason === undefined ? message : `cannot use ${path ?? 'a file'}: ${reason} (${code})`;
+    return new MlistError('ERR_MLIST_FILE', text, { cause: thrown, path });
   }
   return new MlistError('ERR_MLIST_UNEXPECTED', `unexpected fault: ${message}`, {
     cause: thrown,
     hint: 'This is a bug in mlist: please report it with the output of the same command under --debug.',
   });
 }
-
-/** What the system says of a file in a word of its own, in words. */
-const systemReasons: Readonly<Record<string, string>> = {
-  EACCES: 'it is not permitted',
-  EIO: 'the device has a fault',
-  EISDIR: 'it is a folder',
-  ELOOP: 'its links lead in a circle',
-  EMFILE: 'this process has too many files open',
-  ENAMETOOLONG: 'its name is too long',
-  ENFILE: 'the system has too many files open',
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'something on its path is no folder',
-  EPERM: 'it is not permitted',
-};
 
 interface SystemError {
   readonly code: string;

@@ -6,33 +6,33 @@ import { writeFailure } from './file-errors.ts';
 import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 
-/** What a file that is being written is called until it is whole. */
+/** Names of temporary files, as `temporaryName` gives them. */
 const temporary = /^\.(.{1,60})\.[0-9a-f]{16}\.tmp$/;
 
-/** Where a file is written before it takes its place, in the same folder. */
+/** A new temporary path in the same folder; the file is renamed to `path` when it is complete. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}.tmp`);
 }
 
-/** A lock that this process holds, as `withLock` gives it. */
+/** A lock that this process holds; see `withLock`. */
 export interface HeldLock {
   /**
-   * Must precede each change that the lock protects.
-   * @throws MlistError `ERR_MLIST_LOCKED` where another process has taken over the lock
+   * Must be called immediately before each change that the lock protects.
+   * @throws MlistError `ERR_MLIST_LOCKED` if another process has taken over the lock
    */
   confirm(): Promise<void>;
 }
 
 export interface WriteOptions {
-  /** File mode; default 0o644, narrowed by the umask. */
+  /** File mode, to which the umask applies. Default 0o644. */
   readonly mode?: number | undefined;
-  /** The lock that protects the file: where it is lost, the file stays as it was. */
+  /** The lock that protects the file. If it was lost, the file is not replaced. */
   readonly lock?: HeldLock | undefined;
 }
 
 /**
- * Replaces a file so that a crash at any moment leaves the old content or the new, never a part: temporary file in the
- * same folder, fsync, rename, fsync of the folder.
+ * Replaces a file atomically: after a crash it has the old content or the new. Writes a temporary file in the same
+ * folder, and then calls fsync, rename, and fsync of the folder.
  * @throws MlistError `ERR_MLIST_FILE`, `ERR_MLIST_LOCKED`
  */
 export async function writeFileAtomic(
@@ -40,10 +40,10 @@ export async function writeFileAtomic(
   content: Uint8Array | string,
   options: WriteOptions = {},
 ): Promise<void> {
-  const writing = temporaryName(path);
+  const temporaryPath = temporaryName(path);
   try {
     await openFiles.run(async () => {
-      const file = await open(writing, 'wx', options.mode ?? 0o644);
+      const file = await open(temporaryPath, 'wx', options.mode ?? 0o644);
       try {
         await file.writeFile(content);
         await syncFile(file);
@@ -51,38 +51,41 @@ export async function writeFileAtomic(
         await file.close();
       }
     });
-    await renameOver(writing, path, options.lock);
+    await renameOver(temporaryPath, path, options.lock);
   } catch (error) {
-    await unlink(writing).catch(() => undefined);
+    await unlink(temporaryPath).catch(() => undefined);
     throw writeFailure(path, error);
   }
   await syncFolder(dirname(path));
 }
 
-/** Windows refuses to replace a file that a virus scanner or a reader holds open for a moment. */
+/** Errors with which Windows refuses to replace a file that another program, such as a virus scanner, has open. */
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const RENAME_TRIES = 20;
 
-/** @param lock - the lock that protects `to` */
+/**
+ * Renames a file and replaces the target.
+ * @param lock - the lock that protects `to`
+ */
 export async function renameOver(from: string, to: string, lock?: HeldLock): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     await lock?.confirm();
     try {
       return await rename(from, to);
     } catch (error) {
-      const worthWaiting = process.platform === 'win32' && BUSY.has(errorCode(error) ?? '') && tries < RENAME_TRIES;
-      if (!worthWaiting) throw error;
+      const isBusy = process.platform === 'win32' && BUSY.has(errorCode(error) ?? '');
+      if (!isBusy || tries >= RENAME_TRIES) throw error;
       await sleep(5 * tries);
     }
   }
 }
 
-/** How file systems refuse to sync a file or a folder that they have written: vboxsf, some FUSE and SMB mounts. */
+/** Errors of file systems that do not support fsync: vboxsf, some FUSE and SMB mounts. */
 const SYNC_REFUSED = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 /**
- * Makes the content of a file survive a power cut, on file systems that can do this.
- * @throws what Node throws where the content could not be stored
+ * Makes the content of a file survive a power failure, if the file system supports fsync.
+ * @throws Node's error if the content could not be stored
  */
 export async function syncFile(file: FileHandle): Promise<void> {
   await file.sync().catch((error: unknown) => {
@@ -91,8 +94,8 @@ export async function syncFile(file: FileHandle): Promise<void> {
 }
 
 /**
- * Makes a rename in this folder survive a power cut, on file systems that can do this and in folders that can be opened.
- * Windows has no such call, and does not need it.
+ * Makes a rename in this folder survive a power failure, if the file system supports fsync and the folder can be opened.
+ * Windows neither has nor needs such a call.
  * @throws MlistError `ERR_MLIST_FILE`
  */
 export async function syncFolder(folder: string): Promise<void> {
@@ -107,20 +110,22 @@ export async function syncFolder(folder: string): Promise<void> {
       }
     });
   } catch (error) {
-    // The permission to write into a folder does not include the permission to open it.
+    // A folder that may be written to cannot always be opened for reading.
     if (errorCode(error) !== 'EACCES') throw writeFailure(folder, error);
   }
 }
 
 /**
- * Removes what crashed writers left behind in a folder, if it is older than the age in milliseconds.
- * @param of - only what was to become the file of this name; default: all
+ * Removes temporary files that crashed processes have left in a folder.
+ * @param age - minimum age in milliseconds
+ * @param of - name of the file that they were written for; default: any
+ * @returns the number of removed files
  */
 export async function removeStaleTemporaries(folder: string, age: number, of?: string): Promise<number> {
   let removed = 0;
   for (const name of await namesIn(folder)) {
-    const became = temporary.exec(name)?.[1];
-    if (became === undefined || (of !== undefined && became !== of.slice(0, 60))) continue;
+    const target = temporary.exec(name)?.[1];
+    if (target === undefined || (of !== undefined && target !== of.slice(0, 60))) continue;
     const path = join(folder, name);
     const info = await stat(path).catch(() => undefined);
     if (info === undefined || Date.now() - info.mtimeMs < age) continue;
@@ -132,7 +137,7 @@ export async function removeStaleTemporaries(folder: string, age: number, of?: s
   return removed;
 }
 
-/** The names in a folder, sorted; none where there is no such folder. */
+/** The names in a folder, sorted; empty if the folder does not exist. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();

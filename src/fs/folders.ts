@@ -4,22 +4,22 @@ import { errorCode } from '../errors/errors.ts';
 import { writeFailure } from './file-errors.ts';
 
 /**
- * Makes a folder, and those above it. Node's own recursive way never ends where a system says that there is no such
- * file although the folder above is there, as /proc does.
- * @throws MlistError `ERR_MLIST_FILE` that names the folder that cannot be made, and says why
+ * Creates a folder and its parents. Node's recursive `mkdir` never ends if the system reports ENOENT although the parent
+ * exists, as /proc does.
+ * @throws MlistError `ERR_MLIST_FILE` that names the folder that cannot be created, and the reason
  */
 export async function makeFolders(path: string, options: { readonly mode?: number } = {}): Promise<void> {
-  const failure = await failureOf(path, options);
+  const failure = await createFolder(path, options);
   if (failure === undefined) return;
-  const above = dirname(path);
-  if (errorCode(failure) !== 'ENOENT' || above === path) throw writeFailure(path, failure);
-  if (!(await isFolder(above))) await makeFolders(above, options);
-  const again = await failureOf(path, options);
+  const parent = dirname(path);
+  if (errorCode(failure) !== 'ENOENT' || parent === path) throw writeFailure(path, failure);
+  if (!(await isFolder(parent))) await makeFolders(parent, options);
+  const again = await createFolder(path, options);
   if (again !== undefined) throw writeFailure(path, again);
 }
 
-/** Why a folder is not there; undefined where it is now, whoever has made it. */
-async function failureOf(path: string, options: { readonly mode?: number }): Promise<unknown> {
+/** Creates a folder. Returns the error; undefined if the folder exists now. */
+async function createFolder(path: string, options: { readonly mode?: number }): Promise<unknown> {
   try {
     await mkdir(path, options);
     return undefined;

@@ -2,17 +2,17 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errorCode } from '../errors/errors.ts';
 
-/** The process that holds a lock, as its lock file names it. What a system does not report is the empty string. */
+/** The process that holds a lock, as stored in the lock file. Values that the system does not report are empty strings. */
 export interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** PID namespace in which `pid` is valid; the name of a system that has none. */
+  /** PID namespace in which `pid` is valid; on macOS, which has no namespaces, the name of the platform. */
   readonly namespace: string;
-  /** Boot of the kernel: it also tells machines apart that have one host name. */
+  /** Boot id of the kernel, which also distinguishes machines with the same host name. */
   readonly boot: string;
-  /** Start time of the process, in the system's own unit: a process id may be used again. */
+  /** Start time of the process, in the unit of the system: process ids are reused. */
   readonly started: string;
-  /** Unique for each time that a lock is taken. */
+  /** Unique for each acquisition of a lock. */
   readonly token: string;
 }
 
@@ -33,19 +33,19 @@ export function thisProcess(): Omit<Holder, 'token'> {
   return identity;
 }
 
-/** The holder that a lock file names; undefined for anything else. */
+/** Parses the content of a lock file; undefined if it does not name a holder. */
 export function parseHolder(text: string): Holder | undefined {
   try {
     const holder = (JSON.parse(text) ?? {}) as Partial<Holder>;
     const { pid, host, namespace, boot, started, token } = holder;
-    const isWhole = [host, namespace, boot, started, token].every((member) => typeof member === 'string');
-    return isWhole && Number.isSafeInteger(pid) ? (holder as Holder) : undefined;
+    const isComplete = [host, namespace, boot, started, token].every((member) => typeof member === 'string');
+    return isComplete && Number.isSafeInteger(pid) ? (holder as Holder) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Whether it is certain that the holder is dead. It never is on Windows, where the boot is not known. */
+/** Whether the holder is certainly dead. Never true on Windows, where the boot id is unknown. */
 export function isDead({ pid, host, namespace, boot, started }: Holder): boolean {
   const here = thisProcess();
   if (host !== here.host || namespace !== here.namespace || boot !== here.boot) return false;
@@ -71,7 +71,7 @@ function statusOf(pid: number): { readonly state: string; readonly started: stri
   return { state, started: fields[18] ?? '' };
 }
 
-/** `child_process` is loaded only here, since it would lengthen every start. */
+/** `child_process` is loaded on demand, to keep the start fast. */
 function sysctl(name: string): string {
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   return execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

@@ -5,19 +5,19 @@ import { errorCode, MlistError } from '../errors/errors.ts';
 import { openFiles } from './open-files.ts';
 
 export interface ReadAtMostOptions {
-  /** No more than one byte over this is read, so that who checks the length sees that it is too large. */
+  /** At most one byte more than this is read, so that the caller can see that the file is too large. */
   readonly maxBytes: number;
-  /** Refuse a pipe or a device, without waiting for it: where nobody has named the file. Default false. */
+  /** Refuse pipes and devices without waiting for them; for files that the user did not name. Default false. */
   readonly onlyFile?: boolean | undefined;
-  /** Ends the wait for what a pipe brings, on Linux; a file is soon read. */
+  /** Ends the wait for the data of a pipe, on Linux only. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const CHUNK = 64 * 1024;
 
 /**
- * Reads a file whole, as far as it may go: a device may never end.
- * @throws what Node throws; MlistError `ERR_MLIST_FILE` for what is no regular file where only such is wanted
+ * Reads a file up to a limit, since a device may be endless.
+ * @throws Node's errors; MlistError `ERR_MLIST_FILE` with `onlyFile` if it is not a regular file
  */
 export async function readAtMost(path: string, options: ReadAtMostOptions): Promise<Buffer> {
   const { maxBytes, onlyFile = false, signal } = options;
@@ -38,8 +38,8 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
 }
 
 /**
- * Reads a small file whole that nobody has named, where nothing can wait for it.
- * @throws what Node throws; MlistError `ERR_MLIST_FILE` for what is no regular file
+ * Reads a small file synchronously; for files that the user did not name.
+ * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
  */
 export function readRegularSync(path: string): string {
   const file = openSync(path, constants.O_RDONLY | nonBlocking);
@@ -52,11 +52,11 @@ export function readRegularSync(path: string): string {
 }
 
 function notRegular(path: string): MlistError {
-  return new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is no regular file`, { path });
+  return new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is not a regular file`, { path });
 }
 
-/** To open a pipe that nobody writes to waits for ever, and no signal ends that; Windows has no such flag. */
-export const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
+/** Without this flag, opening a pipe blocks until a process opens it for writing. Windows does not have the flag. */
+const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -71,8 +71,8 @@ async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
 }
 
 /**
- * Reads a pipe as the system tells that something has come: a read that waits cannot be taken back, and would hold up the
- * end of the process. Elsewhere than on Linux a pipe that nobody writes to yet looks like one that is at its end.
+ * Reads a pipe when data is available. A blocking read could not be cancelled, and would delay the end of the process.
+ * On other systems than Linux, a pipe without a writer looks like one at its end.
  */
 async function readPipe(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
   const { Socket } = await import('node:net');
@@ -85,8 +85,8 @@ async function readPipe(path: string, maxBytes: number, signal: AbortSignal | un
 }
 
 /**
- * What a stream brings, up to one byte more than `maxBytes`.
- * @throws the abort's reason; what the stream fails with
+ * Reads a stream, up to one byte more than `maxBytes`.
+ * @throws the reason of the abort; the error of the stream
  */
 export async function collectAtMost(
   stream: Readable,

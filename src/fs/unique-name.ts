@@ -1,4 +1,4 @@
-/** Sixteen hex digits that no other process is likely to make: for names of files that must not be there yet. No secret. */
+/** Sixteen random hex digits, for names of new files. Not for secrets: the random numbers are predictable. */
 export function uniqueName(): string {
   const part = () =>
     Math.floor(Math.random() * 2 ** 32)

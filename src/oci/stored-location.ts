@@ -3,20 +3,20 @@ import { MlistError } from '../errors/errors.ts';
 import { formatLocation, isFileLocation, parseLocation, type Location } from './location.ts';
 
 /**
- * Paths of locations. In a draft they begin at the folder that the workspace lies in, so that a project can be moved and
- * its drafts be used from every folder of it. People type and see them from where they are, and so does every operation:
- * the workspace turns them when it reads and writes, and nobody else has to.
+ * Paths of locations. In draft files they are relative to the parent folder of the workspace, so that a project can be
+ * moved, and its drafts can be used from each of its folders. Everywhere else they are relative to the current folder;
+ * the workspace converts them when it reads and writes files.
  */
 export interface Folders {
-  /** Where the command runs. */
+  /** The current folder of the command. */
   readonly cwd: string;
-  /** The folder that the workspace lies in. */
+  /** The parent folder of the workspace. */
   readonly root: string;
 }
 
 /**
- * The folders of a workspace. Where the way to it leads through a ":", behind which a reference would begin, paths are told
- * as they are stored.
+ * The folders of a workspace. If the relative path between them contains a ":", which separates paths from references in
+ * locations, paths are shown as they are stored.
  */
 export function foldersOf(workspace: string, cwd?: string): Folders {
   const root = dirname(resolve(workspace));
@@ -24,28 +24,28 @@ export function foldersOf(workspace: string, cwd?: string): Folders {
 }
 
 /**
- * A location, as seen from where one is, as drafts keep it. An absolute path stays one, unless it leads into the workspace's
- * own folder.
- * @throws MlistError `ERR_MLIST_USAGE` where the path could not be told from a reference behind it
+ * A location as it is stored in drafts. An absolute path stays absolute, unless it is below the parent folder of the
+ * workspace.
+ * @throws MlistError `ERR_MLIST_USAGE` if the path contains a ":"
  */
 export function storedLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
   if (location.kind === 'registry') return location;
   const absolute = resolve(cwd, location.path);
-  const way = relative(root, absolute);
-  const isElsewhere = isAbsolute(way) || (isAbsolute(location.path) && leadsOut(way));
-  const path = slashed(isElsewhere ? absolute : way === '' ? '.' : way);
+  const fromRoot = relative(root, absolute);
+  const isOutside = isAbsolute(fromRoot) || (isAbsolute(location.path) && leadsOut(fromRoot));
+  const path = slashed(isOutside ? absolute : fromRoot === '' ? '.' : fromRoot);
   if (!hasColon(path)) return { ...location, path };
-  throw new MlistError('ERR_MLIST_USAGE', `the path ${path} holds a ":", behind which a reference would begin`, {
+  throw new MlistError('ERR_MLIST_USAGE', `the path ${path} contains a ":", which separates paths from references`, {
     path: absolute,
-    hint: 'Rename the folder, or move what it holds.',
+    hint: 'Rename the folder, or move its content to another one.',
   });
 }
 
-/** A stored location as people see it from where they are. */
+/** A stored location, relative to the current folder. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
   if (location.kind === 'registry' || isAbsolute(location.path)) return location;
-  const way = relative(cwd, resolve(root, location.path));
-  return { ...location, path: slashed(way === '' ? '.' : way) };
+  const path = relative(cwd, resolve(root, location.path));
+  return { ...location, path: slashed(path === '' ? '.' : path) };
 }
 
 export function storedText(text: string, folders: Folders): string {
@@ -56,11 +56,11 @@ export function shownText(text: string, folders: Folders): string {
   return isFileLocation(text) ? formatLocation(shownLocation(parseLocation(text), folders)) : text;
 }
 
-function leadsOut(way: string): boolean {
-  return way === '..' || way.startsWith(`..${sep}`);
+function leadsOut(path: string): boolean {
+  return path === '..' || path.startsWith(`..${sep}`);
 }
 
-/** Beside that of a drive. */
+/** Apart from the colon of a drive letter. */
 function hasColon(path: string): boolean {
   return path.includes(':', /^[A-Za-z]:\//.test(path) ? 2 : 0);
 }

@@ -190,7 +190,7 @@ function closing(server: Server, after: () => Promise<void>): () => Promise<void
 const refusals: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
   EADDRINUSE: { reason: 'something listens there already', hint: 'Port 0 picks a free port.' },
   EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Take 127.0.0.1, or one that this machine has.' },
-  EACCES: { reason: 'it is not permitted', hint: 'Take a port from 1024 on.' },
+  EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
   ENOTFOUND: { reason: 'there is no such host', hint: 'Take 127.0.0.1, or an address that this machine has.' },
 };
 

@@ -80,7 +80,7 @@ describe('one entry by its source', () => {
       await drafted('arm64');
       const wanted = {
         code: 4,
-        stderr: expect.stringMatching(/has no entry .*it is too short, which takes 8 hex digits/) as unknown,
+        stderr: expect.stringMatching(/has no entry .*a digest prefix needs at least 8 hex digits/) as unknown,
       };
       expect(await annotate(list, name, '--variant', 'v8')).toMatchObject(wanted);
       expect(await world.run(['remove', name])).toMatchObject(wanted);

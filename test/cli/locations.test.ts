@@ -117,7 +117,7 @@ describe('paths', () => {
     const odd = join(world.folder, 'a:b', 'deep');
     await mkdir(odd, { recursive: true });
     const { code, stderr } = await world.run(['inspect', 'oci:../x'], { cwd: odd });
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/holds a ":"/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/contains a ":"/)]);
   });
 
   test('that lead nowhere are told as they were typed', async () => {

@@ -14,11 +14,15 @@ import { World } from '../support/cli-harness.ts';
   afterAll(() => registry.close());
 
   const refused: readonly (readonly [string, (path: string) => unknown, string])[] = [
-    ['a pipe', (path) => execFileSync('mkfifo', [path]), 'it is no regular file'],
-    ['a folder', (path) => mkdir(path), 'it is no regular file'],
-    ['a link to a pipe', linkToPipe, 'it is no regular file'],
-    ['a link to itself', (path) => symlink('auth.json', path), 'its links lead in a circle'],
+    ['a pipe', (path) => execFileSync('mkfifo', [path]), 'it is not a regular file'],
+    ['a folder', (path) => mkdir(path), 'it is not a regular file'],
+    ['a link to a pipe', linkToPipe, 'it is not a regular file'],
+    ['a link to itself', (path) => symlink('auth.json', path), 'its symbolic links form a loop'],
     ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, more than'],
+    ['a comment', (path) => writeFile(path, '{} // none yet\n'), 'there is more behind the JSON value'],
+    ['a trailing comma', (path) => writeFile(path, '{"auths":{},}'), 'a member name is expected'],
+    ['a byte order mark', (path) => writeFile(path, '\ufeff{}'), 'a byte order mark'],
+    ['duplicate members', (path) => writeFile(path, '{"auths":{},"auths":{}}'), 'this member is there twice'],
   ];
 
   test.each([
@@ -40,11 +44,15 @@ import { World } from '../support/cli-harness.ts';
     await symlink('auth.json.pipe', path);
   }
 
+  async function contentOf(path: string): Promise<string | undefined> {
+    return (await lstat(path)).isFile() ? readFile(path, 'utf8') : undefined;
+  }
+
   test.each(refused)('%s is refused, and stays', async (_name, make, reason) => {
     const world = await World.make();
     const path = join(world.folder, 'auth.json');
     await make(path);
-    const before = await lstat(path);
+    const [before, content] = [await lstat(path), await contentOf(path)];
     for (const command of [
       ['login', registry.host, '--username', 'me', '--password-stdin'],
       ['logout', registry.host],
@@ -55,6 +63,7 @@ import { World } from '../support/cli-harness.ts';
     }
     const after = await lstat(path);
     expect([after.ino, after.mode]).toEqual([before.ino, before.mode]);
+    expect(await contentOf(path)).toBe(content);
   });
 
   test('a link that leads to nothing yet: what it leads to is made, and the link stays', async () => {

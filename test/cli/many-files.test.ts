@@ -125,9 +125,9 @@ describeWith('strace', 'a file that cannot be opened', () => {
   }
 
   test.each([
-    ['EMFILE', 'this process has too many files open'],
-    ['ENFILE', 'the system has too many files open'],
-    ['EACCES', 'its permissions do not allow it'],
+    ['EMFILE', 'this process has too many open files'],
+    ['ENFILE', 'the system has too many open files'],
+    ['EACCES', 'permission denied'],
   ])('with %s is not a damaged draft', async (error, reason) => {
     for (const command of ['ls', 'prune']) {
       const { code, stdout, stderr } = await runWithout(path, error, command, '--json');

@@ -56,7 +56,7 @@ const mounts = await canMount();
 const cases: readonly (Case & { readonly isPossible: boolean })[] = [
   {
     name: 'with a file in the place of its locks',
-    reason: 'something else is in its place (EEXIST)',
+    reason: 'a file of this name already exists (EEXIST)',
     isPossible: true,
     spoil: async () => [
       await rm(join(workspace, 'locks'), { recursive: true }),
@@ -65,7 +65,7 @@ const cases: readonly (Case & { readonly isPossible: boolean })[] = [
   },
   {
     name: 'that may only be read',
-    reason: 'it is not permitted (EACCES)',
+    reason: 'permission denied (EACCES)',
     isPossible: process.platform !== 'win32' && !isRoot,
     spoil: () => setMode(0o555),
     restore: () => setMode(0o755),

@@ -89,7 +89,7 @@ describe('in place of a copy', () => {
     await replaceCopies((path) => mkdir(path));
     const { code, stderr } = await world.run(['create', '--amend', list]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/cannot write \S+\/sha256\/[0-9a-f]{64}: a folder is in its place \(EISDIR\)/);
+    expect(stderr).toMatch(/cannot write \S+\/sha256\/[0-9a-f]{64}: it is a folder \(EISDIR\)/);
     for (const path of copies) await rm(path, { recursive: true });
     await world.must('create', '--amend', list);
   });

@@ -11,10 +11,11 @@ describe('a failed write says what could not be written, and why', () => {
     ['ENOSPC', /^cannot write out\.tar: the disk is full \(ENOSPC\)$/],
     ['EDQUOT', /quota/],
     ['EROFS', /the file system is read-only/],
-    ['EACCES', /it is not permitted/],
-    ['EIO', /^cannot write out\.tar: i\/o error$/],
+    ['EACCES', /permission denied/],
+    ['EIO', /the device reports an I\/O error \(EIO\)/],
+    ['EBADF', /^cannot write out\.tar: bad file descriptor$/],
   ])('%s', (code, message) => {
-    const failed = writeFailure('out.tar', Object.assign(new Error('i/o error'), { code, syscall: 'write' }));
+    const failed = writeFailure('out.tar', Object.assign(new Error('bad file descriptor'), { code, syscall: 'write' }));
     expect(failed).toMatchObject({ code: 'ERR_MLIST_FILE', message: expect.stringMatching(message) as unknown });
   });
 

@@ -27,7 +27,7 @@ describe('reading a file whole', () => {
     execFileSync('mkfifo', [path]);
     await expect(readAtMost(path, { maxBytes: 10, onlyFile: true })).rejects.toMatchObject({
       code: 'ERR_MLIST_FILE',
-      message: `cannot read ${path}: it is no regular file`,
+      message: `cannot read ${path}: it is not a regular file`,
     });
     const reading = readAtMost(path, { maxBytes: 10 });
     const writer = await open(path, constants.O_WRONLY);

@@ -1,78 +1,112 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { withJsonMember, withoutJsonMember, type JsonValue } from '../../src/json/edit-document.ts';
+import { removeMember, setMember } from '../../src/json/edit-document.ts';
 
 describe('setting a member', () => {
   test.each<[string, string, string]>([
     ['an empty text', '', '{\n\t"auths": {\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}\n'],
     ['white space', ' \n', '{\n\t"auths": {\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}\n'],
     ['an empty object', '{}', '{\n\t"auths": {\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}'],
-    ['one line', '{"a":1}', '{"a":1,"auths":{"h":{"auth":"x"}}}'],
-    ['one line with spaces', '{ "a": 1 }', '{ "a": 1, "auths":{"h":{"auth":"x"}} }'],
+    ['an empty object on two lines', '{\n}\n', '{\n\t"auths": {\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}\n'],
+    ['one line', '{"a":1.0}', '{"a":1.0,"auths": {"h":{"auth":"x"}}}'],
+    ['one line with spaces', '{ "a" : 1 }\n', '{ "a" : 1,"auths": {"h":{"auth":"x"}} }\n'],
     ['two spaces', '{\n  "a": 1\n}\n', '{\n  "a": 1,\n  "auths": {\n    "h": {\n      "auth": "x"\n    }\n  }\n}\n'],
+    [
+      'tabs',
+      '{\n\t"auths": {\n\t\t"g": {}\n\t}\n}',
+      '{\n\t"auths": {\n\t\t"g": {},\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}',
+    ],
     ['an empty object in it', '{\n  "auths": {}\n}', '{\n  "auths": {\n    "h": {\n      "auth": "x"\n    }\n  }\n}'],
     ['an older value', '{"auths":{"h":{"auth":"old","email":"e"},"i":{}}}', '{"auths":{"h":{"auth":"x"},"i":{}}}'],
+    [
+      'an older value on lines of its own',
+      '{\n "auths": {\n  "h": {\n   "auth": "old"\n  },\n  "i" : {}\n }\n}',
+      '{\n "auths": {\n  "h": {\n   "auth": "x"\n  },\n  "i" : {}\n }\n}',
+    ],
     ['a name that is escaped', '{"auths":{"\\u0068":1}}', '{"auths":{"\\u0068":{"auth":"x"}}}'],
     [
       'names and braces in texts',
       '{"b":"}{,\\"auths\\"","auths":{"g":"}"}}',
-      '{"b":"}{,\\"auths\\"","auths":{"g":"}","h":{"auth":"x"}}}',
+      '{"b":"}{,\\"auths\\"","auths":{"g":"}","h": {"auth":"x"}}}',
     ],
     [
       'carriage returns',
       '{\r\n  "a": 1,\r\n  "b": 2\r\n}',
-      '{\r\n  "a": 1,\r\n  "b": 2,\r\n  "auths": {\n    "h": {\n      "auth": "x"\n    }\n  }\r\n}',
+      '{\r\n  "a": 1,\r\n  "b": 2,\r\n  "auths": {\r\n    "h": {\r\n      "auth": "x"\r\n    }\r\n  }\r\n}',
     ],
-    ['no object', '{"auths":null}', '{"auths":{"h":{"auth":"x"}}}'],
+    [
+      'lines that hold several members',
+      '{\n  "a":1e3 ,  "auths": {"g":{}, "f" : [1,2]}, "z":{"y":[ ]}\n\n}',
+      '{\n  "a":1e3 ,  "auths": {"g":{}, "f" : [1,2],\n    "h": {\n      "auth": "x"\n    }\n  }, "z":{"y":[ ]}\n\n}',
+    ],
   ])('in %s', (_name, text, expected) => {
-    const edited = withJsonMember(text, ['auths', 'h'], { auth: 'x' });
+    const edited = setMember(text, ['auths', 'h'], { auth: 'x' });
     expect(edited).toBe(expected);
-    expect(withJsonMember(edited, ['auths', 'h'], { auth: 'x' })).toBe(edited);
+    expect(setMember(edited, ['auths', 'h'], { auth: 'x' })).toBe(edited);
+  });
+
+  test('of a value that is not an object is refused', () => {
+    expect(() => setMember('{"auths":null}', ['auths', 'h'], {})).toThrow('null');
   });
 });
 
-describe('taking a member away', () => {
+describe('removing a member', () => {
   test.each<[string, string, string]>([
-    ['the only one', '{"auths":{ "h": 1 }}', '{"auths":{}}'],
-    ['the first', '{"auths":{"h":1, "i":2}}', '{"auths":{"i":2}}'],
+    ['the only one', '{"auths":{ "h": 1 }}', '{"auths":{ }}'],
+    ['the only one of several lines', '{\n  "auths": {\n    "h": 1\n  }\n}', '{\n  "auths": {}\n}'],
+    ['the first', '{"auths":{"h":1, "i":2.0}}', '{"auths":{"i":2.0}}'],
+    ['the first of several lines', '{\n "auths": {\n  "h": 1,\n  "i":2\n }\n}', '{\n "auths": {\n  "i":2\n }\n}'],
     ['the last', '{"auths":{"g":1, "h":2 }}', '{"auths":{"g":1 }}'],
+    [
+      'the last of several lines',
+      '{\n\t"auths": {\n\t\t"g":1,\n\t\t"h": 2\n\t}\n}',
+      '{\n\t"auths": {\n\t\t"g":1\n\t}\n}',
+    ],
     [
       'one between',
       '{\n "auths": {\n  "g": 1,\n  "h": 2,\n  "i": 3\n }\n}',
       '{\n "auths": {\n  "g": 1,\n  "i": 3\n }\n}',
     ],
-    ['none', '{"auths":{"i":1},"h":2}', '{"auths":{"i":1},"h":2}'],
-    ['of no object', '{"auths":"h"}', '{"auths":"h"}'],
-    ['of nothing', '', ''],
+    [
+      'one between carriage returns',
+      '{\r\n "auths": {\r\n  "h": 1,\r\n  "i": 2\r\n }\r\n}',
+      '{\r\n "auths": {\r\n  "i": 2\r\n }\r\n}',
+    ],
   ])('%s', (_name, text, expected) => {
-    expect(withoutJsonMember(text, ['auths', 'h'])).toBe(expected);
+    expect(removeMember(text, ['auths', 'h'])).toBe(expected);
   });
 });
 
-test('any document keeps its other members, whatever they hold', () => {
-  const documents = fc.dictionary(fc.string(), fc.jsonValue());
-  const paths = fc.tuple(fc.string(), fc.string());
+test('any document keeps its other members, their order and their spelling', () => {
+  const names = fc.constantFrom('a', 'b', '__proto__', 'constructor', '1');
+  const documents = fc.dictionary(names, fc.dictionary(names, fc.jsonValue()), { minKeys: 1 });
   const indents = fc.constantFrom(undefined, 1, 2, 4, '\t');
   fc.assert(
-    fc.property(documents, paths, indents, fc.string(), (generated, [outer, inner], indent, value) => {
-      const text = JSON.stringify(generated, undefined, indent);
-      // As it is in JSON, which writes -0 as 0.
-      const document = JSON.parse(text) as typeof generated;
-      const edited = withJsonMember(text, [outer, inner], { auth: value } satisfies JsonValue);
-      const known = Object.hasOwn(document, outer) ? document[outer] : undefined;
-      const object = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};
-      const expected = entriesOf(
-        document,
-        outer,
-        Object.fromEntries([...Object.entries(object).filter(([name]) => name !== inner), [inner, { auth: value }]]),
-      );
-      expect(new Map(Object.entries(JSON.parse(edited) as object))).toEqual(expected);
-      const removed = JSON.parse(withoutJsonMember(edited, [outer, inner])) as Record<string, object>;
-      expect(Object.keys(removed[outer] ?? {})).not.toContain(inner);
+    fc.property(documents, names, names, indents, fc.string(), (document, outer, inner, indent, auth) => {
+      const text = JSON.stringify(document, undefined, indent);
+      const edited = setMember(text, [outer, inner], { auth });
+      const key = JSON.stringify([outer, inner]);
+      const expected = new Map(membersOf(text)).set(key, JSON.stringify({ auth }));
+      expect(membersOf(edited)).toEqual(expected);
+      const removed = removeMember(edited, [outer, inner]);
+      expected.delete(key);
+      expect(membersOf(removed)).toEqual(expected);
+      if (Object.hasOwn(document, outer) && !membersOf(text).has(key)) expect(compact(removed)).toBe(compact(text));
     }),
   );
 });
 
-function entriesOf(document: object, name: string, value: unknown): ReadonlyMap<string, unknown> {
-  return new Map([...Object.entries(document).filter(([other]) => other !== name), [name, value]]);
+/** The values of all members at depth two, as JSON. */
+function membersOf(text: string): ReadonlyMap<string, string> {
+  const document = JSON.parse(text) as Readonly<Record<string, object>>;
+  return new Map(
+    Object.entries(document).flatMap(([outer, members]) =>
+      Object.entries(members).map(([inner, value]) => [JSON.stringify([outer, inner]), JSON.stringify(value)]),
+    ),
+  );
+}
+
+/** The text without the white space between its tokens. */
+function compact(text: string): string {
+  return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 }

@@ -7,7 +7,7 @@ import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
 import type { Draft, Entry } from '../draft.ts';
 
-/** The form of a draft on disk: readable, one member a line, so that a review sees what changed. */
+/** Draft files: JSON with one member a line, so that changes are easy to review. */
 
 const draftMembers = ['version', 'list', 'format', 'annotations', 'artifactType', 'subject', 'base', 'extra'] as const;
 const entryMembers = [
@@ -15,7 +15,7 @@ const entryMembers = [
   ...(['urls', 'data', 'attests', 'extra'] as const),
 ];
 
-/** No line break at the end: so every shorter file is no JSON, and a truncated draft is always found out. */
+/** Without a final line break, so that every truncated file is invalid JSON. */
 export function formatDraft(draft: Draft): string {
   const entries = draft.entries.map((entry) => Object.fromEntries(entryMembers.map((name) => [name, entry[name]])));
   const members = Object.fromEntries(draftMembers.map((name) => [name, draft[name]]));
@@ -24,8 +24,8 @@ export function formatDraft(draft: Draft): string {
 
 /**
  * Reads a draft.
- * @param list - whose draft it must be; undefined takes any
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` naming the file, with all problems
+ * @param list - the list that it must be the draft of; undefined accepts any
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` with the path of the file and all problems
  */
 export async function parseDraft(bytes: Uint8Array, path: string, list?: string): Promise<Draft> {
   const checked = await checkDraftDocument(bytes);
@@ -36,7 +36,7 @@ export async function parseDraft(bytes: Uint8Array, path: string, list?: string)
   return draft;
 }
 
-/** The schema has proved the shape, and that every digest is one. */
+/** The schema has validated the members, including the digests. */
 function draftOf(value: Json): Draft {
   return value as unknown as Draft;
 }
@@ -44,20 +44,20 @@ function draftOf(value: Json): Draft {
 function checkIdentity(draft: Draft, list: string | undefined): readonly Problem[] {
   const reference = attempt(() => parseListName(draft.list));
   if (reference === undefined || formatReference(reference) !== draft.list) {
-    return [error('E-DRAFT', '/list', 'is no canonical reference with a tag')];
+    return [error('E-DRAFT', '/list', 'is not a canonical reference with a tag')];
   }
   if (list === undefined || list === draft.list) return [];
-  return [error('E-DRAFT', '/list', `names ${draft.list}, but the file is that of ${list}`)];
+  return [error('E-DRAFT', '/list', `names ${draft.list}, but this is the file of ${list}`)];
 }
 
 function checkBase({ base }: Draft): readonly Problem[] {
   const isValid = base === undefined || attempt(() => parseLocation(base.ref)) !== undefined;
-  return isValid ? [] : [error('E-DRAFT', '/base/ref', 'is no location')];
+  return isValid ? [] : [error('E-DRAFT', '/base/ref', 'is not a location')];
 }
 
 function checkSource(entry: Entry, at: number): readonly Problem[] {
   const isValid = attempt(() => parseLocation(entry.source)) !== undefined;
-  return isValid ? [] : [error('E-DRAFT', `/entries/${at}/source`, 'is no location')];
+  return isValid ? [] : [error('E-DRAFT', `/entries/${at}/source`, 'is not a location')];
 }
 
 function attempt<T>(work: () => T): T | undefined {
@@ -77,26 +77,26 @@ export function damaged(path: string, problems: readonly Problem[]): MlistError 
     {
       path,
       problems,
-      hint: 'Mend the file, or remove the draft with "mlist rm" and create it again.',
+      hint: 'Fix the file, or remove the draft with "mlist rm" and create it again.',
     },
   );
 }
 
 /**
- * The name of a list: a reference with a tag; `latest` where none is given.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` where it has a digest: what a list will be is not chosen by its author;
- *   or where it is the place of a layout or an archive
+ * Parses the name of a list: a reference with a tag, by default `latest`.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if it has a digest, which only results from the content, or if it is
+ *   the location of a layout or an archive
  */
 export function parseListName(text: string): Reference {
   if (isFileLocation(text)) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
-      hint: 'Name it as it is to be called, and say where it goes with "mlist push --to LOCATION".',
+      hint: 'Name the list by a reference, and push it to the location with "mlist push --to LOCATION".',
     });
   }
   const reference = parseTypedReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
   if (reference.digest !== undefined) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a tag, not by a digest: ${text}`, {
-      hint: 'Leave out everything from "@" on.',
+      hint: 'Remove the part from "@" on.',
     });
   }
   return { ...reference, tag: reference.tag ?? 'latest' };

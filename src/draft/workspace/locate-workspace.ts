@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 
-/** Where the workspace is (docs/workspace.md). */
+/** What the location of the workspace depends on (docs/workspace.md). */
 export interface LocateOptions {
   /** `--workspace`. */
   readonly workspace?: string | undefined;
@@ -10,25 +10,25 @@ export interface LocateOptions {
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
-  /** User id; undefined where the system has none. */
+  /** User id; undefined on systems without user ids. */
   readonly uid?: number | undefined;
 }
 
-/** The folder of a project's own workspace. */
+/** Name of the folder of a project's workspace. */
 export const FOLDER = '.mlist';
 
 /**
- * `--workspace`, then MLIST_WORKSPACE, then the nearest `.mlist/` upwards, then the user's own.
- * @throws MlistError `ERR_MLIST_WORKSPACE` where the nearest one belongs to somebody else
+ * The first of: `--workspace`, MLIST_WORKSPACE, the closest `.mlist/` in the current folder and its parents, the user's own.
+ * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user
  */
 export async function locateWorkspace(options: LocateOptions): Promise<string> {
   const chosen = options.workspace ?? options.env['MLIST_WORKSPACE'];
   if (chosen !== undefined && chosen !== '') return resolve(options.cwd, chosen);
-  return (await nearest(options)) ?? userWorkspace(options);
+  return (await projectWorkspace(options)) ?? userWorkspace(options);
 }
 
-/** Upwards from the current folder, as far as the home folder or the edge of the file system. */
-async function nearest({ cwd, home, uid }: LocateOptions): Promise<string | undefined> {
+/** Searches the current folder and its parents, up to the home folder or the root of the file system. */
+async function projectWorkspace({ cwd, home, uid }: LocateOptions): Promise<string | undefined> {
   const device = await deviceOf(cwd);
   for (let folder = cwd; ; folder = dirname(folder)) {
     const candidate = join(folder, FOLDER);
@@ -46,7 +46,7 @@ async function deviceOf(folder: string): Promise<number | undefined> {
   return (await stat(folder).catch(() => undefined))?.dev;
 }
 
-/** Somebody else's drafts say what this user would push. */
+/** The drafts of another user would decide what this user pushes. */
 function refuseForeign(folder: string, owner: number, uid: number | undefined): void {
   if (uid === undefined || owner === uid) return;
   throw new MlistError(
@@ -54,12 +54,12 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
     `the workspace ${folder} belongs to another user (${owner}, not ${uid})`,
     {
       path: folder,
-      hint: 'If you trust it, name it with --workspace.',
+      hint: 'If you trust it, select it with --workspace.',
     },
   );
 }
 
-/** The convention of each system for data of a user. */
+/** The folder for user data, by the convention of each system. */
 function userWorkspace({ env, home, platform }: LocateOptions): string {
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'mlist');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'mlist');

@@ -7,12 +7,12 @@ import { MlistError } from '../../errors/errors.ts';
 import { shownText, storedText } from '../../oci/stored-location.ts';
 import { readIfThere, type Workspace } from './workspace.ts';
 
-/** What the machine remembers of a workspace: the current draft, and what was pushed where and when. */
+/** The local state of a workspace: the current draft, and the last pushes. */
 export interface State {
   readonly version: 1;
   /** Canonical reference of the current draft. */
   readonly current?: string;
-  /** By draft, then by target. */
+  /** The last push, by draft and target. */
   readonly pushes?: Readonly<Record<string, Readonly<Record<string, Push>>>>;
 }
 
@@ -32,11 +32,11 @@ export async function readState(workspace: Workspace): Promise<State> {
   throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: ${checked.problems[0]?.message ?? ''}`, {
     path,
     problems: checked.problems,
-    hint: 'Remove the file: it holds only which draft is the current one, and what was pushed.',
+    hint: 'Remove the file: it only stores which draft is the current one, and the last pushes.',
   });
 }
 
-/** Changes the state as one step; a change that gives the same state writes nothing. */
+/** Changes the state under its lock. Nothing is written if the state stays the same. */
 export async function updateState(workspace: Workspace, change: (state: State) => State): Promise<void> {
   await workspace.create();
   await withLock(
@@ -56,14 +56,14 @@ export async function updateState(workspace: Workspace, change: (state: State) =
   );
 }
 
-/** The same with each target of a push turned: in the file their paths begin where those of drafts do. */
-function withTargets({ pushes, ...rest }: State, turn: (target: string) => string): State {
+/** Converts the targets of pushes: in the file their paths are stored like those of drafts. */
+function withTargets({ pushes, ...rest }: State, convert: (target: string) => string): State {
   if (pushes === undefined) return rest;
-  const turned = Object.entries(pushes).map(([list, targets]) => [
+  const converted = Object.entries(pushes).map(([list, targets]) => [
     list,
-    Object.fromEntries(Object.entries(targets).map(([target, push]) => [turn(target), push])),
+    Object.fromEntries(Object.entries(targets).map(([target, push]) => [convert(target), push])),
   ]);
-  return { ...rest, pushes: Object.fromEntries(turned) as NonNullable<State['pushes']> };
+  return { ...rest, pushes: Object.fromEntries(converted) as NonNullable<State['pushes']> };
 }
 
 function pathOf(workspace: Workspace): string {
@@ -74,7 +74,7 @@ export function withCurrent(state: State, list: string): State {
   return { ...state, current: list };
 }
 
-/** Forgets a draft that is gone. */
+/** Removes a deleted draft from the state. */
 export function withoutDraft(state: State, list: string): State {
   const { current, pushes = {}, ...rest } = state;
   const others = Object.fromEntries(Object.entries(pushes).filter(([name]) => name !== list));

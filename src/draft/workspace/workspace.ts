@@ -18,31 +18,31 @@ import { MAX_WORKSPACE_BYTES } from '../../schema/workspace-documents.ts';
 /**
  * The drafts of a workspace:
  *
- *   drafts/<name>.json    one draft a file, fit to commit and review
- *   state.json            machine state (state.ts)
+ *   drafts/<name>.json    one file for each draft, to be committed and reviewed
+ *   state.json            local state (state.ts)
  *   blobs/                cached manifests and configs (content/cache.ts)
- *   locks/                who is writing what just now
+ *   locks/                lock files of running commands
  *   .gitignore            written by `init`: everything but drafts/
  *
- * A write replaces its file atomically under a lock for each draft: two writers lose no update, and a crash leaves the
- * old draft or the new one. A damaged draft is named, never overwritten, and never in the way of the others.
+ * Each draft has a lock, under which its file is replaced atomically: no update is lost, and a crash leaves the old draft
+ * or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
  */
 export interface StoredDraft {
   readonly list: string;
   readonly path: string;
-  /** When it was last written. */
+  /** Time of the last write. */
   readonly modified: Date;
   readonly draft: Draft;
 }
 
 export interface DamagedDraft {
-  /** The file's name, from which the list can be guessed. */
+  /** Name of the file, which is the encoded name of the list. */
   readonly name: string;
   readonly path: string;
   readonly error: MlistError;
 }
 
-/** What an edit came to. */
+/** Result of an edit. */
 export interface Update {
   readonly before: Draft | undefined;
   readonly draft: Draft;
@@ -51,17 +51,17 @@ export interface Update {
 
 const SUFFIX = '.json';
 
-/** Drafts that are read at once. */
+/** Number of drafts that are read at once. */
 const DRAFTS_AT_ONCE = 16;
 
 export class Workspace {
   /** Absolute path of the workspace. */
   readonly folder: string;
 
-  /** Where relative paths begin: those in the files, and those of the drafts that are read and written here. */
+  /** The base folders of relative paths: of those in the files, and of those in memory. */
   readonly folders: Folders;
 
-  /** @param cwd where relative paths of locations begin; default: where those in the files do, at the folder around it */
+  /** @param cwd base folder of relative paths of locations; default: the parent folder of the workspace, as in the files */
   constructor(folder: string, { cwd }: { readonly cwd?: string | undefined } = {}) {
     this.folder = folder;
     this.folders = foldersOf(folder, cwd);
@@ -71,14 +71,14 @@ export class Workspace {
     return join(this.folder, 'drafts', fileNameOf(list) + SUFFIX);
   }
 
-  /** Makes the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
+  /** Creates the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
   async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
     await makeFolders(join(this.folder, 'drafts'));
     await makeFolders(join(this.folder, 'locks'));
     if (gitignore) await writeFile(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
   }
 
-  /** The draft of a list; undefined where there is none. */
+  /** The draft of a list; undefined if it does not exist. */
   async find(list: string): Promise<Draft | undefined> {
     const path = this.pathOf(list);
     const bytes = await readIfThere(path);
@@ -90,7 +90,7 @@ export class Workspace {
     return (await this.find(list)) ?? this.#missing(list);
   }
 
-  /** Reads, edits and writes one draft as one step; an edit that gives the same draft, or undefined, writes nothing. */
+  /** Edits a draft under its lock. Nothing is written if the edit returns the same draft, or undefined. */
   async update(
     list: string,
     edit: (before: Draft | undefined) => Draft | undefined | Promise<Draft | undefined>,
@@ -116,8 +116,8 @@ export class Workspace {
   }
 
   /**
-   * Removes a draft, damaged or not. What is not a regular file is left alone.
-   * @param unchanged - remove it only if it still is this draft
+   * Removes a draft, which may be damaged. Only regular files are removed.
+   * @param unchanged - remove the draft only if it is still this one
    * @returns whether it was removed
    */
   async remove(list: string, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
@@ -135,14 +135,15 @@ export class Workspace {
     );
   }
 
-  /** All drafts, by name; the damaged ones too. */
+  /** All drafts in the order of their names, including damaged ones. */
   all(): Promise<readonly (StoredDraft | DamagedDraft)[]> {
     return this.map((stored) => stored);
   }
 
   /**
-   * What `pick` returns for each draft, by name; for the damaged ones too. Few drafts are in memory at once.
-   * @throws MlistError `ERR_MLIST_FILE` where a draft cannot be read
+   * Calls `pick` for each draft in the order of their names, including damaged ones, and returns the results. Only a few
+   * drafts are in memory at once.
+   * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
   async map<T>(pick: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
     const names = (await namesIn(join(this.folder, 'drafts'))).filter(
@@ -155,15 +156,15 @@ export class Workspace {
     return picked.flatMap((one) => one);
   }
 
-  /** Undefined where the draft was removed meanwhile. Only what can be read and is not a draft is damaged. */
+  /** Undefined if the draft was removed meanwhile. A file that cannot be read is an error, not a damaged draft. */
   async #read(name: string): Promise<StoredDraft | DamagedDraft | undefined> {
     const path = join(this.folder, 'drafts', name);
     try {
       const [bytes, info] = [await readDocument(path), await stat(path)];
       const draft = shownDraft(await parseDraft(bytes, path), this.folders);
-      const proper = this.pathOf(draft.list);
-      if (proper !== path)
-        throw damaged(path, [error('E-DRAFT', '/list', `a draft of ${draft.list} belongs in ${proper}`)]);
+      const expected = this.pathOf(draft.list);
+      if (expected !== path)
+        throw damaged(path, [error('E-DRAFT', '/list', `the draft of ${draft.list} must be stored in ${expected}`)]);
       return { list: draft.list, path, modified: info.mtime, draft };
     } catch (thrown) {
       if (errorCode(thrown) === 'ENOENT') return undefined;
@@ -172,7 +173,7 @@ export class Workspace {
     }
   }
 
-  /** Removes what crashed commands left behind. */
+  /** Removes temporary files of crashed commands. */
   async removeLeftovers(age: number): Promise<number> {
     const folders = ['drafts', 'blobs/sha256', 'locks', '.'].map((name) => join(this.folder, name));
     const counts = await Promise.all(folders.map((folder) => removeStaleTemporaries(folder, age)));
@@ -191,12 +192,12 @@ export class Workspace {
     throw new MlistError('ERR_MLIST_DRAFT_NOT_FOUND', `there is no draft ${list}`, {
       reference: list,
       path: this.folder,
-      hint: 'See "mlist ls" for the drafts of this workspace, or make one with "mlist create".',
+      hint: 'See "mlist ls" for the drafts of this workspace, or create one with "mlist create".',
     });
   }
 }
 
-/** Nothing is written that could not be read again: an edit that would do that is refused, and changes nothing. */
+/** Refuses an edit whose result could not be read again. */
 async function refuseUnreadable(text: string, list: string): Promise<void> {
   try {
     await parseDraft(Buffer.from(text), list, list);
@@ -208,8 +209,8 @@ async function refuseUnreadable(text: string, list: string): Promise<void> {
 }
 
 /**
- * A workspace may come from somebody else: nothing in it is waited for.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` for what is not a regular file; errors of Node
+ * Reads a file of the workspace without waiting for pipes, since the workspace may come from another user.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if it is not a regular file; Node's errors
  */
 async function readDocument(path: string): Promise<Uint8Array> {
   try {
@@ -218,7 +219,7 @@ async function readDocument(path: string): Promise<Uint8Array> {
     if (!(thrown instanceof MlistError)) throw thrown;
     throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: it is not a regular file`, {
       path,
-      hint: 'Move it away: mlist does not touch it.',
+      hint: 'Move it to another folder: mlist does not change it.',
     });
   }
 }
@@ -233,13 +234,13 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
 }
 
 /**
- * The file name of a draft: the canonical reference, percent-encoded. Two references never share a name, on any file
- * system: upper-case letters are encoded too, and so are names that Windows keeps for devices.
+ * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on every
+ * file system, because upper-case letters and reserved device names of Windows are encoded too.
  */
 const MAX_NAME = 200;
 const PREFIX_LENGTH = 120;
 
-/** Names that Windows takes for devices, whatever follows the first dot. */
+/** Names that Windows reserves for devices, with any extension. */
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
 export function fileNameOf(list: string): string {

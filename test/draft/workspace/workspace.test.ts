@@ -116,12 +116,16 @@ describe('drafts on disk', () => {
     [
       'the draft of another list',
       (text) => text.replace('username/test', 'username/else'),
-      /names .* but the file is that of/,
+      /names .* but this is the file of/,
     ],
     ['an unknown member', (text) => text.replace('"version"', '"x": 1, "version"'), /not known here at \/x/],
     ['another version', (text) => text.replace('"version": 1', '"version": 2'), /must be 1 at \/version/],
     ['a wrong digest', (text) => text.replace('sha256:ab', 'sha256:AB'), /at \/entries\/0\/digest/],
-    ['a source that is none', (text) => text.replace('library/a', 'library/A'), /no location at \/entries\/0\/source/],
+    [
+      'a source that is none',
+      (text) => text.replace('library/a', 'library/A'),
+      /is not a location at \/entries\/0\/source/,
+    ],
     ['a duplicate member', (text) => text.replace('"version"', '"format": "oci", "version"'), /twice/],
     ['a list without a tag', (text) => text.replace('test:latest', 'test'), /canonical reference/],
   ])('%s is refused', async (_name, change, reason) => {

@@ -99,7 +99,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
       execFileSync('mkfifo', [pipe]);
       await expect(read({ certificateFolders: [join(folder, 'certs.d')] })).rejects.toMatchObject({
         code: 'ERR_MLIST_FILE',
-        message: `cannot read ${pipe}: it is no regular file`,
+        message: `cannot read ${pipe}: it is not a regular file`,
       });
     }),
   );

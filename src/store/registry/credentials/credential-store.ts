@@ -7,7 +7,7 @@ import { readAtMost } from '../../../fs/read-file.ts';
 import { writeFileAtomic } from '../../../fs/atomic.ts';
 import { withLock } from '../../../fs/lock.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
-import { withJsonMember, withoutJsonMember } from '../../../json/edit-document.ts';
+import { removeMember, setMember } from '../../../json/edit-document.ts';
 import {
   cannotRead,
   credentialKey,
@@ -48,7 +48,7 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
     return { kind: 'helper', program: programOf(helper) };
   }
   const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
-  await edit(path, (text) => withJsonMember(text, ['auths', key], { auth }), options.signal);
+  await edit(path, ({ text }) => setMember(text, ['auths', key], { auth }), options.signal);
   return { kind: 'file', path };
 }
 
@@ -64,9 +64,10 @@ export async function eraseLogin(registry: string, options: StoredCredentialsOpt
     if (await waitFor(options.waiting, `remove the login from ${program}`, clearing))
       erased.push({ kind: 'helper', program });
   }
-  const keys = keysToErase(parsed, registry);
-  if (keys.length === 0) return erased;
-  await edit(path, (text) => keys.reduce((rest, key) => withoutJsonMember(rest, ['auths', key]), text), options.signal);
+  if (keysToErase(parsed, registry).length === 0) return erased;
+  const removeAll = (content: FileContent) =>
+    keysToErase(content.parsed, registry).reduce((text, key) => removeMember(text, ['auths', key]), content.text);
+  await edit(path, removeAll, options.signal);
   return [...erased, { kind: 'file', path }];
 }
 
@@ -122,18 +123,22 @@ async function contentOf(path: string): Promise<FileContent> {
  * Changes a file under its lock: whole or not at all, only for its owner's eyes where it is new, and with its mode where
  * it is not. A link is followed, so that what it leads to is changed and not the link.
  */
-async function edit(named: string, change: (text: string) => string, signal: AbortSignal | undefined): Promise<void> {
+async function edit(
+  named: string,
+  change: (content: FileContent) => string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await makeFolders(dirname(named), { mode: 0o700 });
   const path = await placeBehindLinks(named);
   await withLock(
     `${path}.mlist-lock`,
     async (lock) => {
-      const { text } = await contentOf(path);
+      const content = await contentOf(path);
       const mode = await stat(path).then(
         (info) => info.mode & 0o777,
         () => 0o600,
       );
-      await writeFileAtomic(path, change(text), { mode, lock });
+      await writeFileAtomic(path, change(content), { mode, lock });
       // The umask may have narrowed it.
       await chmod(path, mode);
     },

@@ -10,7 +10,7 @@ const target = join(root, 'docs/cli.md');
 const bundle = await build({
   stdin: {
     contents:
-      "export { commands } from './src/cli/commands/commands.ts'; export { everywhere, optionsOf } from './src/cli/args/global-options.ts';",
+      "export { commands } from './src/cli/commands/commands.ts'; export { globalOptions, optionsOf } from './src/cli/args/global-options.ts';",
     resolveDir: root,
   },
   bundle: true,
@@ -19,7 +19,7 @@ const bundle = await build({
   format: 'esm',
   external: ['./commands/*'],
 });
-const { commands, everywhere, optionsOf } = await import(
+const { commands, globalOptions, optionsOf } = await import(
   `data:text/javascript,${encodeURIComponent(bundle.outputFiles[0].text)}`
 );
 
@@ -37,7 +37,7 @@ function table(options) {
 }
 
 function section(command) {
-  const common = new Set(everywhere.map(({ name }) => name));
+  const common = new Set(globalOptions.map(({ name }) => name));
   const own = optionsOf(command).filter(({ name }) => !common.has(name));
   const parts = [
     `## mlist ${command.name}`,
@@ -55,7 +55,7 @@ const text = `${[
   '# Commands',
   'Made from the declarations in `src/cli/commands-*.ts` by `node .tools/docs.js`; `npm run check` fails where the two differ.',
   '## Options of every command',
-  table(everywhere),
+  table(globalOptions),
   ...commands.map(section),
 ].join('\n\n')}\n`;
 

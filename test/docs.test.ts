@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { commands } from '../src/cli/commands/commands.ts';
-import { fromDocker } from '../src/cli/docker-plugin/docker-plugin.ts';
+import { parsePluginCall } from '../src/cli/docker-plugin/docker-plugin.ts';
 import { commandPosition, parseCommand } from '../src/cli/args/parse-arguments.ts';
 
 /** Every command line that a page shows is one that mlist understands. */
@@ -38,7 +38,7 @@ function commandsIn(line: string): readonly (readonly string[])[] {
 /** Understands a command line as the program does; throws where it does not. */
 function understand(words: readonly string[]): void {
   const [, ...rest] = words;
-  const { args } = fromDocker(rest, {});
+  const { args } = parsePluginCall(rest, {});
   const at = commandPosition(args);
   const command = commands.find(({ name }) => name === args[at]);
   if (command !== undefined) parseCommand(command, args.toSpliced(at, 1));

@@ -5,31 +5,31 @@ export interface Step {
 }
 
 /** Awaits work under a name such as `read stdin`, so that an error at a deadline can say what was waited for. */
-export type Waiting = <T>(what: string, work: Promise<T>) => Promise<T>;
+export type ReportPending = <T>(what: string, work: Promise<T>) => Promise<T>;
 
-export function waitFor<T>(waiting: Waiting | undefined, what: string, work: Promise<T>): Promise<T> {
+export function waitFor<T>(waiting: ReportPending | undefined, what: string, work: Promise<T>): Promise<T> {
   return waiting === undefined ? work : waiting(what, work);
 }
 
-export interface OpenStepOptions {
+export interface PendingStepOptions {
   /** Other steps wait for this one, so it is named before them. */
   readonly isShared?: boolean | undefined;
   /** How far the step has got, such as `10 of 20 bytes sent`. */
   readonly progress?: (() => string) | undefined;
 }
 
-interface OpenStep extends OpenStepOptions {
+interface OpenStep extends PendingStepOptions {
   /** `read docker.io/library/ubuntu:22.04` */
   readonly text: string;
   answer?: string | undefined;
 }
 
 /** The steps that registries have not answered yet: what a command that runs out of time has waited for. */
-export class OpenSteps {
+export class PendingSteps {
   readonly #open = new Set<OpenStep>();
 
   /** @returns what ends it */
-  begin(step: Step, options: OpenStepOptions = {}): () => void {
+  begin(step: Step, options: PendingStepOptions = {}): () => void {
     const one = { text: textOf(step), ...options };
     this.#open.add(one);
     return () => {

@@ -1,8 +1,8 @@
 import type { BlobCache } from '../store/cache.ts';
-import type { Waiting } from '../async/pending.ts';
+import type { ReportPending } from '../async/pending.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { OperationEvent } from '../operations/events.ts';
-import type { Homes } from '../store/open.ts';
+import type { Stores } from '../store/open.ts';
 import type { Output } from './output/output.ts';
 
 /** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */
@@ -19,11 +19,11 @@ export interface Context {
   /** Aborts at the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
   /** Names work that may have to wait, for the error at the deadline. */
-  readonly waiting: Waiting;
+  readonly waiting: ReportPending;
   readonly workspace: Workspace;
   readonly cache: BlobCache;
-  /** Registries and other homes; opened when first asked for. */
-  readonly homes: () => Promise<Homes>;
+  /** Registries and other stores; opened when first asked for. */
+  readonly stores: () => Promise<Stores>;
   /** Tells an event to people or programs. */
   readonly onEvent: (event: OperationEvent) => void;
   /** Whether somebody is there to be asked. */

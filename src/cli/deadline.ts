@@ -1,7 +1,7 @@
-import type { Waiting } from '../async/pending.ts';
+import type { ReportPending } from '../async/pending.ts';
 import { MlistError } from '../errors/errors.ts';
 import { formatDuration, parseDuration, waitTime } from './args/duration.ts';
-import type { Invocation } from './args/command-declaration.ts';
+import type { ParsedArguments } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 
@@ -9,10 +9,10 @@ const DEFAULT_MS = 10 * 60 * 1000;
 const MOST_SHOWN = 3;
 
 /** What a command waits for other than registries: stdin, files that may be pipes, credential helpers. */
-export class Waits {
+export class PendingWork {
   readonly #open = new Set<{ readonly what: string }>();
 
-  readonly during: Waiting = async (what, work) => {
+  readonly during: ReportPending = async (what, work) => {
     const one = { what };
     this.#open.add(one);
     return work.finally(() => this.#open.delete(one));
@@ -30,7 +30,7 @@ export class Waits {
  * @returns aborted by the interrupt, or with `ERR_MLIST_TIMEOUT`
  */
 export function withDeadline(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   interrupt: AbortSignal,
   unanswered: () => readonly string[],
 ): AbortSignal {

@@ -2,20 +2,20 @@ import { BlobCache } from '../store/cache.ts';
 import { locateWorkspace } from '../draft/workspace/locate-workspace.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError } from '../errors/errors.ts';
-import type { Homes } from '../store/open.ts';
+import type { Stores } from '../store/open.ts';
 import { version } from '../version.ts';
 import { commands } from './commands/commands.ts';
 import type { Ask, Context } from './context.ts';
-import { fromDocker } from './docker-plugin/docker-plugin.ts';
-import { Waits, withDeadline } from './deadline.ts';
-import type { CommandSpec, Invocation } from './args/command-declaration.ts';
+import { parsePluginCall } from './docker-plugin/docker-plugin.ts';
+import { PendingWork, withDeadline } from './deadline.ts';
+import type { CommandDeclaration, ParsedArguments } from './args/command-declaration.ts';
 import { MAX_INPUT_BYTES } from './args/limits.ts';
 import { Output, type OutputOptions, type Sink } from './output/output.ts';
 import { commandPosition, parseCommand } from './args/parse-arguments.ts';
-import { eventTeller } from './output/reporter.ts';
+import { eventReporter } from './output/reporter.ts';
 
 /** The world around a command. */
-export interface World {
+export interface Environment {
   readonly stdout: Sink;
   readonly stderr: Sink;
   /** To look makes a stream, which takes a while. */
@@ -40,8 +40,8 @@ export interface StdinLimits {
  * Runs a command line; a failure is reported on stderr and determines the exit code.
  * @throws MlistError where there is no current or home folder
  */
-export async function main(argv: readonly string[], around: World): Promise<number> {
-  const { args, env } = fromDocker(argv, around.env);
+export async function main(argv: readonly string[], around: Environment): Promise<number> {
+  const { args, env } = parsePluginCall(argv, around.env);
   const world = { ...around, env };
   if (completing.has(args[0] ?? '')) return complete(args, world);
   const at = commandPosition(args);
@@ -62,7 +62,7 @@ export async function main(argv: readonly string[], around: World): Promise<numb
 }
 
 /** Tells of an error that came outside a command; its exit code. */
-export async function tellError(args: readonly string[], world: World, error: MlistError): Promise<number> {
+export async function reportError(args: readonly string[], world: Environment, error: MlistError): Promise<number> {
   const output = await Output.open(world, guessedOptions(args, world));
   output.error(error);
   return error.exitCode;
@@ -71,23 +71,28 @@ export async function tellError(args: readonly string[], world: World, error: Ml
 /** How a shell asks for completions, and how docker does on behalf of its plugins. */
 const completing = new Set(['--complete', '__complete', '__completeNoDesc']);
 
-async function complete([kind = '', ...words]: readonly string[], world: World): Promise<number> {
+async function complete([kind = '', ...words]: readonly string[], world: Environment): Promise<number> {
   const { completionText } = await import('./completion/complete.ts');
   world.stdout.write(await completionText(kind, commands, words, world));
   return 0;
 }
 
-async function run(command: CommandSpec, invocation: Invocation, output: Output, world: World): Promise<number> {
+async function run(
+  command: CommandDeclaration,
+  invocation: ParsedArguments,
+  output: Output,
+  world: Environment,
+): Promise<number> {
   const { run: handler } = await command.load();
   const { context, close } = await contextFor(invocation, output, world);
   try {
     return await handler(invocation, context);
   } catch (thrown) {
-    const [{ withLocationHint }, { withPlaceHint }] = await Promise.all([
+    const [{ withLocationHint }, { withDraftHint }] = await Promise.all([
       import('./args/location-error-hint.ts'),
       import('./args/draft-error-hint.ts'),
     ]);
-    const hinted = withPlaceHint(thrown, invocation, context);
+    const hinted = withDraftHint(thrown, invocation, context);
     throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, world.cwd) : hinted;
   } finally {
     await close();
@@ -113,7 +118,7 @@ async function withoutCommand(name: string | undefined, args: readonly string[],
   throw new MlistError('ERR_MLIST_USAGE', 'no command is given', { hint: 'See "mlist --help".' });
 }
 
-async function help(output: Output, command: CommandSpec | undefined): Promise<number> {
+async function help(output: Output, command: CommandDeclaration | undefined): Promise<number> {
   const { helpText } = await import('./render/help.ts');
   for (const line of (await helpText(commands, command, output.width)).split('\n')) output.line(line);
   return 0;
@@ -126,11 +131,11 @@ function printVersion(output: Output): number {
 }
 
 /** Before the command line is understood: enough to tell an error as it was asked for. */
-function guessedOptions(args: readonly string[], world: World): OutputOptions {
+function guessedOptions(args: readonly string[], world: Environment): OutputOptions {
   return { json: args.includes('--json'), quiet: false, debug: false, progress: 'auto', env: world.env };
 }
 
-function outputOptions(invocation: Invocation, world: World): OutputOptions {
+function outputOptions(invocation: ParsedArguments, world: Environment): OutputOptions {
   return {
     json: invocation.flag('json'),
     quiet: invocation.flag('quiet'),
@@ -146,16 +151,16 @@ interface Opened {
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(invocation: Invocation, output: Output, world: World): Promise<Opened> {
+async function contextFor(invocation: ParsedArguments, output: Output, world: Environment): Promise<Opened> {
   const { env, cwd, home, platform, uid } = world;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
-  let opened: Homes | undefined;
-  const waits = new Waits();
+  let opened: Stores | undefined;
+  const waits = new PendingWork();
   const open = () => [...waits.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(invocation, world.signal, open);
   const workspace = new Workspace(folder, { cwd });
-  const onEvent = eventTeller(output);
-  let homes: ReturnType<Context['homes']> | undefined;
+  const onEvent = eventReporter(output);
+  let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
     env,
@@ -167,9 +172,9 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     waiting: waits.during,
     workspace,
     cache: new BlobCache(folder),
-    homes: () =>
-      (homes ??= import('./args/open-stores.ts').then(({ openHomes }) => {
-        opened = openHomes(invocation, output, { ...world, folder, signal, waiting: waits.during, onEvent });
+    stores: () =>
+      (stores ??= import('./args/open-stores.ts').then(({ openStores }) => {
+        opened = openStores(invocation, output, { ...world, folder, signal, waiting: waits.during, onEvent });
         return opened;
       })),
     onEvent,
@@ -177,5 +182,5 @@ async function contextFor(invocation: Invocation, output: Output, world: World):
     ask: world.ask,
     stdin: () => waits.during('read stdin', world.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
   };
-  return { context, close: async () => (await homes?.catch(() => undefined))?.close() };
+  return { context, close: async () => (await stores?.catch(() => undefined))?.close() };
 }

@@ -1,7 +1,7 @@
 import { MlistError } from '../errors/errors.ts';
 import type { Context } from './context.ts';
 import { readInput } from './args/input-file.ts';
-import type { Invocation } from './args/command-declaration.ts';
+import type { ParsedArguments } from './args/command-declaration.ts';
 
 export interface Question {
   readonly what: string;
@@ -23,7 +23,7 @@ const passwordQuestion: Question = {
  * arguments of a command are visible to other users.
  * @param subject - what the password is for, for the error
  */
-export async function readPassword(subject: string, invocation: Invocation, context: Context): Promise<string> {
+export async function readPassword(subject: string, invocation: ParsedArguments, context: Context): Promise<string> {
   if (!invocation.flag('password-stdin')) return ask(passwordQuestion, subject, invocation, context);
   const bytes = await readInput('-', context);
   return Buffer.from(bytes)
@@ -35,7 +35,7 @@ export async function readPassword(subject: string, invocation: Invocation, cont
 export async function ask(
   { what, question, option, hidden }: Question,
   subject: string,
-  { command }: Invocation,
+  { command }: ParsedArguments,
   context: Context,
 ): Promise<string> {
   if (!context.canAsk) {

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { collectAtMost } from '../fs/read-file.ts';
-import { main, tellError, type World } from './dispatch.ts';
+import { main, reportError, type Environment } from './dispatch.ts';
 import { ResultStream } from './output/result-stream.ts';
 
 /** The program: the process becomes a world, and main's answer its exit code. */
@@ -46,20 +46,20 @@ process.on('SIGTERM', onSignal);
 
 const dockerSocket = process.env['DOCKER_CLI_PLUGIN_SOCKET'];
 if (dockerSocket !== undefined && dockerSocket !== '') {
-  void import('./docker-plugin/docker-socket.ts').then(({ whenDockerEnds }) =>
-    whenDockerEnds(dockerSocket, () => interrupt('SIGTERM')),
+  void import('./docker-plugin/docker-socket.ts').then(({ onDockerExit }) =>
+    onDockerExit(dockerSocket, () => interrupt('SIGTERM')),
   );
 }
 
 const stdout = new ResultStream(process.stdout, (error) => {
-  if (error !== undefined) void tellError(process.argv.slice(2), world, error);
+  if (error !== undefined) void reportError(process.argv.slice(2), world, error);
   if (isOver) end(Number(process.exitCode));
 });
 
 /** Where nobody can be told, the work goes on: its exit code tells how it ended. */
 process.stderr.on('error', () => undefined);
 
-const world: World = {
+const world: Environment = {
   stdout,
   stderr: process.stderr,
   stdinIsTTY: () => process.stdin.isTTY,
@@ -98,7 +98,7 @@ let isOver = false;
 /** Nothing is under way any more, and the work is not done: whoever waits for it must not take that for success. */
 process.once('beforeExit', () => {
   if (!isOver)
-    void tellError(process.argv.slice(2), world, asMlistError(new Error('nothing is left to wait for'))).then(end);
+    void reportError(process.argv.slice(2), world, asMlistError(new Error('nothing is left to wait for'))).then(end);
 });
 
 function end(code: number): void {
@@ -107,5 +107,5 @@ function end(code: number): void {
 }
 
 void main(process.argv.slice(2), world)
-  .catch((thrown: unknown) => tellError(process.argv.slice(2), world, asMlistError(thrown)))
+  .catch((thrown: unknown) => reportError(process.argv.slice(2), world, asMlistError(thrown)))
   .then(end);

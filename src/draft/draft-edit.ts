@@ -105,11 +105,11 @@ function changedAnnotations(before: Annotations | undefined, change: AnnotationC
 
 /** Removes entries, and the attestations of removed images. */
 export function removeEntries(draft: Draft, chosen: readonly Entry[]): Draft {
-  return { ...draft, entries: without(draft.entries, chosen) };
+  return { ...draft, entries: withoutEntries(draft.entries, chosen) };
 }
 
 /** The entries without the chosen ones, and without the attestations of images that are then missing. */
-export function without(entries: readonly Entry[], chosen: readonly Entry[]): readonly Entry[] {
+export function withoutEntries(entries: readonly Entry[], chosen: readonly Entry[]): readonly Entry[] {
   const kept = entries.filter((entry) => !chosen.includes(entry));
   const gone = new Set(
     chosen.map((entry) => entry.digest).filter((digest) => !kept.some((entry) => entry.digest === digest)),
@@ -120,5 +120,5 @@ export function without(entries: readonly Entry[], chosen: readonly Entry[]): re
 /** The images that pass with their attestations, and attestations of images that are not in the list. */
 export function keepImages(entries: readonly Entry[], passes: (entry: Entry) => boolean): readonly Entry[] {
   const dropped = entries.filter((entry) => !isAttestationEntry(entry) && !passes(entry));
-  return without(entries, dropped);
+  return withoutEntries(entries, dropped);
 }

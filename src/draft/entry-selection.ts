@@ -12,7 +12,7 @@ const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
 const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
 
 /** An explanation for error messages if the name of a missing entry may be a digest prefix that is too short. */
-export function tooShort(name: string): string {
+export function digestTooShort(name: string): string {
   return SHORT_PREFIX.test(name) ? ': a digest prefix needs at least 8 hex digits' : '';
 }
 
@@ -47,7 +47,7 @@ function isContentOf(entry: Entry, { digest, ...name }: Reference): boolean {
  * Whether an entry matches `--platform`: os, architecture and variant are equal after normalisation, and the entry has the
  * requested version and features.
  */
-export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boolean {
+export function matchesPlatform(entry: Platform | undefined, wanted: Platform): boolean {
   if (entry === undefined) return false;
   const has = normalizePlatform(entry);
   const want = normalizePlatform(wanted);
@@ -61,11 +61,11 @@ export function isOfPlatform(entry: Platform | undefined, wanted: Platform): boo
 }
 
 /** Describes a requested platform that is missing. If only its version is missing, the available versions are listed. */
-export function missedPlatform(wanted: Platform, available: readonly Platform[]): string {
+export function platformNotFoundText(wanted: Platform, available: readonly Platform[]): string {
   const text = formatPlatform(wanted, { all: true });
   const { os, architecture, variant } = wanted;
   const others = available.filter((one) =>
-    isOfPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
+    matchesPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
   );
   if (wanted['os.version'] === undefined || others.length === 0) return text;
   const versions = others.map((one) => one['os.version'] ?? 'one without a version');
@@ -85,7 +85,7 @@ export interface PartialPlatform {
 }
 
 /** Whether the entry has the given os and architecture, and does not contradict the other given values. */
-export function fitsShortForm(entry: Entry, given: PartialPlatform): boolean {
+export function matchesShortForm(entry: Entry, given: PartialPlatform): boolean {
   const platform = platformOf(entry);
   if (platform === undefined || isAttestationEntry(entry)) return false;
   const has = normalizePlatform(platform);
@@ -119,10 +119,10 @@ export function describeEntry(entry: Entry): string {
   return `${entry.source} (${name}, ${shortDigest(entry.digest)})`;
 }
 
-export function noEntry(draft: Draft, what: string): MlistError {
+export function entryNotFound(draft: Draft, what: string): MlistError {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const available = images.map(describeEntry).join(', ');
-  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${tooShort(what)}`, {
+  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${digestTooShort(what)}`, {
     reference: draft.list,
     hint: images.length === 0 ? 'The list is empty.' : `It has: ${available}.${otherNames(images)}`,
   });

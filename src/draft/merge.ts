@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { platformKey, type Platform } from '../oci/platform/platform.ts';
 import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
-import { changeEntry, inheritSettings, without, type EntryChange } from './draft-edit.ts';
+import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from './draft-edit.ts';
 
 /** Merges newly read sources into a draft, for `create`, `create --amend` and `add`. Pure. */
 
@@ -93,7 +93,7 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
     (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
   );
   const replaced = pairs.filter(({ entry, old }) => entry.digest !== old.digest).map(({ old }) => old);
-  const remaining = new Set(without(draft.entries, [...removed, ...replaced]));
+  const remaining = new Set(withoutEntries(draft.entries, [...removed, ...replaced]));
   const kept = draft.entries.flatMap((entry) => {
     const replacement = replacements.get(entry);
     if (replacement !== undefined) return [replacement];

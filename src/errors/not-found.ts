@@ -1,7 +1,7 @@
 import { errorCode } from './errors.ts';
 
 /** What is looked for; undefined where it is not there. */
-export async function orAbsent<T>(looking: Promise<T>): Promise<T | undefined> {
+export async function ignoreNotFound<T>(looking: Promise<T>): Promise<T | undefined> {
   try {
     return await looking;
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Keeps what must never be shown, so that text from elsewhere can be cleaned of it. */
-export class Secrets {
+export class SecretRedactor {
   readonly #known = new Set<string>();
   /** A longer one may hold a shorter one. */
   #longestFirst: readonly string[] | undefined;
@@ -9,7 +9,7 @@ export class Secrets {
 
   add(...secrets: readonly (string | undefined)[]): void {
     for (const secret of secrets) {
-      if (secret === undefined || secret.length < Secrets.#shortest || this.#known.has(secret)) continue;
+      if (secret === undefined || secret.length < SecretRedactor.#shortest || this.#known.has(secret)) continue;
       for (const form of formsOf(secret)) this.#known.add(form);
       this.#longestFirst = undefined;
     }

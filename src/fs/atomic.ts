@@ -123,7 +123,7 @@ export async function syncFolder(folder: string): Promise<void> {
  */
 export async function removeStaleTemporaries(folder: string, age: number, of?: string): Promise<number> {
   let removed = 0;
-  for (const name of await namesIn(folder)) {
+  for (const name of await listFolder(folder)) {
     const target = temporary.exec(name)?.[1];
     if (target === undefined || (of !== undefined && target !== of.slice(0, 60))) continue;
     const path = join(folder, name);
@@ -138,7 +138,7 @@ export async function removeStaleTemporaries(folder: string, age: number, of?: s
 }
 
 /** The names in a folder, sorted; empty if the folder does not exist. */
-export async function namesIn(folder: string): Promise<readonly string[]> {
+export async function listFolder(folder: string): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (error) {

@@ -8,12 +8,12 @@ import { writeFailure } from './file-errors.ts';
  * exists, as /proc does.
  * @throws MlistError `ERR_MLIST_FILE` that names the folder that cannot be created, and the reason
  */
-export async function makeFolders(path: string, options: { readonly mode?: number } = {}): Promise<void> {
+export async function createFolders(path: string, options: { readonly mode?: number } = {}): Promise<void> {
   const failure = await createFolder(path, options);
   if (failure === undefined) return;
   const parent = dirname(path);
   if (errorCode(failure) !== 'ENOENT' || parent === path) throw writeFailure(path, failure);
-  if (!(await isFolder(parent))) await makeFolders(parent, options);
+  if (!(await isFolder(parent))) await createFolders(parent, options);
   const again = await createFolder(path, options);
   if (again !== undefined) throw writeFailure(path, again);
 }

@@ -10,7 +10,7 @@ const MAX_LINKS = 40;
  * otherwise replace the link.
  * @throws MlistError `ERR_MLIST_FILE` if a folder of the path is missing, or the links form a loop
  */
-export async function placeBehindLinks(path: string): Promise<string> {
+export async function resolveLinks(path: string): Promise<string> {
   let place = resolve(path);
   for (let links = 0; links < MAX_LINKS; links += 1) {
     const parent = dirname(place);

@@ -39,6 +39,6 @@ function bytesOf(digits: string | undefined): Uint8Array | undefined {
 }
 
 /** Whether a handler, were it enabled, takes a file that begins so: the comparison of fs/binfmt_misc.c. */
-export function takes({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
+export function matchesHandler({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
   return magic.every((byte, at) => (((header[offset + at] ?? 0) ^ byte) & (mask?.[at] ?? 0xff)) === 0);
 }

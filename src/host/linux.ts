@@ -1,6 +1,6 @@
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 import { ranker } from '../oci/platform/matching.ts';
-import { takes } from './binfmt.ts';
+import { matchesHandler } from './binfmt.ts';
 import { elfHeaders } from './elf.ts';
 import { isFixed, type Binfmt, type Handler, type HostFacts } from './host-facts.ts';
 import { enableAll, enableHandler, installEmulator, replaceHandler } from './install-emulator.ts';
@@ -22,7 +22,7 @@ export function runsOnLinux(host: HostFacts, platform: Platform): Runs {
 
 function handlersFor(architecture: string, handlers: readonly Handler[]): readonly Handler[] {
   const headers = elfHeaders(architecture);
-  return handlers.filter((handler) => headers.some((header) => takes(handler, header)));
+  return handlers.filter((handler) => headers.some((header) => matchesHandler(handler, header)));
 }
 
 /** Of several the kernel takes the one registered last, which nobody can see: one that works everywhere comes first. */

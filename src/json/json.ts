@@ -37,7 +37,7 @@ export function jsonObject(members: Iterable<readonly [string, Json | undefined]
   const order: string[] = [];
   for (const [name, value] of members) {
     if (value === undefined) continue;
-    define(object, name, value);
+    defineMember(object, name, value);
     order.push(name);
   }
   return inSourceOrder(object, order);
@@ -69,7 +69,7 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
 }
 
 /** Like an assignment, but `__proto__` is a member as any other. */
-export function define(object: Record<string, Json>, name: string, value: Json): void {
+export function defineMember(object: Record<string, Json>, name: string, value: Json): void {
   if (name !== '__proto__') object[name] = value;
   else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }

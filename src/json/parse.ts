@@ -1,6 +1,6 @@
 import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
 import { pointerTo } from './pointer.ts';
-import { define, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
+import { defineMember, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
 
 /**
  * Strict reading of JSON. Two parsers must never see two documents in the same bytes: what Go, which most registries
@@ -140,7 +140,7 @@ class Reader {
       this.#path.push(name);
       if (Object.hasOwn(object, name)) this.#report('this member is there twice');
       else order.push(name);
-      define(object, name, this.#value());
+      defineMember(object, name, this.#value());
       this.#path.pop();
     } while (this.#skip(','));
     if (!this.#skip('}')) this.#refuse('"," or "}" is expected');

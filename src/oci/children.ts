@@ -1,6 +1,6 @@
 import { MlistError, type Problem } from '../errors/errors.ts';
-import { bareDescriptor, type Annotations, type Descriptor } from './descriptor.ts';
-import { digestFault } from './digest.ts';
+import { minimalDescriptor, type Annotations, type Descriptor } from './descriptor.ts';
+import { digestProblem } from './digest.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
 import { isIndexType, isMediaType } from './media-type.ts';
@@ -10,7 +10,7 @@ import { pointerTo } from '../json/pointer.ts';
  * What a manifest points at: media type, digest, size and urls of each (image-spec v1.1.1 image-index.md and manifest.md).
  * No other member is checked.
  */
-export interface Links {
+export interface Children {
   /** The entries of an index, which may be blobs. */
   readonly manifests: readonly Descriptor[];
   /** The config and the layers of an image manifest. */
@@ -33,13 +33,13 @@ export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJs
  * What a manifest of the media type points at. `null` is an empty list, as in Go.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where a descriptor is missing or wrong.
  */
-export function linksOf(document: JsonObject, mediaType: string): Links {
+export function childrenIn(document: JsonObject, mediaType: string): Children {
   const { subject, config, layers, manifests } = document;
   const isIndex = isIndexType(mediaType);
   return {
     manifests: isIndex ? linksAt(manifests, 'manifests') : [],
     blobs: isIndex ? [] : [linkAt(config, 'config'), ...linksAt(layers ?? null, 'layers')],
-    ...(subject == null ? {} : { subject: bareDescriptor(linkAt(subject, 'subject')) }),
+    ...(subject == null ? {} : { subject: minimalDescriptor(linkAt(subject, 'subject')) }),
   };
 }
 
@@ -52,7 +52,7 @@ export function referrerOf(descriptor: Descriptor, document: JsonObject): Descri
   const ofConfig = isJsonObject(config) && !isIndexType(descriptor.mediaType) ? config['mediaType'] : undefined;
   const type = typeof artifactType === 'string' && artifactType !== '' ? artifactType : ofConfig;
   return {
-    ...bareDescriptor(descriptor),
+    ...minimalDescriptor(descriptor),
     ...(typeof type === 'string' ? { artifactType: type } : {}),
     ...annotationsOf(document),
   };
@@ -87,7 +87,7 @@ function identityAt(value: Json | undefined, ...place: readonly (string | number
   if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
     throw wrong(pointerTo(...place, 'mediaType'), 'a media type is expected');
   }
-  const fault = typeof digest === 'string' ? digestFault(digest) : 'not a text';
+  const fault = typeof digest === 'string' ? digestProblem(digest) : 'not a text';
   if (fault !== undefined) throw wrong(pointerTo(...place, 'digest'), `no digest: ${fault}`);
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
     throw wrong(pointerTo(...place, 'size'), 'a number of bytes is expected');

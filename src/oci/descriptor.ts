@@ -39,7 +39,7 @@ export function isAttestation({ annotations }: Pick<Descriptor, 'annotations'>):
 }
 
 /** Just what identifies content: media type, digest, size. */
-export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+export function minimalDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 

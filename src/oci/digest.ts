@@ -40,7 +40,7 @@ export function isVerifiable(digest: Digest): boolean {
 }
 
 /** Why a text is no digest; undefined where it is one. */
-export function digestFault(text: string): string | undefined {
+export function digestProblem(text: string): string | undefined {
   if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
   if (!grammar.test(text)) return 'not of the form algorithm:encoded';
   const [algorithm = '', encoded = ''] = text.split(':', 2);
@@ -51,7 +51,7 @@ export function digestFault(text: string): string | undefined {
 }
 
 export function isDigest(text: string): text is Digest {
-  return digestFault(text) === undefined;
+  return digestProblem(text) === undefined;
 }
 
 /**
@@ -68,7 +68,7 @@ export function isDigestName(text: string): text is Digest {
  * @throws MlistError `ERR_MLIST_DIGEST_INVALID` where the form is wrong, such as upper-case hex or a wrong length.
  */
 export function parseDigest(text: string): Digest {
-  const fault = digestFault(text);
+  const fault = digestProblem(text);
   if (fault !== undefined) {
     throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${JSON.stringify(text.slice(0, 160))} is no digest: ${fault}`);
   }

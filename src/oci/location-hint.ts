@@ -1,4 +1,4 @@
-import { nearest } from '../text/closest-match.ts';
+import { closestMatch } from '../text/closest-match.ts';
 import { withoutPassword } from './reference.ts';
 
 /** How other tools write the locations that mlist knows. */
@@ -31,7 +31,9 @@ export function locationHint(text: string): string | undefined {
     return `Write a folder as oci:${rest}, and a registry as docker://${rest}.`;
   }
   const known = slashes === undefined ? spellings : schemes;
-  const name = Object.hasOwn(known, prefix) ? prefix : nearest(prefix, [...Object.keys(spellings), 'docker-daemon']);
+  const name = Object.hasOwn(known, prefix)
+    ? prefix
+    : closestMatch(prefix, [...Object.keys(spellings), 'docker-daemon']);
   if (name === 'docker-daemon') {
     return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.`;
   }

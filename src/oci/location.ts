@@ -105,7 +105,7 @@ export function atDigest(location: Location, digest: Digest): Location {
 }
 
 /** Whether two locations are in one repository, one layout or one archive. */
-export function sameHome(left: Location, right: Location): boolean {
+export function sameStore(left: Location, right: Location): boolean {
   if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
   return left.kind === right.kind && left.path === right.path;
 }

@@ -1,5 +1,5 @@
 import { MlistError } from '../errors/errors.ts';
-import { digestFault, isDigestName, type Digest } from './digest.ts';
+import { digestProblem, isDigestName, type Digest } from './digest.ts';
 
 /**
  * A name of something in a registry: `domain/path[:tag][@digest]`.
@@ -100,7 +100,7 @@ function checkedParts(text: string, name: string, tag: string | undefined, diges
 /** Only what go-digest v1.0 can check may stand in a reference, so that every tool reads it alike. */
 function checkDigest(text: string, digest: string): void {
   if (!/^sha(?:256|384|512):/.test(digest)) throw invalid(text, 'the digest is not of sha256, sha384 or sha512');
-  const fault = digestFault(digest);
+  const fault = digestProblem(digest);
   if (fault !== undefined) throw invalid(text, fault);
 }
 

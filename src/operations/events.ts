@@ -1,7 +1,7 @@
 import type { EntryEvent } from '../draft/merge.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Location } from '../oci/location.ts';
-import type { LeftBehind } from './omissions.ts';
+import type { Omission } from './omissions.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
 /** What operations report while they work. Data only: the words and colours are up to the caller. */
@@ -13,7 +13,7 @@ export type OperationEvent =
   /** Where what was read came from. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
   /** A part that does not come along. */
-  | ({ readonly type: 'left' } & LeftBehind)
+  | ({ readonly type: 'left' } & Omission)
   /** A name that had the list already, told where another one has failed. */
   | { readonly type: 'unchanged'; readonly reference: string; readonly digest: Digest }
   | { readonly type: 'note'; readonly message: string };
@@ -21,7 +21,7 @@ export type OperationEvent =
 export type OnEvent = (event: OperationEvent) => void;
 
 /** Passes all events on; equal events of these types only once. */
-export function eachOnce(onEvent: OnEvent | undefined, types: readonly OperationEvent['type'][]): OnEvent {
+export function deduplicateEvents(onEvent: OnEvent | undefined, types: readonly OperationEvent['type'][]): OnEvent {
   const reported = new Set<string>();
   return (event) => {
     if (types.includes(event.type)) {

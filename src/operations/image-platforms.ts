@@ -2,11 +2,11 @@ import type { Content, ContentSource } from '../store/store.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest } from '../schema/documents.ts';
-import type { Found, ReadOptions } from './lookup.ts';
+import type { LookupResult, ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 export interface ImageReading {
-  readonly home: ContentSource;
+  readonly store: ContentSource;
   /** For errors. */
   readonly reference: string;
   readonly signal: AbortSignal | undefined;
@@ -15,20 +15,20 @@ export interface ImageReading {
 /** The platform that an image's config states; none where it states none, or is no image's. */
 export async function platformsOfImage(
   { bytes, descriptor }: Content,
-  { home, reference, signal }: ImageReading,
+  { store, reference, signal }: ImageReading,
 ): Promise<readonly Platform[]> {
   const name = `${reference}@${descriptor.digest}`;
   const { config } = readImageManifest(bytes, descriptor.mediaType, name);
-  const platform = await statedPlatform(config, name, () => home.fetchBlob(config, { signal }));
+  const platform = await statedPlatform(config, name, () => store.fetchBlob(config, { signal }));
   return platform === undefined ? [] : [platform];
 }
 
 /** The same of a single image that was found; undefined for a list. */
 export async function platformsOfSingle(
-  found: Found,
-  { homes, signal }: ReadOptions,
+  found: LookupResult,
+  { stores, signal }: ReadOptions,
 ): Promise<readonly Platform[] | undefined> {
   if (found.from === 'draft' || isIndexType(found.content.descriptor.mediaType)) return undefined;
-  const home = await (await homes()).source(found.location, { signal });
-  return platformsOfImage(found.content, { home, reference: found.reference, signal });
+  const store = await (await stores()).source(found.location, { signal });
+  return platformsOfImage(found.content, { store, reference: found.reference, signal });
 }

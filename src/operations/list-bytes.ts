@@ -5,12 +5,12 @@ import { sameJson } from '../json/json.ts';
 import { parseLocation } from '../oci/location.ts';
 import { readIndex } from '../schema/documents.ts';
 import type { BlobCache } from '../store/cache.ts';
-import type { Homes } from '../store/open.ts';
+import type { Stores } from '../store/open.ts';
 
 export interface BytesOptions {
   readonly cache: BlobCache;
-  /** Opens homes where bytes are needed that are not at hand. */
-  readonly homes: () => Homes | Promise<Homes>;
+  /** Opens stores where bytes are needed that are not at hand. */
+  readonly stores: () => Stores | Promise<Stores>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -27,11 +27,11 @@ export async function listBytes(draft: Draft, options: BytesOptions): Promise<En
   return { mediaType: document.mediaType, digest: base.digest, bytes };
 }
 
-async function baseBytes(ref: string, digest: Digest, { cache, homes, signal }: BytesOptions): Promise<Uint8Array> {
+async function baseBytes(ref: string, digest: Digest, { cache, stores, signal }: BytesOptions): Promise<Uint8Array> {
   const known = await cache.get(digest);
   if (known !== undefined) return known;
-  const home = await (await homes()).source(parseLocation(ref), { signal });
-  const { bytes } = await home.fetchManifest(digest, { signal });
+  const store = await (await stores()).source(parseLocation(ref), { signal });
+  const { bytes } = await store.fetchManifest(digest, { signal });
   await cache.put(bytes);
   return bytes;
 }

@@ -3,33 +3,40 @@ import type { BlobCache } from '../store/cache.ts';
 import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/to-list.ts';
 import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
-import { entriesNamed, isOfPlatform, isPrefixOf, missedPlatform, noEntry, tooShort } from '../draft/entry-selection.ts';
+import {
+  entriesNamed,
+  matchesPlatform,
+  isPrefixOf,
+  platformNotFoundText,
+  entryNotFound,
+  digestTooShort,
+} from '../draft/entry-selection.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Content } from '../store/store.ts';
-import { bareDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
+import { minimalDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { formatLocation, parseLocation, type Location } from '../oci/location.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
-import { orAbsent } from '../errors/not-found.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 import { formatReference, withDefaultTag } from '../oci/reference.ts';
 import { readIndex } from '../schema/documents.ts';
 import { refusal } from '../schema/problems.ts';
 import { chosenList } from './current-draft.ts';
-import type { Homes } from '../store/open.ts';
+import type { Stores } from '../store/open.ts';
 import { listBytes } from './list-bytes.ts';
-import { whenThere, type SourceWaitOptions } from './source-wait.ts';
+import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
 /** Reads what a command shows: the draft of that name, or else the content of the location. */
-export interface ReadOptions extends Omit<SourceWaitOptions, 'homes'> {
+export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   readonly workspace: Workspace;
   readonly cache: BlobCache;
   /** Opened only where something must be fetched. */
-  readonly homes: () => Homes | Promise<Homes>;
+  readonly stores: () => Stores | Promise<Stores>;
 }
 
 /** What was found under a name, and where. */
-export type Found =
+export type LookupResult =
   | { readonly from: 'draft'; readonly reference: string; readonly draft: Draft; readonly list: EncodedList }
   | {
       readonly from: Location['kind'];
@@ -39,30 +46,30 @@ export type Found =
     };
 
 /** What was found elsewhere than in the workspace. */
-type FoundElsewhere = Exclude<Found, { from: 'draft' }>;
+type FoundElsewhere = Exclude<LookupResult, { from: 'draft' }>;
 
 /** @param name - as typed; undefined is the current draft */
-export async function find(name: string | undefined, options: ReadOptions): Promise<Found> {
-  const found = await findDraft(name, options);
+export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
+  const found = await lookupDraft(name, options);
   if (found !== undefined) return told(found, options);
   const location = parseLocation(name ?? '');
   const { signal } = options;
-  const homes = await options.homes();
-  const { home, name: named } = await homes.locate(location, { signal });
-  const content = await whenThere(() => home.fetchManifest(named, { signal }), { ...options, homes });
+  const stores = await options.stores();
+  const { store, name: named } = await stores.resolveLocation(location, { signal });
+  const content = await waitForSource(() => store.fetchManifest(named, { signal }), { ...options, stores });
   return told({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 
-function told(found: Found, { onEvent }: ReadOptions): Found {
+function told(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
   onEvent?.({ type: 'from', from: found.from, reference: found.reference });
   return found;
 }
 
 /** The draft of that name; undefined where there is none, or where the name can only be something else. */
-export async function findDraft(
+export async function lookupDraft(
   name: string | undefined,
   options: ReadOptions,
-): Promise<Extract<Found, { from: 'draft' }> | undefined> {
+): Promise<Extract<LookupResult, { from: 'draft' }> | undefined> {
   const list = await draftName(name, options.workspace);
   if (list === undefined) return undefined;
   const draft = name === undefined ? await options.workspace.load(list) : await options.workspace.find(list);
@@ -81,7 +88,7 @@ export async function draftName(name: string | undefined, workspace: Workspace):
  * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
  * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
  */
-export function contentOf(found: Found): Content {
+export function contentOf(found: LookupResult): Content {
   if (found.from !== 'draft') return found.content;
   const problems = formatProblems(found.draft);
   if (problems.length === 0) return encodedContentOf(found);
@@ -94,7 +101,7 @@ export function contentOf(found: Found): Content {
 }
 
 /** The same, whatever is left out of a draft by its format: to be looked at. */
-export function encodedContentOf(found: Found): Content {
+export function encodedContentOf(found: LookupResult): Content {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
@@ -113,25 +120,29 @@ export interface Child {
 }
 
 /** The manifests of a list that a choice means; all where nothing is chosen. */
-export function childrenOf(found: Found, { manifest, platform }: ChildChoice): readonly Child[] {
+export function childrenOf(found: LookupResult, { manifest, platform }: ChildChoice): readonly Child[] {
   const all = found.from === 'draft' ? draftChildren(found.draft, manifest) : remoteChildren(found, manifest);
   const chosen =
     platform === undefined
       ? all
-      : all.filter(({ descriptor }) => !isAttestation(descriptor) && isOfPlatform(descriptor.platform, platform));
+      : all.filter(({ descriptor }) => !isAttestation(descriptor) && matchesPlatform(descriptor.platform, platform));
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
   const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
-  const wanted = [manifest, platform && `for ${missedPlatform(platform, platforms)}`].filter(Boolean).join(' ');
+  const wanted = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`].filter(Boolean).join(' ');
   const there = platforms.map((one) => formatPlatform(one, { all: true })).join(', ');
-  throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${found.reference} has no entry ${wanted}${tooShort(wanted)}`, {
-    reference: found.reference,
-    hint: there === '' ? undefined : `There are: ${there}.`,
-  });
+  throw new MlistError(
+    'ERR_MLIST_ENTRY_NOT_FOUND',
+    `${found.reference} has no entry ${wanted}${digestTooShort(wanted)}`,
+    {
+      reference: found.reference,
+      hint: there === '' ? undefined : `There are: ${there}.`,
+    },
+  );
 }
 
 function draftChildren(draft: Draft, manifest: string | undefined): readonly Child[] {
   const entries = manifest === undefined ? draft.entries : entriesNamed(draft, manifest);
-  if (manifest !== undefined && entries.length === 0) throw noEntry(draft, manifest);
+  if (manifest !== undefined && entries.length === 0) throw entryNotFound(draft, manifest);
   const images = entries.filter((entry) => manifest === undefined || !isAttestationEntry(entry));
   return (images.length > 0 ? images : entries).map((entry) => ({
     source: entry.source,
@@ -154,13 +165,13 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
 /** Reads one manifest of a list: what was kept of it, else where it lies. */
 export async function readChild(
   { source, descriptor }: Child,
-  { cache, homes, signal }: ReadOptions,
+  { cache, stores, signal }: ReadOptions,
 ): Promise<Content> {
   const known = await cache.get(descriptor.digest);
-  if (known !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: known };
-  const home = await (await homes()).source(parseLocation(source), { signal });
+  if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };
+  const store = await (await stores()).source(parseLocation(source), { signal });
   const isBlob = !isServedAsManifest(descriptor.mediaType) && descriptor.size <= MAX_DOCUMENT_BYTES;
-  const blob = isBlob ? await orAbsent(home.fetchBlob(descriptor, { signal })) : undefined;
-  if (blob !== undefined) return { descriptor: bareDescriptor(descriptor), bytes: blob };
-  return home.fetchManifest(descriptor.digest, { expected: descriptor, signal });
+  const blob = isBlob ? await ignoreNotFound(store.fetchBlob(descriptor, { signal })) : undefined;
+  if (blob !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: blob };
+  return store.fetchManifest(descriptor.digest, { expected: descriptor, signal });
 }

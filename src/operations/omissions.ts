@@ -1,7 +1,7 @@
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
 /** Content that was to be copied or listed and is left out, and why. */
-export interface LeftBehind {
+export interface Omission {
   readonly what: 'image' | 'attestation' | 'layer' | 'referrer';
   readonly digest: string;
   /** Of an image, where its list says it. */
@@ -10,11 +10,11 @@ export interface LeftBehind {
 }
 
 /** @param content - the platform is stated for images only */
-export function leftBehind(
-  what: LeftBehind['what'],
+export function omissionsOf(
+  what: Omission['what'],
   { digest, platform }: { readonly digest: string; readonly platform?: Platform | undefined },
   reason: string,
-): LeftBehind {
+): Omission {
   const isStated = what === 'image' && platform !== undefined;
   return { what, digest, ...(isStated ? { platform: formatPlatform(platform, { all: true }) } : {}), reason };
 }

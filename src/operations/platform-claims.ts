@@ -6,11 +6,11 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
 import { readImageConfig, readImageManifest, readIndex } from '../schema/documents.ts';
 import { checkClaim } from '../schema/rules/platform-claim.ts';
-import { linksIn } from '../transfer/graph.ts';
+import { childrenInContent } from '../transfer/graph.ts';
 import type { Plan } from '../transfer/plan.ts';
 import type { RunOptions } from '../transfer/run.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
-import type { Home } from '../store/open.ts';
+import type { ReadStore } from '../store/open.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /** Warnings about images whose config states another platform than they are listed for: most likely a mix-up. */
@@ -30,18 +30,18 @@ export function claimWarnings(name: string, listed?: Platform, stated?: Platform
  */
 export async function indexClaimWarnings(
   entries: readonly Entry[],
-  home: Home,
+  store: ReadStore,
   signal: AbortSignal | undefined,
 ): Promise<readonly OperationEvent[]> {
-  if (home.statedSize !== undefined)
+  if (store.statedSize !== undefined)
     return entries.flatMap((entry) => claimWarnings(entry.source, platformOf(entry), entry.detected));
   const images = entries.filter((entry) => isManifestType(entry.mediaType) && !isAttestationEntry(entry));
   const found = images.map(async (entry) => {
     try {
-      const { bytes } = await home.fetchManifest(entry.digest, { expected: entry, signal });
+      const { bytes } = await store.fetchManifest(entry.digest, { expected: entry, signal });
       const { config } = readImageManifest(bytes, entry.mediaType, entry.source);
-      const stated = await statedPlatform(config, entry.source, () => home.fetchBlob(config, { signal }), true);
-      return claimWarnings(`${home.location}@${entry.digest}`, platformOf(entry), stated);
+      const stated = await statedPlatform(config, entry.source, () => store.fetchBlob(config, { signal }), true);
+      return claimWarnings(`${store.location}@${entry.digest}`, platformOf(entry), stated);
     } catch {
       return [];
     }
@@ -96,7 +96,7 @@ function claimsIn({ root, manifests, target }: Plan): ReadonlyMap<Digest, readon
   const claims = new Map<Digest, Claim[]>();
   for (const content of contents) {
     const own = listed.get(content.descriptor.digest) ?? [];
-    const config = linksIn(content, target).blobs.find(({ mediaType }) => isImageConfigType(mediaType));
+    const config = childrenInContent(content, target).blobs.find(({ mediaType }) => isImageConfigType(mediaType));
     if (config !== undefined) claims.set(config.digest, [...(claims.get(config.digest) ?? []), ...own]);
   }
   return claims;

@@ -1,12 +1,12 @@
 import { getOrCreate } from '../async/single-flight.ts';
 import { errorCode } from '../errors/errors.ts';
-import type { Offer, OfferedList } from '../selection/candidates.ts';
+import type { Candidate, CandidateList } from '../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { parseLocation } from '../oci/location.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
-import { contentOf, readChild, type Child, type Found, type ReadOptions } from './lookup.ts';
+import { contentOf, readChild, type Child, type LookupResult, type ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /** Indexes are opened to this depth, as the rules of a list allow (docs/rules.md, W-NESTED). */
@@ -15,7 +15,7 @@ const MAX_DEPTH = 4;
 const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
-export interface OfferOptions extends ReadOptions {
+export interface CandidateOptions extends ReadOptions {
   /** Whether it is of interest what stands behind an entry; default: always. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }
@@ -25,7 +25,7 @@ export interface OfferOptions extends ReadOptions {
  * of an image says that is listed without a platform. What cannot be read there is a fault of its entry, as it is to a
  * client; that nobody answers is an error.
  */
-export async function readOffers(found: Found, options: OfferOptions): Promise<OfferedList> {
+export async function readCandidates(found: LookupResult, options: CandidateOptions): Promise<CandidateList> {
   const { descriptor, bytes } = contentOf(found);
   const reader = new OfferReader(found, options);
   if (!isIndexType(descriptor.mediaType)) {
@@ -40,22 +40,22 @@ export async function readOffers(found: Found, options: OfferOptions): Promise<O
 }
 
 class OfferReader {
-  readonly #found: Found;
-  readonly #options: OfferOptions;
+  readonly #found: LookupResult;
+  readonly #options: CandidateOptions;
   /** What several entries point to is read once. */
   readonly #stating = new Map<string, Promise<Stated>>();
   readonly #reading = new Map<string, Promise<readonly Descriptor[]>>();
   #opened = 0;
   #inner = 0;
 
-  constructor(found: Found, options: OfferOptions) {
+  constructor(found: LookupResult, options: CandidateOptions) {
     this.#found = found;
     this.#options = options;
   }
 
-  async open(place: string, descriptor: Descriptor, source: string, depth: number): Promise<Offer> {
+  async open(place: string, descriptor: Descriptor, source: string, depth: number): Promise<Candidate> {
     const { mediaType, platform } = descriptor;
-    const offer: Offer = { place, descriptor };
+    const offer: Candidate = { place, descriptor };
     const isSilent = platform === undefined && isManifestType(mediaType) && !isAttestation(descriptor);
     if (!isSilent && !isIndexType(mediaType)) return offer;
     if (this.#options.opens?.(descriptor) === false) return offer;
@@ -71,7 +71,7 @@ class OfferReader {
     }
   }
 
-  async #inside(place: string, child: Child, depth: number): Promise<Pick<Offer, 'entries' | 'fault'>> {
+  async #inside(place: string, child: Child, depth: number): Promise<Pick<Candidate, 'entries' | 'fault'>> {
     if (depth + 1 >= MAX_DEPTH) return { fault: 'it is an index too deep in others' };
     const manifests = await getOrCreate(this.#reading, child.descriptor.digest, async () => {
       const { bytes } = await readChild(child, this.#options);
@@ -95,11 +95,11 @@ class OfferReader {
   }
 
   async #blob(source: string, descriptor: Descriptor): Promise<Uint8Array> {
-    const { cache, homes, signal } = this.#options;
+    const { cache, stores, signal } = this.#options;
     const known = await cache.get(descriptor.digest);
     if (known !== undefined) return known;
-    const home = await (await homes()).source(parseLocation(source), { signal });
-    return home.fetchBlob(descriptor, { signal });
+    const store = await (await stores()).source(parseLocation(source), { signal });
+    return store.fetchBlob(descriptor, { signal });
   }
 }
 

@@ -3,10 +3,10 @@ import { MlistError } from '../errors/errors.ts';
 import { waitFor } from '../async/pending.ts';
 import { backoff } from '../store/registry/http/retry.ts';
 import type { OnEvent } from './events.ts';
-import type { Homes } from '../store/open.ts';
+import type { Stores } from '../store/open.ts';
 
 export interface SourceWaitOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** Milliseconds to wait for a manifest that its registry does not have yet. Default 0: a 404 is an error at once. */
   readonly waitForSourceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -18,8 +18,8 @@ export interface SourceWaitOptions {
  * of their servers know the manifest.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is over; any other error of `read` at once
  */
-export async function whenThere<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
-  const { homes, waitForSourceMs = 0, signal, onEvent } = options;
+export async function waitForSource<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
+  const { stores, waitForSourceMs = 0, signal, onEvent } = options;
   const time = `${waitForSourceMs / 1000}s`;
   let end: number | undefined;
   for (let tries = 1; ; tries += 1) {
@@ -35,7 +35,7 @@ export async function whenThere<T>(read: () => Promise<T>, options: SourceWaitOp
       const left = end - performance.now();
       if (left <= 0) throw new MlistError(code, `${message}: not there after ${time}`, facts);
       const pause = sleep(Math.min(left, backoff(tries)), undefined, { signal }).catch(() => undefined);
-      await waitFor(homes.waiting, `read ${reference} (last answer: HTTP 404)`, pause);
+      await waitFor(stores.waiting, `read ${reference} (last answer: HTTP 404)`, pause);
       signal?.throwIfAborted();
     }
   }

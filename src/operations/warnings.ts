@@ -3,7 +3,7 @@ import type { Draft } from '../draft/draft.ts';
 import { formatOf } from '../draft/to-list.ts';
 import { checkDraft } from '../draft/draft-rules.ts';
 import type { Content } from '../store/store.ts';
-import { toleratedIn } from '../schema/documents.ts';
+import { tolerancesIn } from '../schema/documents.ts';
 import type { RuleOptions } from '../schema/rules/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 
@@ -19,12 +19,12 @@ const worthSaying = new Set([
 ]);
 
 /** Warns about the problems of a draft without refusing it, including those that `strict` refuses. */
-export function warnOf(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
-  tellWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
+export function warnAboutDraft(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
+  reportWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
 }
 
 /** Reports the problems that the author should know about. */
-export function tellWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
+export function reportWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
   for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
@@ -36,7 +36,7 @@ export function toleranceWarnings(
   subject: string,
 ): readonly OperationEvent[] {
   const { mediaType } = descriptor;
-  const tolerated = toleratedIn(bytes, mediaType).map(
+  const tolerated = tolerancesIn(bytes, mediaType).map(
     ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
   );
   if (announced === undefined) return tolerated;
@@ -45,7 +45,7 @@ export function toleranceWarnings(
 }
 
 /** Says where an edit changed the type that the list is pushed as: clients and tools may treat the two differently. */
-export function tellFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
+export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
   const format = formatOf(after);
   if (before.entries.length === 0 || formatOf(before) === format) return;
   onEvent?.({ type: 'warning', message: `${after.list} becomes ${becomes(format, after)}` });

@@ -2,7 +2,7 @@ import { asMlistError, type Problem } from '../errors/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
 import { pointerTo } from '../json/pointer.ts';
-import { type Links, linksOf } from '../oci/children.ts';
+import { type Children, childrenIn } from '../oci/children.ts';
 import { isVerifiable } from '../oci/digest.ts';
 import {
   type ImageConfig,
@@ -154,7 +154,7 @@ export function readManifest(bytes: Uint8Array, said: string | undefined, subjec
  * What `readManifest` accepts although the document does not follow its specification: `null` for an empty member, and a
  * Docker document that does not state its media type. Never throws.
  */
-export function toleratedIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
+export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
   const { value } = readJson(bytes);
   if (!isJsonObject(value)) return [];
   const { document, nulls } = withoutNulls(value);
@@ -174,14 +174,14 @@ function mayHoldNull(bytes: Uint8Array): boolean {
  * What a manifest points at. Nothing else is checked, since a copy only needs this.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
-export function readLinks(bytes: Uint8Array, mediaType: string, subject: string): Links {
+export function readChildren(bytes: Uint8Array, mediaType: string, subject: string): Children {
   const { document } = readObject(bytes, subject);
   const kind = kindOf(document, mediaType);
   const faults = kind.fault === undefined ? [] : [error(kind.rule, '', kind.fault)];
   const problems = [...faults, ...checkNames(document, shapes.links)];
   if (problems.length > 0) throw refusal(subject, problems);
   try {
-    return linksOf(document, mediaType);
+    return childrenIn(document, mediaType);
   } catch (thrown) {
     throw refusal(subject, asMlistError(thrown).problems);
   }

@@ -1,6 +1,6 @@
 import type { Problem } from '../errors/errors.ts';
 import type { Json } from '../json/json.ts';
-import { nearest } from '../text/closest-match.ts';
+import { closestMatch } from '../text/closest-match.ts';
 import { checkSchema, UNKNOWN_MEMBER } from './validator.ts';
 import * as all from './compiled/specs-all.ts';
 import * as first from './compiled/specs-first.ts';
@@ -58,6 +58,6 @@ function withSuggestion(problem: Problem): Problem {
   const name = steps.pop() ?? '';
   const known = members.find(([place]) => place.test(steps.join('/')))?.[1] ?? [];
   const other = otherNames.get(name) ?? '';
-  const meant = known.includes(other) ? other : nearest(name, known);
+  const meant = known.includes(other) ? other : closestMatch(name, known);
   return meant === undefined ? problem : { ...problem, message: `${problem.message}: did you mean "${meant}"?` };
 }

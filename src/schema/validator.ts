@@ -19,12 +19,12 @@ const SMALL = 20_000;
 
 /** What a schema finds wrong with a value; nothing where it fits. `size` is the number of values in the document. */
 export function checkSchema(validator: Validator, value: Json, size: number): readonly Problem[] {
-  if (fits(validator.first, value)) return [];
+  if (isValid(validator.first, value)) return [];
   return listProblems(isSmall(size) ? validator.all : validator.first, value);
 }
 
 /** Validators would accept a JsonNumber as an object. They get NaN in its place, which no type of a schema accepts. */
-export function fits(validate: ValidateFunction, value: Json): boolean {
+export function isValid(validate: ValidateFunction, value: Json): boolean {
   return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
 }
 
@@ -46,7 +46,7 @@ export function isSmall(size: number): boolean {
 }
 
 export function listProblems(validate: ValidateFunction, value: Json): readonly Problem[] {
-  fits(validate, value);
+  isValid(validate, value);
   const errors = (validate.errors ?? []).filter((error) => error.keyword !== 'if');
   return errors.slice(0, MAX_PROBLEMS).map((error) => problemOf(error, value));
 }

@@ -1,7 +1,7 @@
 import type { Problem } from '../errors/errors.ts';
 import { type Json } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
-import { fits, isSmall, listProblems, type ValidateFunction } from './validator.ts';
+import { isValid, isSmall, listProblems, type ValidateFunction } from './validator.ts';
 import { draft } from './compiled/draft-first.ts';
 import { state } from './compiled/state-first.ts';
 
@@ -29,7 +29,7 @@ async function check(
 ): Promise<Checked> {
   const { value, values, problems } = readJson(bytes, { maxBytes: MAX_WORKSPACE_BYTES, maxValues: 1_000_000 });
   if (value === undefined || problems.length > 0) return { problems };
-  if (fits(first, value)) return { value };
+  if (isValid(first, value)) return { value };
   const all = isSmall(values) ? await loadAll() : first;
   return { problems: listProblems(all, value) };
 }

@@ -1,5 +1,5 @@
 import type * as Yaml from 'yaml';
-import { define, isJsonObject, type Json } from '../json/json.ts';
+import { defineMember, isJsonObject, type Json } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
@@ -112,7 +112,7 @@ export class YamlNodes implements YamlReading {
       if (name === '<<') merged.push(value);
       else if (name.length > MAX_NAME) this.#refuse(key, path, `a name of ${name.length} characters is too long`);
       else if (Object.hasOwn(object, name)) this.#refuse(key, [...path, name], 'stands here a second time');
-      else define(object, name, this.#read(value, [...path, name]));
+      else defineMember(object, name, this.#read(value, [...path, name]));
     }
     for (const value of merged) this.#merge(object, value, path);
     return object;
@@ -125,7 +125,8 @@ export class YamlNodes implements YamlReading {
     for (const source of sources) {
       if (!isJsonObject(source)) this.#refuse(node, path, '"<<" takes a map, or a list of maps');
       else
-        for (const [name, one] of Object.entries(source)) if (!Object.hasOwn(object, name)) define(object, name, one);
+        for (const [name, one] of Object.entries(source))
+          if (!Object.hasOwn(object, name)) defineMember(object, name, one);
     }
   }
 

@@ -1,8 +1,8 @@
-import type { Asked, OfferedList } from './candidates.ts';
+import type { RequestedPlatform, CandidateList } from './candidates.ts';
 import { chooseAsContainerd, chooseAsDocker } from './containerd.ts';
 import { chooseAsContainers } from './containers.ts';
 import { chooseAsClassicDocker } from './docker-classic.ts';
-import { type Choice, type Client, none, refused, unreadable } from './selection.ts';
+import { type Selection, type Client, noSelection, refusedSelection, unreadable } from './selection.ts';
 
 /** The clients whose choices are explained; docs/clients.md has their rules and where these are from. */
 export const clients: readonly Client[] = [
@@ -59,14 +59,17 @@ export const clients: readonly Client[] = [
 ];
 
 /** A client that takes the first entry for its os and architecture, and looks at nothing else. */
-function chooseFirstMatch({ entries }: OfferedList, { platform: { os, architecture } }: Asked): Choice {
+function chooseFirstMatch(
+  { entries }: CandidateList,
+  { platform: { os, architecture } }: RequestedPlatform,
+): Selection {
   const tries = entries.filter(
     ({ descriptor: { platform } }) => platform?.os === os && platform.architecture === architecture,
   );
   const considered = { wants: [`${os}/${architecture}`], tries };
   const [best] = tries;
-  if (best === undefined) return none(considered);
+  if (best === undefined) return noSelection(considered);
   const because = best.entries === undefined ? unreadable(best) : 'it is an index, and no image';
-  if (because !== undefined) return refused(considered, best, because);
+  if (because !== undefined) return refusedSelection(considered, best, because);
   return { ...considered, picked: best, why: 'first', reason: `the first for ${os}/${architecture}` };
 }

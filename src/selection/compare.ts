@@ -1,11 +1,11 @@
 import { isIndexType } from '../oci/media-type.ts';
 import { ranker } from '../oci/platform/matching.ts';
-import type { Choice, Client } from './selection.ts';
+import type { Selection, Client } from './selection.ts';
 import { clients } from './clients.ts';
-import { effectivePlatform, machineOf, type Asked, type OfferedList } from './candidates.ts';
+import { effectivePlatform, machineOf, type RequestedPlatform, type CandidateList } from './candidates.ts';
 
 /** What one client does, and whether that is of use. */
-export interface ClientChoice extends Choice {
+export interface ClientChoice extends Selection {
   readonly client: Client;
   /** Whether a machine of the platform runs what the client ends with; false where it ends with nothing. */
   readonly fits: boolean;
@@ -23,13 +23,13 @@ export type Verdict =
   | 'nothing';
 
 export interface Comparison {
-  readonly asked: Asked;
+  readonly asked: RequestedPlatform;
   readonly choices: readonly ClientChoice[];
   readonly verdict: Verdict;
 }
 
 /** What each client does with a list, and whether they agree. An old version has its say where it differs from the new. */
-export function compareClients(list: OfferedList, asked: Asked): Comparison {
+export function compareClients(list: CandidateList, asked: RequestedPlatform): Comparison {
   const all = clients.map((client) => choiceOf(client, list, asked));
   const choices = all.filter(
     (choice) => !all.some((other) => other.client.id === choice.client.unlike && isSameEnd(choice, other)),
@@ -37,7 +37,7 @@ export function compareClients(list: OfferedList, asked: Asked): Comparison {
   return { asked, choices, verdict: verdictOf(choices) };
 }
 
-function choiceOf(client: Client, list: OfferedList, asked: Asked): ClientChoice {
+function choiceOf(client: Client, list: CandidateList, asked: RequestedPlatform): ClientChoice {
   const choice = isIndexType(list.mediaType) ? client.choose(list, asked) : chooseOnly(list);
   const platform = choice.picked && effectivePlatform(choice.picked);
   // What nobody knows the platform of is not called wrong.
@@ -47,13 +47,13 @@ function choiceOf(client: Client, list: OfferedList, asked: Asked): ClientChoice
 }
 
 /** What is no list is taken by everybody; that it is for another platform is warned of at most. */
-function chooseOnly({ entries }: OfferedList): Choice {
+function chooseOnly({ entries }: CandidateList): Selection {
   const [picked] = entries;
   const reason = 'it is no list: the image is taken, whatever it is for';
   return { wants: [], tries: entries, why: 'only', reason, ...(picked === undefined ? {} : { picked }) };
 }
 
-function isSameEnd(one: Choice, other: Choice): boolean {
+function isSameEnd(one: Selection, other: Selection): boolean {
   return one.picked?.descriptor.digest === other.picked?.descriptor.digest && one.why === other.why;
 }
 

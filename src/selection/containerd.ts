@@ -1,14 +1,21 @@
 import { normalizePlatform, samePlatform, type Platform } from '../oci/platform/platform.ts';
 import { rankEntries, ranker } from '../oci/platform/matching.ts';
-import { amongEquals, none, refused, unreadable, type Choice, type Considered } from './selection.ts';
-import { machineOf, platformName, type Asked, type Offer, type OfferedList } from './candidates.ts';
+import {
+  amongEquals,
+  noSelection,
+  refusedSelection,
+  unreadable,
+  type Selection,
+  type Considered,
+} from './selection.ts';
+import { machineOf, platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /**
  * containerd 1.7 and 2 (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's containerd store
  * come down to) with containerd/platforms v1.0.0-rc.4: what `Only(wanted)` matches is sorted, and the first is all that
  * is looked at. An entry without a platform matches and comes last; if it is taken, the config of the image decides.
  */
-export function chooseAsContainerd(list: OfferedList, asked: Asked): Choice {
+export function chooseAsContainerd(list: CandidateList, asked: RequestedPlatform): Selection {
   return choose(list.entries, asked.platform, asked.own === true);
 }
 
@@ -16,24 +23,24 @@ export function chooseAsContainerd(list: OfferedList, asked: Asked): Choice {
  * Docker with the containerd store from moby#52773 (June 2026) on: the same, and where nothing is asked for, the level
  * of an amd64 CPU counts. Before, it is as containerd.
  */
-export function chooseAsDocker(list: OfferedList, asked: Asked): Choice {
+export function chooseAsDocker(list: CandidateList, asked: RequestedPlatform): Selection {
   return choose(list.entries, machineOf(asked), asked.own === true);
 }
 
-function choose(entries: readonly Offer[], wanted: Platform, own: boolean): Choice {
+function choose(entries: readonly Candidate[], wanted: Platform, own: boolean): Selection {
   const tries = ranked(entries, wanted, own);
   const considered = { wants: acceptedBy(wanted).map(platformName), tries };
   const [best] = tries;
-  if (best === undefined) return none(considered);
+  if (best === undefined) return noSelection(considered);
   const because = unreadable(best);
-  if (because !== undefined) return refused(considered, best, because);
+  if (because !== undefined) return refusedSelection(considered, best, because);
   if (best.entries !== undefined) return inside(best, choose(best.entries, wanted, own), considered);
   if (best.descriptor.platform === undefined) return byConfig(best, wanted, considered);
   return { ...considered, picked: best, ...explain(best, wanted, tries) };
 }
 
 /** The entries that match, best first. */
-export function ranked(entries: readonly Offer[], wanted: Platform, own: boolean): readonly Offer[] {
+export function ranked(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
   const selectable = entries.map((offer) => ({ offer, platform: withOs(offer.descriptor.platform, wanted.os) }));
   if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ offer }) => offer);
   // platforms.Default of a Windows host: its own architecture only, the greatest os.version first, compared as text.
@@ -49,7 +56,7 @@ function withOs(platform: Platform | undefined, os: string): Platform | undefine
   return platform?.os === '' ? { ...platform, os } : platform;
 }
 
-function byVersion({ descriptor: left }: Offer, { descriptor: right }: Offer): number {
+function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candidate): number {
   if (left.platform === undefined || right.platform === undefined) {
     return Number(left.platform === undefined) - Number(right.platform === undefined);
   }
@@ -57,21 +64,21 @@ function byVersion({ descriptor: left }: Offer, { descriptor: right }: Offer): n
   return one === other ? 0 : one > other ? -1 : 1;
 }
 
-function inside(index: Offer, choice: Choice, considered: Considered): Choice {
+function inside(index: Candidate, choice: Selection, considered: Considered): Selection {
   return { ...choice, ...considered, reason: `entry ${index.place} is an index; in it: ${choice.reason}` };
 }
 
-function byConfig(entry: Offer, wanted: Platform, considered: Considered): Choice {
+function byConfig(entry: Candidate, wanted: Platform, considered: Considered): Selection {
   const { stated } = entry;
   if (stated === undefined || ranker(wanted)(stated) === undefined) {
     const says = stated === undefined ? 'states no platform either' : `says ${platformName(stated)}`;
-    return refused(considered, entry, `the entry states no platform, and the image's config ${says}`);
+    return refusedSelection(considered, entry, `the entry states no platform, and the image's config ${says}`);
   }
   const reason = `no other entry fits; it states no platform, but the image's config says ${platformName(stated)}`;
   return { ...considered, picked: entry, why: 'no-platform', reason };
 }
 
-function explain(entry: Offer, wanted: Platform, tries: readonly Offer[]): Pick<Choice, 'why' | 'reason'> {
+function explain(entry: Candidate, wanted: Platform, tries: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
   const { platform } = entry.descriptor;
   if (platform === undefined) return { why: 'no-platform', reason: 'no other entry fits' };
   const equals = tries.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));

@@ -1,8 +1,8 @@
 import { AnnotationKey } from '../oci/descriptor.ts';
 import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
-import { amongEquals, none, refused, type Choice } from './selection.ts';
-import { platformName, type Asked, type Offer, type OfferedList } from './candidates.ts';
+import { amongEquals, noSelection, refusedSelection, type Selection } from './selection.ts';
+import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /** What sets the programs that are made with containers/image apart. */
 export interface ContainersRules {
@@ -17,7 +17,9 @@ export interface ContainersRules {
  * architecture and variant are compared letter for letter with a list of wanted platforms. In an OCI index an entry
  * without a platform comes last of all. os.version and os.features do not matter, and neither does the level of the CPU.
  */
-export function chooseAsContainers(rules: ContainersRules): (list: OfferedList, asked: Asked) => Choice {
+export function chooseAsContainers(
+  rules: ContainersRules,
+): (list: CandidateList, asked: RequestedPlatform) => Selection {
   return (list, asked) => {
     const wanted = wantedPlatforms(asked, rules);
     const isIndex = list.mediaType === MediaType.ociIndex;
@@ -30,9 +32,9 @@ export function chooseAsContainers(rules: ContainersRules): (list: OfferedList, 
       );
     const considered = { wants: wanted.map(wantedName), tries: candidates.map(({ entry }) => entry) };
     const [best] = candidates;
-    if (best === undefined) return none(considered);
+    if (best === undefined) return noSelection(considered);
     const because = unpullable(best.entry);
-    if (because !== undefined) return refused(considered, best.entry, because);
+    if (because !== undefined) return refusedSelection(considered, best.entry, because);
     const equals = candidates.filter(({ rank }) => rank === best.rank);
     return { ...considered, picked: best.entry, ...explain(best, equals) };
   };
@@ -45,7 +47,7 @@ const chains = new Map([
 ]);
 
 /** The platforms that are looked for, best first (internal/pkg/platform/platform_matcher.go `WantedPlatforms`). */
-export function wantedPlatforms(asked: Asked, rules: ContainersRules): readonly Platform[] {
+export function wantedPlatforms(asked: RequestedPlatform, rules: ContainersRules): readonly Platform[] {
   const { os, architecture, variant } = askedFor(asked, rules);
   const chain = chains.get(architecture) ?? [];
   const from = chain.indexOf(variant);
@@ -53,7 +55,7 @@ export function wantedPlatforms(asked: Asked, rules: ContainersRules): readonly 
   return variants.map((one) => ({ os, architecture, ...(one === '' ? {} : { variant: one }) }));
 }
 
-function askedFor({ platform, own }: Asked, { normalizes }: ContainersRules) {
+function askedFor({ platform, own }: RequestedPlatform, { normalizes }: ContainersRules) {
   const { os, architecture, variant = '' } = platform;
   // Only the variant of an ARM machine is looked up, and arm64 is always v8.
   if (own === true)
@@ -68,7 +70,7 @@ function armOnly(architecture: string, variant: string): string {
   return architecture === 'arm' ? variant : '';
 }
 
-function rankOf({ descriptor: { platform } }: Offer, wanted: readonly Platform[], isIndex: boolean): number {
+function rankOf({ descriptor: { platform } }: Candidate, wanted: readonly Platform[], isIndex: boolean): number {
   if (platform === undefined) return isIndex ? Infinity : -1;
   return wanted.findIndex(
     ({ os, architecture, variant = '' }) =>
@@ -76,24 +78,27 @@ function rankOf({ descriptor: { platform } }: Offer, wanted: readonly Platform[]
   );
 }
 
-function isZstd({ descriptor: { annotations } }: Offer): boolean {
+function isZstd({ descriptor: { annotations } }: Candidate): boolean {
   return annotations?.[AnnotationKey.zstd] === 'true';
 }
 
 /** A pull takes one step: an index in the list is an error, where inspecting would walk on. */
-function unpullable({ descriptor: { mediaType }, fault }: Offer): string | undefined {
+function unpullable({ descriptor: { mediaType }, fault }: Candidate): string | undefined {
   if (fault !== undefined) return fault;
   if (isManifestType(mediaType)) return undefined;
   return isIndexType(mediaType) ? 'it is an index, and no image' : `${mediaType} is no image`;
 }
 
-interface Candidate {
-  readonly entry: Offer;
+interface RankedCandidate {
+  readonly entry: Candidate;
   readonly rank: number;
   readonly isZstd: boolean;
 }
 
-function explain({ entry, rank, isZstd }: Candidate, equals: readonly Candidate[]): Pick<Choice, 'why' | 'reason'> {
+function explain(
+  { entry, rank, isZstd }: RankedCandidate,
+  equals: readonly RankedCandidate[],
+): Pick<Selection, 'why' | 'reason'> {
   const rivals = equals.filter((one) => one.isZstd === isZstd);
   const tie = amongEquals(
     entry,

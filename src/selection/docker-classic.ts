@@ -1,25 +1,25 @@
 import { ranker } from '../oci/platform/matching.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { samePlatform, type Platform } from '../oci/platform/platform.ts';
-import { amongEquals, none, refused, type Choice, type Considered } from './selection.ts';
+import { amongEquals, noSelection, refusedSelection, type Selection, type Considered } from './selection.ts';
 import { acceptedBy, ranked } from './containerd.ts';
-import { machineOf, platformName, type Asked, type Offer, type OfferedList } from './candidates.ts';
+import { machineOf, platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /**
  * Docker with its classic store (moby v29, distribution/pull_v2.go `pullManifestList`): containerd's order, then one entry
  * after the other. What is no manifest is passed over; an index is walked, and one that has nothing that fits ends the
  * pull. The config is never asked. Where nothing is asked for, the level of an amd64 CPU counts.
  */
-export function chooseAsClassicDocker(list: OfferedList, asked: Asked): Choice {
+export function chooseAsClassicDocker(list: CandidateList, asked: RequestedPlatform): Selection {
   return asked.platform.os === 'windows' ? onWindows(list.entries, asked) : onUnix(list.entries, machineOf(asked));
 }
 
-function onUnix(entries: readonly Offer[], wanted: Platform): Choice {
+function onUnix(entries: readonly Candidate[], wanted: Platform): Selection {
   const tries = ranked(entries.map(withoutEmptyPlatform), wanted, false);
   const considered = { wants: acceptedBy(wanted).map(platformName), tries };
   const opened = tries.find(({ descriptor: { mediaType } }) => isManifestType(mediaType) || isIndexType(mediaType));
-  if (opened === undefined) return none(considered);
-  if (opened.fault !== undefined) return refused(considered, opened, opened.fault);
+  if (opened === undefined) return noSelection(considered);
+  if (opened.fault !== undefined) return refusedSelection(considered, opened, opened.fault);
   if (opened.entries !== undefined) {
     const choice = onUnix(opened.entries, wanted);
     return { ...choice, ...considered, reason: `entry ${opened.place} is an index; in it: ${choice.reason}` };
@@ -28,13 +28,13 @@ function onUnix(entries: readonly Offer[], wanted: Platform): Choice {
 }
 
 /** A platform without any content is none. */
-function withoutEmptyPlatform(entry: Offer): Offer {
+function withoutEmptyPlatform(entry: Candidate): Candidate {
   const { platform, ...descriptor } = entry.descriptor;
   const isEmpty = platform !== undefined && Object.values(platform).every((member) => member === '');
   return isEmpty ? { ...entry, descriptor } : entry;
 }
 
-function explain(entry: Offer, wanted: Platform, tries: readonly Offer[]): Pick<Choice, 'why' | 'reason'> {
+function explain(entry: Candidate, wanted: Platform, tries: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
   const { platform } = entry.descriptor;
   if (platform === undefined) {
     return { why: 'no-platform', reason: 'no other entry fits; it states no platform, and nobody looks at its config' };
@@ -49,19 +49,19 @@ function explain(entry: Offer, wanted: Platform, tries: readonly Offer[]): Pick<
  * A Windows daemon (pull_v2_windows.go `filterManifests`): its own architecture, letter for letter; images of a newer
  * build are left out, those of its own build come first.
  */
-function onWindows(entries: readonly Offer[], { platform: wanted }: Asked): Choice {
+function onWindows(entries: readonly Candidate[], { platform: wanted }: RequestedPlatform): Selection {
   const host = wanted['os.version'] ?? '';
   const fitting = entries.filter(({ descriptor: { platform } }) => {
     if (platform?.architecture !== wanted.architecture || platform.os.toLowerCase() !== 'windows') return false;
     return !(buildOf(platform['os.version'] ?? '') > buildOf(host));
   });
-  const isOwn = (entry: Offer) =>
+  const isOwn = (entry: Candidate) =>
     host !== '' && (entry.descriptor.platform?.['os.version'] ?? '').startsWith(`${threeParts(host)}.`);
   const tries = [...fitting.filter(isOwn), ...fitting.filter((entry) => !isOwn(entry))];
   const considered: Considered = { wants: [platformName(wanted)], tries };
   const [best] = tries;
-  if (best === undefined) return none(considered);
-  if (best.fault !== undefined) return refused(considered, best, best.fault);
+  if (best === undefined) return noSelection(considered);
+  if (best.fault !== undefined) return refusedSelection(considered, best, best.fault);
   const reason = isOwn(best)
     ? `the first of the machine's own build`
     : `the first for ${wanted.os}/${wanted.architecture} that is not newer than the machine`;

@@ -3,11 +3,11 @@ import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { isUnknownPlatform, normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import { clients } from './clients.ts';
 import { chooseAsContainerd } from './containerd.ts';
-import { effectivePlatform, imagesOf, platformName, type Offer, type OfferedList } from './candidates.ts';
+import { effectivePlatform, imagesOf, platformName, type Candidate, type CandidateList } from './candidates.ts';
 
 /** An entry that no client ends with, whatever its platform and whatever it asks for. */
 export interface Unreachable {
-  readonly entry: Offer;
+  readonly entry: Candidate;
   /** attestation: not meant to be picked. */
   readonly why: 'attestation' | 'unknown' | 'shadowed' | 'no-image' | 'unreadable' | 'unmatched';
   /** One sentence without an end. */
@@ -22,12 +22,12 @@ export const MAX_REACHED = 100;
  * states in each spelling, and by those of newer machines that run it too.
  * @returns undefined for a list of more than `MAX_REACHED` images
  */
-export function unreachable(list: OfferedList): readonly Unreachable[] | undefined {
+export function unreachable(list: CandidateList): readonly Unreachable[] | undefined {
   const images = imagesOf(list.entries);
   if (!isIndexType(list.mediaType)) return [];
   if (images.length > MAX_REACHED) return undefined;
   const everybody = unique([...images.flatMap(waysTo), OTHER]);
-  const reached = new Set<Offer>();
+  const reached = new Set<Candidate>();
   const asked = new Set<string>();
   for (const entry of images) {
     for (const platform of effectivePlatform(entry) === undefined ? everybody : waysTo(entry)) {
@@ -44,14 +44,14 @@ export function unreachable(list: OfferedList): readonly Unreachable[] | undefin
 /** Stands for all platforms that a list says nothing of. */
 const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
-function everyPick(list: OfferedList, platform: Platform): readonly Offer[] {
+function everyPick(list: CandidateList, platform: Platform): readonly Candidate[] {
   return [{ platform }, { platform, own: true }].flatMap((asked) =>
     clients.flatMap((client) => client.choose(list, asked).picked ?? []),
   );
 }
 
 /** What may be asked for by those who get the entry: nobody is of an unknown platform. */
-function waysTo(entry: Offer): readonly Platform[] {
+function waysTo(entry: Candidate): readonly Platform[] {
   const stated = effectivePlatform(entry);
   if (stated === undefined || isUnknownPlatform(stated)) return [];
   return unique([stated, normalizePlatform(stated), withoutVariant(stated), ...newerThan(stated)]);
@@ -84,7 +84,7 @@ function unique(platforms: readonly Platform[]): readonly Platform[] {
   return [...new Map(platforms.map((platform) => [JSON.stringify(platform), platform])).values()];
 }
 
-function whyNot(entry: Offer, list: OfferedList): Omit<Unreachable, 'entry'> {
+function whyNot(entry: Candidate, list: CandidateList): Omit<Unreachable, 'entry'> {
   const { descriptor, fault } = entry;
   if (isAttestation(descriptor)) return { why: 'attestation', reason: 'an attestation, which nobody runs' };
   if (isUnknownPlatform(descriptor.platform)) {

@@ -1,8 +1,8 @@
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import { platformName, type Asked, type Offer, type OfferedList } from './candidates.ts';
+import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /** Why a client picks an entry, or none. */
-export type Why =
+export type SelectionReason =
   /** The platform that it wants most. */
   | 'exact'
   /** A platform that it wants less, such as an older variant. */
@@ -21,14 +21,14 @@ export type Why =
   | 'refused';
 
 /** What a client does with a list. */
-export interface Choice {
+export interface Selection {
   /** The platforms that it looks for, best first, as it writes them. */
   readonly wants: readonly string[];
   /** The entries that it takes into account, in the order in which it would take them. */
-  readonly tries: readonly Offer[];
+  readonly tries: readonly Candidate[];
   /** The image that it ends with. */
-  readonly picked?: Offer;
-  readonly why: Why;
+  readonly picked?: Candidate;
+  readonly why: SelectionReason;
   /** One sentence without an end. */
   readonly reason: string;
 }
@@ -40,22 +40,22 @@ export interface Client {
   readonly version: string;
   /** An older version of this client: of interest where the two do not end alike. */
   readonly unlike?: string;
-  readonly choose: (list: OfferedList, asked: Asked) => Choice;
+  readonly choose: (list: CandidateList, asked: RequestedPlatform) => Selection;
 }
 
-export type Considered = Pick<Choice, 'wants' | 'tries'>;
+export type Considered = Pick<Selection, 'wants' | 'tries'>;
 
-export function none({ wants, tries }: Considered): Choice {
+export function noSelection({ wants, tries }: Considered): Selection {
   const reason = `no entry is for ${wants.length > 1 ? 'any of ' : ''}${wants.join(', ')}`;
   return { wants, tries, why: 'none', reason };
 }
 
-export function refused(considered: Considered, entry: Offer, because: string): Choice {
+export function refusedSelection(considered: Considered, entry: Candidate, because: string): Selection {
   return { ...considered, why: 'refused', reason: `takes entry ${entry.place} and ends with an error: ${because}` };
 }
 
 /** Why an entry cannot be opened as an image or an index; undefined where it can. */
-export function unreadable({ descriptor, entries, fault }: Offer): string | undefined {
+export function unreadable({ descriptor, entries, fault }: Candidate): string | undefined {
   if (fault !== undefined) return fault;
   if (isManifestType(descriptor.mediaType)) return undefined;
   if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is no image`;
@@ -63,10 +63,10 @@ export function unreadable({ descriptor, entries, fault }: Offer): string | unde
 }
 
 /** How the first of several for one platform came to be the first. */
-export function amongEquals(entry: Offer, equals: readonly Offer[]): string {
+export function amongEquals(entry: Candidate, equals: readonly Candidate[]): string {
   return equals.length < 2 ? '' : `, the first of ${equals.length} in the list for ${nameOf(entry)}`;
 }
 
-function nameOf({ descriptor }: Offer): string {
+function nameOf({ descriptor }: Candidate): string {
   return platformName(descriptor.platform);
 }

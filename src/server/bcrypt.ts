@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { workerCode } from './compiled/bcrypt-worker-code.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './refusal.ts';
 
 /** Compares the password with `hash`, or hashes it with `cost`. */
 export interface BcryptRequest {
@@ -39,7 +39,7 @@ export class Bcrypt {
 
   /** Ends the thread. Requests that are not answered are rejected. */
   async close(): Promise<void> {
-    this.#rejectAll(new Refusal(503, { code: 'UNAVAILABLE', message: 'the registry is shutting down' }));
+    this.#rejectAll(new RequestError(503, { code: 'UNAVAILABLE', message: 'the registry is shutting down' }));
     await this.#worker?.terminate();
   }
 

@@ -1,13 +1,13 @@
 import { MlistError } from '../errors/errors.ts';
-import { digestFault, isDigest, type Digest } from '../oci/digest.ts';
+import { digestProblem, isDigest, type Digest } from '../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
-import { reply, replyStream, type Exchange, type Headers } from './server-exchange.ts';
+import { reply, replyStream, type ServerExchange, type Headers } from './server-exchange.ts';
 import { rangeOf } from './ranges.ts';
-import { orRefuse, Refusal, unknownBlob, unknownName } from './refusal.ts';
+import { orRefuse, RequestError, unknownBlob, unknownName } from './refusal.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
-export async function getBlob(exchange: Exchange): Promise<void> {
+export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { request } = exchange;
   const { repository, digest } = await blobOf(exchange);
   const size = await orRefuse(repository.blobSize(digest), () => unknownBlob(digest));
@@ -38,10 +38,10 @@ interface Part {
   readonly headers: Headers;
 }
 
-async function replyPart(exchange: Exchange, { repository, digest, size, range, headers }: Part): Promise<void> {
+async function replyPart(exchange: ServerExchange, { repository, digest, size, range, headers }: Part): Promise<void> {
   if (range === 'unsatisfiable') {
     const message = `the blob has ${size} bytes`;
-    throw new Refusal(416, { code: 'RANGE_INVALID', message }, { 'content-range': `bytes */${size}` });
+    throw new RequestError(416, { code: 'RANGE_INVALID', message }, { 'content-range': `bytes */${size}` });
   }
   const { start, end } = range;
   const place = { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${size}` };
@@ -49,13 +49,13 @@ async function replyPart(exchange: Exchange, { repository, digest, size, range, 
 }
 
 /** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"); whether something still needs it is not asked. */
-export async function deleteBlob(exchange: Exchange): Promise<void> {
+export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {
     await orRefuse(repository.deleteBlob(digest), () => unknownBlob(digest));
   } catch (error) {
     if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_CONFLICT') throw error;
-    throw new Refusal(405, {
+    throw new RequestError(405, {
       code: 'UNSUPPORTED',
       message: 'that is a manifest, to be deleted as one',
       detail: digest,
@@ -64,7 +64,7 @@ export async function deleteBlob(exchange: Exchange): Promise<void> {
   reply(exchange, 202);
 }
 
-async function blobOf({ service, name, last }: Exchange): Promise<{ repository: Repository; digest: Digest }> {
+async function blobOf({ service, name, last }: ServerExchange): Promise<{ repository: Repository; digest: Digest }> {
   const digest = digestOfPath(last);
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
@@ -74,6 +74,6 @@ async function blobOf({ service, name, last }: Exchange): Promise<{ repository: 
 /** @throws Refusal 400 DIGEST_INVALID */
 export function digestOfPath(text: string): Digest {
   if (isDigest(text)) return text;
-  const message = `that is no digest: ${digestFault(text) ?? 'not of the form'}`;
-  throw new Refusal(400, { code: 'DIGEST_INVALID', message, detail: text });
+  const message = `that is no digest: ${digestProblem(text) ?? 'not of the form'}`;
+  throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: text });
 }

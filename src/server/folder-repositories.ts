@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import type { Layout } from '../store/layout/layout.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
-import { makeFolders } from '../fs/folders.ts';
+import { createFolders } from '../fs/folders.ts';
 import { isRepositoryName } from '../oci/reference.ts';
-import { orAbsent } from '../errors/not-found.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
 import type { Repositories } from './storage.ts';
 
 /** File systems take names of 255 bytes. */
@@ -50,7 +50,7 @@ export class FolderRepositories implements Repositories {
   /** @throws MlistError `ERR_MLIST_USAGE` where the folder is itself a layout. */
   static async at(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
     try {
-      if (create) await makeFolders(dir);
+      if (create) await createFolders(dir);
       const names = await readdir(dir);
       if (!names.includes('oci-layout')) return new FolderRepositories(await realpath(dir));
     } catch (error) {
@@ -63,7 +63,7 @@ export class FolderRepositories implements Repositories {
   }
 
   find(name: string): Promise<Layout | undefined> {
-    return orAbsent(this.#layout(name, false));
+    return ignoreNotFound(this.#layout(name, false));
   }
 
   /** The first opening for writing also clears away what a crashed writer left there. */

@@ -3,7 +3,7 @@ import { MlistError } from '../errors/errors.ts';
 import { readFailure } from '../fs/file-errors.ts';
 import { readAtMost } from '../fs/read-file.ts';
 import { Bcrypt } from './bcrypt.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './refusal.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -62,7 +62,7 @@ export class Htpasswd {
     const credentials = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'));
     if (credentials !== null && (await this.#isRight(credentials[1] ?? '', credentials[2] ?? ''))) return;
     const challenge = { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' };
-    throw new Refusal(401, { code: 'UNAUTHORIZED', message: 'a user name and password are needed' }, challenge);
+    throw new RequestError(401, { code: 'UNAUTHORIZED', message: 'a user name and password are needed' }, challenge);
   }
 
   /** Ends the thread that compares passwords. */

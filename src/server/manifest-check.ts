@@ -1,16 +1,16 @@
-import { linksOf, readDocument, type Links } from '../oci/children.ts';
+import { childrenIn, readDocument, type Children } from '../oci/children.ts';
 import { MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { kindOf } from '../oci/manifest.ts';
 import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
-import { orAbsent } from '../errors/not-found.ts';
-import { Refusal, type RegistryProblem } from './refusal.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
+import { RequestError, type RegistryProblem } from './refusal.ts';
 import type { Repository } from './storage.ts';
 
 export interface CheckedManifest {
   readonly mediaType: string;
-  readonly links: Links;
+  readonly links: Children;
 }
 
 /**
@@ -24,15 +24,15 @@ export function checkDocument(bytes: Uint8Array, contentType: string | undefined
     const { mediaType, fault } = kindOf(document, contentType);
     if (fault !== undefined) throw invalid(fault);
     if (document['schemaVersion'] !== 2) throw invalid('its schemaVersion is not 2');
-    return { mediaType, links: linksOf(document, mediaType) };
+    return { mediaType, links: childrenIn(document, mediaType) };
   } catch (error) {
     if (!(error instanceof MlistError)) throw error;
     throw invalid(error.message, error.problems);
   }
 }
 
-function invalid(reason: string, detail?: unknown): Refusal {
-  return new Refusal(400, { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${reason}`, detail });
+function invalid(reason: string, detail?: unknown): RequestError {
+  return new RequestError(400, { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${reason}`, detail });
 }
 
 /**
@@ -40,7 +40,7 @@ function invalid(reason: string, detail?: unknown): Refusal {
  * descriptor says. The subject may come later, and foreign layers never come (distribution-spec v1.1.1 "Pushing manifests").
  * @throws Refusal 400 with a problem for each wrong descriptor, MANIFEST_INVALID, and each missing digest, MANIFEST_BLOB_UNKNOWN
  */
-export async function checkLinks({ manifests, blobs }: Links, repository: Repository): Promise<void> {
+export async function checkLinks({ manifests, blobs }: Children, repository: Repository): Promise<void> {
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
     stored.has(digest) || isIndexType(mediaType) || isManifestType(mediaType);
@@ -53,7 +53,7 @@ export async function checkLinks({ manifests, blobs }: Links, repository: Reposi
     ...(await Promise.all(others.map((blob) => blobProblem(blob, repository)))),
   ];
   const problems = new Map(found.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
-  if (problems.size > 0) throw new Refusal(400, [...problems.values()]);
+  if (problems.size > 0) throw new RequestError(400, [...problems.values()]);
 }
 
 async function manifestProblems(
@@ -85,7 +85,7 @@ async function mayBe(mediaType: string, { digest }: Descriptor, repository: Repo
 }
 
 async function blobProblem({ digest, size }: Descriptor, repository: Repository): Promise<RegistryProblem | undefined> {
-  const actual = await orAbsent(repository.blobSize(digest));
+  const actual = await ignoreNotFound(repository.blobSize(digest));
   if (actual === undefined) return missing(digest);
   return actual === size ? undefined : wrong(digest, `has ${actual} bytes, not ${size}`);
 }

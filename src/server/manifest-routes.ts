@@ -3,15 +3,15 @@ import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '..
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { mediaTypeOfHeader } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
-import { orAbsent } from '../errors/not-found.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
-import { bodyOf, reply, type Exchange } from './server-exchange.ts';
+import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
 import { checkDocument, checkLinks, type CheckedManifest } from './manifest-check.ts';
-import { orRefuse, Refusal, unknownManifest, unknownName } from './refusal.ts';
+import { orRefuse, RequestError, unknownManifest, unknownName } from './refusal.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`: exactly the bytes that were put. */
-export async function getManifest(exchange: Exchange): Promise<void> {
+export async function getManifest(exchange: ServerExchange): Promise<void> {
   const { request, last } = exchange;
   const repository = await repositoryOf(exchange);
   const { descriptor, bytes } = await orRefuse(fetched(repository, last), () => unknownManifest(last));
@@ -28,7 +28,7 @@ async function fetched(repository: Repository, reference: string): ReturnType<Re
 }
 
 /** PUT of `/v2/<name>/manifests/<reference>`, of a digest also with `?tag=` for further tags (distribution-spec at 967efdc). */
-export async function putManifest(exchange: Exchange): Promise<void> {
+export async function putManifest(exchange: ServerExchange): Promise<void> {
   const { request, name, last, query, service } = exchange;
   const tags = [...(isDigest(last) ? query.getAll('tag') : [last])];
   checkReference(last, tags);
@@ -49,7 +49,12 @@ export async function putManifest(exchange: Exchange): Promise<void> {
   reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));
 }
 
-function headersOfPut({ name, last }: Exchange, digest: Digest, { links }: CheckedManifest, tags: readonly string[]) {
+function headersOfPut(
+  { name, last }: ServerExchange,
+  digest: Digest,
+  { links }: CheckedManifest,
+  tags: readonly string[],
+) {
   return {
     location: `/v2/${name}/manifests/${digest}`,
     'docker-content-digest': digest,
@@ -60,7 +65,7 @@ function headersOfPut({ name, last }: Exchange, digest: Digest, { links }: Check
 }
 
 /** DELETE of a tag, or of a manifest with all its tags (distribution-spec v1.1.1 "Deleting tags", "Deleting Manifests"). */
-export async function deleteManifest(exchange: Exchange): Promise<void> {
+export async function deleteManifest(exchange: ServerExchange): Promise<void> {
   const { name, last, service } = exchange;
   const repository = await repositoryOf(exchange);
   await service.changes.run(name, async () => {
@@ -77,11 +82,11 @@ async function deleteUnlessNeeded(repository: Repository, digest: Digest): Promi
     if (errorCode(error) !== 'ERR_MLIST_CONFLICT') throw error;
     const message =
       'an index lists it, and another manifest needs its bytes as a config or a layer: delete one of these first';
-    throw new Refusal(409, { code: 'DENIED', message, detail: digest });
+    throw new RequestError(409, { code: 'DENIED', message, detail: digest });
   }
 }
 
-async function repositoryOf({ service, name }: Exchange): Promise<Repository> {
+async function repositoryOf({ service, name }: ServerExchange): Promise<Repository> {
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
   return repository;
@@ -89,11 +94,11 @@ async function repositoryOf({ service, name }: Exchange): Promise<Repository> {
 
 function checkReference(reference: string, tags: readonly string[]): void {
   if (!isDigest(reference) && reference.includes(':')) {
-    throw new Refusal(400, { code: 'DIGEST_INVALID', message: 'that is no digest', detail: reference });
+    throw new RequestError(400, { code: 'DIGEST_INVALID', message: 'that is no digest', detail: reference });
   }
   const wrong = tags.find((tag) => !isTag(tag));
   if (wrong === undefined) return;
-  throw new Refusal(400, { code: 'TAG_INVALID', message: 'that is no tag', detail: wrong });
+  throw new RequestError(400, { code: 'TAG_INVALID', message: 'that is no tag', detail: wrong });
 }
 
 /** The digest under which the bytes are stored: that of the path, which must be theirs, else their sha256. */
@@ -101,11 +106,11 @@ function digestIn(reference: string, bytes: Uint8Array): Digest {
   if (!isDigest(reference)) return digestOf(bytes);
   if (digestMatches(reference, bytes)) return reference;
   const message = isVerifiable(reference) ? 'the manifest has another digest' : 'the algorithm is not supported';
-  throw new Refusal(400, { code: 'DIGEST_INVALID', message, detail: reference });
+  throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: reference });
 }
 
 /** Reads the body, which is refused as soon as it is known to be too long. */
-async function manifestBody(exchange: Exchange): Promise<Uint8Array> {
+async function manifestBody(exchange: ServerExchange): Promise<Uint8Array> {
   if (Number(exchange.request.headers['content-length'] ?? 0) > MAX_DOCUMENT_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -117,15 +122,15 @@ async function manifestBody(exchange: Exchange): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function tooLarge(): Refusal {
+function tooLarge(): RequestError {
   const message = `a manifest may have ${MAX_DOCUMENT_BYTES} bytes`;
-  return new Refusal(413, { code: 'SIZE_INVALID', message });
+  return new RequestError(413, { code: 'SIZE_INVALID', message });
 }
 
-function isConditional({ request: { headers } }: Exchange): boolean {
+function isConditional({ request: { headers } }: ServerExchange): boolean {
   return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
 }
 
 async function currentDigest(repository: Repository, reference: string): Promise<Digest | undefined> {
-  return (await orAbsent(repository.resolve(reference)))?.digest;
+  return (await ignoreNotFound(repository.resolve(reference)))?.digest;
 }

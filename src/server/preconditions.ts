@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Digest } from '../oci/digest.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './refusal.ts';
 
 /** The entity tag of content: its digest (RFC 9110 section 8.8.3). */
 export function etagOf(digest: Digest): string {
@@ -21,7 +21,7 @@ export function checkPreconditions({ headers }: IncomingMessage, current: Digest
   const isMet = (match === undefined || matches(match, current)) && !matches(noneMatch, current);
   if (isMet) return;
   const message = current === undefined ? 'there is nothing to replace' : `the content there is ${current}`;
-  throw new Refusal(412, { code: 'PRECONDITION_FAILED', message });
+  throw new RequestError(412, { code: 'PRECONDITION_FAILED', message });
 }
 
 function matches(header: string | undefined, digest: Digest | undefined): boolean {

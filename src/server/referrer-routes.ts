@@ -2,7 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { encodeImageIndex } from '../oci/list-encoding.ts';
 import { MediaType } from '../oci/media-type.ts';
 import { digestOfPath } from './blob-routes.ts';
-import { reply, type Exchange } from './server-exchange.ts';
+import { reply, type ServerExchange } from './server-exchange.ts';
 
 /** A page stays below what clients read of a manifest. */
 const PAGE_BYTES = 3 * 1024 * 1024;
@@ -11,7 +11,7 @@ const PAGE_BYTES = 3 * 1024 * 1024;
  * GET of `/v2/<name>/referrers/<digest>` (distribution-spec v1.1.1 "Listing Referrers"): an index, also where nothing
  * refers to the digest, or there is no such digest or repository.
  */
-export async function listReferrers(exchange: Exchange): Promise<void> {
+export async function listReferrers(exchange: ServerExchange): Promise<void> {
   const { service, name, last, query } = exchange;
   const subject = digestOfPath(last);
   const artifactType = query.get('artifactType') ?? undefined;

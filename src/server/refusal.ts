@@ -29,7 +29,7 @@ export interface RegistryProblem {
 }
 
 /** A request that is answered with an error. */
-export class Refusal extends Error {
+export class RequestError extends Error {
   readonly status: number;
   readonly problems: readonly RegistryProblem[];
   readonly headers: Readonly<Record<string, string>>;
@@ -44,7 +44,7 @@ export class Refusal extends Error {
 }
 
 /** Answers with this refusal where the content is not there; any other failure stays what it is. */
-export async function orRefuse<T>(work: Promise<T>, refusal: () => Refusal): Promise<T> {
+export async function orRefuse<T>(work: Promise<T>, refusal: () => RequestError): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -53,26 +53,29 @@ export async function orRefuse<T>(work: Promise<T>, refusal: () => Refusal): Pro
 }
 
 /** What is answered to a failure. A fault of the registry itself is not explained to strangers: it may name files. */
-export function refusalOf(thrown: unknown): Refusal {
-  if (thrown instanceof Refusal) return thrown;
+export function refusalOf(thrown: unknown): RequestError {
+  if (thrown instanceof RequestError) return thrown;
   const code = thrown instanceof MlistError ? thrown.code : undefined;
   if (code === 'ERR_MLIST_LOCKED') {
     const headers = { 'retry-after': '1' };
-    return new Refusal(503, { code: 'UNAVAILABLE', message: 'another writer holds the repository' }, headers);
+    return new RequestError(503, { code: 'UNAVAILABLE', message: 'another writer holds the repository' }, headers);
   }
   if (code === 'ERR_MLIST_AMBIGUOUS') {
-    return new Refusal(404, { code: 'MANIFEST_UNKNOWN', message: 'the tag names several manifests: use a digest' });
+    return new RequestError(404, {
+      code: 'MANIFEST_UNKNOWN',
+      message: 'the tag names several manifests: use a digest',
+    });
   }
   if (code === 'ERR_MLIST_DIGEST_INVALID') {
-    return new Refusal(400, { code: 'DIGEST_INVALID', message: 'the algorithm of the digest is not supported' });
+    return new RequestError(400, { code: 'DIGEST_INVALID', message: 'the algorithm of the digest is not supported' });
   }
   if (code === 'ERR_MLIST_CONFLICT') {
-    return new Refusal(412, { code: 'PRECONDITION_FAILED', message: 'another writer was faster' });
+    return new RequestError(412, { code: 'PRECONDITION_FAILED', message: 'another writer was faster' });
   }
   if (isStorageFull(thrown)) {
-    return new Refusal(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
+    return new RequestError(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
   }
-  return new Refusal(500, { code: 'UNKNOWN', message: 'the registry failed' });
+  return new RequestError(500, { code: 'UNKNOWN', message: 'the registry failed' });
 }
 
 /** Whether the disk or its quota is used up; errors about files keep the system's error as their cause. */
@@ -81,14 +84,14 @@ function isStorageFull(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.cause !== undefined && isStorageFull(thrown.cause);
 }
 
-export function unknownManifest(reference: string): Refusal {
-  return new Refusal(404, { code: 'MANIFEST_UNKNOWN', message: 'there is no such manifest', detail: reference });
+export function unknownManifest(reference: string): RequestError {
+  return new RequestError(404, { code: 'MANIFEST_UNKNOWN', message: 'there is no such manifest', detail: reference });
 }
 
-export function unknownBlob(digest: string): Refusal {
-  return new Refusal(404, { code: 'BLOB_UNKNOWN', message: 'there is no such blob', detail: digest });
+export function unknownBlob(digest: string): RequestError {
+  return new RequestError(404, { code: 'BLOB_UNKNOWN', message: 'there is no such blob', detail: digest });
 }
 
-export function unknownName(name: string): Refusal {
-  return new Refusal(404, { code: 'NAME_UNKNOWN', message: 'there is no such repository', detail: name });
+export function unknownName(name: string): RequestError {
+  return new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such repository', detail: name });
 }

@@ -2,8 +2,8 @@ import { isRepositoryName, isTag } from '../oci/reference.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
 import { listReferrers } from './referrer-routes.ts';
-import { Refusal, unknownName } from './refusal.ts';
-import { type Exchange, type Handler, replyJson } from './server-exchange.ts';
+import { RequestError, unknownName } from './refusal.ts';
+import { type ServerExchange, type Handler, replyJson } from './server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
 interface Route {
@@ -53,9 +53,9 @@ export function route(method: string, path: string, readOnly: boolean): Destinat
     const handler = allowed.includes(method) ? methods[method] : undefined;
     if (handler !== undefined) return { handler, name: name ?? '', last };
     const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
-    throw new Refusal(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
+    throw new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
   }
-  throw new Refusal(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
+  throw new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
 }
 
 /** The path with its escapes resolved; an escaped slash or a control character is no part of any name. */
@@ -70,22 +70,22 @@ function decodedPath(path: string): string {
       })
       .join('/');
   } catch (error) {
-    throw error instanceof Refusal ? error : badName(path);
+    throw error instanceof RequestError ? error : badName(path);
   }
 }
 
-function badName(name: string): Refusal {
-  return new Refusal(400, { code: 'NAME_INVALID', message: 'that is no name of a repository', detail: name });
+function badName(name: string): RequestError {
+  return new RequestError(400, { code: 'NAME_INVALID', message: 'that is no name of a repository', detail: name });
 }
 
 /** GET of `/v2/`: this is a registry (distribution-spec v1.1.1 "Determining Support"). */
-async function ping(exchange: Exchange): Promise<void> {
+async function ping(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
   replyJson(exchange, {});
 }
 
 /** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in the order of their characters. */
-async function listTags(exchange: Exchange): Promise<void> {
+async function listTags(exchange: ServerExchange): Promise<void> {
   const { service, name, query } = exchange;
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
@@ -107,5 +107,5 @@ function nextLink(name: string, limit: number | undefined, last: string): string
 function limitOf(text: string | null): number | undefined {
   if (text === null) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new Refusal(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is no number', detail: text });
+  throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is no number', detail: text });
 }

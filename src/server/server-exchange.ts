@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Queue } from '../async/queue.ts';
-import type { Refusal } from './refusal.ts';
+import type { RequestError } from './refusal.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
@@ -15,7 +15,7 @@ export interface Service {
 }
 
 /** One request and its answer. */
-export interface Exchange {
+export interface ServerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly service: Service;
@@ -26,13 +26,13 @@ export interface Exchange {
   readonly query: URLSearchParams;
 }
 
-export type Handler = (exchange: Exchange) => Promise<void>;
+export type Handler = (exchange: ServerExchange) => Promise<void>;
 
 export type Headers = Readonly<Record<string, string | number>>;
 
 /** Answers with a body that is at hand. To HEAD goes the same without the body. */
 export function reply(
-  { request, response }: Pick<Exchange, 'request' | 'response'>,
+  { request, response }: Pick<ServerExchange, 'request' | 'response'>,
   status: number,
   headers: Headers = {},
   body: Uint8Array | string = '',
@@ -42,19 +42,19 @@ export function reply(
   response.end(hasBody && request.method !== 'HEAD' ? body : undefined);
 }
 
-export function replyJson(exchange: Exchange, body: unknown, headers: Headers = {}): void {
+export function replyJson(exchange: ServerExchange, body: unknown, headers: Headers = {}): void {
   reply(exchange, 200, { 'content-type': 'application/json', ...headers }, JSON.stringify(body));
 }
 
 /** An error in the form of distribution-spec v1.1.1 "Error Codes". */
-export function replyRefusal(exchange: Pick<Exchange, 'request' | 'response'>, refusal: Refusal): void {
+export function replyRefusal(exchange: Pick<ServerExchange, 'request' | 'response'>, refusal: RequestError): void {
   const headers = { 'content-type': 'application/json', ...refusal.headers };
   reply(exchange, refusal.status, headers, JSON.stringify({ errors: refusal.problems }));
 }
 
 /** Sends a body as it comes, no faster than the client takes it. A failure on the way cuts the connection. */
 export async function replyStream(
-  { response }: Exchange,
+  { response }: ServerExchange,
   status: number,
   headers: Headers,
   chunks: AsyncIterable<Uint8Array>,
@@ -64,7 +64,7 @@ export async function replyStream(
 }
 
 /** The request's body. Leaving it half read does not cut the connection, so that an error can still be answered. */
-export function bodyOf({ request }: Exchange): AsyncIterable<Uint8Array> {
+export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
 }
 

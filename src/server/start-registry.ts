@@ -4,7 +4,7 @@ import { type AddressInfo, isIPv4 } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
-import { Refusal, refusalOf } from './refusal.ts';
+import { RequestError, refusalOf } from './refusal.ts';
 import { route } from './router.ts';
 import { Changes, replyRefusal, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';
@@ -156,7 +156,7 @@ async function answer(front: Front, request: IncomingMessage, response: ServerRe
 }
 
 /** Whether the registry itself failed, rather than refused the request or was busy. */
-function isFault({ status }: Refusal): boolean {
+function isFault({ status }: RequestError): boolean {
   return status === 500 || status === 507;
 }
 
@@ -169,7 +169,7 @@ async function handle(front: Front, request: IncomingMessage, response: ServerRe
   const { method = '', url = '', headers } = request;
   checkHost(headers.host, front.onLoopback);
   const [path = '', ...query] = url.split('?');
-  if (!path.startsWith('/')) throw new Refusal(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
+  if (!path.startsWith('/')) throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
   await front.users?.check(headers.authorization);
   const { handler, name, last } = route(method, path, front.service.readOnly);
   const exchange = { request, response, service: front.service, name, last };
@@ -238,11 +238,11 @@ function isLoopback(host: string): boolean {
  */
 export function checkHost(host: string | undefined, listensOnLoopback: boolean): void {
   if (host === undefined || !grammar.test(host)) {
-    throw new Refusal(400, { code: 'DENIED', message: 'the Host header is no host' });
+    throw new RequestError(400, { code: 'DENIED', message: 'the Host header is no host' });
   }
   const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   if (!listensOnLoopback || isLoopback(name)) return;
-  throw new Refusal(421, { code: 'DENIED', message: 'this registry answers to loopback names only' });
+  throw new RequestError(421, { code: 'DENIED', message: 'this registry answers to loopback names only' });
 }
 
 /** Repositories that last as long as the process. */

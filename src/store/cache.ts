@@ -3,8 +3,8 @@ import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleFlight } from '../async/single-flight.ts';
 import { errorCode, type MlistError } from '../errors/errors.ts';
-import { makeFolders } from '../fs/folders.ts';
-import { namesIn, removeStaleTemporaries, renameOver } from '../fs/atomic.ts';
+import { createFolders } from '../fs/folders.ts';
+import { listFolder, removeStaleTemporaries, renameOver } from '../fs/atomic.ts';
 import { isExhausted, readFailure, writeFailure } from '../fs/file-errors.ts';
 import { openFiles } from '../fs/open-files.ts';
 import { readAtMost } from '../fs/read-file.ts';
@@ -79,9 +79,9 @@ export class BlobCache {
   /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
     const removed: Digest[] = [];
-    for (const algorithm of await namesIn(this.#folder)) {
+    for (const algorithm of await listFolder(this.#folder)) {
       await removeStaleTemporaries(join(this.#folder, algorithm), age);
-      for (const encoded of await namesIn(join(this.#folder, algorithm))) {
+      for (const encoded of await listFolder(join(this.#folder, algorithm))) {
         const digest = `${algorithm}:${encoded}`;
         if (!isDigest(digest) || needed.has(digest)) continue;
         const info = await fileAt(this.#pathOf(digest));
@@ -124,7 +124,7 @@ export class BlobCache {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
       if (errorCode(error) !== 'ENOENT') throw error;
-      await this.#creating.run(folder, () => makeFolders(folder));
+      await this.#creating.run(folder, () => createFolders(folder));
       await write();
     });
   }

@@ -11,7 +11,7 @@ import type {
   Referrers,
   Tags,
 } from './store.ts';
-import { bareDescriptor, type Descriptor } from '../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
@@ -100,7 +100,7 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
         throw movedName(`${this.location}:${name}`, ifMatch);
-      const bare = bareDescriptor(descriptor);
+      const bare = minimalDescriptor(descriptor);
       if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: bare, bytes: bytes.slice() });
       if (!isDigest(name)) this.#tags.set(name, bare);
     });
@@ -246,7 +246,7 @@ export class StagedBytes {
   }
 }
 
-/** Memory answers at once, but as all homes do: by a promise, which rejects where the work throws. */
+/** Memory answers at once, but as all stores do: by a promise, which rejects where the work throws. */
 function answer<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> {
   return new Promise((resolve) => {
     signal?.throwIfAborted();

@@ -5,14 +5,14 @@ import type { Picked } from './layout/pick-entry.ts';
 import { MemoryContent } from './memory.ts';
 import type { ContentOptions, ContentSource, ContentTarget, Looks, Referrers, Stored } from './store.ts';
 import type { FileLocation } from '../oci/location.ts';
-import { orAbsent } from '../errors/not-found.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
 
 export { writeArchive } from './archive/write-archive.ts';
 
-/** The homes that are named by a path: layouts and archives. `Homes` loads them when one is named. */
+/** The stores that are named by a path: layouts and archives. `Homes` loads them when one is named. */
 
 /** Says itself what a location without a digest means. */
-export interface FileHome extends ContentSource, Partial<Referrers>, Partial<Looks>, Partial<Stored> {
+export interface FileStore extends ContentSource, Partial<Referrers>, Partial<Looks>, Partial<Stored> {
   pick(ref?: string): Promise<Picked>;
   close?(): Promise<void>;
 }
@@ -23,7 +23,7 @@ interface OpenOptions extends ContentOptions {
 }
 
 /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
-export function openFile(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileHome> {
+export function openFile(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
   switch (kind) {
     case 'oci':
       return openLayout(path, options);
@@ -40,5 +40,5 @@ export async function openTarget(
   { dryRun, ...options }: OpenOptions & { readonly dryRun: boolean },
 ): Promise<ContentTarget> {
   if (!dryRun) return openLayout(path, { create: true, ...options });
-  return (await orAbsent(openLayout(path, options))) ?? new MemoryContent(`oci:${options.name}`);
+  return (await ignoreNotFound(openLayout(path, options))) ?? new MemoryContent(`oci:${options.name}`);
 }

@@ -8,17 +8,17 @@ import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers, Stored } from './store.ts';
 import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
-import type { FileHome } from './open-file-store.ts';
+import type { FileStore } from './open-file-store.ts';
 
-/** Where content may be read from; some homes know what refers to a manifest. */
-export type Home = ContentSource & Partial<Referrers> & Partial<Looks> & Partial<Stored>;
+/** Where content may be read from; some stores know what refers to a manifest. */
+export type ReadStore = ContentSource & Partial<Referrers> & Partial<Looks> & Partial<Stored>;
 
 /** Where content may be written to. */
-export type WritableHome = ContentTarget & Partial<Mounts> & Partial<Referrers>;
+export type Store = ContentTarget & Partial<Mounts> & Partial<Referrers>;
 
-/** What a location means: a home, and a name in it. */
-export interface Located {
-  readonly home: Home;
+/** What a location means: a store, and a name in it. */
+export interface ResolvedLocation {
+  readonly store: ReadStore;
   readonly name: Name;
   /** The tag that it goes by there; undefined where it has none. */
   readonly tag?: string;
@@ -26,14 +26,14 @@ export interface Located {
   readonly repository?: string;
 }
 
-export interface HomesOptions extends SessionOptions {
+export interface StoresOptions extends SessionOptions {
   /** The workspace. */
   readonly workspaceFolder: string;
   /** Where relative paths of locations begin, as for the `Workspace`. Default: at the folder that the workspace lies in. */
   readonly cwd?: string | undefined;
 }
 
-export interface WritingOptions extends ContentOptions {
+export interface TargetOptions extends ContentOptions {
   /** Nothing is to be made: what is not there yet is stood in for. Default false. */
   readonly dryRun?: boolean | undefined;
   /** The full reference that a tag of an archive stands for, for engines that load it. Default: nobody can say. */
@@ -43,8 +43,8 @@ export interface WritingOptions extends ContentOptions {
 /** Layouts and archives that are opened at once: an archive is indexed, and inflated where it is compressed. */
 const OPENINGS = 8;
 
-/** Opens the homes of content that a command works with; what they share lives as long as this. */
-export class Homes {
+/** Opens the stores of content that a command works with; what they share lives as long as this. */
+export class Stores {
   readonly registries: RegistrySession;
   /** Manifests and configs that were read before. */
   readonly cache: BlobCache;
@@ -52,10 +52,10 @@ export class Homes {
   readonly folders: Folders;
   /** Reports waits for anything other than a registry's answer. */
   readonly waiting: SessionOptions['waiting'];
-  readonly #files = new Map<string, Promise<FileHome>>();
+  readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(OPENINGS);
 
-  constructor(options: HomesOptions) {
+  constructor(options: StoresOptions) {
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
     this.cache = new BlobCache(options.workspaceFolder);
@@ -63,37 +63,33 @@ export class Homes {
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
-  async source(location: Location, options: ContentOptions = {}): Promise<Home> {
+  async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
     return location.kind === 'registry'
       ? this.registries.repository(location.reference)
       : this.#file(location, options.signal);
   }
 
   /**
-   * The home of a location and what it means there: without a reference the only image or list of a layout or archive.
+   * The store of a location and what it means there: without a reference the only image or list of a layout or archive.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
-  async locate(location: Location, options: ContentOptions = {}): Promise<Located> {
+  async resolveLocation(location: Location, options: ContentOptions = {}): Promise<ResolvedLocation> {
     if (location.kind === 'registry') {
       const { tag } = location.reference;
       const repository = repositoryName(location.reference);
-      const home = await this.source(location);
-      return { home, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
+      const store = await this.source(location);
+      return { store, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
     }
-    const home = await this.#file(location, options.signal).catch((thrown: unknown) => {
+    const store = await this.#file(location, options.signal).catch((thrown: unknown) => {
       throw withoutHome(location, thrown);
     });
-    if (location.digest !== undefined) return { home, name: location.digest, ...namesIn(location.ref) };
-    const { descriptor, ref } = await home.pick(location.ref);
-    return { home, name: descriptor.digest, ...namesIn(ref) };
+    if (location.digest !== undefined) return { store, name: location.digest, ...namesIn(location.ref) };
+    const { descriptor, ref } = await store.pick(location.ref);
+    return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
-  /** Runs work with a home to write to. What appears as a whole, an archive, is in its place when the work is done. */
-  async writing<T>(
-    location: Location,
-    work: (home: WritableHome) => Promise<T>,
-    options: WritingOptions = {},
-  ): Promise<T> {
+  /** Runs work with a store to write to. What appears as a whole, an archive, is in its place when the work is done. */
+  async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') return work(this.registries.repository(location.reference));
     const path = this.#pathOf(location);
     const name = location.path;
@@ -113,10 +109,10 @@ export class Homes {
     await this.registries.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
-    await Promise.all(opened.map((home) => home.then((one) => one.close?.()).catch(() => undefined)));
+    await Promise.all(opened.map((store) => store.then((one) => one.close?.()).catch(() => undefined)));
   }
 
-  #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
+  #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const key = this.#keyOf(location);
     return getOrCreate(this.#files, key, () => {
       const opened = this.#open(location, signal);
@@ -125,7 +121,7 @@ export class Homes {
     });
   }
 
-  async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileHome> {
+  async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const { openFile } = await import('./open-file-store.ts');
     const open = () => openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
     return this.#openings.run(open);
@@ -148,7 +144,7 @@ export class Homes {
 }
 
 /** What a name inside a layout or an archive says: it may be a tag, or a full reference. */
-function namesIn(ref: string | undefined): Pick<Located, 'tag' | 'repository'> {
+function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repository'> {
   if (ref === undefined) return {};
   if (isTag(ref)) return { tag: ref };
   const canonical = canonicalReference(ref);

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 
 /**
  * Where content lives, seen from those who read and write it. A registry's repository, a layout folder, an archive and
- * memory are all homes of content; each part of mlist asks for the few abilities that it needs.
+ * memory are all stores of content; each part of mlist asks for the few abilities that it needs.
  * Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` where the content is not there.
  */
 

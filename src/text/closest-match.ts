@@ -1,5 +1,5 @@
 /** The known word that a mistyped one is most like; undefined where none is close. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.round(word.length / 3));
   const ranked = known
     .filter((candidate) => Math.abs(candidate.length - word.length) <= limit)

@@ -5,17 +5,17 @@
 const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** One line or several: line breaks stay. */
-export function plain(text: string): string {
+export function escapeText(text: string): string {
   return text.toWellFormed().replace(unsafe, escaped);
 }
 
 /** One line: line breaks are written out too. */
-export function plainLine(text: string): string {
-  return plain(text).replaceAll('\n', '\\n');
+export function escapeLine(text: string): string {
+  return escapeText(text).replaceAll('\n', '\\n');
 }
 
 /** JSON text stays the same JSON: its own white space is kept, the rest is escaped as JSON does. */
-export function plainJson(text: string): string {
+export function escapeJson(text: string): string {
   return text.replace(unsafe, (character) =>
     character === '\t' || character === '\r' ? character : escaped(character),
   );

@@ -4,9 +4,9 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
-import type { Links } from '../oci/children.ts';
+import type { Children } from '../oci/children.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
-import { readLinks } from '../schema/documents.ts';
+import { readChildren } from '../schema/documents.ts';
 import { MissingContent } from './missing-content.ts';
 
 /** A manifest with everything below it. */
@@ -56,10 +56,10 @@ export async function graphOf(
 }
 
 /** What a manifest points at. Content of other types points at nothing. */
-export function linksIn({ descriptor, bytes }: Content, source: ContentSource): Links {
+export function childrenInContent({ descriptor, bytes }: Content, source: ContentSource): Children {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
-  return readLinks(bytes, mediaType, `${source.location}@${digest}`);
+  return readChildren(bytes, mediaType, `${source.location}@${digest}`);
 }
 
 /** Whether a layer is stored at its urls, and not with its image. */
@@ -88,7 +88,7 @@ async function below(
   options: GraphOptions,
   above: readonly Digest[],
 ): Promise<ManifestNode> {
-  const { manifests, blobs } = linksIn(content, source);
+  const { manifests, blobs } = childrenInContent(content, source);
   const all = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
   const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
   const way = [...above, content.descriptor.digest];

@@ -2,14 +2,14 @@ import { allOrErrors } from '../async/settle.ts';
 import { errorCode, type TargetOutcome } from '../errors/errors.ts';
 import type { ContentOptions, ContentTarget, Mounts, Name } from '../store/store.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
-import { orAbsent } from '../errors/not-found.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isImageConfigType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import type { SharedTransfers } from './shared-transfers.ts';
 import { withReason } from './unknown-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
-import { isUnclear, storeManifest, type StoreOptions } from './store-manifest.ts';
+import { isOutcomeUnknown, storeManifest, type StoreOptions } from './store-manifest.ts';
 import { logTarget, type TargetLog } from './target-log.ts';
 
 /** What is being done, and what has been done; the digest says to what. */
@@ -33,10 +33,15 @@ export type TransferEvent =
       readonly target: string;
     }
   | { readonly type: 'manifest'; readonly digest: Digest; readonly target: string }
-  | ({ readonly type: 'tagged'; readonly digest: Digest; readonly name: string; readonly target: string } & Replaced);
+  | ({
+      readonly type: 'tagged';
+      readonly digest: Digest;
+      readonly name: string;
+      readonly target: string;
+    } & ReplacedTag);
 
 /** What a name stood for before it was moved, as far as that is known. */
-export interface Replaced {
+export interface ReplacedTag {
   readonly before?: Digest | 'absent';
   /** Platforms of the list that it named before which the new content lacks. */
   readonly lost?: readonly Platform[];
@@ -46,7 +51,7 @@ export interface RunOptions extends ContentOptions {
   /** Shared by the plans of one command, so that they send a blob or manifest to a target once. */
   readonly transfers?: SharedTransfers | undefined;
   /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
-  readonly replaced?: Promise<ReadonlyMap<Name, Replaced>> | undefined;
+  readonly replaced?: Promise<ReadonlyMap<Name, ReplacedTag>> | undefined;
   /** Gets each config of an image that is read, before it is verified. */
   readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
   /** Is told what becomes of each name. */
@@ -156,7 +161,7 @@ async function putListedManifest(
   options: PutOptions,
 ): Promise<boolean> {
   const { signal } = options;
-  const content = await orAbsent(from.fetchManifest(blob.digest, { expected: blob, signal }));
+  const content = await ignoreNotFound(from.fetchManifest(blob.digest, { expected: blob, signal }));
   if (content === undefined) return false;
   await putManifest(target, { content, needs: [], foreign: [] }, options);
   return true;
@@ -249,7 +254,7 @@ async function putName(
   target: ContentTarget,
   name: Name,
   { content, ifMatch }: RootStep,
-  { before, ...options }: PutOptions & { readonly before: Replaced | undefined },
+  { before, ...options }: PutOptions & { readonly before: ReplacedTag | undefined },
 ): Promise<void> {
   const { digest } = content.descriptor;
   const reference = `${target.location}${isDigestName(name) ? '@' : ':'}${name}`;
@@ -259,7 +264,7 @@ async function putName(
     await storeManifest(target, content, name, { ...options, ifMatch: ifMatch?.get(name) });
   } catch (thrown) {
     options.signal?.throwIfAborted();
-    if (!isUnclear(thrown)) log('not-pushed');
+    if (!isOutcomeUnknown(thrown)) log('not-pushed');
     throw withReason(thrown, []);
   }
   log('pushed');

@@ -80,11 +80,11 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
 function mayBeThere(thrown: MlistError, content: Content, name: Name): boolean {
   if (isAboutContent(thrown, content)) return false;
   const { status = 0 } = thrown.facts;
-  return (status >= 400 && status < 500) || (!isDigestName(name) && isUnclear(thrown));
+  return (status >= 400 && status < 500) || (!isDigestName(name) && isOutcomeUnknown(thrown));
 }
 
 /** Whether the outcome of the write is unknown. */
-export function isUnclear(thrown: unknown): boolean {
+export function isOutcomeUnknown(thrown: unknown): boolean {
   const codes = ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'];
   return thrown instanceof MlistError && codes.includes(thrown.code);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { startRegistry } from '../../src/index.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { run, type Command } from './command.ts';
 import { jobsOf, type Job } from './jobs.ts';
@@ -82,7 +82,7 @@ async function standUp({ guarded = false }: Job, registry: Registry): Promise<St
     return { proxy, tokens: undefined, close: () => proxy.close() };
   }
   const tokens = await TokenService.start({ grant: (scopes) => scopes });
-  const front = await Front.start({ upstream: registry.url });
+  const front = await RecordingProxy.start({ upstream: registry.url });
   guard(front, tokens);
   const proxy = await DelayProxy.start(front.url);
   const close = async () => {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
 
 /** Many lists from files, where an image is missing or one list fails. */
@@ -16,21 +16,21 @@ manifests: ["HOST/team/app:1.0-{arch}"]
 `;
 
   test('are left out where enough are there, and told', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const told = await report(world, text(2));
     expect(told).toMatchObject({ code: 0, lists: [{ missing: [at('team/app:1.0-riscv64')] }] });
     expect((await served('team/app', 'some')).document.manifests).toHaveLength(2);
   });
 
   test('are an error where too few are there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const told = await report(world, text(3));
     expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
     expect(told.lists[0]?.errors[0]?.message).toContain('2 of the 3 images');
   });
 
   test('an index without images makes no list, and the error names what can be done here', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { mediaType, bytes } = makeIndex([]);
     await putManifest(registry.url, 'team/app', 'nothing', mediaType, bytes);
     const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:nothing]\n');
@@ -39,14 +39,14 @@ manifests: ["HOST/team/app:1.0-{arch}"]
   });
 
   test('without it every missing image is named', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:no1, HOST/team/app:no2]\n');
     expect(told.code).toBe(4);
     expect(told.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
   });
 
   test('a list that lacks what it is to have is named once', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const told = await report(
       world,
       'list: HOST/team/app:x\nexpect: [linux/s390x]\nmanifests: [HOST/team/app:1.0-amd64]\n',
@@ -59,13 +59,13 @@ manifests: ["HOST/team/app:1.0-{arch}"]
   });
 
   test('a registry that does not answer is no missing image', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const refused = `list: HOST/team/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/team/app:1.0-amd64, localhost:1/a:b]\n`;
     expect(await report(world, refused, '--retries', '0')).toMatchObject({ code: 7, counts: { failed: 1 } });
   });
 
   test('an image of which a part is missing is none', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const broken = makeImage({ salt: 'broken' });
     await putManifest(registry.url, 'broken/app', 'v1', broken.mediaType, broken.bytes).catch(() => undefined);
     await pushImage(registry.url, 'broken/app', 'v1', broken);
@@ -84,7 +84,7 @@ manifests: ["HOST/team/app:1.0-{arch}"]
 
 describe('one failure does not stop the rest', () => {
   test('a poisoned document among others is told with its line, in every file', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const good = (name: string) => `list: ${at(`team/app:${name}`)}\nmanifests: [${at('team/app:1.0-amd64')}]\n`;
     await writeFile(
       join(world.folder, 'a.yaml'),
@@ -102,7 +102,7 @@ describe('one failure does not stop the rest', () => {
   });
 
   test('the exit code is that of the worst', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/team/app:w1
 manifests: [HOST/team/app:gone]
 ---
@@ -121,7 +121,7 @@ manifests: [HOST/team/app:1.0-amd64]
   });
 
   test('a file that is not there does not stop the others', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await writeFile(
       join(world.folder, 'a.yaml'),
       `list: ${at('team/app:f1')}\nmanifests: [${at('team/app:1.0-amd64')}]\n`,
@@ -132,7 +132,7 @@ manifests: [HOST/team/app:1.0-amd64]
   });
 
   test('an interrupted run is told, and the next one finishes', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = Array.from(
       { length: 60 },
       (_, n) => `---\nlist: HOST/stop/app:v${n}\nmanifests: [HOST/team/app:1.0-amd64]\n`,

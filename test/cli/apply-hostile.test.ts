@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Files of specs that are too much of something: told with line and column, in few words, and without reading the rest. */
 const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;
@@ -29,7 +29,7 @@ test.each<[string, string, RegExp]>([
     /^mlist: stdin:2:12: .* \(at \/platforms\)$/m,
   ],
 ])('%s', async (_, text, message) => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   const { code, stderr } = await world.run(['apply', '-f', '-', '--dry-run'], { stdin: text });
   expect(code).toBe(3);
   expect(stderr).toMatch(message);
@@ -37,7 +37,7 @@ test.each<[string, string, RegExp]>([
 });
 
 test('thousands of lists that fail are all told', async () => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   const stdin = Array.from({ length: 5_000 }, () => '---\nlist: localhost/a:1\n').join('');
   const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin });
   expect(code).toBe(3);

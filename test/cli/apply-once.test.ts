@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What the lists of one run have in common goes to a repository once, however many of them are worked on at once. */
 
@@ -16,13 +16,13 @@ interface Report {
 
 describeOnRegistries('apply: children that lists share', (start) => {
   async function stand() {
-    const registry = kept(await start());
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const registry = cleanup(await start());
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     for (const architecture of architectures) {
       const image = makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
       await pushImage(registry.url, 'team/app', architecture, image);
     }
-    const world = await World.make();
+    const world = await CliHarness.make();
     const apply = async (text: string) => {
       const stdin = text.replaceAll('HOST', front.host);
       const ran = await world.run(['apply', '-f', '-', '--json'], { stdin });

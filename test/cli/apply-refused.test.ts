@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
 
 /** Specs that are refused, each with its line, and the spec of another tool. */
@@ -96,7 +96,7 @@ describe('refused, with line and column', () => {
     ['many anchors', `a: ${'&a '.repeat(100_000)}`, 'is nested too deeply'],
     ['an alias bomb', aliasBomb(), 'its aliases stand for too many values'],
   ])('%s', async (_name, text, message) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await applyText(world, text);
     expect(ran.code).toBe(3);
     expect(ran.stderr).toContain(
@@ -105,7 +105,7 @@ describe('refused, with line and column', () => {
   });
 
   test('all that is wrong with a spec is told at once', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await applyText(
       world,
       `list: HOST/UPPER:b\ntags: [a b, "x y"]\nexpect: [nothing]\nmanifests: [Bad, "x:{arch}"]\n`,
@@ -116,7 +116,7 @@ describe('refused, with line and column', () => {
   });
 
   test('two images for one platform, unless the spec allows it, as the hint says', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/double/app:a\nmanifests: [${image}, {image: HOST/team/app:1.0-arm64v8, platform: linux/amd64}]\n`;
     const refused = await applyText(world, text);
     expect([refused.code, refused.stderr]).toEqual([
@@ -128,7 +128,7 @@ describe('refused, with line and column', () => {
   });
 
   test('the same list twice: both, each naming the other', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;
     const told = await report(world, text);
     expect(told).toMatchObject({ code: 3, counts: { failed: 2, pushed: 1 } });
@@ -139,7 +139,7 @@ describe('refused, with line and column', () => {
   });
 
   test('an image that another spec makes', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
     const told = await report(world, text);
     expect(told).toMatchObject({ code: 3, counts: { failed: 1, pushed: 1 } });
@@ -147,7 +147,7 @@ describe('refused, with line and column', () => {
   });
 
   test('bytes that are no text, and UTF-16', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect((await applyText(world, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
       'stdin:2:1: is not UTF-8',
     );
@@ -155,7 +155,7 @@ describe('refused, with line and column', () => {
   });
 
   test('100 MiB, from a file and from stdin', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const much = Buffer.alloc(100 * 1024 * 1024, ' ');
     await writeFile(join(world.folder, 'much.yaml'), much);
     expect(await world.run(['apply', '-f', 'much.yaml'])).toMatchObject({
@@ -172,7 +172,7 @@ describe('refused, with line and column', () => {
     ['a shard beyond', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
     ['a shard of nothing', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
   ])('the command line: %s', async (_name, args, message) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['apply', ...args])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(message) as unknown,
@@ -194,7 +194,7 @@ function aliasBomb(): string {
 
 describe('manifest-tool', () => {
   test('its spec, with what it does otherwise', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `image: HOST/tool/app:1.0
 tags: [1.10, stable]
 manifests:
@@ -221,7 +221,7 @@ manifests:
   });
 
   test('what it passes over in silence is refused', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `image: HOST/tool/app\nmanifests:\n  - image: HOST/oci/app:1.0-amd64\n    platfrom: {os: linux}\n`;
     expect(await applyText(world, text)).toMatchObject({
       code: 3,

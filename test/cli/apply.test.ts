@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { applyText, at, platforms, registry, report, served, serveSpecified } from '../support/applied.ts';
 
 /** Many lists from files: what lands, and what a second run does. */
@@ -9,7 +9,7 @@ serveSpecified();
 
 describe('what a spec makes', () => {
   test('the list that create and push make', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/team/app:one
 tags: [latest, ":stable"]
 manifests:
@@ -26,7 +26,7 @@ manifests:
   });
 
   test('a second run reads one tag for each name, and writes nothing', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = 'list: HOST/team/app:again\ntags: [also]\nmanifests: [HOST/team/app:1.0-amd64]\n';
     expect(await report(world, text)).toMatchObject({ writes: 2, counts: { pushed: 1 } });
     registry.requests.length = 0;
@@ -36,7 +36,7 @@ manifests:
   });
 
   test('--force sends everything again, and writes tags that have the list', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `---
 list: HOST/forced/app:made
 manifests: [HOST/team/app:1.0-amd64]
@@ -54,7 +54,7 @@ copy: HOST/team/app:1.0-s390x
   });
 
   test('templates over platforms', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/team/app:template
 platforms: [linux/amd64, linux/arm64/v8, linux/arm/v7]
 manifests:
@@ -67,7 +67,7 @@ manifests:
   });
 
   test('all that a list and an entry may say', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/oci/app:full
 format: oci
 artifactType: application/vnd.example
@@ -106,7 +106,7 @@ manifests:
   });
 
   test('attestations come along with their image, or are dropped', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/team/app:kept
 manifests: [HOST/team/app:built]
 ---
@@ -120,7 +120,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('an image for one machine that is listed for another is told', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = 'list: HOST/team/app:mixed\nmanifests: [{image: HOST/team/app:1.0-amd64, platform: linux/s390x}]\n';
     expect((await report(world, text)).lists[0]?.warnings).toEqual([
       expect.stringContaining('says that it is for linux/amd64, and is listed for linux/s390x'),
@@ -128,7 +128,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('from another repository: children move once, though two lists have them', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = [1, 2]
       .map((n) => `---\nlist: HOST/elsewhere/app:${n}\nmanifests: [HOST/team/app:1.0-amd64, HOST/team/app:1.0-s390x]\n`)
       .join('');
@@ -140,7 +140,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('JSON, an array, anchors and merge keys, CRLF and a byte order mark', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const list = (name: string) => ({ list: at(`team/app:${name}`), manifests: [at('team/app:1.0-amd64')] });
     const json = JSON.stringify([list('json1'), list('json2')], undefined, '\t');
     expect(await report(world, json)).toMatchObject({ code: 0, counts: { pushed: 2 } });
@@ -161,7 +161,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('several files, and paths from where one is', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await mkdir(join(world.folder, 'inner'));
     await world.must('copy', at('team/app:1.0-amd64'), 'oci:inner/layout:v1');
     const text = (name: string) => `list: ${at(`files/app:${name}`)}\nmanifests: [oci:layout:v1]\n`;
@@ -173,7 +173,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('--dry-run tells each tag that would be written, and what it has now', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const spec = (tags: string, image: string) =>
       `list: HOST/team/app:told\ntags: [${tags}]\nmanifests: [HOST/team/app:1.0-${image}]\n`;
     await applyText(world, spec('told-old', 'amd64'));
@@ -192,7 +192,7 @@ manifests: [HOST/team/app:built]
   });
 
   test('--dry-run plans, and the digest is that of the run', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const text = `list: HOST/dry/app:v1\nmanifests: [HOST/team/app:1.0-amd64]\n---\nlist: HOST/dry/app:v2\ncopy: HOST/team/app:built\n`;
     registry.requests.length = 0;
     const planned = await report(world, text, '--dry-run');
@@ -206,7 +206,7 @@ manifests: [HOST/team/app:built]
 
 describe('--shard', () => {
   test('each list falls to exactly one runner, whatever the order of the files', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const docs = Array.from(
       { length: 25 },
       (_, n) => `list: HOST/shard/app:v${n}\nmanifests: [HOST/team/app:1.0-amd64]\n`,
@@ -225,14 +225,14 @@ describe('--shard', () => {
   });
 
   test('a runner to which nothing falls is done', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await applyText(world, 'list: HOST/shard/app:v\nmanifests: []\n', '--shard', '2/2');
     expect(ran).toMatchObject({ code: 0, stdout: '' });
   });
 });
 
 test('a spec of 10 000 entries', async () => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   const digest = (await served('team/app', '1.0-amd64')).digest;
   const entry = (n: number) =>
     `  - {image: "HOST/team/app@${digest}", mediaType: application/vnd.oci.image.manifest.v1+json, size: ${n}, platform: {os: linux, architecture: a${n}}}\n`;

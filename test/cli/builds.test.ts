@@ -4,11 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { startRegistry, type Descriptor, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Lists of what builds have left behind: digests, metadata files, and what docker/metadata-action says. */
 let registry: RunningRegistry;
-let world: World;
+let world: CliHarness;
 let at: (name: string) => string;
 const requests: string[] = [];
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
   requests.length = 0;
 });
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { guard, TokenService } from '../support/token-service.ts';
@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 /** Whose token service it is, is told by a package that is loaded when it is asked for: here as the build has left it. */
 describe('the built program sends a login', () => {
   let registry: RunningRegistry;
-  let front: Front;
+  let front: RecordingProxy;
   let tokens: TokenService;
   let realm: string;
   const image = makeImage({ salt: 'guarded', kind: 'oci' });
@@ -19,7 +19,7 @@ describe('the built program sends a login', () => {
   beforeAll(async () => {
     registry = await startRegistry();
     await pushImage(registry.url, 'team/app', 'v1', image);
-    front = await Front.start({ upstream: registry.url });
+    front = await RecordingProxy.start({ upstream: registry.url });
     tokens = await TokenService.start({ users: { me: 'right-password' } });
     guard(front, tokens, { realm: () => realm });
   });

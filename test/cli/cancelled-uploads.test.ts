@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { programPath, startDockerRegistry } from '../support/docker-registry.ts';
-import { answer, Front, hang, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -50,11 +50,11 @@ describe.each([
 ] as const)('uploads to %s', (_name, start) => {
   const each = start === undefined ? test.skip : test;
   let target: Target;
-  let front: Front;
+  let front: RecordingProxy;
   const renew = async (): Promise<void> => {
     if (start === undefined) return;
-    target = kept(await start());
-    front = kept(await Front.start({ upstream: target.url }));
+    target = cleanup(await start());
+    front = cleanup(await RecordingProxy.start({ upstream: target.url }));
   };
   beforeEach(renew);
 

@@ -2,14 +2,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Digests as CI jobs hand them on: in files, as JSON, and alone on the command line. */
 serveSources();
 
-let world: World;
+let world: CliHarness;
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
 });
 
 const digestsOf = ({ entries }: Drafted) => entries.map(({ digest }) => digest);

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { fileNameOf } from '../../src/draft/workspace/workspace.ts';
 import { withLock } from '../../src/fs/lock.ts';
 import { startRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist, until } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -19,7 +19,7 @@ async function jumpingClock(home: string): Promise<Readonly<Record<string, strin
 
 test('join --wait', async () => {
   const registry = await startRegistry();
-  const front = await Front.start({ upstream: registry.url });
+  const front = await RecordingProxy.start({ upstream: registry.url });
   const home = await temporaryFolder();
   for (const architecture of ['amd64', 'arm64']) {
     const image = makeImage({ kind: 'oci', platform: { architecture, os: 'linux' } });

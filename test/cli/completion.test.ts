@@ -8,15 +8,15 @@ import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
-let world: World;
+let world: CliHarness;
 let list: string;
 beforeAll(async () => {
   registry = await startRegistry();
   await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'completion' }));
-  world = await World.make();
+  world = await CliHarness.make();
   list = `${registry.host}/team/app:list`;
   await world.must('create', list, `${registry.host}/team/app:amd64`);
   await world.must('create', 'team/app:1.0', `${registry.host}/team/app:amd64`);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { runMlist } from '../support/mlist.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** A login page or a proxy answers a write in place of the registry: only 201, or a read, proves that it was done. */
 const images = ['amd64', 'arm64'].map((architecture) =>
@@ -14,8 +14,8 @@ const page = answer(200, { 'content-type': 'text/html' }, '<html>Please log in</
 const older = makeIndex([], { annotations: { note: 'older' } });
 
 let registry: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 let count = 0;
 /** The repository of the test, which has the images and no list. */
 let repository: string;
@@ -26,8 +26,8 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await World.make();
-  front = kept(await Front.start({ upstream: registry.url }));
+  world = await CliHarness.make();
+  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   repository = `team/app${(count += 1)}`;
   list = `${front.host}/${repository}:v1`;
   for (const [at, image] of images.entries()) await pushImage(registry.url, repository, `image${at}`, image);
@@ -109,7 +109,7 @@ describe('a copy to another repository', () => {
     ['a blob', /^PUT .*uploads/, 202],
     ['a blob', /^PUT .*uploads/, 204],
   ])('ends where %s was answered in place of the registry (%s, %d)', async (_name, request, status) => {
-    const source = kept(await startRegistry());
+    const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
     front.on(request, answer(status));
     const target = `${front.host}/team/copy${count}:v1`;
@@ -123,7 +123,7 @@ describe('a copy to another repository', () => {
   });
 
   test.each([200, 202, 204])('counts a blob that is there, though its PUT was answered by %d', async (status) => {
-    const source = kept(await startRegistry());
+    const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
     front.on(/^PUT .*uploads/, ({ pass }) => pass({ status }));
     await world.must('copy', `${source.host}/app:v1`, `${front.host}/team/copy${count}:v1`);
@@ -145,9 +145,9 @@ describe('a copy to another repository', () => {
 });
 
 test('a login page that answers everything leaves nothing that looks like success', async () => {
-  const source = kept(await startRegistry());
+  const source = cleanup(await startRegistry());
   await pushImage(source.url, 'app', 'v1', images[0]!);
-  const wall = kept(await Front.start());
+  const wall = cleanup(await RecordingProxy.start());
   wall.on(/^/, page);
   const copied = await world.run(['copy', `${source.host}/app:v1`, `${wall.host}/app:v1`]);
   expect([copied.code, copied.stdout]).toEqual([7, '']);

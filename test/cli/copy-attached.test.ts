@@ -10,8 +10,8 @@ import {
   type Image,
   type Served,
 } from '../support/images.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
-import { World } from '../support/cli-harness.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies of a list with what refers to it. */
@@ -50,7 +50,7 @@ describe('what is attached from outside', () => {
   const signed = (): string => `${registry.host}/team/signed:v1`;
 
   test('stays where it is unless it is asked for', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const copied = await world.json<object>('copy', signed(), `${registry.host}/${repository}:v1`);
     expect(copied).not.toHaveProperty('referrers');
@@ -58,7 +58,7 @@ describe('what is attached from outside', () => {
   });
 
   test('comes along: by subject, by the fallback tag, and by cosign’s tags, also of each image', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const copied = await world.json<{ referrers: object[]; left: object[] }>(
       'copy',
@@ -91,7 +91,7 @@ describe('what is attached from outside', () => {
   });
 
   test('is there before the name of the list', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), `${other.host}/${repository}:v1`, '--referrers');
     const puts = other.requests.filter((line) => line.startsWith('PUT') && line.includes('/manifests/'));
@@ -100,14 +100,14 @@ describe('what is attached from outside', () => {
   });
 
   /** The other registry as one that does not know the referrers API. */
-  async function withoutApi(): Promise<Front> {
-    const front = await Front.start({ upstream: other.url });
+  async function withoutApi(): Promise<RecordingProxy> {
+    const front = await RecordingProxy.start({ upstream: other.url });
     front.on(/\/referrers\//, answer(404));
     return front;
   }
 
   test('is listed under the fallback tag of a registry that does not find it, beside what is listed there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     const before = makeIndex([entryOf(cosigned, undefined, { artifactType: 'application/x.before' })], {
       annotations: { keep: 'me' },
@@ -127,7 +127,7 @@ describe('what is attached from outside', () => {
   });
 
   test('cannot be listed where the fallback tag is somebody’s image, and that is said', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     await pushImage(other.url, repository, fallback(images[1]!), cosigned);
     const copied = await world.json<{ left: object[] }>(
@@ -144,8 +144,8 @@ describe('what is attached from outside', () => {
   });
 
   test('is copied to a target that refuses all reads, and is not listed there', async () => {
-    const world = await World.make();
-    const [repository, front] = [fresh(), await Front.start({ upstream: other.url })];
+    const world = await CliHarness.make();
+    const [repository, front] = [fresh(), await RecordingProxy.start({ upstream: other.url })];
     front.on(/^(?:HEAD|GET) /, answer(403));
     const { code, stderr } = await world.run(['copy', signed(), `${front.host}/${repository}:v1`, '--referrers']);
     expect([code, stderr]).toEqual([
@@ -157,7 +157,7 @@ describe('what is attached from outside', () => {
   });
 
   test('takes the place of another signature there, and that is said', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await pushImage(other.url, repository, cosignTag, makeImage({ salt: 'theirs', kind: 'oci' }));
     const { code, stderr } = await world.run(['copy', signed(), `${other.host}/${repository}:v1`, '--referrers']);
@@ -166,7 +166,7 @@ describe('what is attached from outside', () => {
   });
 
   test('lies in a layout and an archive, and comes back from there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), 'oci:signed', '--referrers');
     await world.must('copy', 'oci:signed', 'oci-archive:signed.tar', '--referrers');
@@ -180,7 +180,7 @@ describe('what is attached from outside', () => {
   });
 
   test('of the whole list stays behind where a filter makes another one, and that is said', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const options = ['--referrers', '--platform', 'linux/arm64'];
     const copied = await world.json<{ referrers: { digest: string }[]; left: { what: string; digest: string }[] }>(
@@ -195,7 +195,7 @@ describe('what is attached from outside', () => {
   });
 
   test('comes after a list that was copied without it', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), `${other.host}/${repository}:v1`);
     const copied = await world.json<{ status: string; moved: { manifests: number } }>(

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies of a part of a list. */
@@ -42,7 +42,7 @@ describe('a filter', () => {
     ['of attestations keeps the images', ['--attestations', 'drop'], [0, 1]],
     ['of both', ['--platform', 'linux/amd64', '--attestations', 'drop'], [0]],
   ])('%s, and all else that the list says', async (_, options, kept) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const { stdout, stderr } = await world.run(['copy', from(), `${registry.host}/${repository}:v1`, ...options]);
     expect(await documentAt(repository)).toEqual({ ...original, manifests: kept.map((at) => original.manifests[at]) });
@@ -52,7 +52,7 @@ describe('a filter', () => {
   });
 
   test('that leaves nothing out changes nothing', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const options = ['--platform', 'linux/amd64,linux/arm64'];
     expect(await world.must('copy', from(), `${registry.host}/${fresh()}:v1`, ...options)).toBe(whole.digest);
     expect(
@@ -67,7 +67,7 @@ describe('a filter', () => {
   });
 
   test('for a platform that is not there ends with 4, and nothing is written', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const { code, stderr } = await world.run([
       'copy',
@@ -81,7 +81,7 @@ describe('a filter', () => {
   });
 
   test('in the same repository is one more list in it', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const digest = await world.must('copy', from(), `${registry.host}/team/app:arm`, '--platform', 'linux/arm64');
     expect((await getManifest(registry.url, 'team/app', 'arm'))?.digest).toBe(digest);
   });
@@ -91,7 +91,7 @@ describe('a filter', () => {
     ['a layout', () => 'oci:out'],
     ['an archive', () => 'oci-archive:out.tar'],
   ])('of a list that goes by its digest gives one that goes by its own, in %s', async (_, place) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const target = place(fresh());
     const args = ['copy', `${registry.host}/team/app@${whole.digest}`, target, '--platform', 'linux/arm64'];
     const { code, stdout, stderr } = await world.run(args);
@@ -105,7 +105,7 @@ describe('a filter', () => {
   });
 
   test('of a list that has come by its digest and is there finds that', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = [`${registry.host}/team/app@${whole.digest}`, `${registry.host}/${fresh()}`];
     await world.must('copy', ...args, '--platform', 'linux/arm64');
     const again = await world.must('copy', ...args, '--platform', 'linux/arm64', '--json');
@@ -113,7 +113,7 @@ describe('a filter', () => {
   });
 
   test('gives the list that create gives', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const list = `${registry.host}/team/app:made`;
     await world.must('create', list, from(), '--platform', 'linux/arm64');
     const digest = await world.must('digest', list);
@@ -123,7 +123,7 @@ describe('a filter', () => {
   });
 
   test('of a Docker list gives a Docker list', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const [one, two] = ['one', 'two'].map((salt, at) => makeImage({ salt, platform: platforms[at]! }));
     for (const image of [one!, two!]) await pushImage(registry.url, 'team/docker', undefined, image);
     const docker = makeIndex(
@@ -144,7 +144,7 @@ describe('a filter', () => {
   });
 
   test('reads images that their list says nothing of, and lists in the list', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const nested = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
     const silent = makeIndex([entryOf(images[0]!), entryOf(images[3]!), nested]);
     await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
@@ -160,7 +160,7 @@ describe('a filter', () => {
   });
 
   test('lets a part of a list be taken from a layout that lacks the rest', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const dir = join(world.folder, 'part');
     await putInLayout(dir, images[1]!);
     await putDocument(await openLayout(dir), list, 'v1');

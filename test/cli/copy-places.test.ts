@@ -7,7 +7,7 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { chunksOf } from '../store/samples.ts';
 import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
 import { putDocument } from '../support/layouts.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copied.ts';
 
 /** Copies between repositories, registries, layouts and archives: what arrives. */
@@ -15,7 +15,7 @@ serveCopied();
 
 describe('what arrives', () => {
   test('in a layout, an archive and back in a registry is the same', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const way = [from, 'oci:there', 'oci-archive:there.tar', 'oci:back:v1', `${other.host}/${fresh()}`];
     for (const [at, target] of way.entries()) {
@@ -36,7 +36,7 @@ describe('what arrives', () => {
   });
 
   test('in an archive has the same bytes, wherever it came from', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     await world.must('copy', from, 'oci:layout');
     await world.must('copy', from, 'oci-archive:one.tar:docker.io/team/app:v1');
@@ -49,7 +49,7 @@ describe('what arrives', () => {
   });
 
   test('of one platform is taken by docker load, under its own name', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
     const tar = await TarFile.open(join(world.folder, 'arm.tar'));
     const [item] = JSON.parse(Buffer.from((await tar.bytes('manifest.json', 10_000))!).toString()) as {
@@ -65,7 +65,7 @@ describe('what arrives', () => {
   });
 
   test('from a docker archive is the image, with its layers as they are', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
     const repository = fresh();
     const digest = await world.must('copy', 'docker-archive:arm.tar', `${other.host}/${repository}`);
@@ -74,7 +74,7 @@ describe('what arrives', () => {
   });
 
   test('has the tag of the source where the target names none', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${registry.host}/${repository}`);
     await world.must('copy', `${registry.host}/team/app@${images[0]!.digest}`, `${registry.host}/${repository}`);
@@ -84,7 +84,7 @@ describe('what arrives', () => {
   });
 
   test('is what the target’s digest says, or nothing', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const from = `${registry.host}/team/app:v1`;
     const wrong = await world.run(['copy', from, `${registry.host}/${repository}:v1@${images[0]!.digest}`]);
@@ -96,7 +96,7 @@ describe('what arrives', () => {
   });
 
   test('of lists in lists is all of it', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const outer = makeIndex([
       { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length },
       entryOf(images[0]!, platforms[0]),
@@ -113,7 +113,7 @@ describe('what arrives', () => {
   });
 
   test('of an image of one platform only if it is that one', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const from = `${registry.host}/team/app@${images[1]!.digest}`;
     expect(await world.must('copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
       images[1]!.digest,
@@ -143,7 +143,7 @@ describe('a layer that is not to be distributed', () => {
     const { layers } = JSON.parse(makeImage(options).bytes.toString()) as { layers: object[] };
     return makeImage({ ...options, manifest: { layers: [layer, ...layers] } });
   };
-  const layoutOf = async (world: World, image: Image, more: readonly Buffer[] = []): Promise<void> => {
+  const layoutOf = async (world: CliHarness, image: Image, more: readonly Buffer[] = []): Promise<void> => {
     const layout = await openLayout(join(world.folder, 'windows'), { create: true });
     for (const blob of [...image.blobs, ...more]) {
       await layout.putBlob({ mediaType: '', digest: sha256(blob) as never, size: blob.length }, () => chunksOf(blob));
@@ -152,14 +152,14 @@ describe('a layer that is not to be distributed', () => {
   };
 
   test('stays where its urls say, and that is said', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
     const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
     expect(copied.left).toEqual([{ what: 'layer', digest: far.digest, reason: 'it lies at https://example.com/far' }]);
   });
 
   test('comes along where it says of no other place', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await layoutOf(world, windows(far), [Buffer.from('far')]);
     const repository = fresh();
     const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', `${other.host}/${repository}`);
@@ -172,15 +172,15 @@ describe('from every place to every place', () => {
   const image = images[1]!;
   const sources = {
     'a registry': () => Promise.resolve(`${registry.host}/team/app:v1`),
-    'a layout': async (world: World) => {
+    'a layout': async (world: CliHarness) => {
       await world.must('copy', `${registry.host}/team/app:v1`, 'oci:from:v1');
       return 'oci:from:v1';
     },
-    'an OCI archive': async (world: World) => {
+    'an OCI archive': async (world: CliHarness) => {
       await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:from.tar:v1');
       return 'oci-archive:from.tar:v1';
     },
-    'a docker archive': async (world: World) => {
+    'a docker archive': async (world: CliHarness) => {
       const from = `${registry.host}/team/app@${image.digest}`;
       await world.must('copy', from, 'oci-archive:docker.tar:docker.io/team/app:v1');
       return 'docker-archive:docker.tar:team/app:v1';
@@ -198,7 +198,7 @@ describe('from every place to every place', () => {
   test.each(pairs.filter(([from, to]) => from !== 'a docker archive' || !to.startsWith('itself')))(
     'from %s to %s',
     async (from, to) => {
-      const world = await World.make();
+      const world = await CliHarness.make();
       const source = await sources[from as keyof typeof sources](world);
       const target = targets[to as keyof typeof targets](source);
       const digest = await world.must('copy', source, target);

@@ -5,9 +5,9 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry } from '../../src/index.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { putInLayout } from '../support/layouts.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import {
   blobsOf,
   expectWhole,
@@ -27,7 +27,7 @@ serveCopied();
 
 describe('the requests of a copy', () => {
   test('of 6 manifests and 11 blobs within a registry: 24, and 2 when it is done again', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const to = `${registry.host}/${fresh()}:v1`;
     const cold = await requestsOf(world.must('copy', `${registry.host}/team/app:v1`, to));
     expect(registry.requests.filter((line) => line.startsWith('POST'))).toHaveLength(11);
@@ -39,7 +39,7 @@ describe('the requests of a copy', () => {
   });
 
   test('to a further tag of the same repository: 3, and 2 when it is done again', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const to = `${registry.host}/team/app:v2`;
     const first = world.run(['copy', from, to]);
@@ -50,14 +50,14 @@ describe('the requests of a copy', () => {
   });
 
   test('by digest, which is there already: 1', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const [repository, from] = [fresh(), `${registry.host}/team/app@${list.digest}`];
     await world.must('copy', from, `${registry.host}/${repository}:v1`);
     expect(await requestsOf(world.must('copy', from, `${registry.host}/${repository}:v1`))).toBe(1);
   });
 
   test('of what a filter has made before: 2', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = [
       'copy',
       `${registry.host}/team/app:v1`,
@@ -70,7 +70,7 @@ describe('the requests of a copy', () => {
   });
 
   test('to another registry: the manifests once, each blob once, and what is there is not sent again', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
     expect(registry.requests.filter((line) => line.includes('/blobs/'))).toHaveLength(11);
@@ -83,7 +83,7 @@ describe('the requests of a copy', () => {
   });
 
   test('of a list that has changed a little: its other images are not sent again', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
     const changed = makeImage({ salt: 'changed', kind: 'oci' });
@@ -113,7 +113,7 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('to another repository and to another registry is the same, byte for byte', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     for (const target of [from, to]) {
       const digest = await world.must('copy', `${from.host}/team/app:v1`, `${target.host}/else/where`);
       expect(digest).toBe(list.digest);
@@ -123,7 +123,7 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('with what refers to it, where the registry may not know', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const subject = { mediaType: images[1]!.mediaType, digest: images[1]!.digest, size: images[1]!.bytes.length };
     const manifest = { subject, artifactType: 'application/x.sig' };
     const signature = makeImage({ salt: 'signature', kind: 'oci', manifest });
@@ -141,7 +141,7 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('of the images of some platforms is a list of its own', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const filtered = await world.must(
       'copy',
       `${from.host}/team/app:v1`,
@@ -161,7 +161,7 @@ describeOnRegistries('a copy', (start) => {
 
 describe('a target that has lost a part', () => {
   test('is mended with --force', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const repository = fresh();
     const [from, to] = [`${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`];
     await world.must('copy', from, to);
@@ -174,11 +174,11 @@ describe('a target that has lost a part', () => {
   });
 
   test('and finds out when the list is refused, is sent everything', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const isOld = (path: string): boolean => path.includes('/manifests/sha256:') || path.includes('/manifests/v1');
     // In front of an empty registry somebody says of every manifest that it is there: as one does that cleans up meanwhile.
     const empty = await startRegistry();
-    const front = await Front.start({ upstream: empty.url });
+    const front = await RecordingProxy.start({ upstream: empty.url });
     front.on(/^HEAD/, (exchange) => {
       const { path } = exchange.seen;
       const digest = path
@@ -201,7 +201,7 @@ describe('a target that has lost a part', () => {
 
 describe('what goes wrong', () => {
   test('leaves no name and no file behind', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const dir = join(world.folder, 'damaged');
     await putInLayout(dir, images[0]!, 'v1');
     const layout = await openLayout(dir);
@@ -219,14 +219,14 @@ describe('what goes wrong', () => {
     ['a source that is not there', ['none/app:v1', 'none/else:v1'], 4, /none\/app:v1/],
     ['a layout that is not there', ['oci:none', 'none/else:v1'], 4, /no OCI layout/],
   ])('%s', async (_, names, code, reason) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = names.map((name) => (name.includes('none/') ? `${registry.host}/${name}` : name));
     const ran = await world.run(['copy', ...args]);
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(reason)]);
   });
 
   test('a target that can only be read', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, 'docker-archive:x.tar']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/can be read, but not written/)]);
   });

@@ -3,14 +3,14 @@ import type { Platform } from '../../src/index.ts';
 import { attestationEntry, pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { amd64, arm, arm64, at, images, registry, serveSources, type Drafted, type Shown } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What `create --amend` and `create --replace` make of a draft and of what is in a registry now. */
 serveSources();
 
 describe('create --amend', () => {
   test('reads a moved tag again, and says old -> new', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await pushImage(registry.url, 'team/moving', 'arm64', images.arm64);
     await world.must('create', at('l:1'), at('team/moving:arm64'), at('team/app:amd64'));
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8', '--annotation', 'k=v');
@@ -24,7 +24,7 @@ describe('create --amend', () => {
   });
 
   test('says of sources that have not moved that they were read, and are unchanged', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const sources = [at('team/app:amd64'), at('team/app:arm64')];
     await world.must('create', at('l:1'), ...sources);
     for (const flags of [['--amend'], ['--amend', sources[0] ?? ''], ['--replace', ...sources]]) {
@@ -36,7 +36,7 @@ describe('create --amend', () => {
   });
 
   test('what an index says of itself does not come into a draft that is there, which is said', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
     await putManifest(registry.url, 'team/app', 'theirs', theirs.mediaType, theirs.bytes);
     await world.must('create', at('l:1'), at('team/app:amd64'));
@@ -46,7 +46,7 @@ describe('create --amend', () => {
   });
 
   test('what the only index said of itself when the draft was made is there, however many sources it has now', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
     await putManifest(registry.url, 'team/app', 'based', theirs.mediaType, theirs.bytes);
     await world.must('create', at('l:1'), at('team/app:based'));
@@ -55,7 +55,7 @@ describe('create --amend', () => {
   });
 
   test('adds what is new, in its place by source or platform', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'));
     const { entries, changes } = await world.json<Drafted>(
       'create',
@@ -75,7 +75,7 @@ describe('create --amend', () => {
 
   test('an index whose images have changed: replaced, removed and added, with their attestations', async () => {
     const before = await pushBuild(registry.url, 'team/changing', 'latest', [amd64, arm64], 'before');
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:arm'), at('team/changing'));
     const after = await pushBuild(
       registry.url,
@@ -93,13 +93,13 @@ describe('create --amend', () => {
   });
 
   test('makes a draft that is not there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', '--amend', at('l:1'), at('team/app:amd64'));
     expect(await world.must('ls')).toContain('linux/amd64');
   });
 
   test('of a draft that is not there reads nothing, unless it is told what', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     for (const more of [[], ['--index-annotation', 'a=b']]) {
       expect(await world.run(['create', '--amend', at('l:none'), ...more])).toMatchObject({
         code: 4,
@@ -110,7 +110,7 @@ describe('create --amend', () => {
   });
 
   test('without a list means the current draft', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     await world.must('create', '--amend');
     expect((await world.run(['create'])).code).toBe(2);
@@ -121,7 +121,7 @@ describe('create --amend of an index that was built again', () => {
   const shorts = (entries: readonly Shown[]) => entries.map((entry) => entry.digest);
 
   async function rebuilt(name: string, before: readonly Platform[], after: readonly Platform[]) {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const old = await pushBuild(registry.url, name, 'latest', before, 'old');
     const drafted = await world.json<Drafted>('create', at('l:1'), at(name));
     const fresh = await pushBuild(registry.url, name, 'latest', after, 'new');
@@ -148,7 +148,7 @@ describe('create --amend of an index that was built again', () => {
   });
 
   test('an attestation that the old image had none of is put behind its image', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { images: bare } = await pushBuild(registry.url, 'team/attested', 'latest', [amd64, arm64], 'bare');
     const plain = makeIndex(bare.map((image, place) => entryOf(image, [amd64, arm64][place])));
     await putManifest(registry.url, 'team/attested', 'latest', plain.mediaType, plain.bytes);
@@ -165,7 +165,7 @@ describe('create --amend of an index that was built again', () => {
   });
 
   test('several attestations of one image: the k-th takes the place of the k-th, and one that is gone goes', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const attest = (image: Image, salt: string) =>
       makeImage({
         kind: 'oci',
@@ -200,7 +200,7 @@ describe('create --amend of an index that was built again', () => {
 
 describe('create --replace', () => {
   test('makes the draft exactly the sources, in their order; what was set on those that stay is kept', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'), '--index-annotation', 'k=v');
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     const args = ['create', at('l:1'), '--replace', at('team/app:arm'), at('team/app:arm64')];
@@ -222,7 +222,7 @@ describe('create --replace', () => {
   });
 
   test('a tag that has moved: the new image, old -> new, with what was set', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await pushImage(registry.url, 'team/moves', 'x', images.amd64);
     await world.must('create', at('l:1'), at('team/moves:x'));
     await world.must('annotate', '--annotation', 'k=v');
@@ -235,7 +235,7 @@ describe('create --replace', () => {
   });
 
   test('what came from another list goes with it, and a platform that is said wins', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { from: 'base' } });
     await putManifest(registry.url, 'team/app', 'base', annotated.mediaType, annotated.bytes);
     await world.must('create', at('l:1'), at('team/app:base'));
@@ -249,12 +249,12 @@ describe('create --replace', () => {
     ['no images', ['--replace']],
     ['--amend beside it', ['--replace', '--amend', 'a/b']],
   ])('%s is refused', async (_name, flags) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect((await world.run(['create', 'l:1', ...flags])).code).toBe(2);
   });
 
   test('makes a draft that is not there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', '--replace', at('l:1'), at('team/app:amd64'));
     expect(await world.must('ls')).toContain('linux/amd64');
   });
@@ -270,7 +270,7 @@ describe('a platform that the author says', () => {
     ['create --replace', ['create', '--replace', 'LIST', 'OTHER', 'IMAGE']],
     ['add', ['add', 'LIST', 'IMAGE']],
   ])('%s: goes before what was set earlier, and the rest of that stays', async (_name, args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const [image, other] = [at('team/app:arm'), at('team/app:amd64')];
     const manifests = async () => (JSON.parse(await world.must('inspect')) as { manifests: object[] }).manifests;
     const run = (platform: string) => {

@@ -4,12 +4,12 @@ import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What `create -f` makes of an index in a file or on stdin: the list that it would make of the same index in a registry. */
 serveSources();
 
-let world: World;
+let world: CliHarness;
 let attestation: Image;
 let published: { readonly digest: string; readonly bytes: Buffer };
 
@@ -18,10 +18,10 @@ beforeAll(async () => {
   await pushImage(registry.url, 'team/app', undefined, attestation);
   const bytes = Buffer.from(JSON.stringify(documentOf({ k: 'v' }), undefined, 5));
   await putManifest(registry.url, 'team/app', 'published', 'application/vnd.oci.image.index.v1+json', bytes);
-  published = { bytes, digest: await World.make().then((one) => one.must('digest', at('team/app:published'))) };
+  published = { bytes, digest: await CliHarness.make().then((one) => one.must('digest', at('team/app:published'))) };
 });
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
 });
 
 /** An index that says all that an index can say of itself, with an attestation, and a descriptor that is annotated. */

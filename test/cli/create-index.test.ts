@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
 import { amd64, arm, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What `create` makes of indexes. */
 serveSources();
 
 describe('create from an index', () => {
   test('takes its images and their attestations, which stay beside them', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
       at('team/built:again'),
@@ -26,7 +26,7 @@ describe('create from an index', () => {
   });
 
   test('one index, unchanged: the same bytes', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('team/built:same'), at('team/built'));
     expect(await world.must('push')).toBe(build.index.digest);
   });
@@ -50,7 +50,7 @@ describe('create from an index', () => {
       ),
     );
     await putManifest(registry.url, 'team/app', 'odd', 'application/vnd.oci.image.index.v1+json', odd);
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('team/app:edited'), at('team/app:odd'));
     expect(await world.must('inspect', '--raw')).toBe(odd.toString());
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
@@ -64,7 +64,7 @@ describe('create from an index', () => {
   test('several indexes: what they say of themselves is dropped with a warning', async () => {
     const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { k: 'v' } });
     await putManifest(registry.url, 'team/app', 'annotated', annotated.mediaType, annotated.bytes);
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { stderr } = await world.run(['create', at('l:1'), at('team/app:annotated'), at('team/built')]);
     expect(stderr).toMatch(/warning: annotations of the index .*annotated do not come along/);
   });
@@ -74,7 +74,7 @@ describe('create from an index', () => {
     ['--attestations drop', ['--attestations', 'drop'], 2],
     ['both', ['--platform', 'linux/arm64', '--attestations', 'drop'], 1],
   ])('filtered by %s, attestations go with their image', async (_name, flags, count) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>('create', at('l:1'), at('team/built'), ...flags);
     expect(entries).toHaveLength(count);
     const attested = entries.flatMap((entry) => entry.attests ?? []);
@@ -82,7 +82,7 @@ describe('create from an index', () => {
   });
 
   test('a platform that is nowhere: exit 4, and what there is', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await world.run([
       'create',
       at('l:1'),
@@ -99,7 +99,7 @@ describe('create from an index', () => {
   });
 
   test('--platform leaves out single images too, and says so', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = [at('l:1'), at('team/app:amd64'), at('team/app:arm64'), `${at('team/app:other')}=linux/arm64/v9`];
     const { code, stderr } = await world.run(['create', ...args, '--platform', 'linux/arm64,linux/arm64/v9']);
     expect([code, stderr]).toEqual([
@@ -111,7 +111,7 @@ describe('create from an index', () => {
   });
 
   test('--platform for single images only: one that none of them is for is exit 4, and nothing is made', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['create', at('l:1'), at('team/app:amd64'), '--platform', 'linux/s390x'])).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(/no image for linux\/s390x[^]*There are: linux\/amd64/) as unknown,
@@ -131,7 +131,7 @@ describe('create from an index', () => {
     ['resolve', ['resolve', 'l:1', '--platform', '']],
     ['copy', ['copy', 'a/b', 'oci:x', '--platform', '']],
   ])('an empty platform is none: %s', async (_name, args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(args)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('a platform is empty') as unknown,
@@ -148,7 +148,7 @@ describe('create from an index', () => {
     ['an OCI index of Docker images', () => makeIndex([entryOf(images.amd64, amd64)]), 'oci'],
     ['the same, annotated', () => makeIndex([entryOf(images.amd64, amd64)], { annotations: { k: 'v' } }), 'auto'],
   ])('the format of a draft of %s is only said where auto would give another', async (_name, made, format) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { mediaType, bytes } = made();
     const repository = bytes === build.index.bytes ? 'team/built' : 'team/app';
     await putManifest(registry.url, repository, 'based', mediaType, bytes);
@@ -163,13 +163,13 @@ describe('create from an index', () => {
   test('an entry without a platform gets that of its image', async () => {
     const silent = makeIndex([entryOf(images.arm)]);
     await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>('create', at('l:1'), at('team/app:silent'));
     expect(entries[0]?.platform).toEqual(arm);
   });
 
   test('a platform for an index of several images is ambiguous', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect((await world.run(['create', at('l:1'), `${at('team/built')}=linux/arm64`])).code).toBe(2);
   });
 });

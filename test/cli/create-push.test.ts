@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { answer, Front, hang, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, type Rule } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** A list that is drafted and pushed by one command. */
 
@@ -14,7 +14,7 @@ const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 
 
 describeOnRegistries('create --push', (start) => {
   let registry: Registry;
-  let world: World;
+  let world: CliHarness;
   let rounds = 0;
   let repository: string;
   let list: string;
@@ -27,7 +27,7 @@ describeOnRegistries('create --push', (start) => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     rounds += 1;
     repository = `made/r${rounds}`;
     list = `${registry.host}/${repository}:v1`;
@@ -43,7 +43,7 @@ describeOnRegistries('create --push', (start) => {
   });
 
   test('looks again at a tag that had this list while the sources were read', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const through = (name: string) => name.replace(registry.host, front.host);
     const digest = await world.must('create', through(list), ...images.map(through), '--push');
     await world.must('rm', through(list));
@@ -60,7 +60,7 @@ describeOnRegistries('create --push', (start) => {
   });
 
   test('says what a tag had that it has pushed before, however late somebody else moved it', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const through = (name: string) => name.replace(registry.host, front.host);
     const digest = await world.must('create', through(list), through(images[0]!), '--push');
     const moveFirst: Rule = async ({ pass }) => {
@@ -75,7 +75,7 @@ describeOnRegistries('create --push', (start) => {
   });
 
   test('asks a tag that does not answer no longer than it waits for it', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const target = list.replace(registry.host, front.host);
     front.on(/^HEAD /, hang);
     const env = { HOME: world.folder };
@@ -94,7 +94,7 @@ describeOnRegistries('create --push', (start) => {
   });
 
   test('reads the tag once, just before it moves, if all images are in its repository', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     await pushImage(registry.url, repository, 'amd64', amd64);
     await world.must('create', `${front.host}/${repository}:v1`, `${front.host}/${repository}:amd64`, '--push');
     expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, pushImage } from '../support/images.ts';
 import { amd64, arm, at, images, registry, serveSources, type Drafted } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What `create` makes of images, and of files that name them. */
 serveSources();
 
 describe('create', () => {
   test('keeps the order of the author', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
       at('l:1'),
@@ -24,7 +24,7 @@ describe('create', () => {
   });
 
   test('names every missing image, stores nothing, and needs no --amend afterwards', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = ['create', at('l:1'), at('team/app:amd64'), at('team/app:no1'), at('team/no2:x')];
     const { code, stderr, stdout } = await world.run(args);
     expect([code, stdout]).toEqual([4, '']);
@@ -37,7 +37,7 @@ describe('create', () => {
   });
 
   test('refuses to replace a draft, but not to make the same again', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     await world.must('annotate', '--annotation', 'k=v');
     expect((await world.json<Drafted>('create', at('l:1'), at('team/app:amd64'))).changed).toBe(false);
@@ -47,7 +47,7 @@ describe('create', () => {
   });
 
   test('the same again: what is asked for of the list itself is done, and no entry has changed', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     const again = async (...flags: readonly string[]) => {
       const { changed, changes } = await world.json<Drafted>('create', at('l:1'), at('team/app:amd64'), ...flags);
@@ -72,7 +72,7 @@ describe('create', () => {
   });
 
   test('the same images, but one for another platform: another draft', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const create = async (platform: string) =>
       world.run(['create', at('l:1'), at('team/app:arm64'), `${at('team/app:amd64')}${platform}`]);
     expect((await create('=linux/arm/v6')).code).toBe(0);
@@ -86,7 +86,7 @@ describe('create', () => {
   });
 
   test('a platform that is said is set, whatever the image states', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
       at('l:1'),
@@ -100,7 +100,7 @@ describe('create', () => {
   });
 
   test('the same entry twice becomes one, with a note', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr, stdout } = await world.run([
       'create',
       '--progress',
@@ -115,7 +115,7 @@ describe('create', () => {
   });
 
   test('two images for one platform: create warns, push and validate refuse, a flag allows', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await world.run([
       'create',
       at('team/app:twice'),
@@ -133,27 +133,27 @@ describe('create', () => {
   });
 
   test('an image by digest, without a tag', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>('create', at('l:1'), at(`team/app@${images.arm.digest}`));
     expect(entries[0]).toMatchObject({ source: at(`team/app@${images.arm.digest}`), digest: images.arm.digest });
   });
 
   test('an empty list can be drafted, and filled', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('l:1'));
     await world.must('add', at('team/app:amd64'));
     expect(await world.must('inspect')).toContain(images.amd64.digest);
   });
 
   test('a list by digest is refused', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['create', at(`l@${images.arm.digest}`), at('team/app:arm')])).toMatchObject({ code: 2 });
   });
 
   test.each(['oci:out', 'oci:out:v1', 'oci-archive:out.tar', 'docker-archive:out.tar'])(
     '%s is a place, and names no list',
     async (name) => {
-      const world = await World.make();
+      const world = await CliHarness.make();
       expect(await world.run(['create', name, at('team/app:arm')])).toMatchObject({
         code: 2,
         stderr: expect.stringMatching(/named by a registry reference[^]*mlist push --to/) as unknown,
@@ -162,7 +162,7 @@ describe('create', () => {
   );
 
   test('--list and MLIST_LIST name the list, and all arguments are images', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', '-l', at('l:1'), at('team/app:amd64'));
     const { code } = await world.run(['create', at('team/app:amd64')], { env: { MLIST_LIST: at('l:2') } });
     expect(code).toBe(0);
@@ -197,7 +197,7 @@ describe('create -f', () => {
       2,
     ],
   ])('%s', async (_name, content, count) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await writeFile(join(world.folder, 'sources'), content());
     expect((await world.json<Drafted>('create', at('team/app:list'), '-f', 'sources')).entries).toHaveLength(count);
     const piped = await world.run(['create', at('team/app:piped'), '-f', '-'], { stdin: content() });
@@ -211,14 +211,14 @@ describe('create -f', () => {
     ['a descriptor without a digest', '{"manifests":[{"size":1}]}', 3],
     ['a reference that is none', 'a:b:c\n', 2],
   ])('%s: a clear error', async (_name, content, code) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await writeFile(join(world.folder, 'sources'), content);
     expect((await world.run(['create', at('team/app:list'), '-f', 'sources'])).code).toBe(code);
     expect(await world.must('ls')).toBe('');
   });
 
   test('a descriptor that is not what lies there is refused', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const wrong = { ...entryOf(images.arm, arm), size: 1 };
     expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: JSON.stringify(wrong) })).toMatchObject({
       code: 7,
@@ -226,7 +226,7 @@ describe('create -f', () => {
   });
 
   test('no such file', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['create', at('team/app:l'), '-f', 'nowhere'])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('nowhere') as unknown,

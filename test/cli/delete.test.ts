@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Change } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Change } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Tags and manifests that are taken out of a registry. */
 const image = makeImage({ salt: 'to go' });
 const other = makeImage({ salt: 'to stay' });
 
 let registry: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 let ref: string;
 
 beforeAll(async () => {
@@ -19,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await World.make();
-  front = kept(await Front.start({ upstream: registry.url }));
+  world = await CliHarness.make();
+  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   ref = `${front.host}/team/app`;
   await pushImage(registry.url, 'team/app', 'v1', image);
   await pushImage(registry.url, 'team/app', 'v2', image);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** `diff`: what a push would change, before it changes anything. */
 let registry: RunningRegistry;
@@ -37,8 +37,8 @@ interface Compared {
 const brief = ({ entries }: Compared) =>
   entries.map(({ type, name, changes = [] }) => [type, name, ...changes.map(({ member }) => member)].join(' '));
 
-async function drafted(name: string, ...tags: readonly string[]): Promise<World> {
-  const world = await World.make();
+async function drafted(name: string, ...tags: readonly string[]): Promise<CliHarness> {
+  const world = await CliHarness.make();
   await world.must('create', at(name), ...tags.map((tag) => at(`team/app:${tag}`)));
   return world;
 }
@@ -102,7 +102,7 @@ describe('a draft against its own tag', () => {
   });
 
   test('attestations are told with their image', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await pushBuild(registry.url, 'team/built', 'latest', [amd64], 'one');
     await world.must('create', at('team/built:list'), at('team/built'));
     await world.must('push');
@@ -121,14 +121,14 @@ describe('two names', () => {
     const spaced = Buffer.from(JSON.stringify(JSON.parse(document.bytes.toString()), undefined, 4));
     await putManifest(registry.url, 'team/app', 'compact', document.mediaType, document.bytes);
     await putManifest(registry.url, 'team/app', 'spaced', document.mediaType, spaced);
-    const world = await World.make();
+    const world = await CliHarness.make();
     const compared = await world.json<Compared>('diff', at('team/app:compact'), at('team/app:spaced'));
     expect([compared.verdict, brief(compared)]).toEqual(['equal', ['same linux/amd64']]);
     expect((await world.run(['diff', at('team/app:compact'), at('team/app:spaced'), '--exit-code'])).code).toBe(8);
   });
 
   test('one name that is no draft', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['diff', at('team/app:amd64')])).toMatchObject({ code: 2 });
   });
 

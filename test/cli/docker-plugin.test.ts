@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fromDocker } from '../../src/cli/docker-plugin/docker-plugin.ts';
+import { parsePluginCall } from '../../src/cli/docker-plugin/docker-plugin.ts';
 import { startRegistry, version, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { startMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 const execute = promisify(execFile);
 
@@ -39,7 +39,7 @@ describe('what docker puts before the name of its plugin', () => {
     ['not docker: a list that is called mlist', ['create', '-a', 'mlist'], ['create', '-a', 'mlist'], undefined],
     ['not docker: -D and a command', ['-D', 'ls'], ['-D', 'ls'], undefined],
   ])('%s', (_name, argv, args, config) => {
-    expect(fromDocker(argv, { HOME: '/h' })).toEqual({
+    expect(parsePluginCall(argv, { HOME: '/h' })).toEqual({
       args,
       env: config === undefined ? { HOME: '/h' } : { HOME: '/h', DOCKER_CONFIG: config },
     });
@@ -47,7 +47,7 @@ describe('what docker puts before the name of its plugin', () => {
 });
 
 test('the metadata that docker asks for', async () => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   expect(await world.json('docker-cli-plugin-metadata')).toMatchObject({ SchemaVersion: '0.1.0', Vendor: 'mlist' });
   expect(await world.must('mlist', '--version')).toBe(version);
 });
@@ -75,7 +75,7 @@ describeWith('docker', 'called by docker', () => {
   beforeAll(async () => {
     registry = await startRegistry();
     await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'plugin' }));
-    home = (await World.make()).folder;
+    home = (await CliHarness.make()).folder;
     const plugins = join(home, '.docker', 'cli-plugins');
     await mkdir(plugins, { recursive: true });
     await symlink(fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url)), join(plugins, 'docker-mlist'));

@@ -7,13 +7,13 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { putDocument, putMade } from '../support/layouts.ts';
 import { makeList, pushList, type MadeList } from '../support/offered-lists.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
-let world: World;
+let world: CliHarness;
 beforeAll(async () => {
   registry = await startRegistry();
-  world = await World.make();
+  world = await CliHarness.make();
 });
 afterAll(() => registry.close());
 
@@ -117,7 +117,7 @@ describe('explain', () => {
 
   test('a draft, a layout and an archive are explained alike', async () => {
     const { ref } = await pushed('linux/amd64 ?linux/s390x [linux/riscv64 linux/arm/v7]linux/arm64');
-    const own = await World.make();
+    const own = await CliHarness.make();
     await own.must('copy', ref, 'oci:layout:v1');
     await own.must('copy', ref, 'oci-archive:file.tar:v1');
     const args = ['--platform', 'linux/s390x,linux/riscv64,linux/arm64'];
@@ -135,7 +135,7 @@ describe('explain', () => {
   });
 
   test('a child that is not there is a fault of its entry', async () => {
-    const own = await World.make();
+    const own = await CliHarness.make();
     const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
     const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
     const layout = await openLayout(join(own.folder, 'layout'), { create: true });
@@ -198,7 +198,7 @@ describe('explain', () => {
     ['a file that is not there', ['explain', 'oci:nowhere:v1'], 4],
     ['nothing to explain', ['explain'], 4],
   ])('%s', async (_name, args, code) => {
-    const fresh = await World.make();
+    const fresh = await CliHarness.make();
     expect((await fresh.run(args)).code).toBe(code);
   });
 });

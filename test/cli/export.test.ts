@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, putManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { platforms, pushImages, serveSpecified } from '../support/applied.ts';
 
 /** What `export` writes: what `apply` takes. */
@@ -17,7 +17,7 @@ describeOnRegistries('export', (start) => {
     await pushImages(running.url, 'src/docker');
     await pushImages(running.url, 'src/oci', 'oci');
     await pushBuild(running.url, 'src/oci', 'built', [{ architecture: 'riscv64', os: 'linux' }]);
-    const world = await World.make();
+    const world = await CliHarness.make();
     const names = ['amd64', 'arm64v8', 'armv7'];
     await world.must('create', host('src/docker:list'), ...names.map((name) => host(`src/docker:1.0-${name}`)));
     await world.must('push');
@@ -60,7 +60,7 @@ describeOnRegistries('export', (start) => {
     ['an index of a build', 'src/oci:built', 'copy'],
     ['an image', 'src/oci:1.0-amd64', 'copy'],
   ])('%s: export and apply give the same digest', async (_name, ref, member) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const digest = await world.must('digest', host(ref));
     const spec = await world.must('export', host(ref));
     expect(Object.keys(JSON.parse(await world.must('export', host(ref), '--json')) as object)).toContain(member);
@@ -75,7 +75,7 @@ describeOnRegistries('export', (start) => {
   });
 
   test('a draft', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', host('from/draft:v1'), host('src/oci:1.0-amd64'), host('src/oci:built'));
     await world
       .must('annotate', '--platform', 'linux/amd64', '--variant', 'v3', '--index-annotation', 'a=b')
@@ -86,7 +86,7 @@ describeOnRegistries('export', (start) => {
   });
 
   test('what names no list needs --as', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('copy', host('src/oci:list'), 'oci:there:v1');
     expect(await world.run(['export', 'oci:there:v1'])).toMatchObject({
       code: 2,

@@ -7,11 +7,11 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { send } from '../server/client.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { checkout, startMlist } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
 import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** `mlist serve --hash-password`, and what the built program and library make of its line. */
 
@@ -32,21 +32,21 @@ async function fileOf(text: string): Promise<string> {
 
 describe('the line', () => {
   test.each(['', '\n', '\r\n'])('is for the password on stdin, without its line break %j', async (lineBreak) => {
-    const world = await World.make({ stdin: `${PASSWORD}${lineBreak}` });
+    const world = await CliHarness.make({ stdin: `${PASSWORD}${lineBreak}` });
     const ran = await world.run(hashPassword);
     expect(ran).toEqual({ code: 0, stdout: expect.stringMatching(line), stderr: '' });
-    const { url } = kept(await startRegistry({ htpasswd: await fileOf(ran.stdout) }));
+    const { url } = cleanup(await startRegistry({ htpasswd: await fileOf(ran.stdout) }));
     expect(await login(url, 'alice', PASSWORD)).toBe(200);
     expect(await login(url, 'alice', PASSWORD.trim())).toBe(401);
   });
 
   test('has another salt each time', async () => {
-    const world = await World.make({ stdin: PASSWORD });
+    const world = await CliHarness.make({ stdin: PASSWORD });
     expect(await world.must(...hashPassword)).not.toBe(await world.must(...hashPassword));
   });
 
   test('is a document with --json', async () => {
-    const world = await World.make({ stdin: PASSWORD });
+    const world = await CliHarness.make({ stdin: PASSWORD });
     const text = await world.must(...hashPassword, '--json');
     expectFits('serve', text);
     const { user, hash } = JSON.parse(text) as { user: string; hash: string };
@@ -54,7 +54,7 @@ describe('the line', () => {
   });
 
   test('is for a password that is typed twice', async () => {
-    const world = await World.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
+    const world = await CliHarness.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
     const ran = await world.run(['serve', '--hash-password', 'alice']);
     expect([ran.code, ran.stderr]).toEqual([0, 'Password: Repeat the password: ']);
     expect(ran.stdout).toMatch(line);
@@ -74,7 +74,7 @@ describe('refused', () => {
     ['--read-only', [...hashPassword, '--read-only'], PASSWORD, '--hash-password and --read-only exclude each other'],
     ['--password-stdin alone', ['serve', '--password-stdin'], PASSWORD, '--password-stdin needs --hash-password'],
   ])('%s', async (_, args, stdin, message) => {
-    const ran = await (await World.make({ stdin })).run(args);
+    const ran = await (await CliHarness.make({ stdin })).run(args);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toContain(message);
   });
@@ -83,7 +83,7 @@ describe('refused', () => {
     ['no answer', [''], 'no password is given for alice'],
     ['two different passwords', ['one', 'other'], 'the passwords are not equal'],
   ])('%s', async (_, answers, message) => {
-    const world = await World.make({ terminal: true, answers });
+    const world = await CliHarness.make({ terminal: true, answers });
     const ran = await world.run(['serve', '--hash-password', 'alice']);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toContain(message);
@@ -92,7 +92,7 @@ describe('refused', () => {
   test('a file with a hash of another scheme ends the program with 2', async () => {
     const hash = '$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/';
     const ran = await (
-      await World.make()
+      await CliHarness.make()
     ).run(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await fileOf(`alice:${hash}`)]);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toContain('the hash of user "alice" is not supported');

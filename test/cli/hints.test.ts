@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What to write instead of what users of other tools type. */
 
 /** No registry can be reached. */
 const env = { HTTPS_PROXY: 'http://127.0.0.1:9' };
 
-const run = (world: World, args: readonly string[], more: object = {}) =>
+const run = (world: CliHarness, args: readonly string[], more: object = {}) =>
   world.run([...args, '--retries', '0'], { env, ...more });
 
 describe('locations', () => {
@@ -39,7 +39,7 @@ describe('locations', () => {
     ['./folder', 'Write a folder with an OCI layout as oci:./folder.'],
     ['folder/', 'Write a folder with an OCI layout as oci:folder/.'],
   ])('%s', async (text, hint) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await mkdir(join(world.folder, 'folder'));
     await writeFile(join(world.folder, 'saved'), '');
     for (const args of [
@@ -55,21 +55,21 @@ describe('locations', () => {
   test.each(['httpd:2.4', 'registry:2', 'docker:dind', 'x.io/web.tar', 'https://me:secret@x.io/app'])(
     '%s gets no such hint',
     async (text) => {
-      const { stderr } = await run(await World.make(), ['show', text]);
+      const { stderr } = await run(await CliHarness.make(), ['show', text]);
       expect(stderr).not.toMatch(/hint: |secret/);
     },
   );
 
   test('in a spec', async () => {
     const stdin = 'list: x.io/l:1\nmanifests: [oci-layout://web:1]\n';
-    const { stderr } = await run(await World.make(), ['apply', '-f', '-'], { stdin });
+    const { stderr } = await run(await CliHarness.make(), ['apply', '-f', '-'], { stdin });
     expect(stderr).toContain(
       'stdin:2:13: invalid reference "oci-layout://web:1": a reference has no scheme. Write it as oci:web:1.',
     );
   });
 
   test('of one of several images', async () => {
-    const { stderr } = await run(await World.make(), ['create', 'x.io/l:1', 'web.tar', 'x.io/a:1']);
+    const { stderr } = await run(await CliHarness.make(), ['create', 'x.io/l:1', 'web.tar', 'x.io/a:1']);
     expect(stderr).toContain(`library/web.tar:latest: `);
     expect(stderr.match(/hint: Write an archive/g)).toHaveLength(1);
   });
@@ -80,7 +80,8 @@ describe('a member of a spec that there is not', () => {
     properties: object;
     $defs: { manifest: { properties: object } };
   };
-  const apply = async (spec: object) => (await World.make()).run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
+  const apply = async (spec: object) =>
+    (await CliHarness.make()).run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
 
   test.each([
     ['tag', 'tags'],
@@ -118,7 +119,7 @@ describe('what other tools have', () => {
   test.each(['-p secret', '-psecret', '--password secret', '--password=secret', '-u me -p secret'])(
     'login %s',
     async (options) => {
-      const { code, stderr } = await run(await World.make(), ['login', ...options.split(' '), 'x.io']);
+      const { code, stderr } = await run(await CliHarness.make(), ['login', ...options.split(' '), 'x.io']);
       expect([code, stderr]).toEqual([2, expect.stringContaining('mlist login HOST -u USER --password-stdin')]);
       expect(stderr).not.toContain('secret');
     },
@@ -130,7 +131,7 @@ describe('what other tools have', () => {
     ['catalog', 'mlist tags REPO'],
     ['sign', 'mlist digest'],
   ])('%s', async (command, hint) => {
-    const { code, stderr } = await run(await World.make(), [command, 'x']);
+    const { code, stderr } = await run(await CliHarness.make(), [command, 'x']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: there is no command "\w+"\nhint: /)]);
     expect(stderr).toContain(hint);
   });
@@ -138,9 +139,9 @@ describe('what other tools have', () => {
 
 describe('a home folder that is not writable', () => {
   test('the workspace', async () => {
-    const registry = kept(await startRegistry());
+    const registry = cleanup(await startRegistry());
     await pushImage(registry.url, 'team/app', 'v1', makeImage());
-    const world = await World.make();
+    const world = await CliHarness.make();
     await writeFile(join(world.folder, 'file'), '');
     const { code, stderr } = await run(world, ['create', `${registry.host}/l:1`, `${registry.host}/team/app:v1`], {
       env: { XDG_DATA_HOME: join(world.folder, 'file') },
@@ -150,8 +151,8 @@ describe('a home folder that is not writable', () => {
   });
 
   test('the credentials', async () => {
-    const registry = kept(await startRegistry());
-    const world = await World.make();
+    const registry = cleanup(await startRegistry());
+    const world = await CliHarness.make();
     await symlink(join(world.folder, 'gone', 'folder'), join(world.folder, 'link'));
     const { code, stderr } = await run(world, ['login', registry.host, '-u', 'me', '--password-stdin'], {
       env: { DOCKER_CONFIG: join(world.folder, 'link') },
@@ -167,7 +168,7 @@ describe('a home folder that is not writable', () => {
     ['apply', '-f'],
     ['validate'],
   ])('a folder in place of a file gets no such hint: %s %s %s', async (...args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await run(world, [...args.filter(Boolean), world.folder]);
     expect([code, stderr]).toEqual([4, `mlist: cannot read ${world.folder}: it is a folder\n`]);
   });
@@ -176,7 +177,7 @@ describe('a home folder that is not writable', () => {
     ['--digest-file', ['push', 'x.io/l:1']],
     ['--ca-file', ['login', 'x.io', '-u', 'me', '--password-stdin']],
   ])('another file gets no such hint: %s', async (option, args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await run(world, [...args, option, world.folder], { stdin: 'secret' });
     expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/it is a folder|EISDIR/)]);
     expect(stderr).not.toMatch(/Choose another/);
@@ -190,7 +191,7 @@ describe('create -t LIST IMAGE', () => {
     ['x.io/l:1', 'oci:a b', false],
     ['x.io/l:1;id', 'x.io/a:1', false],
   ])('%s %j: the right order is shown if a shell takes it as it is: %p', async (list, image, isShown) => {
-    const { code, stderr } = await run(await World.make(), ['create', '-t', list, 'x.io/first:1', image]);
+    const { code, stderr } = await run(await CliHarness.make(), ['create', '-t', list, 'x.io/first:1', image]);
     expect([code, stderr.includes('The list comes before')]).toEqual([2, isShown]);
   });
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { slotName } from '../../src/operations/join/slot.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { runMlist, startMlist, until, type Ended } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -18,11 +18,11 @@ const expectAmd64 = ['--group', '1', '--expect', 'linux/amd64'];
 const expectBoth = ['--group', '1', '--expect', 'linux/amd64,linux/arm64'];
 
 let registry: RunningRegistry;
-let front: Front;
+let front: RecordingProxy;
 let env: Readonly<Record<string, string>>;
 beforeAll(async () => {
   registry = await startRegistry();
-  front = await Front.start({ upstream: registry.url });
+  front = await RecordingProxy.start({ upstream: registry.url });
   const home = await temporaryFolder();
   env = { HOME: home, MLIST_WORKSPACE: join(home, 'workspace') };
   await pushImage(registry.url, repository, 'amd64', amd64);

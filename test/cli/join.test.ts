@@ -3,7 +3,7 @@ import { groupOf, startRegistry, type RunningRegistry } from '../../src/index.ts
 import { compareGroups, type Group } from '../../src/operations/join/group.ts';
 import { slotName } from '../../src/operations/join/slot.ts';
 import { pushBuild } from '../support/buildx.ts';
-import { answer, Front, reset } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, reset } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -15,7 +15,7 @@ import {
   type Image,
 } from '../support/images.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Joining a tag, one runner after the other: what each says, what the tag has, and what lies beside it. */
 interface Document {
@@ -55,11 +55,11 @@ async function tagsOf(url: string, repository: string): Promise<readonly string[
 
 describeOnRegistries('join', (start) => {
   let registry: Awaited<ReturnType<typeof start>>;
-  let world: World;
+  let world: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   beforeAll(async () => {
     registry = await start();
-    world = await World.make();
+    world = await CliHarness.make();
     await pushImage(registry.url, 'team/built', 'amd64', amd64);
     await pushImage(registry.url, 'team/built', 'arm64', arm64);
     await pushImage(registry.url, 'team/built', 'armv7', armv7);
@@ -115,11 +115,11 @@ describeOnRegistries('join', (start) => {
 
 describe('what a join makes', () => {
   let registry: RunningRegistry;
-  let world: World;
+  let world: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await World.make();
+    world = await CliHarness.make();
     await pushImage(registry.url, 'team/app', 'amd64', amd64);
     await pushImage(registry.url, 'team/app', 'arm64', arm64);
   });
@@ -217,7 +217,7 @@ describe('what a join makes', () => {
 
 describe('builds that meet', () => {
   let registry: RunningRegistry;
-  let world: World;
+  let world: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   const images = ['old', 'new'].flatMap((salt) =>
     ['amd64', 'arm64'].map((one) => [salt, one, image(salt, one)] as const),
@@ -225,7 +225,7 @@ describe('builds that meet', () => {
   const digest = (salt: string, one: string) => images.find(([its, name]) => its === salt && name === one)![2].digest;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await World.make();
+    world = await CliHarness.make();
     for (const [salt, one, its] of images) await pushImage(registry.url, 'team/app', `${salt}-${one}`, its);
   });
   afterAll(() => registry.close());
@@ -303,12 +303,12 @@ describe('builds that meet', () => {
 
 describe('a join that cannot be', () => {
   let registry: RunningRegistry;
-  let front: Front;
-  let world: World;
+  let front: RecordingProxy;
+  let world: CliHarness;
   beforeAll(async () => {
     registry = await startRegistry();
-    front = await Front.start({ upstream: registry.url });
-    world = await World.make();
+    front = await RecordingProxy.start({ upstream: registry.url });
+    world = await CliHarness.make();
     await pushImage(registry.url, 'team/app', 'amd64', amd64);
     await pushImage(registry.url, 'team/app', 'twin', image('twin', 'amd64'));
     const empty = makeIndex([]);

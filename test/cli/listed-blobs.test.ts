@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -11,9 +11,9 @@ import {
   putManifest,
   sha256,
 } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list blobs beside manifests, or nothing else: BuildKit's cache, and SBOM files. */
 serveCopied();
@@ -29,9 +29,9 @@ const cache = makeIndex([{ ...layer, annotations: { 'buildkit/createdat': '2026-
 const mixed = makeIndex([entry, sbom]);
 const lists = { cache, mixed };
 
-let world: World;
+let world: CliHarness;
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
 });
 
 async function expectBlobs(url: string, repository: string, list: { readonly bytes: Buffer }): Promise<void> {
@@ -82,7 +82,7 @@ describeOnRegistries('an index that lists blobs', (start) => {
 });
 
 test('a listed blob that is not there is reported by validate --deep', async () => {
-  const front = kept(await Front.start({ upstream: registry.url }));
+  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   for (const blob of blobs) await pushBlob(registry.url, 'team/lost', blob);
   await putManifest(registry.url, 'team/lost', 'v1', cache.mediaType, cache.bytes);
   front.on(new RegExp(config.digest), answer(404));
@@ -100,8 +100,8 @@ test('an entry of an unknown type that its registry has as a manifest is copied 
   const list = makeIndex([entry, unknown]);
   const stored = new Map<string, Buffer>();
   const [source, target] = [
-    kept(await Front.start({ upstream: registry.url })),
-    kept(await Front.start({ upstream: registry.url })),
+    cleanup(await RecordingProxy.start({ upstream: registry.url })),
+    cleanup(await RecordingProxy.start({ upstream: registry.url })),
   ];
   await pushImage(registry.url, 'team/unknown', undefined, image);
   const serve = { 'content-type': unknown.mediaType, 'docker-content-digest': unknown.digest };

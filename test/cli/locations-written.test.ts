@@ -7,13 +7,13 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry } from '../../src/index.ts';
 import { pushImage, sha256, type Image } from '../support/images.ts';
 import { amd64, arm64, builds, registry, serveLocations, sources } from '../support/local-builds.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Layouts and archives that push writes. */
 serveLocations();
 
 describe('push writes', () => {
-  async function drafted(): Promise<World> {
+  async function drafted(): Promise<CliHarness> {
     const world = await builds();
     await world.must('create', `${registry.host}/team/written:v1`, ...sources.slice(0, 2));
     return world;
@@ -137,7 +137,7 @@ describe('push writes', () => {
   });
 
   test('what lies in a registry into an archive, whole', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await pushImage(registry.url, 'team/remote', 'amd64', amd64);
     await pushImage(registry.url, 'team/remote', 'arm64', arm64);
     const [one, two] = ['amd64', 'arm64'].map((tag) => `${registry.host}/team/remote:${tag}`);

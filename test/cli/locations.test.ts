@@ -6,7 +6,7 @@ import { formatPlatform, type Platform } from '../../src/index.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putMade } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Images that lie in layouts and archives: read by every command. */
 serveLocations();
@@ -113,7 +113,7 @@ describe('paths', () => {
   });
 
   test('that could not be told from a reference are refused', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const odd = join(world.folder, 'a:b', 'deep');
     await mkdir(odd, { recursive: true });
     const { code, stderr } = await world.run(['inspect', 'oci:../x'], { cwd: odd });
@@ -121,7 +121,7 @@ describe('paths', () => {
   });
 
   test('that lead nowhere are told as they were typed', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     for (const [name, reason] of [
       ['oci:none', 'none is no OCI layout: there is no such folder'],
       ['oci-archive:none.tar', 'there is no archive none.tar\n'],
@@ -176,7 +176,7 @@ describe('every command that reads a location reads', () => {
   });
 
   test('a list in a layout, and an image of it', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const dir = join(world.folder, 'list');
     const layout = await openLayout(dir, { create: true });
     for (const image of [amd64, arm64]) await putMade(layout, image);
@@ -206,7 +206,7 @@ describe('every command that reads a location reads', () => {
   });
 
   test('but of several the one that is named', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const dir = join(world.folder, 'two');
     await putInLayout(dir, amd64, 'v1');
     await putInLayout(dir, arm64, 'v2');

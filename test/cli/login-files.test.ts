@@ -3,7 +3,7 @@ import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What may lie where a login is to be kept. */
 (process.platform === 'win32' ? describe.skip : describe)('the file that keeps a login', () => {
@@ -30,7 +30,7 @@ import { World } from '../support/cli-harness.ts';
     ['apply', ['apply', '-f', 'n'.repeat(300)]],
     ['login', ['login', 'REG', '-u', 'me', '--password-stdin', '--authfile', 'n'.repeat(300)]],
   ])('%s: a name that is too long is told in words', async (_name, args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await world.run(
       args.map((arg) => arg.replace('REG', registry.host)),
       { stdin: 'secret\n' },
@@ -49,7 +49,7 @@ import { World } from '../support/cli-harness.ts';
   }
 
   test.each(refused)('%s is refused, and stays', async (_name, make, reason) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const path = join(world.folder, 'auth.json');
     await make(path);
     const [before, content] = [await lstat(path), await contentOf(path)];
@@ -67,7 +67,7 @@ import { World } from '../support/cli-harness.ts';
   });
 
   test('a link that leads to nothing yet: what it leads to is made, and the link stays', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const path = join(world.folder, 'auth.json');
     await mkdir(join(world.folder, 'kept'));
     await symlink('kept/real.json', path);

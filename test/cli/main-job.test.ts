@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** The main job: a list of two images is drafted, annotated and pushed. */
 describeOnRegistries('create, annotate, push', (start) => {
@@ -18,14 +18,14 @@ describeOnRegistries('create, annotate, push', (start) => {
   });
   afterAll(() => registry.close());
 
-  async function drafted(name: string): Promise<World> {
-    const world = await World.make();
+  async function drafted(name: string): Promise<CliHarness> {
+    const world = await CliHarness.make();
     await world.must('create', `${host}/${name}`, `${host}/username/x8664-test`, `${host}/username/arm64v8-test`);
     return world;
   }
 
   test('says what it created, word for word', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const args = ['create', `${host}/username/said`, `${host}/username/x8664-test`];
     expect(await world.must(...args)).toBe(`Created manifest list ${host}/username/said:latest`);
   });

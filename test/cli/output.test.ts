@@ -7,7 +7,7 @@ import { startRegistry, version, type RunningRegistry } from '../../src/index.ts
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -108,7 +108,7 @@ function specs(): string {
 }
 
 test('what --json prints fits its schema, for every command', async () => {
-  const world = await World.make({ stdin: 'password' });
+  const world = await CliHarness.make({ stdin: 'password' });
   await writeFile(join(world.folder, 'specs.yaml'), specs());
   for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
   const told = new Set(everyCommand().map(([, name]) => name));
@@ -117,7 +117,7 @@ test('what --json prints fits its schema, for every command', async () => {
 });
 
 test('every line on stderr is an event that fits its schema, for every command', async () => {
-  const world = await World.make({ stdin: 'password' });
+  const world = await CliHarness.make({ stdin: 'password' });
   const told = new Set<string>();
   const run = async (...args: readonly string[]): Promise<void> => {
     for (const line of (await world.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
@@ -156,7 +156,7 @@ test('what a result or an event is about is under "ref"', () => {
 });
 
 test('stdout carries the result only', async () => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   const list = at('team/app:list2');
   expect((await world.run(['create', list, at('team/app:amd64')])).stdout).toBe(`Created manifest list ${list}\n`);
   expect((await world.run(['annotate', '--variant', 'v2'])).stdout).toBe('');
@@ -165,7 +165,7 @@ test('stdout carries the result only', async () => {
 });
 
 test('--quiet leaves errors only on stderr', async () => {
-  const world = await World.make();
+  const world = await CliHarness.make();
   expect((await world.run(['create', '-q', at('team/app:list3'), at('team/app:amd64')])).stderr).toBe('');
   expect((await world.run(['push', '-q', 'x.io/none:1'])).stderr).toMatch(/^mlist: there is no draft/);
 });
@@ -195,7 +195,7 @@ describe('errors', () => {
     ['no draft', ['push', 'x.io/none'], 4, /there is no draft x\.io\/none:latest/],
     ['a name that is an integer', ['rm', '0x10'], 4, /docker\.io\/library\/0x10:latest/],
   ])('%s', async (_name, args, code, message) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     if (args[0] === 'push' && args[1] === '-t') await world.must('create', at('team/app:l'), at('team/app:amd64'));
     if (args[0] === 'push' && args[1] === '--timeout')
       await world.must('create', at('team/app:l'), at('team/app:amd64'));
@@ -209,7 +209,7 @@ describe('errors', () => {
   });
 
   test('a registry that is not there', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await world.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
     expect(ran).toMatchObject({
       code: 7,
@@ -218,7 +218,7 @@ describe('errors', () => {
   });
 
   test('several failures: all are told, the highest code is the exit code', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const ran = await world.run(['create', 'a', at('team/app:gone'), 'localhost:1/x:y', '--retries', '0', '--json']);
     expect(ran.code).toBe(7);
     expect(
@@ -233,14 +233,14 @@ describe('errors', () => {
 
 describe('help', () => {
   test.each(commands.map(({ name }) => name))('%s --help', async (name) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stdout, stderr } = await world.run([name, '--help']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain(`Usage: mlist ${name}`);
   });
 
   test.each([[['--help']], [['-h']], [['help']]])('%j', async (args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stdout } = await world.run(args);
     expect(code).toBe(0);
     for (const { name, hidden = false } of commands)
@@ -248,17 +248,17 @@ describe('help', () => {
   });
 
   test('help in the language of the program, whatever the locale', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect((await world.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Commands:');
   });
 
   test('help for one command', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.must('help', 'push')).toBe(await world.must('push', '--help'));
   });
 
   test('the version is that of the package', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { version: packaged } = JSON.parse(
       await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
     ) as { version: string };
@@ -266,7 +266,7 @@ describe('help', () => {
   });
 
   test.each(['bash', 'zsh', 'fish'])('the completion script for %s', async (shell) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.must('completion', shell)).toContain('mlist --complete');
     expect((await world.run(['completion', `${shell}x`])).code).toBe(2);
   });
@@ -278,8 +278,8 @@ const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u
 describe('nothing reaches the terminal raw', () => {
   const evil = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
 
-  async function hostile(): Promise<World> {
-    const world = await World.make({ terminal: true, env: { NO_COLOR: '1' } });
+  async function hostile(): Promise<CliHarness> {
+    const world = await CliHarness.make({ terminal: true, env: { NO_COLOR: '1' } });
     const image = makeImage({
       salt: 'evil',
       kind: 'oci',
@@ -315,7 +315,7 @@ describe('nothing reaches the terminal raw', () => {
   });
 
   test.each(['show', 'explain'])('the columns of %s stay where they are', async (command) => {
-    const world = await World.make({ terminal: true });
+    const world = await CliHarness.make({ terminal: true });
     const [one, other] = ['one', 'other'].map((salt) => makeImage({ salt, kind: 'oci' }));
     for (const image of [one!, other!]) await pushImage(registry.url, 'evil/app', undefined, image);
     const index = makeIndex([
@@ -333,7 +333,7 @@ describe('nothing reaches the terminal raw', () => {
   });
 
   test('annotations of a draft', async () => {
-    const world = await World.make({ terminal: true });
+    const world = await CliHarness.make({ terminal: true });
     await world.must('create', at('team/app:evil'), at('team/app:amd64'));
     await world.must('annotate', '--annotation', `${evil}=${evil}`);
     for (const args of [['show', '--tree'], ['inspect'], ['validate'], ['push']]) {
@@ -343,7 +343,7 @@ describe('nothing reaches the terminal raw', () => {
   });
 
   test('a damaged draft with a strange name', async () => {
-    const world = await World.make({ terminal: true });
+    const world = await CliHarness.make({ terminal: true });
     await mkdir(join(world.workspace, 'drafts'), { recursive: true });
     await writeFile(join(world.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
     await world.must('create', at('team/app:sound'), at('team/app:amd64'));
@@ -362,7 +362,7 @@ describe('nothing reaches the terminal raw', () => {
   });
 
   test('colours on a terminal only, and not with NO_COLOR', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     await world.must('create', at('team/app:colour'), at('team/app:amd64'));
     const shown = async (terminal: boolean, env: Record<string, string>): Promise<Ran> =>
       world.run(['show'], { terminal, env });

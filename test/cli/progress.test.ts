@@ -3,7 +3,7 @@ import { Output } from '../../src/cli/output/output.ts';
 import { LiveProgress } from '../../src/cli/output/progress.ts';
 import { startRegistry, type Digest, type OperationEvent, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What a terminal shows: text, line breaks, and the two sequences that take lines at the foot away. */
 function screen(written: string): readonly string[] {
@@ -119,7 +119,7 @@ describe('of a push to another registry', () => {
     ['not on a terminal that cannot', false, true, [], { TERM: 'dumb' }],
     ['not in CI', false, true, [], { CI: 'true' }],
   ])('%s', async (name, isLive, terminal, flags, env) => {
-    const world = await World.make({ terminal, env });
+    const world = await CliHarness.make({ terminal, env });
     await world.must(
       'create',
       `${to.host}/far/${name.replaceAll(' ', '-').toLowerCase()}:1`,

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** What is asked on a terminal, and what comes of the keys that end a prompt instead of answering it. */
 const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];
@@ -45,7 +45,7 @@ describeOnTerminal('the prompt of annotate', () => {
   ])('%s', async (_name, keys, code, said) => {
     const registry = await startRegistry();
     try {
-      const world = await World.make();
+      const world = await CliHarness.make();
       const images = ['v6', 'v7'].map((variant) => `${registry.host}/team/app:${variant}`);
       for (const variant of ['v6', 'v7']) {
         const platform = { os: 'linux', architecture: 'arm', variant };

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Images of another registry, which nothing can mount: their bytes move once, and not again for a further list. */
 
 describeOnRegistries('a list of images in another registry', (start) => {
   async function stand() {
-    const origin = kept(await startRegistry());
-    const registry = kept(await start());
-    const from = kept(await Front.start({ upstream: origin.url }));
-    const to = kept(await Front.start({ upstream: registry.url }));
+    const origin = cleanup(await startRegistry());
+    const registry = cleanup(await start());
+    const from = cleanup(await RecordingProxy.start({ upstream: origin.url }));
+    const to = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     for (const architecture of ['amd64', 's390x']) {
       await pushImage(
         origin.url,
@@ -23,7 +23,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
         makeImage({ salt: architecture, platform: { architecture, os: 'linux' } }),
       );
     }
-    const world = await World.make();
+    const world = await CliHarness.make();
     const create = (tag: string, ...architectures: readonly string[]) =>
       world.must('create', `${to.host}/b:${tag}`, ...architectures.map((one) => `${from.host}/a:${one}`));
     const push = async (...args: readonly string[]) => {
@@ -82,12 +82,12 @@ describeOnRegistries('a list of images in another registry', (start) => {
 /** What a draft was made from is a condition for that one name; further names move as they do without it. */
 describeOnRegistries('an edit of a published list under further names', (start) => {
   test('a further name may be new, or have another list', async () => {
-    const registry = kept(await start());
+    const registry = cleanup(await start());
     const image = (architecture: string) => makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
     for (const architecture of ['amd64', 's390x']) {
       await pushImage(registry.url, 'app', architecture, image(architecture));
     }
-    const world = await World.make();
+    const world = await CliHarness.make();
     const name = (tag: string) => `${registry.host}/app:${tag}`;
     await world.must('create', name('1.0'), name('amd64'), '--push');
     await world.must('create', name('other'), name('s390x'), '--push');

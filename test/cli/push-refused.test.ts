@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
 
 /** What `push` refuses before it sends anything. */
@@ -126,7 +126,7 @@ describe('what is refused before anything is written', () => {
   });
 
   test('a 412 to a push without a condition is a refusal of the registry', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const refused = `${front.host}/team/app:refused`;
     await world.must('create', refused, `${front.host}/team/app:amd64`);
     front.on(/^PUT .*refused/, answer(412));
@@ -139,7 +139,7 @@ describe('what is refused before anything is written', () => {
   });
 
   test('--if-digest absent: also where another list comes between the look and the push', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const theirs = makeIndex([], { annotations: { from: 'elsewhere' } });
     const raced = `${front.host}/team/app:raced`;
     await world.must('create', raced, `${front.host}/team/app:amd64`);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { canMount, fill, makeReadOnly, mountDisk } from '../support/disks.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { runMlist, type Ended } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
@@ -170,7 +170,7 @@ test('a draft of a published list says how to push it after an edit', async () =
 (mounts ? test : test.skip)('an edit in the registry whose temporary folder cannot be removed', async () => {
   await draft();
   await must('push', '--purge');
-  const front = kept(await Front.start({ upstream: registry.url }));
+  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   front.on(/^PUT .*manifests/, async ({ pass }) => {
     for (const name of await readdir(folder))
       if (name.startsWith('mlist-edit-')) await mountDisk(join(folder, name, 'busy'));

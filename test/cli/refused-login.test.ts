@@ -3,11 +3,11 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, hang, reset, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeIndex } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 const WRONG = 'this-is-the-wrong-password';
 const auth = Buffer.from(`me:${WRONG}`).toString('base64');
@@ -16,19 +16,19 @@ const auth = Buffer.from(`me:${WRONG}`).toString('base64');
 describe('a wrong password', () => {
   let basic: RunningRegistry;
   let open: RunningRegistry;
-  let front: Front;
+  let front: RecordingProxy;
   let tokens: TokenService;
   let host: string;
-  let world: World;
+  let world: CliHarness;
 
   beforeAll(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     const htpasswd = join(world.folder, 'users');
     await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('right').digest('base64')}\n`);
     basic = await startRegistry({ htpasswd });
     host = basic.host;
     open = await startRegistry();
-    front = await Front.start({ upstream: open.url });
+    front = await RecordingProxy.start({ upstream: open.url });
     tokens = await TokenService.start({ users: { me: 'right' } });
     guard(front, tokens);
   });
@@ -126,8 +126,8 @@ describe('of several challenges, one that can be used is used', () => {
   const realm = (address: string) => `Bearer realm="${address}",service="x"`;
 
   /** Accepts Basic, and names a token service that does not work besides. */
-  async function start(challenge: (host: string) => string, service: Rule): Promise<Front> {
-    const front = kept(await Front.start());
+  async function start(challenge: (host: string) => string, service: Rule): Promise<RecordingProxy> {
+    const front = cleanup(await RecordingProxy.start());
     const index = makeIndex([]);
     front.on(/./, (exchange) => {
       const isRight = exchange.seen.headers.authorization === right;
@@ -138,10 +138,10 @@ describe('of several challenges, one that can be used is used', () => {
     return front;
   }
 
-  const inspected = async ({ host }: Front, password = 'right', ...more: readonly string[]): Promise<Ran> => {
+  const inspected = async ({ host }: RecordingProxy, password = 'right', ...more: readonly string[]): Promise<Ran> => {
     const auth = Buffer.from(`me:${password}`).toString('base64');
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
-    return (await World.make({ env })).run(['inspect', `${host}/team/app:1`, '--retries', '1', ...more]);
+    return (await CliHarness.make({ env })).run(['inspect', `${host}/team/app:1`, '--retries', '1', ...more]);
   };
   const here = (host: string) => `${realm(`http://${host}/token`)}, Basic realm="x"`;
 
@@ -175,8 +175,8 @@ describe('of several challenges, one that can be used is used', () => {
   });
 
   test('the second token service, where the first is not named by a URL', async () => {
-    const front = kept(await Front.start({ upstream: kept(await startRegistry()).url }));
-    const tokens = kept(await TokenService.start({ users: { me: 'right' } }));
+    const front = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
+    const tokens = cleanup(await TokenService.start({ users: { me: 'right' } }));
     guard(front, tokens, { before: 'Bearer realm="registry", ' });
     const trust = ['--auth-host', `${front.host}=${tokens.front.host}`];
     expect(await inspected(front, 'right', ...trust)).toMatchObject({ code: 4 });
@@ -186,14 +186,14 @@ describe('of several challenges, one that can be used is used', () => {
 
 /** Docker Hub's token service gives everybody a token for everything; the registry then answers 401 insufficient_scope. */
 describe.each([[{}], [{ silent: true }]])('a token without access, where the challenge has %j', (options) => {
-  let front: Front;
+  let front: RecordingProxy;
   let tokens: TokenService;
   let host: string;
-  let world: World;
+  let world: CliHarness;
 
   beforeAll(async () => {
-    world = await World.make();
-    front = await Front.start();
+    world = await CliHarness.make();
+    front = await RecordingProxy.start();
     tokens = await TokenService.start({ users: { me: 'right' }, grant: () => [] });
     guard(front, tokens, options);
     host = front.host;

@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** Registries that refuse HEAD, or all reads: what is only asked to save work fails no command. */
 const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });
@@ -17,8 +17,8 @@ const list = makeIndex([
 
 let source: RunningRegistry;
 let target: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 beforeAll(async () => {
   source = await startRegistry();
@@ -28,9 +28,9 @@ beforeAll(async () => {
 });
 afterAll(() => source.close());
 beforeEach(async () => {
-  target = kept(await startRegistry());
-  front = kept(await Front.start({ upstream: target.url }));
-  world = await World.make();
+  target = cleanup(await startRegistry());
+  front = cleanup(await RecordingProxy.start({ upstream: target.url }));
+  world = await CliHarness.make();
 });
 
 const from = (tag: string) => `${source.host}/team/app:${tag}`;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256 } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** What a registry says about a failure is reported, with the reference that the failed step worked on. */
 interface Diagnostic {
@@ -14,9 +14,9 @@ interface Diagnostic {
 }
 
 async function refused(body: unknown): Promise<Ran> {
-  const front = kept(await Front.start());
+  const front = cleanup(await RecordingProxy.start());
   front.on(/./, answer(400, {}, typeof body === 'string' ? body : JSON.stringify(body)));
-  return (await World.make()).run(['digest', `${front.host}/team/app:1`, '--json']);
+  return (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`, '--json']);
 }
 
 function reported({ code, stdout, stderr }: Ran): {
@@ -100,7 +100,7 @@ describe('the reason that a registry gives', () => {
 
   test('contains no secrets, not even a part of one', async () => {
     const password = 'correct-horse-battery-staple';
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const auth = Buffer.from(`me:${password}`).toString('base64');
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
     front.on(/./, (exchange) => {
@@ -110,17 +110,17 @@ describe('the reason that a registry gives', () => {
       const errors = [{ code: 'X', message: text, detail: { [password]: [authorization, text] } }];
       return answer(400, {}, JSON.stringify({ errors }))(exchange);
     });
-    const ran = await (await World.make({ env })).run(['digest', `${front.host}/team/app:1`, '--json']);
+    const ran = await (await CliHarness.make({ env })).run(['digest', `${front.host}/team/app:1`, '--json']);
     expect(reported(ran).diagnostics).toHaveLength(1);
     for (const secret of [password, auth, 'correct']) expect(ran.stderr).not.toContain(secret);
   });
 });
 
 /** A registry with the image `team/app:1`, and a front before it that a test changes. */
-async function served(): Promise<Front> {
-  const upstream = kept(await startRegistry());
+async function served(): Promise<RecordingProxy> {
+  const upstream = cleanup(await startRegistry());
   await pushImage(upstream.url, 'team/app', '1', makeImage({ platform: linux }));
-  return kept(await Front.start({ upstream: upstream.url }));
+  return cleanup(await RecordingProxy.start({ upstream: upstream.url }));
 }
 
 describe('a registry that asks for a wait beyond the limit ends the command', () => {
@@ -140,7 +140,7 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
     // Without a mount there is an upload.
     front.on(/^POST .*mount=/, answer(405));
     front.on(pattern, busy);
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run([...args(front.host), '--retries', '5'])).toMatchObject({
       code: 7,
       stdout: '',
@@ -157,7 +157,7 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
     const front = await served();
     front.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/ \/token/, busy);
-    expect(await (await World.make()).run([...args(front.host), '--retries', '5'])).toMatchObject({
+    expect(await (await CliHarness.make()).run([...args(front.host), '--retries', '5'])).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(/the token service .* asks to wait for 3600 s/) as unknown,
     });
@@ -168,9 +168,9 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
 
 describe('what goes wrong on the way to a registry names the reference', () => {
   test('too many redirects', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, (exchange) => answer(307, { location: exchange.seen.path })(exchange));
-    const { code, stderr } = await (await World.make()).run(['digest', `${front.host}/team/app:1`]);
+    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
       `mlist: cannot read ${front.host}/team/app:1: too many redirects from ${front.host} (more than 10)\n`,
@@ -184,10 +184,10 @@ describe('what goes wrong on the way to a registry names the reference', () => {
     ['an empty token', '{"token":""}'],
     ['a token with line breaks', '{"token":"a\\nb"}'],
   ])('a token answer with %s', async (_name, body) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/ \/token/, answer(200, {}, body));
-    const { code, stderr } = await (await World.make()).run(['digest', `${front.host}/team/app:1`]);
+    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
       `mlist: cannot read ${front.host}/team/app:1: the answer of the token service ${front.host} holds no token\n`,
@@ -195,12 +195,12 @@ describe('what goes wrong on the way to a registry names the reference', () => {
   });
 
   test('a token service that fails, once for each image', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/ \/token/, answer(500, {}, '{"errors":[{"code":"UNAVAILABLE","message":"the database is down"}]}'));
     const names = ['1', '2'].map((tag) => `${front.host}/team/app:${tag}`);
     const { code, stderr } = await (
-      await World.make()
+      await CliHarness.make()
     ).run(['create', 'registry.test/list', ...names, '--retries', '0']);
     expect(code).toBe(7);
     for (const name of names)
@@ -216,7 +216,7 @@ describe('a refusal to write', () => {
 
   async function copied(pattern: RegExp, rule: Rule): Promise<Ran> {
     const source = await served();
-    const front = kept(await Front.start({ upstream: kept(await startRegistry()).url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
     front.on(/./, (exchange) =>
       exchange.seen.headers.authorization === undefined
         ? answer(401, { 'www-authenticate': 'Basic realm="x"' })(exchange)
@@ -224,7 +224,7 @@ describe('a refusal to write', () => {
     );
     front.on(pattern, rule);
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
-    return (await World.make({ env })).run(['copy', `${source.host}/team/app:1`, `${front.host}/new/app:1`]);
+    return (await CliHarness.make({ env })).run(['copy', `${source.host}/team/app:1`, `${front.host}/new/app:1`]);
   }
 
   test.each<[string, RegExp, Rule, number, RegExp]>([
@@ -275,13 +275,13 @@ describe('a refusal to write', () => {
     const attestation = makeImage({ kind: 'oci', salt: 'attestation', manifest: { layers: [layer] } });
     const image = makeImage({ kind: 'oci' });
     const list = makeIndex([entryOf(image, linux), attestationEntry(attestation, image)]);
-    const upstream = kept(await startRegistry());
+    const upstream = cleanup(await startRegistry());
     await pushBlob(upstream.url, 'team/app', blob);
     for (const one of [image, attestation]) await pushImage(upstream.url, 'team/app', undefined, one);
     await putManifest(upstream.url, 'team/app', '1', list.mediaType, list.bytes);
-    const front = kept(await Front.start({ upstream: upstream.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: upstream.url }));
     front.on(/^PUT .*manifests/, answer(400, {}, error('MANIFEST_INVALID', 'unknown media type')));
-    const world = await World.make();
+    const world = await CliHarness.make();
     const copy = ['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`];
     front.on(new RegExp(`^PUT .*manifests/${image.digest}`), ({ pass }) => pass());
     expect(await world.run(copy)).toMatchObject({

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Edits of lists that lie in a registry, in one command: `annotate`, `add` and `remove` with `--push`. */
 
@@ -72,10 +72,10 @@ async function leftBehind(): Promise<readonly string[]> {
 
 describeOnRegistries('a list with unknown members at every level', (start) => {
   let registry: Registry;
-  let world: World;
+  let world: CliHarness;
   beforeAll(async () => {
     registry = await start();
-    world = await World.make();
+    world = await CliHarness.make();
   });
   afterAll(() => registry.close());
 
@@ -120,7 +120,7 @@ describeOnRegistries('a list with unknown members at every level', (start) => {
 
 describe('an edit with --push', () => {
   let registry: RunningRegistry;
-  let world: World;
+  let world: CliHarness;
   let list: string;
   let count = 0;
   const requests: string[] = [];
@@ -134,7 +134,7 @@ describe('an edit with --push', () => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     list = `${registry.host}/team/app:l${(count += 1)}`;
     const index = makeIndex([
       entryOf(amd64, { architecture: 'amd64', os: 'linux' }),

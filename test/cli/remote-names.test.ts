@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** The images of a list in a registry, named by the tags that people know them by. */
 describeOnRegistries('an edit in place names an image', (start) => {
   let registry: Registry;
-  let front: Front;
-  let world: World;
+  let front: RecordingProxy;
+  let world: CliHarness;
   const at = (name: string) => `${front.host}/${name}`;
   beforeAll(async () => {
     registry = await start();
-    front = await Front.start({ upstream: registry.url });
-    world = await World.make();
+    front = await RecordingProxy.start({ upstream: registry.url });
+    world = await CliHarness.make();
     for (const architecture of ['amd64', 's390x']) {
       const image = makeImage({ kind: 'oci', salt: architecture, platform: { architecture, os: 'linux' } });
       await pushImage(registry.url, 'team/app', architecture, image);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** What a tag had before it is moved: what would be lost is refused or reported, and the old digest is printed. */
 
@@ -15,7 +15,7 @@ const riscv64 = image('riscv64');
 
 describeOnRegistries('a tag that is moved', (start) => {
   let registry: Registry;
-  let world: World;
+  let world: CliHarness;
   let repository: string;
   let rounds = 0;
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describeOnRegistries('a tag that is moved', (start) => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     rounds += 1;
     repository = `moved/r${rounds}`;
     await Promise.all(
@@ -260,7 +260,7 @@ describeOnRegistries('a tag that is moved', (start) => {
 
   describe('that cannot be read', () => {
     const behind = async (pattern: RegExp, status: number) => {
-      const front = kept(await Front.start({ upstream: registry.url }));
+      const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
       front.on(pattern, answer(status, {}, JSON.stringify({ errors: [{ code: 'DENIED', message: 'push only' }] })));
       return { front, through: (tag: string) => at(tag).replace(registry.host, front.host) };
     };

@@ -1,14 +1,14 @@
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { Waves } from '../support/request-waves.ts';
+import { RequestWaves } from '../support/request-waves.ts';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /**
  * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are
@@ -27,9 +27,9 @@ describeOnRegistries('requests', (start) => {
 
   /** A repository that no other test writes to, and a world that remembers nothing. */
   async function stand() {
-    const waves = kept(new Waves());
-    const front = kept(await Front.start({ upstream: registry.url, waves }));
-    const world = await World.make();
+    const waves = cleanup(new RequestWaves());
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url, waves }));
+    const world = await CliHarness.make();
     tests += 1;
     const repository = `team/app${tests}`;
     const at = (name: string) => `${front.host}/${name}`;
@@ -76,7 +76,7 @@ describeOnRegistries('requests', (start) => {
     const { waves, front, at, cost, repository, list, images } = await stand();
     const all = ['--push', ...images];
     expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
-    const tokens = kept(await TokenService.start({ waves, grant: (scopes) => scopes }));
+    const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
     // Two answers more, and one less: the configs have been read before.
     expect(await cost('create', at(`${repository}/other:v1`), ...all)).toMatchObject({ depth: 6 });
@@ -85,7 +85,7 @@ describeOnRegistries('requests', (start) => {
 
   test('the same with tokens: one for each command, and two answers more', async () => {
     const { waves, front, cost, list, images } = await stand();
-    const tokens = kept(await TokenService.start({ waves, grant: (scopes) => scopes }));
+    const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
     expect(await cost('create', list, ...images)).toMatchObject({ depth: 4 });
     expect(await cost('push')).toMatchObject({ depth: 6 });

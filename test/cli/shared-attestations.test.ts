@@ -3,13 +3,13 @@ import type { Descriptor } from '../../src/index.ts';
 import { pushBuild, type Built } from '../support/buildx.ts';
 import { getManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** BuildKit gives images with equal layers one attestation manifest, and lists it once for each image. */
 describeOnRegistries('an attestation that two images share', (start) => {
   const platforms = ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' }));
   let registry: Registry;
-  let world: World;
+  let world: CliHarness;
   let built: Built;
   let next: Built;
   const at = (name: string) => `${registry.host}/team/${name}`;
@@ -22,7 +22,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
   });
 
   /** Each image of a list with the digests of its attestations. */

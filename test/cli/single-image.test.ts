@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Where an image is named and not a list, its config says what it is for. */
 describe('--platform of a single image', () => {
   const image = makeImage({ platform: { architecture: 'arm', os: 'linux', variant: 'v7' } });
   let registry: RunningRegistry;
-  let world: World;
+  let world: CliHarness;
   let ref: string;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await World.make();
+    world = await CliHarness.make();
     ref = `${registry.host}/team/app:arm`;
     await pushImage(registry.url, 'team/app', 'arm', image);
   });
@@ -53,11 +53,11 @@ describe('inspect -v of a single image', () => {
   const platform = { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.2402' };
   const image = makeImage({ platform });
   const empty = makeImage({ kind: 'oci', platform: {} });
-  let front: Front;
+  let front: RecordingProxy;
   let registry: RunningRegistry;
   beforeAll(async () => {
     registry = await startRegistry();
-    front = await Front.start({ upstream: registry.url });
+    front = await RecordingProxy.start({ upstream: registry.url });
     await pushImage(registry.url, 'team/app', 'windows', image);
     await pushImage(registry.url, 'team/app', 'empty', empty);
   });
@@ -67,14 +67,14 @@ describe('inspect -v of a single image', () => {
   });
 
   test('its descriptor has the platform of its config, as that of docker has', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { Descriptor } = await world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:windows`);
     const { mediaType, digest, bytes } = image;
     expect(Descriptor).toEqual({ mediaType, digest, size: bytes.length, platform });
   });
 
   test('a config that states no platform, or is gone: there is none', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const inspect = async (tag: string) =>
       world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:${tag}`);
     expect((await inspect('empty')).Descriptor).not.toHaveProperty('platform');

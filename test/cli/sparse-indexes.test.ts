@@ -5,7 +5,7 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
   getManifest,
@@ -17,7 +17,7 @@ import {
   type Served,
 } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list images which their location does not have, as `docker save` writes them after `docker pull`. */
 serveCopied();
@@ -45,8 +45,8 @@ const gone = makeIndex([entries[2]!, attested[1]!]);
 const lists: Readonly<Record<string, Served>> = { sparse, unattested, gone, onlyAttestation };
 const missingAttestations = attested.map(({ digest }) => digest);
 
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 async function tarOfFolder(dir: string): Promise<Buffer> {
   const files = await readdir(dir, { recursive: true, withFileTypes: true });
@@ -60,7 +60,7 @@ async function tarOfFolder(dir: string): Promise<Buffer> {
 }
 
 beforeAll(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
   const dir = join(world.folder, 'layout');
   await putInLayout(dir, amd64);
   await putInLayout(dir, arm64);
@@ -74,7 +74,7 @@ beforeAll(async () => {
   );
   for (const [name, { mediaType, bytes }] of Object.entries(lists))
     await putManifest(registry.url, 'team/sparse', name, mediaType, bytes);
-  front = await Front.start({ upstream: registry.url });
+  front = await RecordingProxy.start({ upstream: registry.url });
   front.on(new RegExp(`/(manifests|blobs)/(${[images[2]!.digest, ...missingAttestations].join('|')})$`), answer(404));
 });
 afterAll(() => front.close());
@@ -266,7 +266,7 @@ test('an image whose manifest is stored as a blob is not missing', async () => {
   const list = makeIndex([entries[0]!, entries[2]!]);
   await putManifest(registry.url, 'team/sparse', 'blob', list.mediaType, list.bytes);
   await pushBlob(registry.url, 'team/sparse', images[2]!.bytes);
-  const stored = await Front.start({ upstream: registry.url });
+  const stored = await RecordingProxy.start({ upstream: registry.url });
   stored.on(new RegExp(`/manifests/${images[2]!.digest}$`), answer(404));
   for (const missing of ['refuse', 'skip']) {
     const repository = fresh();

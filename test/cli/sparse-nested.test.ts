@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes in a registry that list other indexes, whose images the registry does not have. */
 serveCopied();
@@ -22,15 +22,15 @@ const lists = {
   pair: makeIndex([amd64Entry, entryOf(s390x, { os: 'linux', architecture: 's390x' })]),
 };
 
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 beforeAll(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
   for (const image of [amd64, s390x]) await pushImage(registry.url, 'team/nested', undefined, image);
   for (const [name, { mediaType, bytes }] of Object.entries(lists))
     await putManifest(registry.url, 'team/nested', name, mediaType, bytes);
-  front = await Front.start({ upstream: registry.url });
+  front = await RecordingProxy.start({ upstream: registry.url });
 });
 afterAll(() => front.close());
 
@@ -70,7 +70,7 @@ test('--missing skip keeps a nested index that is complete', async () => {
 });
 
 test('no hint suggests --missing skip if it was given', async () => {
-  const partial = await Front.start({ upstream: registry.url });
+  const partial = await RecordingProxy.start({ upstream: registry.url });
   partial.on(new RegExp(`^GET .*/(manifests|blobs)/${s390x.digest}$`), answer(404));
   const source = `${partial.host}/team/nested:pair`;
   for (const lineOf of [createLine, (from: string, to: string) => ['join', to, from]]) {

@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** What an image's config states, and what the author says of the image. */
 
 let registry: RunningRegistry;
-let world: World;
+let world: CliHarness;
 const at = (tag: string) => `${registry.host}/team/app:${tag}`;
 beforeAll(async () => {
   registry = await startRegistry();
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
 });
 
 const apply = async (spec: object): Promise<Ran> => world.run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
@@ -119,7 +119,7 @@ describe('a config that contradicts the entry of its image', () => {
   });
 
   test('it is not checked where no config is read', async () => {
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     await warned(['create', `${front.host}/team/mixed:again`, `docker://${front.host}/team/mixed:mixed`, '--push']);
     expect(front.asked(/blobs/)).toEqual([]);
   });

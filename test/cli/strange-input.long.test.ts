@@ -7,7 +7,7 @@ import { MlistError, startRegistry, type RunningRegistry } from '../../src/index
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 const platform = { os: 'linux', architecture: 'amd64' };
 const image = makeImage({ salt: 'input', kind: 'oci', platform });
@@ -77,9 +77,9 @@ describe('no command reports a bug', () => {
   ];
   const strange = [...texts, ...names, ...hosts, ...files];
 
-  let world: World;
+  let world: CliHarness;
   beforeAll(async () => {
-    world = await World.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' }, stdin: 'password\n' });
+    world = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' }, stdin: 'password\n' });
     const file = (name: string, content: string) => writeFile(join(world.folder, name), content);
     await mkdir(join(world.folder, 'folder'));
     await symlink('link', join(world.folder, 'link'));

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Manifests with a subject, as BuildKit 0.32 writes attestations, on registries that want the subject first, as GitLab's does. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
@@ -61,8 +61,8 @@ const refusal = (digest = ''): Rule =>
   );
 
 /** A registry that takes its time to store an image, and refuses what refers to a manifest that it does not have. */
-async function strict(): Promise<Front> {
-  const front = kept(await Front.start({ upstream: registry.url }));
+async function strict(): Promise<RecordingProxy> {
+  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   front.on(/^PUT .*\/manifests\//, async (exchange) => {
     const { subject } = JSON.parse((await exchange.read()).toString()) as { subject?: { digest: string } };
     if (subject === undefined) await sleep(50);
@@ -75,7 +75,7 @@ async function strict(): Promise<Front> {
 
 const repositoryIn = (path: string): string => /^\/v2\/(.+)\/manifests\//.exec(path)?.[1] ?? '';
 /** The names of the manifests that were written, in their order. */
-const written = (front: Front): readonly string[] =>
+const written = (front: RecordingProxy): readonly string[] =>
   front.asked(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
 class Signal {
@@ -95,7 +95,7 @@ describe('a list with attestations that have a subject', () => {
     ['join', (target) => ['join', target, from('1.0'), '--group', 'g', '--expect', 'linux/amd64,linux/arm64']],
     ['apply', () => ['apply', '-f', 'spec.json']],
   ])('%s: each image goes before its attestation', async (_, args) => {
-    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const target = `${front.host}/${repository}:1.0`;
     await writeFile(join(world.folder, 'spec.json'), spec(target));
     const { code, stderr } = await world.run(args(target));
@@ -106,7 +106,7 @@ describe('a list with attestations that have a subject', () => {
   });
 
   test('that was lost is sent again from the cache in the same order', async () => {
-    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [image, referrer] = [images[1]!, about(images[1]!, 'lost')];
     for (const one of [image, referrer]) await pushImage(registry.url, repository, undefined, one);
     const at = (digest: string): string => `${front.host}/${repository}@${digest}`;
@@ -119,7 +119,7 @@ describe('a list with attestations that have a subject', () => {
   });
 
   test('is retried where the registry shows the subject late', async () => {
-    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [late] = attestations as [Image];
     front.on(new RegExp(`^PUT .*${late.digest}`), refusal(images[0]!.digest), 1);
     await world.must('copy', from('1.0'), `${front.host}/${repository}:1.0`);
@@ -127,8 +127,8 @@ describe('a list with attestations that have a subject', () => {
   });
 
   test('is retried after another list of the same run has sent the subject', async () => {
-    const [world, repository] = [await World.make(), fresh()];
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const [world, repository] = [await CliHarness.make(), fresh()];
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const [image, referrer] = [images[1]!, about(images[1]!, 'of another list')];
     await pushImage(source.url, 'team/app', undefined, referrer);
     const [begun, refused] = [new Signal(), new Signal()];
@@ -155,8 +155,8 @@ describe('a list with attestations that have a subject', () => {
   });
 
   test('two refusals that name each other’s manifest end the command', async () => {
-    const [world, repository] = [await World.make(), fresh()];
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const [world, repository] = [await CliHarness.make(), fresh()];
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const puts = [new Signal(), new Signal()];
     for (const [at, image] of images.entries())
       front.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
@@ -187,7 +187,7 @@ describe('copy --referrers', () => {
   });
 
   test('the list by its digest, then what refers to it and to that, then its tag', async () => {
-    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const { code, stderr } = await world.run(['copy', '--referrers', signed(), `${front.host}/${repository}:1.0`]);
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
     expect(front.seen.filter(({ status }) => status === 400)).toEqual([]);
@@ -202,7 +202,7 @@ describe('copy --referrers', () => {
   });
 
   test('a list that is there already is not written again', async () => {
-    const [world, front, repository] = [await World.make(), await strict(), fresh()];
+    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const target = `${front.host}/${repository}:1.0`;
     await world.must('copy', signed(), target);
     front.forget();
@@ -211,7 +211,7 @@ describe('copy --referrers', () => {
   });
 
   test('a tag of cosign that is a subject itself is written by its digest first', async () => {
-    const [world, front, repository, cosigned] = [await World.make(), await strict(), fresh(), fresh()];
+    const [world, front, repository, cosigned] = [await CliHarness.make(), await strict(), fresh(), fresh()];
     const [image] = images as [Image];
     const signature = makeImage({ salt: 'cosign', kind: 'oci' });
     const ofSignature = about(signature, 'of the signature');
@@ -225,7 +225,11 @@ describe('copy --referrers', () => {
 });
 
 test('a subject that is nowhere is no reason to refuse', async () => {
-  const [world, front, repository] = [await World.make(), kept(await Front.start({ upstream: registry.url })), fresh()];
+  const [world, front, repository] = [
+    await CliHarness.make(),
+    cleanup(await RecordingProxy.start({ upstream: registry.url })),
+    fresh(),
+  ];
   const orphan = about({ ...images[0]!, digest: `sha256:${'0'.repeat(64)}` }, 'orphan');
   await pushImage(source.url, 'team/app', 'orphan', orphan);
   await world.must('copy', from('orphan'), `${front.host}/${repository}:orphan`);

@@ -3,12 +3,12 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/index.ts';
-import { answer, Front, hang, reset } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, reset } from '../support/recording-proxy.ts';
 import { makeImage, pushImage, sha256 } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { openForReader } from '../support/pipes.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** How times are written, as Go's tools take them, and how they are told. */
 const sockets: Socket[] = [];
@@ -32,7 +32,7 @@ describe('a deadline that passes is told with its unit', () => {
     ['0h0m0.4s', '400ms'],
     ['1s200ms', '1.2s'],
   ])('%s', async (time, told) => {
-    const ran = await (await World.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
+    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
     expect([ran.code, ran.stderr]).toEqual([7, expect.stringMatching(`not done within ${told}[:\\n]`)]);
   });
 });
@@ -41,9 +41,9 @@ describe('a deadline that passes names what was waited for', () => {
   /** Whether a command that is running gets to the step that waits. */
   type Reaches = (running: Promise<Ran>) => Promise<boolean>;
 
-  async function waitedFor(args: readonly string[], reaches: Reaches, world?: World): Promise<string> {
+  async function waitedFor(args: readonly string[], reaches: Reaches, world?: CliHarness): Promise<string> {
     const { code, stderr } = await withTimeLimit(async (limit) => {
-      const running = (world ?? (await World.make())).run([...args, '--deadline', limit]);
+      const running = (world ?? (await CliHarness.make())).run([...args, '--deadline', limit]);
       return (await reaches(running)) ? running : undefined;
     });
     expect(code).toBe(7);
@@ -51,7 +51,7 @@ describe('a deadline that passes names what was waited for', () => {
   }
 
   const receives =
-    (front: Front, isWaiting: (seen: Front['seen']) => boolean): Reaches =>
+    (front: RecordingProxy, isWaiting: (seen: RecordingProxy['seen']) => boolean): Reaches =>
     async (running) => {
       front.forget();
       await running;
@@ -68,7 +68,7 @@ describe('a deadline that passes names what was waited for', () => {
     };
 
   test('with the last answer, where a request is tried again', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^/, answer(503, { 'retry-after': '30' }));
     const name = `${front.host}/team/app:v1`;
     const waited = await waitedFor(
@@ -79,7 +79,7 @@ describe('a deadline that passes names what was waited for', () => {
   });
 
   test('with the reason why there was no answer', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^/, reset);
     const name = `${front.host}/team/app:v1`;
     const args = ['digest', name, '--retries', '1000', '--plain-http', front.host];
@@ -91,7 +91,7 @@ describe('a deadline that passes names what was waited for', () => {
   });
 
   test('the token service first, since other steps wait for it', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^/, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/token/, hang);
     const name = `${front.host}/team/app:v1`;
@@ -103,10 +103,10 @@ describe('a deadline that passes names what was waited for', () => {
   });
 
   test('how far an upload has got, and the answer to its last try', async () => {
-    const registry = kept(await startRegistry());
+    const registry = cleanup(await startRegistry());
     const image = makeImage({ layers: 1 });
     await pushImage(registry.url, 'app', 'v1', image);
-    const front = kept(await Front.start({ upstream: registry.url }));
+    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     front.on(/^PUT/, hang);
     front.on(new RegExp(`^PUT .*${encodeURIComponent(sha256(image.blobs[1]!))}`), answer(503, { 'retry-after': '30' }));
     const uploads = receives(front, (seen) => {
@@ -120,9 +120,9 @@ describe('a deadline that passes names what was waited for', () => {
     expect(waited).toMatch(new RegExp(`${layer}; ${lastAnswer}\\), ${config}\\); no tag was changed$`));
   });
 
-  let guarded: Front;
+  let guarded: RecordingProxy;
   beforeAll(async () => {
-    guarded = await Front.start();
+    guarded = await RecordingProxy.start();
     guarded.on(/^/, answer(401, { 'www-authenticate': 'Basic realm="x"' }));
   });
   afterAll(() => guarded.close());
@@ -133,7 +133,7 @@ describe('a deadline that passes names what was waited for', () => {
     ['certificates', (pipe: string) => ['digest', 'localhost:1/a', '--ca-file', pipe]],
     ['a file of logins', (pipe: string) => ['digest', `${guarded.host}/a`, '--authfile', pipe]],
   ])('%s that is a pipe', async (_name, args) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const pipe = join(world.folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     expect(await waitedFor(args(pipe), reads(pipe), world)).toContain(`read ${pipe}`);
@@ -145,18 +145,18 @@ describe('a time', () => {
   const stopped = AbortSignal.abort(new Error('enough'));
 
   test.each(['1h30m', '1m30s', '1.5h', '90', '1h0m0s', '596h'])('may be %s', async (time) => {
-    const world = await World.make({ signal: stopped });
+    const world = await CliHarness.make({ signal: stopped });
     const ran = await world.run(['tags', `${host}/team/app`, '--deadline', time]);
     expect(ran.stderr).toContain('enough');
   });
 
   test.each(['soon', '', '0', '0s', '1h30', '1h 30m', '1d', 'h', '1..5s', '1e3s'])('may not be "%s"', async (time) => {
-    const ran = await (await World.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
+    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining(told(time))]);
   });
 
   test('has an end', async () => {
-    const ran = await (await World.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
+    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('takes a time, at most 596h31m23.647s, not')]);
   });
 });

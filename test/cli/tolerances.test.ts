@@ -1,11 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { scopesOf, TokenService } from '../support/token-service.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What other clients tolerate in the answers of registries. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' }));
@@ -13,16 +13,16 @@ const images = platforms.map((platform) => makeImage({ kind: 'oci', platform }))
 const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
 
 let registry: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 beforeEach(async () => {
-  registry = kept(await startRegistry());
+  registry = cleanup(await startRegistry());
   for (const [at, image] of images.entries())
     await pushImage(registry.url, 'team/app', platforms[at]?.architecture, image);
   await putManifest(registry.url, 'team/app', '1', list.mediaType, list.bytes);
-  front = kept(await Front.start({ upstream: registry.url }));
-  world = await World.make();
+  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  world = await CliHarness.make();
 });
 
 const at = (name: string) => `${front.host}/team/app${name}`;
@@ -141,7 +141,7 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
   }
 
   beforeEach(async () => {
-    tokens = kept(await TokenService.start({ users: { me: 'right' } }));
+    tokens = cleanup(await TokenService.start({ users: { me: 'right' } }));
     flags = ['--auth-host', `${front.host}=${tokens.front.host}`];
     const auth = Buffer.from('me:right').toString('base64');
     env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, pushImage, sha256 } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Documents that are not as their specification asks, and that docker, crane and oras read all the same. */
 serveCopied();
@@ -38,14 +38,14 @@ const documents: readonly (readonly [string, string, Buffer, RegExp])[] = [
   ['subject', ociIndex, bytesOf({ ...nulls, subject: null, manifests: [entryOf(oci, linux)] }), /\/subject/],
 ];
 
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 beforeAll(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
   for (const image of [docker, oci, untyped, unlayered])
     await pushImage(registry.url, 'team/odd', image === unlayered ? 'unlayered' : undefined, image);
-  front = await Front.start({ upstream: registry.url });
+  front = await RecordingProxy.start({ upstream: registry.url });
   for (const [tag, type, bytes] of documents) {
     const headers = { 'content-type': type, 'docker-content-digest': sha256(bytes) };
     front.on(new RegExp(`/manifests/(${tag}|${sha256(bytes)})$`), answer(200, headers, bytes));

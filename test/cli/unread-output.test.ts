@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { runMlist, startMlist, type Ended, type StartOptions } from '../support/mlist.ts';
 import { unreadPipe } from '../support/pipes.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -27,7 +27,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
   const at = (name: string) => `${registry.host}/team/app:${name}`;
 
   async function unread(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
-    const pipe = kept(await unreadPipe());
+    const pipe = cleanup(await unreadPipe());
     return runMlist(args, env, { stdout: pipe.fd, ...options });
   }
 
@@ -65,7 +65,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
     [141, () => ['digest', at('amd64')]],
   ])('%d also where nobody reads stderr', async (code, args) => {
     await written('bad.yaml', 'list: 5');
-    const pipe = kept(await unreadPipe());
+    const pipe = cleanup(await unreadPipe());
     expect(await unread(args(), { stderr: pipe.fd })).toMatchObject({ code });
   });
 
@@ -89,7 +89,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
   });
 
   test('tags reads no further pages', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^GET \/v2\/endless\/tags/, ({ response }) => {
       response.setHeader('link', '</v2/endless/tags/list?last=a>; rel="next"');
       response.end(JSON.stringify({ name: 'endless', tags: ['a'] }));
@@ -98,7 +98,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
   });
 
   test('141 where the reader leaves in the middle of a large document', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const tags = Array.from({ length: 200_000 }, (_, number) => `tag-${number}`);
     front.on(/^GET \/v2\/large\/tags/, ({ response }) => void response.end(JSON.stringify({ name: 'large', tags })));
     const { child, ended } = startMlist(['tags', `${front.host}/large`, '--json'], env);

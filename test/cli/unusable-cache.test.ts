@@ -3,16 +3,16 @@ import { lstat, mkdir, readdir, rm, unlink, utimes, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources } from '../support/sources.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What lies where the workspace keeps its copies, and is none: they are only a cache. */
 serveSources();
 
-let world: World;
+let world: CliHarness;
 let cache: string;
 let count = 0;
 beforeEach(async () => {
-  world = await World.make();
+  world = await CliHarness.make();
   cache = join(world.workspace, 'blobs', 'sha256');
   count += 1;
 });

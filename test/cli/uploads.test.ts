@@ -1,26 +1,26 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, reset, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** How registries and the proxies in front of them answer uploads. */
 const MIB = 1024 * 1024;
 const image = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 5 * MIB });
 
 let target: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 
 beforeEach(async () => {
-  target = kept(await startRegistry());
-  front = kept(await Front.start({ upstream: target.url }));
-  world = await World.make();
+  target = cleanup(await startRegistry());
+  front = cleanup(await RecordingProxy.start({ upstream: target.url }));
+  world = await CliHarness.make();
 });
 
 async function copied(...flags: readonly string[]): Promise<Ran> {
-  const source = kept(await startRegistry());
+  const source = cleanup(await startRegistry());
   await pushImage(source.url, 'team/app', '1', image);
   return world.run(['copy', `${source.host}/team/app:1`, `${front.host}/team/app:1`, ...flags]);
 }
@@ -102,7 +102,7 @@ describe('a proxy that limits the size of a request', () => {
 
 test('a registry that accepts no chunks gets the whole blob again', async () => {
   const large = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 17 * MIB });
-  const source = kept(await startRegistry());
+  const source = cleanup(await startRegistry());
   await pushImage(source.url, 'team/app', '1', large);
   front.on(/^PATCH/, answer(405));
   front.on(

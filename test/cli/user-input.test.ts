@@ -8,7 +8,7 @@ import { startRegistry, Workspace, type RunningRegistry } from '../../src/index.
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** Whatever a user types, names or has in a file: it may be refused, and is never reported as a bug in mlist. */
 
@@ -46,7 +46,7 @@ describe('a host that no URL can have', () => {
       ['join', name, at('amd64'), '--group', '1'],
       ['login', name.replace(/\/.*/, ''), '--username', 'me', '--password-stdin'],
     ];
-    const world = await World.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
+    const world = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
     for (const args of lines) {
       const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : world.run(args));
       expect([args, code, stdout]).toEqual([args, 2, '']);
@@ -164,7 +164,7 @@ describe('wrong input is refused', () => {
   test('login leaves a file of credentials that is a number alone', async () => {
     const file = join(await temporaryFolder(), 'auth.json');
     await writeFile(file, '1.0');
-    const world = await World.make({ stdin: 'password\n' });
+    const world = await CliHarness.make({ stdin: 'password\n' });
     const login = ['login', registry.host, '--username', 'me', '--password-stdin', '--authfile', file];
     const { code, stderr } = await world.run(login);
     expect([code, stderr]).toEqual([6, expect.stringContaining('must be of type object, not number')]);

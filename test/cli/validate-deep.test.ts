@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from '../support/buildx.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** `validate --deep`: what a list points at is there, and is what the list says. */
 let registry: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 const requests: string[] = [];
 
 const image = (architecture: string, more: object = {}): Image =>
@@ -25,8 +25,8 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 afterEach(() => front.close());
 beforeEach(async () => {
-  front = await Front.start({ upstream: registry.url });
-  world = await World.make();
+  front = await RecordingProxy.start({ upstream: registry.url });
+  world = await CliHarness.make();
   requests.length = 0;
 });
 

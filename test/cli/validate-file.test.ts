@@ -4,13 +4,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** `validate NAME` where there is a file of that name: names are never taken for files by what exists. */
 describe('a name that is that of a file', () => {
-  let world: World;
+  let world: CliHarness;
   beforeAll(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     await mkdir(join(world.folder, 'none.localhost', 'folder'), { recursive: true });
     for (const name of ['Index.json', 'none.localhost/index.json', 'oci'])
       await writeFile(join(world.folder, name), '{}');
@@ -40,14 +40,14 @@ describe('a name that is that of a file', () => {
 
 describe('the index.json of an OCI layout', () => {
   const image = makeImage({ kind: 'oci' });
-  let world: World;
+  let world: CliHarness;
   const layoutOf = async (name: string, index: string): Promise<void> => {
     await mkdir(join(world.folder, name), { recursive: true });
     await writeFile(join(world.folder, name, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
     await writeFile(join(world.folder, name, 'index.json'), index);
   };
   beforeAll(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
   });
 
   test('may give one image several names', async () => {

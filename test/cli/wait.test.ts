@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /** Some registries answer 404 for a while after a push. */
 
@@ -12,15 +12,15 @@ const image = makeImage({ kind: 'oci', platform });
 const unknown = answer(404, {}, '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
 
 let registry: RunningRegistry;
-let front: Front;
-let world: World;
+let front: RecordingProxy;
+let world: CliHarness;
 beforeEach(async () => {
-  registry = kept(await startRegistry());
+  registry = cleanup(await startRegistry());
   await pushImage(registry.url, 'team/app', 'late', image);
   const { mediaType, bytes } = makeIndex([entryOf(image, platform)]);
   await putManifest(registry.url, 'team/app', 'list', mediaType, bytes);
-  world = await World.make();
-  front = kept(await Front.start({ upstream: registry.url }));
+  world = await CliHarness.make();
+  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
 const at = (tag: string) => `${front.host}/team/app:${tag}`;

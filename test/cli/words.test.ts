@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { nearest, startRegistry, suggestPlatform, type RunningRegistry } from '../../src/index.ts';
+import { closestMatch, startRegistry, suggestPlatform, type RunningRegistry } from '../../src/index.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** What people mistype, and what they are told. */
 let registry: RunningRegistry;
@@ -19,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-async function drafted(): Promise<World> {
-  const world = await World.make();
+async function drafted(): Promise<CliHarness> {
+  const world = await CliHarness.make();
   await world.must('create', at('team/app:list'), ...architectures.map((name) => at(`team/app:${name}`)));
   return world;
 }
@@ -33,7 +33,7 @@ describe('the word that was meant', () => {
     ['crate', 'create'],
     ['zzz', undefined],
   ])('%s', (word, wanted) => {
-    expect(nearest(word, ['amd64', 'arm64', 'linux', 'windows', 'create', 'copy'])).toBe(wanted);
+    expect(closestMatch(word, ['amd64', 'arm64', 'linux', 'windows', 'create', 'copy'])).toBe(wanted);
   });
 
   test.each<[string, string, string | undefined, string | undefined]>([
@@ -58,13 +58,13 @@ describe('a platform without its operating system', () => {
     ['after --expect', ['push', '--expect', 'arm/v7']],
     ['of another name', ['remove', '--platform', 'arm/7']],
   ])('%s', async (_name, args) => {
-    const { code, stderr } = await (await World.make()).run(args);
+    const { code, stderr } = await (await CliHarness.make()).run(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(/arm is an architecture and no operating system\nhint: Write it as linux\/arm\/v7\./);
   });
 
   test('in the wrong order', async () => {
-    const { code, stderr } = await (await World.make()).run(['resolve', 'a', '--platform', 'amd64/linux']);
+    const { code, stderr } = await (await CliHarness.make()).run(['resolve', 'a', '--platform', 'amd64/linux']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('hint: Write it as linux/amd64.')]);
   });
 });
@@ -87,14 +87,14 @@ describe('a platform that nobody knows', () => {
 describe('a variant that no client selects', () => {
   const riscv = 'clients on riscv64 have no variant, so none of them selects this image';
   const arm64 = 'no client on arm64 has the variant v10, so none selects this image';
-  const create = (world: World, variant: string, ...more: readonly string[]) =>
+  const create = (world: CliHarness, variant: string, ...more: readonly string[]) =>
     world.run(['create', at('team/app:v'), `${at('team/app:arm64')}=${variant}`, ...more]);
 
   test.each([
     ['linux/riscv64/rva22u64', riscv],
     ['linux/arm64/v10', arm64],
   ])('create, push: %s', async (platform, message) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const created = await create(world, platform);
     expect([created.code, created.stderr]).toEqual([0, expect.stringContaining(message)]);
     const pushed = await world.run(['push', '--dry-run']);
@@ -104,7 +104,7 @@ describe('a variant that no client selects', () => {
   });
 
   test('create --strict makes no draft', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await create(world, 'linux/arm64/v10', '--strict');
     expect([code, stderr]).toEqual([3, expect.stringContaining(`${arm64}\nhint: Leave out --strict to accept it.`)]);
     expect((await world.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
@@ -120,7 +120,7 @@ describe('a variant that no client selects', () => {
   });
 
   test.each(['linux/arm64/v8', 'linux/arm64/v9.2', 'linux/arm/v6', 'linux/amd64/v3'])('%s is one', async (platform) => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     const { code, stderr } = await create(world, platform, '--strict');
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('picks this image')]);
   });
@@ -131,8 +131,8 @@ describe('a platform as show prints it', () => {
   const shown = ['linux(Ubuntu 16.04.7)/amd64', 'linux(macOS 13.6, build 22G120)/amd64', 'linux(10.0.20348%2B1)/amd64'];
   const list = () => at('team/app:versions');
 
-  async function made(): Promise<World> {
-    const world = await World.make();
+  async function made(): Promise<CliHarness> {
+    const world = await CliHarness.make();
     for (const version of versions) {
       const platform = { architecture: 'amd64', os: 'linux', 'os.version': version };
       await pushImage(
@@ -176,13 +176,13 @@ describe('a platform as show prints it', () => {
   test.each(['linux(Ubuntu\n16)/amd64', 'linux(10.0.*)/amd64', 'linux(a/amd64', 'lin ux/amd64', 'linux/amd 64'])(
     '%j is still refused',
     async (platform) => {
-      expect(await (await World.make()).run(['resolve', 'a', '--platform', platform])).toMatchObject({ code: 2 });
+      expect(await (await CliHarness.make()).run(['resolve', 'a', '--platform', platform])).toMatchObject({ code: 2 });
     },
   );
 });
 
 describe('remove --platform', () => {
-  const left = async (world: World) => (await world.json<{ entries: object[] }>('show')).entries.length;
+  const left = async (world: CliHarness) => (await world.json<{ entries: object[] }>('show')).entries.length;
 
   test.each<[string, readonly string[]]>([
     ['with commas', ['--platform', 'linux/amd64,linux/s390x']],
@@ -214,7 +214,7 @@ describe('commands that are called otherwise elsewhere', () => {
     ['constructor', /mlist --help/],
     ['psuh', /did you mean push\?/],
   ])('%s', async (name, hint) => {
-    const { code, stdout, stderr } = await (await World.make()).run([name]);
+    const { code, stdout, stderr } = await (await CliHarness.make()).run([name]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(hint);
   });
@@ -229,7 +229,7 @@ describe('commands that are called otherwise elsewhere', () => {
 
 describe('files', () => {
   test('create -f of a file that is not there says so', async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     expect(await world.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('cannot read nope: there is no such file') as unknown,
@@ -243,7 +243,7 @@ describe('files', () => {
 
 describe('help', () => {
   test('names values, sets what is global apart, and leaves examples whole', async () => {
-    const world = await World.make({ terminal: true, columns: 60 });
+    const world = await CliHarness.make({ terminal: true, columns: 60 });
     const { stdout } = await world.run(['create', '--help']);
     expect(stdout).toMatch(/^ +--format FORMAT /m);
     expect(stdout).toMatch(/^ +-f, --file FILE /m);
@@ -252,7 +252,7 @@ describe('help', () => {
   });
 
   test('serve says which hashes it takes', async () => {
-    const help = (await (await World.make()).must('serve', '--help')).replaceAll(/\s+/g, ' ');
+    const help = (await (await CliHarness.make()).must('serve', '--help')).replaceAll(/\s+/g, ' ');
     for (const kind of ['bcrypt', '{SHA}', '{SHA256}']) expect(help).toContain(kind);
   });
 });

@@ -6,8 +6,8 @@ import type { Content } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
-import { answer, Front } from '../support/recording-proxy.ts';
-import { kept } from '../support/cleanup.ts';
+import { answer, RecordingProxy } from '../support/recording-proxy.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { runMlist } from '../support/mlist.ts';
 
 /** Lists with wrong descriptors: they are refused, and nothing else is affected. */
@@ -113,7 +113,7 @@ describe('content of another size in a registry', () => {
   const list = indexOf([{ ...descriptor, size: 5 }]);
 
   async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const by = (content: Content, bytes = content.bytes) =>
       answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
     front.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));

@@ -17,7 +17,7 @@ import {
 } from '../support/attacks.ts';
 import { Authority } from '../support/certificates.ts';
 import { ForwardProxy } from '../support/forward-proxy.ts';
-import { answer, Front, hang, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, type Rule } from '../support/recording-proxy.ts';
 import { sha256 } from '../support/images.ts';
 import { describeWith } from '../support/programs.ts';
 
@@ -232,14 +232,14 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
   async function publicly(
     what: 'redirect' | 'upload location' | 'token realm',
     address: string,
-    work: (ran: Awaited<ReturnType<Attacked['run']>>, plain: Front) => void | Promise<void>,
+    work: (ran: Awaited<ReturnType<Attacked['run']>>, plain: RecordingProxy) => void | Promise<void>,
   ): Promise<void> {
     const authority = new Authority(attacked.world.folder);
-    const secure = await Front.start({
+    const secure = await RecordingProxy.start({
       tls: authority.sign('server', ['registry.example']),
       upstream: attacked.honest.url,
     });
-    const plain = await Front.start();
+    const plain = await RecordingProxy.start();
     const hosts = { 'registry.example:443': secure.port, 'registry.example:80': plain.port };
     const proxy = await ForwardProxy.start({ hosts });
     if (what === 'redirect') secure.on(/^GET .*manifests/, answer(307, { location: address }));

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, hang } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -37,7 +37,7 @@ describe('an archive that waits for a large blob', () => {
     ['it is interrupted', (kill: () => void) => kill(), 143, 'interrupted'],
   ])('%s: that is told at once, and nothing is left behind', async (_name, happen, code, message) => {
     const folder = await temporaryFolder();
-    const front = await Front.start({ upstream: registry.url });
+    const front = await RecordingProxy.start({ upstream: registry.url });
     const config = sha256(images[1]!.blobs[0]!);
     let isHanging: () => void = () => undefined;
     const hanging = new Promise<void>((resolve) => (isHanging = resolve));

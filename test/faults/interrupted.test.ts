@@ -1,10 +1,10 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { copy, Homes, MlistError, parseLocation, startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { copy, Stores, MlistError, parseLocation, startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist, startMlist, type Ended } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
@@ -13,7 +13,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** An interruption reports what was published, what was not, and what may have been. */
 let registry: RunningRegistry;
-let front: Front;
+let front: RecordingProxy;
 let folder: string;
 let env: Readonly<Record<string, string>>;
 let round = 0;
@@ -27,7 +27,7 @@ beforeEach(async () => {
   round += 1;
   folder = await temporaryFolder();
   env = { MLIST_WORKSPACE: join(folder, 'workspace') };
-  front = kept(await Front.start({ upstream: registry.url }));
+  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
 /** The tag of a repository that belongs to this test alone. */
@@ -162,10 +162,10 @@ test.each([
 
 test('a copy that the caller of the library aborts, for a reason of its own', async () => {
   const sent = unanswered('^PUT REPO/a/manifests/v$');
-  const homes = kept(new Homes({ workspaceFolder: folder, userAgent: 'test', env: {} }));
+  const stores = cleanup(new Stores({ workspaceFolder: folder, userAgent: 'test', env: {} }));
   const controller = new AbortController();
   const { signal } = controller;
-  const copying = copy(parseLocation(`${front.host}/team/app:amd64`), parseLocation(at('a')), { homes, signal });
+  const copying = copy(parseLocation(`${front.host}/team/app:amd64`), parseLocation(at('a')), { stores, signal });
   const failed = copying.catch((thrown: unknown) => thrown);
   await sent;
   controller.abort(new Error('enough'));

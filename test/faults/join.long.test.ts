@@ -6,7 +6,7 @@ import { isLong, roundsOf } from '../support/long.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';
 import { drawSeed } from '../support/seed.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /**
  * Many runners that join one tag at the same moment, over a network that delays answers and loses some of them. What goes
@@ -43,7 +43,7 @@ test('in one process: the list is complete at the end, and with --expect at any 
     ...(isLong ? many : []),
   ];
   await expectNoFaults(series, async () => {
-    const world = await World.make();
+    const world = await CliHarness.make();
     return { run: (args) => world.run(args) };
   });
 });

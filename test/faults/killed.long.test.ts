@@ -5,7 +5,7 @@ import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../.
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { momentsOf, killAtStep } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** `kill -9` at a step: what is there is the old or the new, and the same command run again finishes. */
 
@@ -25,7 +25,7 @@ afterAll(() => registry.close());
 async function fresh() {
   const folder = join(await temporaryFolder(), 'ws');
   const env = { MLIST_WORKSPACE: folder };
-  return { workspace: new Workspace(folder), env, world: await World.make({ env }) };
+  return { workspace: new Workspace(folder), env, world: await CliHarness.make({ env }) };
 }
 
 const sources = () => tags.map((tag) => at(`team/app:${tag}`));

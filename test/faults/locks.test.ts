@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { Front } from '../support/recording-proxy.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -37,7 +37,7 @@ interface Holding extends Started {
 /** Starts a command that writes an archive, and holds its lock until it is released. */
 async function startHolding(env: Readonly<Record<string, string>> = {}): Promise<Holding> {
   const folder = await temporaryFolder();
-  const front = await Front.start({ upstream: registry.url });
+  const front = await RecordingProxy.start({ upstream: registry.url });
   const { promise: isAsked, resolve: ask } = withResolvers();
   const { promise: isReleased, resolve: release } = withResolvers();
   front.on(/^GET .*blobs/, async (exchange) => {

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands } from '../../src/cli/commands/commands.ts';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { ForwardProxy } from '../support/forward-proxy.ts';
-import { answer, Front, type Exchange, type Rule } from '../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Exchange, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { World, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
 /**
  * No secret in any output: every command is run with every kind of login, against registries that work, that send their
@@ -126,7 +126,7 @@ const list = makeIndex([entryOf(image, platform)]);
 
 let honest: RunningRegistry;
 let proxy: ForwardProxy;
-const fronts: Front[] = [];
+const fronts: RecordingProxy[] = [];
 beforeAll(async () => {
   honest = await startRegistry();
   for (const [tag, one] of Object.entries({ amd64: image, arm64: other, gone: other })) {
@@ -135,7 +135,7 @@ beforeAll(async () => {
   await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
   const hosts: Record<string, number> = {};
   for (const [name, rule] of [...kinds.map((kind) => [kind, guard(kind)] as const), ['store', store] as const]) {
-    const front = await Front.start({ upstream: honest.url });
+    const front = await RecordingProxy.start({ upstream: honest.url });
     front.on(/./, rule);
     fronts.push(front);
     hosts[`${name}.example:80`] = front.port;
@@ -149,8 +149,8 @@ afterAll(async () => {
 });
 
 /** A world with the login; what it holds besides is searched. */
-async function worldOf(kind: Kind): Promise<World> {
-  const world = await World.make({
+async function worldOf(kind: Kind): Promise<CliHarness> {
+  const world = await CliHarness.make({
     env: { ...proxy.env, DOCKER_CONFIG: undefined as never },
     stdin: `${secrets.password}\n`,
   });
@@ -224,7 +224,7 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
 }
 
 /** Runs a line as a program would and as a person would; serving ends by an interrupt once it has begun. */
-async function runBoth(world: World, line: readonly string[], host: string): Promise<readonly Ran[]> {
+async function runBoth(world: CliHarness, line: readonly string[], host: string): Promise<readonly Ran[]> {
   const options = ['--debug', '--retries', '0', '--timeout', '2m', '--deadline', '4m', '--plain-http', host];
   const ran: Ran[] = [];
   for (const form of [['--json'], ['--progress', 'plain']]) {
@@ -236,14 +236,14 @@ async function runBoth(world: World, line: readonly string[], host: string): Pro
 }
 
 /** Everything that lies in the world's folder, but for the file that is there to keep the login. */
-async function stored(world: World): Promise<readonly (readonly [string, string])[]> {
+async function stored(world: CliHarness): Promise<readonly (readonly [string, string])[]> {
   const entries = await readdir(world.folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const others = files.filter((path) => !path.startsWith(join(world.folder, '.docker')));
   return Promise.all(others.map(async (path) => [path, await readFile(path, 'latin1')] as const));
 }
 
-async function prepare(world: World, host: string): Promise<void> {
+async function prepare(world: CliHarness, host: string): Promise<void> {
   const apply = { lists: [{ name: `${host}/team/app:applied`, manifests: [`${host}/team/app:amd64`] }] };
   await writeFile(join(world.folder, 'lists.yaml'), JSON.stringify(apply));
   const hash = createHash('sha1').update(secrets.password).digest('base64');
@@ -311,7 +311,7 @@ describe('a password that was typed in the place of a reference', () => {
     ['an argument too many beside --list', ['digest', '--list', 'a', `https://${url}/team/app:v1`]],
     ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
   ])('is not said back: %s', async (_, args) => {
-    const world = await World.make({ stdin: 'x' });
+    const world = await CliHarness.make({ stdin: 'x' });
     for (const more of [[], ['--json', '--debug']]) {
       const { code, stdout, stderr } = await world.run([...args, ...more]);
       expect(code).toBe(2);
@@ -324,7 +324,7 @@ describe('a password that was typed in the place of a reference', () => {
 
 test('a password that was typed in the place of an image is not said back in the command that a hint suggests', async () => {
   const args = ['remove', 'registry.example/team/app', `https://me:${secrets.userinfo}@registry.example/team/app`];
-  const { code, stderr } = await (await World.make()).run(args);
+  const { code, stderr } = await (await CliHarness.make()).run(args);
   expect([code, stderr]).toEqual([4, expect.stringContaining('mlist remove LIST')]);
   expectClean('stderr', stderr);
 });
@@ -337,6 +337,6 @@ test.each([
   ['127.0.0.1:5000/team/app:b@sha256:12', '127.0.0.1:5000/team/app:b@sha256:12'],
   ['app:b@d', 'app:***@d'],
 ])('what is wrong with a reference is shown, and no password can be: %s', async (typed, shown) => {
-  const { code, stderr } = await (await World.make()).run(['show', typed]);
+  const { code, stderr } = await (await CliHarness.make()).run(['show', typed]);
   expect([code, stderr]).toEqual([2, expect.stringContaining(`invalid reference "${shown}"`)]);
 });

@@ -4,7 +4,7 @@ import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { readAtMost } from '../../src/fs/read-file.ts';
-import { placeBehindLinks } from '../../src/fs/symlinks.ts';
+import { resolveLinks } from '../../src/fs/symlinks.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 const hasPipes = process.platform !== 'win32';
@@ -55,11 +55,11 @@ describe('reading a file whole', () => {
       ['circle', 'circle'],
     ];
     for (const [to, from] of links) await symlink(to, at(from));
-    expect(await placeBehindLinks(at('file'))).toBe(at('file'));
-    expect(await placeBehindLinks(at('to-file'))).toBe(at('file'));
-    expect(await placeBehindLinks(at('to-link'))).toBe(at('folder/new'));
-    expect(await placeBehindLinks(at('to-folder/x'))).toBe(at('folder/x'));
+    expect(await resolveLinks(at('file'))).toBe(at('file'));
+    expect(await resolveLinks(at('to-file'))).toBe(at('file'));
+    expect(await resolveLinks(at('to-link'))).toBe(at('folder/new'));
+    expect(await resolveLinks(at('to-folder/x'))).toBe(at('folder/x'));
     for (const name of ['circle', 'none/x'])
-      await expect(placeBehindLinks(at(name))).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+      await expect(resolveLinks(at(name))).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
   });
 });

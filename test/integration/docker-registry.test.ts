@@ -5,9 +5,9 @@ import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { Authority } from '../support/certificates.ts';
 import { startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { kept } from '../support/cleanup.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { describeWith } from '../support/programs.ts';
-import { World } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** Docker's own registry as people set it up: with users, with certificates of an authority of their own, for clients too. */
 
@@ -23,12 +23,12 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   afterAll(() => origin.close());
 
   async function stand(options: DockerRegistryOptions) {
-    const { host } = kept(await startDockerRegistry(options));
-    return { host, world: await World.make() };
+    const { host } = cleanup(await startDockerRegistry(options));
+    return { host, world: await CliHarness.make() };
   }
 
   /** Images come over from another registry, a list is made of them, annotated, pushed, and read again. */
-  async function mainJob(world: World, host: string, ...flags: readonly string[]): Promise<void> {
+  async function mainJob(world: CliHarness, host: string, ...flags: readonly string[]): Promise<void> {
     const at = (name: string) => `${host}/team/app:${name}`;
     for (const name of ['amd64', 'arm64']) await world.must('copy', `${origin.host}/a:${name}`, at(name), ...flags);
     await world.must('create', at('list'), at('amd64'), at('arm64'), ...flags);
@@ -42,7 +42,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   }
 
   async function certificates(): Promise<{ readonly authority: Authority; readonly folder: string }> {
-    const { folder } = await World.make();
+    const { folder } = await CliHarness.make();
     return { authority: new Authority(folder), folder };
   }
 
@@ -52,7 +52,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   }
 
   test('with users: after login, and not before or after logout', async () => {
-    const hashing = await World.make({ stdin: PASSWORD });
+    const hashing = await CliHarness.make({ stdin: PASSWORD });
     const users = await hashing.must('serve', '--hash-password', 'me', '--password-stdin');
     const { host, world } = await stand({ users: `${users}\n` });
     const look = () => world.run(['tags', `${host}/team/app`]);

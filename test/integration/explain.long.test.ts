@@ -7,7 +7,7 @@ import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
 import { makeList, pushList, type MadeList, type Written } from '../support/offered-lists.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** What skopeo and buildah really pull, beside what `explain` says that they do. */
 
@@ -65,12 +65,12 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
   .filter((_, place) => isSampled(place, 3));
 
 let registry: RunningRegistry;
-let world: World;
+let world: CliHarness;
 const pushed = new Map<string, Promise<{ readonly made: MadeList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
-  world = await World.make();
+  world = await CliHarness.make();
 });
 afterAll(() => registry.close());
 

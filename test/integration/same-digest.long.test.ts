@@ -7,7 +7,7 @@ import { describeWith } from '../support/programs.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { isLong } from '../support/long.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
-import { temporaryFolder, World } from '../support/cli-harness.ts';
+import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** The same digest as the peers push for the same entries, live: each peer runs beside mlist on the same registry. */
 const run = promisify(execFile);
@@ -65,7 +65,7 @@ describeOnRegistries('Docker manifest lists', (start) => {
     test.each(isLong ? counts : [1, 2, 5, 12])('of %i images', async (count) => {
       const images = platforms.slice(0, count).map((_, number) => image(number));
       const theirs = await pushedByDocker(at(`team/app:docker${count}`), images);
-      const world = await World.make();
+      const world = await CliHarness.make();
       await world.must('create', at(`team/app:mlist${count}`), ...images);
       expect(await world.must('push')).toBe(theirs);
       const served = await getManifest(registry.url, 'team/app', `mlist${count}`);
@@ -82,14 +82,14 @@ describeOnRegistries('Docker manifest lists', (start) => {
       const tag = name.replaceAll(' ', '-').toLowerCase();
       const images = [image(0), image(1)];
       const theirs = await pushedByDocker(at(`team/app:d-${tag}`), images, [[image(1), ...flags]]);
-      const world = await World.make();
+      const world = await CliHarness.make();
       await world.must('create', at(`team/app:m-${tag}`), ...images);
       await world.must('annotate', at(`team/app:m-${tag}`), image(1), ...flags);
       expect(await world.must('push')).toBe(theirs);
     });
 
     test('docker reads what mlist pushed', async () => {
-      const world = await World.make();
+      const world = await CliHarness.make();
       await world.must('create', at('team/app:read'), image(0), image(1));
       await world.must('push');
       const folder = await temporaryFolder();
@@ -99,7 +99,7 @@ describeOnRegistries('Docker manifest lists', (start) => {
 
   describeWith('skopeo', 'a reader', () => {
     test('reads what mlist pushed, to the byte', async () => {
-      const world = await World.make();
+      const world = await CliHarness.make();
       await world.must('create', at('team/app:skopeo'), image(0), image(1));
       await world.must('push');
       const { stdout } = await run('skopeo', [
@@ -135,7 +135,7 @@ describeOnRegistries('OCI indexes', (start) => {
         'application/x',
       ]);
       const theirs = await getManifest(registry.url, 'team/app', `oras${count}`);
-      const world = await World.make();
+      const world = await CliHarness.make();
       const flags = [
         '--index-annotation',
         'b=<&>',
@@ -169,7 +169,7 @@ describeOnRegistries('OCI indexes', (start) => {
         `docker://${at('team/app:buildah')}`,
       );
       const theirs = await getManifest(registry.url, 'team/app', 'buildah');
-      const world = await World.make();
+      const world = await CliHarness.make();
       await world.must('create', at('team/app:like-buildah'), image(0), image(1), image(2));
       await world.must('annotate', at('team/app:like-buildah'), image(0), '--annotation', 'k=<v>');
       expect(await world.must('inspect', '--raw')).toBe(theirs?.bytes.toString());

@@ -1,26 +1,26 @@
 import { describe, expect, test } from '@jest/globals';
 import { compareClients } from '../../src/selection/compare.ts';
-import type { Asked, OfferedList } from '../../src/selection/candidates.ts';
+import type { RequestedPlatform, CandidateList } from '../../src/selection/candidates.ts';
 import { MAX_REACHED, unreachable } from '../../src/selection/reachability.ts';
 import { parsePlatform } from '../../src/oci/platform/platform.ts';
 import { makeList, offersOf, type Written } from '../support/offered-lists.ts';
 
-function offered(words: string, kind: Written['kind'] = 'oci'): OfferedList {
+function offered(words: string, kind: Written['kind'] = 'oci'): CandidateList {
   return offersOf(makeList({ kind, words }, words));
 }
 
-function asked(platform: string, more: Partial<Asked> = {}): Asked {
+function asked(platform: string, more: Partial<RequestedPlatform> = {}): RequestedPlatform {
   return { platform: parsePlatform(platform), ...more };
 }
 
 /** The place of what each client ends with. */
-function picks(list: OfferedList, one: Asked): Readonly<Record<string, string>> {
+function picks(list: CandidateList, one: RequestedPlatform): Readonly<Record<string, string>> {
   return Object.fromEntries(
     compareClients(list, one).choices.map(({ client, picked }) => [client.id, picked?.place ?? 'none']),
   );
 }
 
-function triesOf(id: string, list: OfferedList, one: Asked): readonly string[] | undefined {
+function triesOf(id: string, list: CandidateList, one: RequestedPlatform): readonly string[] | undefined {
   return compareClients(list, one)
     .choices.find(({ client }) => client.id === id)
     ?.tries.map(({ descriptor: { platform } }) =>

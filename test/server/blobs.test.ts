@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { asSha512, blobOf, imageOf, withFolder } from '../store/samples.ts';
-import { codesOf, homes, putImage, withRegistry } from './client.ts';
+import { codesOf, stores, putImage, withRegistry } from './client.ts';
 
-describe.each(homes)('blobs in %s', (_, serve) => {
+describe.each(stores)('blobs in %s', (_, serve) => {
   const blob = blobOf(Buffer.from(Array.from({ length: 2048 }, (_none, at) => at % 251)));
   const { digest } = blob.descriptor;
   const path = `/v2/repo/blobs/${digest}`;

@@ -95,7 +95,7 @@ export async function withRegistry(options: ServerOptions, work: (served: Served
 }
 
 /** The same work with a registry in memory and with one in a folder. */
-export const homes: readonly (readonly [string, (work: (served: Served) => Promise<void>) => Promise<void>])[] = [
+export const stores: readonly (readonly [string, (work: (served: Served) => Promise<void>) => Promise<void>])[] = [
   ['memory', (work) => withRegistry({}, work)],
   ['a folder', (work) => withFolder((folder) => withRegistry({ dir: join(folder, 'served') }, work))],
 ];

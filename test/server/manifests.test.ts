@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { asSha512, blobOf, contentOf, imageOf, indexOf } from '../store/samples.ts';
-import { codesOf, homes, jsonOf, putImage, putList, type Served } from './client.ts';
+import { codesOf, stores, jsonOf, putImage, putList, type Served } from './client.ts';
 
-describe.each(homes)('manifests in %s', (_, serve) => {
+describe.each(stores)('manifests in %s', (_, serve) => {
   const image = imageOf('a');
   const { manifest } = image;
   const { digest, size, mediaType } = manifest.descriptor;

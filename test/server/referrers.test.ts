@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { asSha512, blobOf, imageOf, indexOf } from '../store/samples.ts';
-import { codesOf, homes, jsonOf, putImage } from './client.ts';
+import { codesOf, stores, jsonOf, putImage } from './client.ts';
 
 interface Listed {
   readonly schemaVersion: number;
@@ -9,7 +9,7 @@ interface Listed {
   readonly manifests: readonly { readonly digest: string }[];
 }
 
-describe.each(homes)('referrers in %s', (_, serve) => {
+describe.each(stores)('referrers in %s', (_, serve) => {
   const image = imageOf('a');
   const subject = image.manifest.descriptor;
   const path = `/v2/repo/referrers/${subject.digest}`;

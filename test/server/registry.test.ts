@@ -7,9 +7,9 @@ import { folderOf, nameOf } from '../../src/server/folder-repositories.ts';
 import { checkHost } from '../../src/server/start-registry.ts';
 import { startRegistry, type ServedRequest } from '../../src/server/start-registry.ts';
 import { blobOf, chunksOf, imageOf, withFolder } from '../store/samples.ts';
-import { codesOf, homes, jsonOf, putImage, send, withRegistry } from './client.ts';
+import { codesOf, stores, jsonOf, putImage, send, withRegistry } from './client.ts';
 
-describe.each(homes)('a registry in %s', (_, serve) => {
+describe.each(stores)('a registry in %s', (_, serve) => {
   test.each(['/v2/', '/v2'])('answers to %s', (path) =>
     serve(async (served) => {
       for (const method of ['GET', 'HEAD']) {

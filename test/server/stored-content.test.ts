@@ -3,7 +3,7 @@ import type { Content } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { blobOf, contentOf, imageOf, indexOf, unstated } from '../store/samples.ts';
-import { codesOf, homes, jsonOf, putImage, type Served } from './client.ts';
+import { codesOf, stores, jsonOf, putImage, type Served } from './client.ts';
 
 /** What is stored answers by its digest with its own bytes and media type, whatever others push. */
 
@@ -25,7 +25,7 @@ async function referrersOf(served: Served, { digest }: Descriptor): Promise<read
   return (jsonOf(await served.get(`/v2/repo/referrers/${digest}`)) as { manifests: unknown[] }).manifests;
 }
 
-describe.each(homes)('stored content in %s', (_, serve) => {
+describe.each(stores)('stored content in %s', (_, serve) => {
   const image = imageOf('a');
   const referrer = imageOf('r', { subject: image.manifest.descriptor });
   const inner = indexOf([image.manifest.descriptor, referrer.manifest.descriptor]);

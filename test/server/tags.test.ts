@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { imageOf } from '../store/samples.ts';
-import { codesOf, homes, jsonOf, putImage, type Served } from './client.ts';
+import { codesOf, stores, jsonOf, putImage, type Served } from './client.ts';
 
-describe.each(homes)('tags in %s', (_, serve) => {
+describe.each(stores)('tags in %s', (_, serve) => {
   const tags = ['1.0', '1.0-rc', 'A', 'Z', '_', 'a', 'b'];
 
   async function fill(served: Served): Promise<void> {

@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MemoryContent } from '../../src/store/memory.ts';
 import { UploadSessions } from '../../src/server/upload-sessions.ts';
 import { asSha512, blobOf, chunksOf, sha512Of, withFolder } from '../store/samples.ts';
-import { codesOf, homes, withRegistry, type Answer, type Served } from './client.ts';
+import { codesOf, stores, withRegistry, type Answer, type Served } from './client.ts';
 
 async function begin(served: Served, name = 'repo'): Promise<string> {
   const answer = await served.send('POST', `/v2/${name}/blobs/uploads/`);
@@ -24,7 +24,7 @@ function patch(served: Served, location: string, bytes: Uint8Array, range?: stri
   return served.send('PATCH', location, { headers, body: bytes });
 }
 
-describe.each(homes)('uploads to %s', (_, serve) => {
+describe.each(stores)('uploads to %s', (_, serve) => {
   const blob = blobOf('0123456789abcdefghijklmnopqrstuvwxyz');
   const { bytes, descriptor } = blob;
   const { digest } = descriptor;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from './buildx.ts';
 import { getManifest, makeImage, pushImage, type Served } from './images.ts';
-import type { World } from './cli-harness.ts';
+import type { CliHarness } from './cli-harness.ts';
 import { type Ran } from './cli-harness.ts';
 
 export interface Report {
@@ -62,13 +62,17 @@ export function serveSpecified(): void {
 }
 
 /** Applies a text on stdin, with HOST standing for the registry. */
-export async function applyText(world: World, text: string | Uint8Array, ...args: readonly string[]): Promise<Ran> {
+export async function applyText(
+  world: CliHarness,
+  text: string | Uint8Array,
+  ...args: readonly string[]
+): Promise<Ran> {
   const stdin = typeof text === 'string' ? text.replaceAll('HOST', registry.host) : text;
   return world.run(['apply', '-f', '-', ...args], { stdin });
 }
 
 export async function report(
-  world: World,
+  world: CliHarness,
   text: string,
   ...args: readonly string[]
 ): Promise<Report & { code: number }> {

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 /** Closes it after the test. */
-export function kept<T extends Closable>(one: T): T {
+export function cleanup<T extends Closable>(one: T): T {
   open.push(one);
   return one;
 }

@@ -38,7 +38,7 @@ afterAll(async () => {
   await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
 });
 
-export class World {
+export class CliHarness {
   readonly folder: string;
   readonly options: WorldOptions;
 
@@ -47,8 +47,8 @@ export class World {
     this.options = options;
   }
 
-  static async make(options: WorldOptions = {}): Promise<World> {
-    return new World(await temporaryFolder(), options);
+  static async make(options: WorldOptions = {}): Promise<CliHarness> {
+    return new CliHarness(await temporaryFolder(), options);
   }
 
   get workspace(): string {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { pushBuild } from './buildx.ts';
 import { makeImage, pushImage } from './images.ts';
-import { World, type Ran } from './cli-harness.ts';
+import { CliHarness, type Ran } from './cli-harness.ts';
 
 /** A registry with an image for each of some platforms and one for none, a build, and for each test a world of its own. */
 export let registry: RunningRegistry;
-export let world: World;
+export let world: CliHarness;
 export let list: string;
 export const platforms: Readonly<Record<string, object>> = {
   amd64: { architecture: 'amd64', os: 'linux' },
@@ -37,7 +37,7 @@ export function serveImages(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     list = `${registry.host}/team/app:list`;
   });
 }

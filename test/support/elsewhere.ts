@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { World, type Ran } from './cli-harness.ts';
+import { CliHarness, type Ran } from './cli-harness.ts';
 
 /** Commands that run beside the folder that the workspace lies in, and a registry with a new repository for each test. */
 export let registry: RunningRegistry;
-export let world: World;
+export let world: CliHarness;
 /** Where the command runs. */
 export let here: string;
 /** Of this test alone, in the registry. */
@@ -23,7 +23,7 @@ export function workElsewhere(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     here = join(world.folder, 'ci', 'job');
     repository = `elsewhere/r${(rounds += 1)}`;
     list = `${registry.host}/${repository}:v1`;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answer, Front, reset, type Change, type Exchange } from './recording-proxy.ts';
+import { answer, RecordingProxy, reset, type Change, type Exchange } from './recording-proxy.ts';
 
 /** A way to a registry on which answers are late, and some of them, or of the requests, are lost. */
 export interface Roughness {
@@ -17,9 +17,9 @@ export interface Roughness {
   readonly onWritten?: (name: string, bytes: Buffer | undefined) => void;
 }
 
-export async function roughWay(upstream: string, roughness: Roughness): Promise<Front> {
+export async function roughWay(upstream: string, roughness: Roughness): Promise<RecordingProxy> {
   const { delayMs, refused, cut, lost, withoutConditions = false, random, onWritten } = roughness;
-  const front = await Front.start({ upstream });
+  const front = await RecordingProxy.start({ upstream });
   front.on(/./, async (exchange) => {
     const { request, pass } = exchange;
     if (withoutConditions) {

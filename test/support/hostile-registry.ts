@@ -3,10 +3,10 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { expect } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/index.ts';
-import { answer, Front, type Rule } from './recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
 import { withTimeLimit } from './limits.ts';
-import { World, type Ran } from './cli-harness.ts';
+import { CliHarness, type Ran } from './cli-harness.ts';
 
 /**
  * What a test of hostile registries and files stands up: a registry that wants a login and does what an attack tells it,
@@ -40,13 +40,13 @@ function loggedIn(rule: Rule): Rule {
 }
 
 export class Attacked {
-  readonly world: World;
+  readonly world: CliHarness;
   /** The honest registry behind the attacked one, which lets everybody in. */
   readonly honest: RunningRegistry;
-  readonly front: Front;
-  readonly stranger: Front;
+  readonly front: RecordingProxy;
+  readonly stranger: RecordingProxy;
 
-  private constructor(world: World, honest: RunningRegistry, front: Front, stranger: Front) {
+  private constructor(world: CliHarness, honest: RunningRegistry, front: RecordingProxy, stranger: RecordingProxy) {
     this.world = world;
     this.honest = honest;
     this.front = front;
@@ -62,15 +62,15 @@ export class Attacked {
     const honest = await startRegistry();
     await pushImage(honest.url, 'team/app', undefined, image);
     await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
-    const front = await Front.start({ upstream: honest.url });
+    const front = await RecordingProxy.start({ upstream: honest.url });
     front.on(
       /./,
       loggedIn((exchange) => exchange.pass()),
     );
-    const stranger = await Front.start();
+    const stranger = await RecordingProxy.start();
     stranger.on(/./, answer(200));
     const auths = { [front.host]: { auth: login } };
-    const world = await World.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
+    const world = await CliHarness.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
     await mkdir(join(world.folder, 'work'));
     return new Attacked(world, honest, front, stranger);
   }
@@ -112,7 +112,7 @@ export class Attacked {
   }
 
   /** Nobody but the registry has seen the login, and no output shows it. */
-  expectNoLeak({ stdout, stderr }: Ran, strangers: readonly Front[] = [this.stranger]): void {
+  expectNoLeak({ stdout, stderr }: Ran, strangers: readonly RecordingProxy[] = [this.stranger]): void {
     const seen = strangers.flatMap((one) => one.seen.map(({ path, headers }) => JSON.stringify({ path, headers })));
     for (const text of [...seen, stdout, stderr]) {
       expect(text).not.toContain(password);

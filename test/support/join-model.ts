@@ -1,6 +1,17 @@
 import { joinedList, type Tagged } from '../../src/operations/join/joined-list.ts';
-import { afterWrite, atFirst, type Memory, type Write as TagWrite } from '../../src/operations/join/protocol-memory.ts';
-import { decide, type Decision, type Look, type Own, type Runner } from '../../src/operations/join/protocol.ts';
+import {
+  afterWrite,
+  initialMemory,
+  type Memory,
+  type Write as TagWrite,
+} from '../../src/operations/join/protocol-memory.ts';
+import {
+  decide,
+  type Decision,
+  type Snapshot,
+  type Own,
+  type Participant,
+} from '../../src/operations/join/protocol.ts';
 import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/operations/join/slot.ts';
 import { digestOf } from '../../src/index.ts';
 
@@ -10,7 +21,7 @@ import { digestOf } from '../../src/index.ts';
  * `decide`. Every state that can be reached is visited once.
  */
 export interface Model {
-  readonly runners: readonly Runner[];
+  readonly runners: readonly Participant[];
   /** Platforms that have slots. */
   readonly platforms: readonly string[];
   /** What the tag has at first. */
@@ -96,7 +107,7 @@ export function makeRunner(
   platforms: readonly string[],
   expect?: readonly string[],
   retries = 4,
-): Runner {
+): Participant {
   const target = 'registry.test/team/app:v1';
   const own = platforms.map((platform): Own => {
     const [os = '', architecture = ''] = platform.split('/');
@@ -109,7 +120,7 @@ export function makeRunner(
 }
 
 /** A tag that has the images of these runners. */
-export function makeBase(runners: readonly Runner[]): Tagged {
+export function makeBase(runners: readonly Participant[]): Tagged {
   const slots = runners.flatMap(({ target, group, began, own }) =>
     own.map((one) => ({ ...one, target, group, began })),
   );
@@ -146,7 +157,7 @@ class Explorer {
       deaths,
       stale,
     };
-    const locals = runners.map((_, runner) => this.#localId(this.#looking(first, runner, atFirst)));
+    const locals = runners.map((_, runner) => this.#localId(this.#looking(first, runner, initialMemory)));
     const start = { ...first, locals };
     const ids = new Map<string, number>([[this.#keyOf(start), 0]]);
     const keys = [...ids.keys()];
@@ -205,11 +216,11 @@ class Explorer {
       if (local.phase === 'over') continue;
       if (local.phase === 'dead') {
         if (this.#model.forGood !== true)
-          yield this.#moved(state, runner, this.#localId(this.#looking(state, runner, atFirst)));
+          yield this.#moved(state, runner, this.#localId(this.#looking(state, runner, initialMemory)));
         continue;
       }
       if (state.deaths > 0) {
-        const dead: Local = { phase: 'dead', seen: [], memory: atFirst, writes: [], awaits: [] };
+        const dead: Local = { phase: 'dead', seen: [], memory: initialMemory, writes: [], awaits: [] };
         yield { ...this.#moved(state, runner, this.#localId(dead)), deaths: state.deaths - 1 };
       }
       if (local.limit !== undefined && local.awaits.length === 0)
@@ -280,7 +291,7 @@ class Explorer {
     if (id === undefined) {
       const slots = seen.slice(0, -1).flatMap((value) => this.#slots[value] ?? []);
       const sorted = slots.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-      const look: Look = { slots: sorted, strange: new Map(), base: this.#lists[seen.at(-1)!] };
+      const look: Snapshot = { slots: sorted, strange: new Map(), base: this.#lists[seen.at(-1)!] };
       const { decision, memory } = decide(this.#model.runners[runner]!, before, look);
       id = this.#localId(this.#after(decision, memory, busy));
       this.#decisions.set(key, id);
@@ -393,7 +404,7 @@ function withRegister(state: State, register: number, value: number): State {
 }
 
 function over(outcome: string): Local {
-  return { phase: 'over', seen: [], memory: atFirst, writes: [], awaits: [], outcome };
+  return { phase: 'over', seen: [], memory: initialMemory, writes: [], awaits: [], outcome };
 }
 
 /** Which state leads to which. */

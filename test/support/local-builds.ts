@@ -5,7 +5,7 @@ import { startRegistry, type RunningRegistry } from '../../src/index.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { makeImage, sha256 } from './images.ts';
 import { putInArchive, putInLayout } from './layouts.ts';
-import { World } from './cli-harness.ts';
+import { CliHarness } from './cli-harness.ts';
 
 /** Images that lie in layouts and archives, as builds on this machine leave them. */
 
@@ -48,8 +48,8 @@ export async function putDockerArchive(
 }
 
 /** A world whose folder has an image of each kind of place in `out/`. */
-export async function builds(): Promise<World> {
-  const world = await World.make();
+export async function builds(): Promise<CliHarness> {
+  const world = await CliHarness.make();
   const out = join(world.folder, 'out');
   await putInLayout(join(out, 'amd64'), amd64, 'v1');
   await putInArchive(join(out, 'arm64.tar'), arm64, 'v1');

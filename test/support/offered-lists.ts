@@ -1,4 +1,4 @@
-import type { Descriptor, Offer, OfferedList, Platform } from '../../src/index.ts';
+import type { Descriptor, Candidate, CandidateList, Platform } from '../../src/index.ts';
 import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type Served } from './images.ts';
 
 /**
@@ -83,8 +83,8 @@ export async function pushList(url: string, repository: string, tag: string, mad
 }
 
 /** The list as it is offered to clients that can read all of it. */
-export function offersOf({ list, lists, byPlace }: MadeList): OfferedList {
-  const entriesOf = (bytes: Buffer, above: string): readonly Offer[] =>
+export function offersOf({ list, lists, byPlace }: MadeList): CandidateList {
+  const entriesOf = (bytes: Buffer, above: string): readonly Candidate[] =>
     (JSON.parse(bytes.toString()) as { manifests: readonly Descriptor[] }).manifests.map((descriptor, at) => {
       const place = `${above}${at + 1}`;
       const nested = lists.find(({ digest }) => digest === descriptor.digest);

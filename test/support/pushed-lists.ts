@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
-import { World } from './cli-harness.ts';
+import { CliHarness } from './cli-harness.ts';
 
 /** A registry with two images in two repositories, what was asked of it, and for each test a world and a list of its own. */
 export let registry: RunningRegistry;
@@ -9,7 +9,7 @@ export let at: (name: string) => string;
 export const requests: ServedRequest[] = [];
 export const amd64 = makeImage({ salt: 'a' });
 export const arm64 = makeImage({ salt: 'b', platform: { architecture: 'arm64', os: 'linux' } });
-export let world: World;
+export let world: CliHarness;
 export let list: string;
 /** Of the test in its file, for names that are its own. */
 export let count = 0;
@@ -26,7 +26,7 @@ export function servePushed(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await World.make();
+    world = await CliHarness.make();
     list = at(`team/app:list${(count += 1)}`);
     requests.length = 0;
   });

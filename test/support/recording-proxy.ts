@@ -13,7 +13,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordPut, recordRead } from './manifest-order.ts';
-import type { Waves } from './request-waves.ts';
+import type { RequestWaves } from './request-waves.ts';
 
 /**
  * A server that stands before a registry, writes down what it is asked, and does what a test tells it: answers by
@@ -75,10 +75,10 @@ export interface FrontOptions {
   /** Headers up to this many bytes are taken. */
   readonly maxHeaderSize?: number;
   /** Deals with requests in waves; `depth` is the number of the wave then. */
-  readonly waves?: Waves | undefined;
+  readonly waves?: RequestWaves | undefined;
 }
 
-export class Front {
+export class RecordingProxy {
   readonly seen: Seen[] = [];
   readonly #server: Server;
   readonly #options: FrontOptions;
@@ -101,8 +101,8 @@ export class Front {
     options.waves?.watch(this.#server);
   }
 
-  static async start(options: FrontOptions = {}): Promise<Front> {
-    const front = new Front(options);
+  static async start(options: FrontOptions = {}): Promise<RecordingProxy> {
+    const front = new RecordingProxy(options);
     await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
     front.#port = (front.#server.address() as AddressInfo).port;
     return front;

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
-import { Front } from './recording-proxy.ts';
+import { RecordingProxy } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from './images.ts';
-import { kept } from './cleanup.ts';
-import { World } from './cli-harness.ts';
+import { cleanup } from './cleanup.ts';
+import { CliHarness } from './cli-harness.ts';
 
 /** A list in one registry, and another registry behind a relay, to which it is pushed: each test has a repository there. */
 export let source: RunningRegistry;
 export let registry: RunningRegistry;
-export let front: Front;
-export let world: World;
+export let front: RecordingProxy;
+export let world: CliHarness;
 export let repository: string;
 let repositories = 0;
 
@@ -33,8 +33,8 @@ export function serveTarget(salt: string, platforms: readonly Platform[]) {
     await registry.close();
   });
   beforeEach(async () => {
-    front = kept(await Front.start({ upstream: registry.url }));
-    world = await World.make();
+    front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    world = await CliHarness.make();
     nextRepository();
   });
   return { images, list };

@@ -12,7 +12,7 @@ const underWay = /Req|Connect/;
  * could lead to another request; then all of them are answered, while new requests wait for the next wave. A request is
  * in a later wave only if it had to wait for an answer. Client and server must run in this process.
  */
-export class Waves {
+export class RequestWaves {
   readonly #waiting = new Map<Socket, { readonly go: (wave: number) => void; readonly ended: Promise<void> }>();
   readonly #servers: Server[] = [];
   readonly #clients = new Set<Socket>();

@@ -1,8 +1,8 @@
-import { hang, type Front } from './recording-proxy.ts';
+import { hang, type RecordingProxy } from './recording-proxy.ts';
 import type { Started } from './mlist.ts';
 
 /** Leaves requests without an answer. @returns resolves when the first of them has come */
-export function leaveUnanswered(front: Front, pattern: RegExp): Promise<void> {
+export function leaveUnanswered(front: RecordingProxy, pattern: RegExp): Promise<void> {
   return new Promise((resolve) => {
     front.on(pattern, (exchange) => {
       resolve();

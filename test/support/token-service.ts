@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { answer, Front, type Rule } from './recording-proxy.ts';
-import type { Waves } from './request-waves.ts';
+import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
+import type { RequestWaves } from './request-waves.ts';
 
 /** A token service (distribution, docs "Token Authentication"), and the guard of a registry that wants its tokens. */
 export interface TokenServiceOptions {
@@ -18,7 +18,7 @@ export interface TokenServiceOptions {
   /** Ways of asking that it knows. Default: both. */
   readonly methods?: readonly ('GET' | 'POST')[];
   readonly tls?: { readonly cert: string; readonly key: string };
-  readonly waves?: Waves;
+  readonly waves?: RequestWaves;
 }
 
 interface Issued {
@@ -36,20 +36,20 @@ export interface TokenRequest {
 }
 
 export class TokenService {
-  readonly front: Front;
+  readonly front: RecordingProxy;
   /** Every request for a token. */
   readonly requests: TokenRequest[] = [];
   readonly #options: TokenServiceOptions;
   readonly #issued = new Map<string, Issued>();
 
-  private constructor(front: Front, options: TokenServiceOptions) {
+  private constructor(front: RecordingProxy, options: TokenServiceOptions) {
     this.front = front;
     this.#options = options;
     front.on(/ \/token/, (exchange) => this.#give(exchange));
   }
 
   static async start(options: TokenServiceOptions = {}): Promise<TokenService> {
-    return new TokenService(await Front.start({ tls: options.tls, waves: options.waves }), options);
+    return new TokenService(await RecordingProxy.start({ tls: options.tls, waves: options.waves }), options);
   }
 
   get realm(): string {
@@ -171,7 +171,7 @@ export interface GuardOptions {
 }
 
 /** Lets a front pass on only what comes with a token that is good for it. */
-export function guard(front: Front, tokens: TokenService, options: GuardOptions = {}): void {
+export function guard(front: RecordingProxy, tokens: TokenService, options: GuardOptions = {}): void {
   const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
   const { realm = () => tokens.realm, asks } = options;
   front.on(/^[A-Z]+ \/v2\//, (exchange) => {

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 
 /** What the command line understands, as data: parsing, help, completion and docs/cli.md are made from it. */
 
-export interface OptionSpec {
+export interface OptionDeclaration {
   readonly name: string;
   readonly alias?: string;
   readonly type: 'string' | 'boolean' | 'number';
@@ -14,13 +14,13 @@ export interface OptionSpec {
   readonly describe: string;
 }
 
-export interface CommandSpec {
+export interface CommandDeclaration {
   readonly name: string;
   /** Positionals as shown in help, such as `LIST [MANIFEST...]`. */
   readonly usage: string;
   readonly positionals: { readonly min: number; readonly max: number };
   readonly summary: string;
-  readonly options: readonly OptionSpec[];
+  readonly options: readonly OptionDeclaration[];
   /** Options of other tools that this command does not have, each with what to do instead. */
   readonly foreignOptions?: readonly (readonly [option: string, hint: string])[];
   readonly examples: readonly (readonly [command: string, what: string])[];
@@ -33,16 +33,16 @@ export interface CommandSpec {
 }
 
 export interface CommandModule {
-  readonly run: (invocation: Invocation, context: Context) => Promise<number>;
+  readonly run: (invocation: ParsedArguments, context: Context) => Promise<number>;
 }
 
 /** A command line that was understood. */
-export class Invocation {
-  readonly command: CommandSpec;
+export class ParsedArguments {
+  readonly command: CommandDeclaration;
   readonly positionals: readonly string[];
   readonly #values: ReadonlyMap<string, OptionValue>;
 
-  constructor(command: CommandSpec, positionals: readonly string[], values: ReadonlyMap<string, OptionValue>) {
+  constructor(command: CommandDeclaration, positionals: readonly string[], values: ReadonlyMap<string, OptionValue>) {
     this.command = command;
     this.positionals = positionals;
     this.#values = values;

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { StoredCredentialsOptions } from '../../store/registry/credentials/stored-credentials.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 /** Where credentials are looked for and kept. */
 export function credentialStore(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
 ): StoredCredentialsOptions {
   const { env, home, platform, uid, cwd, signal, waiting, onEvent } = context;
@@ -14,7 +14,7 @@ export function credentialStore(
 }
 
 /** A path that an option names, from the current folder on. */
-export function pathOption(invocation: Invocation, name: string, cwd: string): string | undefined {
+export function pathOption(invocation: ParsedArguments, name: string, cwd: string): string | undefined {
   const path = invocation.text(name);
   return path === undefined ? undefined : resolve(cwd, path);
 }

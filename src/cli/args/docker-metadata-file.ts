@@ -2,13 +2,13 @@ import { MlistError } from '../../errors/errors.ts';
 import { parseDockerMetadata, type DockerMetadata } from '../../operations/sources/docker-metadata.ts';
 import type { Context } from '../context.ts';
 import { readInput } from './input-file.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
 
 /** What `--docker-metadata` names; undefined where it is not given. */
 export async function readDockerMetadata(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
 ): Promise<DockerMetadata | undefined> {
   const source = invocation.text('docker-metadata');

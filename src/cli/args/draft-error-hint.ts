@@ -1,7 +1,7 @@
 import { resolve, sep } from 'node:path';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { asMlistError, withHint } from '../../errors/errors.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
 const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
@@ -16,7 +16,7 @@ interface Place {
  * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
  * folder that contains the workspace.
  */
-export function withPlaceHint(thrown: unknown, invocation: Invocation, { workspace, cwd }: Place): unknown {
+export function withDraftHint(thrown: unknown, invocation: ParsedArguments, { workspace, cwd }: Place): unknown {
   const error = asMlistError(thrown);
   const { path } = error.facts;
   if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
@@ -31,6 +31,6 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
-function credentialHint({ command }: Invocation): string | undefined {
+function credentialHint({ command }: ParsedArguments): string | undefined {
   return ['login', 'logout'].includes(command.name) ? CREDENTIALS : undefined;
 }

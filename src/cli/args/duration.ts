@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -23,7 +23,7 @@ export function parseDuration(text: string, option: string, least: 0 | 1 = 1): n
 }
 
 /** Milliseconds of `--wait` or `--wait-for-source`; 0 if it is not given. */
-export function waitTime(invocation: Invocation, name: 'wait' | 'wait-for-source'): number {
+export function waitTime(invocation: ParsedArguments, name: 'wait' | 'wait-for-source'): number {
   const text = invocation.text(name);
   return text === undefined ? 0 : parseDuration(text, `--${name}`, 0);
 }

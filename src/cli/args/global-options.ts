@@ -1,8 +1,8 @@
-import type { CommandSpec, OptionSpec } from './command-declaration.ts';
+import type { CommandDeclaration, OptionDeclaration } from './command-declaration.ts';
 
 /** Options that several commands share. */
 
-const general: readonly OptionSpec[] = [
+const general: readonly OptionDeclaration[] = [
   { name: 'json', type: 'boolean', describe: 'Print one JSON document on stdout; errors are JSON lines on stderr' },
   { name: 'quiet', alias: 'q', type: 'boolean', describe: 'Errors only on stderr' },
   {
@@ -24,7 +24,7 @@ const general: readonly OptionSpec[] = [
   { name: 'version', type: 'boolean', describe: 'Show the version' },
 ];
 
-const onRegistries: readonly OptionSpec[] = [
+const onRegistries: readonly OptionDeclaration[] = [
   { name: 'concurrency', type: 'number', value: 'N', describe: 'Requests at once for each registry (default 32)' },
   { name: 'retries', type: 'number', value: 'N', describe: 'Further tries of what may be repeated (default 4)' },
   {
@@ -58,9 +58,9 @@ const onRegistries: readonly OptionSpec[] = [
 ];
 
 /** Every command takes them, so that a script can say them once for all. */
-export const everywhere: readonly OptionSpec[] = [...general, ...onRegistries];
+export const globalOptions: readonly OptionDeclaration[] = [...general, ...onRegistries];
 
-const onDrafts: readonly OptionSpec[] = [
+const onDrafts: readonly OptionDeclaration[] = [
   {
     name: 'list',
     alias: 'l',
@@ -71,6 +71,6 @@ const onDrafts: readonly OptionSpec[] = [
 ];
 
 /** All options of a command: its own first. */
-export function optionsOf(command: CommandSpec): readonly OptionSpec[] {
-  return [...command.options, ...(command.uses.includes('draft') ? onDrafts : []), ...everywhere];
+export function optionsOf(command: CommandDeclaration): readonly OptionDeclaration[] {
+  return [...command.options, ...(command.uses.includes('draft') ? onDrafts : []), ...globalOptions];
 }

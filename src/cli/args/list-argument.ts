@@ -4,16 +4,16 @@ import { withoutPassword } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
 import { listOption } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 /**
  * Runs what works on a draft. Positionals are read by their number, so that an image may be taken as the list: where there
  * is no such draft, or can be none, that is said, with the command as it was probably meant.
  * @param list - the list that the arguments name; undefined is the current draft
  */
-export async function withListHint<T>(
+export async function withListArgumentHint<T>(
   list: string | undefined,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
   work: () => Promise<T>,
 ): Promise<T> {

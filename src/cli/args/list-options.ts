@@ -1,9 +1,9 @@
-import type { OptionSpec } from './command-declaration.ts';
+import type { OptionDeclaration } from './command-declaration.ts';
 
 /** Options that several commands on lists share: data only, since every command line is read with them. */
 
 /** An option of every command that reads indexes. */
-export const missingOption: OptionSpec = {
+export const missingOption: OptionDeclaration = {
   name: 'missing',
   type: 'string',
   choices: ['refuse', 'skip'],
@@ -11,7 +11,7 @@ export const missingOption: OptionSpec = {
   describe: 'refuse or skip images that an index lists but its location does not have (default refuse)',
 };
 
-export const waitForSourceOption: OptionSpec = {
+export const waitForSourceOption: OptionDeclaration = {
   name: 'wait-for-source',
   type: 'string',
   value: 'TIME',
@@ -19,7 +19,7 @@ export const waitForSourceOption: OptionSpec = {
 };
 
 /** How images come into a list: options of every command that reads them into a draft. */
-export const sourceOptions: readonly OptionSpec[] = [
+export const sourceOptions: readonly OptionDeclaration[] = [
   {
     name: 'attestations',
     type: 'string',
@@ -43,28 +43,28 @@ export const sourceOptions: readonly OptionSpec[] = [
   waitForSourceOption,
 ];
 
-export const format: OptionSpec = {
+export const format: OptionDeclaration = {
   name: 'format',
   type: 'string',
   choices: ['auto', 'oci', 'docker'],
   value: 'FORMAT',
   describe: 'auto, oci (image index) or docker (manifest list)',
 };
-export const strict: OptionSpec = {
+export const strict: OptionDeclaration = {
   name: 'strict',
   type: 'boolean',
   describe: 'Refuse unknown platforms, and variants that no client selects, instead of warning',
 };
 
 /** Of commands that move tags. */
-export const replaceImageOption: OptionSpec = {
+export const replaceImageOption: OptionDeclaration = {
   name: 'replace-image',
   type: 'boolean',
   describe: 'Let a list replace a single image whose platform it lacks',
 };
 
 /** Of commands that push what they have made of a draft, with `--push`. */
-export const withPushOptions: readonly OptionSpec[] = [
+export const withPushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',
     alias: 't',
@@ -92,7 +92,7 @@ export const withPushOptions: readonly OptionSpec[] = [
 ];
 
 /** Of commands that edit a draft. */
-export const pushingOptions: readonly OptionSpec[] = [
+export const pushingOptions: readonly OptionDeclaration[] = [
   {
     name: 'push',
     type: 'boolean',
@@ -103,14 +103,14 @@ export const pushingOptions: readonly OptionSpec[] = [
 ];
 
 /** Of commands that look for one list or image. */
-export const waitOption: OptionSpec = {
+export const waitOption: OptionDeclaration = {
   name: 'wait',
   type: 'string',
   value: 'TIME',
   describe: 'Wait up to TIME, such as 30s, if the registry does not have it yet',
 };
 
-export const dockerMetadataOption: OptionSpec = {
+export const dockerMetadataOption: OptionDeclaration = {
   name: 'docker-metadata',
   type: 'string',
   value: 'env|FILE',
@@ -118,7 +118,7 @@ export const dockerMetadataOption: OptionSpec = {
     'Tags, labels and annotations of docker/metadata-action: of DOCKER_METADATA_OUTPUT_JSON, a FILE, or - for stdin',
 };
 
-export const indexAnnotation: OptionSpec = {
+export const indexAnnotation: OptionDeclaration = {
   name: 'index-annotation',
   type: 'string',
   repeat: true,
@@ -126,14 +126,14 @@ export const indexAnnotation: OptionSpec = {
   describe: 'Annotate the list itself; K- removes',
 };
 
-export const indexArtifactType: OptionSpec = {
+export const indexArtifactType: OptionDeclaration = {
   name: 'index-artifact-type',
   type: 'string',
   value: 'TYPE',
   describe: "Artifact type of the list itself; '' clears",
 };
 
-export const platform: OptionSpec = {
+export const platform: OptionDeclaration = {
   name: 'platform',
   type: 'string',
   value: 'P',

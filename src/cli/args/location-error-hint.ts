@@ -5,7 +5,7 @@ import { SeveralErrors, withHint } from '../../errors/errors.ts';
 import { locationHint, pathHint } from '../../oci/location-hint.ts';
 import { isFileLocation } from '../../oci/location.ts';
 import { canonicalReference } from '../../oci/reference.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 /** Codes of errors that occur if something that is not a reference is used as one. */
 const codes: readonly string[] = [
@@ -21,7 +21,11 @@ const codes: readonly string[] = [
  * Adds a hint with the correct location if the error concerns an argument in another tool's spelling, or the name of a
  * local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
  */
-export async function withLocationHint(error: MlistError, invocation: Invocation, cwd: string): Promise<MlistError> {
+export async function withLocationHint(
+  error: MlistError,
+  invocation: ParsedArguments,
+  cwd: string,
+): Promise<MlistError> {
   if (error instanceof SeveralErrors) {
     const [first = error, ...more] = await Promise.all(
       error.errors.map((one) => withLocationHint(one, invocation, cwd)),

@@ -1,15 +1,15 @@
 import { certificateFolders } from '../../store/registry/http/certificates.ts';
-import type { Waiting } from '../../async/pending.ts';
+import type { ReportPending } from '../../async/pending.ts';
 import type { AuthHost } from '../../store/registry/registry-options.ts';
 import { storedCredentials } from '../../store/registry/credentials/stored-credentials.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { withoutPassword } from '../../oci/reference.ts';
 import type { OperationEvent } from '../../operations/events.ts';
-import { Homes } from '../../store/open.ts';
+import { Stores } from '../../store/open.ts';
 import { version } from '../../version.ts';
 import { credentialStore, pathOption } from './credential-options.ts';
 import { parseDuration } from './duration.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 import type { Output } from '../output/output.ts';
 
 interface Surroundings {
@@ -20,16 +20,16 @@ interface Surroundings {
   readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
-  readonly waiting: Waiting;
+  readonly waiting: ReportPending;
   readonly onEvent: (event: OperationEvent) => void;
 }
 
-/** Opens registries and other homes with what the command line says of them. */
-export function openHomes(invocation: Invocation, output: Output, surroundings: Surroundings): Homes {
+/** Opens registries and other stores with what the command line says of them. */
+export function openStores(invocation: ParsedArguments, output: Output, surroundings: Surroundings): Stores {
   const { env, home, platform, cwd, folder, signal, waiting, onEvent } = surroundings;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
-  return new Homes({
+  return new Stores({
     workspaceFolder: folder,
     cwd,
     env,

@@ -1,9 +1,14 @@
 import parseArguments from 'yargs-parser';
 import { MlistError } from '../../errors/errors.ts';
-import { nearest } from '../../text/closest-match.ts';
+import { closestMatch } from '../../text/closest-match.ts';
 import { withoutPassword } from '../../oci/reference.ts';
-import { Invocation, type CommandSpec, type OptionSpec, type OptionValue } from './command-declaration.ts';
-import { everywhere, optionsOf } from './global-options.ts';
+import {
+  ParsedArguments,
+  type CommandDeclaration,
+  type OptionDeclaration,
+  type OptionValue,
+} from './command-declaration.ts';
+import { globalOptions, optionsOf } from './global-options.ts';
 
 /**
  * Reads a command line strictly: an unknown option, a repeated single one, a missing value or a wrong number of
@@ -25,7 +30,7 @@ const configuration = {
 
 /** Where the name of the command stands among the arguments: options may come before it. */
 export function commandPosition(argv: readonly string[]): number {
-  const valued = everywhere.filter((option) => option.type !== 'boolean');
+  const valued = globalOptions.filter((option) => option.type !== 'boolean');
   const takesValue = new Set([...valued.map((option) => `--${option.name}`), '--list', '-l']);
   for (let at = 0; at < argv.length; at += 1) {
     const argument = argv[at] ?? '';
@@ -42,7 +47,7 @@ function withoutValue(message: string): string | undefined {
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` */
-export function parseCommand(command: CommandSpec, argv: readonly string[]): Invocation {
+export function parseCommand(command: CommandDeclaration, argv: readonly string[]): ParsedArguments {
   const options = optionsOf(command);
   const { argv: parsed, error } = parseArguments.detailed(withStdin(argv, options), {
     alias: Object.fromEntries(options.flatMap(({ name, alias }) => (alias === undefined ? [] : [[name, [alias]]]))),
@@ -52,7 +57,7 @@ export function parseCommand(command: CommandSpec, argv: readonly string[]): Inv
     narg: Object.fromEntries(options.filter(({ type }) => type !== 'boolean').map(({ name }) => [name, 1])),
     configuration,
   });
-  if (error !== null) throw usage(command, withoutValue(error.message) ?? error.message);
+  if (error !== null) throw usageError(command, withoutValue(error.message) ?? error.message);
   const {
     _: plain,
     '--': literal = [],
@@ -62,11 +67,11 @@ export function parseCommand(command: CommandSpec, argv: readonly string[]): Inv
   for (const [name, value] of Object.entries(given)) values.set(name, checkedValue(command, options, name, value));
   const positionals = [...plain, ...literal].map(String);
   if (!values.has('help')) checkCount(command, positionals);
-  return new Invocation(command, positionals, values);
+  return new ParsedArguments(command, positionals, values);
 }
 
 /** A lone dash as the value of an option is stdin, and no option that is missing its name. */
-function withStdin(argv: readonly string[], options: readonly OptionSpec[]): string[] {
+function withStdin(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
   const valued = options.filter(({ type }) => type !== 'boolean');
   const takesValue = new Set(
     valued.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
@@ -77,51 +82,56 @@ function withStdin(argv: readonly string[], options: readonly OptionSpec[]): str
   });
 }
 
-function checkedValue(command: CommandSpec, options: readonly OptionSpec[], name: string, value: unknown): OptionValue {
+function checkedValue(
+  command: CommandDeclaration,
+  options: readonly OptionDeclaration[],
+  name: string,
+  value: unknown,
+): OptionValue {
   const option = options.find((one) => one.name === name);
   if (option === undefined) throw unknownOption(command, options, name);
   const shown = `--${name}`;
   if (option.repeat === true) return ([] as unknown[]).concat(value).map(String);
-  if (Array.isArray(value)) throw usage(command, `${shown} is given more than once`);
+  if (Array.isArray(value)) throw usageError(command, `${shown} is given more than once`);
   if (option.type === 'boolean') {
     if (typeof value === 'boolean') return value;
-    throw usage(command, `${shown} takes no value`);
+    throw usageError(command, `${shown} takes no value`);
   }
   const text = String(value);
   if (option.choices !== undefined && !option.choices.includes(text)) {
-    throw usage(command, `${shown} takes ${option.choices.join(', ')}, not ${JSON.stringify(text)}`);
+    throw usageError(command, `${shown} takes ${option.choices.join(', ')}, not ${JSON.stringify(text)}`);
   }
   if (option.type !== 'number') return text;
-  if (!/^\d{1,6}$/.test(text)) throw usage(command, `${shown} takes a whole number, not ${JSON.stringify(text)}`);
+  if (!/^\d{1,6}$/.test(text)) throw usageError(command, `${shown} takes a whole number, not ${JSON.stringify(text)}`);
   return Number(text);
 }
 
-function unknownOption(command: CommandSpec, options: readonly OptionSpec[], name: string): MlistError {
+function unknownOption(command: CommandDeclaration, options: readonly OptionDeclaration[], name: string): MlistError {
   const dash = name.length === 1 ? '-' : '--';
   const hint = new Map(command.foreignOptions).get(name);
   if (hint !== undefined) return new MlistError('ERR_MLIST_USAGE', `unknown option ${dash}${name}`, { hint });
-  const like = nearest(
+  const like = closestMatch(
     name,
     options.map((option) => option.name),
   );
-  return usage(command, `unknown option ${dash}${name}${like === undefined ? '' : `: did you mean --${like}?`}`);
+  return usageError(command, `unknown option ${dash}${name}${like === undefined ? '' : `: did you mean --${like}?`}`);
 }
 
-function checkCount(command: CommandSpec, positionals: readonly string[]): void {
+function checkCount(command: CommandDeclaration, positionals: readonly string[]): void {
   const { min, max } = command.positionals;
   const count = positionals.length;
   if (count < min)
-    throw usage(
+    throw usageError(
       command,
       `${command.name} takes ${command.usage}: ${count === 0 ? 'nothing was given' : 'something is missing'}`,
     );
   if (count > max)
-    throw usage(
+    throw usageError(
       command,
       `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: ${JSON.stringify(withoutPassword(positionals[max] ?? ''))} is too much`,
     );
 }
 
-export function usage(command: CommandSpec, message: string): MlistError {
+export function usageError(command: CommandDeclaration, message: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', message, { hint: `See "mlist ${command.name} --help".` });
 }

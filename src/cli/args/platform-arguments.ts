@@ -73,7 +73,7 @@ export function readExpected(texts: readonly string[]): Expected {
  * Platforms as clients request them. An explicit v1 of amd64, which is left out elsewhere, is kept: some clients compare
  * the text.
  */
-export function readAskedPlatforms(texts: readonly string[]): readonly Platform[] {
+export function readRequestedPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts.flatMap(splitPlatforms).flatMap((text) => {
     const [platform] = readPlatforms([text]);
     if (platform === undefined) return [];

@@ -1,13 +1,13 @@
 import type { Location } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { createAndPush, editAndPush } from '../../operations/edit/edit-and-push.ts';
-import type { DraftPlace, EditPlace } from '../../operations/edit-place.ts';
+import type { DraftTarget, EditTarget } from '../../operations/edit-place.ts';
 import type { PushOptions } from '../../operations/push/push.ts';
 import { typedName } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 import { readExpected } from './platform-arguments.ts';
-import { pushedDocument, tellPushed } from '../render/render-push.ts';
+import { pushedDocument, reportPushed } from '../render/render-push.ts';
 import { missingChoice } from './source-choices.ts';
 
 export interface Edited<T> {
@@ -16,42 +16,42 @@ export interface Edited<T> {
   readonly pushed?: object;
 }
 
-export type Edit<T> = (list: Reference | undefined, place: EditPlace) => Promise<T>;
+export type Edit<T> = (list: Reference | undefined, place: EditTarget) => Promise<T>;
 
 /** Loaded with `--push` only: editing a draft needs no code of registries. */
 export async function pushEdit<T>(
   list: string | undefined,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
   edit: Edit<T>,
 ): Promise<Required<Edited<T>>> {
   const { edited, pushed } = await editAndPush(list, edit, await pushOptions(invocation, context));
-  tellPushed(pushed, context);
+  reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };
 }
 
 /** The same for a list that is drafted by the command itself. */
 export async function pushCreated<T>(
   list: Reference,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
-  make: (place: DraftPlace) => Promise<T>,
+  make: (place: DraftTarget) => Promise<T>,
   { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
   const options = { ...(await pushOptions(invocation, context, tags)), sources, missing: missingChoice(invocation) };
   const { edited, pushed } = await createAndPush(list, make, options);
-  tellPushed(pushed, context);
+  reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };
 }
 
 async function pushOptions(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
   tags: readonly string[] = [],
 ): Promise<PushOptions> {
   return {
     workspace: context.workspace,
-    homes: await context.homes(),
+    stores: await context.stores(),
     tags: [...invocation.texts('tag'), ...tags].map((text) => typedName(text, context)),
     ...readExpected(invocation.texts('expect')),
     replaceImage: invocation.flag('replace-image'),

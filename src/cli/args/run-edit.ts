@@ -1,8 +1,8 @@
 import { MlistError } from '../../errors/errors.ts';
-import { inDraft } from '../../operations/edit-place.ts';
+import { editDraft } from '../../operations/edit-place.ts';
 import { optionalList } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
 
 /** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
@@ -12,20 +12,20 @@ const needPush = ['tag', 'expect', 'replace-image', 'dry-run', 'allow-duplicates
 /** @param list - as typed; undefined is the current draft */
 export async function runEdit<T>(
   list: string | undefined,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
   edit: Edit<T>,
 ): Promise<Edited<T>> {
   if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
   refusePushOptions(invocation);
-  return { edited: await edit(optionalList(list), inDraft(context)) };
+  return { edited: await edit(optionalList(list), editDraft(context)) };
 }
 
 /**
  * @param hint - for `--tag`, if it was probably meant as the list
  * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
  */
-export function refusePushOptions(invocation: Invocation, hint?: string): void {
+export function refusePushOptions(invocation: ParsedArguments, hint?: string): void {
   const [without] = needPush.filter((name) => invocation.has(name));
   if (without === undefined) return;
   throw new MlistError('ERR_MLIST_USAGE', `--${without} needs --push`, without === 'tag' ? { hint } : {});

@@ -1,10 +1,10 @@
 import type { MissingChoice } from '../../operations/publish/find-missing.ts';
 import type { AttestationChoice } from '../../operations/sources/resolve-source.ts';
 import { waitTime } from './duration.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 
 /** Options for reading images into a list: `--attestations`, `--missing`, `--nested`, `--pin` and `--wait-for-source`. */
-export function sourceChoices(invocation: Invocation): {
+export function sourceChoices(invocation: ParsedArguments): {
   readonly attestations: AttestationChoice | undefined;
   readonly missing: MissingChoice | undefined;
   readonly nested: 'keep' | 'flatten' | undefined;
@@ -20,6 +20,6 @@ export function sourceChoices(invocation: Invocation): {
   };
 }
 
-export function missingChoice(invocation: Invocation): MissingChoice | undefined {
+export function missingChoice(invocation: ParsedArguments): MissingChoice | undefined {
   return invocation.text('missing') as MissingChoice | undefined;
 }

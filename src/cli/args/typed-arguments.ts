@@ -8,7 +8,7 @@ import { parseTypedReference, withoutPassword, type Reference } from '../../oci/
 import type { ManifestArgument } from '../../operations/sources/resolve-source.ts';
 import { bareArgument } from '../../operations/sources/parse-sources.ts';
 import type { Context } from '../context.ts';
-import type { Invocation } from './command-declaration.ts';
+import type { ParsedArguments } from './command-declaration.ts';
 import { clearable, readPlatform } from './platform-arguments.ts';
 
 /** Reading positionals and option values that several commands take. */
@@ -18,7 +18,7 @@ import { clearable, readPlatform } from './platform-arguments.ts';
  * empty would turn an image into the list.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
-export function listOption(invocation: Invocation, { env }: Context): string | undefined {
+export function listOption(invocation: ParsedArguments, { env }: Context): string | undefined {
   const list = invocation.text('list');
   if (list === '') throw new MlistError('ERR_MLIST_USAGE', '--list takes the name of a list: it is empty');
   return list ?? (env['MLIST_LIST'] === '' ? undefined : env['MLIST_LIST']);
@@ -31,7 +31,7 @@ export interface ListAndRest {
 }
 
 /** The list of a command whose first positional is the list, whatever exists. */
-export function listFirst(invocation: Invocation, context: Context): ListAndRest {
+export function listFirst(invocation: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(invocation, context);
   const { positionals } = invocation;
   const [first, ...rest] = option === undefined ? positionals : [option, ...positionals];
@@ -39,7 +39,7 @@ export function listFirst(invocation: Invocation, context: Context): ListAndRest
 }
 
 /** The list of a command that takes the current one where there is a single positional. */
-export function listBeforeOthers(invocation: Invocation, context: Context): ListAndRest {
+export function listBeforeOthers(invocation: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(invocation, context);
   const { positionals } = invocation;
   if (option !== undefined || positionals.length < 2) return { list: option, rest: positionals };
@@ -51,7 +51,7 @@ export function optionalList(text: string | undefined): Reference | undefined {
 }
 
 /** More positionals than a command takes beside the list that `--list` or MLIST_LIST names. */
-export function tooMany(invocation: Invocation): MlistError {
+export function tooManyArguments(invocation: ParsedArguments): MlistError {
   const { command, positionals } = invocation;
   const by = invocation.has('list') ? '--list' : 'MLIST_LIST';
   const last = withoutPassword(positionals.at(-1) ?? '');
@@ -79,7 +79,7 @@ function settled(location: Location, { cwd, workspace: { folders } }: Folders): 
  * The only positional of a command that works on registries alone.
  * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
  */
-export function registryReference({ command, positionals: [text = ''] }: Invocation): Reference {
+export function registryReference({ command, positionals: [text = ''] }: ParsedArguments): Reference {
   if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries only, not on ${text}`, {
     hint: `"mlist show ${text}" prints its content, or lists the images to choose from.`,
@@ -122,7 +122,7 @@ export function annotationChange(texts: readonly string[], option: string): Anno
 }
 
 /** `--index-annotation` and `--index-artifact-type`: what the list says of itself. */
-export function listChange(invocation: Invocation): Pick<ListChange, 'annotations' | 'artifactType'> {
+export function listChange(invocation: ParsedArguments): Pick<ListChange, 'annotations' | 'artifactType'> {
   return {
     annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),
     artifactType: clearable(invocation.text('index-artifact-type')),

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
-import { nearest } from '../../text/closest-match.ts';
-import type { CommandSpec } from './command-declaration.ts';
+import { closestMatch } from '../../text/closest-match.ts';
+import type { CommandDeclaration } from './command-declaration.ts';
 
 /** What people type who know other tools, and how it is said here. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -49,10 +49,10 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 /** An error that names the right command, if it is known. */
-export function unknownCommand(name: string, commands: readonly CommandSpec[]): MlistError {
+export function unknownCommand(name: string, commands: readonly CommandDeclaration[]): MlistError {
   const known = commands.map((command) => command.name);
   const said = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;
-  const like = said === undefined ? nearest(name, known) : undefined;
+  const like = said === undefined ? closestMatch(name, known) : undefined;
   return new MlistError(
     'ERR_MLIST_USAGE',
     `there is no command ${JSON.stringify(name)}${like === undefined ? '' : `: did you mean ${like}?`}`,

@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../args/command-declaration.ts';
+import type { CommandDeclaration } from '../args/command-declaration.ts';
 import { addCommand } from './add/declaration.ts';
 import { annotateCommand } from './annotate/declaration.ts';
 import { applyCommand } from './apply/declaration.ts';
@@ -30,7 +30,7 @@ import { useCommand } from './use/declaration.ts';
 import { validateCommand } from './validate/declaration.ts';
 
 /** All commands, in the order of the help. */
-export const commands: readonly CommandSpec[] = [
+export const commands: readonly CommandDeclaration[] = [
   createCommand,
   addCommand,
   removeCommand,

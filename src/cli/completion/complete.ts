@@ -3,9 +3,9 @@ import { Workspace } from '../../draft/workspace/workspace.ts';
 import { familiarReference, parseReference } from '../../oci/reference.ts';
 import { listDrafts } from '../../operations/drafts/drafts.ts';
 import { shells } from './completion-script.ts';
-import type { CommandSpec, OptionSpec } from '../args/command-declaration.ts';
-import { everywhere, optionsOf } from '../args/global-options.ts';
-import { plainLine } from '../../text/escape.ts';
+import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
+import { globalOptions, optionsOf } from '../args/global-options.ts';
+import { escapeLine } from '../../text/escape.ts';
 
 /** One thing that may stand where the cursor is. */
 interface Candidate {
@@ -29,14 +29,14 @@ const FILES = 0;
  */
 export async function completionText(
   kind: string,
-  commands: readonly CommandSpec[],
+  commands: readonly CommandDeclaration[],
   words: readonly string[],
   surroundings: Surroundings,
 ): Promise<string> {
   const { candidates, files } = await completions(commands, words, surroundings);
   if (kind === '--complete') return candidates.map(({ word }) => `${word}\n`).join('');
   const line = ({ word, describe }: Candidate) =>
-    kind === '__completeNoDesc' || describe === undefined ? `${word}\n` : `${word}\t${plainLine(describe)}\n`;
+    kind === '__completeNoDesc' || describe === undefined ? `${word}\n` : `${word}\t${escapeLine(describe)}\n`;
   return `${candidates.map(line).join('')}:${files ? FILES : NO_FILES}\n`;
 }
 
@@ -47,7 +47,7 @@ type Surroundings = Omit<LocateOptions, 'workspace'>;
  * @param words - the command line up to the cursor, without the program; the last one is being typed
  */
 async function completions(
-  commands: readonly CommandSpec[],
+  commands: readonly CommandDeclaration[],
   words: readonly string[],
   surroundings: Surroundings,
 ): Promise<Completions> {
@@ -58,19 +58,19 @@ async function completions(
 
 interface Place {
   readonly typing: string;
-  readonly command: CommandSpec | undefined;
-  readonly options: readonly OptionSpec[];
+  readonly command: CommandDeclaration | undefined;
+  readonly options: readonly OptionDeclaration[];
   /** The option whose value is being typed. */
-  readonly pending: OptionSpec | undefined;
+  readonly pending: OptionDeclaration | undefined;
   /** How many arguments of the command stand before. */
   readonly before: number;
 }
 
-function placeOf(commands: readonly CommandSpec[], words: readonly string[]): Place {
+function placeOf(commands: readonly CommandDeclaration[], words: readonly string[]): Place {
   const typing = words.at(-1) ?? '';
-  let command: CommandSpec | undefined;
+  let command: CommandDeclaration | undefined;
   let isHelp = false;
-  let pending: OptionSpec | undefined;
+  let pending: OptionDeclaration | undefined;
   let before = 0;
   for (const word of words.slice(0, -1)) {
     if (pending !== undefined) pending = undefined;
@@ -80,12 +80,12 @@ function placeOf(commands: readonly CommandSpec[], words: readonly string[]): Pl
       isHelp = word === 'help';
     } else before += 1;
   }
-  return { typing, command, options: command === undefined ? everywhere : optionsOf(command), pending, before };
+  return { typing, command, options: command === undefined ? globalOptions : optionsOf(command), pending, before };
 }
 
 /** The option that this word is, where the next word is its value. */
-function valuedOption(word: string, command: CommandSpec | undefined): OptionSpec | undefined {
-  const options = command === undefined ? everywhere : optionsOf(command);
+function valuedOption(word: string, command: CommandDeclaration | undefined): OptionDeclaration | undefined {
+  const options = command === undefined ? globalOptions : optionsOf(command);
   return options.find(
     ({ name, alias, type }) => type !== 'boolean' && (word === `--${name}` || word === `-${alias ?? ''}`),
   );
@@ -93,7 +93,7 @@ function valuedOption(word: string, command: CommandSpec | undefined): OptionSpe
 
 async function candidatesFor(
   place: Place,
-  commands: readonly CommandSpec[],
+  commands: readonly CommandDeclaration[],
   drafts: () => Promise<readonly Candidate[]>,
 ): Promise<readonly Candidate[]> {
   const { typing, command, options, pending } = place;
@@ -105,7 +105,7 @@ async function candidatesFor(
   return takesDraft(place) ? drafts() : [];
 }
 
-function shown(commands: readonly CommandSpec[]): readonly CommandSpec[] {
+function shown(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {
   return commands.filter(({ hidden }) => hidden !== true);
 }
 

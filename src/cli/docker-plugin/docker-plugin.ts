@@ -31,7 +31,7 @@ const dockerOptions: readonly DockerOption[] = [
 const NAME = 'mlist';
 
 /** The command line without what docker put before it; every other command line as it is. */
-export function fromDocker(argv: readonly string[], env: PluginCall['env']): PluginCall {
+export function parsePluginCall(argv: readonly string[], env: PluginCall['env']): PluginCall {
   if (argv[0] === 'help' && argv[1] === NAME) return { args: ['help', ...argv.slice(2)], env };
   if (/^__complete(?:NoDesc)?$/.test(argv[0] ?? '') && argv[1] === NAME)
     return { args: [argv[0] ?? '', ...argv.slice(2)], env };

@@ -9,7 +9,7 @@ const LOOK_MS = 300;
  * @param address - docker's DOCKER_CLI_PLUGIN_SOCKET (docker CLI 28.2, cli-plugins/socket); `@` begins an abstract one
  * @param onEnd - docker wants the plugin to end
  */
-export function whenDockerEnds(address: string, onEnd: () => void): void {
+export function onDockerExit(address: string, onEnd: () => void): void {
   if (address.startsWith('@')) whenUnlisted(address, onEnd);
   else whenClosed(address, onEnd);
 }

@@ -1,10 +1,10 @@
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import type { OperationEvent } from '../../operations/events.ts';
-import type { Replaced } from '../../transfer/run.ts';
+import type { ReplacedTag } from '../../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
 
 /** What a tag had before it was moved. */
-export function replacedDocument({ before, lost }: Replaced): object {
+export function replacedDocument({ before, lost }: ReplacedTag): object {
   return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
 }
 

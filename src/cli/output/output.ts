@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { RequestEvent } from '../../store/registry/registry-options.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { plain, plainJson, plainLine } from '../../text/escape.ts';
+import { escapeText, escapeJson, escapeLine } from '../../text/escape.ts';
 
 /** The only writer of the command line: stdout carries the result, stderr the rest. */
 export interface Streams {
@@ -88,7 +88,7 @@ export class Output {
   foot(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
     const { columns = 80 } = this.#streams.stderr;
-    const text = lines.map((line) => `${plainLine(line).slice(0, columns - 1)}\n`).join('');
+    const text = lines.map((line) => `${escapeLine(line).slice(0, columns - 1)}\n`).join('');
     this.#streams.stderr.write(this.#withoutFoot() + text);
     this.#footLines = lines.length;
   }
@@ -118,13 +118,13 @@ export class Output {
 
   /** The result as one JSON document. */
   document(value: object): void {
-    this.#stdout(`${plainJson(writeJson(value, { indent: '  ' }))}\n`);
+    this.#stdout(`${escapeJson(writeJson(value, { indent: '  ' }))}\n`);
   }
 
   /** Exact bytes: on a terminal with what could be an escape sequence written out, as JSON allows. */
   bytes(bytes: Uint8Array, end: '' | '\n'): void {
     const isSafe = this.#streams.stdout.isTTY !== true;
-    this.#stdout(isSafe ? bytes : plainJson(Buffer.from(bytes).toString('utf8')));
+    this.#stdout(isSafe ? bytes : escapeJson(Buffer.from(bytes).toString('utf8')));
     if (end !== '') this.#stdout(end);
   }
 
@@ -153,7 +153,7 @@ export class Output {
       const answer = status === undefined ? (note ?? 'no answer') : String(status);
       const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
       const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
-      this.#stderr(`${plainLine(line)}\n`);
+      this.#stderr(`${escapeLine(line)}\n`);
     };
   }
 
@@ -165,7 +165,7 @@ export class Output {
       else this.#plainError(one);
     }
     if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
-      this.#stderr(`${plain(causeOf(error))}\n`);
+      this.#stderr(`${escapeText(causeOf(error))}\n`);
     }
   }
 
@@ -191,16 +191,16 @@ export class Output {
   }
 
   #line(value: object): void {
-    this.#stderr(`${plainJson(writeJson(value))}\n`);
+    this.#stderr(`${escapeJson(writeJson(value))}\n`);
   }
 }
 
 function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string {
   return spans
     .map((span) => {
-      if (typeof span === 'string') return plainLine(span);
+      if (typeof span === 'string') return escapeLine(span);
       const [text, style] = span;
-      return chalk === undefined ? plainLine(text) : chalk[style](plainLine(text));
+      return chalk === undefined ? escapeLine(text) : chalk[style](escapeLine(text));
     })
     .join('');
 }

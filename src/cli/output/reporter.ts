@@ -2,13 +2,13 @@ import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 import { platformNames } from '../../operations/publish/tag-moves.ts';
-import type { Replaced } from '../../transfer/run.ts';
+import type { ReplacedTag } from '../../transfer/run.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
 /** Tells what operations report: to programs as JSON lines, to people in words. */
-export function eventTeller(output: Output): (event: OperationEvent) => void {
+export function eventReporter(output: Output): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
@@ -34,7 +34,7 @@ export function eventTeller(output: Output): (event: OperationEvent) => void {
         output.note(event.message);
         break;
       case 'unchanged':
-        tellUnchanged(output, event.reference, event.digest);
+        reportUnchanged(output, event.reference, event.digest);
         break;
       case 'tagged':
         reportTagged(output, event);
@@ -59,17 +59,17 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
 }
 
 /** The digest that a tag had before it was moved, so that it can be moved back. */
-export function replacedText({ before, digest }: Replaced & { readonly digest?: string | undefined }): string {
+export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
 }
 
 /** Warns of platforms that a tag no longer has. */
-export function reportLost(output: Output, name: string, { before, lost = [] }: Replaced): void {
+export function reportLost(output: Output, name: string, { before, lost = [] }: ReplacedTag): void {
   if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
 }
 
 /** Of a name that was to have the digest, and had it before. */
-export function tellUnchanged(output: Output, name: string, digest: string): void {
+export function reportUnchanged(output: Output, name: string, digest: string): void {
   output.note(['unchanged ', 'dim'], `${name} has ${digest} already`);
 }
 

@@ -2,7 +2,7 @@ import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
 import { writeFileAtomic } from '../../fs/atomic.ts';
-import { placeBehindLinks } from '../../fs/symlinks.ts';
+import { resolveLinks } from '../../fs/symlinks.ts';
 import type { Context } from '../context.ts';
 
 /** A file that a command writes its result to when all is done; whether it can be is looked at before. */
@@ -39,7 +39,7 @@ export async function resultFile(
   const isStream = info !== undefined && !info.isFile();
   if (isStream || /^\/(?:dev|proc)\//.test(path))
     return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
-  const place = await placeBehindLinks(path).catch((thrown: unknown) => {
+  const place = await resolveLinks(path).catch((thrown: unknown) => {
     throw unwritable(name, option, errorMessage(thrown), thrown);
   });
   await requireFolder(dirname(place), name, option);

@@ -1,14 +1,14 @@
 import yargs from 'yargs';
-import type { CommandSpec, OptionSpec } from '../args/command-declaration.ts';
-import { everywhere, optionsOf } from '../args/global-options.ts';
+import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
+import { globalOptions, optionsOf } from '../args/global-options.ts';
 
 /** Help, by yargs: loaded only when somebody asks for them. */
 type Yargs = ReturnType<typeof yargs>;
 
 /** Help for one command, or the overview of all. */
 export async function helpText(
-  commands: readonly CommandSpec[],
-  command: CommandSpec | undefined,
+  commands: readonly CommandDeclaration[],
+  command: CommandDeclaration | undefined,
   width: number,
 ): Promise<string> {
   const base = quiet(yargs([])).wrap(Math.min(Math.max(width, 60), 120));
@@ -20,29 +20,29 @@ function quiet(instance: Yargs): Yargs {
   return instance.scriptName('mlist').detectLocale(false).version(false).help(false).exitProcess(false);
 }
 
-function overview(instance: Yargs, commands: readonly CommandSpec[]): Yargs {
+function overview(instance: Yargs, commands: readonly CommandDeclaration[]): Yargs {
   instance.usage('Usage: mlist COMMAND\n\nDraft, annotate, validate and push multi-platform image lists.');
   for (const { name, summary, hidden } of commands) if (hidden !== true) instance.command(name, summary);
-  return withOptions(instance, everywhere, GLOBAL).epilogue('"mlist COMMAND --help" tells more of a command.');
+  return withOptions(instance, globalOptions, GLOBAL).epilogue('"mlist COMMAND --help" tells more of a command.');
 }
 
 const GLOBAL = 'Global options:';
 
-function details(instance: Yargs, command: CommandSpec): Yargs {
+function details(instance: Yargs, command: CommandDeclaration): Yargs {
   instance.usage(`Usage: mlist ${command.name} ${command.usage}\n\n${command.summary}.`);
-  const isGlobal = (option: OptionSpec) => everywhere.includes(option);
+  const isGlobal = (option: OptionDeclaration) => globalOptions.includes(option);
   const own = optionsOf(command).filter((option) => !isGlobal(option));
-  return withOptions(withOptions(instance, own, 'Options:'), everywhere, GLOBAL);
+  return withOptions(withOptions(instance, own, 'Options:'), globalOptions, GLOBAL);
 }
 
 /** Lines of their own, never broken: they are there to be copied. */
-function examples({ examples: all }: CommandSpec): string {
+function examples({ examples: all }: CommandDeclaration): string {
   if (all.length === 0) return '';
   return `\nExamples:\n${all.map(([line, what]) => `  # ${what}\n  ${line}\n`).join('')}`;
 }
 
 /** The name of the value is part of the key, since yargs shows a key as it is and has no word for values. */
-function withOptions(instance: Yargs, options: readonly OptionSpec[], group: string): Yargs {
+function withOptions(instance: Yargs, options: readonly OptionDeclaration[], group: string): Yargs {
   for (const { name, alias, value, repeat, describe } of options) {
     instance.option(value === undefined ? name : `${name} ${value}`, {
       describe: repeat === true ? `${describe} (repeatable)` : describe,

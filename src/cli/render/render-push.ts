@@ -4,14 +4,14 @@ import type { Plan } from '../../transfer/plan.ts';
 import type { Context } from '../context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
 import { replacedDocument } from '../output/event-document.ts';
-import { reportLost, tellUnchanged } from '../output/reporter.ts';
+import { reportLost, reportUnchanged } from '../output/reporter.ts';
 
 /** What a push came to, for people: on stderr, but for the digest. */
-export function tellPushed({ descriptor, targets }: Pushed, { output }: Context): void {
+export function reportPushed({ descriptor, targets }: Pushed, { output }: Context): void {
   for (const [plan, planned] of plansOf(targets)) renderPlan(planned, plan, output);
   for (const target of targets) if (target.status === 'planned') reportLost(output, target.reference, target);
   for (const { reference, status } of targets) {
-    if (status === 'unchanged') tellUnchanged(output, reference, descriptor.digest);
+    if (status === 'unchanged') reportUnchanged(output, reference, descriptor.digest);
   }
   if (!output.json) output.line(descriptor.digest);
 }

@@ -29,10 +29,10 @@ export function formatDraft(draft: Draft): string {
  */
 export async function parseDraft(bytes: Uint8Array, path: string, list?: string): Promise<Draft> {
   const checked = await checkDraftDocument(bytes);
-  if ('problems' in checked) throw damaged(path, checked.problems);
+  if ('problems' in checked) throw damagedDraft(path, checked.problems);
   const draft = draftOf(checked.value);
   const problems = [...checkIdentity(draft, list), ...checkBase(draft), ...draft.entries.flatMap(checkSource)];
-  if (problems.length > 0) throw damaged(path, problems);
+  if (problems.length > 0) throw damagedDraft(path, problems);
   return draft;
 }
 
@@ -68,7 +68,7 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-export function damaged(path: string, problems: readonly Problem[]): MlistError {
+export function damagedDraft(path: string, problems: readonly Problem[]): MlistError {
   const [first] = problems;
   const where = first === undefined || first.pointer === '' ? '' : ` at ${first.pointer}`;
   return new MlistError(

@@ -15,7 +15,7 @@ export interface LocateOptions {
 }
 
 /** Name of the folder of a project's workspace. */
-export const FOLDER = '.mlist';
+export const WORKSPACE_FOLDER = '.mlist';
 
 /**
  * The first of: `--workspace`, MLIST_WORKSPACE, the closest `.mlist/` in the current folder and its parents, the user's own.
@@ -31,7 +31,7 @@ export async function locateWorkspace(options: LocateOptions): Promise<string> {
 async function projectWorkspace({ cwd, home, uid }: LocateOptions): Promise<string | undefined> {
   const device = await deviceOf(cwd);
   for (let folder = cwd; ; folder = dirname(folder)) {
-    const candidate = join(folder, FOLDER);
+    const candidate = join(folder, WORKSPACE_FOLDER);
     const info = await stat(candidate).catch(() => undefined);
     if (info?.isDirectory()) {
       refuseForeign(candidate, info.uid, uid);

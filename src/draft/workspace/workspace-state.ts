@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { checkStateDocument } from '../../schema/workspace-documents.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { shownText, storedText } from '../../oci/stored-location.ts';
-import { readIfThere, type Workspace } from './workspace.ts';
+import { readIfExists, type Workspace } from './workspace.ts';
 
 /** The local state of a workspace: the current draft, and the last pushes. */
 export interface State {
@@ -24,7 +24,7 @@ export interface Push {
 
 export async function readState(workspace: Workspace): Promise<State> {
   const path = pathOf(workspace);
-  const bytes = await readIfThere(path);
+  const bytes = await readIfExists(path);
   if (bytes === undefined) return { version: 1 };
   const checked = await checkStateDocument(bytes);
   if ('value' in checked)

@@ -2,12 +2,12 @@ import { stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapLimited } from '../../async/limiter.ts';
 import type { Draft } from '../draft.ts';
-import { damaged, formatDraft, parseDraft } from './draft-file.ts';
+import { damagedDraft, formatDraft, parseDraft } from './draft-file.ts';
 import { shownDraft, storedDraft } from './stored-paths.ts';
 import { errorCode, MlistError } from '../../errors/errors.ts';
-import { namesIn, removeStaleTemporaries, writeFileAtomic } from '../../fs/atomic.ts';
+import { listFolder, removeStaleTemporaries, writeFileAtomic } from '../../fs/atomic.ts';
 import { readFailure } from '../../fs/file-errors.ts';
-import { makeFolders } from '../../fs/folders.ts';
+import { createFolders } from '../../fs/folders.ts';
 import { type LockOptions, withLock } from '../../fs/lock.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { createHash } from '../../oci/digest.ts';
@@ -73,15 +73,15 @@ export class Workspace {
 
   /** Creates the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
   async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
-    await makeFolders(join(this.folder, 'drafts'));
-    await makeFolders(join(this.folder, 'locks'));
+    await createFolders(join(this.folder, 'drafts'));
+    await createFolders(join(this.folder, 'locks'));
     if (gitignore) await writeFile(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
   }
 
   /** The draft of a list; undefined if it does not exist. */
   async find(list: string): Promise<Draft | undefined> {
     const path = this.pathOf(list);
-    const bytes = await readIfThere(path);
+    const bytes = await readIfExists(path);
     return bytes === undefined ? undefined : shownDraft(await parseDraft(bytes, path, list), this.folders);
   }
 
@@ -121,7 +121,7 @@ export class Workspace {
    * @returns whether it was removed
    */
   async remove(list: string, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
-    if ((await readIfThere(this.pathOf(list))) === undefined) return this.#missing(list);
+    if ((await readIfExists(this.pathOf(list))) === undefined) return this.#missing(list);
     await this.create();
     return withLock(
       this.#lockOf(list),
@@ -146,7 +146,7 @@ export class Workspace {
    * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
   async map<T>(pick: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
-    const names = (await namesIn(join(this.folder, 'drafts'))).filter(
+    const names = (await listFolder(join(this.folder, 'drafts'))).filter(
       (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
     );
     const picked = await mapLimited(names, DRAFTS_AT_ONCE, async (name) => {
@@ -164,7 +164,9 @@ export class Workspace {
       const draft = shownDraft(await parseDraft(bytes, path), this.folders);
       const expected = this.pathOf(draft.list);
       if (expected !== path)
-        throw damaged(path, [error('E-DRAFT', '/list', `the draft of ${draft.list} must be stored in ${expected}`)]);
+        throw damagedDraft(path, [
+          error('E-DRAFT', '/list', `the draft of ${draft.list} must be stored in ${expected}`),
+        ]);
       return { list: draft.list, path, modified: info.mtime, draft };
     } catch (thrown) {
       if (errorCode(thrown) === 'ENOENT') return undefined;
@@ -224,7 +226,7 @@ async function readDocument(path: string): Promise<Uint8Array> {
   }
 }
 
-export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+export async function readIfExists(path: string): Promise<Uint8Array | undefined> {
   try {
     return await readDocument(path);
   } catch (thrown) {

@@ -1,4 +1,4 @@
-import { nearest } from '../../text/closest-match.ts';
+import { closestMatch } from '../../text/closest-match.ts';
 
 /** Operating systems and architectures that Go 1.23 knows (internal/syslist), and what people call them. */
 
@@ -61,8 +61,8 @@ export function suggestPlatform(os: string, architecture: string, variant?: stri
     const swapped = resolveOs(architecture);
     return isKnownPort(swapped, machine.architecture) ? `${swapped}/${machine.architecture}` : undefined;
   }
-  const named = nearest(os, Object.keys(ports));
-  const like = named === undefined ? undefined : nearest(architecture, (ports[named] ?? '').split(' '));
+  const named = closestMatch(os, Object.keys(ports));
+  const like = named === undefined ? undefined : closestMatch(architecture, (ports[named] ?? '').split(' '));
   if (named === undefined || like === undefined) return undefined;
   return [named, like, ...(variant === undefined ? [] : [variant])].join('/');
 }

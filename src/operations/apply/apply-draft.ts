@@ -4,15 +4,15 @@ import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry } fr
 import { changeEntry, changeList } from '../../draft/draft-edit.ts';
 import { appendSources, type ResolvedSource } from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { formatLocation, type Location } from '../../oci/location.ts';
 import type { OnEvent } from '../events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { applyToOnlyImage, type Resolved } from '../sources/resolve-source.ts';
 import { claimWarnings } from '../platform-claims.ts';
-import { whenThere, type SourceWaitOptions } from '../source-wait.ts';
-import type { EntrySpec, ListSpec, MadeSpec } from '../spec/spec.ts';
+import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
+import type { EntrySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';
 
 /** Builds the draft of a spec, in memory only. */
 
@@ -20,7 +20,7 @@ export interface DraftingOptions extends SourceWaitOptions {
   readonly sources: SourceReader;
 }
 
-export interface Drafted {
+export interface SpecDraft {
   readonly draft: Draft;
   /** Sources that are not there, and were left out. */
   readonly missing: readonly string[];
@@ -30,7 +30,7 @@ export interface Drafted {
  * Reads the images of a spec and makes the draft.
  * @throws MlistError what reading throws, for all that cannot be read; `ERR_MLIST_NOT_FOUND` where too few images are left
  */
-export async function draftOf(name: string, made: MadeSpec, options: DraftingOptions): Promise<Drafted> {
+export async function draftFromSpec(name: string, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
   const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
   const subject = await subjectOf(made.subject, options);
   options.signal?.throwIfAborted();
@@ -54,7 +54,7 @@ export function exactDraft({ name, content }: ListSpec): Draft | undefined {
   return sources.length === content.entries.length ? assemble(name, content, sources) : undefined;
 }
 
-function assemble(name: string, made: MadeSpec, sources: readonly ResolvedSource[]): Draft {
+function assemble(name: string, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
   const { draft } = appendSources(emptyDraft(name, made.format), sources);
   const { annotations, artifactType, subject } = made;
   const about = subject !== undefined && 'mediaType' in subject ? subject : undefined;
@@ -67,12 +67,16 @@ interface Gone {
   readonly gone: MlistError;
 }
 
-async function readEntry(entry: EntrySpec, made: MadeSpec, options: DraftingOptions): Promise<ResolvedSource | Gone> {
+async function readEntry(
+  entry: EntrySpec,
+  made: EntriesSpec,
+  options: DraftingOptions,
+): Promise<ResolvedSource | Gone> {
   const isOptional = made.minimum !== undefined;
   try {
     const exact = exactSource(entry);
     if (exact !== undefined) {
-      if (isOptional) await whenThere(() => lookFor(entry.location, options), options);
+      if (isOptional) await waitForSource(() => lookFor(entry.location, options), options);
       return exact;
     }
     return described(await options.sources.read(entry), entry, options);
@@ -91,9 +95,9 @@ function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined
   return exact && { source, entries: [{ source, ...entryMembers(exact) }] };
 }
 
-async function lookFor(location: Location, { homes, signal }: DraftingOptions): Promise<Descriptor> {
-  const { home, name } = await homes.locate(location, { signal });
-  return home.resolve(name, { signal });
+async function lookFor(location: Location, { stores, signal }: DraftingOptions): Promise<Descriptor> {
+  const { store, name } = await stores.resolveLocation(location, { signal });
+  return store.resolve(name, { signal });
 }
 
 /** Asks again, since an image that only lacks a part, or for which a request failed once, is not a missing image. */
@@ -151,11 +155,11 @@ async function subjectOf(
   options: DraftingOptions,
 ): Promise<Descriptor | undefined> {
   if (subject === undefined || 'mediaType' in subject) return subject;
-  return bareDescriptor(await whenThere(() => lookFor(subject, options), options));
+  return minimalDescriptor(await waitForSource(() => lookFor(subject, options), options));
 }
 
 /** Leaving out what is missing may not leave a list that nobody wanted. */
-function requireEnough(draft: Draft, { minimum = 0 }: MadeSpec, missing: readonly Gone[]): void {
+function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: readonly Gone[]): void {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry)).length;
   if (missing.length === 0 || images >= minimum) return;
   const names = missing.map(({ source }) => source).join(', ');

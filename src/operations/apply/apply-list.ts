@@ -1,14 +1,14 @@
 import { asMlistError, type MlistError } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { draftOf, type DraftingOptions } from './apply-draft.ts';
+import { draftFromSpec, type DraftingOptions } from './apply-draft.ts';
 import { copy } from '../copy/copy.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { pushDraft } from '../push/push.ts';
-import { eachOnce, type OnEvent } from '../events.ts';
+import { deduplicateEvents, type OnEvent } from '../events.ts';
 import type { PushedTarget } from '../push/push-target.ts';
-import type { CopySpec, ListSpec, MadeSpec } from '../spec/spec.ts';
+import type { CopySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';
 import { targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
-import { whenThere } from '../source-wait.ts';
+import { waitForSource } from '../source-wait.ts';
 import type { Location } from '../../oci/location.ts';
 import { withTag } from '../../oci/reference.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
@@ -47,14 +47,14 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
   return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
 }
 
-async function pushList(spec: ListSpec, made: MadeSpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { draft, missing } = await draftOf(spec.name, made, options);
-  const { homes, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
+async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { draft, missing } = await draftFromSpec(spec.name, made, options);
+  const { stores, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
     { version: 1 },
     {
-      homes,
+      stores,
       tags: spec.tags,
       expect: made.expect,
       allowDuplicates: made.allowDuplicates,
@@ -88,15 +88,15 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
 
 /** Copies to one tag after another, since a later copy finds at the target what an earlier one has sent. */
 async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { homes, signal } = options;
-  const { home, name } = await homes.locate(from, { signal });
-  const original = await whenThere(() => home.resolve(name, { signal }), options);
+  const { stores, signal } = options;
+  const { store, name } = await stores.resolveLocation(from, { signal });
+  const original = await waitForSource(() => store.resolve(name, { signal }), options);
   let descriptor = original;
   const source: Location =
     from.kind === 'registry'
       ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: original.digest } }
       : { ...from, digest: original.digest };
-  const reported = eachOnce(options.onEvent, ['warning', 'note', 'left']);
+  const reported = deduplicateEvents(options.onEvent, ['warning', 'note', 'left']);
   const onEvent: OnEvent = (event) => event.type === 'from' || reported(event);
   const copying = { ...options, missing, onEvent };
   const targets: AppliedTarget[] = [];

@@ -15,8 +15,8 @@ export class SourceReader {
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
-  constructor(specs: Iterable<ListSpec>, { homes, waitForSourceMs, signal, onEvent }: SourceWaitOptions) {
-    this.#options = { homes, waitForSourceMs, signal, onEvent };
+  constructor(specs: Iterable<ListSpec>, { stores, waitForSourceMs, signal, onEvent }: SourceWaitOptions) {
+    this.#options = { stores, waitForSourceMs, signal, onEvent };
     const counts = new Map<string, number>();
     for (const { content } of specs) {
       if (content.kind === 'copy') continue;

@@ -18,7 +18,7 @@ export interface Shard {
  * Refuses lists that two specs make: which of them is meant nobody can say. And lists that another spec takes its images
  * from: which of the two comes first would be up to chance.
  */
-export function checkTogether(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
+export function checkUnits(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
   const makers = new Map<string, SpecUnit[]>();
   for (const unit of units) {
     for (const name of unit.spec === undefined ? [] : namesOf(unpackSpec(unit.spec, parsing))) {

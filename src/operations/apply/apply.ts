@@ -3,9 +3,9 @@ import { mapLimited } from '../../async/limiter.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
-import { checkTogether, namesOf, shardOf, type Shard } from './apply-units.ts';
+import { checkUnits, namesOf, shardOf, type Shard } from './apply-units.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 import { interruption } from '../publish/interruption.ts';
 import { repositoryName } from '../../oci/reference.ts';
 import { SharedTransfers } from '../../transfer/shared-transfers.ts';
@@ -65,7 +65,7 @@ const LISTS_AT_ONCE = 16;
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await readUnits(files, options);
-  expectAccess(specsOf(units, options), options.homes);
+  expectAccess(specsOf(units, options), options.stores);
   const run = new Run(units, options);
   const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
   const { writes, stopped } = run;
@@ -86,7 +86,7 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
 async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const read: SpecUnit[] = [];
   for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
-  const all = checkTogether(read, parsing);
+  const all = checkUnits(read, parsing);
   return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
 }
 
@@ -95,8 +95,8 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
 }
 
 /** One token is to serve the repositories that the lists go to. */
-function expectAccess(specs: Iterable<ListSpec>, homes: Homes): void {
-  for (const { list } of specs) homes.registries.expect([{ reference: list, push: true }]);
+function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
+  for (const { list } of specs) stores.registries.expect([{ reference: list, push: true }]);
 }
 
 /** Takes the items out of their array in their order, so that each is let go of when it is done. */
@@ -168,7 +168,7 @@ class Run {
 
   #letGo(spec: ListSpec): void {
     for (const repository of this.#use.leave(spec)) {
-      this.#options.homes.registries.forget(repository);
+      this.#options.stores.registries.forget(repository);
       this.#transfers.forget(repositoryName(repository));
     }
   }

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { Content, ContentOptions } from '../../store/store.ts';
-import { bareDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex } from '../../oci/list-encoding.ts';
 import { readDocument, referrerOf } from '../../oci/children.ts';
@@ -9,11 +9,11 @@ import { cosignTags, referrersTag } from '../../oci/referrers-tag.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import type { RootStep } from '../../transfer/plan.ts';
-import type { LeftBehind } from '../omissions.ts';
-import type { Home, WritableHome } from '../../store/open.ts';
-import { orAbsent } from '../../errors/not-found.ts';
-import { referrersOf } from '../list-referrers.ts';
-import { refusedRead, unlessRefused } from '../publish/tag-state.ts';
+import type { Omission } from '../omissions.ts';
+import type { ReadStore, Store } from '../../store/open.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { listReferrers } from '../list-referrers.ts';
+import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';
 
 /** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */
 
@@ -36,7 +36,7 @@ const MAX_DEPTH = 4;
 
 /** Finds what is attached to these manifests, and to that in turn. */
 export async function findAttachments(
-  home: Home,
+  store: ReadStore,
   digests: Iterable<Digest>,
   options: ContentOptions,
 ): Promise<Attachments> {
@@ -44,39 +44,39 @@ export async function findAttachments(
   const attached: Attached[] = [];
   let level = [...seen];
   for (let depth = 0; level.length > 0 && depth < MAX_DEPTH; depth += 1) {
-    const found = (await Promise.all(level.map((subject) => attachedTo(home, subject, options)))).flat();
+    const found = (await Promise.all(level.map((subject) => attachedTo(store, subject, options)))).flat();
     attached.push(...found);
     level = [...new Set(found.map(({ descriptor }) => descriptor.digest))].filter((digest) => !seen.has(digest));
     for (const digest of level) seen.add(digest);
   }
   const unique = uniqueByDigest(attached.map(({ descriptor }) => descriptor));
-  const nodes = await Promise.all(unique.map((descriptor) => readGraph(home, descriptor, options)));
+  const nodes = await Promise.all(unique.map((descriptor) => readGraph(store, descriptor, options)));
   return { attached, nodes };
 }
 
-async function attachedTo(home: Home, subject: Digest, options: ContentOptions): Promise<readonly Attached[]> {
+async function attachedTo(store: ReadStore, subject: Digest, options: ContentOptions): Promise<readonly Attached[]> {
   const [referring, tagged] = await Promise.all([
-    referrersOf(home, subject, options),
-    Promise.all(cosignTags(subject).map((tag) => underTag(home, tag, options))),
+    listReferrers(store, subject, options),
+    Promise.all(cosignTags(subject).map((tag) => underTag(store, tag, options))),
   ]);
   return [
-    ...referring.map((descriptor) => ({ subject, descriptor: bareDescriptor(descriptor) })),
+    ...referring.map((descriptor) => ({ subject, descriptor: minimalDescriptor(descriptor) })),
     ...tagged.flatMap((found) => (found === undefined ? [] : [{ subject, ...found }])),
   ];
 }
 
 async function underTag(
-  home: Home,
+  store: ReadStore,
   tag: string,
   options: ContentOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly tag: string } | undefined> {
-  const descriptor = await orAbsent(home.resolve(tag, options));
-  return descriptor && { descriptor: bareDescriptor(descriptor), tag };
+  const descriptor = await ignoreNotFound(store.resolve(tag, options));
+  return descriptor && { descriptor: minimalDescriptor(descriptor), tag };
 }
 
 export interface Labelled {
   readonly labels: readonly RootStep[];
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
 }
 
 /**
@@ -85,7 +85,7 @@ export interface Labelled {
  */
 export async function labelsFor(
   { attached, nodes }: Attachments,
-  target: WritableHome,
+  target: Store,
   options: ContentOptions & { readonly isRegistry: boolean },
 ): Promise<Labelled> {
   const contents = new Map(nodes.map(({ content }) => [content.descriptor.digest, content]));
@@ -111,18 +111,18 @@ export async function labelsFor(
 
 /** A registry that is not known to find referrers gets the tags: they do no harm where it does. */
 async function needsTags(
-  target: WritableHome,
+  target: Store,
   digest: Digest,
   options: ContentOptions & { readonly isRegistry: boolean },
 ): Promise<boolean> {
   if (!options.isRegistry) return false;
   const asking = target.findsReferrers?.(digest, options) ?? Promise.resolve(false);
-  return (await unlessRefused(asking, options)) !== true;
+  return (await ignoreRefusedRead(asking, options)) !== true;
 }
 
 /** The fallback index of one subject with these in it (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
 async function fallbackFor(
-  target: WritableHome,
+  target: Store,
   subject: Digest,
   referring: readonly Descriptor[],
   contents: ReadonlyMap<Digest, Content>,
@@ -133,7 +133,7 @@ async function fallbackFor(
     labels: [],
     left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
   });
-  const reading = orAbsent(target.fetchManifest(tag, options));
+  const reading = ignoreNotFound(target.fetchManifest(tag, options));
   const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
   if (now instanceof MlistError) return left(`the tag ${tag} of the target cannot be read: ${now.message}`);
   const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;

@@ -6,13 +6,13 @@ import { encodeImageIndex, encodeManifestList } from '../../oci/list-encoding.ts
 import type { Index } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform } from '../../draft/entry-selection.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { linksIn } from '../../transfer/graph.ts';
+import { childrenInContent } from '../../transfer/graph.ts';
 import type { Missing, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import type { Home } from '../../store/open.ts';
-import { leftBehind, type LeftBehind } from '../omissions.ts';
+import type { ReadStore } from '../../store/open.ts';
+import { omissionsOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
 import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
@@ -31,7 +31,7 @@ export interface FilterOptions {
 }
 
 export interface Filtering {
-  readonly home: Home;
+  readonly store: ReadStore;
   /** The content, for messages. */
   readonly reference: string;
   /** What is already known to be missing from the source. */
@@ -43,7 +43,7 @@ export interface Filtering {
 export interface Filtered {
   /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
   readonly content: Content;
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
   /** Events to report. */
   readonly events: readonly OperationEvent[];
 }
@@ -59,11 +59,11 @@ export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOpti
  */
 export async function filterContent(
   content: Content,
-  { home, reference, missing: known, isWithin }: Filtering,
+  { store, reference, missing: known, isWithin }: Filtering,
   options: FilterOptions,
 ): Promise<Filtered> {
   const { platforms = [], missing: choice, signal } = options;
-  const reading = { home, reference, missing: choice, canChoose: options.platforms !== undefined, signal };
+  const reading = { store, reference, missing: choice, canChoose: options.platforms !== undefined, signal };
   const whole: Filtered = { content, left: [], events: [] };
   const { mediaType } = content.descriptor;
   if (!isIndexType(mediaType)) {
@@ -75,7 +75,10 @@ export async function filterContent(
     return withoutMissing(content, list, await select(list, known, reading, options), reading);
   }
   if (isWithin && choice !== 'skip') return whole;
-  const missing = new Map([...known, ...(await findMissing(() => linksIn(content, home).manifests, reading))]);
+  const missing = new Map([
+    ...known,
+    ...(await findMissing(() => childrenInContent(content, store).manifests, reading)),
+  ]);
   if (missing.size === 0) return whole;
   const list = readIndex(content.bytes, mediaType, reference);
   return withoutMissing(content, list, { wanted: list.manifests, left: [], missing }, reading);
@@ -85,7 +88,7 @@ interface Selection {
   /** The entries that are to be copied. */
   readonly wanted: readonly Descriptor[];
   /** The others. */
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
   /** Which of the entries the source does not have. */
   readonly missing: Missing;
 }
@@ -142,22 +145,22 @@ function leftOut(
   entries: readonly Entry[],
   wanted: readonly Platform[],
   attestations: 'keep' | 'drop',
-): ReadonlyMap<Descriptor, LeftBehind> {
-  const left = new Map<Descriptor, LeftBehind>();
+): ReadonlyMap<Descriptor, Omission> {
+  const left = new Map<Descriptor, Omission>();
   /** Whether an image is copied, by digest: an index may list it more than once. */
   const isCopied = new Map<string, boolean>();
   for (const entry of entries) {
     const { descriptor } = entry;
     if (isAttestation(descriptor)) continue;
     const reason = reasonToLeave(entry, wanted);
-    if (reason !== undefined) left.set(descriptor, leftBehind('image', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionsOf('image', descriptor, reason));
     isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
   }
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
     const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
     const reason = isOfLeft ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
-    if (reason !== undefined) left.set(descriptor, leftBehind('attestation', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionsOf('attestation', descriptor, reason));
   }
   return left;
 }
@@ -166,7 +169,7 @@ function leftOut(
 function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
   if (wanted.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
-  const isWanted = wanted.some((one) => platforms.some((has) => isOfPlatform(has, one)));
+  const isWanted = wanted.some((one) => platforms.some((has) => matchesPlatform(has, one)));
   return isWanted ? undefined : 'not asked for';
 }
 
@@ -194,8 +197,8 @@ async function withPlatforms(
 
 async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Promise<readonly Platform[]> {
   const { mediaType, digest } = descriptor;
-  const { home, signal } = reading;
-  const content = await home.fetchManifest(digest, { expected: descriptor, signal });
+  const { store, signal } = reading;
+  const content = await store.fetchManifest(digest, { expected: descriptor, signal });
   if (!isIndexType(mediaType)) return platformsOfImage(content, reading);
   const { manifests } = readIndex(content.bytes, mediaType, `${reading.reference}@${digest}`);
   const below = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, new Map())));

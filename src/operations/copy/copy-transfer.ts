@@ -4,22 +4,22 @@ import type { ManifestNode } from '../../transfer/graph.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { planTransfer, type RootStep } from '../../transfer/plan.ts';
-import { runPlan, type Replaced, type RunOptions } from '../../transfer/run.ts';
+import { runPlan, type ReplacedTag, type RunOptions } from '../../transfer/run.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
-import type { LeftBehind } from '../omissions.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import type { Omission } from '../omissions.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-attachments.ts';
 import type { OnEvent } from '../events.ts';
-import type { Home, WritableHome } from '../../store/open.ts';
-import { largeBlobsThere } from '../publish/large-blobs.ts';
+import type { ReadStore, Store } from '../../store/open.ts';
+import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { watchConfigs } from '../platform-claims.ts';
-import { Sent } from '../publish/sent-content.ts';
-import { unlessRefused } from '../publish/tag-state.ts';
+import { SentContent } from '../publish/sent-content.ts';
+import { ignoreRefusedRead } from '../publish/tag-state.ts';
 
 /** What is to be where, and what is known of the target. */
 export interface CopyTransfer {
-  readonly source: Home;
-  readonly target: WritableHome;
+  readonly source: ReadStore;
+  readonly target: Store;
   readonly content: Content;
   /** The content and everything below it; undefined if only a name is written. */
   readonly node: ManifestNode | undefined;
@@ -33,7 +33,7 @@ export interface CopyTransfer {
   readonly isNew: boolean;
   readonly isRegistry: boolean;
   /** What the name stands for before it is moved: it is moved only after this resolves. */
-  readonly replaced: Promise<ReadonlyMap<string, Replaced>>;
+  readonly replaced: Promise<ReadonlyMap<string, ReplacedTag>>;
 }
 
 export interface TransferOptions extends ContentOptions {
@@ -48,7 +48,7 @@ export interface TransferOptions extends ContentOptions {
 export interface Transferred {
   /** Undefined where nobody looked. */
   readonly attached?: readonly Attached[];
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
 }
 
 /** Copies content and everything below it to the target, then writes its name. */
@@ -80,7 +80,7 @@ async function attachmentsOf(
   { source, content, original }: CopyTransfer,
   node: ManifestNode,
   { signal }: TransferOptions,
-): Promise<Attachments & { readonly left: readonly LeftBehind[] }> {
+): Promise<Attachments & { readonly left: readonly Omission[] }> {
   const digests = nodesIn(node).map((one) => one.content.descriptor.digest);
   const found = await findAttachments(source, new Set(digests), { signal });
   if (original === content.descriptor.digest) return { ...found, left: [] };
@@ -97,13 +97,13 @@ async function labelsOf(
   attachments: Attachments | undefined,
   { target, isRegistry }: CopyTransfer,
   { signal, force = false, onEvent }: TransferOptions,
-): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly LeftBehind[] }> {
+): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly Omission[] }> {
   if (attachments === undefined) return { labels: [], left: [] };
   const { labels, left } = await labelsFor(attachments, target, { signal, isRegistry });
   const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
   const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
     if (!cosigned.has(name)) return true;
-    const now = await unlessRefused(orAbsent(target.resolve(name, { signal })), { signal });
+    const now = await ignoreRefusedRead(ignoreNotFound(target.resolve(name, { signal })), { signal });
     if (now?.digest === content.descriptor.digest) return force;
     const message = `${target.location}:${name} had ${now?.digest}: it makes way for the one of the source`;
     if (now !== undefined) onEvent?.({ type: 'warning', message });
@@ -129,11 +129,11 @@ async function presentOf(
   digests.delete(content.descriptor.digest);
   const all = [...digests];
   const there = await Promise.all(
-    all.map((digest) => unlessRefused(target.hasManifest(digest, { signal }), { signal })),
+    all.map((digest) => ignoreRefusedRead(target.hasManifest(digest, { signal }), { signal })),
   );
   const present = new Set(all.filter((_, at) => there[at]));
   const lacking = nodes.flatMap(nodesIn).filter((node) => !present.has(node.content.descriptor.digest));
-  const large = await largeBlobsThere(
+  const large = await existingLargeBlobs(
     target,
     lacking.map((node) => ({ ...node, children: [] })),
     { signal },
@@ -142,7 +142,7 @@ async function presentOf(
 }
 
 interface Planned {
-  readonly target: WritableHome;
+  readonly target: Store;
   readonly nodes: readonly ManifestNode[];
   readonly root: RootStep;
   readonly labels: readonly RootStep[];
@@ -156,7 +156,7 @@ async function runRepaired(
   { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
   const options = { transfers, replaced, targets, signal };
-  const sent = new Sent(onEvent);
+  const sent = new SentContent(onEvent);
   const plan = planTransfer(target, nodes, root, { present, labels });
   try {
     await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
@@ -186,7 +186,7 @@ async function confirmLists(
     await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { targets, signal, onEvent });
 }
 
-function foreignLayers(nodes: readonly ManifestNode[]): readonly LeftBehind[] {
+function foreignLayers(nodes: readonly ManifestNode[]): readonly Omission[] {
   const layers = new Map(
     nodes.flatMap(nodesIn).flatMap(({ foreign }) => foreign.map((layer) => [layer.digest, layer] as const)),
   );

@@ -2,27 +2,27 @@ import { MlistError } from '../../errors/errors.ts';
 import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
-import { digestIn, formatLocation, nameOfTarget, sameHome, type Location } from '../../oci/location.ts';
+import { digestIn, formatLocation, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { repositoryName } from '../../oci/reference.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOf } from '../../transfer/graph.ts';
 import { MissingContent, type Missing } from '../../transfer/missing-content.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
-import type { Replaced } from '../../transfer/run.ts';
+import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
 import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
-import type { LeftBehind } from '../omissions.ts';
+import type { Omission } from '../omissions.ts';
 import type { Attached } from './copy-attachments.ts';
-import { orAbsent } from '../../errors/not-found.ts';
-import { Count, nothingMoved, type Moved } from '../publish/transfer-counts.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { Homes, Located, WritableHome } from '../../store/open.ts';
+import type { Stores, ResolvedLocation, Store } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
-import { reportingInterruption } from '../publish/interruption.ts';
+import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishOptions } from '../publish/publish.ts';
 import { requireExpected } from '../publish/check-push.ts';
-import { whenThere, type SourceWaitOptions } from '../source-wait.ts';
+import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import { refusedRead } from '../publish/tag-state.ts';
 import { checkMoves, platformsOf, type NextContent } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
@@ -44,7 +44,7 @@ export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOp
   readonly transfers?: SharedTransfers | undefined;
 }
 
-export interface Copied extends Replaced {
+export interface Copied extends ReplacedTag {
   readonly source: string;
   /** With the tag that it got. */
   readonly target: string;
@@ -53,10 +53,10 @@ export interface Copied extends Replaced {
   readonly descriptor: Descriptor;
   /** The digest at the source, where a filter has made another list of it. */
   readonly filtered?: Digest;
-  readonly moved: Moved;
+  readonly moved: TransferCounts;
   /** What came along from outside the list; undefined where nobody looked. */
   readonly referrers?: readonly Attached[];
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
 }
 
 /**
@@ -66,44 +66,44 @@ export interface Copied extends Replaced {
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
-  return reportingInterruption(options, (reported) => copyLocation(from, to, reported));
+  return withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
 }
 
 async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
-  const { homes, dryRun, signal, onEvent } = options;
-  expectAccess(from, to, homes);
-  const source = await homes.locate(from, { signal });
+  const { stores, dryRun, signal, onEvent } = options;
+  expectAccess(from, to, stores);
+  const source = await stores.resolveLocation(from, { signal });
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
-  return publish(to, options, { dryRun, signal, imageName }, (home, reporting) => copyTo(home, job, reporting));
+  return publish(to, options, { dryRun, signal, imageName }, (store, reporting) => copyTo(store, job, reporting));
 }
 
 /** A copy from one place to one name at another. */
 interface CopyJob {
   readonly from: Location;
   readonly to: Location;
-  readonly source: Located;
+  readonly source: ResolvedLocation;
   /** The tag that it gets; undefined where it goes by its digest alone. */
   readonly tag: string | undefined;
 }
 
-async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): Promise<Copied> {
+async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise<Copied> {
   const { from, to, source, tag } = job;
   const isForced = options.force === true;
   // A list that a filter makes has no digest before it is made.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
-  const looking = known === undefined ? undefined : look(home, known, options);
+  const looking = known === undefined ? undefined : look(store, known, options);
   // It is waited for later in any case, unless reading the source fails.
   looking?.catch(() => undefined);
-  const early = sameHome(from, to) || isForced ? undefined : (await looking)?.found;
+  const early = sameStore(from, to) || isForced ? undefined : (await looking)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) return unchanged(job, early, options);
-  const read = await whenThere(() => source.home.fetchManifest(source.name, { signal: options.signal }), options);
-  const reading = { home, job, read, looking };
+  const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
+  const reading = { store, job, read, looking };
   try {
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
@@ -115,7 +115,7 @@ async function copyTo(home: WritableHome, job: CopyJob, options: CopyOptions): P
 
 /** The content of the source, and what is known about the target. */
 interface CopyReading {
-  readonly home: WritableHome;
+  readonly store: Store;
   readonly job: CopyJob;
   readonly read: Content;
   readonly looking: Promise<Seen> | undefined;
@@ -123,30 +123,30 @@ interface CopyReading {
 
 /** @throws MissingContent before anything is written, if the source does not have all of the content */
 async function copyRead(
-  { home, job: { from, to, source, tag }, read, looking }: CopyReading,
+  { store, job: { from, to, source, tag }, read, looking }: CopyReading,
   missing: Missing,
   options: CopyOptions,
 ): Promise<Copied> {
-  const isWithin = sameHome(from, to);
-  const filtering = { home: source.home, reference: formatLocation(from), missing, isWithin };
+  const isWithin = sameStore(from, to);
+  const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await filterContent(read, filtering, options);
   const { content } = filtered;
   const { digest } = content.descriptor;
   const target = targetText(to, tag ?? digest);
   checkExpected(to, digest, target);
-  await requirePlatformsOf(content, source.home, options);
+  await requirePlatformsOf(content, source.store, options);
   const isForced = options.force === true;
-  const before = isForced ? undefined : (await (looking ?? look(home, digest, options))).found;
+  const before = isForced ? undefined : (await (looking ?? look(store, digest, options))).found;
   const isThere = before?.digest === digest;
   const isMoved = !isWithin && options.dryRun !== true && (!isThere || options.referrers === true);
-  const next = { content, source: source.home };
-  const replaced = replacedBy(next, tag, looking, { home, reference: target, ...options });
+  const next = { content, source: source.store };
+  const replaced = replacedBy(next, tag, looking, { store, reference: target, ...options });
   replaced.catch(() => undefined);
-  const node = isMoved ? await graphOf(source.home, content, { signal: options.signal }) : undefined;
+  const node = isMoved ? await graphOf(source.store, content, { signal: options.signal }) : undefined;
   report(read, filtered, filtering.reference, options);
   const transfer: CopyTransfer = {
-    source: source.home,
-    target: home,
+    source: source.store,
+    target: store,
     content,
     node,
     original: read.descriptor.digest,
@@ -176,15 +176,15 @@ function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets
   const target = targetText(to, tag ?? digest);
   logTarget(targets, { reference: target, status: 'unchanged', digest });
   const source = formatLocation(from);
-  return { source, target, status: 'unchanged', before: digest, descriptor, moved: nothingMoved, left: [] };
+  return { source, target, status: 'unchanged', before: digest, descriptor, moved: noTransfers, left: [] };
 }
 
 async function carryOut(
   transfer: CopyTransfer,
   options: CopyOptions,
-): Promise<Transferred & { readonly moved: Moved }> {
-  if (options.dryRun === true) return { moved: nothingMoved, left: [] };
-  const count = new Count(options.onEvent);
+): Promise<Transferred & { readonly moved: TransferCounts }> {
+  if (options.dryRun === true) return { moved: noTransfers, left: [] };
+  const count = new TransferCounter(options.onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
   for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
   return { ...result, moved: count.moved };
@@ -196,16 +196,16 @@ interface Seen {
 }
 
 /** What the target has under a name. */
-async function look(home: ContentSource, name: string, { signal }: ContentOptions): Promise<Seen> {
+async function look(store: ContentSource, name: string, { signal }: ContentOptions): Promise<Seen> {
   try {
-    return { found: await orAbsent(home.resolve(name, { signal })) };
+    return { found: await ignoreNotFound(store.resolve(name, { signal })) };
   } catch (thrown) {
     return { unread: refusedRead(thrown, { signal }) };
   }
 }
 
 interface ReplacedOptions extends CopyOptions {
-  readonly home: WritableHome;
+  readonly store: Store;
   /** The target, for messages. */
   readonly reference: string;
 }
@@ -215,18 +215,18 @@ async function replacedBy(
   next: NextContent,
   tag: string | undefined,
   looking: Promise<Seen> | undefined,
-  { home, reference, homes, ...options }: ReplacedOptions,
-): Promise<ReadonlyMap<string, Replaced>> {
+  { store, reference, stores, ...options }: ReplacedOptions,
+): Promise<ReadonlyMap<string, ReplacedTag>> {
   if (tag === undefined) return new Map();
   const { found, unread } = (await looking) ?? {};
   options.signal?.throwIfAborted();
   const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
-  return checkMoves(home, [{ tag, reference, before, unread }], next, { ...options, cache: homes.cache });
+  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, cache: stores.cache });
 }
 
 /** One token is to serve both ends. */
-function expectAccess(from: Location, to: Location, homes: Homes): void {
-  homes.registries.expect([
+function expectAccess(from: Location, to: Location, stores: Stores): void {
+  stores.registries.expect([
     ...(to.kind === 'registry' ? [{ reference: to.reference, push: true }] : []),
     ...(from.kind === 'registry' ? [{ reference: from.reference, push: false }] : []),
   ]);
@@ -242,10 +242,14 @@ function targetText(to: Location, name: string): string {
  * Whether the source has what the target has: found out without reading it, since registries count reads against limits, or
  * keep what is read. A digest speaks for itself.
  */
-async function isAtSource({ home, name }: Located, before: Descriptor, options: CopyOptions): Promise<boolean> {
+async function isAtSource(
+  { store, name }: ResolvedLocation,
+  before: Descriptor,
+  options: CopyOptions,
+): Promise<boolean> {
   if (isDigestName(name)) return name === before.digest;
   const { signal } = options;
-  return (await whenThere(() => home.resolve(name, { signal }), options)).digest === before.digest;
+  return (await waitForSource(() => store.resolve(name, { signal }), options)).digest === before.digest;
 }
 
 function checkExpected(to: Location, digest: Digest, target: string): void {
@@ -263,13 +267,13 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
 
 async function requirePlatformsOf(
   { bytes, descriptor }: Content,
-  home: ContentSource,
-  { expect = [], homes: { cache }, signal }: CopyOptions,
+  store: ContentSource,
+  { expect = [], stores: { cache }, signal }: CopyOptions,
 ): Promise<void> {
   if (expect.length === 0) return;
-  const name = `${home.location}@${descriptor.digest}`;
+  const name = `${store.location}@${descriptor.digest}`;
   const manifest = readManifest(bytes, descriptor.mediaType, name);
-  requireExpected(name, await platformsOf(manifest, home, { cache, signal }), expect);
+  requireExpected(name, await platformsOf(manifest, store, { cache, signal }), expect);
 }
 
 function report(read: Content, { content, events }: Filtered, reference: string, { onEvent }: CopyOptions): void {

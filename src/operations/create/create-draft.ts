@@ -14,7 +14,7 @@ import type { Resolved } from '../sources/resolve-source.ts';
 /** What `create` makes of what was read. Pure. */
 
 /** What was asked for of the list itself; absent is left as it is. */
-export interface ListWishes {
+export interface ListSettings {
   readonly format?: Format | undefined;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
 }
@@ -26,7 +26,7 @@ export interface ReadArgument {
   readonly isSaid: boolean;
 }
 
-export interface Made {
+export interface DraftResult {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
   /** Its base was read again, and the draft cannot stand on what is there now. */
@@ -43,13 +43,13 @@ export interface OtherBase {
 }
 
 /** A draft where there was none. */
-export function fresh(name: string, resolved: readonly Resolved[], wishes: ListWishes): Made {
+export function newDraft(name: string, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
   const { draft, events } = appendSources(startOf(name, resolved), resolved);
   return { draft: withWishes(draft, { ...wishes, format: wishes.format ?? settledFormat(draft) }), changes: events };
 }
 
 /** The sources in an existing draft, each brought up to date in its place. */
-export function amended(current: Draft, resolved: readonly Resolved[], wishes: ListWishes): Made {
+export function amendDraft(current: Draft, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
   let draft = current;
   const changes: EntryEvent[] = [];
   for (const source of resolved.flatMap(imagesApart)) {
@@ -64,7 +64,7 @@ export function amended(current: Draft, resolved: readonly Resolved[], wishes: L
  * A draft whose base was read again is based on what is there now, so that it can be pushed over it. Not where the list
  * says other things of itself than the draft does: they would be lost, and the push is to be refused.
  */
-function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<Made, 'draft' | 'other'> {
+function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult, 'draft' | 'other'> {
   const again = resolved.find(({ source, index }) => index !== undefined && source === draft.base?.ref);
   const fresh = again && fromIndex(draft.list, again);
   if (fresh?.base === undefined || fresh.base.digest === draft.base?.digest) return { draft };
@@ -92,7 +92,7 @@ function membersOf({ annotations = {}, artifactType, subject, extra }: Draft): R
 }
 
 /** Exactly the sources. What the author said of the list stays too, where it did not come from another list. */
-export function replaced(current: Draft, resolved: readonly Resolved[], wishes: ListWishes): Made {
+export function replaceDraft(current: Draft, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
   const { draft, events } = replaceSources(current, startOf(current.list, resolved), resolved.flatMap(entriesApart));
   const { artifactType, annotations, subject } = current.base === undefined ? current : {};
   const isChosen = current.base === undefined && current.format !== 'auto';
@@ -111,8 +111,8 @@ export function replaced(current: Draft, resolved: readonly Resolved[], wishes: 
  * list itself is done.
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` where other entries, or another platform of one, are asked for
  */
-export function requireSame(current: Draft, read: readonly ReadArgument[], wishes: ListWishes): Made {
-  const made = fresh(
+export function requireSameDraft(current: Draft, read: readonly ReadArgument[], wishes: ListSettings): DraftResult {
+  const made = newDraft(
     current.list,
     read.map(({ resolved }) => resolved),
     wishes,
@@ -153,7 +153,7 @@ function otherDraft(current: Draft, which: string): MlistError {
   });
 }
 
-function withWishes(draft: Draft, { format = draft.format, listChange = {} }: ListWishes): Draft {
+function withWishes(draft: Draft, { format = draft.format, listChange = {} }: ListSettings): Draft {
   return changeList({ ...draft, format }, listChange);
 }
 

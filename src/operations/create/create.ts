@@ -1,7 +1,7 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
 import { descriptorOf, type Draft } from '../../draft/draft.ts';
-import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
@@ -9,13 +9,20 @@ import { atDigest, digestIn, formatLocation, parseLocation } from '../../oci/loc
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
-import { amended, fresh, type ListWishes, type Made, replaced, requireSame } from './create-draft.ts';
-import { tellCreated } from './report-created.ts';
+import {
+  amendDraft,
+  newDraft,
+  type ListSettings,
+  type DraftResult,
+  replaceDraft,
+  requireSameDraft,
+} from './create-draft.ts';
+import { reportCreated } from './report-created.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { withReferringAttestations } from '../sources/attestation-referrers.ts';
-import { requireCopies } from '../sources/copies.ts';
+import { requireCachedContent } from '../sources/copies.ts';
 import {
   type AttestationChoice,
   type ManifestArgument,
@@ -24,7 +31,7 @@ import {
 } from '../sources/resolve-source.ts';
 
 /** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
-export interface CreateOptions extends ListWishes, SourceWaitOptions {
+export interface CreateOptions extends ListSettings, SourceWaitOptions {
   readonly workspace: Workspace;
   /** Bring an existing draft up to date instead of refusing it. Default false. */
   readonly amend?: boolean | undefined;
@@ -79,12 +86,12 @@ export async function create(
     resolved.flatMap(({ platforms }) => platforms),
     'what was named',
   );
-  requireCopies(workspace, options.homes.cache);
-  let made: Made | undefined;
+  requireCachedContent(workspace, options.stores.cache);
+  let made: DraftResult | undefined;
   const { draft, changed } = await workspace.update(
     name,
     (current) => {
-      made = current === undefined ? fresh(name, resolved, options) : again(current, read, options);
+      made = current === undefined ? newDraft(name, resolved, options) : again(current, read, options);
       if (options.strict === true) requireKnownPlatforms(made.draft, made.draft.entries);
       return made.draft;
     },
@@ -92,16 +99,16 @@ export async function create(
   );
   await updateState(workspace, (state) => withCurrent(state, name));
   const { changes = [], other } = made ?? {};
-  tellCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
+  reportCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
   return { draft, list: name, changes: changed ? changes : [], changed };
 }
 
 /** What becomes of a draft that is there already. */
-function again(current: Draft, read: readonly ReadSource[], options: CreateOptions): Made {
+function again(current: Draft, read: readonly ReadSource[], options: CreateOptions): DraftResult {
   const resolved = read.map((one) => one.resolved);
-  if (options.amend === true) return amended(current, resolved, options);
-  if (options.replace === true) return replaced(current, resolved, options);
-  return requireSame(
+  if (options.amend === true) return amendDraft(current, resolved, options);
+  if (options.replace === true) return replaceDraft(current, resolved, options);
+  return requireSameDraft(
     current,
     read.map(({ argument, resolved }) => ({ resolved, isSaid: argument.platform !== undefined })),
     options,
@@ -124,7 +131,7 @@ function inOrder(
     return argument === undefined ? [] : [{ argument, resolved: one }];
   });
   const placeOf = ({ resolved: { platforms } }: ReadSource): number => {
-    const place = order.findIndex((one) => platforms.some((platform) => isOfPlatform(platform, one)));
+    const place = order.findIndex((one) => platforms.some((platform) => matchesPlatform(platform, one)));
     return place < 0 ? order.length : place;
   };
   const isUnordered = ({ argument }: ReadSource): boolean => argument.isUnordered === true;
@@ -150,7 +157,7 @@ function argumentsOf(draft: Draft): readonly ManifestArgument[] {
 async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {
   const resolved = await resolveSource(argument, options);
   const whole = options.attestations === 'referrers' ? await withReferringAttestations(resolved, options) : resolved;
-  return options.pin === true ? pinned(whole) : whole;
+  return options.pin === true ? pinToDigest(whole) : whole;
 }
 
 /** Reads all sources at once; what fails is reported together. */
@@ -159,7 +166,7 @@ export async function resolveAll(
   options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
 ): Promise<readonly Resolved[]> {
   const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
-  options.homes.registries.expect(references.map((reference) => ({ reference, push: false })));
+  options.stores.registries.expect(references.map((reference) => ({ reference, push: false })));
   return allOrErrors(
     manifests.map((argument) => resolveOne(argument, options)),
     options.signal,
@@ -167,7 +174,7 @@ export async function resolveAll(
 }
 
 /** A source by the digest that it had when it was read: however its tag moves, `create --amend` reads the same again. */
-function pinned(resolved: Resolved): Resolved {
+function pinToDigest(resolved: Resolved): Resolved {
   const digest = resolved.index?.content.descriptor.digest ?? resolved.entries[0]?.digest;
   // The entries of an index that the author gave have their digests for names already.
   if (digest === undefined || resolved.given !== undefined) return resolved;

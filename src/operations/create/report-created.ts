@@ -2,9 +2,9 @@ import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
 import type { OnEvent } from '../events.ts';
-import { leftBehind, type LeftBehind } from '../omissions.ts';
+import { omissionsOf, type Omission } from '../omissions.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
-import { warnOf } from '../warnings.ts';
+import { warnAboutDraft } from '../warnings.ts';
 
 /** What the author should know of a draft that was made or amended. */
 export interface Creation {
@@ -16,7 +16,7 @@ export interface Creation {
   readonly isAmended: boolean;
 }
 
-export function tellCreated(creation: Creation, onEvent: OnEvent | undefined): void {
+export function reportCreated(creation: Creation, onEvent: OnEvent | undefined): void {
   const { draft, changes, other, resolved, isAmended } = creation;
   for (const { left, events } of resolved) {
     for (const event of events) onEvent?.(event);
@@ -32,7 +32,7 @@ export function tellCreated(creation: Creation, onEvent: OnEvent | undefined): v
     const message = `${lost.join(', ')} of the index ${one.given?.name ?? one.source} do not come along: ${reason}`;
     if (lost.length > 0) onEvent?.({ type: 'warning', message });
   }
-  warnOf(draft, onEvent);
+  warnAboutDraft(draft, onEvent);
 }
 
 function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase): string {
@@ -43,9 +43,9 @@ function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase)
   );
 }
 
-function leftOut(entry: Entry): LeftBehind {
+function leftOut(entry: Entry): Omission {
   const reason = `${entry.source} is for none of the requested platforms`;
-  return leftBehind('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
+  return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
 /** What an index says of itself that the draft does not say; of the list that the draft stands on, its author changed that. */

@@ -5,11 +5,11 @@ import type { Index } from '../../oci/manifest.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { diffLists, isSameList, type ListDiff } from '../../oci/list-diff.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { contentOf, find, type Found, type ReadOptions } from '../lookup.ts';
+import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 /** One side of a comparison; without a digest there is nothing under that name. */
 export interface DiffSide {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly reference: string;
   readonly digest?: Digest;
 }
@@ -31,7 +31,7 @@ export async function diff(
   against: string | undefined,
   options: ReadOptions,
 ): Promise<Compared> {
-  const after = await find(name, options);
+  const after = await lookup(name, options);
   if (against === undefined && after.from !== 'draft') {
     throw new MlistError('ERR_MLIST_USAGE', `${after.reference} is no draft: name what it is to be compared with`);
   }
@@ -50,7 +50,7 @@ export async function diff(
   };
 }
 
-function side(found: Found): DiffSide {
+function side(found: LookupResult): DiffSide {
   return { from: found.from, reference: found.reference, digest: contentOf(found).descriptor.digest };
 }
 
@@ -60,16 +60,16 @@ function absent(name: string): DiffSide {
 }
 
 /** Nothing under the name is an empty list of the same kind: everything is added. */
-function empty(found: Found): Index {
+function empty(found: LookupResult): Index {
   const isDocker = contentOf(found).descriptor.mediaType === MediaType.dockerList;
   return isDocker
     ? { schemaVersion: 2, mediaType: MediaType.dockerList, manifests: [] }
     : { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
 }
 
-async function findIfThere(name: string, options: ReadOptions): Promise<Found | undefined> {
+async function findIfThere(name: string, options: ReadOptions): Promise<LookupResult | undefined> {
   try {
-    return await find(name, options);
+    return await lookup(name, options);
   } catch (thrown) {
     if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
     throw thrown;
@@ -77,7 +77,7 @@ async function findIfThere(name: string, options: ReadOptions): Promise<Found | 
 }
 
 /** A single image counts as a list of itself, so that what replaces it can be seen. */
-function listIn(found: Found): Index {
+function listIn(found: LookupResult): Index {
   const { descriptor, bytes } = contentOf(found);
   if (isIndexType(descriptor.mediaType)) return readIndex(bytes, descriptor.mediaType, found.reference);
   return { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [descriptor] };

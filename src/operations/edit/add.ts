@@ -3,9 +3,9 @@ import { appendSources, mergeSource, type EntryEvent } from '../../draft/merge.t
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
-import { tellFormatChange, warnOf } from '../warnings.ts';
+import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 import { chosenList } from '../current-draft.ts';
-import { requireCopies } from '../sources/copies.ts';
+import { requireCachedContent } from '../sources/copies.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import type { AttestationChoice, ManifestArgument } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
@@ -40,7 +40,7 @@ export async function add(
   const name = await chosenList(workspace, list);
   await workspace.load(name);
   const resolved = await resolveAll(manifests, options);
-  requireCopies(workspace, options.homes.cache);
+  requireCachedContent(workspace, options.stores.cache);
   const changes: EntryEvent[] = [];
   const {
     before: was,
@@ -62,7 +62,7 @@ export async function add(
   );
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
-  if (was !== undefined) tellFormatChange(was, draft, onEvent);
-  warnOf(draft, onEvent);
+  if (was !== undefined) reportFormatChange(was, draft, onEvent);
+  warnAboutDraft(draft, onEvent);
   return { draft, list: name, changes, changed };
 }

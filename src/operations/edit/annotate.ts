@@ -5,22 +5,22 @@ import { changeEntries, changeList, type EntryChange, type ListChange } from '..
 import {
   describeEntry,
   entriesNamed,
-  fitsShortForm,
-  isOfPlatform,
-  missedPlatform,
-  noEntry,
+  matchesShortForm,
+  matchesPlatform,
+  platformNotFoundText,
+  entryNotFound,
   type PartialPlatform,
 } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { bareDescriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor } from '../../oci/descriptor.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
-import type { Homes } from '../../store/open.ts';
-import { tellFormatChange, warnOf } from '../warnings.ts';
+import type { Stores } from '../../store/open.ts';
+import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 
 export interface AnnotateOptions {
   readonly workspace: Workspace;
@@ -33,7 +33,7 @@ export interface AnnotateOptions {
   /** What the list is about; null clears. */
   readonly subject?: Location | null | undefined;
   /** Opened only to read the subject. */
-  readonly homes?: (() => Homes | Promise<Homes>) | undefined;
+  readonly stores?: (() => Stores | Promise<Stores>) | undefined;
   /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
   readonly strict?: boolean | undefined;
   /** Asks the user which of several entries is meant; undefined for none of them. Default: does not ask. */
@@ -77,17 +77,17 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
     },
     { signal },
   );
-  if (was !== undefined) tellFormatChange(was, draft, onEvent);
-  warnOf(draft, onEvent);
+  if (was !== undefined) reportFormatChange(was, draft, onEvent);
+  warnAboutDraft(draft, onEvent);
   return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
 }
 
-async function subjectChange({ subject, homes, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
+async function subjectChange({ subject, stores, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
   if (subject === undefined) return {};
   if (subject === null) return { subject };
-  const located = await (await homes?.())?.locate(subject, { signal });
+  const located = await (await stores?.())?.resolveLocation(subject, { signal });
   if (located === undefined) return {};
-  return { subject: bareDescriptor(await located.home.resolve(located.name, { signal })) };
+  return { subject: minimalDescriptor(await located.store.resolve(located.name, { signal })) };
 }
 
 function hasChange(change: object): boolean {
@@ -110,7 +110,7 @@ function sameEntry(draft: Draft, chosen: Entry): Entry {
   const same = draft.entries.filter((entry) => manifestKey(entry) === key && entry.source === chosen.source);
   const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
   const [entry] = exact.length > 0 ? exact : same;
-  if (entry === undefined) throw noEntry(draft, chosen.source);
+  if (entry === undefined) throw entryNotFound(draft, chosen.source);
   return entry;
 }
 
@@ -119,7 +119,7 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
   const candidates = manifest === undefined ? shortForm(draft, options) : entriesNamed(draft, manifest);
   const images = candidates.filter((entry) => !isAttestationEntry(entry));
   const pool = images.length > 0 ? images : candidates;
-  const fitting = platform === undefined ? pool : pool.filter((entry) => isOfPlatform(platformOf(entry), platform));
+  const fitting = platform === undefined ? pool : pool.filter((entry) => matchesPlatform(platformOf(entry), platform));
   const [only, ...others] = fitting;
   if (only === undefined) throw nothingFits(draft, pool, options);
   if (others.length === 0) return only;
@@ -130,7 +130,7 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
 
 /** The short form chooses by what it sets, which surprises whoever means to set something else. */
 function nothingFits(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
-  const missed = noEntry(draft, describeWanted(draft, pool, options));
+  const missed = entryNotFound(draft, describeWanted(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
   const hint = `${missed.facts.hint ?? ''} Without an image, --os and --arch choose it. To set them, choose it by its name or with --platform.`;
   return withHint(missed, hint.trim());
@@ -141,13 +141,13 @@ function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonl
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const { os, architecture } = change.platform ?? {};
   if (platform !== undefined || (os == null && architecture == null)) return images;
-  return images.filter((entry) => fitsShortForm(entry, change.platform ?? {}));
+  return images.filter((entry) => matchesShortForm(entry, change.platform ?? {}));
 }
 
 function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
   const { manifest, platform, change } = options;
   const there = pool.flatMap((entry) => platformOf(entry) ?? []);
-  const wanted = platform === undefined ? undefined : missedPlatform(platform, there);
+  const wanted = platform === undefined ? undefined : platformNotFoundText(platform, there);
   if (manifest !== undefined) return wanted === undefined ? manifest : `${manifest} for ${wanted}`;
   return `for ${wanted ?? describeShortForm(draft, change.platform ?? {})}`;
 }
@@ -157,7 +157,7 @@ function describeShortForm(draft: Draft, given: PartialPlatform): string {
   const { os, architecture, variant, 'os.version': version } = given;
   const name = `${os ?? '*'}${version == null ? '' : `(${version})`}`;
   const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
-  const others = draft.entries.filter((entry) => fitsShortForm(entry, { ...given, 'os.version': undefined }));
+  const others = draft.entries.filter((entry) => matchesShortForm(entry, { ...given, 'os.version': undefined }));
   const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
   return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: choose it with --platform)`;
 }

@@ -14,14 +14,14 @@ import { isFileLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { inDraft, type DraftEdit, type DraftPlace, type EditPlace } from '../edit-place.ts';
+import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-place.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
-import { namedInList } from '../sources/named-in-list.ts';
+import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
 import { draftName } from '../lookup.ts';
-import { eachOnce, type OnEvent } from '../events.ts';
-import { isTagUsed, lookEarly } from '../publish/tag-state.ts';
+import { deduplicateEvents, type OnEvent } from '../events.ts';
+import { isTagUsed, readTagStatesEarly } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
 
 export interface EditedAndPushed<T> {
@@ -46,7 +46,7 @@ export async function editAndPush<T>(
 ): Promise<EditedAndPushed<T>> {
   const { workspace, dryRun = false } = options;
   // The edit and the push warn of the same things.
-  const onEvent = eachOnce(options.onEvent, ['warning']);
+  const onEvent = deduplicateEvents(options.onEvent, ['warning']);
   const told = { ...options, onEvent };
   if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
   const own = await draftName(name, workspace);
@@ -56,8 +56,8 @@ export async function editAndPush<T>(
   onEvent({ type: 'from', from, reference });
   const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
   const found: DraftEdit<T> = (list, place) =>
-    edit(list, { ...place, named: (manifest) => namedInList(start, manifest, told) });
-  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, inDraft(told), told)) };
+    edit(list, { ...place, named: (manifest) => findInList(start, manifest, told) });
+  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, editDraft(told), told)) };
   const removeHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
   const apart = draft === undefined ? { ...told, missingHint: removeHint } : told;
   const done = withWorkspaceOf(start, (options) => undone(start.list, found, options), apart);
@@ -83,8 +83,8 @@ async function undone<T>(
   };
   const { onEvent } = options;
   const whenAccepted = (tell: () => void) => void waiting.push(tell);
-  const place: EditPlace = {
-    ...inDraft(options),
+  const place: EditTarget = {
+    ...editDraft(options),
     onEvent: (event) => whenAccepted(() => onEvent?.(event)),
     whenAccepted,
   };
@@ -111,21 +111,21 @@ export interface CreateAndPushOptions extends PushOptions {
  */
 export async function createAndPush<T>(
   list: Reference,
-  make: (place: DraftPlace) => Promise<T>,
+  make: (place: DraftTarget) => Promise<T>,
   { sources = [], missing, ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
-  const { workspace, homes, dryRun = false } = options;
-  homes.registries.expect([
+  const { workspace, stores, dryRun = false } = options;
+  stores.registries.expect([
     { reference: list, push: !dryRun },
     ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
   ]);
   const { pushes } = await readState(workspace);
-  const early = lookEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
+  const early = readTagStatesEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
     ...options,
     isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
-  const told = { ...options, ...hints, early, onEvent: eachOnce(options.onEvent, ['warning']) };
+  const told = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);
   return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);
@@ -138,7 +138,7 @@ async function ownDraft(list: string, name: string | undefined, workspace: Works
 async function inPlace<T>(
   list: string,
   edit: DraftEdit<T>,
-  place: EditPlace,
+  place: EditTarget,
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
   const reference = parseListName(list);
@@ -166,11 +166,14 @@ async function withWorkspaceOf<T>(
 }
 
 /** @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` where a single image goes by that name */
-async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Promise<Draft> {
+async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Promise<Draft> {
   const name = formatReference(list);
-  homes.registries.expect([{ reference: list, push: true }]);
-  const { home, name: tag } = await homes.locate({ kind: 'registry', reference: list, explicit: true }, { signal });
-  const content = await home.fetchManifest(tag, { signal }).catch((thrown: unknown) => {
+  stores.registries.expect([{ reference: list, push: true }]);
+  const { store, name: tag } = await stores.resolveLocation(
+    { kind: 'registry', reference: list, explicit: true },
+    { signal },
+  );
+  const content = await store.fetchManifest(tag, { signal }).catch((thrown: unknown) => {
     throw thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? noList(thrown, name) : thrown;
   });
   if (!isIndexType(content.descriptor.mediaType)) {
@@ -179,7 +182,7 @@ async function remoteDraft(list: Reference, { homes, signal }: PushOptions): Pro
       hint: `Make a list of it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit that, and push it.`,
     });
   }
-  await homes.cache.put(content.bytes);
+  await stores.cache.put(content.bytes);
   return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
 }
 

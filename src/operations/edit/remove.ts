@@ -1,13 +1,19 @@
 import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { removeEntries } from '../../draft/draft-edit.ts';
-import { describeEntry, entriesNamed, isOfPlatform, missedPlatform, noEntry } from '../../draft/entry-selection.ts';
+import {
+  describeEntry,
+  entriesNamed,
+  matchesPlatform,
+  platformNotFoundText,
+  entryNotFound,
+} from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
-import { tellFormatChange } from '../warnings.ts';
+import { reportFormatChange } from '../warnings.ts';
 
 export interface RemoveOptions {
   readonly workspace: Workspace;
@@ -47,7 +53,7 @@ export async function remove(
     { signal },
   );
   for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
-  if (was !== undefined) tellFormatChange(was, draft, onEvent);
+  if (was !== undefined) reportFormatChange(was, draft, onEvent);
   return { draft, list: name, removed };
 }
 
@@ -55,7 +61,7 @@ function chosenEntries(draft: Draft, manifests: readonly string[], platforms: re
   if (manifests.length === 0) return ofPlatforms(draft, draft.entries, platforms, '');
   return manifests.flatMap((manifest) => {
     const named = entriesNamed(draft, manifest);
-    if (named.length === 0) throw noEntry(draft, manifest);
+    if (named.length === 0) throw entryNotFound(draft, manifest);
     return platforms.length === 0
       ? unambiguous(draft, manifest, named)
       : ofPlatforms(draft, named, platforms, `of ${manifest} `);
@@ -71,8 +77,8 @@ function ofPlatforms(
 ): readonly Entry[] {
   const there = entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
   return platforms.flatMap((platform) => {
-    const found = entries.filter((entry) => !isAttestationEntry(entry) && isOfPlatform(platformOf(entry), platform));
-    if (found.length === 0) throw noEntry(draft, `${of}for ${missedPlatform(platform, there)}`);
+    const found = entries.filter((entry) => !isAttestationEntry(entry) && matchesPlatform(platformOf(entry), platform));
+    if (found.length === 0) throw entryNotFound(draft, `${of}for ${platformNotFoundText(platform, there)}`);
     return found;
   });
 }

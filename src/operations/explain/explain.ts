@@ -1,7 +1,12 @@
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { compareClients, type ClientChoice, type Verdict } from '../../selection/compare.ts';
-import type { Why } from '../../selection/selection.ts';
-import { effectivePlatform, type Asked, type Offer, type OfferedList } from '../../selection/candidates.ts';
+import type { SelectionReason } from '../../selection/selection.ts';
+import {
+  effectivePlatform,
+  type RequestedPlatform,
+  type Candidate,
+  type CandidateList,
+} from '../../selection/candidates.ts';
 import { MAX_REACHED, unreachable, type Unreachable } from '../../selection/reachability.ts';
 import { AnnotationKey, isAttestation } from '../../oci/descriptor.ts';
 import { shortDigest, type Digest } from '../../oci/digest.ts';
@@ -10,8 +15,8 @@ import { ownPlatform, type HostFacts } from '../../host/host-facts.ts';
 import { readHost } from '../../host/read-host.ts';
 import { runsOn } from '../../host/runs-on.ts';
 import type { Runs } from '../../host/run-verdict.ts';
-import { readOffers } from '../read-candidates.ts';
-import { contentOf, find, type Found, type ReadOptions } from '../lookup.ts';
+import { readCandidates } from '../read-candidates.ts';
+import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ExplainOptions extends ReadOptions {
   /** Default: what this machine says of itself. */
@@ -20,7 +25,7 @@ export interface ExplainOptions extends ReadOptions {
 
 /** Who gets what of a list, and why. */
 export interface Explained {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly reference: string;
   readonly mediaType: string;
   readonly digest: Digest;
@@ -67,7 +72,7 @@ export interface ExplainedClient {
   readonly version: string;
   /** Not there where the client ends without an image. */
   readonly picked?: PickedEntry;
-  readonly why: Why;
+  readonly why: SelectionReason;
   readonly reason: string;
   /** Whether a machine of the platform runs what the client ends with. */
   readonly fits: boolean;
@@ -89,8 +94,8 @@ export async function explain(
   options: ExplainOptions,
 ): Promise<Explained> {
   const host = options.host ?? (await readHost());
-  const found = await find(name, options);
-  const list = await readOffers(found, options);
+  const found = await lookup(name, options);
+  const list = await readCandidates(found, options);
   const { mediaType, digest } = contentOf(found).descriptor;
   const asked = platforms.length === 0 ? [askedByItself(host)] : platforms.map((platform) => ({ platform }));
   const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...pickedEntry(entry), why, reason }));
@@ -112,12 +117,12 @@ export async function explain(
   };
 }
 
-function askedByItself(host: HostFacts): Asked {
+function askedByItself(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-function explainPlatform(list: OfferedList, asked: Asked, host: HostFacts): ExplainedPlatform {
+function explainPlatform(list: CandidateList, asked: RequestedPlatform, host: HostFacts): ExplainedPlatform {
   const { verdict, choices } = compareClients(list, asked);
   return {
     platform: formatPlatform(asked.platform, { all: true }),
@@ -144,7 +149,7 @@ function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
   };
 }
 
-function pickedEntry(entry: Offer): PickedEntry {
+function pickedEntry(entry: Candidate): PickedEntry {
   const platform = effectivePlatform(entry);
   return {
     place: entry.place,
@@ -153,7 +158,7 @@ function pickedEntry(entry: Offer): PickedEntry {
   };
 }
 
-function entriesOf(entry: Offer): readonly ExplainedEntry[] {
+function entriesOf(entry: Candidate): readonly ExplainedEntry[] {
   const { place, descriptor, stated, fault, entries = [] } = entry;
   const { digest, mediaType, platform } = descriptor;
   const own: ExplainedEntry = {
@@ -168,14 +173,14 @@ function entriesOf(entry: Offer): readonly ExplainedEntry[] {
   return [own, ...entries.flatMap(entriesOf)];
 }
 
-function kindOf({ descriptor }: Offer): ExplainedEntry['kind'] {
+function kindOf({ descriptor }: Candidate): ExplainedEntry['kind'] {
   if (isAttestation(descriptor)) return 'attestation';
   if (isIndexType(descriptor.mediaType)) return 'index';
   return isManifestType(descriptor.mediaType) ? 'image' : 'other';
 }
 
 function warn(
-  list: OfferedList,
+  list: CandidateList,
   platforms: readonly ExplainedPlatform[],
   unpickable: readonly ExplainedUnreachable[] | undefined,
   reference: string,
@@ -194,7 +199,7 @@ function warn(
 }
 
 /** What is to be said of clients that go apart; undefined where they do not. */
-function parting(verdict: Verdict, clients: readonly ExplainedClient[], list: OfferedList): string | undefined {
+function parting(verdict: Verdict, clients: readonly ExplainedClient[], list: CandidateList): string | undefined {
   switch (verdict) {
     case 'same':
       return undefined;
@@ -216,6 +221,6 @@ function groups(clients: readonly ExplainedClient[]): string {
   return [...byEnd].map(([end, ids]) => `${ids.join(', ')} ${end}`).join('; ');
 }
 
-function hasTwins({ entries }: OfferedList): boolean {
+function hasTwins({ entries }: CandidateList): boolean {
   return entries.some(({ descriptor }) => descriptor.annotations?.[AnnotationKey.zstd] === 'true');
 }

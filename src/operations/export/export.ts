@@ -14,7 +14,7 @@ import { readIndex } from '../../schema/documents.ts';
 import { hasErrors } from '../../schema/problems.ts';
 import { checkSpec } from '../../schema/spec-document.ts';
 import { exactDraft } from '../apply/apply-draft.ts';
-import { find, type Found, type ReadOptions } from '../lookup.ts';
+import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 import type { ManifestSpec, SpecDocument } from '../spec/spec.ts';
 import { parseSpec } from '../spec/parse-spec.ts';
 
@@ -31,12 +31,12 @@ export interface ExportOptions extends ReadOptions {
  *   draft that holds what no spec can say
  */
 export async function exportSpec(name: string | undefined, options: ExportOptions): Promise<SpecDocument> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const list = options.as === undefined ? listOf(found) : formatReference(parseListName(options.as));
   return found.from === 'draft' ? ofDraft(found.draft, found.list.digest, list) : ofContent(found, list);
 }
 
-function listOf(found: Found): string {
+function listOf(found: LookupResult): string {
   if (found.from === 'draft') return found.reference;
   const { location } = found;
   if (location.kind === 'registry' && location.reference.tag !== undefined) {
@@ -63,7 +63,10 @@ function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   });
 }
 
-function ofContent({ content, location, reference }: Exclude<Found, { from: 'draft' }>, list: string): SpecDocument {
+function ofContent(
+  { content, location, reference }: Exclude<LookupResult, { from: 'draft' }>,
+  list: string,
+): SpecDocument {
   const { mediaType, digest } = content.descriptor;
   const copy: SpecDocument = { list, copy: pinned(location, digest) };
   if (!isIndexType(mediaType)) return copy;

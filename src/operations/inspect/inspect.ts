@@ -5,21 +5,21 @@ import type { Content } from '../../store/store.ts';
 import { isDockerType, isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
-import { readOffers } from '../read-candidates.ts';
+import { readCandidates } from '../read-candidates.ts';
 import {
   childrenOf,
   contentOf,
-  find,
+  lookup,
   readChild,
   type Child,
   type ChildChoice,
-  type Found,
+  type LookupResult,
   type ReadOptions,
 } from '../lookup.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 
 export interface Inspected {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly reference: string;
   /** Exact bytes, with media type, digest and size. */
   readonly content: Content;
@@ -28,7 +28,7 @@ export interface Inspected {
 
 /** Reads a list or an image, or one manifest of a list, to the byte. */
 export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const isWhole = choice.manifest === undefined && choice.platform === undefined;
   const content =
     isWhole || (await isChosen(found, choice, options))
@@ -41,7 +41,11 @@ export async function inspect(name: string | undefined, choice: ChildChoice, opt
  * Whether a single image is what was chosen: it is for the platform.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` where it is for another one
  */
-async function isChosen(found: Found, { manifest, platform }: ChildChoice, options: ReadOptions): Promise<boolean> {
+async function isChosen(
+  found: LookupResult,
+  { manifest, platform }: ChildChoice,
+  options: ReadOptions,
+): Promise<boolean> {
   if (manifest !== undefined || platform === undefined) return false;
   const there = await platformsOfSingle(found, options);
   if (there === undefined) return false;
@@ -53,15 +57,20 @@ async function isChosen(found: Found, { manifest, platform }: ChildChoice, optio
  * The platform that the config of a single image states; undefined if it cannot be read, unless a platform is chosen.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform than the chosen one
  */
-async function ownPlatform(found: Found, choice: ChildChoice, options: ReadOptions): Promise<Platform | undefined> {
+async function ownPlatform(
+  found: LookupResult,
+  choice: ChildChoice,
+  options: ReadOptions,
+): Promise<Platform | undefined> {
   const { manifest, platform } = choice;
-  if (manifest !== undefined || platform === undefined) return (await readOffers(found, options)).entries[0]?.stated;
+  if (manifest !== undefined || platform === undefined)
+    return (await readCandidates(found, options)).entries[0]?.stated;
   const there = (await platformsOfSingle(found, options)) ?? [];
   requirePlatforms([platform], there, found.reference);
   return there[0];
 }
 
-function onlyChild(found: Found, choice: ChildChoice): Child {
+function onlyChild(found: LookupResult, choice: ChildChoice): Child {
   const children = childrenOf(found, choice);
   const [only, ...others] = new Map(children.map((child) => [child.descriptor.digest, child])).values();
   if (only !== undefined && others.length === 0) return only;
@@ -102,7 +111,7 @@ export async function inspectVerbose(
   choice: ChildChoice,
   options: ReadOptions,
 ): Promise<VerboseManifest | readonly VerboseManifest[]> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const own = contentOf(found);
   if (!isIndexType(own.descriptor.mediaType)) {
     const platform = await ownPlatform(found, choice, options);
@@ -114,7 +123,7 @@ export async function inspectVerbose(
   return choice.manifest === undefined && choice.platform === undefined ? list : (list[0] ?? []);
 }
 
-function verbose({ source, descriptor }: Child, content: Content, found?: Found): VerboseManifest {
+function verbose({ source, descriptor }: Child, content: Content, found?: LookupResult): VerboseManifest {
   const { mediaType, digest, size, platform } = descriptor;
   const document = documentOf(content, source);
   return {

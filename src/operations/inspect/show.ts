@@ -4,13 +4,13 @@ import { attestedDigest, isAttestation, type Annotations, type Descriptor } from
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { readOffers } from '../read-candidates.ts';
-import { encodedContentOf, find, type Found, type ReadOptions } from '../lookup.ts';
-import { tellWarnings } from '../warnings.ts';
+import { readCandidates } from '../read-candidates.ts';
+import { encodedContentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { reportWarnings } from '../warnings.ts';
 
 /** A list as people want to see it: images with what belongs to them. */
 export interface ListView {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly reference: string;
   readonly mediaType: string;
   readonly digest: string;
@@ -40,13 +40,13 @@ export interface EntryView {
 
 /** A list or an image as people want to see it. Of an image its config is read too, which states the platform. */
 export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const { descriptor, bytes } = encodedContentOf(found);
-  if (found.from === 'draft') tellWarnings(formatProblems(found.draft), options.onEvent);
+  if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
   const facts = { from: found.from, reference: found.reference, mediaType, digest, size };
   if (!isIndexType(mediaType)) {
-    const { entries } = await readOffers(found, options);
+    const { entries } = await readCandidates(found, options);
     const platform = entries[0]?.stated;
     return { ...facts, ...(platform === undefined ? {} : { platform }), entries: [] };
   }
@@ -61,7 +61,7 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
   };
 }
 
-function viewOf(entry: Descriptor, found: Found, at: number): EntryView {
+function viewOf(entry: Descriptor, found: LookupResult, at: number): EntryView {
   const { platform, mediaType, digest, size, annotations, artifactType } = entry;
   const drafted = found.from === 'draft' ? found.draft.entries[at] : undefined;
   const set = Object.keys(drafted?.set ?? {});

@@ -8,17 +8,17 @@ import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import type { PublishOptions } from '../publish/publish.ts';
 import { planPush, type PushPlan, type PushPlanning } from '../push/plan-push.ts';
-import { Sent } from '../publish/sent-content.ts';
+import { SentContent } from '../publish/sent-content.ts';
 
 interface ChildrenOptions extends PublishOptions, ContentOptions {
   readonly missing?: MissingChoice | undefined;
 }
 
 /** The images that one participant adds: the repository has to have them before a tag refers to them. */
-export class Children {
+export class ChildPusher {
   readonly #planning: PushPlanning;
   readonly #options: ChildrenOptions;
-  readonly #sent: Sent;
+  readonly #sent: SentContent;
   /** The first plan says what the repository was known to have. */
   #first: PushPlan | undefined;
 
@@ -26,10 +26,10 @@ export class Children {
     const draft = { ...emptyDraft(formatReference(reference), 'oci'), entries };
     const location = { kind: 'registry', reference, explicit: true } as const;
     const target = { location, key: repositoryName(reference), tags: [] };
-    const home = options.homes.registries.repository(reference);
-    this.#planning = { draft, encoded: encodeDraft(draft), target, home };
+    const store = options.stores.registries.repository(reference);
+    this.#planning = { draft, encoded: encodeDraft(draft), target, store };
     this.#options = options;
-    this.#sent = new Sent(options.onEvent);
+    this.#sent = new SentContent(options.onEvent);
   }
 
   /** Sends what the repository lacks. */
@@ -55,9 +55,9 @@ export class Children {
   }
 
   async #push(force: boolean): Promise<void> {
-    const { homes, missing, signal } = this.#options;
+    const { stores, missing, signal } = this.#options;
     const { digests: sent, onEvent } = this.#sent;
-    const planned = await planPush(this.#planning, { homes, signal, force, sent, missingHint: missingHint(missing) });
+    const planned = await planPush(this.#planning, { stores, signal, force, sent, missingHint: missingHint(missing) });
     this.#first ??= planned;
     await runPlan(planned.plan, { signal, onEvent });
   }

@@ -13,7 +13,7 @@ export interface Group {
 }
 
 /** A group as it stands among others: with the time when it was first seen at work. */
-export interface Standing extends Group {
+export interface GroupAge extends Group {
   /** Milliseconds since 1970. */
   readonly began: number;
 }
@@ -64,7 +64,7 @@ function digitsOf(text: string | undefined): string | undefined {
  * Negative where the left group is older, 0 only for one and the same. Two counters of one series are compared as
  * numbers; else the one that began later is newer, and at the same millisecond the one with the greater id.
  */
-export function compareGroups(left: Standing, right: Standing): number {
+export function compareGroups(left: GroupAge, right: GroupAge): number {
   if (left.id === right.id) return 0;
   const [one, other] = [counterOf(left), counterOf(right)];
   const isOneSeries = one !== undefined && one.series === other?.series;

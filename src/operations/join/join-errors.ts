@@ -7,7 +7,7 @@ export function withoutGroup(target: string): MlistError {
   });
 }
 
-export function waitedInVain(target: string, waiting: readonly string[]): MlistError {
+export function waitTimedOut(target: string, waiting: readonly string[]): MlistError {
   return new MlistError('ERR_MLIST_CONFLICT', `${target} still waits for ${waiting.join(', ')}`, {
     reference: target,
     hint: 'Its slots stay: when the missing runners have joined, the last of them completes the list.',

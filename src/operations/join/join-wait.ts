@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../store/registry/http/retry.ts';
 
-export interface WaitingOptions {
+export interface JoinWaitOptions {
   /** Milliseconds to wait for the others; 0: not at all. */
   readonly waitMs: number;
   /** Milliseconds between two snapshots that show nothing to do. */
@@ -14,13 +14,13 @@ const LONGEST_PAUSE_MS = 5000;
 const SHOWN_WITHIN_MS = 60_000;
 
 /** The pauses of a join, and the time limits of its waits. All are measured by the monotonic clock. */
-export class Waiting {
-  readonly #options: WaitingOptions;
+export class JoinWait {
+  readonly #options: JoinWaitOptions;
   #end = 0;
   #poll: number;
   #registry: { readonly since: number; readonly pauseMs: number } | undefined;
 
-  constructor(options: WaitingOptions) {
+  constructor(options: JoinWaitOptions) {
     this.#options = options;
     this.#poll = Math.min(1000, options.settleMs);
   }

@@ -5,17 +5,17 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
-import { reportingInterruption } from '../publish/interruption.ts';
-import { Board, isPassing, type PutResult } from './slot-store.ts';
-import { Children } from './child-manifests.ts';
-import { keepsChanging, notShown, waitedInVain, withoutGroup, withoutTags } from './join-errors.ts';
+import { withInterruptionReport } from '../publish/interruption.ts';
+import { SlotStore, isTransient, type PutResult } from './slot-store.ts';
+import { ChildPusher } from './child-manifests.ts';
+import { keepsChanging, notShown, waitTimedOut, withoutGroup, withoutTags } from './join-errors.ts';
 import { DEFAULT_GROUP, type Group } from './group.ts';
 import { requireBetter, requireValid, type JoinedList } from './joined-list.ts';
-import { afterWrite, atFirst, LIST, type Memory, type Write } from './protocol-memory.ts';
-import { decide, type Decision, type Look, type Runner, type SlotWrite } from './protocol.ts';
+import { afterWrite, initialMemory, LIST, type Memory, type Write } from './protocol-memory.ts';
+import { decide, type Decision, type Snapshot, type Participant, type SlotWrite } from './protocol.ts';
 import { ownSlots, type OwnSlot } from './participant.ts';
 import { fullPlatform, slotName } from './slot.ts';
-import { Waiting } from './join-wait.ts';
+import { JoinWait } from './join-wait.ts';
 import { retryWithoutAttestations } from '../publish/missing-entries.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import type { PublishOptions } from '../publish/publish.ts';
@@ -79,7 +79,7 @@ export async function join(
 ): Promise<Joined> {
   const { expect = [], onEvent } = options;
   if (expect.length > 0 && options.group === undefined) throw withoutGroup(formatReference(reference));
-  options.homes.registries.expect([{ reference, push: true }]);
+  options.stores.registries.expect([{ reference, push: true }]);
   const resolved = await resolveAll(manifests, options);
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
@@ -102,7 +102,7 @@ async function joinEntries(
   const sources = own.flatMap((slot) => slot.sources);
   requireValid({ ...emptyDraft(target, 'oci'), entries: sources });
   const hint = 'Slots that were pushed stay: the list takes them up when another runner joins.';
-  return reportingInterruption(options, (reported) => new Work(reference, own, reported).run(), hint);
+  return withInterruptionReport(options, (reported) => new Work(reference, own, reported).run(), hint);
 }
 
 /** One join on its way. */
@@ -111,13 +111,13 @@ class Work {
   readonly #target: string;
   readonly #own: readonly OwnSlot[];
   readonly #options: JoinOptions;
-  readonly #runner: Runner;
-  readonly #board: Board;
-  readonly #waiting: Waiting;
-  readonly #children: Children;
+  readonly #runner: Participant;
+  readonly #board: SlotStore;
+  readonly #waiting: JoinWait;
+  readonly #children: ChildPusher;
   /** What the registry answered last to a write that failed, by tag. */
   readonly #failed = new Map<string, MlistError>();
-  #memory: Memory = atFirst;
+  #memory: Memory = initialMemory;
   /** With `waitMs`: its own slots are written, and others are missing. */
   #isPolling = false;
 
@@ -127,16 +127,16 @@ class Work {
     this.#own = own;
     this.#options = options;
     const entries = own.flatMap(({ sources }) => sources);
-    this.#children = new Children(reference, entries, options);
-    const { group = { id: DEFAULT_GROUP }, homes, signal, onEvent } = options;
+    this.#children = new ChildPusher(reference, entries, options);
+    const { group = { id: DEFAULT_GROUP }, stores, signal, onEvent } = options;
     const platforms = [...new Set((options.expect ?? []).map(fullPlatform))];
     const expect = platforms.length === 0 ? undefined : platforms;
-    const { retries } = homes.registries.repository(reference);
+    const { retries } = stores.registries.repository(reference);
     this.#runner = { target: this.#target, group, began: Date.now(), expect, own, retries };
-    this.#waiting = new Waiting({ waitMs: options.waitMs ?? 0, settleMs: this.#settleMs, signal });
+    this.#waiting = new JoinWait({ waitMs: options.waitMs ?? 0, settleMs: this.#settleMs, signal });
     const strange = new Set<string>();
-    this.#board = new Board(reference, {
-      homes,
+    this.#board = new SlotStore(reference, {
+      stores,
       signal,
       targets: options.targets,
       names: expect?.map((platform) => slotName(reference.tag, platform)),
@@ -171,7 +171,7 @@ class Work {
       if (decision.do === 'wait') {
         if (waitMs === 0 && decision.isSettled) return this.#joined({ waiting: decision.waiting });
         if (waitMs === 0) await this.#waiting.pause(this.#settleMs);
-        else if (!(await this.#waiting.forOthers())) throw waitedInVain(this.#target, decision.waiting);
+        else if (!(await this.#waiting.forOthers())) throw waitTimedOut(this.#target, decision.waiting);
         continue;
       }
       rounds += 1;
@@ -185,20 +185,20 @@ class Work {
   }
 
   /** Reads everything. While it waits for others, it reads again where that fails, as often as `--retries` says. */
-  async #look(): Promise<Look> {
+  async #look(): Promise<Snapshot> {
     for (let failures = 1; ; failures += 1) {
       try {
         return await this.#lookListed();
       } catch (thrown) {
         this.#options.signal?.throwIfAborted();
-        const mayPass = failures <= this.#runner.retries && isPassing(asMlistError(thrown));
+        const mayPass = failures <= this.#runner.retries && isTransient(asMlistError(thrown));
         if (!this.#isPolling || !mayPass || !(await this.#waiting.forOthers())) throw thrown;
       }
     }
   }
 
   /** Reads everything, again where the registry's list of tags is behind. */
-  async #lookListed(): Promise<Look> {
+  async #lookListed(): Promise<Snapshot> {
     for (let looks = 1; ; looks += 1) {
       const look = await this.#board.look();
       const unlisted = this.#board.unlisted(look, this.#memory.written);
@@ -208,7 +208,10 @@ class Work {
     }
   }
 
-  async #act(decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'look-again' }>, look: Look): Promise<void> {
+  async #act(
+    decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'look-again' }>,
+    look: Snapshot,
+  ): Promise<void> {
     switch (decision.do) {
       case 'look-again':
         return this.#waiting.pause(this.#settleMs);
@@ -233,7 +236,7 @@ class Work {
     this.#wrote(write, await this.#children.during(put));
   }
 
-  async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Look): Promise<PutResult> {
+  async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Snapshot): Promise<PutResult> {
     const { mediaType, digest, bytes } = list;
     const replaced = replacedByList(this.#target, base, list, this.#options.replaceImage === true);
     const { tag: name } = this.#reference;

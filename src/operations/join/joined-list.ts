@@ -1,5 +1,5 @@
 import { isAttestationEntry, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
-import { without } from '../../draft/draft-edit.ts';
+import { withoutEntries } from '../../draft/draft-edit.ts';
 import { encodeDraft, type EncodedList } from '../../draft/to-list.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
 import { descriptorOf } from '../../draft/draft.ts';
@@ -40,7 +40,7 @@ export function joinedList(target: string, base: Tagged | undefined, slots: read
     (entry) => replaced.includes(entry) || (entry.attests && about.has(entry.attests)),
   );
   if (base !== undefined && base.isImage !== true && sameEntries(there, added)) return base;
-  const entries = canonical(distinct([...without(before.entries, replaced), ...added]));
+  const entries = canonical(distinct([...withoutEntries(before.entries, replaced), ...added]));
   return encoded({ ...before, list: target, format: before.format === 'oci' ? 'oci' : 'auto', entries });
 }
 

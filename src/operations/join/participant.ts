@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, descriptorOf, platformOf, type Entry } from '../../draft/draft.ts';
-import { describeEntry, isOfPlatform } from '../../draft/entry-selection.ts';
+import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import type { Own } from './protocol.ts';
 import { fullPlatform, slotName, tagOf } from './slot.ts';
@@ -62,7 +62,7 @@ function slotPlatform(image: Entry, target: string, expect: readonly Platform[])
   if (expect.length === 0) return own;
   const wanted = expect.map(fullPlatform);
   if (wanted.includes(own)) return own;
-  const fitting = wanted.filter((_, at) => isOfPlatform(platform, expect[at] ?? platform));
+  const fitting = wanted.filter((_, at) => matchesPlatform(platform, expect[at] ?? platform));
   const [only, ...more] = fitting;
   if (only !== undefined && more.length === 0) return only;
   const why = only === undefined ? 'does not name it' : `names it more than once: ${fitting.join(', ')}`;

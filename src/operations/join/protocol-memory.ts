@@ -23,7 +23,7 @@ export interface AcceptedWrite {
   readonly before: readonly Shown[];
 }
 
-export const atFirst: Memory = { written: [], hasPut: false, clean: 0, accepted: [], failures: {} };
+export const initialMemory: Memory = { written: [], hasPut: false, clean: 0, accepted: [], failures: {} };
 
 /** What a tag was seen to have. */
 export type Shown = Digest | 'absent';

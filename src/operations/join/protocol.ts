@@ -3,7 +3,7 @@ import type { Content } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { sameJson } from '../../json/json.ts';
-import { compareGroups, type Group, type Standing } from './group.ts';
+import { compareGroups, type Group, type GroupAge } from './group.ts';
 import { expectedList, joinedList, type JoinedList, type Tagged } from './joined-list.ts';
 import { LIST, type AcceptedWrite, type Condition, type Memory, type Shown, type Write } from './protocol-memory.ts';
 import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
@@ -20,7 +20,7 @@ export interface Own {
   readonly entries: readonly Descriptor[];
 }
 
-export interface Runner {
+export interface Participant {
   /** Canonical reference of the tag. */
   readonly target: string;
   readonly group: Group;
@@ -33,7 +33,7 @@ export interface Runner {
 }
 
 /** What was read of the registry: each tag at its own moment, none before the look began. */
-export interface Look {
+export interface Snapshot {
   /** In the order of their names. */
   readonly slots: readonly StoredSlot[];
   /** What lies under a slot's tag and is no slot, by tag. */
@@ -69,7 +69,7 @@ const CLEAN_LOOKS = 2;
 /**
  * @throws MlistError `ERR_MLIST_CONFLICT` where runners of one build contradict each other
  */
-export function decide(runner: Runner, before: Memory, look: Look): { decision: Decision; memory: Memory } {
+export function decide(runner: Participant, before: Memory, look: Snapshot): { decision: Decision; memory: Memory } {
   const memory = { ...before, accepted: notShown(before, look) };
   const mine = standingOf(runner.group, look, runner.began);
   const newest = newestIn(look, mine);
@@ -103,7 +103,7 @@ export function decide(runner: Runner, before: Memory, look: Look): { decision: 
  * A runner of an older build has nothing to add. Only if it has sent a list, which may have taken the place of the newer
  * build's, it puts that one back.
  */
-function leave(runner: Runner, memory: Memory, look: Look, newest: Standing) {
+function leave(runner: Participant, memory: Memory, look: Snapshot, newest: GroupAge) {
   const list = memory.hasPut ? listOf(runner.target, slotsOf(newest, look), look) : undefined;
   if (list !== undefined && list.digest !== look.base?.digest) return putList(list, memory, look, runner);
   const { id, number, attempt } = newest;
@@ -112,7 +112,7 @@ function leave(runner: Runner, memory: Memory, look: Look, newest: Standing) {
 }
 
 /** The same list is not written again while the registry still shows what the tag had before. */
-function putList(list: JoinedList | undefined, memory: Memory, look: Look, runner: Runner) {
+function putList(list: JoinedList | undefined, memory: Memory, look: Snapshot, runner: Participant) {
   if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${runner.target} has nothing to list`);
   const { digest } = list;
   const behind = memory.accepted.find((write) => write.name === LIST && write.digest === digest);
@@ -123,20 +123,20 @@ function putList(list: JoinedList | undefined, memory: Memory, look: Look, runne
 }
 
 /** Does these writes, unless one of them has failed too often. Failures of other writes no longer matter. */
-function attempt(decision: Decision, writes: readonly Write[], memory: Memory, { retries }: Runner) {
+function attempt(decision: Decision, writes: readonly Write[], memory: Memory, { retries }: Participant) {
   const failures = Object.entries(memory.failures).filter(([name]) => writes.some((write) => write.name === name));
   const names = failures.flatMap(([name, times]) => (times > retries ? [name] : []));
   const next: Decision = names.length > 0 ? { do: 'give-up', names } : decision;
   return { decision: next, memory: { ...memory, failures: Object.fromEntries(failures) } };
 }
 
-function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, look: Look) {
+function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, look: Snapshot) {
   const decision: Decision = { do: 'await-shown', name, written: digest, shown: shownAt(name, look) };
   return { decision, memory: { ...memory, clean: 0, failures: {} } };
 }
 
 /** Of the accepted writes those that the registry does not show: the tag still has what it had before. */
-function notShown({ accepted }: Memory, look: Look): readonly AcceptedWrite[] {
+function notShown({ accepted }: Memory, look: Snapshot): readonly AcceptedWrite[] {
   return accepted.filter(({ name, digest, before }) => {
     const shown = shownAt(name, look);
     return shown !== digest && before.includes(shown);
@@ -147,7 +147,7 @@ function isAccepted(name: string, { accepted }: Memory): boolean {
   return accepted.some((write) => write.name === name);
 }
 
-function shownAt(name: string, look: Look): Shown {
+function shownAt(name: string, look: Snapshot): Shown {
   if (name === LIST) return look.base?.digest ?? 'absent';
   return slotNamed(name, look)?.digest ?? look.strange.get(name) ?? 'absent';
 }
@@ -158,7 +158,7 @@ function conditionFor(name: string, condition: Condition, { refused }: Memory): 
 }
 
 /** The list that a build's slots stand for; undefined where it is not to be there yet. */
-function listOf(target: string, slots: readonly StoredSlot[], look: Look): JoinedList | undefined {
+function listOf(target: string, slots: readonly StoredSlot[], look: Snapshot): JoinedList | undefined {
   const expect = slots[0]?.expect;
   if (expect === undefined) return joinedList(target, look.base, slots);
   const isOne = slots.every((slot) => sameJson(slot.expect, expect));
@@ -175,20 +175,20 @@ function missingOf(expect: readonly string[], slots: readonly StoredSlot[], targ
   return expect.filter((platform) => !there.has(slotName(tagOf(target), platform)));
 }
 
-function slotNamed(name: string, { slots }: Look): StoredSlot | undefined {
+function slotNamed(name: string, { slots }: Snapshot): StoredSlot | undefined {
   return slots.find((slot) => slot.name === name);
 }
 
-function slotsOf({ id }: Group, { slots }: Look): readonly StoredSlot[] {
+function slotsOf({ id }: Group, { slots }: Snapshot): readonly StoredSlot[] {
   return slots.filter(({ group }) => group.id === id);
 }
 
 /** A group began when the first of its runners did, as far as slots tell. */
-function standingOf(group: Group, look: Look, began = Number.POSITIVE_INFINITY): Standing {
+function standingOf(group: Group, look: Snapshot, began = Number.POSITIVE_INFINITY): GroupAge {
   return { ...group, began: Math.min(began, ...slotsOf(group, look).map((slot) => slot.began)) };
 }
 
-function newestIn(look: Look, mine: Standing): Standing {
+function newestIn(look: Snapshot, mine: GroupAge): GroupAge {
   const others = look.slots.filter(({ group }) => group.id !== mine.id);
   return others
     .map(({ group }) => standingOf(group, look))
@@ -196,7 +196,7 @@ function newestIn(look: Look, mine: Standing): Standing {
 }
 
 /** Only called where the runner's group is the newest: what is of another group gives way. */
-function isToBeWritten(own: Own, { group, target }: Runner, { written }: Memory, look: Look): boolean {
+function isToBeWritten(own: Own, { group, target }: Participant, { written }: Memory, look: Snapshot): boolean {
   const there = slotNamed(own.name, look);
   if (there?.group.id !== group.id) return true;
   const [theirs, ours] = [there.group.attempt ?? 0, group.attempt ?? 0];
@@ -209,7 +209,7 @@ function isToBeWritten(own: Own, { group, target }: Runner, { written }: Memory,
   );
 }
 
-function writeOf(own: Own, runner: Runner, memory: Memory, look: Look, { began }: Standing): SlotWrite {
+function writeOf(own: Own, runner: Participant, memory: Memory, look: Snapshot, { began }: GroupAge): SlotWrite {
   const { target, group, expect } = runner;
   const { name, platform, entries } = own;
   const content = encodeSlot({ target, group, began, expect, platform, entries });
@@ -217,7 +217,7 @@ function writeOf(own: Own, runner: Runner, memory: Memory, look: Look, { began }
   return { name, digest: content.descriptor.digest, shown, content, condition: conditionFor(name, shown, memory) };
 }
 
-function requireSameOptions({ target, group, expect }: Runner, slot: StoredSlot): void {
+function requireSameOptions({ target, group, expect }: Participant, slot: StoredSlot): void {
   if (sameJson(slot.expect, expect)) return;
   const said = (platforms: readonly string[] | undefined) => platforms?.join(',') ?? 'nothing';
   throw new MlistError(

@@ -1,6 +1,6 @@
 import { asMlistError } from '../../errors/errors.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { OnEvent } from '../events.ts';
 import { readSlot, slotPrefix } from './slot.ts';
 import type { RegistryTagOptions } from '../tags/registry-tags.ts';
@@ -25,21 +25,21 @@ export interface PrunedSlots {
  */
 export async function pruneSlots(
   reference: Reference & { readonly tag: string },
-  { homes, signal, onEvent }: PruneSlotsOptions,
+  { stores, signal, onEvent }: PruneSlotsOptions,
 ): Promise<PrunedSlots> {
   const target = formatReference(reference);
-  const repository = homes.registries.repository(reference);
+  const repository = stores.registries.repository(reference);
   const names: string[] = [];
   for await (const tag of repository.tags({ signal })) if (tag.startsWith(slotPrefix(reference.tag))) names.push(tag);
   const pruned: string[] = [];
   for (const name of names) {
-    const content = await orAbsent(repository.fetchManifest(name, { fresh: true, signal }));
+    const content = await ignoreNotFound(repository.fetchManifest(name, { fresh: true, signal }));
     if (content === undefined || typeof readSlot(content, name, target) === 'string') continue;
     await repository.untag(name, { signal }).catch(async (thrown: unknown) => {
       const error = asMlistError(thrown);
       if (error.code === 'ERR_MLIST_NOT_FOUND') return;
       if (![400, 405].includes(error.facts.status ?? 0)) throw error;
-      await orAbsent(repository.deleteManifest(content.descriptor.digest, { signal }));
+      await ignoreNotFound(repository.deleteManifest(content.descriptor.digest, { signal }));
     });
     pruned.push(name);
     onEvent?.({ type: 'note', message: `pruned ${name}` });

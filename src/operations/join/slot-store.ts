@@ -7,7 +7,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { fromIndex } from '../create/create-draft.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { resolveSource } from '../sources/resolve-source.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
@@ -15,14 +15,14 @@ import { isAboutContent } from '../../transfer/unknown-content.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import type { Tagged } from './joined-list.ts';
 import type { Condition } from './protocol-memory.ts';
-import type { Look } from './protocol.ts';
+import type { Snapshot } from './protocol.ts';
 import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
 
 /** What became of a write; an error is a failure that another attempt may not meet. */
 export type PutResult = 'done' | 'refused' | MlistError;
 
-export interface BoardOptions extends ContentOptions {
-  readonly homes: Homes;
+export interface SlotStoreOptions extends ContentOptions {
+  readonly stores: Stores;
   readonly targets?: TargetLog | undefined;
   /** Slots that are read by name; undefined where the list of tags says which there are. */
   readonly names?: readonly string[] | undefined;
@@ -36,24 +36,24 @@ export interface BoardOptions extends ContentOptions {
 const MOST_NAMES = 1000;
 
 /** One tag and its slots, as they are read and written in a registry. */
-export class Board {
+export class SlotStore {
   readonly #reference: Required<Pick<Reference, 'tag'>> & Reference;
   readonly #target: string;
   readonly #repository: Repository;
-  readonly #options: BoardOptions;
+  readonly #options: SlotStoreOptions;
   /** Slots that the last list of tags named. */
   #listed: ReadonlySet<string> = new Set();
 
-  constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: BoardOptions) {
+  constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: SlotStoreOptions) {
     this.#reference = reference;
     this.#target = formatReference(reference);
-    this.#repository = options.homes.registries.repository(reference);
+    this.#repository = options.stores.registries.repository(reference);
     this.#options = options;
     logTarget(options.targets, { reference: this.#target, status: 'not-pushed' });
   }
 
   /** Reads the slots, then the tag, each afresh. */
-  async look(): Promise<Look> {
+  async look(): Promise<Snapshot> {
     const { names, own } = this.#options;
     const first = new Set([...(names ?? (await this.#listSlots())), ...own]);
     const found = await this.#readSlots(first);
@@ -72,7 +72,7 @@ export class Board {
   }
 
   /** Slots that are there and that the registry's list of tags left out: it is behind, or is none. */
-  unlisted({ slots }: Look, wanted: readonly string[]): readonly string[] {
+  unlisted({ slots }: Snapshot, wanted: readonly string[]): readonly string[] {
     if (this.#options.names !== undefined) return [];
     return slots.map(({ name }) => name).filter((name) => wanted.includes(name) && !this.#listed.has(name));
   }
@@ -97,7 +97,7 @@ export class Board {
         logTarget(targets, before);
         return 'refused';
       }
-      if (isPassing(error) || isUnconfirmed(error)) return error;
+      if (isTransient(error) || isUnconfirmed(error)) return error;
       if (!(await this.#hasContent(content, tag, error))) throw error;
       logTarget(targets, { ...target, status: 'pushed' });
       return 'done';
@@ -120,7 +120,7 @@ export class Board {
     } catch (thrown) {
       const error = asMlistError(thrown);
       // A repository that nothing was pushed to yet is not there.
-      if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isPassing(error) ? error : withoutTagList(error);
+      if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isTransient(error) ? error : withoutTagList(error);
     }
     this.#listed = new Set(names);
     return names;
@@ -161,10 +161,10 @@ export class Board {
 
   /** A tag that has an image, not a list: a list of that image takes its place. */
   async #singleImage(digest: Digest): Promise<Tagged> {
-    const { homes, signal } = this.#options;
+    const { stores, signal } = this.#options;
     const reference = withDigest(this.#reference, digest);
     const source = { location: { kind: 'registry', reference, explicit: true } } as const;
-    const { entries } = await resolveSource(source, { homes, signal });
+    const { entries } = await resolveSource(source, { stores, signal });
     const draft = { ...fromIndex(this.#target, { source: this.#target }), entries };
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
@@ -201,7 +201,7 @@ function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
 }
 
 /** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */
-export function isPassing({ code, facts }: MlistError): boolean {
+export function isTransient({ code, facts }: MlistError): boolean {
   const { status } = facts;
   if (asksTooLong(facts)) return false;
   if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);

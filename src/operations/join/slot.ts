@@ -13,7 +13,7 @@ import {
 import type { Content } from '../../store/store.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Group } from './group.ts';
 
 /**
@@ -131,7 +131,7 @@ export function readSlot({ descriptor, bytes }: Content, name: string, target: s
   if (slotName(tagOf(target), platform) !== name) return `it is the slot of ${platform}`;
   const wanted = platformIn(platform);
   const images = document.manifests.filter((entry) => !isAttestation(entry));
-  const isFitting = (entry: Descriptor) => wanted !== undefined && isOfPlatform(entry.platform, wanted);
+  const isFitting = (entry: Descriptor) => wanted !== undefined && matchesPlatform(entry.platform, wanted);
   if (images.length === 0 || !images.every(isFitting)) return `its images are not for ${platform}`;
   const [number, attempt, expect] = [text(key.number), text(key.attempt), text(key.expect)];
   const group = { id, ...(number === undefined ? {} : { number }), ...attemptIn(attempt) };

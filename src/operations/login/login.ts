@@ -1,18 +1,18 @@
 import { MlistError } from '../../errors/errors.ts';
 import {
   eraseLogin,
-  placeOfLogin,
+  locationOfLogin,
   storeLogin,
-  type Keeper,
+  type CredentialLocation,
   type Login,
 } from '../../store/registry/credentials/credential-store.ts';
 import type { StoredCredentialsOptions } from '../../store/registry/credentials/stored-credentials.ts';
 import { parseReference, withoutPassword } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 
 export interface LoginOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** Where credentials are kept. */
   readonly store: StoredCredentialsOptions;
   readonly signal?: AbortSignal | undefined;
@@ -23,14 +23,14 @@ export interface LoggedIn {
   /** As named in references. */
   readonly registry: string;
   readonly username: string;
-  readonly keeper: Keeper;
+  readonly keeper: CredentialLocation;
   /** The registry has taken the login; false where it lets everybody in. */
   readonly verified: boolean;
 }
 
 export interface LoggedOut {
   readonly registry: string;
-  readonly keepers: readonly Keeper[];
+  readonly keepers: readonly CredentialLocation[];
 }
 
 /**
@@ -58,7 +58,7 @@ export function registryOf(host: string): string {
  */
 export async function login(
   { registry, username, password }: Login,
-  { homes, store, signal, onEvent }: LoginOptions,
+  { stores, store, signal, onEvent }: LoginOptions,
 ): Promise<LoggedIn> {
   if (username === '' || password === '') {
     throw new MlistError(
@@ -69,11 +69,11 @@ export async function login(
   if (username.includes(':')) {
     throw new MlistError('ERR_MLIST_USAGE', 'a user name with a colon cannot be sent to a registry (RFC 7617)');
   }
-  const answer = await homes.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
+  const answer = await stores.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
   const verified = answer === 'accepted';
   if (!verified) onEvent?.({ type: 'warning', message: `${registry} asks nobody to log in: nothing was proved` });
   const keeper = await storeLogin({ registry, username, password }, store);
-  const place = await placeOfLogin(registry, store);
+  const place = await locationOfLogin(registry, store);
   const kept = keeper.kind === 'file' ? keeper.path : keeper.program;
   if (place !== undefined && place !== kept) {
     onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which comes first` });
@@ -90,7 +90,7 @@ export async function logout(
   { store, onEvent }: Pick<LoginOptions, 'store' | 'onEvent'>,
 ): Promise<LoggedOut> {
   const keepers = await eraseLogin(registry, store);
-  const place = await placeOfLogin(registry, store);
+  const place = await locationOfLogin(registry, store);
   if (keepers.length === 0) {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
       hint: place === undefined ? undefined : `The login in ${place} is not kept by mlist: take it away there.`,

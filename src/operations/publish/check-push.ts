@@ -1,11 +1,11 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
 import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
 import { checkDraft, formatProblems, otherFormatHint } from '../../draft/draft-rules.ts';
-import { isOfPlatform, missedPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { refusal } from '../../schema/problems.ts';
 import type { OnEvent } from '../events.ts';
-import { warnOf } from '../warnings.ts';
+import { warnAboutDraft } from '../warnings.ts';
 
 export interface CheckOptions {
   /** Platforms that the list must have. */
@@ -32,16 +32,16 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const problems = checkDraft(draft, { strict, allowDuplicates });
   const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
   if (errors.length > 0) throw refusedList(draft, errors, options);
-  warnOf(draft, onEvent, { allowDuplicates });
+  warnAboutDraft(draft, onEvent, { allowDuplicates });
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
   requireExpected(draft.list, there, expect);
 }
 
 /** @throws MlistError `ERR_MLIST_EXPECTATION` with all platforms that are expected and not there */
 export function requireExpected(reference: string, there: readonly Platform[], expect: readonly Platform[]): void {
-  const missing = expect.filter((wanted) => !there.some((platform) => isOfPlatform(platform, wanted)));
+  const missing = expect.filter((wanted) => !there.some((platform) => matchesPlatform(platform, wanted)));
   if (missing.length === 0) return;
-  const names = [...new Set(missing.map((wanted) => missedPlatform(wanted, there)))].join(', ');
+  const names = [...new Set(missing.map((wanted) => platformNotFoundText(wanted, there)))].join(', ');
   const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
   throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
     reference,

@@ -3,10 +3,10 @@ import type { Content, ContentOptions, Stored } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType, isServedAsManifest } from '../../oci/media-type.ts';
-import { orAbsent } from '../../errors/not-found.ts';
-import { linksIn, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { childrenInContent, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import { MissingContent, type Missing, type MissingState } from '../../transfer/missing-content.ts';
-import type { Home } from '../../store/open.ts';
+import type { ReadStore } from '../../store/open.ts';
 
 /** Finds content that a location lists and does not have, without reading more than that takes. */
 
@@ -14,7 +14,7 @@ import type { Home } from '../../store/open.ts';
 export type MissingChoice = 'refuse' | 'skip';
 
 export interface FindingOptions extends ContentOptions {
-  readonly home: Home;
+  readonly store: ReadStore;
   /** Default refuse. */
   readonly missing?: MissingChoice | undefined;
 }
@@ -24,7 +24,7 @@ export interface FindingOptions extends ContentOptions {
  * when they are read, without further requests.
  */
 export async function findMissing(entriesOf: () => readonly Descriptor[], options: FindingOptions): Promise<Missing> {
-  if (!isLocal(options.home) && options.missing !== 'skip') return new Map();
+  if (!isLocal(options.store) && options.missing !== 'skip') return new Map();
   const entries = entriesOf();
   const states = await Promise.all(entries.map((entry) => stateOf(entry, options)));
   return new Map(
@@ -41,40 +41,41 @@ export async function stateOf(
   options: FindingOptions,
   depth = 0,
 ): Promise<MissingState | undefined> {
-  const { home, signal } = options;
-  if (isLocal(home)) {
-    const [part] = await missingParts(home, entry, { signal });
+  const { store, signal } = options;
+  if (isLocal(store)) {
+    const [part] = await missingParts(store, entry, { signal });
     return part === undefined ? undefined : part === entry.digest ? 'absent' : 'incomplete';
   }
   if (isIndexType(entry.mediaType) && depth < MAX_DEPTH) {
-    const index = await orAbsent(home.fetchManifest(entry.digest, { expected: entry, signal }));
+    const index = await ignoreNotFound(store.fetchManifest(entry.digest, { expected: entry, signal }));
     return index === undefined ? 'absent' : stateBelow(index, options, depth);
   }
-  const isManifest = async () => (await home.hasManifest?.(entry.digest, { signal })) !== false;
-  const isBlob = async () => home.statedSize !== undefined && (await home.statedSize(entry, { signal })) !== undefined;
+  const isManifest = async () => (await store.hasManifest?.(entry.digest, { signal })) !== false;
+  const isBlob = async () =>
+    store.statedSize !== undefined && (await store.statedSize(entry, { signal })) !== undefined;
   const [first, second] = isServedAsManifest(entry.mediaType) ? [isManifest, isBlob] : [isBlob, isManifest];
   return (await first()) || (await second()) ? undefined : 'absent';
 }
 
 async function stateBelow(index: Content, options: FindingOptions, depth: number): Promise<MissingState | undefined> {
-  const { manifests } = linksIn(index, options.home);
+  const { manifests } = childrenInContent(index, options.store);
   const states = await Promise.all(manifests.map((entry) => stateOf(entry, options, depth + 1)));
   return states.every((state) => state === undefined) ? undefined : 'incomplete';
 }
 
 /** The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later. */
 export async function missingParts(
-  home: Home,
+  store: ReadStore,
   descriptor: Descriptor,
   options: ContentOptions,
 ): Promise<readonly Digest[]> {
-  if (!isLocal(home)) return [];
+  if (!isLocal(store)) return [];
   const { digest, mediaType } = descriptor;
   try {
-    if ((await home.storedSize(digest)) === undefined) return [digest];
+    if ((await store.storedSize(digest)) === undefined) return [digest];
     if (!isServedAsManifest(mediaType)) return [];
-    const blobs = blobsBelow(await readGraph(home, descriptor, options));
-    const sizes = await Promise.all(blobs.map((blob) => home.storedSize(blob)));
+    const blobs = blobsBelow(await readGraph(store, descriptor, options));
+    const sizes = await Promise.all(blobs.map((blob) => store.storedSize(blob)));
     return blobs.filter((_, at) => sizes[at] === undefined);
   } catch (thrown) {
     options.signal?.throwIfAborted();
@@ -83,8 +84,8 @@ export async function missingParts(
   }
 }
 
-function isLocal(home: Home): home is Home & Stored {
-  return home.storedSize !== undefined;
+function isLocal(store: ReadStore): store is ReadStore & Stored {
+  return store.storedSize !== undefined;
 }
 
 function blobsBelow({ blobs, children }: ManifestNode): readonly Digest[] {

@@ -13,7 +13,7 @@ interface Interruptible {
  * Runs work that publishes. If it is interrupted, the error says what became of each target.
  * @param hint - what to do next; a hint of the interruption itself goes first
  */
-export async function reportingInterruption<T, O extends Interruptible>(
+export async function withInterruptionReport<T, O extends Interruptible>(
   options: O,
   work: (options: O & { readonly targets: TargetLog }) => Promise<T>,
   hint?: string,

@@ -1,24 +1,24 @@
 import type { ContentOptions } from '../../store/store.ts';
 import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
-import type { WritableHome } from '../../store/open.ts';
-import { unlessRefused } from './tag-state.ts';
+import type { Store } from '../../store/open.ts';
+import { ignoreRefusedRead } from './tag-state.ts';
 
 /** Bytes from which on it costs less to ask for a blob than to send one that is there. */
 const WORTH_ASKING = 1024 * 1024;
 
 /** The large blobs that a target has already, of images that it can mount nothing from. Each is asked for once. */
-export async function largeBlobsThere(
-  target: WritableHome,
+export async function existingLargeBlobs(
+  target: Store,
   nodes: readonly ManifestNode[],
   { signal }: ContentOptions,
 ): Promise<readonly Descriptor[]> {
   const all = uniqueByDigest(nodes.flatMap((node) => largeBelow(node, target)));
-  const there = await Promise.all(all.map((blob) => unlessRefused(target.hasBlob(blob, { signal }), { signal })));
+  const there = await Promise.all(all.map((blob) => ignoreRefusedRead(target.hasBlob(blob, { signal }), { signal })));
   return all.filter((_, at) => there[at]);
 }
 
-function largeBelow({ source, blobs, children }: ManifestNode, target: WritableHome): readonly Descriptor[] {
+function largeBelow({ source, blobs, children }: ManifestNode, target: Store): readonly Descriptor[] {
   const own = target.canMountFrom?.(source) === true ? [] : blobs.filter(({ size }) => size >= WORTH_ASKING);
   return [...own, ...children.flatMap((child) => largeBelow(child, target))];
 }

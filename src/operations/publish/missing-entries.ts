@@ -5,7 +5,7 @@ import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { parseLocation } from '../../oci/location.ts';
 import type { OnEvent } from '../events.ts';
-import { attestationsWarning, listed, missingText, platformOrDigest } from './missing-images.ts';
+import { attestationsWarning, joinNames, missingText, platformOrDigest } from './missing-images.ts';
 
 /** Entries of a draft whose content is not in their source. */
 
@@ -57,7 +57,7 @@ function availableText(missing: readonly Entry[], source: string, { entries }: D
   const others = entries.filter(
     (entry) => entry.source === source && !isAttestationEntry(entry) && !missing.includes(entry),
   );
-  return others.length === 0 ? '' : `Available: ${listed(others.map(descriptorOf).map(platformOrDigest))}. `;
+  return others.length === 0 ? '' : `Available: ${joinNames(others.map(descriptorOf).map(platformOrDigest))}. `;
 }
 
 function draftHint([first]: readonly Entry[], { list }: Draft): string {

@@ -9,8 +9,8 @@ import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { Missing, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
 import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
-import type { Home } from '../../store/open.ts';
-import { leftBehind, type LeftBehind } from '../omissions.ts';
+import type { ReadStore } from '../../store/open.ts';
+import { omissionsOf, type Omission } from '../omissions.ts';
 
 /**
  * Sparse indexes list images that their location does not have. `docker save` writes them after a pull of one platform
@@ -36,7 +36,7 @@ export interface MissingOptions extends FindingOptions {
 export interface LeftOut {
   /** Entries that are left out. */
   readonly gone: ReadonlySet<Descriptor>;
-  readonly left: readonly LeftBehind[];
+  readonly left: readonly Omission[];
   /** Events to report: each skipped image, and one warning for all attestations. */
   readonly events: readonly OperationEvent[];
 }
@@ -63,8 +63,8 @@ export async function leaveOutMissing(
   );
   if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
   const reason = `missing from ${options.reference}`;
-  const leftImages = lost.map((entry) => leftBehind('image', entry, reason));
-  const leftAttestations = attestations.map((entry) => leftBehind('attestation', entry, reason));
+  const leftImages = lost.map((entry) => omissionsOf('image', entry, reason));
+  const leftAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
   const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
   return {
     gone: new Set([...lost, ...attestations]),
@@ -76,7 +76,7 @@ export async function leaveOutMissing(
 /** An index that is read to list its entries in a draft. */
 export interface IndexSource {
   readonly source: string;
-  readonly home: Home;
+  readonly store: ReadStore;
   /** All entries of the index. */
   readonly entries: readonly Entry[];
   /** What was missing when it was read. Further missing entries are added. */
@@ -95,10 +95,10 @@ export interface SourceOptions extends ContentOptions {
  */
 export async function availableEntries(
   wanted: readonly Entry[],
-  { source, home, entries, missing }: IndexSource,
+  { source, store, entries, missing }: IndexSource,
   { missing: choice, platforms, signal }: SourceOptions,
 ): Promise<{ readonly there: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
-  const options = { home, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
+  const options = { store, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
   for (const [digest, state] of await findMissing(() => wanted.map(descriptorOf), options)) missing.set(digest, state);
   if (missing.size === 0) return { there: wanted, events: [] };
   const byDescriptor = new Map(wanted.map((entry) => [descriptorOf(entry), entry]));
@@ -113,12 +113,12 @@ export async function availableEntries(
 export async function requireParts(
   descriptor: Descriptor,
   source: string,
-  home: Home,
+  store: ReadStore,
   { signal }: ContentOptions,
 ): Promise<void> {
-  const parts = await missingParts(home, descriptor, { signal });
+  const parts = await missingParts(store, descriptor, { signal });
   if (parts.length === 0) return;
-  throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${listed(parts)}`, {
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${joinNames(parts)}`, {
     reference: source,
   });
 }
@@ -132,7 +132,7 @@ export function attestationsWarning(count: number, reference: string): Operation
 }
 
 function noImageLeft(attestations: readonly Descriptor[], { reference }: MissingOptions): MlistError {
-  const digests = listed(attestations.map(({ digest }) => digest));
+  const digests = joinNames(attestations.map(({ digest }) => digest));
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
     `attestations are missing from ${reference}, and no image would be left without them: ${digests}`,
@@ -159,7 +159,10 @@ async function missingImages(
   }
   const skip = options.missing === 'skip' ? 'At least one image must be left.' : SKIP_MISSING;
   const choice = canChoose ? `Choose among these with --platform. ${skip}` : skip;
-  return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: `Available: ${listed(there)}. ${choice}` });
+  return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
+    reference,
+    hint: `Available: ${joinNames(there)}. ${choice}`,
+  });
 }
 
 export function missingText(lost: readonly Descriptor[], missing: Missing, reference: string): string {
@@ -167,7 +170,7 @@ export function missingText(lost: readonly Descriptor[], missing: Missing, refer
   const names = lost.map(
     (entry) => entryName(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''),
   );
-  return `${what} missing from ${reference}: ${listed(names)}`;
+  return `${what} missing from ${reference}: ${joinNames(names)}`;
 }
 
 export function platformOrDigest(entry: Descriptor): string {
@@ -176,7 +179,7 @@ export function platformOrDigest(entry: Descriptor): string {
 
 const MOST_NAMED = 20;
 
-export function listed(names: readonly string[]): string {
+export function joinNames(names: readonly string[]): string {
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
   return names.slice(0, MOST_NAMED).join(', ') + more;
 }

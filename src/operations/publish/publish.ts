@@ -1,10 +1,10 @@
 import type { Location } from '../../oci/location.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
-import type { Homes, WritableHome, WritingOptions } from '../../store/open.ts';
+import type { Stores, Store, TargetOptions } from '../../store/open.ts';
 
 export interface PublishOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** What becomes of the targets; written to as it happens. */
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -14,18 +14,18 @@ export interface PublishOptions {
 export async function publish<T, O extends PublishOptions>(
   location: Location,
   options: O,
-  writing: WritingOptions,
-  work: (home: WritableHome, options: O) => Promise<T>,
+  writing: TargetOptions,
+  work: (store: Store, options: O) => Promise<T>,
 ): Promise<T> {
-  const { homes } = options;
-  if (location.kind !== 'oci-archive') return homes.writing(location, (home) => work(home, options), writing);
+  const { stores } = options;
+  if (location.kind !== 'oci-archive') return stores.withTarget(location, (store) => work(store, options), writing);
   const targets: TargetLog = new Map();
   const tagged: OperationEvent[] = [];
   const onEvent: OnEvent = (event) => {
     if (event.type === 'tagged') tagged.push(event);
     else options.onEvent?.(event);
   };
-  const result = await homes.writing(location, (home) => work(home, { ...options, targets, onEvent }), writing);
+  const result = await stores.withTarget(location, (store) => work(store, { ...options, targets, onEvent }), writing);
   for (const [reference, target] of targets) options.targets?.set(reference, target);
   for (const event of tagged) options.onEvent?.(event);
   return result;

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { OnEvent } from '../events.ts';
 
 /** Records what runs store at one target, from their events, and passes the events on. */
-export class Sent {
+export class SentContent {
   /** Blobs and manifests. */
   readonly digests = new Set<Digest>();
   readonly names = new Set<string>();

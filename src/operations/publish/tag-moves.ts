@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
 import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
-import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
 import { isAttestation } from '../../oci/descriptor.ts';
 import { shortDigest, type Digest } from '../../oci/digest.ts';
@@ -9,7 +9,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
-import type { Replaced } from '../../transfer/run.ts';
+import type { ReplacedTag } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { digestOfTag, refusedRead, type TagState } from './tag-state.ts';
@@ -49,16 +49,16 @@ export interface MoveOptions extends ContentOptions {
  *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
 export async function checkMoves(
-  home: ContentSource,
+  store: ContentSource,
   tags: readonly MovingTag[],
   next: NextContent,
   options: MoveOptions,
-): Promise<ReadonlyMap<string, Replaced>> {
+): Promise<ReadonlyMap<string, ReplacedTag>> {
   const { expectKept = false, signal, onEvent } = options;
   const unread: MlistError[] = [];
-  const check = async (tag: MovingTag): Promise<readonly [string, Replaced]> => {
+  const check = async (tag: MovingTag): Promise<readonly [string, ReplacedTag]> => {
     const reading = { ...options, onUnread: (error: MlistError) => void unread.push(error) };
-    const replaced = await checkMove(home, tag, next, reading);
+    const replaced = await checkMove(store, tag, next, reading);
     signal?.throwIfAborted();
     return [tag.tag, replaced];
   };
@@ -77,18 +77,18 @@ interface Reading extends MoveOptions {
 }
 
 async function checkMove(
-  home: ContentSource,
+  store: ContentSource,
   { tag, reference, before: known, unread }: MovingTag,
   next: NextContent,
   options: Reading,
-): Promise<Replaced> {
+): Promise<ReplacedTag> {
   if (unread !== undefined) options.onUnread(unread);
   const before =
-    known ?? (unread === undefined ? await readable(() => digestOfTag(home, tag, options), options) : undefined);
+    known ?? (unread === undefined ? await readable(() => digestOfTag(store, tag, options), options) : undefined);
   if (before === undefined) return {};
   const { descriptor } = next.content;
   if (before === 'absent' || before === descriptor.digest) return { before };
-  const lost = await readable(() => lostPlatforms(home, before, next, options), options);
+  const lost = await readable(() => lostPlatforms(store, before, next, options), options);
   if (lost?.replaced !== undefined) throw replacesImage(reference, before, lost.platforms, lost.replaced);
   if (lost === undefined || lost.platforms.length === 0) return { before };
   if (options.expectKept === true) throw losesPlatforms(reference, before, lost.platforms);
@@ -114,7 +114,7 @@ interface Lost {
 const NOTHING: Lost = { platforms: [] };
 
 async function lostPlatforms(
-  home: ContentSource,
+  store: ContentSource,
   before: Digest,
   { content, source }: NextContent,
   options: MoveOptions,
@@ -132,11 +132,11 @@ async function lostPlatforms(
     )
   )
     return NOTHING;
-  const was = await manifestOf(home, before, options);
+  const was = await manifestOf(store, before, options);
   const isImage = !('manifests' in was);
   const isGuarded = isList && options.replaceImage !== true;
   if (isImage && !isGuarded) return NOTHING;
-  const platforms = await platformsOf(was, home, options);
+  const platforms = await platformsOf(was, store, options);
   const kept = await platformsOf(after, source, options);
   const images = isImage
     ? [before]
@@ -150,18 +150,18 @@ async function lostPlatforms(
   return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
 }
 
-async function manifestOf(home: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
-  const name = `${home.location}@${digest}`;
+async function manifestOf(store: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
+  const name = `${store.location}@${digest}`;
   const cached = await cache.get(digest);
   if (cached !== undefined) return readManifest(cached, undefined, name);
-  const { bytes, descriptor } = await home.fetchManifest(digest, { signal });
+  const { bytes, descriptor } = await store.fetchManifest(digest, { signal });
   return readManifest(bytes, descriptor.mediaType, name);
 }
 
 /** The platforms of a list's images, or of a single image. */
 export async function platformsOf(
   manifest: Manifest,
-  home: ContentSource,
+  store: ContentSource,
   { cache, signal }: Pick<MoveOptions, 'cache' | 'signal'>,
 ): Promise<readonly Platform[]> {
   if ('manifests' in manifest) {
@@ -169,8 +169,8 @@ export async function platformsOf(
     return images.flatMap(({ platform }) => (platform === undefined || isUnknownPlatform(platform) ? [] : [platform]));
   }
   const { config } = manifest;
-  const fetch = async () => (await cache.get(config.digest)) ?? home.fetchBlob(config, { signal });
-  const platform = await statedPlatform(config, home.location, fetch);
+  const fetch = async () => (await cache.get(config.digest)) ?? store.fetchBlob(config, { signal });
+  const platform = await statedPlatform(config, store.location, fetch);
   return platform === undefined ? [] : [platform];
 }
 
@@ -180,7 +180,7 @@ export function replacedByList(
   before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
   { draft }: { readonly draft: Draft },
   replaceImage: boolean,
-): Replaced {
+): ReplacedTag {
   if (before === undefined) return { before: 'absent' };
   const [platforms, kept] = [platformsIn(before.draft), platformsIn(draft)];
   const lost = without(platforms, kept);
@@ -225,7 +225,7 @@ function platformsIn({ entries }: Draft): readonly Platform[] {
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
-  return platforms.filter((platform) => !kept.some((one) => isOfPlatform(one, comparable(platform))));
+  return platforms.filter((platform) => !kept.some((one) => matchesPlatform(one, comparable(platform))));
 }
 
 /** Patches of one Windows release (10.0.20348.N) count as the same platform, and features do not count. */

@@ -3,19 +3,19 @@ import { asksTooLong } from '../../store/registry/http/retry.ts';
 import type { Push } from '../../draft/workspace/workspace-state.ts';
 import type { ContentOptions, ContentSource } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { sameHome, type Location } from '../../oci/location.ts';
-import { orAbsent } from '../../errors/not-found.ts';
-import type { Homes } from '../../store/open.ts';
+import { sameStore, type Location } from '../../oci/location.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import type { Stores } from '../../store/open.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
 /** What a tag has. */
 export type TagState = Digest | 'absent';
 
 /** What tags had when somebody looked, by `targetName`. */
-export type EarlyLooks = ReadonlyMap<string, Promise<TagState>>;
+export type EarlyTagStates = ReadonlyMap<string, Promise<TagState>>;
 
-export async function digestOfTag(home: ContentSource, tag: string, options: ContentOptions): Promise<TagState> {
-  return (await orAbsent(home.resolve(tag, options)))?.digest ?? 'absent';
+export async function digestOfTag(store: ContentSource, tag: string, options: ContentOptions): Promise<TagState> {
+  return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
 
 /**
@@ -30,7 +30,7 @@ export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistE
 }
 
 /** The answer to a request that can only save work; undefined if the registry refuses to answer. */
-export async function unlessRefused<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
+export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
   try {
     return await asking;
   } catch (thrown) {
@@ -61,7 +61,7 @@ export interface TagUses {
 }
 
 export interface EarlyOptions extends ContentOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** Whether something depends on what the tag has when it is moved: then it is looked at then, and not before. */
   readonly isLate: (reference: string) => boolean;
 }
@@ -70,20 +70,20 @@ export interface EarlyOptions extends ContentOptions {
  * Looks at the tags of a push while what is to be pushed is still being read: one answer less to wait for. Only where the
  * push is going to look, since images come from elsewhere.
  */
-export function lookEarly(
+export function readTagStatesEarly(
   targets: readonly TargetRepository[],
   sources: readonly Location[],
-  { homes, signal, isLate }: EarlyOptions,
-): EarlyLooks {
+  { stores, signal, isLate }: EarlyOptions,
+): EarlyTagStates {
   const looks = new Map<string, Promise<TagState>>();
   for (const target of targets) {
     const { location, tags } = target;
-    if (location.kind !== 'registry' || sources.every((source) => sameHome(source, location))) continue;
-    const home = homes.registries.repository(location.reference);
+    if (location.kind !== 'registry' || sources.every((source) => sameStore(source, location))) continue;
+    const store = stores.registries.repository(location.reference);
     for (const tag of tags) {
       const reference = targetName(target, tag);
       if (isLate(reference)) continue;
-      const look = digestOfTag(home, tag, { signal });
+      const look = digestOfTag(store, tag, { signal });
       // What fails is told by the push, if it comes to that.
       look.catch(() => undefined);
       looks.set(reference, look);

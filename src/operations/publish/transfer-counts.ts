@@ -2,7 +2,7 @@ import type { TransferEvent } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
 
 /** Counts of what was copied; bytes are those read from the source. */
-export interface Moved {
+export interface TransferCounts {
   readonly manifests: number;
   readonly mounted: number;
   readonly uploaded: number;
@@ -10,18 +10,18 @@ export interface Moved {
   readonly bytes: number;
 }
 
-export const nothingMoved: Moved = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
+export const noTransfers: TransferCounts = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
 
 /** Counts what is copied, and passes the events on. */
-export class Count {
-  #moved: Moved = nothingMoved;
+export class TransferCounter {
+  #moved: TransferCounts = noTransfers;
   readonly #next: OnEvent | undefined;
 
   constructor(next: OnEvent | undefined) {
     this.#next = next;
   }
 
-  get moved(): Moved {
+  get moved(): TransferCounts {
     return this.#moved;
   }
 
@@ -32,7 +32,7 @@ export class Count {
   };
 }
 
-function counted(moved: Moved, event: TransferEvent): Moved {
+function counted(moved: TransferCounts, event: TransferEvent): TransferCounts {
   if (event.type !== 'blob') return { ...moved, manifests: moved.manifests + 1 };
   const bytes = event.how === 'uploaded' ? event.size : 0;
   return { ...moved, [event.how]: moved[event.how] + 1, bytes: moved.bytes + bytes };

@@ -2,21 +2,21 @@ import { settle } from '../../async/settle.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import type { Draft, Entry } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
-import { bareDescriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor } from '../../oci/descriptor.ts';
 import type { ContentOptions } from '../../store/store.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
-import { parseLocation, sameHome } from '../../oci/location.ts';
+import { parseLocation, sameStore } from '../../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../../oci/media-type.ts';
 import { graphOf, readGraph, subjectIn, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
 import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
-import type { Homes, WritableHome } from '../../store/open.ts';
-import { largeBlobsThere } from '../publish/large-blobs.ts';
-import { unlessRefused } from '../publish/tag-state.ts';
+import type { Stores, Store } from '../../store/open.ts';
+import { existingLargeBlobs } from '../publish/large-blobs.ts';
+import { ignoreRefusedRead } from '../publish/tag-state.ts';
 import type { TargetRepository } from '../publish/target.ts';
 
 export interface PlanOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** Ask the target for every child that it has according to the draft, whatever else is known. */
   readonly force?: boolean | undefined;
   /** Ask the target also for entries that a push assumes to be there: for a plan that is shown, not run. */
@@ -44,8 +44,8 @@ export type ReadAhead = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 const TRUSTED_MS = 10 * 60 * 1000;
 
 /** Whether an entry's manifest lies in the target by what the draft says. */
-export function liesIn(entry: Entry, { location }: TargetRepository): boolean {
-  return sameHome(parseLocation(entry.source), location);
+export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
+  return sameStore(parseLocation(entry.source), location);
 }
 
 /** What is pushed, and where to. */
@@ -54,7 +54,7 @@ export interface PushPlanning {
   readonly encoded: EncodedList;
   readonly target: TargetRepository;
   /** The target, opened for writing. */
-  readonly home: WritableHome;
+  readonly store: Store;
 }
 
 export interface PushPlan {
@@ -72,21 +72,21 @@ export interface PushPlan {
  * @throws MlistError for all children that cannot be had, `ERR_MLIST_NOT_FOUND` where they are gone
  */
 export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
-  const { draft, encoded: list, target, home } = planning;
+  const { draft, encoded: list, target, store } = planning;
   const settled = await settle(draft.entries.map((entry) => neededOf(entry, planning, options)));
   options.signal?.throwIfAborted();
   const needed = requireAll(draft, settled, options.missingHint);
   const isThere = (_: Entry, at: number): boolean => needed[at] === undefined;
-  const present = draft.entries.filter(isThere).map(bareDescriptor);
-  const resent = draft.entries.filter((entry, at) => !isThere(entry, at) && liesIn(entry, target));
+  const present = draft.entries.filter(isThere).map(minimalDescriptor);
+  const resent = draft.entries.filter((entry, at) => !isThere(entry, at) && isStoredIn(entry, target));
   const nodes = needed.filter((one) => one !== undefined && 'content' in one);
   const listed = needed.filter((one) => one !== undefined && 'blob' in one);
   const isAsked = target.location.kind === 'registry' && options.force !== true;
-  const largeBlobs = isAsked ? await largeBlobsThere(home, nodes, options) : [];
+  const largeBlobs = isAsked ? await existingLargeBlobs(store, nodes, options) : [];
   const there = options.survey === true ? [...present, ...largeBlobs] : largeBlobs;
   const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
   const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
-  const plan = planTransfer(home, nodes, root, { there, listed, present: options.sent });
+  const plan = planTransfer(store, nodes, root, { there, listed, present: options.sent });
   return { plan, resent, hasKnown: present.length + largeBlobs.length > 0, draft };
 }
 
@@ -96,7 +96,7 @@ export async function planPush(planning: PushPlanning, options: PlanOptions): Pr
  */
 export async function publishedIn(
   lists: readonly (Digest | 'absent' | undefined)[],
-  { cache }: Homes,
+  { cache }: Stores,
 ): Promise<ReadonlyMap<string, boolean>> {
   const digests = lists.filter((list): list is Digest => list !== undefined && list !== 'absent');
   const found = await Promise.all(
@@ -116,41 +116,41 @@ export async function publishedIn(
  */
 export function readAhead(
   { draft, target }: Pick<PushPlanning, 'draft' | 'target'>,
-  { homes }: PlanOptions,
+  { stores }: PlanOptions,
 ): ReadAhead {
-  const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !liesIn(entry, target));
+  const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !isStoredIn(entry, target));
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
-    const bytes = await homes.cache.get(entry.digest);
+    const bytes = await stores.cache.get(entry.digest);
     if (bytes?.length !== entry.size) return undefined;
-    return graphOf(await homes.source(parseLocation(entry.source)), { descriptor: bareDescriptor(entry), bytes });
+    return graphOf(await stores.source(parseLocation(entry.source)), { descriptor: minimalDescriptor(entry), bytes });
   };
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
 
 /** The content of an entry that the target may lack; undefined if it has the entry. */
 async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<Needed | undefined> {
-  const { target, home } = planning;
-  const { homes, ahead, sent, survey = false } = options;
+  const { target, store } = planning;
+  const { stores, ahead, sent, survey = false } = options;
   if (sent?.has(entry.digest) === true) return undefined;
-  if (!liesIn(entry, target)) {
+  if (!isStoredIn(entry, target)) {
     if (await isThereAlready(entry, planning, options)) return undefined;
     return (await ahead?.get(entry.digest)) ?? fromElsewhere(entry, planning, options);
   }
   const isNear = target.location.kind !== 'registry';
   if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
-  const asking = hasEntry(home, entry, options);
+  const asking = hasEntry(store, entry, options);
   // A registry that refuses to answer is assumed to have it, as the draft says.
-  if ((await (isNear ? asking : unlessRefused(asking, options))) !== false) return undefined;
-  const bytes = isServedAsManifest(entry.mediaType) ? await homes.cache.get(entry.digest) : undefined;
+  if ((await (isNear ? asking : ignoreRefusedRead(asking, options))) !== false) return undefined;
+  const bytes = isServedAsManifest(entry.mediaType) ? await stores.cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, planning.draft));
-  const content = { descriptor: bareDescriptor(entry), bytes };
-  return { content, source: home, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
+  const content = { descriptor: minimalDescriptor(entry), bytes };
+  return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
 }
 
 /** An entry of an unknown type is looked up as a blob, then as a manifest. */
-async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOptions): Promise<boolean> {
-  const isBlob = !isServedAsManifest(entry.mediaType) && (await home.hasBlob(bareDescriptor(entry), { signal }));
-  return isBlob || home.hasManifest(entry.digest, { signal });
+async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions): Promise<boolean> {
+  const isBlob = !isServedAsManifest(entry.mediaType) && (await store.hasBlob(minimalDescriptor(entry), { signal }));
+  return isBlob || store.hasManifest(entry.digest, { signal });
 }
 
 /**
@@ -160,26 +160,26 @@ async function hasEntry(home: WritableHome, entry: Entry, { signal }: ContentOpt
  */
 async function isThereAlready(
   entry: Entry,
-  { draft, target, home }: PushPlanning,
-  { homes, signal, force = false, survey = false, published }: PlanOptions,
+  { draft, target, store }: PushPlanning,
+  { stores, signal, force = false, survey = false, published }: PlanOptions,
 ): Promise<boolean> {
   if (force || target.location.kind !== 'registry') return false;
   const isTrusted = published?.get(entry.digest);
   if (isTrusted === true && !survey) return true;
-  const from = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
+  const from = await stores.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  if (home.canMountFrom?.(from) === true && isTrusted === undefined) return false;
-  return (await unlessRefused(hasEntry(home, entry, { signal }), { signal })) === true;
+  if (store.canMountFrom?.(from) === true && isTrusted === undefined) return false;
+  return (await ignoreRefusedRead(hasEntry(store, entry, { signal }), { signal })) === true;
 }
 
-async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { homes, signal }: PlanOptions): Promise<Needed> {
-  const source = await homes.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
+async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { stores, signal }: PlanOptions): Promise<Needed> {
+  const source = await stores.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
-  if (!isServedAsManifest(entry.mediaType)) return { blob: bareDescriptor(entry), source };
+  if (!isServedAsManifest(entry.mediaType)) return { blob: minimalDescriptor(entry), source };
   try {
-    return await readGraph(source, entry, { cached: (digest) => homes.cache.get(digest), signal });
+    return await readGraph(source, entry, { cached: (digest) => stores.cache.get(digest), signal });
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     throw new MissingEntries([entry], entryGone(entry, draft, asMlistError(thrown)));
@@ -191,8 +191,8 @@ function withEntry(entry: Entry, draft: Draft, thrown: unknown): unknown {
   return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
 }
 
-async function isDoubtful(entry: Entry, { homes, force = false }: PlanOptions): Promise<boolean> {
+async function isDoubtful(entry: Entry, { stores, force = false }: PlanOptions): Promise<boolean> {
   if (force) return true;
-  const age = await homes.cache.age(entry.via ?? entry.digest);
+  const age = await stores.cache.age(entry.via ?? entry.digest);
   return age === undefined || age > TRUSTED_MS;
 }

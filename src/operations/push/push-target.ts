@@ -11,15 +11,15 @@ import { hasLostContent, isContentUnknown } from '../../transfer/unknown-content
 import type { Plan } from '../../transfer/plan.ts';
 import { runPlan } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
-import type { WritableHome } from '../../store/open.ts';
+import type { Store } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { entryGone } from '../publish/missing-entries.ts';
-import { liesIn, planPush, publishedIn, readAhead, type PushPlan } from './plan-push.ts';
+import { isStoredIn, planPush, publishedIn, readAhead, type PushPlan } from './plan-push.ts';
 import { watchConfigs } from '../platform-claims.ts';
 import { publish, type PublishOptions } from '../publish/publish.ts';
-import { Sent } from '../publish/sent-content.ts';
-import { warnOfVoidedSignatures } from './signature-warnings.ts';
-import { digestOfTag, isTagUsed, refusedRead, type EarlyLooks, type TagState } from '../publish/tag-state.ts';
+import { SentContent } from '../publish/sent-content.ts';
+import { warnAboutSignatures } from './signature-warnings.ts';
+import { digestOfTag, isTagUsed, refusedRead, type EarlyTagStates, type TagState } from '../publish/tag-state.ts';
 import { checkMoves, type MovingTag } from '../publish/tag-moves.ts';
 import { targetName, type TargetRepository } from '../publish/target.ts';
 
@@ -49,7 +49,7 @@ export interface PushTargetOptions extends PublishOptions {
   /** Read what every tag has before anything is written. Default: where that can save work or is asked for. */
   readonly readTags?: boolean | undefined;
   /** What tags had a while ago. Enough to know that one is to be moved, where the push decides nothing by what it has. */
-  readonly early?: EarlyLooks | undefined;
+  readonly early?: EarlyTagStates | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -70,14 +70,14 @@ export async function pushToTarget(job: PushJob, options: PushTargetOptions): Pr
   const repository = repositoryName(parseReference(job.draft.list));
   const imageName = (tag: string): string | undefined => imageNameOf(tag, repository);
   const writing = { dryRun, signal, imageName };
-  return publish(job.target.location, options, writing, (home, reporting) => pushTo(home, job, reporting));
+  return publish(job.target.location, options, writing, (store, reporting) => pushTo(store, job, reporting));
 }
 
-async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
+async function pushTo(store: Store, job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
   const { encoded, target, draft } = job;
-  const { homes, force = false, dryRun = false, signal } = options;
-  const looks = Promise.all(target.tags.map((tag) => readTag(job, tag, home, options)));
-  const ahead = readAhead(job, { homes });
+  const { stores, force = false, dryRun = false, signal } = options;
+  const looks = Promise.all(target.tags.map((tag) => readTag(job, tag, store, options)));
+  const ahead = readAhead(job, { stores });
   const tags = await looks;
   for (const tag of tags) refuseMoved(job, tag, options);
   const isDone = ({ before }: MovingTag) => before === encoded.digest && !force;
@@ -88,23 +88,23 @@ async function pushTo(home: WritableHome, job: PushJob, options: PushTargetOptio
   for (const { reference, status } of unchanged)
     logTarget(options.targets, { reference, status, digest: encoded.digest });
   if (open.length === 0) return unchanged;
-  if (options.checkSignatures === true || dryRun) await warnOfSignatures(home, open, options);
+  if (options.checkSignatures === true || dryRun) await warnOfSignatures(store, open, options);
   const ifMatch = conditionsOf(open, draft, options);
   const published = await publishedIn(
     tags.map(({ before }) => before),
-    homes,
+    stores,
   );
   const { missingHint } = options;
-  const planning = { homes, force, survey: dryRun, published, ifMatch, ahead, missingHint, signal };
+  const planning = { stores, force, survey: dryRun, published, ifMatch, ahead, missingHint, signal };
   const openTarget = { ...target, tags: open.map(({ tag }) => tag) };
-  const what = { draft, encoded, target: openTarget, home };
+  const what = { draft, encoded, target: openTarget, store };
   const planned = await planPush(what, planning);
   const { plan } = planned;
   const moves = checkMoves(
-    home,
+    store,
     open,
-    { content: plan.root.content, source: home },
-    { ...options, cache: homes.cache },
+    { content: plan.root.content, source: store },
+    { ...options, cache: stores.cache },
   );
   const repair = (sent: ReadonlySet<Digest>) => planPush(what, { ...planning, force: true, sent });
   if (!dryRun) await runRepaired(planned, repair, { ...options, moves });
@@ -128,27 +128,32 @@ function conditionsOf(tags: readonly MovingTag[], draft: Draft, options: PushTar
 }
 
 async function warnOfSignatures(
-  home: WritableHome,
+  store: Store,
   open: readonly MovingTag[],
   { signal, onEvent }: PushTargetOptions,
 ): Promise<void> {
   const moving = open.flatMap(({ reference, before }) =>
     before === undefined || before === 'absent' ? [] : [{ reference, before }],
   );
-  await warnOfVoidedSignatures(home, moving, { signal, onEvent });
+  await warnAboutSignatures(store, moving, { signal, onEvent });
 }
 
 /**
  * Reads what a tag has before anything is sent, where that can save work or is asked for. If the push does not depend on
  * it, a tag that cannot be read is no reason to stop.
  */
-async function readTag(job: PushJob, tag: string, home: ContentSource, options: PushTargetOptions): Promise<MovingTag> {
+async function readTag(
+  job: PushJob,
+  tag: string,
+  store: ContentSource,
+  options: PushTargetOptions,
+): Promise<MovingTag> {
   const reference = targetName(job.target, tag);
   if (!isWorthReading(job, reference, options)) return { tag, reference };
   try {
     const seen = isUsed(job, reference, options) ? undefined : await options.early?.get(reference);
     const isEnough = seen !== undefined && seen !== job.encoded.digest;
-    return { tag, reference, before: isEnough ? seen : await digestOfTag(home, tag, options) };
+    return { tag, reference, before: isEnough ? seen : await digestOfTag(store, tag, options) };
   } catch (thrown) {
     const unread = refusedRead(thrown, options);
     if (expectedOf(reference, job.draft, options) !== undefined || options.expectKept === true) throw unread;
@@ -162,7 +167,7 @@ function isUsed({ draft, state }: PushJob, reference: string, options: PushTarge
 
 function isWorthReading(job: PushJob, reference: string, options: PushTargetOptions): boolean {
   const isAsked = options.dryRun === true || options.readTags === true;
-  const comesFromElsewhere = job.draft.entries.some((entry) => !liesIn(entry, job.target));
+  const comesFromElsewhere = job.draft.entries.some((entry) => !isStoredIn(entry, job.target));
   return isAsked || comesFromElsewhere || isUsed(job, reference, options);
 }
 
@@ -241,7 +246,7 @@ async function runRepaired(
   repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>,
   options: RunningOptions,
 ): Promise<void> {
-  const sent = new Sent(options.onEvent);
+  const sent = new SentContent(options.onEvent);
   try {
     await runPlanned(planned, { ...options, onEvent: sent.onEvent });
   } catch (thrown) {

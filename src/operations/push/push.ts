@@ -10,12 +10,12 @@ import { parseLocation } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import { chosenList } from '../current-draft.ts';
-import type { Homes } from '../../store/open.ts';
-import { reportingInterruption } from '../publish/interruption.ts';
+import type { Stores } from '../../store/open.ts';
+import { withInterruptionReport } from '../publish/interruption.ts';
 import { listBytes } from '../list-bytes.ts';
 import { withoutAttestations } from '../publish/missing-entries.ts';
 import { checkBeforePush, type CheckOptions } from '../publish/check-push.ts';
-import { liesIn } from './plan-push.ts';
+import { isStoredIn } from './plan-push.ts';
 import { purgeDraft, rebaseDraft, recordPush } from './record-push.ts';
 import { pushToTarget, type PushedTarget, type PushTargetOptions } from './push-target.ts';
 import { targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
@@ -50,7 +50,7 @@ export interface Pushed {
  *   `ERR_MLIST_CONFLICT`; later what the registries answer, for all targets that failed
  */
 export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
-  return reportingInterruption(options, (reported) => pushList(list, reported));
+  return withInterruptionReport(options, (reported) => pushList(list, reported));
 }
 
 async function pushList(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
@@ -115,9 +115,9 @@ async function pushEncoded(
   targets: readonly TargetRepository[],
   options: PushDraftOptions & { readonly targets: TargetLog },
 ): Promise<DraftPushed> {
-  const { homes, signal } = options;
-  const encoded = await listBytes(draft, { cache: homes.cache, homes: () => homes, signal });
-  expectAccess(draft, targets, homes);
+  const { stores, signal } = options;
+  const encoded = await listBytes(draft, { cache: stores.cache, stores: () => stores, signal });
+  expectAccess(draft, targets, stores);
   const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
     Promise.allSettled([pushToTarget({ draft, encoded, target, state }, options)]),
   );
@@ -144,13 +144,13 @@ function doneIn(log: TargetLog, target: TargetRepository | undefined): readonly 
 }
 
 /** One token is to serve all repositories that the push will touch. */
-function expectAccess(draft: Draft, targets: readonly TargetRepository[], homes: Homes): void {
-  const elsewhere = draft.entries.filter((entry) => targets.some((target) => !liesIn(entry, target)));
+function expectAccess(draft: Draft, targets: readonly TargetRepository[], stores: Stores): void {
+  const elsewhere = draft.entries.filter((entry) => targets.some((target) => !isStoredIn(entry, target)));
   const locations = [
     ...targets.map(({ location }) => ({ location, push: true })),
     ...elsewhere.map((entry) => ({ location: parseLocation(entry.source), push: false })),
   ];
-  homes.registries.expect(
+  stores.registries.expect(
     locations.flatMap(({ location, push }) =>
       location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
     ),

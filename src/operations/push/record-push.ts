@@ -5,14 +5,14 @@ import { updateState, withoutDraft, withPush } from '../../draft/workspace/works
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { ContentOptions } from '../../store/store.ts';
 import type { OnEvent } from '../events.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 import type { PushedTarget } from './push-target.ts';
 
 /** What a push writes into the workspace. The list is published by then, so what cannot be written is a warning. */
 
 export interface RecordOptions extends ContentOptions {
   readonly workspace: Workspace;
-  readonly homes: Homes;
+  readonly stores: Stores;
   /** Default true. Without it only the cache keeps the list. */
   readonly record?: boolean | undefined;
   readonly now?: (() => Date) | undefined;
@@ -27,7 +27,7 @@ export async function recordPush(
   options: RecordOptions,
 ): Promise<void> {
   if (pushed.length === 0) return;
-  await options.homes.cache.put(bytes);
+  await options.stores.cache.put(bytes);
   if (options.record === false) return;
   const push = { digest, at: (options.now?.() ?? new Date()).toISOString() };
   const recorded = updateState(options.workspace, (state) =>

@@ -3,9 +3,9 @@ import type { ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { cosignTags } from '../../oci/referrers-tag.ts';
 import type { OnEvent } from '../events.ts';
-import type { Home } from '../../store/open.ts';
-import { orAbsent } from '../../errors/not-found.ts';
-import { referrersOf } from '../list-referrers.ts';
+import type { ReadStore } from '../../store/open.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { listReferrers } from '../list-referrers.ts';
 
 /** Signatures as they refer to what is signed: cosign's two forms, and notation's. */
 const SIGNATURE_TYPE =
@@ -15,14 +15,14 @@ const SIGNATURE_TYPE =
  * Warns where a tag is about to move away from a list that is signed: the signature does not cover the new one. Not being
  * able to find out stops nothing.
  */
-export async function warnOfVoidedSignatures(
-  home: Home,
+export async function warnAboutSignatures(
+  store: ReadStore,
   moving: readonly { readonly reference: string; readonly before: Digest }[],
   { onEvent, ...options }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
 ): Promise<void> {
   const digests = [...new Set(moving.map(({ before }) => before))];
   const signed = new Map(
-    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(home, digest, options)] as const)),
+    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(store, digest, options)] as const)),
   );
   for (const { reference, before } of moving) {
     const found = signed.get(before);
@@ -34,12 +34,12 @@ export async function warnOfVoidedSignatures(
   }
 }
 
-async function signaturesOf(home: Home, digest: Digest, options: ContentOptions): Promise<readonly string[]> {
+async function signaturesOf(store: ReadStore, digest: Digest, options: ContentOptions): Promise<readonly string[]> {
   const [tag = ''] = cosignTags(digest);
   try {
     const [tagged, referring] = await Promise.all([
-      orAbsent(home.resolve(tag, options)),
-      referrersOf(home, digest, options),
+      ignoreNotFound(store.resolve(tag, options)),
+      listReferrers(store, digest, options),
     ]);
     const types = referring.flatMap(({ artifactType = '' }) =>
       SIGNATURE_TYPE.test(artifactType) ? [artifactType] : [],

@@ -1,16 +1,16 @@
 import { MlistError } from '../../errors/errors.ts';
-import { isOfPlatform, missedPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
 import { chooseAsContainerd, ranked } from '../../selection/containerd.ts';
-import { effectivePlatform, imagesOf, type OfferedList } from '../../selection/candidates.ts';
+import { effectivePlatform, imagesOf, type CandidateList } from '../../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
-import { readOffers } from '../read-candidates.ts';
-import { contentOf, find, type Found, type ReadOptions } from '../lookup.ts';
+import { readCandidates } from '../read-candidates.ts';
+import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ResolvedManifest {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly reference: string;
   /** The manifest that a client ends up with. */
   readonly descriptor: Descriptor;
@@ -33,7 +33,7 @@ export async function resolve(
   platform: Platform | undefined,
   options: ResolveOptions,
 ): Promise<ResolvedManifest> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const { descriptor } = contentOf(found);
   const facts = { from: found.from, reference: found.reference };
   if (platform === undefined) return { ...facts, descriptor };
@@ -46,7 +46,7 @@ export async function resolve(
     options.onEvent?.({ type: 'note', message: `for ${text}, as this machine is: choose another with --platform` });
   }
   const opens = (entry: Descriptor) => ranked([{ place: '1', descriptor: entry }], platform, false).length > 0;
-  const list = await readOffers(found, { ...options, opens });
+  const list = await readCandidates(found, { ...options, opens });
   const { picked, why, reason } = chooseAsContainerd(list, { platform });
   if (picked !== undefined) return { ...facts, descriptor: picked.descriptor, platform };
   const there = platformsOf(list);
@@ -54,7 +54,7 @@ export async function resolve(
   const names = new Set(there.map((one) => formatPlatform(one, { all: true })));
   throw new MlistError(
     'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${found.reference} has no image that ${missedPlatform(platform, there)} can run${because}`,
+    `${found.reference} has no image that ${platformNotFoundText(platform, there)} can run${because}`,
     {
       reference: found.reference,
       hint: names.size === 0 ? undefined : `There are: ${[...names].join(', ')}.`,
@@ -63,16 +63,16 @@ export async function resolve(
 }
 
 /** Clients take a single image whatever it is for; who asks for a platform should know. */
-async function warnOfOther(found: Found, platform: Platform, options: ResolveOptions): Promise<void> {
+async function warnOfOther(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
   const [there] = (await platformsOfSingle(found, options)) ?? [];
-  if (there === undefined || isOfPlatform(there, platform)) return;
+  if (there === undefined || matchesPlatform(there, platform)) return;
   const [is, asked] = [there, platform].map((one) => formatPlatform(one, { all: true }));
   const message = `${found.reference} is a single image for ${is}, not for ${asked}: clients take it all the same`;
   options.onEvent?.({ type: 'warning', message });
 }
 
 /** What the images of a list run on, as far as it is known. */
-function platformsOf({ entries }: OfferedList): readonly Platform[] {
+function platformsOf({ entries }: CandidateList): readonly Platform[] {
   return imagesOf(entries).flatMap((entry) => {
     const platform = isAttestation(entry.descriptor) ? undefined : effectivePlatform(entry);
     return platform === undefined || isUnknownPlatform(platform) ? [] : [platform];

@@ -6,6 +6,6 @@ import type { Workspace } from '../../draft/workspace/workspace.ts';
  * gone. To all other work the cache is a gain of speed: also to drafts in a workspace of their own that is soon gone.
  * @throws MlistError `ERR_MLIST_FILE` where the workspace's cache could not be written
  */
-export function requireCopies(workspace: Workspace, cache: BlobCache): void {
+export function requireCachedContent(workspace: Workspace, cache: BlobCache): void {
   if (workspace.folder === cache.workspaceFolder) cache.requireWritten();
 }

@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { changeEntry } from '../../draft/draft-edit.ts';
-import { isOfPlatform } from '../../draft/entry-selection.ts';
+import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Annotations } from '../../oci/descriptor.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
@@ -111,7 +111,8 @@ export async function annotateImages(
 }
 
 function annotated(entry: Entry, { platform, annotations }: EntryAnnotations): Entry {
-  const isMeant = !isAttestationEntry(entry) && (platform === undefined || isOfPlatform(platformOf(entry), platform));
+  const isMeant =
+    !isAttestationEntry(entry) && (platform === undefined || matchesPlatform(platformOf(entry), platform));
   return isMeant ? changeEntry(entry, { annotations }) : entry;
 }
 

@@ -3,7 +3,7 @@ import type { ContentOptions, ContentSource } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { MAX_DEPTH } from '../../transfer/graph.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
@@ -17,28 +17,28 @@ export interface FlatteningOptions extends ContentOptions {
  * The entries of an index with those of indexes inside it in their places, all the way down.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where an index is listed inside itself, or too deep
  */
-export async function flattened(
+export async function flattenIndex(
   manifests: readonly Descriptor[],
-  home: ContentSource,
+  store: ContentSource,
   options: FlatteningOptions,
   above: readonly Digest[] = [],
 ): Promise<readonly Descriptor[]> {
   const parts = await Promise.all(
     manifests.map(async (entry) => {
       if (!isIndexType(entry.mediaType)) return [entry];
-      const subject = `${home.location}@${entry.digest}`;
+      const subject = `${store.location}@${entry.digest}`;
       if (above.includes(entry.digest) || above.length >= MAX_DEPTH) {
         throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${subject} is listed inside itself, or too deep`, {
           reference: subject,
         });
       }
-      const read = await orAbsent(home.fetchManifest(entry.digest, { signal: options.signal, expected: entry }));
+      const read = await ignoreNotFound(store.fetchManifest(entry.digest, { signal: options.signal, expected: entry }));
       if (read === undefined) {
         options.missing.set(entry.digest, 'absent');
         return [entry];
       }
       const inner = readIndex(read.bytes, entry.mediaType, subject);
-      return flattened(inner.manifests, home, options, [...above, entry.digest]);
+      return flattenIndex(inner.manifests, store, options, [...above, entry.digest]);
     }),
   );
   return parts.flat();

@@ -3,10 +3,10 @@ import { entriesNamed } from '../../draft/entry-selection.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { nameIn, parseLocation } from '../../oci/location.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
 import type { Content, ContentOptions } from '../../store/store.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 
 /**
  * What a MANIFEST argument means in a list that was read from a registry, now or into a draft. Its entries come from that
@@ -14,17 +14,17 @@ import type { Homes } from '../../store/open.ts';
  * digest. So is the one image of an index that a build has left there.
  * @returns a digest of the list; the argument itself where it means something already, or nothing at all
  */
-export async function namedInList(
+export async function findInList(
   draft: Draft,
   manifest: string,
-  { homes, signal }: ContentOptions & { readonly homes: Homes },
+  { stores, signal }: ContentOptions & { readonly stores: Stores },
 ): Promise<string> {
   if (/^(?:sha256:)?[0-9a-f]{1,64}$/.test(manifest) || entriesNamed(draft, manifest).length > 0) return manifest;
   const location = parseLocation(manifest);
   const { domain } = parseListName(draft.list);
   if (location.kind !== 'registry' || location.reference.domain !== domain) return manifest;
-  const content = await orAbsent(
-    homes.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
+  const content = await ignoreNotFound(
+    stores.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
   );
   if (content === undefined) return manifest;
   const images = new Set<string>(draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : [entry.digest])));

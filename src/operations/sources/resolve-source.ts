@@ -1,10 +1,10 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
 import { type Entry, isAttestationEntry, platformOf } from '../../draft/draft.ts';
-import { describeEntry, isOfPlatform } from '../../draft/entry-selection.ts';
+import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { atDigest, formatLocation, type Location } from '../../oci/location.ts';
@@ -15,13 +15,13 @@ import type { OperationEvent } from '../events.ts';
 import { claimWarnings, indexClaimWarnings } from '../platform-claims.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { availableEntries, requireParts, SomeMissing } from '../publish/missing-images.ts';
-import { type SourceWaitOptions, whenThere } from '../source-wait.ts';
+import { type SourceWaitOptions, waitForSource } from '../source-wait.ts';
 import { entryMembers } from './entry-members.ts';
-import { flattened } from './flatten-index.ts';
+import { flattenIndex } from './flatten-index.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
-import type { Home } from '../../store/open.ts';
+import type { ReadStore } from '../../store/open.ts';
 import type { Content } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
@@ -82,7 +82,7 @@ export interface Resolved extends ResolvedSource {
   readonly events: readonly OperationEvent[];
 }
 
-/** @throws MlistError what the home throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
+/** @throws MlistError what the store throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
   const reading = readSource(argument, { ...options, isPlatformGiven });
@@ -92,18 +92,18 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
 async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const { location, described, given, isListed = false } = argument;
   const { signal, nested = isListed ? 'keep' : undefined } = options;
-  const { home, name } = await options.homes.locate(location, { signal });
-  if (given !== undefined) return resolveGiven(argument, given, home, options);
+  const { store, name } = await options.stores.resolveLocation(location, { signal });
+  if (given !== undefined) return resolveGiven(argument, given, store, options);
   const source = formatLocation(location);
-  const fetch = () => home.fetchManifest(name, { expected: described, signal });
-  const content = await whenThere(fetch, options);
+  const fetch = () => store.fetchManifest(name, { expected: described, signal });
+  const content = await waitForSource(fetch, options);
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
   // Written while the config is on its way.
   const [resolved] = await Promise.all([
     'manifests' in manifest && nested !== 'keep'
-      ? resolveIndex(argument, { document: manifest, content }, home, options)
-      : resolveEntry(argument, content, home, options),
-    options.homes.cache.put(content.bytes),
+      ? resolveIndex(argument, { document: manifest, content }, store, options)
+      : resolveEntry(argument, content, store, options),
+    options.stores.cache.put(content.bytes),
   ]);
   return resolved;
 }
@@ -111,13 +111,13 @@ async function readSource(argument: ManifestArgument, options: ResolveOptions): 
 async function resolveEntry(
   argument: ManifestArgument,
   content: Content,
-  home: Home,
+  store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const source = formatLocation(argument.location);
-  await requireParts(content.descriptor, source, home, options);
+  await requireParts(content.descriptor, source, store, options);
   const members = entryMembers(argument.described ?? content.descriptor);
-  const detected = await completeEntry({ source, ...members }, content, home, options);
+  const detected = await completeEntry({ source, ...members }, content, store, options);
   const entry = withArgument(detected, argument);
   const warnings = isWanted(entry, options) ? claimWarnings(source, platformOf(entry), detected.detected) : [];
   const events = [...toleranceWarnings(content, source), ...warnings];
@@ -126,18 +126,23 @@ async function resolveEntry(
 }
 
 /** Reads the config of an image, unless its descriptor states the platform. */
-async function completeEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
+async function completeEntry(
+  entry: Entry,
+  content: Content,
+  store: ReadStore,
+  options: ResolveOptions,
+): Promise<Entry> {
   const isSilent = entry.detected === undefined && !isAttestationEntry(entry) && !isIndexType(entry.mediaType);
-  return isSilent ? imageEntry(entry, content, home, options) : entry;
+  return isSilent ? imageEntry(entry, content, store, options) : entry;
 }
 
 /** Completes the entry of an image with what its config states. */
-async function imageEntry(entry: Entry, content: Content, home: Home, options: ResolveOptions): Promise<Entry> {
+async function imageEntry(entry: Entry, content: Content, store: ReadStore, options: ResolveOptions): Promise<Entry> {
   const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
   const fetch = async () => {
-    const { cache } = options.homes;
-    const bytes = (await cache.get(config.digest)) ?? (await home.fetchBlob(config, { signal: options.signal }));
+    const { cache } = options.stores;
+    const bytes = (await cache.get(config.digest)) ?? (await store.fetchBlob(config, { signal: options.signal }));
     await cache.put(bytes);
     return bytes;
   };
@@ -148,7 +153,7 @@ async function imageEntry(entry: Entry, content: Content, home: Home, options: R
 async function resolveIndex(
   argument: ManifestArgument,
   index: { readonly document: Index; readonly content: Content },
-  home: Home,
+  store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const source = formatLocation(argument.location);
@@ -156,14 +161,14 @@ async function resolveIndex(
   const { nested, platforms = [], signal } = options;
   const missing = new Map<Digest, MissingState>();
   const { manifests } = index.document;
-  const listed = nested === 'flatten' ? await flattened(manifests, home, { missing, signal }, [via]) : manifests;
+  const listed = nested === 'flatten' ? await flattenIndex(manifests, store, { missing, signal }, [via]) : manifests;
   const placeOf = ({ digest }: Descriptor) =>
     argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
   const entries = await allOrErrors(
     listed.map(async (descriptor) => {
       const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
       const mustBeThere = argument.given !== undefined && isWanted(entry, options);
-      return indexEntry(entry, { mustBeThere, missing }, home, options);
+      return indexEntry(entry, { mustBeThere, missing }, store, options);
     }),
     signal,
   );
@@ -173,13 +178,13 @@ async function resolveIndex(
     (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
   const kept = keepImages(entries, isChosen);
   const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
-  const place = argument.given === undefined ? source : home.location;
-  const { there, events } = await availableEntries(wanted, { source: place, home, entries, missing }, options);
+  const place = argument.given === undefined ? source : store.location;
+  const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...platformsOf(usable), ...platformsOf(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
-  const claims = await indexClaimWarnings(applied, home, signal);
+  const claims = await indexClaimWarnings(applied, store, signal);
   const reported = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
   return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
 }
@@ -188,14 +193,14 @@ async function resolveIndex(
 async function resolveGiven(
   argument: ManifestArgument,
   given: GivenIndex,
-  home: Home,
+  store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
   const { name, document, content } = given;
   const [resolved, published] = await Promise.all([
-    resolveIndex(argument, { document, content }, home, options),
-    orAbsent(home.resolve(content.descriptor.digest, { signal: options.signal })),
-    options.homes.cache.put(content.bytes),
+    resolveIndex(argument, { document, content }, store, options),
+    ignoreNotFound(store.resolve(content.descriptor.digest, { signal: options.signal })),
+    options.stores.cache.put(content.bytes),
   ]);
   return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
@@ -203,7 +208,7 @@ async function resolveGiven(
 /** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
 function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
-  return wanted.length === 0 || platform === undefined || wanted.some((one) => isOfPlatform(platform, one));
+  return wanted.length === 0 || platform === undefined || wanted.some((one) => matchesPlatform(platform, one));
 }
 
 interface EntryReading {
@@ -217,7 +222,7 @@ interface EntryReading {
 async function indexEntry(
   entry: Entry,
   { mustBeThere, missing }: EntryReading,
-  home: Home,
+  store: ReadStore,
   options: ResolveOptions,
 ): Promise<Entry> {
   const isImage = isManifestType(entry.mediaType);
@@ -226,10 +231,10 @@ async function indexEntry(
   if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
   try {
-    const fetch = () => home.fetchManifest(entry.digest, { expected: entry, signal });
-    const content = mustBeThere ? await whenThere(fetch, options) : await fetch();
-    await options.homes.cache.put(content.bytes);
-    return isSilent ? await imageEntry(entry, content, home, options) : entry;
+    const fetch = () => store.fetchManifest(entry.digest, { expected: entry, signal });
+    const content = mustBeThere ? await waitForSource(fetch, options) : await fetch();
+    await options.stores.cache.put(content.bytes);
+    return isSilent ? await imageEntry(entry, content, store, options) : entry;
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     missing.set(entry.digest, 'absent');

@@ -11,7 +11,7 @@ import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { targetsOf } from '../publish/target.ts';
 import { bareArgument } from '../sources/parse-sources.ts';
-import type { CopySpec, EntrySpec, ListSpec, MadeSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
+import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { error } from '../../schema/problems.ts';
 
 /** How locations and platforms of a spec are parsed. The caller knows where relative paths begin. */
@@ -61,7 +61,7 @@ class SpecParser {
     return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
   }
 
-  #made(document: SpecDocument): MadeSpec | undefined {
+  #made(document: SpecDocument): EntriesSpec | undefined {
     const { manifests, ignoreMissing, annotations, artifactType, subject, platforms } = document;
     if (manifests === undefined) {
       this.#refuse('', 'has neither "manifests" nor "copy"');

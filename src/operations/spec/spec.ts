@@ -53,7 +53,7 @@ export interface ListSpec {
   readonly name: string;
   /** As `push --tag` takes them. */
   readonly tags: readonly string[];
-  readonly content: CopySpec | MadeSpec;
+  readonly content: CopySpec | EntriesSpec;
 }
 
 /** What lies there is copied, byte for byte. */
@@ -64,7 +64,7 @@ export interface CopySpec {
 }
 
 /** A list is made. */
-export interface MadeSpec {
+export interface EntriesSpec {
   readonly kind: 'made';
   readonly format: Format;
   readonly annotations?: Annotations | undefined;

@@ -1,18 +1,18 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
-import type { Homes } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 
 export interface RegistryTagOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The tags of a repository, as the registry gives them, page by page. */
-export function listTags({ domain, path }: Reference, { homes, signal }: RegistryTagOptions): AsyncIterable<string> {
+export function listTags({ domain, path }: Reference, { stores, signal }: RegistryTagOptions): AsyncIterable<string> {
   const reference = { domain, path };
-  homes.registries.expect([{ reference, push: false }]);
-  return homes.registries.repository(reference).tags({ signal });
+  stores.registries.expect([{ reference, push: false }]);
+  return stores.registries.repository(reference).tags({ signal });
 }
 
 export interface Deleted {
@@ -28,10 +28,10 @@ export interface Deleted {
  * that cannot delete a tag alone is not tricked into it: by the digest all its other tags would go too.
  * @throws MlistError `ERR_MLIST_USAGE` without a tag or digest, `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_CONFLICT`
  */
-export async function deleteReference(reference: Reference, { homes, signal }: RegistryTagOptions): Promise<Deleted> {
+export async function deleteReference(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
   const { tag, digest } = reference;
   const name = formatReference(reference);
-  const repository = homes.registries.repository(reference);
+  const repository = stores.registries.repository(reference);
   if (tag === undefined) {
     if (digest === undefined) throw unnamed(reference);
     await repository.deleteManifest(digest, { signal });

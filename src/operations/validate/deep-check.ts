@@ -17,20 +17,20 @@ import { readImageConfig, readManifest, validateDocument } from '../../schema/do
 import { checkClaim } from '../../schema/rules/platform-claim.ts';
 import { MAX_DEPTH } from '../../transfer/graph.ts';
 import { error, warning } from '../../schema/problems.ts';
-import type { Home, Homes } from '../../store/open.ts';
+import type { ReadStore, Stores } from '../../store/open.ts';
 
 /** Looking at everything that a list points at: manifests, configs and layers, each once. */
 
 /** Something that a document points at. */
 export interface Root {
   readonly descriptor: Descriptor;
-  readonly home: Home;
+  readonly store: ReadStore;
   /** Where it stands in the document. */
   readonly pointer: string;
 }
 
-/** The same where nobody can look: its home is not there, or cannot be read. */
-export interface Lost extends Omit<Root, 'home'> {
+/** The same where nobody can look: its store is not there, or cannot be read. */
+export interface Lost extends Omit<Root, 'store'> {
   readonly fault: unknown;
 }
 
@@ -61,7 +61,7 @@ const nothingBelow: Below = { findings: [], layers: [], children: [] };
 const READERS = 4;
 
 export class DeepCheck {
-  readonly #homes: Homes;
+  readonly #stores: Stores;
   readonly #options: ContentOptions;
   readonly #manifests = new Map<string, Promise<Below>>();
   readonly #blobs = new Map<string, Promise<readonly Finding[]>>();
@@ -69,8 +69,8 @@ export class DeepCheck {
   readonly #configs = new Map<Digest, Uint8Array>();
   readonly #readers = new Limiter(READERS);
 
-  constructor(homes: Homes, options: ContentOptions) {
-    this.#homes = homes;
+  constructor(stores: Stores, options: ContentOptions) {
+    this.#stores = stores;
     this.#options = options;
   }
 
@@ -92,36 +92,36 @@ export class DeepCheck {
     if (isServedAsManifest(root.descriptor.mediaType)) return this.#manifest(root, above);
     const findings = await this.#blob(root);
     const isAbsent = findings.some(({ rule }) => rule === 'E-ABSENT');
-    const isManifest = isAbsent && (await root.home.hasManifest?.(root.descriptor.digest, this.#options)) === true;
+    const isManifest = isAbsent && (await root.store.hasManifest?.(root.descriptor.digest, this.#options)) === true;
     return isManifest ? this.#manifest(root, above) : placed(findings, root.pointer);
   }
 
-  async #manifest({ descriptor, home, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
+  async #manifest({ descriptor, store, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
     if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
       return [error('W-NESTED', pointer, `${descriptor.digest} is listed inside itself, or too deep`)];
     }
-    const { findings, config, layers, children } = await this.#once(this.#manifests, { descriptor, home }, () =>
-      this.#read(home, descriptor),
+    const { findings, config, layers, children } = await this.#once(this.#manifests, { descriptor, store }, () =>
+      this.#read(store, descriptor),
     );
     const way = [...above, descriptor.digest];
     const below = await Promise.all([
-      config === undefined ? [] : this.#config(config, { descriptor, home, pointer }),
-      ...layers.map(async (layer) => placed(await this.#blob({ descriptor: layer, home }), pointer)),
-      ...children.map((child) => this.#entry({ descriptor: child, home, pointer }, way)),
+      config === undefined ? [] : this.#config(config, { descriptor, store, pointer }),
+      ...layers.map(async (layer) => placed(await this.#blob({ descriptor: layer, store }), pointer)),
+      ...children.map((child) => this.#entry({ descriptor: child, store, pointer }, way)),
     ]);
     return [...placed(findings, pointer), ...below.flat()];
   }
 
-  /** The manifest: what is kept of it is enough, if the home says that it has it. */
-  async #read(home: Home, descriptor: Descriptor): Promise<Below> {
+  /** The manifest: what is kept of it is enough, if the store says that it has it. */
+  async #read(store: ReadStore, descriptor: Descriptor): Promise<Below> {
     const { digest, mediaType, size } = descriptor;
     try {
-      const known = home.hasManifest === undefined ? undefined : await this.#homes.cache.get(digest);
+      const known = store.hasManifest === undefined ? undefined : await this.#stores.cache.get(digest);
       const isKept = known?.length === size;
-      if (isKept && (await home.hasManifest?.(digest, this.#options)) === false) throw absent(home, digest);
+      if (isKept && (await store.hasManifest?.(digest, this.#options)) === false) throw absent(store, digest);
       const bytes = isKept
         ? known
-        : (await home.fetchManifest(digest, { ...this.#options, expected: descriptor })).bytes;
+        : (await store.fetchManifest(digest, { ...this.#options, expected: descriptor })).bytes;
       if (!isIndexType(mediaType) && !isManifestType(mediaType)) return nothingBelow;
       const findings = validateDocument(bytes, { mediaType }).problems.map((problem): Finding => ({
         ...problem,
@@ -138,40 +138,40 @@ export class DeepCheck {
   }
 
   /** The config is read where the entry says a platform that it has to agree with. */
-  async #config(config: Descriptor, { descriptor, home, pointer }: Root): Promise<readonly Problem[]> {
+  async #config(config: Descriptor, { descriptor, store, pointer }: Root): Promise<readonly Problem[]> {
     const { platform } = descriptor;
     const isClaimed = platform !== undefined && !isUnknownPlatform(platform);
     if (!isClaimed || !isImageConfigType(config.mediaType))
-      return placed(await this.#blob({ descriptor: config, home }), pointer);
-    const known = await this.#homes.cache.get(config.digest);
+      return placed(await this.#blob({ descriptor: config, store }), pointer);
+    const known = await this.#stores.cache.get(config.digest);
     const findings =
       known?.length === config.size
-        ? await this.#blob({ descriptor: config, home })
-        : await this.#once(this.#blobs, { descriptor: config, home }, () => this.#keep(config, home));
+        ? await this.#blob({ descriptor: config, store })
+        : await this.#once(this.#blobs, { descriptor: config, store }, () => this.#keep(config, store));
     if (findings.length > 0) return placed(findings, pointer);
-    const bytes = known ?? this.#configs.get(config.digest) ?? (await home.fetchBlob(config, this.#options));
+    const bytes = known ?? this.#configs.get(config.digest) ?? (await store.fetchBlob(config, this.#options));
     return claimProblems(platform, bytes, config.digest, pointer);
   }
 
-  #keep(config: Descriptor, home: Home): Promise<readonly Finding[]> {
+  #keep(config: Descriptor, store: ReadStore): Promise<readonly Finding[]> {
     return found(config.digest, async () => {
-      this.#configs.set(config.digest, await home.fetchBlob(config, this.#options));
+      this.#configs.set(config.digest, await store.fetchBlob(config, this.#options));
       return [];
     });
   }
 
-  /** A home that is far away is asked; in a layout or an archive the bytes are read and checked. */
-  #blob({ descriptor, home }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
-    return this.#once(this.#blobs, { descriptor, home }, () =>
+  /** A store that is far away is asked; in a layout or an archive the bytes are read and checked. */
+  #blob({ descriptor, store }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
+    return this.#once(this.#blobs, { descriptor, store }, () =>
       found(descriptor.digest, async () => {
-        if (home.statedSize === undefined) {
-          await this.#readers.run(() => drain(home.readBlob(descriptor, this.#options)));
+        if (store.statedSize === undefined) {
+          await this.#readers.run(() => drain(store.readBlob(descriptor, this.#options)));
           return [];
         }
-        const size = await home.statedSize(descriptor, this.#options);
-        if (size === undefined) throw absent(home, descriptor.digest);
+        const size = await store.statedSize(descriptor, this.#options);
+        if (size === undefined) throw absent(store, descriptor.digest);
         if (size === 'unknown' || size === descriptor.size) return [];
-        const message = `${descriptor.digest} has ${size} bytes in ${home.location}, not ${descriptor.size}`;
+        const message = `${descriptor.digest} has ${size} bytes in ${store.location}, not ${descriptor.size}`;
         return [{ severity: 'error', rule: 'E-CONTENT', message }];
       }),
     );
@@ -179,11 +179,11 @@ export class DeepCheck {
 
   #once<T>(
     memory: Map<string, Promise<T>>,
-    { descriptor, home }: Omit<Root, 'pointer'>,
+    { descriptor, store }: Omit<Root, 'pointer'>,
     work: () => Promise<T>,
   ): Promise<T> {
     const { mediaType, digest, size } = descriptor;
-    const key = `${home.location}@${digest} ${size} ${memory === this.#blobs ? '' : mediaType}`;
+    const key = `${store.location}@${digest} ${size} ${memory === this.#blobs ? '' : mediaType}`;
     return getOrCreate(memory, key, work);
   }
 }
@@ -231,7 +231,7 @@ function findingOf(thrown: unknown, what: 'manifest' | 'blob', digest: Digest): 
   }
 }
 
-function absent({ location }: Home, digest: Digest): MlistError {
+function absent({ location }: ReadStore, digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${location}@${digest} does not exist`);
 }
 

@@ -8,13 +8,13 @@ import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { capped, hasErrors } from '../../schema/problems.ts';
 import { DeepCheck, type Lost, type Root } from './deep-check.ts';
-import type { Home, Homes } from '../../store/open.ts';
-import type { Found } from '../lookup.ts';
+import type { ReadStore, Stores } from '../../store/open.ts';
+import type { LookupResult } from '../lookup.ts';
 
 /** `validate --deep`: whether what a list points at is there, and is what the list says. */
 
 export interface DeepOptions {
-  readonly homes: Homes;
+  readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,12 +38,16 @@ interface Roots {
  * Looks at what a draft or a list points at, on top of the problems that are known already.
  * @throws MlistError what keeps it from looking: no network, no rights
  */
-export async function checkFound(found: Found, problems: readonly Problem[], options: DeepOptions): Promise<Deep> {
-  const { homes, signal } = options;
+export async function checkListDeep(
+  found: LookupResult,
+  problems: readonly Problem[],
+  options: DeepOptions,
+): Promise<Deep> {
+  const { stores, signal } = options;
   if (found.from === 'draft') return check(await rootsOfDraft(found.draft, options), problems, options);
-  const { home } = await homes.locate(found.location, { signal });
+  const { store } = await stores.resolveLocation(found.location, { signal });
   const { bytes, descriptor } = found.content;
-  return check(rootsOf(bytes, descriptor.mediaType, home, problems), problems, options);
+  return check(rootsOf(bytes, descriptor.mediaType, store, problems), problems, options);
 }
 
 /** The same of a document in a file, whose content lies in a repository, a layout or an archive. */
@@ -53,8 +57,8 @@ export async function checkBytes(
   problems: readonly Problem[],
   options: DeepOptions,
 ): Promise<Deep> {
-  const home = await options.homes.source(location, { signal: options.signal });
-  return check(rootsOf(bytes, undefined, home, problems), problems, options);
+  const store = await options.stores.source(location, { signal: options.signal });
+  return check(rootsOf(bytes, undefined, store, problems), problems, options);
 }
 
 /** The same of a draft in a file: its sources say where everything lies. */
@@ -63,21 +67,21 @@ export async function checkDraftDeep(draft: Draft, problems: readonly Problem[],
 }
 
 async function check({ manifests, blobs }: Roots, known: readonly Problem[], options: DeepOptions): Promise<Deep> {
-  const { homes, signal } = options;
-  const { problems, ...checked } = await new DeepCheck(homes, { signal }).run(manifests, blobs);
+  const { stores, signal } = options;
+  const { problems, ...checked } = await new DeepCheck(stores, { signal }).run(manifests, blobs);
   return { problems: capped([...known, ...problems]), checked };
 }
 
-async function rootsOfDraft(draft: Draft, { homes, signal }: DeepOptions): Promise<Roots> {
+async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Promise<Roots> {
   const locations = draft.entries.map((entry) => parseLocation(entry.source));
-  homes.registries.expect(
+  stores.registries.expect(
     locations.flatMap((one) => (one.kind === 'registry' ? [{ reference: one.reference, push: false }] : [])),
   );
   const manifests = await Promise.all(
     draft.entries.map(async (entry, at) => {
       const place = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...place, home: await homes.source(parseLocation(entry.source), { signal }) };
+        return { ...place, store: await stores.source(parseLocation(entry.source), { signal }) };
       } catch (thrown) {
         return { ...place, fault: withEntry(entry, thrown) };
       }
@@ -94,20 +98,20 @@ function withEntry(entry: Entry, thrown: unknown): unknown {
 }
 
 /** What cannot be read as a manifest points at nothing that could be looked at. */
-function rootsOf(bytes: Uint8Array, mediaType: string | undefined, home: Home, known: readonly Problem[]): Roots {
+function rootsOf(bytes: Uint8Array, mediaType: string | undefined, store: ReadStore, known: readonly Problem[]): Roots {
   const document = readable(bytes, mediaType, known);
   if (document === undefined) return { manifests: [], blobs: [] };
   if ('manifests' in document) {
     const manifests = document.manifests.map((descriptor, at) => ({
       descriptor,
-      home,
+      store,
       pointer: pointerTo('manifests', at),
     }));
     return { manifests, blobs: [] };
   }
-  const layers = document.layers.map((descriptor, at) => ({ descriptor, home, pointer: pointerTo('layers', at) }));
+  const layers = document.layers.map((descriptor, at) => ({ descriptor, store, pointer: pointerTo('layers', at) }));
   const held = layers.filter(({ descriptor }) => !isForeignLayerType(descriptor.mediaType));
-  return { manifests: [], blobs: [{ descriptor: document.config, home, pointer: pointerTo('config') }, ...held] };
+  return { manifests: [], blobs: [{ descriptor: document.config, store, pointer: pointerTo('config') }, ...held] };
 }
 
 function readable(bytes: Uint8Array, mediaType: string | undefined, known: readonly Problem[]) {

@@ -11,13 +11,13 @@ import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import type { Location } from '../../oci/location.ts';
 import { validateDocument, type ValidateOptions } from '../../schema/documents.ts';
 import type { RuleOptions } from '../../schema/rules/list-rules.ts';
-import { find, type Found, type ReadOptions } from '../lookup.ts';
-import { checkBytes, checkDraftDeep, checkFound, type DeepOptions, type Depth } from './validate-deep.ts';
+import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { checkBytes, checkDraftDeep, checkListDeep, type DeepOptions, type Depth } from './validate-deep.ts';
 
 export interface Validated {
   /** What was looked at. */
   readonly subject: string;
-  readonly from: Found['from'] | 'file';
+  readonly from: LookupResult['from'] | 'file';
   readonly problems: readonly Problem[];
   /** How much was looked at beyond the document; there with `deep`. */
   readonly checked?: Depth;
@@ -40,14 +40,17 @@ export async function validateList(
   rules: RuleOptions & { readonly deep?: boolean },
   options: ReadOptions,
 ): Promise<Validated> {
-  const found = await find(name, options);
+  const found = await lookup(name, options);
   const problems =
     found.from === 'draft'
       ? checkDraft(found.draft, rules)
       : validateDocument(found.content.bytes, { ...rules, mediaType: found.content.descriptor.mediaType }).problems;
   const facts = { subject: found.reference, from: found.from };
   if (rules.deep !== true) return { ...facts, problems };
-  return { ...facts, ...(await checkFound(found, problems, { homes: await options.homes(), signal: options.signal })) };
+  return {
+    ...facts,
+    ...(await checkListDeep(found, problems, { stores: await options.stores(), signal: options.signal })),
+  };
 }
 
 /**
@@ -84,7 +87,7 @@ export async function validateBytes(
     if ('problems' in draft) return { ...facts, ...draft };
     const problems = checkDraft(draft, rules);
     if (deep === undefined) return { ...facts, problems };
-    return { ...facts, ...(await checkDraftDeep(shownDraft(draft, deep.homes.folders), problems, deep)) };
+    return { ...facts, ...(await checkDraftDeep(shownDraft(draft, deep.stores.folders), problems, deep)) };
   }
   const { problems } = validateDocument(bytes, rules);
   if (deep === undefined) return { ...facts, problems };

@@ -1,7 +1,7 @@
 import type { Content } from '../store.ts';
 import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { linksOf, readDocument, type Links } from '../../oci/children.ts';
+import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import { factsOf } from '../layout/manifest-facts.ts';
 import { formatIndex } from '../layout/index-document.ts';
@@ -78,10 +78,10 @@ async function reachable(
 }
 
 /** By what its bytes say: a list may claim another type. Content that is not a manifest points at nothing. */
-function linksIn({ bytes, descriptor }: Content): Links {
+function linksIn({ bytes, descriptor }: Content): Children {
   const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
-  return linksOf(readDocument(bytes), mediaType);
+  return childrenIn(readDocument(bytes), mediaType);
 }
 
 /** Each once, in the order of their digests. */

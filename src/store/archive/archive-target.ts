@@ -3,9 +3,9 @@ import type { HeldLock } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { Queue } from '../../async/queue.ts';
 import type { Content, ContentOptions, ContentTarget, FetchOptions, Name, PutOptions, Whole } from '../store.ts';
-import { AnnotationKey, bareDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
+import { AnnotationKey, minimalDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import { movedName } from '../store.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/layout-header.ts';
@@ -98,8 +98,8 @@ export class ArchiveTarget implements ContentTarget, Whole {
     if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes)) throw damaged(digest, 'other bytes');
     if (isDigestName(name) && name !== digest) throw damaged(name, `the digest ${digest}`);
     if (options.ifMatch !== undefined) await this.#checkNames(name, options.ifMatch);
-    this.#manifests.set(digest, { descriptor: bareDescriptor(descriptor), bytes });
-    if (isDigestName(name)) this.#plain.set(digest, bareDescriptor(descriptor));
+    this.#manifests.set(digest, { descriptor: minimalDescriptor(descriptor), bytes });
+    if (isDigestName(name)) this.#plain.set(digest, minimalDescriptor(descriptor));
     else this.#entries = withTag(this.#entries, descriptor, name, this.#annotationsOf(name));
   }
 
@@ -169,7 +169,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
   }
 
   async #checkNames(name: Name, expected: Digest | 'absent'): Promise<void> {
-    const now = await orAbsent(this.resolve(name));
+    const now = await ignoreNotFound(this.resolve(name));
     if ((now?.digest ?? 'absent') !== expected) throw movedName(`${this.location}:${name}`, expected);
   }
 

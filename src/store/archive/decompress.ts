@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { errorCode } from '../../errors/errors.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
-import { wrong } from './tar/tar-header.ts';
+import { invalidHeader } from './tar/tar-header.ts';
 
 /**
  * Archives that are compressed as a whole, as `docker save | gzip` makes them. There is no reading at a place in the
@@ -52,7 +52,7 @@ const ALWAYS_ALLOWED = 1024 * 1024 * 1024;
  * Inflates a gzip file and closes it.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is damaged, cut short, or grows beyond all measure
  */
-export async function inflate({ handle, release }: Opened, signal?: AbortSignal): Promise<Opened> {
+export async function decompress({ handle, release }: Opened, signal?: AbortSignal): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-'));
   const file = join(folder, 'archive.tar');
   const most = Math.max(ALWAYS_ALLOWED, (await handle.stat()).size * MOST_GROWTH);
@@ -81,7 +81,7 @@ function limited(most: number): (chunks: AsyncIterable<Uint8Array>) => AsyncGene
     let length = 0;
     for await (const chunk of chunks) {
       length += chunk.length;
-      if (length > most) throw wrong(`it grows to more than ${most} bytes when it is inflated`);
+      if (length > most) throw invalidHeader(`it grows to more than ${most} bytes when it is inflated`);
       yield chunk;
     }
   };
@@ -94,7 +94,7 @@ async function letGo(handle: FileHandle, remove: (() => Promise<void>) | undefin
 
 function inflateFault(error: unknown, folder: string): unknown {
   const code = errorCode(error);
-  if (code === 'Z_BUF_ERROR') return wrong('its gzip data is cut short');
-  if (code?.startsWith('Z_') === true) return wrong('its gzip data is damaged');
+  if (code === 'Z_BUF_ERROR') return invalidHeader('its gzip data is cut short');
+  if (code?.startsWith('Z_') === true) return invalidHeader('its gzip data is damaged');
   return code === 'ABORT_ERR' ? error : writeFailure(folder, error);
 }

@@ -7,8 +7,8 @@ import { MediaType } from '../../oci/media-type.ts';
 import { diffIdsOf, type ArchivedImage } from '../../schema/docker-documents.ts';
 import { compressionIn } from './decompress.ts';
 import { blobName } from './tar/tar-blobs.ts';
-import { shown } from './tar/tar-names.ts';
-import { refused, type TarFile } from './tar/tar-file.ts';
+import { displayName } from './tar/tar-names.ts';
+import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
 /** An image of a docker archive with the manifest that was made for it. */
 export interface DerivedImage {
@@ -25,10 +25,10 @@ export interface DerivedImage {
  */
 export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<DerivedImage> {
   const config = await tar.bytes(image.config, MAX_DOCUMENT_BYTES);
-  if (config === undefined) throw refused(tar, `the config ${shown(image.config)} of an image is missing`);
+  if (config === undefined) throw invalidArchive(tar, `the config ${displayName(image.config)} of an image is missing`);
   const diffIds = diffIdsOf(config);
   if (diffIds.length > 0 && diffIds.length !== image.layers.length) {
-    throw refused(
+    throw invalidArchive(
       tar,
       `an image in it has ${diffIds.length} layers by its config, but ${image.layers.length} are listed`,
     );
@@ -40,7 +40,7 @@ export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<D
     const diffId = diffIds[at];
     const foreign = diffId === undefined ? undefined : image.sources.get(diffId);
     if (tar.size(name) === undefined && foreign === undefined) {
-      throw refused(tar, `the layer ${shown(name)} of an image is missing`);
+      throw invalidArchive(tar, `the layer ${displayName(name)} of an image is missing`);
     }
     if (tar.size(name) === undefined && foreign !== undefined) {
       layers.push(foreign);
@@ -72,7 +72,10 @@ async function layerIn(tar: TarFile, name: string, diffId: Digest | undefined): 
   const size = tar.size(name) ?? 0;
   const compression = await compressionOfFile(tar, name);
   if (compression !== 'none' && compression !== 'gzip' && compression !== 'zstd') {
-    throw refused(tar, `the layer ${shown(name)} is compressed with ${compression}, which images do not have`);
+    throw invalidArchive(
+      tar,
+      `the layer ${displayName(name)} is compressed with ${compression}, which images do not have`,
+    );
   }
   const stated = compression === 'none' ? diffId : digestInName(name);
   return { mediaType: layerTypes[compression], digest: stated ?? (await hashed(tar, name)), size };

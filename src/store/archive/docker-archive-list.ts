@@ -2,7 +2,7 @@ import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descrip
 import type { Digest } from '../../oci/digest.ts';
 import type { Content } from '../store.ts';
 import type { Json } from '../../json/json.ts';
-import { annotationsOf, readDocument, type Links } from '../../oci/children.ts';
+import { annotationsOf, readDocument, type Children } from '../../oci/children.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { isImageConfigType } from '../../oci/media-type.ts';
 import { canonicalReference, familiarReference, parseReference } from '../../oci/reference.ts';
@@ -12,7 +12,7 @@ import { blobName } from './tar/tar-blobs.ts';
 /** A manifest of an archive and what it points at. */
 export interface ArchivedManifest {
   readonly content: Content;
-  readonly links: Links;
+  readonly links: Children;
 }
 
 type Manifests = ReadonlyMap<Digest, ArchivedManifest>;

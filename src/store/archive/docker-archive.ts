@@ -2,7 +2,7 @@ import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
 import type { Content, ContentOptions, ContentSource, FetchOptions, Name } from '../store.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-documents.ts';
@@ -12,8 +12,8 @@ import { deriveImage, type DerivedImage } from './derive-image.ts';
 import { DOCKER_FILE, OciArchive } from './oci-archive.ts';
 import { ownManifest } from './own-manifest.ts';
 import { blobName, TarBlobs } from './tar/tar-blobs.ts';
-import { refused, TarFile, type OpenOptions } from './tar/tar-file.ts';
-import { plainName } from './tar/tar-names.ts';
+import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
+import { normalizeName } from './tar/tar-names.ts';
 
 interface NamedImage {
   readonly image: ArchivedImage;
@@ -116,7 +116,8 @@ export class DockerArchive implements ContentSource {
 
   async #derive(image: ArchivedImage): Promise<DerivedImage> {
     const own = this.#layout && (await ownManifest(this.#layout, image));
-    if (own !== undefined) return { content: { ...own, descriptor: bareDescriptor(own.descriptor) }, files: new Map() };
+    if (own !== undefined)
+      return { content: { ...own, descriptor: minimalDescriptor(own.descriptor) }, files: new Map() };
     const derived = await derivations.run(() => deriveImage(this.#tar, image));
     for (const [digest, name] of derived.files) this.#names.set(digest, name);
     return derived;
@@ -186,9 +187,9 @@ export async function openDockerArchive(path: string, options: OpenOptions = {})
 /** The names of an image's files as the archive's index has them. */
 function plainNames(image: ArchivedImage, tar: TarFile): ArchivedImage {
   try {
-    return { ...image, config: plainName(image.config), layers: image.layers.map(plainName) };
+    return { ...image, config: normalizeName(image.config), layers: image.layers.map(normalizeName) };
   } catch (error) {
-    throw refused(tar, `in its ${DOCKER_FILE}, ${errorMessage(error)}`);
+    throw invalidArchive(tar, `in its ${DOCKER_FILE}, ${errorMessage(error)}`);
   }
 }
 
@@ -197,5 +198,5 @@ function withoutList(tar: TarFile, location: string, options: ContentOptions): P
   const isAncient = tar.size('repositories') !== undefined;
   const reason = isAncient ? 'it was made by docker 1.9 or older' : 'it is no archive of "docker save"';
   const hint = isAncient ? 'Load it into a container engine, and save it again.' : undefined;
-  throw refused(tar, `there is no ${DOCKER_FILE} in it: ${reason}`, hint);
+  throw invalidArchive(tar, `there is no ${DOCKER_FILE} in it: ${reason}`, hint);
 }

@@ -9,7 +9,7 @@ import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
 import { pickEntry, type Picked } from '../layout/pick-entry.ts';
 import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
-import { refused, TarFile, type OpenOptions } from './tar/tar-file.ts';
+import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 
 /** The file that lists what an OCI layout holds. */
 export const INDEX_FILE = 'index.json';
@@ -61,7 +61,7 @@ export class OciArchive implements ContentSource, Referrers, Stored {
     if (header === undefined) throw noLayout(tar);
     checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
     const index = await tar.bytes(INDEX_FILE, INDEX_LIMITS.maxBytes, signal);
-    if (index === undefined) throw refused(tar, `there is no ${INDEX_FILE} in it`);
+    if (index === undefined) throw invalidArchive(tar, `there is no ${INDEX_FILE} in it`);
     return new OciArchive(location, tar, entriesOf(tar, index));
   }
 
@@ -132,12 +132,12 @@ function entriesOf(tar: TarFile, index: Uint8Array): Entries {
     return parseIndex(index).entries;
   } catch (error) {
     if (!(error instanceof MlistError)) throw error;
-    throw refused(tar, `its ${INDEX_FILE} is damaged: ${error.message}`);
+    throw invalidArchive(tar, `its ${INDEX_FILE} is damaged: ${error.message}`);
   }
 }
 
 function noLayout(tar: TarFile): MlistError {
   const hint =
     tar.size(DOCKER_FILE) === undefined ? undefined : 'It looks like one of "docker save": write docker-archive:FILE.';
-  return refused(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
+  return invalidArchive(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
 }

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { Content } from '../store.ts';
-import { linksOf, readDocument } from '../../oci/children.ts';
+import { childrenIn, readDocument } from '../../oci/children.ts';
 import { isManifestType } from '../../oci/media-type.ts';
 import type { ArchivedImage } from '../../schema/docker-documents.ts';
 import type { OciArchive } from './oci-archive.ts';
@@ -25,7 +25,7 @@ export async function ownManifest(layout: OciArchive, image: ArchivedImage): Pro
 }
 
 function filesOf({ bytes, descriptor }: Content): readonly string[] {
-  return linksOf(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
+  return childrenIn(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 
 /** An engine saves what it has: a manifest that is missing or damaged is not the one. */

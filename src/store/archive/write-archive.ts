@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { asMlistError, MlistError, withHint } from '../../errors/errors.ts';
 import { removeStaleTemporaries, type HeldLock } from '../../fs/atomic.ts';
-import { placeBehindLinks } from '../../fs/symlinks.ts';
+import { resolveLinks } from '../../fs/symlinks.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { isAbsence } from '../layout/path-inside.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
@@ -74,7 +74,7 @@ async function placeOf(path: string, { name = path }: WriteArchiveOptions): Prom
     if (!isAbsence(error)) throw asMlistError(error);
   });
   if (info?.isDirectory() !== true) throw noFolder(folder, dirname(name));
-  return placeBehindLinks(path);
+  return resolveLinks(path);
 }
 
 function noFolder(folder: string, name: string): MlistError {
@@ -86,7 +86,7 @@ async function openExisting(
   { name = path, signal }: WriteArchiveOptions,
 ): Promise<OciArchive | undefined> {
   const hint = 'Write to another file, or remove this one first.';
-  const existing = await orAbsent(OciArchive.open(path, { name, signal })).catch((thrown: unknown) => {
+  const existing = await ignoreNotFound(OciArchive.open(path, { name, signal })).catch((thrown: unknown) => {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_DOCUMENT_INVALID') throw thrown;
     throw withHint(thrown, hint);
   });

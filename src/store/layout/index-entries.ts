@@ -1,7 +1,7 @@
 import { AnnotationKey, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../../json/json.ts';
-import { allows, type Facts } from './manifest-facts.ts';
+import { allowsMediaType, type Facts } from './manifest-facts.ts';
 
 /**
  * The entries of index.json and how they change; pure. An entry that another tool wrote keeps every member it has.
@@ -78,7 +78,7 @@ export function withFacts(
   return entries.map((entry) => {
     const { descriptor, json } = entry;
     if (descriptor.digest !== digest) return entry;
-    const type = allows(facts, descriptor.mediaType) ? descriptor.mediaType : mediaType;
+    const type = allowsMediaType(facts, descriptor.mediaType) ? descriptor.mediaType : mediaType;
     if (descriptor.size === size && descriptor.mediaType === type) return entry;
     const members: JsonObject = { ...json, mediaType: type, size };
     return {

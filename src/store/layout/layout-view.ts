@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { Content, ContentOptions, FetchOptions, Name } from '../store.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/children.ts';
 import type { Identity } from '../verify.ts';
@@ -144,7 +144,7 @@ export class LayoutView {
       });
     }
     const [descriptor] = found.values();
-    return descriptor && bareDescriptor(descriptor);
+    return descriptor && minimalDescriptor(descriptor);
   }
 
   #mismatch(name: Name, fault: string): MlistError {

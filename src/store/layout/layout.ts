@@ -12,7 +12,7 @@ import type {
   Stored,
   Tags,
 } from '../store.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
@@ -128,7 +128,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.learn(digest, bytes);
-    await this.#edits.put(bareDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
+    await this.#edits.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
   }
 
   /** What lies there already, and is whole, is not asked for. */

@@ -1,7 +1,7 @@
 import { errorCode } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { linksOf, readDocument } from '../../oci/children.ts';
+import { childrenIn, readDocument } from '../../oci/children.ts';
 import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 
@@ -28,7 +28,7 @@ export function factsOf(bytes: Uint8Array): Facts | undefined {
   const isStated = document['mediaType'] !== undefined;
   // By the members alone. A document with a broken descriptor points at nothing.
   const isIndex = Array.isArray(document['manifests']);
-  const links = ignoreInvalid(() => linksOf(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
+  const links = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
   return {
     size: bytes.length,
     ...(isStated ? { stated: known } : { implied: known }),
@@ -61,12 +61,12 @@ export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
  */
 export function typeByDigest(facts: Facts | undefined, given: string | undefined): string {
   if (facts?.stated !== undefined) return facts.stated;
-  if (given !== undefined && allows(facts, given)) return given;
+  if (given !== undefined && allowsMediaType(facts, given)) return given;
   return facts?.implied ?? given ?? 'application/octet-stream';
 }
 
 /** Whether the bytes may be content of this type. */
-export function allows(facts: Facts | undefined, mediaType: string): boolean {
+export function allowsMediaType(facts: Facts | undefined, mediaType: string): boolean {
   if (facts?.stated !== undefined) return facts.stated === mediaType;
   return facts?.implied === undefined || familyOf(facts.implied) === familyOf(mediaType);
 }

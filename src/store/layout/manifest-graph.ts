@@ -1,5 +1,5 @@
 import { MlistError, type ErrorCode } from '../../errors/errors.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { readDocument } from '../../oci/children.ts';
@@ -77,7 +77,7 @@ export class ManifestGraph {
     const visit = (descriptor: Descriptor, isRoot: boolean): boolean => {
       const { digest } = descriptor;
       if (!wanted.has(digest)) return false;
-      const claim = { descriptor: bareDescriptor(descriptor), isRoot };
+      const claim = { descriptor: minimalDescriptor(descriptor), isRoot };
       const isAccepted = accepts(claim);
       if (isAccepted || !found.has(digest)) found.set(digest, claim);
       if (isAccepted) wanted.delete(digest);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFailure } from '../../fs/file-errors.ts';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
-import { makeFolders } from '../../fs/folders.ts';
+import { createFolders } from '../../fs/folders.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
 import { BlobFolder } from './blob-folder.ts';
@@ -46,7 +46,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
 
 async function rootOf(dir: string, create: boolean): Promise<string | undefined> {
   try {
-    if (create) await makeFolders(dir);
+    if (create) await createFolders(dir);
     return await realpath(dir);
   } catch (error) {
     if (!create && isAbsence(error)) return undefined;
@@ -57,7 +57,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 /** The header comes last: whoever finds one finds an index too. An index that is there already is kept. */
 async function makeLayout(root: string, { signal, name = root }: LayoutOptions): Promise<void> {
   const work = async (lock: HeldLock): Promise<void> => {
-    await makeFolders(join(root, 'blobs'));
+    await createFolders(join(root, 'blobs'));
     await new IndexFile(root, name).create(lock);
     await writeHeader(root, lock);
   };

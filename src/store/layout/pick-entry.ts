@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { AnnotationKey, bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { AnnotationKey, minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { tagOf, type Entries, type Entry } from './index-entries.ts';
@@ -28,7 +28,7 @@ export async function pickEntry(parts: LayoutParts, ref: string | undefined): Pr
   if (first === undefined) throw nothing(parts.location, ref, entries);
   if (digests.size > 1) throw several(parts.location, ref, candidates);
   const name = ref ?? candidates.map(nameOf).find((one) => one !== undefined);
-  return { descriptor: bareDescriptor(first.descriptor), ...(name === undefined ? {} : { ref: name }) };
+  return { descriptor: minimalDescriptor(first.descriptor), ...(name === undefined ? {} : { ref: name }) };
 }
 
 function entriesOf(entries: Entries, ref: string): Entries {

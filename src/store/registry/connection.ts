@@ -20,12 +20,12 @@ import {
   noAnswerText,
 } from './request-failure.ts';
 import type { Limiter } from '../../async/limiter.ts';
-import type { OpenSteps } from '../../async/pending.ts';
+import type { PendingSteps } from '../../async/pending.ts';
 import type { OpenUploads } from './blobs/open-uploads.ts';
 import { checkAddress, sameOrigin } from './http/address.ts';
 import { asksTooLong, backoff, isRetryableStatus, isUntouchedStatus, retryAfter } from './http/retry.ts';
 import type { Scope } from './auth/scope.ts';
-import type { Secrets } from '../../errors/redact.ts';
+import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Wire } from './http/http-client.ts';
 import type { Write, WriteGate } from './write-gate.ts';
 
@@ -42,9 +42,9 @@ export interface ConnectionParts {
    */
   readonly bodies: Limiter;
   readonly writes: WriteGate;
-  readonly secrets: Secrets;
+  readonly secrets: SecretRedactor;
   /** Told of what is being waited for. */
-  readonly steps: OpenSteps;
+  readonly steps: PendingSteps;
   readonly uploads: OpenUploads;
 }
 
@@ -72,7 +72,7 @@ export class Connection {
     return this.#parts.endpoint.base;
   }
 
-  get steps(): OpenSteps {
+  get steps(): PendingSteps {
     return this.#parts.steps;
   }
 

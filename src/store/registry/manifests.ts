@@ -11,7 +11,7 @@ import {
   mediaTypeOfHeader,
   MediaType,
 } from '../../oci/media-type.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { manifestTypeOf, typeOfDockerManifest } from '../../schema/documents.ts';
 import { confirmChange, statedSize } from './confirm-change.ts';
 import type { Call, Reply } from './request.ts';
@@ -74,7 +74,7 @@ export class Manifests {
     const stated = headers['docker-content-digest'];
     const isKnown = isServedAsManifest(mediaTypeOfHeader(headers['content-type']) ?? '');
     if (status === 200 && (stated === digest || (stated === undefined && isKnown))) return true;
-    return (await orAbsent(this.#get(digest, { signal }))) !== undefined;
+    return (await ignoreNotFound(this.#get(digest, { signal }))) !== undefined;
   }
 
   async get(name: Name, options: RegistryFetchOptions): Promise<Content> {
@@ -209,7 +209,7 @@ export class Manifests {
   async #readByTag(name: Name, reading: Reading): Promise<Reply | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
-    const reply = await orAbsent(this.#read('GET', tag, { ...reading, accept: [200] }));
+    const reply = await ignoreNotFound(this.#read('GET', tag, { ...reading, accept: [200] }));
     return reply !== undefined && digestMatches(name, reply.bytes) ? reply : undefined;
   }
 

@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../json/parse.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import { orAbsent } from '../../errors/not-found.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
 import type { Reply } from './request.ts';
 import type { Connection } from './connection.ts';
@@ -112,7 +112,7 @@ export class ReferrersOf {
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
     const tag = referrersTag(digest);
-    const content = await orAbsent(fetchManifest(tag, { signal }));
+    const content = await ignoreNotFound(fetchManifest(tag, { signal }));
     if (content === undefined || !isIndexType(content.descriptor.mediaType)) return [];
     return readIndex(content.bytes, content.descriptor.mediaType, `${location}:${tag}`).manifests;
   }

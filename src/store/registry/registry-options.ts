@@ -1,6 +1,6 @@
 import type { CredentialsSource } from './credentials/credentials.ts';
 import type { RateLimit } from './http/response-headers.ts';
-import type { Waiting } from '../../async/pending.ts';
+import type { ReportPending } from '../../async/pending.ts';
 
 /** How registries are talked to. Everything has a default. */
 export interface RegistryOptions {
@@ -24,7 +24,7 @@ export interface RegistryOptions {
   readonly credentials?: CredentialsSource | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Reports that a file, which may be a pipe, is being read. Default: not reported. */
-  readonly waiting?: Waiting | undefined;
+  readonly waiting?: ReportPending | undefined;
   /** Told of what should be known and stops nothing, such as a registry's own warnings; each text once. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Told of every request, for `--debug`; nothing in it is secret. */

@@ -1,7 +1,7 @@
 import { errorCode, MlistError, withHint } from '../../errors/errors.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
-import { bareDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { Blobs } from './blobs/blobs.ts';
 import type { BlobPlaces } from './blobs/mount.ts';
@@ -75,7 +75,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
         signal?.throwIfAborted();
         throw thrown;
       });
-      return { descriptor: bareDescriptor(expected), bytes };
+      return { descriptor: minimalDescriptor(expected), bytes };
     }
   }
 

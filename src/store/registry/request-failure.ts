@@ -7,7 +7,7 @@ import { waitText } from './http/retry.ts';
 import type { Step } from '../../async/pending.ts';
 import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
 import type { Scope } from './auth/scope.ts';
-import type { Secrets } from '../../errors/redact.ts';
+import type { SecretRedactor } from '../../errors/redact.ts';
 
 /** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
 
@@ -32,7 +32,7 @@ export interface FailedAnswer {
   readonly hasCondition: boolean;
 }
 
-export function failedAnswer(step: Step, answer: FailedAnswer, secrets: Secrets): MlistError {
+export function failedAnswer(step: Step, answer: FailedAnswer, secrets: SecretRedactor): MlistError {
   // The answer of another host, to which the registry has redirected its client, is not quoted.
   const isOwn = answer.location.host === answer.host;
   const diagnostics = isOwn ? readRegistryError(answer.body, (text) => secrets.redact(text, answer.location)) : [];

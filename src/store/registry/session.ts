@@ -10,12 +10,12 @@ import { Endpoint } from './http/registry-address.ts';
 import { Network } from './http/network.ts';
 import { defaults, type RegistryOptions } from './registry-options.ts';
 import { CANCEL_MS } from './blobs/upload.ts';
-import { OpenSteps } from '../../async/pending.ts';
+import { PendingSteps } from '../../async/pending.ts';
 import { OpenUploads } from './blobs/open-uploads.ts';
 import { apiHost } from './http/address.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './auth/scope.ts';
-import { Secrets } from '../../errors/redact.ts';
+import { SecretRedactor } from '../../errors/redact.ts';
 import { LINGER_MS, Wire } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -42,10 +42,10 @@ export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #registries = new Map<string, Registry>();
   readonly #repositories = new Map<string, Repository>();
-  readonly #secrets = new Secrets();
+  readonly #secrets = new SecretRedactor();
   readonly #network: Network;
   readonly #warned = new Set<string>();
-  readonly #steps = new OpenSteps();
+  readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
   readonly #closed = new AbortController();
   /** Aborts with the command, and when the session is closed. */

@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   copy,
-  Homes,
+  Stores,
   parseLocation,
   startRegistry,
   type OperationEvent,
   type RunningRegistry,
 } from '../../../src/index.ts';
-import { answer, Front } from '../../support/recording-proxy.ts';
+import { answer, RecordingProxy } from '../../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../../support/images.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';
 
@@ -35,26 +35,26 @@ afterAll(async () => {
   await other.close();
 });
 
-async function homes(): Promise<Homes> {
-  return new Homes({ workspaceFolder: join(await temporaryFolder(), '.mlist'), userAgent: 'test', env: {} });
+async function stores(): Promise<Stores> {
+  return new Stores({ workspaceFolder: join(await temporaryFolder(), '.mlist'), userAgent: 'test', env: {} });
 }
 
 /** The registry behind a server that does not know the referrers API, as older ones do not. */
-async function withoutApi({ url }: RunningRegistry): Promise<Front> {
-  const front = await Front.start({ upstream: url });
+async function withoutApi({ url }: RunningRegistry): Promise<RecordingProxy> {
+  const front = await RecordingProxy.start({ upstream: url });
   front.on(/\/referrers\//, answer(404));
   return front;
 }
 
 describe('a copy', () => {
   test('tells what moves, and gives what came of it', async () => {
-    const opened = await homes();
+    const opened = await stores();
     const events: OperationEvent[] = [];
     const copied = await copy(
       parseLocation(`${registry.host}/team/app:v1`),
       parseLocation(`${other.host}/team/told:v1`),
       {
-        homes: opened,
+        stores: opened,
         onEvent: (event) => events.push(event),
       },
     );
@@ -76,13 +76,13 @@ describe('a copy', () => {
   });
 
   test('may be aborted: then no name is there', async () => {
-    const opened = await homes();
+    const opened = await stores();
     const stop = new AbortController();
     const copying = copy(
       parseLocation(`${registry.host}/team/app:v1`),
       parseLocation(`${other.host}/team/aborted:v1`),
       {
-        homes: opened,
+        stores: opened,
         signal: stop.signal,
         onEvent: ({ type }) => {
           if (type === 'blob') stop.abort(new Error('enough'));
@@ -99,11 +99,11 @@ describe('registries that find referrers by themselves', () => {
   const tag = image.digest.replace(':', '-');
 
   test('are asked, and get no fallback tags', async () => {
-    const opened = await homes();
+    const opened = await stores();
     const copied = await copy(
       parseLocation(`${registry.host}/team/app:v1`),
       parseLocation(`${other.host}/team/api:v1`),
-      { homes: opened, referrers: true },
+      { stores: opened, referrers: true },
     );
     expect(copied.referrers).toEqual([
       {
@@ -117,12 +117,12 @@ describe('registries that find referrers by themselves', () => {
   });
 
   test('give what goes to one that does not: there it is listed under the fallback tag, and found by it', async () => {
-    const opened = await homes();
+    const opened = await stores();
     const old = await withoutApi(other);
     const [there, back] = [`${old.host}/team/tags:v1`, `${registry.host}/team/back:v1`].map((text) =>
       parseLocation(text),
     );
-    const options = { homes: opened, referrers: true };
+    const options = { stores: opened, referrers: true };
     await copy(parseLocation(`${registry.host}/team/app:v1`), there!, options);
     const listed = await getManifest(other.url, 'team/tags', tag);
     expect(JSON.parse(listed!.bytes.toString())).toMatchObject({

@@ -10,9 +10,9 @@ import type { Repository } from '../../../src/store/registry/repository.ts';
 import { MlistError } from '../../../src/index.ts';
 import { Authority, hasOpenssl } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
-import { answer, Front, hang, reset, type Rule } from '../../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, reset, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf, collect, imageOf, withFolder } from '../samples.ts';
-import { kept, layerOf, pieces, repository, session } from './setup.ts';
+import { cleanup, layerOf, pieces, repository, session } from './setup.ts';
 
 /**
  * An error may be logged, inspected and serialised by whoever uses the library: whatever made a request fail, the error
@@ -58,9 +58,9 @@ const me: Credentials = { type: 'basic', username: 'me', password };
 async function registryWith(
   login: Login,
   fault: Rule,
-  options: Parameters<typeof Front.start>[0] = {},
-): Promise<Front> {
-  const front = kept(await Front.start(options));
+  options: Parameters<typeof RecordingProxy.start>[0] = {},
+): Promise<RecordingProxy> {
+  const front = cleanup(await RecordingProxy.start(options));
   const { challenge, header } = logins[login];
   front.on(/./, (exchange) => {
     const isLoggedIn = exchange.seen.headers.authorization === header;
@@ -70,7 +70,7 @@ async function registryWith(
   return front;
 }
 
-function client(front: Front, options: Partial<RegistryOptions> = {}): Repository {
+function client(front: RecordingProxy, options: Partial<RegistryOptions> = {}): Repository {
   const credentials = () => Promise.resolve(me);
   return repository(session({ credentials, retries: 0, ...options }), front.host, 'team/app');
 }
@@ -171,7 +171,7 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
     'shows no credentials: the redirect leads to a certificate that is not trusted',
     () =>
       withFolder(async (folder) => {
-        const stranger = kept(await Front.start({ tls: new Authority(folder).sign('stranger') }));
+        const stranger = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('stranger') }));
         const front = await registryWith(login, answer(307, { location: `${stranger.url}/?sig=${signature}` }));
         const caFile = new Authority(folder, 'other').certificate.certFile;
         for (const request of Object.values(requests)) {
@@ -221,7 +221,7 @@ describe('an error of a proxy with a password', () => {
     ['that refuses the login', 'me:other', ['http', 'https']],
     ['that refuses the host', `me:${password}`, ['http', 'https']],
   ])('shows no credentials: a proxy %s', async (_, login, schemes) => {
-    const proxy = kept(await ForwardProxy.start({ hosts: {}, login }));
+    const proxy = cleanup(await ForwardProxy.start({ hosts: {}, login }));
     const url = proxy.url.replace(/\/\/.*@/, `//me:${password}@`);
     for (const scheme of schemes) {
       const plainHttp = scheme === 'http' ? [host] : [];
@@ -231,7 +231,7 @@ describe('an error of a proxy with a password', () => {
   });
 
   test.each(['breaks the connection', 'is not there'])('shows no credentials: a proxy that %s', async (what) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, reset);
     if (what === 'is not there') await front.close();
     const url = `http://me:${password}@${what === 'is not there' ? '127.0.0.1:1' : front.host}`;
@@ -298,8 +298,8 @@ test('a rejection that nobody handles prints no credentials', async () => {
   const script = `
     import { Homes, parseLocation } from ${JSON.stringify(library)};
     const credentials = async () => ({ type: 'basic', username: 'me', password: process.env.SECRET });
-    const homes = new Homes({ workspaceFolder: '/nonexistent', userAgent: 'test', env: {}, retries: 0, credentials });
-    const home = await homes.source(parseLocation(process.env.REFERENCE));
+    const stores = new Homes({ workspaceFolder: '/nonexistent', userAgent: 'test', env: {}, retries: 0, credentials });
+    const home = await stores.source(parseLocation(process.env.REFERENCE));
     void home.fetchManifest('v1');
   `;
   const env = { PATH: process.env['PATH'], SECRET: password, REFERENCE: `${front.host}/team/app:v1` };

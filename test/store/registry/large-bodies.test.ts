@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { bytesOf } from '../samples.ts';
-import { kept, layerOf, repository, session } from './setup.ts';
+import { cleanup, layerOf, repository, session } from './setup.ts';
 
 /** A blob arrives whole, however the server frames its response; otherwise reading it fails. */
 
@@ -18,7 +18,7 @@ async function serverThat(answers: (socket: Socket) => Promise<void>): Promise<s
     socket.once('data', () => void answers(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  kept({
+  cleanup({
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();

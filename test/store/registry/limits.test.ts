@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { answer } from '../../support/recording-proxy.ts';
-import { World } from '../../support/cli-harness.ts';
+import { CliHarness } from '../../support/cli-harness.ts';
 import { blobOf, imageOf } from '../samples.ts';
 import { pieces, put, repository, served, session } from './setup.ts';
 
@@ -102,7 +102,7 @@ test('what Docker Hub says of its limit is shown by --debug', async () => {
   const { front, host } = await stand();
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   front.on(/manifests/, ({ pass }) => pass({ headers }));
-  const world = await World.make();
+  const world = await CliHarness.make();
   const plain = await world.run(['digest', `${host}/repo:v1`, '--debug']);
   expect([plain.code, plain.stderr]).toEqual([0, expect.stringMatching(/200.*76 of 100 left/)]);
   const { stderr } = await world.run(['digest', `${host}/repo:v1`, '--debug', '--json']);

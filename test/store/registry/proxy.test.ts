@@ -4,7 +4,7 @@ import { ForwardProxy, type ForwardProxyOptions } from '../../support/forward-pr
 import { Authority } from '../../support/certificates.ts';
 import { describeWith } from '../../support/programs.ts';
 import { bytesOf, imageOf, withFolder } from '../samples.ts';
-import { kept, layerOf, put, repository, served, session } from './setup.ts';
+import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
 describe('which proxy', () => {
   const env = { HTTP_PROXY: 'http://plain.test:3128', HTTPS_PROXY: 'secure.test:8080' };
@@ -79,7 +79,7 @@ describe('which proxy', () => {
 /** A registry under a public name, over http. */
 async function behind(options: Omit<ForwardProxyOptions, 'hosts'> = {}) {
   const { front } = await served();
-  const proxy = kept(await ForwardProxy.start({ hosts: { 'registry.example:80': front.port }, ...options }));
+  const proxy = cleanup(await ForwardProxy.start({ hosts: { 'registry.example:80': front.port }, ...options }));
   const open = (env: Readonly<Record<string, string>> = proxy.env, more: Parameters<typeof session>[0] = {}) =>
     repository(session({ plainHttp: ['registry.example'], env, retries: 1, ...more }), 'registry.example', 'repo');
   return { front, proxy, open };
@@ -121,7 +121,7 @@ describeWith('openssl', 'a registry over https', () => {
       const { front } = await served({}, { tls });
       const hosts = { 'registry.example:5443': front.port };
       const { login } = options;
-      const proxy = kept(
+      const proxy = cleanup(
         await ForwardProxy.start({
           hosts,
           ...(login === undefined ? {} : { login }),

@@ -10,9 +10,9 @@ import {
   type Image,
   type Served,
 } from '../../support/images.ts';
-import { answer, Front, type Rule } from '../../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Rule } from '../../support/recording-proxy.ts';
 import { describeOnRegistries } from '../../support/registries.ts';
-import { kept, repository, session } from './setup.ts';
+import { cleanup, repository, session } from './setup.ts';
 
 const image = makeImage({ salt: 'subject', kind: 'oci' });
 const subject = { mediaType: image.mediaType, digest: image.digest, size: image.bytes.length };
@@ -48,8 +48,8 @@ describeOnRegistries('the referrers of a manifest', (start) => {
 });
 
 /** A repository of a server that answers by this rule. */
-async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly front: Front }> {
-  const front = kept(await Front.start());
+async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly front: RecordingProxy }> {
+  const front = cleanup(await RecordingProxy.start());
   front.on(/./, rule);
   return { repo: repository(session({ retries: 0 }), front.host, 'a'), front };
 }

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { Content } from '../../../src/store/store.ts';
 import { answer, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf } from '../samples.ts';
-import { kept, layerOf, put, repository, served, session } from './setup.ts';
+import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
 /** Blobs that are uploaded to one registry while they are downloaded from another. */
 
@@ -19,7 +19,7 @@ test.each<[string, Rule]>([
 ])('several large blobs at once arrive as they were, %s', async (_name, puts) => {
   const [from, to] = [await served(), await served()];
   const blobs: readonly Content[] = [9_300_001, 7_777_777, 6_000_000].map((length) => layerOf(length, String(length)));
-  for (const blob of blobs) await put(repository(kept(session()), from.host, 'from'), blob);
+  for (const blob of blobs) await put(repository(cleanup(session()), from.host, 'from'), blob);
   to.front.on(/^(?:PUT|PATCH)/, puts);
   const used = session();
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];

@@ -5,8 +5,8 @@ import { RegistrySession } from '../../../src/store/registry/session.ts';
 import type { Content } from '../../../src/store/store.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { startRegistry, type ServerOptions } from '../../../src/server/start-registry.ts';
-import { Front, type FrontOptions } from '../../support/recording-proxy.ts';
-import { kept } from '../../support/cleanup.ts';
+import { RecordingProxy, type FrontOptions } from '../../support/recording-proxy.ts';
+import { cleanup } from '../../support/cleanup.ts';
 import { blobOf } from '../samples.ts';
 
 /** What a test of the registry client stands up, and what is closed after it. */
@@ -30,7 +30,7 @@ export function session(
     onWarning: (message) => warnings.push(message),
     ...options,
   });
-  return kept(Object.assign(made, { events, warnings }));
+  return cleanup(Object.assign(made, { events, warnings }));
 }
 
 export function repository(from: RegistrySession, host: string, path: string): Repository {
@@ -41,13 +41,13 @@ export function repository(from: RegistrySession, host: string, path: string): R
 export async function served(
   serve: ServerOptions = {},
   options: FrontOptions = {},
-): Promise<{ readonly front: Front; readonly upstream: string; readonly host: string }> {
-  const registry = kept(await startRegistry(serve));
-  const front = kept(await Front.start({ upstream: registry.url, ...options }));
+): Promise<{ readonly front: RecordingProxy; readonly upstream: string; readonly host: string }> {
+  const registry = cleanup(await startRegistry(serve));
+  const front = cleanup(await RecordingProxy.start({ upstream: registry.url, ...options }));
   return { front, upstream: registry.url, host: front.host };
 }
 
-export { kept };
+export { cleanup };
 
 const BLOCK = 1024 * 1024;
 

@@ -6,10 +6,10 @@ import { describe, expect, test } from '@jest/globals';
 import { certificateFolders } from '../../../src/store/registry/http/certificates.ts';
 import { Authority } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
-import { answer, Front, type Exchange } from '../../support/recording-proxy.ts';
+import { answer, RecordingProxy, type Exchange } from '../../support/recording-proxy.ts';
 import { describeWith } from '../../support/programs.ts';
 import { imageOf, indexOf, withFolder } from '../samples.ts';
-import { kept, repository, served, session } from './setup.ts';
+import { cleanup, repository, served, session } from './setup.ts';
 
 const { manifest } = imageOf('x');
 const list = indexOf([]);
@@ -28,9 +28,9 @@ interface Parts {
   readonly folder: string;
   readonly authority: Authority;
   /** `registry.example`, and `other.example`, whose certificates come from the authority; `plain` speaks http. */
-  readonly secure: Front;
-  readonly other: Front;
-  readonly plain: Front;
+  readonly secure: RecordingProxy;
+  readonly other: RecordingProxy;
+  readonly plain: RecordingProxy;
   readonly read: (options?: Parameters<typeof session>[0], host?: string) => Promise<unknown>;
 }
 
@@ -42,9 +42,9 @@ function withAuthority(
   return withFolder(async (folder) => {
     const authority = new Authority(folder);
     const tls = { ...authority.sign('server', ['registry.example', 'other.example']), ca: authority.certificate.cert };
-    const secure = kept(await Front.start({ tls }));
-    const other = kept(await Front.start({ tls }));
-    const plain = kept(await Front.start());
+    const secure = cleanup(await RecordingProxy.start({ tls }));
+    const other = cleanup(await RecordingProxy.start({ tls }));
+    const plain = cleanup(await RecordingProxy.start());
     for (const front of [secure, other, plain]) front.on(/./, found);
     if (clients) secure.on(/./, (exchange) => (tlsOf(exchange).authorized ? found : answer(403))(exchange));
     const hosts = {
@@ -54,7 +54,7 @@ function withAuthority(
       'other.example:443': other.port,
       'misnamed.example:443': other.port,
     };
-    const proxy = kept(await ForwardProxy.start({ hosts }));
+    const proxy = cleanup(await ForwardProxy.start({ hosts }));
     const read = ({ env, ...options }: Parameters<typeof session>[0] = {}, host = 'registry.example') =>
       repository(session({ retries: 0, env: { ...proxy.env, ...env }, ...options }), host, 'repo').fetchManifest('v1');
     await work({ folder, authority, secure, other, plain, read });
@@ -187,7 +187,7 @@ describeWith('openssl', 'files of authorities', () => {
   test('a variable that names a file that is not there is told of, and passed over', () =>
     withFolder(async (folder) => {
       const missing = join(folder, 'missing.pem');
-      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       front.on(/./, found);
       const from = session({ env: { SSL_CERT_FILE: missing } });
       await repository(from, front.host, 'repo').fetchManifest('v1');
@@ -250,14 +250,14 @@ async function withRefusal(port: number, refusal: string): Promise<string> {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  kept({ close: () => void server.close() });
+  cleanup({ close: () => void server.close() });
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 describeWith('openssl', 'a registry on this machine', () => {
   test('is reached over https, whoever signed its certificate', () =>
     withFolder(async (folder) => {
-      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       front.on(/./, found);
       await repository(session(), front.host, 'repo').fetchManifest('v1');
     }));
@@ -268,7 +268,7 @@ describeWith('openssl', 'a registry on this machine', () => {
     ['a page', 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>'],
   ])('is reached over https where it answers a plain request with 400 and %s', async (_name, refusal) =>
     withFolder(async (folder) => {
-      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       front.on(/./, found);
       const host = await withRefusal(front.port, refusal);
       await repository(session(), host, 'repo').fetchManifest('v1');
@@ -278,7 +278,7 @@ describeWith('openssl', 'a registry on this machine', () => {
   );
 
   test('that has no TLS keeps its 400', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(
       /./,
       answer(400, { 'content-type': 'application/json' }, Buffer.from('{"errors":[{"code":"NAME_INVALID"}]}')),
@@ -292,7 +292,7 @@ describeWith('openssl', 'a registry on this machine', () => {
     withFolder(async (folder) => {
       const other = join(folder, 'other');
       await mkdir(other);
-      const front = kept(await Front.start({ tls: new Authority(folder).sign('server') }));
+      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       const caFile = new Authority(other).certificate.certFile;
       await expect(repository(session({ caFile }), front.host, 'repo').fetchManifest('v1')).rejects.toMatchObject(
         untrusted,
@@ -301,7 +301,7 @@ describeWith('openssl', 'a registry on this machine', () => {
 
   test('does not lead to trust in strangers', () =>
     withAuthority(async ({ secure, read, other }) => {
-      const front = kept(await Front.start());
+      const front = cleanup(await RecordingProxy.start());
       front.on(/./, answer(307, { location: 'https://other.example/x' }));
       await expect(read({}, front.host)).rejects.toMatchObject(untrusted);
       expect([secure.seen, other.seen]).toEqual([[], []]);

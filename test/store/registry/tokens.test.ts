@@ -5,10 +5,10 @@ import { describe, expect, jest, test } from '@jest/globals';
 import type { Credentials, CredentialsSource } from '../../../src/store/registry/credentials/credentials.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
-import { answer, hang, reset, type Front, type Rule } from '../../support/recording-proxy.ts';
+import { answer, hang, reset, type RecordingProxy, type Rule } from '../../support/recording-proxy.ts';
 import { guard, TokenService, type GuardOptions, type TokenServiceOptions } from '../../support/token-service.ts';
 import { imageOf, withFolder } from '../samples.ts';
-import { kept, layerOf, pieces, put, repository, served, session } from './setup.ts';
+import { cleanup, layerOf, pieces, put, repository, served, session } from './setup.ts';
 
 const me: Credentials = { type: 'basic', username: 'me', password: 'my-secret-password' };
 const users = { me: 'my-secret-password', other: 'other-secret' };
@@ -23,7 +23,7 @@ async function guarded(
   options: GuardOptions & Partial<Pick<RegistryOptions, 'credentials' | 'retries' | 'timeoutMs'>> = {},
 ) {
   const { front, host, upstream } = await served();
-  const tokens = kept(await TokenService.start({ users, ...service }));
+  const tokens = cleanup(await TokenService.start({ users, ...service }));
   guard(front, tokens, options);
   const authHosts = [{ registry: host, host: tokens.front.host }];
   const { credentials = always(me), retries = 4, timeoutMs = 60_000 } = options;
@@ -42,7 +42,7 @@ async function putImage(upstream: string, path: string, seed = path): Promise<st
   return manifest.descriptor.digest;
 }
 
-function refusals(front: Front): number {
+function refusals(front: RecordingProxy): number {
   return front.seen.filter(({ status }) => status === 401 || status === 403).length;
 }
 
@@ -50,7 +50,7 @@ function refusals(front: Front): number {
 function skipTime(milliseconds: number): void {
   const now = performance.now.bind(performance);
   const spy = jest.spyOn(performance, 'now').mockImplementation(() => now() + milliseconds);
-  kept({ close: () => spy.mockRestore() });
+  cleanup({ close: () => spy.mockRestore() });
 }
 
 describe('tokens', () => {

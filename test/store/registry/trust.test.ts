@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Credentials } from '../../../src/store/registry/credentials/credentials.ts';
 import type { Repository } from '../../../src/store/registry/repository.ts';
-import { answer, Front, hang, type Rule } from '../../support/recording-proxy.ts';
+import { answer, RecordingProxy, hang, type Rule } from '../../support/recording-proxy.ts';
 import { Authority } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
 import { describeWith } from '../../support/programs.ts';
 import { imageOf, withFolder } from '../samples.ts';
-import { kept, pieces, put, repository, served, session } from './setup.ts';
+import { cleanup, pieces, put, repository, served, session } from './setup.ts';
 
 /**
  * What a hostile registry, or somebody between, may try. Each attempt ends in an error that says so, within its time,
@@ -25,13 +25,13 @@ function onlyWithLogin(rule: Rule): Rule {
 }
 
 /** A stranger who writes down what is sent. */
-async function stranger(rule: Rule = answer(200)): Promise<Front> {
-  const front = kept(await Front.start());
+async function stranger(rule: Rule = answer(200)): Promise<RecordingProxy> {
+  const front = cleanup(await RecordingProxy.start());
   front.on(/./, rule);
   return front;
 }
 
-function sawNoSecret(front: Front): void {
+function sawNoSecret(front: RecordingProxy): void {
   for (const { headers, path } of front.seen) {
     expect([headers.authorization, headers['proxy-authorization'], headers.cookie]).toEqual([
       undefined,
@@ -48,12 +48,12 @@ function client(host: string, options: Parameters<typeof session>[0] = {}): Repo
 }
 
 describe('a redirect', () => {
-  test.each<[string, (other: Front) => string]>([
+  test.each<[string, (other: RecordingProxy) => string]>([
     ['to another port', (other) => `http://${other.host}/stolen`],
     ['to another name of this machine', (other) => `http://localhost:${other.port}/stolen`],
   ])('%s is followed without the login', async (_name, locationOf) => {
     const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/manifests/, onlyWithLogin(answer(307, { location: locationOf(other) })));
     const content = await client(front.host).fetchManifest(manifest.descriptor.digest);
     expect(content.descriptor.digest).toBe(manifest.descriptor.digest);
@@ -62,7 +62,7 @@ describe('a redirect', () => {
   });
 
   test('to elsewhere and back does not carry the login again', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const other = await stranger((exchange) => answer(307, { location: `${front.url}/v2/private` })(exchange));
     front.on(/manifests/, onlyWithLogin(answer(307, { location: other.url })));
     front.on(/private/, answer(403));
@@ -73,19 +73,19 @@ describe('a redirect', () => {
   });
 
   test.each([
-    ['without an end', (front: Front) => `${front.url}/v2/repo/manifests/again`, 'ERR_MLIST_REGISTRY'],
+    ['without an end', (front: RecordingProxy) => `${front.url}/v2/repo/manifests/again`, 'ERR_MLIST_REGISTRY'],
     ['to a file', () => 'file:///etc/passwd', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
     ['with a user name', () => 'http://me:x@127.0.0.1/', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
     ['that is no address', () => 'http://[', 'ERR_MLIST_REGISTRY'],
   ])('%s ends in an error', async (_name, locationOf, code) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, (exchange) => answer(307, { location: locationOf(front) })(exchange));
     await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({ code });
   });
 
   test('of an upload is followed with the same bytes and without the login', async () => {
     const other = await stranger(answer(201));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, onlyWithLogin(answer(202, { location: '/v2/repo/blobs/uploads/1' })));
     front.on(/^PUT/, answer(307, { location: `${other.url}/bucket` }));
     await put(client(front.host), layer!);
@@ -97,7 +97,7 @@ describe('a redirect', () => {
 describe('an upload location', () => {
   test('on another host gets the bytes and not the login', async () => {
     const other = await stranger(answer(201));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     await put(client(front.host), layer!);
     expect(other.seen).toMatchObject([{ method: 'PUT' }]);
@@ -109,7 +109,7 @@ describe('an upload location', () => {
     ['on another host is cancelled without the login', true],
     ['of the registry is cancelled with the login', false],
   ])('%s', async (_name, isElsewhere) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const other = isElsewhere ? await stranger(answer(204)) : front;
     front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     async function* failing(): AsyncGenerator<Uint8Array> {
@@ -127,7 +127,7 @@ describe('an upload location', () => {
     ['is no address', { location: 'http://[' }],
     ['is a file', { location: 'file:///tmp/x' }],
   ])('that %s ends in an error', async (_name, headers) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, answer(202, headers));
     await expect(put(client(front.host), layer!)).rejects.toMatchObject({
       code: expect.stringMatching(/REGISTRY|FORBIDDEN/) as unknown,
@@ -138,7 +138,7 @@ describe('an upload location', () => {
 describe('a token service', () => {
   test('on a stranger’s host gets nothing, and the flag that would allow it is named', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, bearer(`${other.url}/token`));
     await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({
       code: 'ERR_MLIST_UNAUTHORIZED',
@@ -150,7 +150,7 @@ describe('a token service', () => {
 
   test('on a stranger’s host may be asked by who has no login', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, bearer(`${other.url}/token`));
     const anonymous = { credentials: () => Promise.resolve(undefined) };
     await expect(client(front.host, anonymous).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
@@ -164,13 +164,13 @@ describe('a token service', () => {
     ['with a fragment', 'http://127.0.0.1/token#x'],
     ['without a host', '/token'],
   ])('%s is refused', async (_name, realm) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, bearer(realm));
     await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
   });
 
   test('never sees the token of another registry', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
     front.on(/token/, answer(200, {}, '{"token":"secret-token"}'));
     front.on(/manifests/, (exchange) =>
@@ -186,15 +186,19 @@ describe('a token service', () => {
 
 /** A registry with TLS and a public name, and strangers with other names. */
 async function publicly(
-  work: (registry: Front, hosts: Readonly<Record<string, Front>>, repo: (host?: string) => Repository) => Promise<void>,
+  work: (
+    registry: RecordingProxy,
+    hosts: Readonly<Record<string, RecordingProxy>>,
+    repo: (host?: string) => Repository,
+  ) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (folder) => {
     const authority = new Authority(folder);
     const names = ['registry.example', 'auth.registry.example', 'stranger.test', 'registry.gitlab.com', 'gitlab.com'];
     const tls = authority.sign('server', names);
-    const secure = kept(await Front.start({ tls }));
-    const plain = kept(await Front.start());
-    const other = kept(await Front.start({ tls }));
+    const secure = cleanup(await RecordingProxy.start({ tls }));
+    const plain = cleanup(await RecordingProxy.start());
+    const other = cleanup(await RecordingProxy.start({ tls }));
     const hosts = {
       'registry.example:443': secure.port,
       'registry.gitlab.com:443': secure.port,
@@ -204,7 +208,7 @@ async function publicly(
       'gitlab.com:443': other.port,
       'stranger.test:443': other.port,
     };
-    const proxy = kept(await ForwardProxy.start({ hosts }));
+    const proxy = cleanup(await ForwardProxy.start({ hosts }));
     const repo = (host = 'registry.example') =>
       client(host, { env: proxy.env, caFile: authority.certificate.certFile });
     await work(secure, { plain, other }, repo);
@@ -359,7 +363,7 @@ describe('an answer', () => {
       'NETWORK',
     ],
   ])('%s ends in an error', async (_name, rule, read, code) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/./, rule);
     const repo = client(front.host, code === 'TIMEOUT' ? { timeoutMs: 300 } : {});
     await expect(read(repo)).rejects.toMatchObject({
@@ -373,7 +377,7 @@ describe('an answer', () => {
     ['a blob', /^PUT .*uploads/, (repo) => put(repo, layer!)],
     ['a mount', /^POST/, (repo) => repo.mountBlob(layer!.descriptor, repo, () => pieces(layer!.bytes))],
   ])('to %s that states another digest ends in an error', async (_name, pattern, write) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
     front.on(pattern, answer(201, wrongDigest));
     await expect(write(client(front.host))).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
@@ -388,7 +392,7 @@ describe('an answer', () => {
     ['listing tags', /tags/, (repo) => repo.tags()[Symbol.asyncIterator]().next()],
     ['deleting', /^DELETE/, (repo) => repo.untag('v1')],
   ])('to %s that never comes ends in time', async (_name, pattern, work) => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
     front.on(pattern, hang);
     await expect(work(client(front.host, { timeoutMs: 200 }))).rejects.toMatchObject({ code: 'ERR_MLIST_TIMEOUT' });
@@ -396,7 +400,7 @@ describe('an answer', () => {
 
   test('with a link to another host is not followed', async () => {
     const other = await stranger(answer(200, {}, '{"tags":["stolen"]}'));
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/tags/, answer(200, { link: `<${other.url}/v2/repo/tags/list?n=2>; rel="next"` }, '{"tags":["a"]}'));
     const tags = client(front.host).tags();
     expect(await tags.next()).toMatchObject({ value: 'a' });
@@ -405,7 +409,7 @@ describe('an answer', () => {
   });
 
   test('with pages that lead to each other ends in an error', async () => {
-    const front = kept(await Front.start());
+    const front = cleanup(await RecordingProxy.start());
     front.on(/tags/, answer(200, { link: '</v2/repo/tags/list?last=a>; rel=next' }, '{"tags":["a"]}'));
     const all = async () => {
       for await (const tag of client(front.host).tags()) expect(tag).toBe('a');

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { sourceOptions, pushingOptions } from '../../args/list-options.ts';
 
-export const addCommand: CommandSpec = {
+export const addCommand: CommandDeclaration = {
   name: 'add',
   usage: '[LIST] MANIFEST[=PLATFORM]...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },

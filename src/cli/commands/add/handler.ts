@@ -5,22 +5,22 @@ import { listBeforeOthers, manifestArgument } from '../../args/typed-arguments.t
 import type { Context } from '../../context.ts';
 import { runEdit } from '../../args/run-edit.ts';
 import { changeDocument, draftDocument } from '../../output/entry-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
-import { withListHint } from '../../args/list-argument.ts';
+import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listBeforeOthers(invocation, context);
   const { output, signal } = context;
-  const homes = await context.homes();
-  const { edited, pushed } = await withListHint(list, invocation, context, async () => {
+  const stores = await context.stores();
+  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () => {
     const target = parseListName(list ?? (await currentList(context.workspace)));
     const manifests = rest.map((text) => manifestArgument(text, context, target));
     return runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {
         ...sourceChoices(invocation),
         workspace,
-        homes,
+        stores,
         keep: invocation.flag('keep'),
         signal,
         onEvent,

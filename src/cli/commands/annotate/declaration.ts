@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { platform, indexAnnotation, indexArtifactType, strict, pushingOptions } from '../../args/list-options.ts';
 
-export const annotateCommand: CommandSpec = {
+export const annotateCommand: CommandDeclaration = {
   name: 'annotate',
   usage: '[LIST [MANIFEST]]',
   positionals: { min: 0, max: 2 },

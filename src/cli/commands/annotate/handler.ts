@@ -3,31 +3,31 @@ import { describeEntry } from '../../../draft/entry-selection.ts';
 import { MlistError } from '../../../errors/errors.ts';
 import type { Reference } from '../../../oci/reference.ts';
 import { annotate, type Annotated, type AnnotateOptions } from '../../../operations/edit/annotate.ts';
-import type { EditPlace } from '../../../operations/edit-place.ts';
+import type { EditTarget } from '../../../operations/edit-place.ts';
 import {
   annotationChange,
   listChange,
   listFirst,
-  tooMany,
+  tooManyArguments,
   typedLocation,
   typedName,
 } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { runEdit } from '../../args/run-edit.ts';
 import { entryDocument } from '../../output/entry-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Span } from '../../output/output.ts';
 import { canonicalPlatform, clearable, readPlatform } from '../../args/platform-arguments.ts';
-import { withListHint } from '../../args/list-argument.ts';
+import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
-  if (more.length > 0) throw tooMany(invocation);
+  if (more.length > 0) throw tooManyArguments(invocation);
   const selected = invocation.text('platform');
   const { output, signal } = context;
   const wanted = changes(invocation, context);
-  const edit = async (name: Reference | undefined, place: EditPlace): Promise<Annotated> => {
+  const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
     const { workspace, named, onEvent } = place;
     const annotated = await annotate(name, {
       ...wanted,
@@ -35,7 +35,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
       manifest: manifest === undefined ? undefined : await named(manifest),
       platform: selected === undefined ? undefined : readPlatform(selected),
       strict: invocation.flag('strict'),
-      homes: context.homes,
+      stores: context.stores,
       choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
       signal,
       onEvent,
@@ -43,7 +43,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     place.whenAccepted(() => tell(annotated, invocation, context));
     return annotated;
   };
-  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
+  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, edit),
   ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, invocation);
@@ -53,17 +53,20 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return 0;
 }
 
-function tell({ entry, changed, list }: Annotated, invocation: Invocation, context: Context): void {
+function tell({ entry, changed, list }: Annotated, invocation: ParsedArguments, context: Context): void {
   const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
   if (entry !== undefined) context.output.note(done, describeEntry(entry));
   if (isOfList(invocation)) context.output.note(done, `the list ${list}`);
 }
 
-function isOfList(invocation: Invocation): boolean {
+function isOfList(invocation: ParsedArguments): boolean {
   return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
 }
 
-function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+function changes(
+  invocation: ParsedArguments,
+  context: Context,
+): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
   const { platform, notes } = canonicalPlatform({
     os: clearable(invocation.text('os')),
     architecture: clearable(invocation.text('arch')),
@@ -86,7 +89,7 @@ function changes(invocation: Invocation, context: Context): Pick<AnnotateOptions
 }
 
 /** Features add up, as with docker; an empty one first clears those that are there. */
-function featureChange(invocation: Invocation): AnnotateOptions['change']['features'] {
+function featureChange(invocation: ParsedArguments): AnnotateOptions['change']['features'] {
   if (!invocation.has('os-features')) return undefined;
   const features = invocation.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
   return { clear: features.includes(''), add: features.filter((feature) => feature !== '') };
@@ -100,7 +103,7 @@ async function choose(candidates: readonly Entry[], context: Context): Promise<E
 }
 
 /** The candidates as the commands to type. */
-function withCommands(thrown: unknown, list: string | undefined, invocation: Invocation): unknown {
+function withCommands(thrown: unknown, list: string | undefined, invocation: ParsedArguments): unknown {
   if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
   const name = list ?? thrown.facts.reference ?? '';
   const flags = typedFlags(invocation);
@@ -109,7 +112,7 @@ function withCommands(thrown: unknown, list: string | undefined, invocation: Inv
 }
 
 /** The options that were typed, to be typed again. */
-function typedFlags(invocation: Invocation): string {
+function typedFlags(invocation: ParsedArguments): string {
   const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
   const repeated = ['os-features', 'annotation', 'tag', 'expect'];
   const pairs = [

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { replaceImageOption, missingOption, waitForSourceOption } from '../../args/list-options.ts';
 
-export const applyCommand: CommandSpec = {
+export const applyCommand: CommandDeclaration = {
   name: 'apply',
   usage: '-f FILE...',
   positionals: { min: 0, max: 0 },

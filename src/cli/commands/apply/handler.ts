@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { waitTime } from '../../args/duration.ts';
-import { usage } from '../../args/parse-arguments.ts';
+import { usageError } from '../../args/parse-arguments.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
 import { typedLocation } from '../../args/typed-arguments.ts';
@@ -18,16 +18,16 @@ import { type Applied, type AppliedList, apply } from '../../../operations/apply
 import type { SpecFile } from '../../../operations/spec/read-spec.ts';
 import { MAX_YAML_BYTES } from '../../../schema/yaml.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const names = invocation.texts('file');
-  if (names.length === 0) throw usage(invocation.command, 'apply takes files with -f');
-  if (new Set(names).size < names.length) throw usage(invocation.command, 'the same file is given twice');
+  if (names.length === 0) throw usageError(invocation.command, 'apply takes files with -f');
+  if (new Set(names).size < names.length) throw usageError(invocation.command, 'the same file is given twice');
   const shard = readShard(invocation.text('shard'));
   const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
   const files = read.flatMap((one): readonly SpecFile[] => (one.status === 'fulfilled' ? [one.value] : []));
   const unreadable = read.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
   const applied = await apply(files, {
-    homes: await context.homes(),
+    stores: await context.stores(),
     location: (text) => typedLocation(text, context),
     platform: readPlatform,
     force: invocation.flag('force'),

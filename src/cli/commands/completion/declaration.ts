@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const completionCommand: CommandSpec = {
+export const completionCommand: CommandDeclaration = {
   name: 'completion',
   usage: 'bash|zsh|fish',
   positionals: { min: 1, max: 1 },

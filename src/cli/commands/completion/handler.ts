@@ -1,9 +1,9 @@
 import { MlistError } from '../../../errors/errors.ts';
 import { completionScript, shells } from '../../completion/completion-script.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export function run(invocation: Invocation, { output }: Context): Promise<number> {
+export function run(invocation: ParsedArguments, { output }: Context): Promise<number> {
   const shell = shells.find((name) => name === invocation.positionals[0]);
   if (shell === undefined)
     throw new MlistError(

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
 
-export const copyCommand: CommandSpec = {
+export const copyCommand: CommandDeclaration = {
   name: 'copy',
   usage: 'SRC DST',
   positionals: { min: 2, max: 2 },

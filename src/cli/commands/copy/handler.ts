@@ -3,17 +3,17 @@ import { typedBareLocation, typedLocation } from '../../args/typed-arguments.ts'
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import { replacedDocument } from '../../output/event-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
-import { tellUnchanged } from '../../output/reporter.ts';
+import { reportUnchanged } from '../../output/reporter.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const [source = '', target = ''] = invocation.positionals;
   // Without a tag the source's is meant: the target gets none.
   const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
-    homes: await context.homes(),
+    stores: await context.stores(),
     platforms: readPlatforms(invocation.texts('platform')),
     ...readExpected(invocation.texts('expect')),
     replaceImage: invocation.flag('replace-image'),
@@ -31,7 +31,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 }
 
 function tell({ target, status, descriptor, moved }: Copied, output: Output): void {
-  if (status === 'unchanged') tellUnchanged(output, target, descriptor.digest);
+  if (status === 'unchanged') reportUnchanged(output, target, descriptor.digest);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
     const blobs = mounted + uploaded + present;

@@ -5,8 +5,8 @@ import { currentList } from '../../../operations/current-draft.ts';
 import type { DockerMetadata } from '../../../operations/sources/docker-metadata.ts';
 import { listFirst, listOption } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
-import { usage } from '../../args/parse-arguments.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { usageError } from '../../args/parse-arguments.ts';
 
 /**
  * The list that `create` makes: what stands first on the command line, else the first tag of a build's metadata, else with
@@ -15,7 +15,7 @@ import { usage } from '../../args/parse-arguments.ts';
  * @throws MlistError `ERR_MLIST_USAGE` where there is none, or it cannot be told from an image
  */
 export async function createdName(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   metadata: DockerMetadata | undefined,
   context: Context,
 ): Promise<Reference> {
@@ -28,8 +28,8 @@ export async function createdName(
   return list;
 }
 
-function nameless({ command }: Invocation, metadata: DockerMetadata | undefined): MlistError {
-  if (metadata === undefined) return usage(command, 'create takes the name of the list');
+function nameless({ command }: ParsedArguments, metadata: DockerMetadata | undefined): MlistError {
+  if (metadata === undefined) return usageError(command, 'create takes the name of the list');
   return new MlistError('ERR_MLIST_USAGE', 'no list is named, and what --docker-metadata says has no tags', {
     hint: 'Name the list first: "mlist create LIST IMAGE...", or have docker/metadata-action make tags.',
   });
@@ -43,7 +43,7 @@ function refuseImage(
   typed: string,
   rest: readonly string[],
   { tags }: DockerMetadata,
-  invocation: Invocation,
+  invocation: ParsedArguments,
 ): void {
   const name = formatReference(list);
   const [first] = tags;

@@ -1,4 +1,4 @@
-import type { CommandSpec, OptionSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration, OptionDeclaration } from '../../args/command-declaration.ts';
 import {
   format,
   sourceOptions,
@@ -10,14 +10,14 @@ import {
   platform,
 } from '../../args/list-options.ts';
 
-const platforms: OptionSpec = {
+const platforms: OptionDeclaration = {
   ...platform,
   repeat: true,
   value: 'P,P',
   describe: 'Take only the images of these platforms',
 };
 
-export const createCommand: CommandSpec = {
+export const createCommand: CommandDeclaration = {
   name: 'create',
   usage: 'LIST [MANIFEST[=PLATFORM]...]',
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },

@@ -3,7 +3,7 @@ import { MlistError, withHint, type ErrorCode } from '../../../errors/errors.ts'
 import type { Reference } from '../../../oci/reference.ts';
 import { create, type Created } from '../../../operations/create/create.ts';
 import { annotateImages, type DockerMetadata } from '../../../operations/sources/docker-metadata.ts';
-import type { DraftPlace } from '../../../operations/edit-place.ts';
+import type { DraftTarget } from '../../../operations/edit-place.ts';
 import type { ManifestArgument } from '../../../operations/sources/resolve-source.ts';
 import { listChange, listFirst, listOption } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
@@ -11,14 +11,14 @@ import { createdName } from './created-name.ts';
 import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import { refusePushOptions } from '../../args/run-edit.ts';
 import { changeDocument, draftDocument } from '../../output/entry-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
-import { usage } from '../../args/parse-arguments.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { usageError } from '../../args/parse-arguments.ts';
 import type { Edited } from '../../args/push-edit.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
 import { nameOf, readSources } from './source-file.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { rest: manifests } = listFirst(invocation, context);
   const metadata = await readDockerMetadata(invocation, context);
   const list = await createdName(invocation, metadata, context).catch((thrown: unknown) => {
@@ -45,16 +45,17 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 async function sourcesOf(
   manifests: readonly string[],
   list: Reference,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
   const sources = await readSources(manifests, list, invocation, context);
   const replace = invocation.flag('replace');
-  if (replace && invocation.flag('amend')) throw usage(invocation.command, '--amend and --replace exclude each other');
+  if (replace && invocation.flag('amend'))
+    throw usageError(invocation.command, '--amend and --replace exclude each other');
   const files = invocation.texts('file').map(nameOf).join(', ');
   if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} names no sources`);
   if (replace && sources.length === 0)
-    throw usage(invocation.command, '--replace takes all images that the list is to have: none is named');
+    throw usageError(invocation.command, '--replace takes all images that the list is to have: none is named');
   return sources;
 }
 
@@ -67,15 +68,15 @@ interface Made {
 interface Making {
   readonly sources: readonly ManifestArgument[];
   readonly metadata: DockerMetadata | undefined;
-  readonly invocation: Invocation;
+  readonly invocation: ParsedArguments;
   readonly context: Context;
 }
 
-async function draftOf(list: Reference, place: DraftPlace, making: Making): Promise<Made> {
+async function draftOf(list: Reference, place: DraftTarget, making: Making): Promise<Made> {
   const { sources, metadata, invocation, context } = making;
   const created = await create(list, sources, {
     workspace: place.workspace,
-    homes: await context.homes(),
+    stores: await context.stores(),
     amend: invocation.flag('amend'),
     replace: invocation.flag('replace'),
     format: invocation.text('format') as Format | undefined,
@@ -96,7 +97,7 @@ async function draftOf(list: Reference, place: DraftPlace, making: Making): Prom
 /** With `--push` the list goes to its registry at once, under all tags that the metadata names. */
 async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> {
   const { sources, metadata, invocation, context } = making;
-  const make = (place: DraftPlace): Promise<Made> => draftOf(list, place, making);
+  const make = (place: DraftTarget): Promise<Made> => draftOf(list, place, making);
   if (!invocation.flag('push')) {
     refusePushOptions(invocation, listFirstHint(invocation, context));
     return { edited: await make(context) };
@@ -109,7 +110,7 @@ async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> 
 }
 
 /** Adds the hint that the list comes first to an error to which the order of other tools leads. */
-function withListFirst(thrown: unknown, code: ErrorCode, invocation: Invocation, context: Context): unknown {
+function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArguments, context: Context): unknown {
   const hint = listFirstHint(invocation, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
   return withHint(thrown, code === 'ERR_MLIST_CONFLICT' ? `${hint} ${thrown.hint ?? ''}`.trim() : hint);
@@ -119,7 +120,7 @@ function withListFirst(thrown: unknown, code: ErrorCode, invocation: Invocation,
  * Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`.
  * Arguments that a shell would not take as they are get no hint, since it is there to be pasted.
  */
-function listFirstHint(invocation: Invocation, context: Context): string | undefined {
+function listFirstHint(invocation: ParsedArguments, context: Context): string | undefined {
   const [list, ...tags] = invocation.texts('tag').filter((tag) => tag.includes('/'));
   const { positionals } = invocation;
   if (list === undefined || positionals.length === 0 || listOption(invocation, context) !== undefined) return undefined;
@@ -130,7 +131,7 @@ function listFirstHint(invocation: Invocation, context: Context): string | undef
 }
 
 /** What `--index-annotation` says goes before what the metadata says. */
-function changeOf(invocation: Invocation, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
+function changeOf(invocation: ParsedArguments, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
   const change = listChange(invocation);
   if (metadata === undefined || Object.keys(metadata.annotations).length === 0) return change;
   return { ...change, annotations: { ...metadata.annotations, ...change.annotations } };
@@ -140,7 +141,7 @@ async function annotateAll(
   { list }: Created,
   { entries, left }: DockerMetadata,
   context: Context,
-  { workspace }: DraftPlace,
+  { workspace }: DraftTarget,
 ): Promise<Draft> {
   for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
   return annotateImages(list, entries, { workspace, signal: context.signal });

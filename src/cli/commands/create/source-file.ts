@@ -8,7 +8,7 @@ import { parseBuildMetadata, parseSources } from '../../../operations/sources/pa
 import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /**
  * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest without a
@@ -17,7 +17,7 @@ import type { Invocation } from '../../args/command-declaration.ts';
 export async function readSources(
   manifests: readonly string[],
   list: Reference,
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
   const repository = repositoryOf(invocation, manifests);
@@ -39,7 +39,7 @@ export function nameOf(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
 
-function repositoryOf(invocation: Invocation, manifests: readonly string[]): Reference | undefined {
+function repositoryOf(invocation: ParsedArguments, manifests: readonly string[]): Reference | undefined {
   const text = invocation.text('repo');
   if (text === undefined) return undefined;
   const hasDigests = manifests.some((manifest) => isDigestName(manifest.replace(/=.*$/, '')));

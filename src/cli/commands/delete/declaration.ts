@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const deleteCommand: CommandSpec = {
+export const deleteCommand: CommandDeclaration = {
   name: 'delete',
   usage: 'REF',
   positionals: { min: 1, max: 1 },

@@ -4,15 +4,20 @@ import { draftName } from '../../../operations/lookup.ts';
 import { deleteReference } from '../../../operations/tags/registry-tags.ts';
 import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** No tag is taken for granted here: what is deleted must have been named. */
-export async function run(invocation: Invocation, { homes, signal, output, workspace }: Context): Promise<number> {
+export async function run(
+  invocation: ParsedArguments,
+  { stores, signal, output, workspace }: Context,
+): Promise<number> {
   const [typed = ''] = invocation.positionals;
   const reference = registryReference(invocation);
-  const deleted = await deleteReference(reference, { homes: await homes(), signal }).catch(async (thrown: unknown) => {
-    throw await withDraft(thrown, typed, workspace);
-  });
+  const deleted = await deleteReference(reference, { stores: await stores(), signal }).catch(
+    async (thrown: unknown) => {
+      throw await withDraft(thrown, typed, workspace);
+    },
+  );
   if (output.json) output.document(deleted);
   else output.note(['deleted ', 'red'], `${deleted.what} ${deleted.ref}`);
   return 0;

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const diffCommand: CommandSpec = {
+export const diffCommand: CommandDeclaration = {
   name: 'diff',
   usage: '[LIST|REF] [REF]',
   positionals: { min: 0, max: 2 },

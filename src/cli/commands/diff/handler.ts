@@ -1,14 +1,14 @@
 import { exitCodes } from '../../../errors/errors.ts';
 import { diff, type DiffSide } from '../../../operations/diff/diff.ts';
-import { listFirst, tooMany } from '../../args/typed-arguments.ts';
+import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderDiff } from './render-diff.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   const [against, ...more] = rest;
-  if (more.length > 0) throw tooMany(invocation);
+  if (more.length > 0) throw tooManyArguments(invocation);
   const compared = await diff(list, against, context);
   const { before, after, verdict, list: members, entries } = compared;
   if (context.output.json)

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { waitOption } from '../../args/list-options.ts';
 
-export const digestCommand: CommandSpec = {
+export const digestCommand: CommandDeclaration = {
   name: 'digest',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1 },

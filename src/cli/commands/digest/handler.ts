@@ -1,13 +1,13 @@
-import { contentOf, find } from '../../../operations/lookup.ts';
-import { listFirst, tooMany } from '../../args/typed-arguments.ts';
+import { contentOf, lookup } from '../../../operations/lookup.ts';
+import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooMany(invocation);
-  const found = await find(list, { ...context, waitForSourceMs: waitTime(invocation, 'wait') });
+  if (rest.length > 0) throw tooManyArguments(invocation);
+  const found = await lookup(list, { ...context, waitForSourceMs: waitTime(invocation, 'wait') });
   const { mediaType, digest, size } = contentOf(found).descriptor;
   const { output } = context;
   if (output.json) output.document({ from: found.from, ref: found.reference, mediaType, digest, size });

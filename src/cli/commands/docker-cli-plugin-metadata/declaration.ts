@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const dockerCliPluginMetadataCommand: CommandSpec = {
+export const dockerCliPluginMetadataCommand: CommandDeclaration = {
   name: 'docker-cli-plugin-metadata',
   hidden: true,
   usage: '',

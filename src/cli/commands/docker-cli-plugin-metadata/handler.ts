@@ -1,9 +1,9 @@
 import { version } from '../../../version.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** What the docker command asks a program in its plugin folder. */
-export function run(_invocation: Invocation, { output }: Context): Promise<number> {
+export function run(_invocation: ParsedArguments, { output }: Context): Promise<number> {
   output.document({
     SchemaVersion: '0.1.0',
     Vendor: 'mlist',

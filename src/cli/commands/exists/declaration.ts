@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { waitOption } from '../../args/list-options.ts';
 
-export const existsCommand: CommandSpec = {
+export const existsCommand: CommandDeclaration = {
   name: 'exists',
   usage: 'LIST|REF',
   positionals: { min: 1, max: 1 },

@@ -1,13 +1,13 @@
 import { exitCodes, MlistError } from '../../../errors/errors.ts';
 import { formatLocation } from '../../../oci/location.ts';
-import { draftName, type Found } from '../../../operations/lookup.ts';
-import { whenThere } from '../../../operations/source-wait.ts';
+import { draftName, type LookupResult } from '../../../operations/lookup.ts';
+import { waitForSource } from '../../../operations/source-wait.ts';
 import { typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const [name = ''] = invocation.positionals;
   const found = await whereIs(name, waitTime(invocation, 'wait'), context);
   const { output } = context;
@@ -17,7 +17,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 }
 
 interface Place {
-  readonly from: Found['from'];
+  readonly from: LookupResult['from'];
   readonly ref: string;
 }
 
@@ -27,9 +27,9 @@ async function whereIs(name: string, waitMs: number, context: Context): Promise<
   if (list !== undefined && (await workspace.find(list)) !== undefined) return { from: 'draft', ref: list };
   const location = typedLocation(name, context);
   try {
-    const homes = await context.homes();
-    const { home, name: named } = await homes.locate(location, { signal });
-    await whenThere(() => home.resolve(named, { signal }), { homes, waitForSourceMs: waitMs, signal, onEvent });
+    const stores = await context.stores();
+    const { store, name: named } = await stores.resolveLocation(location, { signal });
+    await waitForSource(() => store.resolve(named, { signal }), { stores, waitForSourceMs: waitMs, signal, onEvent });
     return { from: location.kind, ref: formatLocation(location) };
   } catch (thrown) {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') throw thrown;

@@ -8,7 +8,7 @@ import type {
   PickedEntry,
 } from '../../../operations/explain/explain.ts';
 import type { Output, Style } from '../../output/output.ts';
-import { plainLine } from '../../../text/escape.ts';
+import { escapeLine } from '../../../text/escape.ts';
 
 /** Who gets what, for people: the list, then for each platform one block a client, and what this machine runs of it. */
 export function renderExplained(explained: Explained, output: Output): void {
@@ -28,7 +28,7 @@ function renderEntries({ entries, unreachable = [] }: Explained, output: Output)
   const never = new Map(unreachable.map(({ place, reason }) => [place, reason]));
   // Written out before it is measured, so that the columns stay.
   const rows = entries.map(
-    (entry) => [entry.place, plainLine(platformText(entry)), shortDigest(entry.digest)] as const,
+    (entry) => [entry.place, escapeLine(platformText(entry)), shortDigest(entry.digest)] as const,
   );
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   for (const [at, [place, platform, digest]] of rows.entries()) {

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const exportCommand: CommandSpec = {
+export const exportCommand: CommandDeclaration = {
   name: 'export',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1 },

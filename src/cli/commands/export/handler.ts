@@ -1,16 +1,16 @@
 import { exportSpec } from '../../../operations/export/export.ts';
 import { writeYaml } from '../../../schema/yaml.ts';
-import { listFirst, tooMany } from '../../args/typed-arguments.ts';
+import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooMany(invocation);
+  if (rest.length > 0) throw tooManyArguments(invocation);
   const spec = await exportSpec(list, {
     workspace: context.workspace,
     cache: context.cache,
-    homes: context.homes,
+    stores: context.stores,
     as: invocation.text('as'),
     signal: context.signal,
     onEvent: context.onEvent,

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const initCommand: CommandSpec = {
+export const initCommand: CommandDeclaration = {
   name: 'init',
   usage: '',
   positionals: { min: 0, max: 0 },

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { platform } from '../../args/list-options.ts';
 
-export const inspectCommand: CommandSpec = {
+export const inspectCommand: CommandDeclaration = {
   name: 'inspect',
   usage: '[LIST|REF [MANIFEST]]',
   positionals: { min: 0, max: 2 },

@@ -1,14 +1,14 @@
 import { writeJson } from '../../../json/stringify.ts';
 import { inspect, inspectVerbose } from '../../../operations/inspect/inspect.ts';
-import { listFirst, tooMany, typedName } from '../../args/typed-arguments.ts';
+import { listFirst, tooManyArguments, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
-  if (more.length > 0) throw tooMany(invocation);
+  if (more.length > 0) throw tooManyArguments(invocation);
   const platform = invocation.text('platform');
   const choice = { manifest, platform: platform === undefined ? undefined : readPlatform(platform) };
   const { output } = context;

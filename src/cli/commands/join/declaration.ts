@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
 
-export const joinCommand: CommandSpec = {
+export const joinCommand: CommandDeclaration = {
   name: 'join',
   usage: 'REF MANIFEST[=PLATFORM]...  or  --prune REF',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },

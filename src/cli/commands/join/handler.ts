@@ -8,27 +8,27 @@ import { groupOf } from '../../../operations/join/group.ts';
 import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { parseDuration, waitTime } from '../../args/duration.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
-import { usage } from '../../args/parse-arguments.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { usageError } from '../../args/parse-arguments.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const [text = '', ...manifests] = invocation.positionals;
   const reference = targetOf(text);
   if (invocation.flag('prune')) return prune(reference, manifests, invocation, context);
-  if (manifests.length === 0) throw usage(invocation.command, 'join takes the tag and what is to join it');
+  if (manifests.length === 0) throw usageError(invocation.command, 'join takes the tag and what is to join it');
   const expect = readPlatforms(invocation.texts('expect'));
   const wait = invocation.text('wait');
-  if (wait !== undefined && expect.length === 0) throw usage(invocation.command, '--wait needs --expect');
+  if (wait !== undefined && expect.length === 0) throw usageError(invocation.command, '--wait needs --expect');
   const named = invocation.text('group');
   if (named !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(named))
-    throw usage(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
+    throw usageError(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
   const joined = await join(
     reference,
     manifests.map((manifest) => manifestArgument(manifest, context, reference)),
     {
-      homes: await context.homes(),
+      stores: await context.stores(),
       group: groupOf(context.env, named),
       expect,
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
@@ -47,11 +47,11 @@ export async function run(invocation: Invocation, context: Context): Promise<num
 async function prune(
   reference: Tag,
   more: readonly string[],
-  invocation: Invocation,
-  { homes, output, signal, onEvent }: Context,
+  invocation: ParsedArguments,
+  { stores, output, signal, onEvent }: Context,
 ): Promise<number> {
-  if (more.length > 0) throw usage(invocation.command, '--prune takes the tag only');
-  const { ref, pruned } = await pruneSlots(reference, { homes: await homes(), signal, onEvent });
+  if (more.length > 0) throw usageError(invocation.command, '--prune takes the tag only');
+  const { ref, pruned } = await pruneSlots(reference, { stores: await stores(), signal, onEvent });
   if (output.json) output.document({ ref, pruned });
   return 0;
 }

@@ -1,9 +1,9 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
 const passwordHint =
   'The arguments of a command are visible to other users. Pass the password on stdin: "mlist login HOST -u USER --password-stdin <FILE".';
 
-export const loginCommand: CommandSpec = {
+export const loginCommand: CommandDeclaration = {
   name: 'login',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },

@@ -1,7 +1,7 @@
 import { login, registryOf } from '../../../operations/login/login.ts';
 import type { Context } from '../../context.ts';
-import { keeperDocument } from '../../output/credential-location-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import { credentialLocationDocument } from '../../output/credential-location-document.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { credentialStore } from '../../args/credential-options.ts';
 import { ask, readPassword, type Question } from '../../password-input.ts';
 
@@ -12,15 +12,15 @@ const userNameQuestion: Question = {
   hidden: false,
 };
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const registry = registryOf(invocation.positionals[0] ?? '');
   const username = invocation.text('username') ?? (await ask(userNameQuestion, registry, invocation, context));
   const password = await readPassword(registry, invocation, context);
-  const { homes, signal, onEvent, output } = context;
+  const { stores, signal, onEvent, output } = context;
   const store = credentialStore(invocation, context);
-  const options = { homes: await homes(), store, signal, onEvent };
+  const options = { stores: await stores(), store, signal, onEvent };
   const { keeper, verified } = await login({ registry, username, password }, options);
-  if (output.json) output.document({ registry, username, verified, keeper: keeperDocument(keeper) });
+  if (output.json) output.document({ registry, username, verified, keeper: credentialLocationDocument(keeper) });
   else output.line('Login Succeeded');
   return 0;
 }

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const logoutCommand: CommandSpec = {
+export const logoutCommand: CommandDeclaration = {
   name: 'logout',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },

@@ -1,14 +1,14 @@
 import { logout, registryOf } from '../../../operations/login/login.ts';
 import type { Context } from '../../context.ts';
-import { keeperDocument } from '../../output/credential-location-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import { credentialLocationDocument } from '../../output/credential-location-document.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { credentialStore } from '../../args/credential-options.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { onEvent, output } = context;
   const store = credentialStore(invocation, context);
   const { registry, keepers } = await logout(registryOf(invocation.positionals[0] ?? ''), { store, onEvent });
-  if (output.json) output.document({ registry, keepers: keepers.map(keeperDocument) });
+  if (output.json) output.document({ registry, keepers: keepers.map(credentialLocationDocument) });
   else output.line(`Removed the login for ${registry}`);
   return 0;
 }

@@ -1,11 +1,11 @@
 import type { DraftSummary } from '../../../operations/drafts/drafts.ts';
 import type { Output } from '../../output/output.ts';
-import { plainLine } from '../../../text/escape.ts';
+import { escapeLine } from '../../../text/escape.ts';
 
 /** Drafts for people, in columns: whether it is the current one, its list, its format, its platforms. */
 export function renderDrafts(drafts: readonly DraftSummary[], output: Output): void {
   // Written out before it is measured, so that the columns stay.
-  const names = drafts.map((draft) => ('damaged' in draft ? draft.name : draft.list)).map(plainLine);
+  const names = drafts.map((draft) => ('damaged' in draft ? draft.name : draft.list)).map(escapeLine);
   const width = Math.max(0, ...names.map((name) => name.length));
   for (const [at, draft] of drafts.entries()) renderDraft(draft, (names[at] ?? '').padEnd(width), output);
 }
@@ -23,7 +23,7 @@ function renderDraft(draft: DraftSummary, name: string, output: Output): void {
   const { terminalWidth = Number.POSITIVE_INFINITY } = output;
   const isBeside = terminalWidth - before >= NARROW;
   const indent = isBeside ? before : INDENT;
-  const lines = wrapped(draft.platforms.map(plainLine), terminalWidth - indent);
+  const lines = wrapped(draft.platforms.map(escapeLine), terminalWidth - indent);
   const head = isBeside ? (lines.shift() ?? '-') : '';
   output.line(
     draft.current ? ['* ', 'green'] : ' '.repeat(MARK),

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { replaceImageOption, format, dockerMetadataOption, strict } from '../../args/list-options.ts';
 
-export const pushCommand: CommandSpec = {
+export const pushCommand: CommandDeclaration = {
   name: 'push',
   usage: '[LIST]',
   positionals: { min: 0, max: 1 },

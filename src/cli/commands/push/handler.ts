@@ -4,22 +4,22 @@ import { isDigest } from '../../../oci/digest.ts';
 import { writeJson } from '../../../json/stringify.ts';
 import { push, type Pushed } from '../../../operations/push/push.ts';
 import type { TagState } from '../../../operations/publish/tag-state.ts';
-import { listFirst, optionalList, tooMany, typedName } from '../../args/typed-arguments.ts';
+import { listFirst, optionalList, tooManyArguments, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readExpected } from '../../args/platform-arguments.ts';
-import { pushedDocument, tellPushed } from '../../render/render-push.ts';
+import { pushedDocument, reportPushed } from '../../render/render-push.ts';
 import { resultFile, type ResultFile } from '../../output/result-file.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooMany(invocation);
+  if (rest.length > 0) throw tooManyArguments(invocation);
   const metadata = await readDockerMetadata(invocation, context);
   const files = await resultFiles(invocation, context);
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
-    homes: await context.homes(),
+    stores: await context.stores(),
     tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
     to: invocation.texts('to').map((text) => typedName(text, context)),
     format: invocation.text('format') as Format | undefined,
@@ -36,7 +36,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  tellPushed(pushed, context);
+  reportPushed(pushed, context);
   if (context.output.json) context.output.document(pushedDocument(pushed));
   if (!invocation.flag('dry-run')) await writeFiles(files, pushed);
   return 0;
@@ -53,7 +53,7 @@ interface ResultFiles {
 }
 
 /** Looked at before the push, so that no list is pushed whose digest is then lost. */
-async function resultFiles(invocation: Invocation, context: Context): Promise<ResultFiles> {
+async function resultFiles(invocation: ParsedArguments, context: Context): Promise<ResultFiles> {
   const [digest, metadata] = [invocation.text('digest-file'), invocation.text('metadata-file')];
   if (digest !== undefined && digest === metadata)
     throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file name the same file');

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { platform, pushingOptions } from '../../args/list-options.ts';
 
-export const removeCommand: CommandSpec = {
+export const removeCommand: CommandDeclaration = {
   name: 'remove',
   usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform P',
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },

@@ -1,15 +1,15 @@
 import { MlistError } from '../../../errors/errors.ts';
-import type { EditPlace } from '../../../operations/edit-place.ts';
+import type { EditTarget } from '../../../operations/edit-place.ts';
 import { remove } from '../../../operations/edit/remove.ts';
 import { listBeforeOthers, listFirst, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { runEdit } from '../../args/run-edit.ts';
 import { draftDocument, entryDocument } from '../../output/entry-document.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
-import { withListHint } from '../../args/list-argument.ts';
+import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const platforms = readPlatforms(invocation.texts('platform'));
   const { list, rest } =
     platforms.length === 0 ? listBeforeOthers(invocation, context) : listFirst(invocation, context);
@@ -20,8 +20,8 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   }
   const manifests = rest.map((text) => typedName(text, context));
   const { output, signal } = context;
-  const { edited, pushed } = await withListHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, async (name, { workspace, named, onEvent }: EditPlace) => {
+  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
+    runEdit(list, invocation, context, async (name, { workspace, named, onEvent }: EditTarget) => {
       const meant = await Promise.all(manifests.map(named));
       return remove(name, meant, { workspace, platforms, signal, onEvent });
     }),

@@ -1,7 +1,7 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import { platform } from '../../args/list-options.ts';
 
-export const resolveCommand: CommandSpec = {
+export const resolveCommand: CommandDeclaration = {
   name: 'resolve',
   usage: 'LIST|REF',
   positionals: { min: 0, max: 1 },

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const rmCommand: CommandSpec = {
+export const rmCommand: CommandDeclaration = {
   name: 'rm',
   usage: 'LIST...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },

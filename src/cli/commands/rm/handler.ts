@@ -2,10 +2,10 @@ import { parseListName } from '../../../draft/workspace/draft-file.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../../errors/errors.ts';
 import { removeDraft } from '../../../operations/drafts/drafts.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Removes each draft that can be removed, and tells of all that cannot. */
-export async function run(invocation: Invocation, { output, workspace, signal }: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, { output, workspace, signal }: Context): Promise<number> {
   const removed: string[] = [];
   const errors: MlistError[] = [];
   for (const name of invocation.positionals) {

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const serveCommand: CommandSpec = {
+export const serveCommand: CommandDeclaration = {
   name: 'serve',
   usage: '',
   positionals: { min: 0, max: 0 },

@@ -3,11 +3,11 @@ import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { hashPassword } from '../../../server/htpasswd.ts';
 import { startRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { ask, readPassword } from '../../password-input.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const user = invocation.text('hash-password');
   if (user !== undefined) return printEntry(user, invocation, context);
   if (invocation.flag('password-stdin'))
@@ -15,7 +15,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return serve(invocation, context);
 }
 
-async function printEntry(user: string, invocation: Invocation, context: Context): Promise<number> {
+async function printEntry(user: string, invocation: ParsedArguments, context: Context): Promise<number> {
   const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => invocation.has(name));
   if (unused !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} exclude each other`);
@@ -28,14 +28,14 @@ async function printEntry(user: string, invocation: Invocation, context: Context
 }
 
 /** Asks again, because a typing error would not show before the first login. */
-async function confirm(password: string, user: string, invocation: Invocation, context: Context): Promise<void> {
+async function confirm(password: string, user: string, invocation: ParsedArguments, context: Context): Promise<void> {
   const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
   if ((await ask(question, user, invocation, context)) !== password)
     throw new MlistError('ERR_MLIST_USAGE', 'the passwords are not equal');
 }
 
 /** Serves until it is interrupted, which is the regular end. */
-async function serve(invocation: Invocation, context: Context): Promise<number> {
+async function serve(invocation: ParsedArguments, context: Context): Promise<number> {
   const { output, cwd, signal, onEvent } = context;
   const dir = invocation.text('dir');
   const htpasswd = invocation.text('htpasswd');
@@ -60,7 +60,7 @@ async function serve(invocation: Invocation, context: Context): Promise<number> 
 }
 
 async function readTls(
-  invocation: Invocation,
+  invocation: ParsedArguments,
   context: Context,
 ): Promise<{ readonly cert: Uint8Array; readonly key: Uint8Array } | undefined> {
   const [cert, key] = [invocation.text('tls-cert'), invocation.text('tls-key')];

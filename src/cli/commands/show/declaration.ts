@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const showCommand: CommandSpec = {
+export const showCommand: CommandDeclaration = {
   name: 'show',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1 },

@@ -1,12 +1,12 @@
 import { show } from '../../../operations/inspect/show.ts';
-import { listFirst, tooMany } from '../../args/typed-arguments.ts';
+import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderList } from './render-list.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooMany(invocation);
+  if (rest.length > 0) throw tooManyArguments(invocation);
   const view = await show(list, context);
   const { from, reference, ...facts } = view;
   if (context.output.json) context.output.document({ from, ref: reference, ...facts });

@@ -2,7 +2,7 @@ import { shortDigest } from '../../../oci/digest.ts';
 import { formatPlatform } from '../../../oci/platform/platform.ts';
 import type { EntryView, ListView } from '../../../operations/inspect/show.ts';
 import type { Output, Span } from '../../output/output.ts';
-import { plainLine } from '../../../text/escape.ts';
+import { escapeLine } from '../../../text/escape.ts';
 
 /** A list for people. */
 export function renderList(view: ListView, { tree }: { readonly tree: boolean }, output: Output): void {
@@ -18,7 +18,7 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
   if (view.entries.length === 0) return;
   output.line('');
   // Written out before it is measured, so that the columns stay.
-  const rows = view.entries.map((entry) => rowOf(entry).map(plainLine));
+  const rows = view.entries.map((entry) => rowOf(entry).map(escapeLine));
   const widths = widthsOf([header, ...rows]);
   output.line(...cells(header, widths).map((text): Span => [text, 'dim']));
   for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? header, widths, tree, output);

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const tagsCommand: CommandSpec = {
+export const tagsCommand: CommandDeclaration = {
   name: 'tags',
   usage: 'REPO',
   positionals: { min: 1, max: 1 },

@@ -3,10 +3,10 @@ import { repositoryName } from '../../../oci/reference.ts';
 import { listTags } from '../../../operations/tags/registry-tags.ts';
 import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Tags are printed as their pages come; as JSON when all are there. */
-export async function run(invocation: Invocation, { homes, signal, output }: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, { stores, signal, output }: Context): Promise<number> {
   const reference = registryReference(invocation);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     throw new MlistError(
@@ -15,7 +15,7 @@ export async function run(invocation: Invocation, { homes, signal, output }: Con
     );
   }
   const tags: string[] = [];
-  for await (const tag of listTags(reference, { homes: await homes(), signal })) {
+  for await (const tag of listTags(reference, { stores: await stores(), signal })) {
     if (output.json) tags.push(tag);
     else output.line(tag);
     if (output.isLost) break;

@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const useCommand: CommandSpec = {
+export const useCommand: CommandDeclaration = {
   name: 'use',
   usage: 'LIST',
   positionals: { min: 1, max: 1 },

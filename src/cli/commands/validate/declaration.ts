@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../../args/command-declaration.ts';
+import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
-export const validateCommand: CommandSpec = {
+export const validateCommand: CommandDeclaration = {
   name: 'validate',
   usage: '[LIST|REF|FILE|-]',
   positionals: { min: 0, max: 1 },

@@ -3,14 +3,14 @@ import { resolve } from 'node:path';
 import { exitCodes, MlistError, type Problem, withHint } from '../../../errors/errors.ts';
 import { isFileLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
-import { listFirst, tooMany, typedLocation } from '../../args/typed-arguments.ts';
+import { listFirst, tooManyArguments, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
-import type { Invocation } from '../../args/command-declaration.ts';
+import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: Invocation, context: Context): Promise<number> {
+export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooMany(invocation);
+  if (rest.length > 0) throw tooManyArguments(invocation);
   const { output } = context;
   const { from, subject, problems, checked } = await check(list, invocation, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
@@ -31,7 +31,7 @@ export async function run(invocation: Invocation, context: Context): Promise<num
   return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
 }
 
-async function check(name: string | undefined, invocation: Invocation, context: Context): Promise<Validated> {
+async function check(name: string | undefined, invocation: ParsedArguments, context: Context): Promise<Validated> {
   const rules = { strict: invocation.flag('strict'), allowDuplicates: invocation.flag('allow-duplicates') };
   const deep = invocation.flag('deep');
   const repository = invocation.text('repo');
@@ -49,7 +49,7 @@ async function check(name: string | undefined, invocation: Invocation, context: 
     signal: context.signal,
     deep: deep
       ? {
-          homes: await context.homes(),
+          stores: await context.stores(),
           signal: context.signal,
           repository: repository === undefined ? undefined : typedLocation(repository, context),
         }

@@ -5,7 +5,7 @@ import { openFiles } from '../../../fs/open-files.ts';
 import type { ContentOptions } from '../../store.ts';
 import type { Named } from '../../layout/layout-header.ts';
 import { isAbsence } from '../../layout/path-inside.ts';
-import { compressionOf, decompressionHint, inflate, type Opened } from '../decompress.ts';
+import { compressionOf, decompressionHint, decompress, type Opened } from '../decompress.ts';
 import { indexTar, type TarIndex } from './tar-index.ts';
 
 const CHUNK = 256 * 1024;
@@ -50,10 +50,10 @@ export class TarFile {
     try {
       const compression = await compressionOf(plain.handle);
       if (compression !== undefined && compression !== 'gzip') {
-        throw refused(file, `it is compressed with ${compression}`, decompressionHint(name, compression));
+        throw invalidArchive(file, `it is compressed with ${compression}`, decompressionHint(name, compression));
       }
       const version = versionOf(await plain.handle.stat());
-      const opened = compression === undefined ? plain : await inflate(plain, signal);
+      const opened = compression === undefined ? plain : await decompress(plain, signal);
       const index = await indexed(opened, signal);
       const isCompressed = compression !== undefined;
       // An inflated file has no name any more, so it cannot be opened again.
@@ -89,7 +89,7 @@ export class TarFile {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch(fail);
-        if (bytesRead === 0) throw refused(this, 'it has become shorter while it was read');
+        if (bytesRead === 0) throw invalidArchive(this, 'it has become shorter while it was read');
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -105,7 +105,7 @@ export class TarFile {
   async bytes(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const size = this.size(name);
     if (size === undefined) return undefined;
-    if (size > most) throw refused(this, `its ${name} has ${size} bytes, more than the ${most} that are read`);
+    if (size > most) throw invalidArchive(this, `its ${name} has ${size} bytes, more than the ${most} that are read`);
     return openFiles.run(async () => {
       const chunks: Uint8Array[] = [];
       for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
@@ -127,7 +127,7 @@ export class TarFile {
     const again = await openPlain(this);
     if (versionOf(await again.handle.stat()) === this.#version) return again;
     await again.release();
-    throw refused(this, 'it was changed while it was read');
+    throw invalidArchive(this, 'it was changed while it was read');
   }
 }
 
@@ -157,7 +157,7 @@ async function openPlain(file: Named): Promise<Opened> {
   const { path, name } = file;
   try {
     // A pipe or a device would keep whoever opens it waiting.
-    if (!(await stat(path)).isFile()) throw refused(file, 'it is no file');
+    if (!(await stat(path)).isFile()) throw invalidArchive(file, 'it is no file');
     const handle = await open(path, 'r');
     return { handle, release: () => closed(handle) };
   } catch (error) {
@@ -184,10 +184,10 @@ function named(file: Named, error: unknown): unknown {
   if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === file.path) {
     return error instanceof MlistError ? error : asMlistError(error);
   }
-  return refused(file, error.message);
+  return invalidArchive(file, error.message);
 }
 
-export function refused({ path, name }: Named, reason: string, hint?: string): MlistError {
+export function invalidArchive({ path, name }: Named, reason: string, hint?: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${name} is refused: ${reason}`, { path, hint });
 }
 

@@ -51,13 +51,13 @@ export function isZeroBlock(block: Uint8Array): boolean {
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is none, or one of an entry that is not taken
  */
 export function readHeader(block: Uint8Array): TarHeader {
-  if (!hasChecksum(block)) throw wrong('its checksum does not fit: this is no header of a tar archive');
+  if (!hasChecksum(block)) throw invalidHeader('its checksum does not fit: this is no header of a tar archive');
   const flag = String.fromCharCode(block[156] ?? 0);
   const name = nameOf(block);
   const kind = types[flag];
   if (kind === undefined) {
     const what = refused[flag] ?? `an entry of the unknown type ${JSON.stringify(flag)}`;
-    throw wrong(`${JSON.stringify(name)} is ${what}, which no image has`);
+    throw invalidHeader(`${JSON.stringify(name)} is ${what}, which no image has`);
   }
   const type = kind === 'file' && flag === '\0' && name.endsWith('/') ? 'folder' : kind;
   return { name, type, size: readNumber(block.subarray(124, 136), name), link: readText(block.subarray(157, 257)) };
@@ -98,7 +98,8 @@ function readNumber(field: Uint8Array, name: string): number {
   if ((first & 0x80) !== 0) return readBase256(field, name);
   const text = Buffer.from(field).toString('latin1');
   const digits = /^ *([0-7]*)[ \0]*$/.exec(text)?.[1];
-  if (digits === undefined) throw wrong(`the size of ${JSON.stringify(name)} is no number: ${JSON.stringify(text)}`);
+  if (digits === undefined)
+    throw invalidHeader(`the size of ${JSON.stringify(name)} is no number: ${JSON.stringify(text)}`);
   return digits === '' ? 0 : Number.parseInt(digits, 8);
 }
 
@@ -106,10 +107,10 @@ function readBase256(field: Uint8Array, name: string): number {
   let value = BigInt((field[0] ?? 0) & 0x7f);
   for (const byte of field.subarray(1)) value = (value << 8n) | BigInt(byte);
   if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-  throw wrong(`the size of ${JSON.stringify(name)} is negative or beyond all bounds`);
+  throw invalidHeader(`the size of ${JSON.stringify(name)} is negative or beyond all bounds`);
 }
 
 /** What is wrong with an archive; the reader of the file says which file it is. */
-export function wrong(reason: string): MlistError {
+export function invalidHeader(reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', reason);
 }

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { MlistError } from '../../../errors/errors.ts';
 import { readPax, type PaxRecords } from './pax.ts';
-import { BLOCK, isZeroBlock, readHeader, readText, wrong, type TarHeader } from './tar-header.ts';
-import { linkedName, plainName, shown } from './tar-names.ts';
+import { BLOCK, isZeroBlock, readHeader, readText, invalidHeader, type TarHeader } from './tar-header.ts';
+import { linkedName, normalizeName, displayName } from './tar-names.ts';
 
 /** Where the content of a file lies in the archive. */
 export interface TarEntry {
@@ -52,7 +52,7 @@ export async function indexTar(file: FileHandle, length: number, signal?: AbortS
     const header = readHeader(block);
     const size = sizeOf(header, pending);
     const start = at + BLOCK;
-    if (start + size > length) throw cut(shown(header.name));
+    if (start + size > length) throw cut(displayName(header.name));
     const extension = isExtension(header) ? await blocks.extension(header, start) : undefined;
     if (extension === undefined) {
       found.add(header, pending, { offset: start, size });
@@ -62,14 +62,14 @@ export async function indexTar(file: FileHandle, length: number, signal?: AbortS
     }
     at += Math.ceil(size / BLOCK) * BLOCK;
   }
-  if (Object.keys(pending).length > 0) throw wrong('it ends behind a header that describes another');
+  if (Object.keys(pending).length > 0) throw invalidHeader('it ends behind a header that describes another');
   return found.resolved();
 }
 
 function sizeOf(header: TarHeader, { pax }: Pending): number {
   const size = isExtension(header) ? header.size : (pax?.size ?? header.size);
   if (size !== 0 && ['folder', 'symlink', 'hardlink', 'label'].includes(header.type)) {
-    throw wrong(`${shown(header.name)} is a ${header.type} and states a size of ${size} bytes`);
+    throw invalidHeader(`${displayName(header.name)} is a ${header.type} and states a size of ${size} bytes`);
   }
   return size;
 }
@@ -85,21 +85,22 @@ class Entries {
   readonly #folders = new Set<string>();
 
   add(header: TarHeader, { name: longName, link: longLink, pax }: Pending, entry: TarEntry): void {
-    const name = plainName(pax?.path ?? longName ?? header.name);
+    const name = normalizeName(pax?.path ?? longName ?? header.name);
     const link = pax?.linkpath ?? longLink ?? header.link;
     const { type } = header;
     if (type === 'label') return;
     if (type === 'folder' || name === '') return this.#addFolder(name);
     const isTaken = this.#files.has(name) || this.#links.has(name) || this.#folders.has(name);
-    if (isTaken) throw wrong(`${shown(name)} is in it twice`);
-    if (this.#files.size + this.#links.size >= MAX_ENTRIES) throw wrong(`it holds more than ${MAX_ENTRIES} files`);
+    if (isTaken) throw invalidHeader(`${displayName(name)} is in it twice`);
+    if (this.#files.size + this.#links.size >= MAX_ENTRIES)
+      throw invalidHeader(`it holds more than ${MAX_ENTRIES} files`);
     if (type === 'symlink' || type === 'hardlink') this.#links.set(name, linkedName(name, link, type));
     else this.#files.set(name, entry);
   }
 
   #addFolder(name: string): void {
-    if (this.#files.has(name) || this.#links.has(name)) throw wrong(`${shown(name)} is in it twice`);
-    if (this.#folders.size >= MAX_ENTRIES) throw wrong(`it holds more than ${MAX_ENTRIES} folders`);
+    if (this.#files.has(name) || this.#links.has(name)) throw invalidHeader(`${displayName(name)} is in it twice`);
+    if (this.#folders.size >= MAX_ENTRIES) throw invalidHeader(`it holds more than ${MAX_ENTRIES} folders`);
     this.#folders.add(name);
   }
 
@@ -110,7 +111,7 @@ class Entries {
       let target = first;
       let hops = 0;
       for (; this.#links.has(target) && hops < MAX_HOPS; hops += 1) target = this.#links.get(target) ?? target;
-      if (hops === MAX_HOPS) throw wrong(`the link ${shown(name)} leads in circles`);
+      if (hops === MAX_HOPS) throw invalidHeader(`the link ${displayName(name)} leads in circles`);
       const entry = this.#files.get(target);
       if (entry !== undefined) all.set(name, entry);
     }
@@ -142,14 +143,14 @@ class Blocks {
 
   /** What a header that stands for another says of it. */
   async extension({ type, size }: TarHeader, start: number): Promise<Pending> {
-    if (size > MAX_EXTENSION) throw wrong(`a header in it is ${size} bytes long, more than ${MAX_EXTENSION}`);
+    if (size > MAX_EXTENSION) throw invalidHeader(`a header in it is ${size} bytes long, more than ${MAX_EXTENSION}`);
     const bytes = Buffer.alloc(size);
     if (start + size > this.#length || (await fill(this.#file, bytes, start)) < size) throw cut('a header');
     if (type === 'longName') return { name: readText(bytes) };
     if (type === 'longLink') return { link: readText(bytes) };
     const pax = readPax(bytes);
     if (type === 'pax') return { pax };
-    if (Object.keys(pax).length > 0) throw wrong('a header in it gives all files one name or one size');
+    if (Object.keys(pax).length > 0) throw invalidHeader('a header in it gives all files one name or one size');
     return {};
   }
 }
@@ -166,5 +167,5 @@ async function fill(file: FileHandle, buffer: Buffer, at: number): Promise<numbe
 }
 
 function cut(where: string): MlistError {
-  return wrong(`it is cut short, within ${where}`);
+  return invalidHeader(`it is cut short, within ${where}`);
 }

@@ -1,4 +1,4 @@
-import { wrong } from './tar-header.ts';
+import { invalidHeader } from './tar-header.ts';
 
 /**
  * The names of entries as keys. Nothing is ever written to where a name leads, but an archive whose names lead out of it
@@ -9,10 +9,10 @@ import { wrong } from './tar-header.ts';
  * A name without `./` and repeated slashes; the empty text is the archive's own top folder.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for absolute names and names with `..`
  */
-export function plainName(name: string): string {
-  if (name.startsWith('/')) throw wrong(`the name ${shown(name)} is absolute`);
+export function normalizeName(name: string): string {
+  if (name.startsWith('/')) throw invalidHeader(`the name ${displayName(name)} is absolute`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw wrong(`the name ${shown(name)} leads out of the archive`);
+  if (parts.includes('..')) throw invalidHeader(`the name ${displayName(name)} leads out of the archive`);
   return parts.join('/');
 }
 
@@ -21,17 +21,18 @@ export function plainName(name: string): string {
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where that is outside
  */
 export function linkedName(name: string, link: string, kind: 'symlink' | 'hardlink'): string {
-  if (link.startsWith('/')) throw wrong(`the link ${shown(name)} leads to ${shown(link)}, out of the archive`);
+  if (link.startsWith('/'))
+    throw invalidHeader(`the link ${displayName(name)} leads to ${displayName(link)}, out of the archive`);
   const way = kind === 'symlink' ? name.split('/').slice(0, -1) : [];
   for (const part of link.split('/')) {
     if (part === '' || part === '.') continue;
     if (part !== '..') way.push(part);
     else if (way.pop() === undefined)
-      throw wrong(`the link ${shown(name)} leads to ${shown(link)}, out of the archive`);
+      throw invalidHeader(`the link ${displayName(name)} leads to ${displayName(link)}, out of the archive`);
   }
   return way.join('/');
 }
 
-export function shown(name: string): string {
+export function displayName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
 }

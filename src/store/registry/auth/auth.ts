@@ -6,7 +6,7 @@ import { Grants, type Grant, type TokenService } from './token-cache.ts';
 import type { AuthHost } from '../registry-options.ts';
 import { asksTooLong, isTransientStatus } from '../http/retry.ts';
 import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
-import type { Secrets } from '../../../errors/redact.ts';
+import type { SecretRedactor } from '../../../errors/redact.ts';
 import { basicHeader, type TokenSender } from './token-service.ts';
 import { checkRealm } from './realm-trust.ts';
 
@@ -20,7 +20,7 @@ export interface AuthorizerOptions {
   /** What to log in with for a repository; accounts may differ from one to the next. */
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly authHosts: readonly AuthHost[];
-  readonly secrets: Secrets;
+  readonly secrets: SecretRedactor;
   readonly tokens: TokenSender;
 }
 

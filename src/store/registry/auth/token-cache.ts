@@ -2,7 +2,7 @@ import { MlistError } from '../../../errors/errors.ts';
 import { sameCredentials, type Credentials } from '../credentials/credentials.ts';
 import type { AuthHost } from '../registry-options.ts';
 import { coverAll, formatScope, keyOf, type Scope } from './scope.ts';
-import type { Secrets } from '../../../errors/redact.ts';
+import type { SecretRedactor } from '../../../errors/redact.ts';
 import { fetchToken, type Token, type TokenSender } from './token-service.ts';
 import { checkCredentialTrust } from './realm-trust.ts';
 
@@ -30,7 +30,7 @@ export interface Grant {
 export interface GrantsOptions {
   readonly registry: string;
   readonly authHosts: readonly AuthHost[];
-  readonly secrets: Secrets;
+  readonly secrets: SecretRedactor;
   readonly tokens: TokenSender;
 }
 

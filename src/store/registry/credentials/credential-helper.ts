@@ -32,7 +32,7 @@ const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
 /** The stored credentials for a key; undefined where the helper has none. */
-export async function askHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
+export async function readFromHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
@@ -42,14 +42,14 @@ export async function askHelper(helper: Helper, key: string): Promise<Credential
 }
 
 /** @throws MlistError `ERR_MLIST_CREDENTIALS` where the helper does not take them */
-export async function tellHelper(helper: Helper, key: string, username: string, secret: string): Promise<void> {
+export async function storeInHelper(helper: Helper, key: string, username: string, secret: string): Promise<void> {
   const { code } = await run(helper, 'store', JSON.stringify({ ServerURL: key, Username: username, Secret: secret }));
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
 }
 
 /** Takes away what the helper has for a key; says whether there was anything. */
-export async function clearHelper(helper: Helper, key: string): Promise<boolean> {
-  if ((await askHelper(helper, key)) === undefined) return false;
+export async function eraseFromHelper(helper: Helper, key: string): Promise<boolean> {
+  if ((await readFromHelper(helper, key)) === undefined) return false;
   const { code } = await run(helper, 'erase', key);
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
   return true;

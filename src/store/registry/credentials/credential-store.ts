@@ -1,8 +1,8 @@
 import { chmod, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../../../errors/errors.ts';
-import { makeFolders } from '../../../fs/folders.ts';
-import { placeBehindLinks } from '../../../fs/symlinks.ts';
+import { createFolders } from '../../../fs/folders.ts';
+import { resolveLinks } from '../../../fs/symlinks.ts';
 import { readAtMost } from '../../../fs/read-file.ts';
 import { writeFileAtomic } from '../../../fs/atomic.ts';
 import { withLock } from '../../../fs/lock.ts';
@@ -17,7 +17,7 @@ import {
   spellingsOf,
   type AuthFile,
 } from './auth-file.ts';
-import { clearHelper, defaultHelper, helperOf, tellHelper, type Helper } from './credential-helper.ts';
+import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type Helper } from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { waitFor } from '../../../async/pending.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
@@ -33,18 +33,18 @@ export interface Login {
 }
 
 /** Where credentials were put, or taken away. */
-export type Keeper =
+export type CredentialLocation =
   { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
 
 /** @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED` */
-export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<Keeper> {
+export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<CredentialLocation> {
   const path = pathFor(options);
   const file = await contentOf(path);
   const helper = keeperFor(file.parsed, login.registry, path, options);
   const key = credentialKey(login.registry);
   if (helper !== undefined) {
     const what = `store the login in ${programOf(helper)}`;
-    await waitFor(options.waiting, what, tellHelper(helper, key, login.username, login.password));
+    await waitFor(options.waiting, what, storeInHelper(helper, key, login.username, login.password));
     return { kind: 'helper', program: programOf(helper) };
   }
   const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
@@ -53,14 +53,17 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
 }
 
 /** Takes a registry's credentials away, in each spelling of its name; tells where there were any. */
-export async function eraseLogin(registry: string, options: StoredCredentialsOptions): Promise<readonly Keeper[]> {
+export async function eraseLogin(
+  registry: string,
+  options: StoredCredentialsOptions,
+): Promise<readonly CredentialLocation[]> {
   const path = pathFor(options);
   const { parsed } = await contentOf(path);
   const helper = keeperFor(parsed, registry, path, options);
-  const erased: Keeper[] = [];
+  const erased: CredentialLocation[] = [];
   if (helper !== undefined) {
     const program = programOf(helper);
-    const clearing = clearHelper(helper, credentialKey(registry));
+    const clearing = eraseFromHelper(helper, credentialKey(registry));
     if (await waitFor(options.waiting, `remove the login from ${program}`, clearing))
       erased.push({ kind: 'helper', program });
   }
@@ -72,7 +75,10 @@ export async function eraseLogin(registry: string, options: StoredCredentialsOpt
 }
 
 /** Where a registry's credentials are found now; undefined where there are none. */
-export async function placeOfLogin(registry: string, options: StoredCredentialsOptions): Promise<string | undefined> {
+export async function locationOfLogin(
+  registry: string,
+  options: StoredCredentialsOptions,
+): Promise<string | undefined> {
   if (options.authFile !== undefined && (await contentOf(options.authFile)).isAbsent) return undefined;
   return (await new StoredCredentials(options).find(registry, ''))?.place;
 }
@@ -128,8 +134,8 @@ async function edit(
   change: (content: FileContent) => string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await makeFolders(dirname(named), { mode: 0o700 });
-  const path = await placeBehindLinks(named);
+  await createFolders(dirname(named), { mode: 0o700 });
+  const path = await resolveLinks(named);
   await withLock(
     `${path}.mlist-lock`,
     async (lock) => {

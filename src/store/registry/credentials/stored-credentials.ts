@@ -12,10 +12,10 @@ import {
   tokenIn,
   type AuthFile,
 } from './auth-file.ts';
-import { askHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
+import { readFromHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
-import { waitFor, type Waiting } from '../../../async/pending.ts';
+import { waitFor, type ReportPending } from '../../../async/pending.ts';
 
 /** Where people keep the credentials of registries. */
 export interface StoredCredentialsOptions {
@@ -28,7 +28,7 @@ export interface StoredCredentialsOptions {
   /** Ends the wait for a helper, and for what a pipe brings. */
   readonly signal?: AbortSignal | undefined;
   /** Reports that a helper is being asked, or that a file, which may be a pipe, is being read. Default: not reported. */
-  readonly waiting?: Waiting | undefined;
+  readonly waiting?: ReportPending | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -133,7 +133,7 @@ export class StoredCredentials {
     const key = `${helper.name} ${registry}`;
     return getOrCreate(this.#answers, key, () => {
       const what = `get the login for ${registry} from docker-credential-${helper.name}`;
-      return waitFor(this.#options.waiting, what, askHelper(helper, credentialKey(registry)));
+      return waitFor(this.#options.waiting, what, readFromHelper(helper, credentialKey(registry)));
     });
   }
 

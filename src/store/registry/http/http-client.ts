@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OpenSteps, Step } from '../../../async/pending.ts';
+import type { PendingSteps, Step } from '../../../async/pending.ts';
 import { errorCode } from '../../../errors/errors.ts';
-import { safeUrl, type Secrets } from '../../../errors/redact.ts';
+import { safeUrl, type SecretRedactor } from '../../../errors/redact.ts';
 import type { TokenCall, TokenReply, TokenSender } from '../auth/token-service.ts';
 import { exchange, type Exchange } from './document-exchange.ts';
 import type { Network } from './network.ts';
@@ -19,9 +19,9 @@ export interface WireParts {
   readonly timeoutMs: number;
   readonly retries: number;
   readonly userAgent: string;
-  readonly secrets: Secrets;
+  readonly secrets: SecretRedactor;
   /** Includes the requests to token services. */
-  readonly steps: OpenSteps;
+  readonly steps: PendingSteps;
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   /** Told of each different warning of a registry once. */

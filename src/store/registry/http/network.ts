@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { dial, type Destination } from './connect.ts';
 import { proxiesOf, type ProxyFor } from './proxy.ts';
-import type { Secrets } from '../../../errors/redact.ts';
+import type { SecretRedactor } from '../../../errors/redact.ts';
 import { Trust, type TrustOptions } from './tls.ts';
 
 /** How the requests to one origin travel. */
@@ -20,7 +20,7 @@ export interface Route {
 export interface NetworkOptions extends TrustOptions {
   readonly timeoutMs: number;
   /** Gets to know the logins of proxies. */
-  readonly secrets: Secrets;
+  readonly secrets: SecretRedactor;
 }
 
 /**

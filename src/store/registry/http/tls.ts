@@ -5,7 +5,7 @@ import { getOrCreate } from '../../../async/single-flight.ts';
 import { asMlistError, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { certificatesFor, readPem, readPlacedPem, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from '../credentials/environment.ts';
-import { waitFor, type Waiting } from '../../../async/pending.ts';
+import { waitFor, type ReportPending } from '../../../async/pending.ts';
 import { isLoopback } from './address.ts';
 
 /** Whom connections trust, host by host. */
@@ -18,7 +18,7 @@ export interface TrustOptions {
   /** Ends the wait for what a pipe brings. */
   readonly signal?: AbortSignal | undefined;
   /** Reports that a file, which may be a pipe, is being read. */
-  readonly waiting?: Waiting | undefined;
+  readonly waiting?: ReportPending | undefined;
   readonly onWarning: (message: string) => void;
 }
 

@@ -38,9 +38,12 @@ export async function bundle(root) {
   await Promise.all([
     build({
       ...common,
-      entryPoints: [at('src/index.ts')],
-      outfile: at('dist/index.js'),
+      entryPoints: { index: at('src/index.ts'), oci: at('src/api/oci.ts'), server: at('src/api/server.ts') },
+      outdir: at('dist'),
       format: 'esm',
+      // The entry points share the error class.
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
       minifySyntax: true,
       // Some dependencies call require for Node's own modules.
       banner: {

@@ -14,6 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['store'],
   ['draft', 'transfer', 'selection', 'host'],
   ['operations', 'server'],
+  ['api'],
   ['index'],
   ['cli'],
 ];

@@ -119,6 +119,11 @@ export class MlistError extends Error {
     return exitCodes[this.code];
   }
 
+  /** The reference, location or name that the error is about. */
+  get reference(): string | undefined {
+    return this.facts.reference;
+  }
+
   get hint(): string | undefined {
     return this.facts.hint;
   }

@@ -29,7 +29,8 @@ import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
 /** Reads what a command shows: the draft of that name, or else the content of the location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
-  readonly workspace: Workspace;
+  /** Where drafts are looked up. Default: names are never drafts. */
+  readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
   /** Opened only where something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
@@ -70,9 +71,11 @@ export async function lookupDraft(
   name: string | undefined,
   options: ReadOptions,
 ): Promise<Extract<LookupResult, { from: 'draft' }> | undefined> {
-  const list = await draftName(name, options.workspace);
+  const { workspace } = options;
+  if (workspace === undefined) return undefined;
+  const list = await draftName(name, workspace);
   if (list === undefined) return undefined;
-  const draft = name === undefined ? await options.workspace.load(list) : await options.workspace.find(list);
+  const draft = name === undefined ? await workspace.load(list) : await workspace.find(list);
   return draft && { from: 'draft', reference: list, draft, list: await listBytes(draft, options) };
 }
 

@@ -23,11 +23,16 @@ export interface ServerOptions {
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** A file of users and password hashes. Default: everybody may do everything. */
   readonly htpasswd?: string | undefined;
+  /** Answers requests itself, to inject faults in tests: returns true if it did. */
+  readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
   /** Told of every request once it is answered, or its client is gone. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
+
+/** @returns whether it has answered the request, or destroyed the connection */
+export type Interceptor = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 /** One request to the embedded registry, and its response. */
 export interface ServedRequest {
@@ -75,7 +80,8 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     running.add(work);
   });
   const service = { repositories, uploads: new UploadSessions(), changes: new Changes(), readOnly };
-  const front = { service, users, onLoopback: isLoopback(host), onRequest: options.onRequest };
+  const { intercept, onRequest } = options;
+  const front = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closing(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First: requests that wait for a password check would delay the end.
@@ -106,6 +112,7 @@ interface Front {
   readonly service: Service;
   readonly users: Htpasswd | undefined;
   readonly onLoopback: boolean;
+  readonly intercept: Interceptor | undefined;
   readonly onRequest: ServerOptions['onRequest'];
 }
 
@@ -168,6 +175,7 @@ function isDeparture(error: unknown): boolean {
 async function handle(front: Front, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = '', url = '', headers } = request;
   checkHost(headers.host, front.onLoopback);
+  if ((await front.intercept?.(request, response)) === true) return;
   const [path = '', ...query] = url.split('?');
   if (!path.startsWith('/')) throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
   await front.users?.check(headers.authorization);

@@ -1,6 +1,6 @@
 import { existsSync, type Stats } from 'node:fs';
 import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SingleFlight } from '../async/single-flight.ts';
 import { errorCode, type MlistError } from '../errors/errors.ts';
 import { createFolders } from '../fs/folders.ts';
@@ -30,17 +30,17 @@ interface Held {
  * long as the cache is open; only who writes a draft that rests on it needs to know (`requireWritten`).
  */
 export class BlobCache {
-  /** Of the workspace. */
-  readonly workspaceFolder: string;
-  readonly #folder: string;
+  /** Undefined if the cache is only in memory. */
+  readonly workspaceFolder: string | undefined;
+  readonly #folder: string | undefined;
   readonly #held = new Map<Digest, Held>();
   #heldBytes = 0;
   readonly #creating = new SingleFlight<void>();
   #failure: MlistError | undefined;
 
-  constructor(workspaceFolder: string) {
+  constructor(workspaceFolder: string | undefined) {
     this.workspaceFolder = workspaceFolder;
-    this.#folder = join(workspaceFolder, 'blobs');
+    this.#folder = workspaceFolder === undefined ? undefined : join(workspaceFolder, 'blobs');
   }
 
   /** The bytes that the digest names; undefined where they are not there, or not these. */
@@ -51,14 +51,17 @@ export class BlobCache {
   /** Keeps the bytes, and counts them as used now. */
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
-    if ((await this.#read(digest)) === undefined) {
-      await this.#write(digest, bytes).catch((thrown: unknown) => {
-        this.#failure ??= writeFailure(this.#pathOf(digest), thrown);
+    const path = this.#pathOf(digest);
+    if (path === undefined) {
+      this.#hold(digest, bytes);
+    } else if ((await this.#read(digest)) === undefined) {
+      await this.#write(path, bytes).catch((thrown: unknown) => {
+        this.#failure ??= writeFailure(path, thrown);
         this.#hold(digest, bytes);
       });
     } else {
       const now = new Date();
-      await utimes(this.#pathOf(digest), now, now).catch(() => this.#hold(digest, bytes));
+      await utimes(path, now, now).catch(() => this.#hold(digest, bytes));
     }
     return digest;
   }
@@ -72,21 +75,25 @@ export class BlobCache {
   async age(digest: Digest): Promise<number | undefined> {
     const held = this.#held.get(digest);
     if (held !== undefined) return performance.now() - held.at;
-    const info = await fileAt(this.#pathOf(digest));
+    const path = this.#pathOf(digest);
+    const info = path === undefined ? undefined : await fileAt(path);
     return info === undefined ? undefined : Date.now() - info.mtimeMs;
   }
 
   /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
     const removed: Digest[] = [];
+    if (this.#folder === undefined) return removed;
     for (const algorithm of await listFolder(this.#folder)) {
-      await removeStaleTemporaries(join(this.#folder, algorithm), age);
-      for (const encoded of await listFolder(join(this.#folder, algorithm))) {
+      const folder = join(this.#folder, algorithm);
+      await removeStaleTemporaries(folder, age);
+      for (const encoded of await listFolder(folder)) {
         const digest = `${algorithm}:${encoded}`;
         if (!isDigest(digest) || needed.has(digest)) continue;
-        const info = await fileAt(this.#pathOf(digest));
+        const path = join(folder, encoded);
+        const info = await fileAt(path);
         if (info === undefined || Date.now() - info.mtimeMs < age) continue;
-        await unlink(this.#pathOf(digest));
+        await unlink(path);
         removed.push(digest);
       }
     }
@@ -99,7 +106,7 @@ export class BlobCache {
    */
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
     const path = this.#pathOf(digest);
-    if (!existsSync(path)) return undefined;
+    if (path === undefined || !existsSync(path)) return undefined;
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((error: unknown) => {
       if (isExhausted(error)) throw readFailure(path, error);
       return undefined;
@@ -107,12 +114,12 @@ export class BlobCache {
     return bytes !== undefined && digestMatches(digest, bytes) ? bytes : undefined;
   }
 
-  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const folder = join(this.#folder, digestAlgorithm(digest));
-    const writing = join(folder, `.${digestEncoded(digest).slice(0, 12)}.${uniqueName()}.tmp`);
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    const folder = dirname(path);
+    const writing = join(folder, `.${basename(path).slice(0, 12)}.${uniqueName()}.tmp`);
     try {
       await this.#writeNew(writing, bytes, folder);
-      await renameOver(writing, this.#pathOf(digest));
+      await renameOver(writing, path);
     } catch (error) {
       await unlink(writing).catch(() => undefined);
       throw error;
@@ -144,7 +151,8 @@ export class BlobCache {
     this.#held.delete(digest);
   }
 
-  #pathOf(digest: Digest): string {
+  #pathOf(digest: Digest): string | undefined {
+    if (this.#folder === undefined) return undefined;
     return join(this.#folder, digestAlgorithm(digest), digestEncoded(digest));
   }
 }

@@ -27,8 +27,8 @@ export interface ResolvedLocation {
 }
 
 export interface StoresOptions extends SessionOptions {
-  /** The workspace. */
-  readonly workspaceFolder: string;
+  /** The workspace, which holds the cache of manifests. Default: the cache is in memory. */
+  readonly workspaceFolder?: string | undefined;
   /** Where relative paths of locations begin, as for the `Workspace`. Default: at the folder that the workspace lies in. */
   readonly cwd?: string | undefined;
 }
@@ -59,7 +59,10 @@ export class Stores {
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
     this.cache = new BlobCache(options.workspaceFolder);
-    this.folders = foldersOf(options.workspaceFolder, options.cwd);
+    this.folders =
+      options.workspaceFolder === undefined
+        ? currentFolder(options.cwd)
+        : foldersOf(options.workspaceFolder, options.cwd);
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
@@ -166,4 +169,8 @@ function readOnly(name: string, path: string): MlistError {
     path,
     hint: 'Write oci-archive:FILE. If it holds one image, "docker load" takes it.',
   });
+}
+
+function currentFolder(cwd = process.cwd()): Folders {
+  return { cwd, root: cwd };
 }

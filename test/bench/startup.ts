@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import type { Place } from './main.ts';
 import { inTurn, median, print, timeOf } from './measure.ts';

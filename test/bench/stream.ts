@@ -1,7 +1,7 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { Authority, hasOpenssl } from '../support/certificates.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
 import { pushBlob, putManifest } from '../support/images.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { guard, TokenService } from '../support/token-service.ts';

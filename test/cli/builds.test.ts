@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type Descriptor, type RunningRegistry } from '../../src/index.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';

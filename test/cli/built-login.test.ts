@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';

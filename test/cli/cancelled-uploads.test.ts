@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { programPath, startDockerRegistry } from '../support/docker-registry.ts';
 import { answer, RecordingProxy, hang, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';

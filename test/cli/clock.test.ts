@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { fileNameOf } from '../../src/draft/workspace/workspace.ts';
 import { withLock } from '../../src/fs/lock.ts';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist, until } from '../support/mlist.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

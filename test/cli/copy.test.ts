@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { putInLayout } from '../support/layouts.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, type Change } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

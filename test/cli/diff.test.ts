@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';

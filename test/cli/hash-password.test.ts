@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { send } from '../server/client.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { checkout, startMlist } from '../support/mlist.ts';
@@ -125,7 +125,7 @@ describe('built', () => {
 
   test('the library compares, and lets the process end after close()', async () => {
     const script = `
-      import { startRegistry } from ${JSON.stringify(pathToFileURL(join(checkout, 'dist', 'index.js')).href)};
+      import { startRegistry } from ${JSON.stringify(pathToFileURL(join(checkout, 'dist', 'server.js')).href)};
       const registry = await startRegistry({ htpasswd: ${JSON.stringify(await hashed())} });
       for (const user of ['alice', 'bob']) {
         const authorization = 'Basic ' + Buffer.from(user + ${JSON.stringify(`:${PASSWORD}`)}).toString('base64');

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { groupOf, startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { groupOf } from '../../src/operations/join/group.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { compareGroups, type Group } from '../../src/operations/join/group.ts';
 import { slotName } from '../../src/operations/join/slot.ts';
 import { pushBuild } from '../support/buildx.ts';

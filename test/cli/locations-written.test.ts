@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { OciArchive } from '../../src/store/archive/oci-archive.ts';
 import { TarFile } from '../../src/store/archive/tar/tar-file.ts';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { pushImage, sha256, type Image } from '../support/images.ts';
 import { amd64, arm64, builds, registry, serveLocations, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';

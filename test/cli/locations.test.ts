@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { formatPlatform, type Platform } from '../../src/index.ts';
+import { formatPlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putMade } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';

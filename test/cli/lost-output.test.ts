@@ -4,7 +4,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';

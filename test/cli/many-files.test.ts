@@ -1,7 +1,8 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
+import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, makeImage, makeIndex, pushImage, sha256, type Served } from '../support/images.ts';
 import { putInArchive } from '../support/layouts.ts';
 import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';

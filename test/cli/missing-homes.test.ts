@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { type Problem } from '../../src/index.ts';
+import type { Problem } from '../../src/errors/errors.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
 import { here, list, registry, repository, run, workElsewhere, world } from '../support/elsewhere.ts';

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Output } from '../../src/cli/output/output.ts';
 import { LiveProgress } from '../../src/cli/output/progress.ts';
-import { startRegistry, type Digest, type OperationEvent, type RunningRegistry } from '../../src/index.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import type { OperationEvent } from '../../src/operations/events.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushBlob, pushImage, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

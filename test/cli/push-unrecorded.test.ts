@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { access, chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { canMount, fill, makeReadOnly, mountDisk } from '../support/disks.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, hang, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeIndex } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256 } from '../support/images.ts';

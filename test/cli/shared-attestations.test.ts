@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import type { Descriptor } from '../../src/index.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { pushBuild, type Built } from '../support/buildx.ts';
 import { getManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';

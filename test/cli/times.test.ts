@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, hang, reset } from '../support/recording-proxy.ts';
 import { makeImage, pushImage, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

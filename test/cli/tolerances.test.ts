@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

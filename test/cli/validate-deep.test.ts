@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startRegistry, type Problem, type RunningRegistry } from '../../src/index.ts';
+import type { Problem } from '../../src/errors/errors.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';

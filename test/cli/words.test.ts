@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { closestMatch, startRegistry, suggestPlatform, type RunningRegistry } from '../../src/index.ts';
+import { suggestPlatform } from '../../src/oci/platform/aliases.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { closestMatch } from '../../src/text/closest-match.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { encodeDraft, platformOf, startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
+import { platformOf } from '../../src/draft/draft.ts';
+import { encodeDraft } from '../../src/draft/to-list.ts';
+import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { roundsOf } from '../support/long.ts';
 import { runMlist } from '../support/mlist.ts';

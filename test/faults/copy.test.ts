@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, hang } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { startMlist } from '../support/mlist.ts';

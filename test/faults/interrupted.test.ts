@@ -1,7 +1,11 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { copy, Stores, MlistError, parseLocation, startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { MlistError } from '../../src/errors/errors.ts';
+import { parseLocation } from '../../src/oci/location.ts';
+import { copy } from '../../src/operations/copy/copy.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { Stores } from '../../src/store/open.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
+import type { Draft } from '../../src/draft/draft.ts';
+import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { momentsOf, killAtStep } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';

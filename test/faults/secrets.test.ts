@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands } from '../../src/cli/commands/commands.ts';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { ForwardProxy } from '../support/forward-proxy.ts';
 import { answer, RecordingProxy, type Exchange, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';

@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { Authority } from '../support/certificates.ts';
 import { startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';

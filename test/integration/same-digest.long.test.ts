@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Platform } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
 import { describeWith } from '../support/programs.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { isLong } from '../support/long.ts';

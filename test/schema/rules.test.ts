@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { validateDocument, type Problem } from '../../src/index.ts';
+import type { Problem } from '../../src/errors/errors.ts';
+import { validateDocument } from '../../src/schema/documents.ts';
 import { sha256 } from '../support/images.ts';
 
 /** Each rule of docs/rules.md, with the smallest list that breaks it. */

@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type {
-  Descriptor,
-  Draft,
-  Entry,
-  ImageConfig,
-  ImageIndex,
-  ImageManifest,
-  ManifestList,
-  Platform,
-} from '../../src/index.ts';
-import { parseDigest } from '../../src/index.ts';
+import type { Draft, Entry } from '../../src/draft/draft.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import type { ImageConfig, ImageIndex, ImageManifest, ManifestList } from '../../src/oci/manifest.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
+import { parseDigest } from '../../src/oci/digest.ts';
 
 /** The types are written by hand and the schemas rule at run time: here the two are held together. */
 interface Schema {

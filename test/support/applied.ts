@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from './buildx.ts';
 import { getManifest, makeImage, pushImage, type Served } from './images.ts';
 import type { CliHarness } from './cli-harness.ts';

@@ -1,4 +1,4 @@
-import type { Platform } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image, type Served } from './images.ts';
 
 /** Indexes as BuildKit pushes them: an image for each platform, then an attestation of each. */

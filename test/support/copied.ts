@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
 
 export const platforms = [

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
-import { errorCode } from '../../src/index.ts';
+import { errorCode } from '../../src/errors/errors.ts';
 
 /** File systems of their own, which only root can mount; they are unmounted after each test. */
 const mounted: string[] = [];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from './buildx.ts';
 import { makeImage, pushImage } from './images.ts';
 import { CliHarness, type Ran } from './cli-harness.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { expect } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
 import { withTimeLimit } from './limits.ts';

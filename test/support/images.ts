@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import type { Platform } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
 
 /** Small images, made here and pushed with plain HTTP: nothing of mlist is used to make what it is tested with. */
 export interface Image {

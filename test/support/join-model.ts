@@ -13,7 +13,7 @@ import {
   type Participant,
 } from '../../src/operations/join/protocol.ts';
 import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/operations/join/slot.ts';
-import { digestOf } from '../../src/index.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 
 /**
  * All ways in which several runners can join one tag. A state is what the registry has and where each runner is; a step

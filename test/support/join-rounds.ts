@@ -1,4 +1,5 @@
-import { parsePlatform, startRegistry, type Platform } from '../../src/index.ts';
+import { parsePlatform, type Platform } from '../../src/oci/platform/platform.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
 import { stepsOf } from './killed.ts';
 import { roughWay } from './flaky-proxy.ts';

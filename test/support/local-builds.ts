@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
-import { startRegistry, type RunningRegistry } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { makeImage, sha256 } from './images.ts';
 import { putInArchive, putInLayout } from './layouts.ts';

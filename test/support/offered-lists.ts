@@ -1,4 +1,6 @@
-import type { Descriptor, Candidate, CandidateList, Platform } from '../../src/index.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
+import type { Candidate, CandidateList } from '../../src/selection/candidates.ts';
 import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type Served } from './images.ts';
 
 /**

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode } from '../../src/index.ts';
+import { errorCode } from '../../src/errors/errors.ts';
 import { temporaryFolder } from './cli-harness.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
-import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/index.ts';
+import { startRegistry, type RunningRegistry, type ServedRequest } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
 import { CliHarness } from './cli-harness.ts';
 

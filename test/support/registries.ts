@@ -1,5 +1,5 @@
 import { describe } from '@jest/globals';
-import { startRegistry } from '../../src/index.ts';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { programPath, startDockerRegistry, type Registry } from './docker-registry.ts';
 
 export type { Registry };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
-import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from './images.ts';
 import { cleanup } from './cleanup.ts';

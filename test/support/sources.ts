@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { startRegistry, type Platform, type RunningRegistry } from '../../src/index.ts';
+import type { Platform } from '../../src/oci/platform/platform.ts';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild, type Built } from './buildx.ts';
 import { makeImage, pushImage, type Image } from './images.ts';
 

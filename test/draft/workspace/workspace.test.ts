@@ -3,14 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fileNameOf } from '../../../src/draft/workspace/workspace.ts';
-import {
-  formatReference,
-  locateWorkspace,
-  parseDigest,
-  parseReference,
-  Workspace,
-  type Draft,
-} from '../../../src/index.ts';
+import type { Draft } from '../../../src/draft/draft.ts';
+import { locateWorkspace } from '../../../src/draft/workspace/locate-workspace.ts';
+import { Workspace } from '../../../src/draft/workspace/workspace.ts';
+import { parseDigest } from '../../../src/oci/digest.ts';
+import { formatReference, parseReference } from '../../../src/oci/reference.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`);

@@ -1,13 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  copy,
-  Stores,
-  parseLocation,
-  startRegistry,
-  type OperationEvent,
-  type RunningRegistry,
-} from '../../../src/index.ts';
+import { parseLocation } from '../../../src/oci/location.ts';
+import { copy } from '../../../src/operations/copy/copy.ts';
+import type { OperationEvent } from '../../../src/operations/events.ts';
+import { startRegistry, type RunningRegistry } from '../../../src/server/start-registry.ts';
+import { Stores } from '../../../src/store/open.ts';
 import { answer, RecordingProxy } from '../../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../../support/images.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';

@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Credentials } from '../../../src/store/registry/credentials/credentials.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import type { Repository } from '../../../src/store/registry/repository.ts';
-import { MlistError } from '../../../src/index.ts';
+import { MlistError } from '../../../src/errors/errors.ts';
 import { Authority, hasOpenssl } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
 import { answer, RecordingProxy, hang, reset, type Rule } from '../../support/recording-proxy.ts';
@@ -296,11 +296,10 @@ test('a rejection that nobody handles prints no credentials', async () => {
   const front = await registryWith('Basic', reset);
   const library = pathToFileURL(fileURLToPath(new URL('../../../dist/index.js', import.meta.url))).href;
   const script = `
-    import { Homes, parseLocation } from ${JSON.stringify(library)};
+    import { createClient } from ${JSON.stringify(library)};
     const credentials = async () => ({ type: 'basic', username: 'me', password: process.env.SECRET });
-    const stores = new Homes({ workspaceFolder: '/nonexistent', userAgent: 'test', env: {}, retries: 0, credentials });
-    const home = await stores.source(parseLocation(process.env.REFERENCE));
-    void home.fetchManifest('v1');
+    const mlist = createClient({ env: {}, retries: 0, credentials });
+    void mlist.inspect(process.env.REFERENCE);
   `;
   const env = { PATH: process.env['PATH'], SECRET: password, REFERENCE: `${front.host}/team/app:v1` };
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -1,0 +1,143 @@
+import type { AnnotationChange } from '../draft/draft-edit.ts';
+import type { EntrySettings, Format } from '../draft/draft.ts';
+import type { Workspace } from '../draft/workspace/workspace.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { parsePlatform } from '../oci/platform/platform.ts';
+import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.ts';
+import { create } from '../operations/create/create.ts';
+import { listDrafts, removeDraft, type DraftSummary } from '../operations/drafts/drafts.ts';
+import { add } from '../operations/edit/add.ts';
+import { annotate } from '../operations/edit/annotate.ts';
+import { remove } from '../operations/edit/remove.ts';
+import type { OnEvent } from '../operations/events.ts';
+import { show, type ListView } from '../operations/inspect/show.ts';
+import { push } from '../operations/push/push.ts';
+import type { Stores } from '../store/open.ts';
+import { parsePlatforms, parseSource, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
+
+export interface CreateDraftOptions extends CallOptions {
+  readonly format?: Format | undefined;
+  /** Add to an existing draft and update its entries. Default: an existing draft is an error. */
+  readonly amend?: boolean | undefined;
+  /** Replace the entries of an existing draft. */
+  readonly replace?: boolean | undefined;
+  /** Only the images of these platforms. Default: all. */
+  readonly platforms?: readonly string[] | undefined;
+}
+
+/** What `annotate` sets; null clears a value that was set. */
+export interface AnnotateDraftOptions extends CallOptions {
+  /** Values that override those of the image. */
+  readonly platform?: Omit<EntrySettings, 'annotations' | 'artifactType' | 'os.features'> | undefined;
+  readonly annotations?: AnnotationChange | undefined;
+  readonly artifactType?: string | null | undefined;
+}
+
+export interface RemoveFromDraftOptions extends CallOptions {
+  /** Remove the images of these platforms. */
+  readonly platforms?: readonly string[] | undefined;
+}
+
+export interface PushDraftOptions extends CallOptions {
+  /** Further names: `:TAG`, or a whole reference. */
+  readonly tags?: readonly string[] | undefined;
+  /** Locations that replace the list's own reference. */
+  readonly to?: readonly string[] | undefined;
+  /** Platforms that the list must have. */
+  readonly expect?: readonly string[] | undefined;
+  /** Remove the draft after the push. Default false. */
+  readonly purge?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/**
+ * Drafts in a JSON workspace. Lists are named by their reference; without a tag, `latest`. Edits are atomic: another
+ * process that edits the same draft at the same time waits.
+ */
+export class DraftWorkspace {
+  readonly #workspace: Workspace;
+  readonly #stores: Stores;
+  readonly #onEvent: OnEvent | undefined;
+
+  /** @see Client.drafts */
+  constructor(workspace: Workspace, stores: Stores, onEvent: OnEvent | undefined) {
+    this.#workspace = workspace;
+    this.#stores = stores;
+    this.#onEvent = onEvent;
+  }
+
+  async list(): Promise<readonly DraftSummary[]> {
+    return listDrafts(this.#workspace);
+  }
+
+  /**
+   * Creates a draft from images and indexes.
+   * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; the errors of all sources together
+   */
+  async create(list: string, sources: readonly Source[], options: CreateDraftOptions = {}): Promise<ListView> {
+    const { format, amend, replace, platforms } = options;
+    const creating = { ...this.#editing(options), format, amend, replace, platforms: parsePlatforms(platforms) };
+    await create(listNamed(list), sources.map(parseSource), creating);
+    return this.get(list);
+  }
+
+  /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  async get(list: string): Promise<ListView> {
+    const name = formatReference(listNamed(list));
+    await this.#workspace.load(name);
+    const stores = this.#stores;
+    return show(name, { workspace: this.#workspace, cache: stores.cache, stores: () => stores });
+  }
+
+  /** Adds images; an image of the same platform is replaced. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
+    await add(listNamed(list), sources.map(parseSource), this.#editing(options));
+    return this.get(list);
+  }
+
+  /**
+   * Overrides what an entry states.
+   * @param image - source, digest or beginning of a digest of the entry
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
+   */
+  async annotate(list: string, image: string, options: AnnotateDraftOptions): Promise<ListView> {
+    const { platform, annotations, artifactType } = options;
+    const change = { platform, annotations, artifactType };
+    await annotate(listNamed(list), { ...this.#editing(options), manifest: image, change, stores: () => this.#stores });
+    return this.get(list);
+  }
+
+  /** Removes entries by source or digest, with their attestations. @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` */
+  async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
+    const platforms = (options.platforms ?? []).map((text) => parsePlatform(text));
+    await remove(listNamed(list), images, { ...this.#editing(options), platforms });
+    return this.get(list);
+  }
+
+  /**
+   * Pushes the list of a draft: children first, tags last.
+   * @throws MlistError `ERR_MLIST_LIST_INVALID`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
+   */
+  async push(
+    list: string,
+    options: PushDraftOptions = {},
+  ): Promise<{ readonly descriptor: Descriptor; readonly targets: readonly PushedTag[] }> {
+    const { tags, to, expect, purge, dryRun } = options;
+    const pushing = { ...this.#editing(options), tags, to, purge, dryRun, expect: parsePlatforms(expect) };
+    const { descriptor, targets } = await push(listNamed(list), pushing);
+    return { descriptor, targets: targets.map(toPushedTag) };
+  }
+
+  /** Deletes a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  async delete(list: string, options: CallOptions = {}): Promise<void> {
+    await removeDraft(this.#workspace, listNamed(list), options.signal);
+  }
+
+  #editing({ signal, onEvent = this.#onEvent }: CallOptions) {
+    return { workspace: this.#workspace, stores: this.#stores, signal, onEvent };
+  }
+}
+
+function listNamed(text: string): Reference {
+  return withDefaultTag(parseReference(text));
+}

@@ -1,0 +1,75 @@
+import { parseListName } from '../draft/workspace/draft-file.ts';
+import { MlistError } from '../errors/errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
+import { parsePlatform, type Platform } from '../oci/platform/platform.ts';
+import { parseTypedReference, type Reference } from '../oci/reference.ts';
+import type { OnEvent } from '../operations/events.ts';
+import type { PushedTarget } from '../operations/push/push-target.ts';
+import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Aborts the call; it rejects with an `MlistError` that lists what was written. */
+  readonly signal?: AbortSignal | undefined;
+  /** Receives progress, warnings and notes. Default: the `onEvent` of the client. */
+  readonly onEvent?: OnEvent | undefined;
+}
+
+/**
+ * An image or an index for a list: a reference such as `ghcr.io/team/app:amd64`, or a location such as `oci:DIR:TAG` or
+ * `oci-archive:FILE`. The object form states the platform of an image, or the exact descriptor to list.
+ */
+export type Source =
+  | string
+  | {
+      readonly image: string;
+      /** `OS/ARCH[/VARIANT]`, such as `linux/arm/v7`. */
+      readonly platform?: string | undefined;
+      readonly descriptor?: Descriptor | undefined;
+    };
+
+export function parseSource(source: Source): ManifestArgument {
+  if (typeof source === 'string') return { location: parseLocation(source) };
+  const { image, platform, descriptor } = source;
+  return {
+    location: parseLocation(image),
+    platform: platform === undefined ? undefined : parsePlatform(platform),
+    described: descriptor,
+  };
+}
+
+export function parsePlatforms(texts: readonly string[] | undefined): readonly Platform[] {
+  return (texts ?? []).map((text) => parsePlatform(text));
+}
+
+/** The location as text that is never the name of a draft. */
+export function explicitName(text: string): string {
+  const location = parseLocation(text);
+  return formatLocation(location.kind === 'registry' ? { ...location, explicit: true } : location);
+}
+
+/** A copy target; without a tag it gets the tag of the source. */
+export function parseTarget(text: string): Location {
+  return parseBareLocation(text);
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
+export function parseRegistryReference(text: string): Reference {
+  if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
+  throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
+export function parseTagReference(text: string): Reference & { readonly tag: string } {
+  if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag of a registry`);
+  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  return { ...reference, tag };
+}
+
+/** What happened to one tag of a push. */
+export type PushedTag = Omit<PushedTarget, 'plan'>;
+
+export function toPushedTag({ reference, status, before, lost }: PushedTarget): PushedTag {
+  return { reference, status, ...(before && { before }), ...(lost && { lost }) };
+}

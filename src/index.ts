@@ -65,15 +65,15 @@ export type { Json, JsonObject } from './json/json.ts';
 export { writeJson } from './json/stringify.ts';
 export type { WriteJsonOptions } from './json/stringify.ts';
 export type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
+  Mounter,
   PutOptions,
-  Referrers,
-  Tags,
+  ReferrerLister,
+  TagStore,
 } from './store/store.ts';
 
 export { validateDocument } from './schema/documents.ts';

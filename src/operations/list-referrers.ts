@@ -17,7 +17,7 @@ export async function listReferrers(
   options: ContentOptions,
 ): Promise<readonly Descriptor[]> {
   const byHome = (await store.referrers?.(subject, undefined, options)) ?? [];
-  const asksTag = store.referrers === undefined || store.findsReferrers === undefined;
+  const asksTag = store.referrers === undefined || store.supportsReferrers === undefined;
   const byTag = asksTag ? await listedUnderTag(store, subject, options) : [];
   return uniqueByDigest([...byHome, ...byTag]);
 }

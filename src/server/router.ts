@@ -32,7 +32,7 @@ const routes: readonly Route[] = [
 /** Methods that change nothing. */
 const READING = ['GET', 'HEAD'];
 
-export interface Destination {
+export interface MatchedRoute {
   readonly handler: Handler;
   readonly name: string;
   readonly last: string;
@@ -42,7 +42,7 @@ export interface Destination {
  * Who answers a request.
  * @throws Refusal 404 for a path that is no endpoint, 400 for a bad name, 405 for a method that it does not have
  */
-export function route(method: string, path: string, readOnly: boolean): Destination {
+export function route(method: string, path: string, readOnly: boolean): MatchedRoute {
   const decoded = decodedPath(path);
   for (const { path: pattern, methods } of routes) {
     const match = pattern.exec(decoded);

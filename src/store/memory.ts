@@ -1,28 +1,28 @@
 import { MlistError } from '../errors/errors.ts';
 import type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
-  Name,
+  Mounter,
+  TagOrDigest,
   PutOptions,
-  Referrers,
-  Tags,
+  ReferrerLister,
+  TagStore,
 } from './store.ts';
 import { minimalDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
 import { referrerOf } from '../oci/children.ts';
-import { movedName } from './store.ts';
+import { conflictError } from './store.ts';
 
 /** Content in memory: for tests, and for a registry that keeps nothing. */
-export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
+export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
   readonly location: string;
   /** Each with the type under which it was put first. */
-  readonly #manifests = new Map<Digest, Content>();
+  readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, Uint8Array>();
   /** Each with the type under which its tag was put: bytes that state none may have several. */
   readonly #tags = new Map<string, Descriptor>();
@@ -31,11 +31,11 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     this.location = location;
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return (await this.fetchManifest(name, options)).descriptor;
   }
 
-  fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     return answer(signal, () => {
       const content = this.#contentAt(name);
       if (content === undefined) throw absent(this.location + (isDigest(name) ? '@' : ':') + name);
@@ -93,13 +93,17 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     return answer(undefined, () => this.#stored(digest).length);
   }
 
-  putManifest({ descriptor, bytes }: Content, name: Name, { ifMatch, signal }: PutOptions = {}): Promise<void> {
+  putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    { ifMatch, signal }: PutOptions = {},
+  ): Promise<void> {
     return answer(signal, () => {
       const { digest } = descriptor;
       if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
-        throw movedName(`${this.location}:${name}`, ifMatch);
+        throw conflictError(`${this.location}:${name}`, ifMatch);
       const bare = minimalDescriptor(descriptor);
       if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: bare, bytes: bytes.slice() });
       if (!isDigest(name)) this.#tags.set(name, bare);
@@ -120,21 +124,21 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
   }
 
   /** Begins a blob whose digest is not known yet. */
-  stageBlob(): Promise<StagedBytes> {
+  stageBlob(): Promise<StagedMemoryBlob> {
     return answer(undefined, () => this.#stage());
   }
 
-  canMountFrom(source: ContentSource): boolean {
-    return source instanceof MemoryContent;
+  canMountFrom(source: ContentReader): boolean {
+    return source instanceof MemoryStore;
   }
 
   async mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
-    if (from instanceof MemoryContent && (await from.hasBlob(descriptor))) {
+    if (from instanceof MemoryStore && (await from.hasBlob(descriptor))) {
       this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest));
       return 'mounted';
     }
@@ -177,15 +181,15 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     });
   }
 
-  #contentAt(name: Name): Content | undefined {
+  #contentAt(name: TagOrDigest): ManifestContent | undefined {
     if (isDigest(name)) return this.#manifests.get(name);
     const descriptor = this.#tags.get(name);
     const content = descriptor && this.#manifests.get(descriptor.digest);
     return content && { ...content, descriptor };
   }
 
-  #stage(): StagedBytes {
-    return new StagedBytes((digest, bytes) => this.#blobs.set(digest, bytes));
+  #stage(): StagedMemoryBlob {
+    return new StagedMemoryBlob((digest, bytes) => this.#blobs.set(digest, bytes));
   }
 
   #stored(digest: Digest): Uint8Array {
@@ -202,7 +206,7 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
 }
 
 /** A blob that is still arriving. */
-export class StagedBytes {
+export class StagedMemoryBlob {
   readonly #store: (digest: Digest, bytes: Uint8Array) => void;
   #chunks: Uint8Array[] = [];
   #size = 0;
@@ -262,7 +266,7 @@ function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Ui
 }
 
 /** The manifest as a referrer, if it has this subject. */
-function asReferrer({ descriptor, bytes }: Content, subject: Digest): readonly Descriptor[] {
+function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): readonly Descriptor[] {
   const { value } = readJson(bytes);
   if (!isJsonObject(value) || member(value['subject'], 'digest') !== subject) return [];
   return [referrerOf(descriptor, value)];

@@ -1,9 +1,16 @@
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { OciArchive } from './archive/oci-archive.ts';
 import { openLayout } from './layout/open-layout.ts';
-import type { Picked } from './layout/pick-entry.ts';
-import { MemoryContent } from './memory.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Referrers, Stored } from './store.ts';
+import type { ResolvedEntry } from './layout/pick-entry.ts';
+import { MemoryStore } from './memory.ts';
+import type {
+  ContentOptions,
+  ContentReader,
+  ContentWriter,
+  ExistenceChecker,
+  ReferrerLister,
+  LocalStore,
+} from './store.ts';
 import type { FileLocation } from '../oci/location.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
@@ -12,8 +19,9 @@ export { writeArchive } from './archive/write-archive.ts';
 /** The stores that are named by a path: layouts and archives. `Homes` loads them when one is named. */
 
 /** Says itself what a location without a digest means. */
-export interface FileStore extends ContentSource, Partial<Referrers>, Partial<Looks>, Partial<Stored> {
-  pick(ref?: string): Promise<Picked>;
+export interface FileStore
+  extends ContentReader, Partial<ReferrerLister>, Partial<ExistenceChecker>, Partial<LocalStore> {
+  resolveRef(ref?: string): Promise<ResolvedEntry>;
   close?(): Promise<void>;
 }
 
@@ -23,7 +31,7 @@ interface OpenOptions extends ContentOptions {
 }
 
 /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
-export function openFile(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
+export function openFileStore(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
   switch (kind) {
     case 'oci':
       return openLayout(path, options);
@@ -35,10 +43,10 @@ export function openFile(kind: FileLocation['kind'], path: string, options: Open
 }
 
 /** A layout to write to, made where there is none; for a dry run something stands in for it then. */
-export async function openTarget(
+export async function openLayoutTarget(
   path: string,
   { dryRun, ...options }: OpenOptions & { readonly dryRun: boolean },
-): Promise<ContentTarget> {
+): Promise<ContentWriter> {
   if (!dryRun) return openLayout(path, { create: true, ...options });
-  return (await ignoreNotFound(openLayout(path, options))) ?? new MemoryContent(`oci:${options.name}`);
+  return (await ignoreNotFound(openLayout(path, options))) ?? new MemoryStore(`oci:${options.name}`);
 }

@@ -5,21 +5,30 @@ import { getOrCreate } from '../async/single-flight.ts';
 import { BlobCache } from './cache.ts';
 import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers, Stored } from './store.ts';
+import type {
+  ContentOptions,
+  ContentReader,
+  ContentWriter,
+  ExistenceChecker,
+  Mounter,
+  TagOrDigest,
+  ReferrerLister,
+  LocalStore,
+} from './store.ts';
 import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileStore } from './open-file-store.ts';
 
 /** Where content may be read from; some stores know what refers to a manifest. */
-export type ReadStore = ContentSource & Partial<Referrers> & Partial<Looks> & Partial<Stored>;
+export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
 
 /** Where content may be written to. */
-export type Store = ContentTarget & Partial<Mounts> & Partial<Referrers>;
+export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
 
 /** What a location means: a store, and a name in it. */
 export interface ResolvedLocation {
   readonly store: ReadStore;
-  readonly name: Name;
+  readonly name: TagOrDigest;
   /** The tag that it goes by there; undefined where it has none. */
   readonly tag?: string;
   /** `domain/path` that it goes by; undefined where nobody can say. */
@@ -84,7 +93,7 @@ export class Stores {
       throw withoutHome(location, thrown);
     });
     if (location.digest !== undefined) return { store, name: location.digest, ...namesIn(location.ref) };
-    const { descriptor, ref } = await store.pick(location.ref);
+    const { descriptor, ref } = await store.resolveRef(location.ref);
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
@@ -95,8 +104,8 @@ export class Stores {
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
-    const { openTarget, writeArchive } = await import('./open-file-store.ts');
-    if (location.kind === 'oci') return work(await openTarget(path, { dryRun, name, signal }));
+    const { openLayoutTarget, writeArchive } = await import('./open-file-store.ts');
+    if (location.kind === 'oci') return work(await openLayoutTarget(path, { dryRun, name, signal }));
     return writeArchive(path, { name, signal, imageName }, async (target) => {
       const result = await work(target);
       await this.#forget(location);
@@ -122,8 +131,8 @@ export class Stores {
   }
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
-    const { openFile } = await import('./open-file-store.ts');
-    const open = () => openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
+    const { openFileStore } = await import('./open-file-store.ts');
+    const open = () => openFileStore(location.kind, this.#pathOf(location), { name: location.path, signal });
     return this.#openings.run(open);
   }
 

@@ -13,7 +13,7 @@ export interface ContentOptions {
 }
 
 /** A manifest: its descriptor (media type, digest, size) and exactly its bytes, which match the descriptor. */
-export interface Content {
+export interface ManifestContent {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
   /** The media type that the registry announced, if it is not that of the content. */
@@ -21,7 +21,7 @@ export interface Content {
 }
 
 /** A tag or a digest. */
-export type Name = string;
+export type TagOrDigest = string;
 
 /** How much of what is to be read is known beforehand; what is known is checked. */
 export interface FetchOptions extends ContentOptions {
@@ -29,13 +29,13 @@ export interface FetchOptions extends ContentOptions {
 }
 
 /** Reads content. */
-export interface ContentSource {
+export interface ContentReader {
   /** For people: the location without a tag, such as `docker.io/library/ubuntu`. */
   readonly location: string;
   /** What a tag or digest names, without reading it where that is possible. */
-  resolve(name: Name, options?: ContentOptions): Promise<Descriptor>;
+  resolve(name: TagOrDigest, options?: ContentOptions): Promise<Descriptor>;
   /** Reads the manifest that a tag or digest names. */
-  fetchManifest(name: Name, options?: FetchOptions): Promise<Content>;
+  fetchManifest(name: TagOrDigest, options?: FetchOptions): Promise<ManifestContent>;
   /** Reads a small blob whole, such as a config: at most 4 MiB. */
   fetchBlob(descriptor: Descriptor, options?: ContentOptions): Promise<Uint8Array>;
   /** A blob's bytes as they come. It throws at the end where they do not match the descriptor. */
@@ -43,14 +43,14 @@ export interface ContentSource {
 }
 
 /** A home that is far away: it can be asked what it has, which costs less than reading it. */
-export interface Looks {
+export interface ExistenceChecker {
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
   /** Length in bytes; undefined where the blob is not there, `unknown` where the home does not tell. */
   statedSize(descriptor: Descriptor, options?: ContentOptions): Promise<number | 'unknown' | undefined>;
 }
 
 /** A store on this machine, where checking for content is cheap. */
-export interface Stored {
+export interface LocalStore {
   /** Size of the content with this digest; undefined if the store does not have it. */
   storedSize(digest: Digest): Promise<number | undefined>;
 }
@@ -66,13 +66,13 @@ export interface PutOptions extends ContentOptions {
 }
 
 /** Writes content; a manifest's children go before it. */
-export interface ContentTarget extends ContentSource {
+export interface ContentWriter extends ContentReader {
   /** Further attempts at a request that failed; undefined where there are no requests. */
   readonly retries?: number | undefined;
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
   hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /** Stores the bytes under their digest or under a tag, and verifies that the home took exactly these. */
-  putManifest(content: Content, name: Name, options?: PutOptions): Promise<void>;
+  putManifest(content: ManifestContent, name: TagOrDigest, options?: PutOptions): Promise<void>;
   /**
    * Stores a blob; `open` may be called again where the first try was cut short, and is not called where the home has
    * the blob already. Each piece is the home's for good: one that came from a home's `readBlob` may be filled with other
@@ -89,23 +89,23 @@ export interface Whole {
 }
 
 /** A home that can take a blob from one beside it without moving bytes: a repository of the same registry. */
-export interface Mounts {
-  canMountFrom(source: ContentSource): boolean;
+export interface Mounter {
+  canMountFrom(source: ContentReader): boolean;
   /** Mounts the blob; where the home does not do it after all, the bytes of `open` are put in the same go. */
   mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options?: ContentOptions,
   ): Promise<'mounted' | 'uploaded'>;
 }
 
-export interface Tags {
+export interface TagStore {
   tags(options?: ContentOptions): AsyncIterable<string>;
   untag(tag: string, options?: ContentOptions): Promise<void>;
 }
 
-export interface Referrers {
+export interface ReferrerLister {
   /** Manifests whose subject is the digest; all of them where no artifact type is given. */
   referrers(digest: Digest, artifactType?: string, options?: ContentOptions): Promise<readonly Descriptor[]>;
   /**
@@ -113,11 +113,11 @@ export interface Referrers {
    * (distribution-spec v1.1.1 "Pushing Manifests with Subject"). A home without this method finds them.
    * @param digest - any that the home may be asked about
    */
-  findsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
+  supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
 /** A name that is not what a put was to replace: `ERR_MLIST_CONFLICT`. */
-export function movedName(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {
+export function conflictError(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {
   const now = expected === 'absent' ? 'is there already' : `is no longer ${expected}`;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${now}`, { reference });
 }

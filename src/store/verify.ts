@@ -4,7 +4,7 @@ import { digestAlgorithm, Digester, isVerifiable, parseDigest, type Digest } fro
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
 /** What identifies a blob. Its bytes are checked against both. */
-export type Identity = Pick<Descriptor, 'digest' | 'size'>;
+export type BlobIdentity = Pick<Descriptor, 'digest' | 'size'>;
 
 /** Why bytes are not the blob that was requested. */
 export type BlobFault =
@@ -15,14 +15,14 @@ export type BlobFault =
   | { readonly reason: 'digest'; readonly actual: Digest };
 
 /** Describes a fault as an error of the store that the bytes come from. */
-export type FaultError = (blob: Identity, fault: BlobFault) => MlistError;
+export type FaultError = (blob: BlobIdentity, fault: BlobFault) => MlistError;
 
 /**
  * Passes the bytes of a blob on and checks them on the way. The last chunk is passed on only after the whole blob was
  * checked, so that the consumer never has all bytes of a damaged blob.
  */
 export async function* verified(
-  blob: Identity,
+  blob: BlobIdentity,
   chunks: AsyncIterable<Uint8Array>,
   toError: FaultError,
 ): AsyncGenerator<Uint8Array> {
@@ -46,8 +46,8 @@ export async function* verified(
 }
 
 /** Reads a small blob whole: at most 4 MiB. */
-export async function wholeBlob(
-  { digest, size }: Identity,
+export async function readWhole(
+  { digest, size }: BlobIdentity,
   open: () => AsyncIterable<Uint8Array>,
 ): Promise<Uint8Array> {
   if (size > MAX_DOCUMENT_BYTES) {
@@ -77,16 +77,16 @@ export function damageError(store?: string): FaultError {
       case 'unsupported-algorithm':
         return unsupported(digest);
       case 'too-long':
-        return damaged(digest, `more than ${size} bytes`, store);
+        return damagedBlob(digest, `more than ${size} bytes`, store);
       case 'size':
-        return damaged(digest, `${fault.actual} bytes, not ${size}`, store);
+        return damagedBlob(digest, `${fault.actual} bytes, not ${size}`, store);
       case 'digest':
-        return damaged(digest, `the digest ${fault.actual}`, store);
+        return damagedBlob(digest, `the digest ${fault.actual}`, store);
     }
   };
 }
 
-export function damaged(digest: Digest, found: string, store?: string): MlistError {
+export function damagedBlob(digest: Digest, found: string, store?: string): MlistError {
   const blob = store === undefined ? digest : `${digest} in ${store}`;
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${blob} is damaged: it has ${found}`);
 }

@@ -1,13 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ContentTarget, Mounts, Referrers, Tags } from '../../src/store/store.ts';
+import type { ContentWriter, Mounter, ReferrerLister, TagStore } from '../../src/store/store.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import type { Repository } from '../../src/server/storage.ts';
 import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, sha512Of } from './samples.ts';
 
-export type Home = ContentTarget & Tags & Referrers & Mounts & Repository;
+export type TestedStore = ContentWriter & TagStore & ReferrerLister & Mounter & Repository;
 
 /** What every home of content must do alike; `open` hands a new empty one to the work. */
-export function describeHome(title: string, open: (work: (home: Home) => Promise<void>) => Promise<void>): void {
+export function describeStoreContract(
+  title: string,
+  open: (work: (home: TestedStore) => Promise<void>) => Promise<void>,
+): void {
   const { manifest, config } = imageOf('a');
   const { digest } = manifest.descriptor;
 

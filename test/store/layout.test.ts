@@ -4,10 +4,10 @@ import { describe, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { Layout } from '../../src/store/layout/layout.ts';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
-import { describeHome } from './home.ts';
+import { describeStoreContract } from './home.ts';
 import { runProgram } from '../support/programs.ts';
 import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, withFolder, type Image } from './samples.ts';
 
@@ -36,11 +36,11 @@ async function putImage(layout: Layout, image: Image, name: string): Promise<voi
   await layout.putManifest(image.manifest, name);
 }
 
-async function putChild(layout: Layout, child: Content): Promise<void> {
+async function putChild(layout: Layout, child: ManifestContent): Promise<void> {
   await layout.putManifest(child, child.descriptor.digest);
 }
 
-describeHome('layout', (work) => withLayout(work));
+describeStoreContract('layout', (work) => withLayout(work));
 
 describe('what lies in the folder', () => {
   test('is a layout as image-spec describes it', () =>

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
-import { MemoryContent } from '../../src/store/memory.ts';
-import { describeHome } from './home.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { describeStoreContract } from './home.ts';
 import { imageOf } from './samples.ts';
 
-describeHome('memory', (work) => work(new MemoryContent()));
+describeStoreContract('memory', (work) => work(new MemoryStore()));
 
 test('memory keeps what it was given, whatever becomes of the caller’s buffer', async () => {
-  const home = new MemoryContent('here');
+  const home = new MemoryStore('here');
   const { manifest } = imageOf('a');
   const bytes = Uint8Array.from(manifest.bytes);
   await home.putManifest({ ...manifest, bytes }, 'v1');

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import { minimalDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex } from '../../oci/list-encoding.ts';
@@ -116,7 +116,7 @@ async function needsTags(
   options: ContentOptions & { readonly isRegistry: boolean },
 ): Promise<boolean> {
   if (!options.isRegistry) return false;
-  const asking = target.findsReferrers?.(digest, options) ?? Promise.resolve(false);
+  const asking = target.supportsReferrers?.(digest, options) ?? Promise.resolve(false);
   return (await ignoreRefusedRead(asking, options)) !== true;
 }
 
@@ -125,7 +125,7 @@ async function fallbackFor(
   target: Store,
   subject: Digest,
   referring: readonly Descriptor[],
-  contents: ReadonlyMap<Digest, Content>,
+  contents: ReadonlyMap<Digest, ManifestContent>,
   options: ContentOptions,
 ): Promise<Labelled> {
   const tag = referrersTag(subject);

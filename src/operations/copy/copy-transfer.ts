@@ -1,4 +1,4 @@
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
@@ -20,7 +20,7 @@ import { ignoreRefusedRead } from '../publish/tag-state.ts';
 export interface CopyTransfer {
   readonly source: ReadStore;
   readonly target: Store;
-  readonly content: Content;
+  readonly content: ManifestContent;
   /** The content and everything below it; undefined if only a name is written. */
   readonly node: ManifestNode | undefined;
   /** The digest that the content was made from, by a filter or not at all. */

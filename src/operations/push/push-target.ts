@@ -2,7 +2,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts'
 import type { Draft, Entry } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import type { State } from '../../draft/workspace/workspace-state.ts';
-import type { ContentSource } from '../../store/store.ts';
+import type { ContentReader } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { parseReference, repositoryName } from '../../oci/reference.ts';
@@ -145,7 +145,7 @@ async function warnOfSignatures(
 async function readTag(
   job: PushJob,
   tag: string,
-  store: ContentSource,
+  store: ContentReader,
   options: PushTargetOptions,
 ): Promise<MovingTag> {
   const reference = targetName(job.target, tag);

@@ -1,16 +1,24 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
-import { Queue } from '../../async/queue.ts';
-import type { Content, ContentOptions, ContentTarget, FetchOptions, Name, PutOptions, Whole } from '../store.ts';
+import { SerialQueue } from '../../async/queue.ts';
+import type {
+  ManifestContent,
+  ContentOptions,
+  ContentWriter,
+  FetchOptions,
+  TagOrDigest,
+  PutOptions,
+  Whole,
+} from '../store.ts';
 import { AnnotationKey, minimalDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
-import { movedName } from '../store.ts';
+import { conflictError } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/layout-header.ts';
-import { checkVerifiable, damaged, damageError, verified, wholeBlob } from '../verify.ts';
-import { closeArchive } from './archive-end.ts';
+import { checkVerifiable, damagedBlob, damageError, verified, readWhole } from '../verify.ts';
+import { finishArchive } from './archive-end.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 import { TarWriter } from './tar/tar-writer.ts';
@@ -36,11 +44,11 @@ export interface ArchiveTargetParts {
  * An OCI archive that is being written. Blobs go into it as they come, one after another in the order in which they were
  * asked for; manifests follow at the end. Nothing is at its place before all is.
  */
-export class ArchiveTarget implements ContentTarget, Whole {
+export class ArchiveTarget implements ContentWriter, Whole {
   readonly location: string;
   readonly #parts: ArchiveTargetParts;
-  readonly #queue = new Queue();
-  readonly #manifests = new Map<Digest, Content>();
+  readonly #queue = new SerialQueue();
+  readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, number>();
   readonly #plain = new Map<Digest, Descriptor>();
   /** Bytes of small blobs that are on their way. */
@@ -56,15 +64,15 @@ export class ArchiveTarget implements ContentTarget, Whole {
     this.#entries = entries;
   }
 
-  static async begin(parts: ArchiveTargetParts): Promise<ArchiveTarget> {
+  static async create(parts: ArchiveTargetParts): Promise<ArchiveTarget> {
     return new ArchiveTarget(parts, (await parts.existing?.entries()) ?? []);
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return (await this.fetchManifest(name, options)).descriptor;
   }
 
-  async fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  async fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     const digest = isDigestName(name) ? name : this.#entries.find((entry) => tagOf(entry) === name)?.descriptor.digest;
     const written = digest === undefined ? undefined : this.#manifests.get(digest);
     if (written !== undefined) return written;
@@ -92,11 +100,16 @@ export class ArchiveTarget implements ContentTarget, Whole {
     return Promise.resolve(isHere || (this.#parts.existing?.hasBlob(descriptor) ?? false));
   }
 
-  async putManifest({ descriptor, bytes }: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  async putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    options: PutOptions = {},
+  ): Promise<void> {
     const { digest, size } = descriptor;
     options.signal?.throwIfAborted();
-    if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes)) throw damaged(digest, 'other bytes');
-    if (isDigestName(name) && name !== digest) throw damaged(name, `the digest ${digest}`);
+    if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes))
+      throw damagedBlob(digest, 'other bytes');
+    if (isDigestName(name) && name !== digest) throw damagedBlob(name, `the digest ${digest}`);
     if (options.ifMatch !== undefined) await this.#checkNames(name, options.ifMatch);
     this.#manifests.set(digest, { descriptor: minimalDescriptor(descriptor), bytes });
     if (isDigestName(name)) this.#plain.set(digest, minimalDescriptor(descriptor));
@@ -130,7 +143,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
 
   #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     this.#ahead += blob.size;
-    const read = () => wholeBlob(blob, () => verified(blob, open(), damageError()));
+    const read = () => readWhole(blob, () => verified(blob, open(), damageError()));
     return this.#readers.run(read).finally(() => (this.#ahead -= blob.size));
   }
 
@@ -139,7 +152,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
     if (this.#manifests.size === 0) return this.discard();
     const writer = await this.#open();
     try {
-      await closeArchive(writer, {
+      await finishArchive(writer, {
         entries: this.#entries,
         plain: [...this.#plain.values()],
         manifests: this.#manifests,
@@ -168,9 +181,9 @@ export class ArchiveTarget implements ContentTarget, Whole {
     return writer;
   }
 
-  async #checkNames(name: Name, expected: Digest | 'absent'): Promise<void> {
+  async #checkNames(name: TagOrDigest, expected: Digest | 'absent'): Promise<void> {
     const now = await ignoreNotFound(this.resolve(name));
-    if ((now?.digest ?? 'absent') !== expected) throw movedName(`${this.location}:${name}`, expected);
+    if ((now?.digest ?? 'absent') !== expected) throw conflictError(`${this.location}:${name}`, expected);
   }
 
   #annotationsOf(tag: string): Annotations {

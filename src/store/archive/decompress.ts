@@ -16,7 +16,7 @@ import { invalidHeader } from './tar/tar-header.ts';
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
 /** A file that is open, and how to let go of it. */
-export interface Opened {
+export interface OpenedFile {
   readonly handle: FileHandle;
   readonly release: () => Promise<void>;
 }
@@ -52,7 +52,7 @@ const ALWAYS_ALLOWED = 1024 * 1024 * 1024;
  * Inflates a gzip file and closes it.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is damaged, cut short, or grows beyond all measure
  */
-export async function decompress({ handle, release }: Opened, signal?: AbortSignal): Promise<Opened> {
+export async function decompress({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<OpenedFile> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-'));
   const file = join(folder, 'archive.tar');
   const most = Math.max(ALWAYS_ALLOWED, (await handle.stat()).size * MOST_GROWTH);

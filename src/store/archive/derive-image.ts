@@ -1,4 +1,4 @@
-import type { Content } from '../store.ts';
+import type { ManifestContent } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { Digester, digestOf, type Digest } from '../../oci/digest.ts';
 import { writeJson } from '../../json/stringify.ts';
@@ -12,7 +12,7 @@ import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
 /** An image of a docker archive with the manifest that was made for it. */
 export interface DerivedImage {
-  readonly content: Content;
+  readonly content: ManifestContent;
   /** Where its config and its layers lie in the archive. */
   readonly files: ReadonlyMap<Digest, string>;
 }

@@ -1,6 +1,6 @@
 import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Content } from '../store.ts';
+import type { ManifestContent } from '../store.ts';
 import type { Json } from '../../json/json.ts';
 import { annotationsOf, readDocument, type Children } from '../../oci/children.ts';
 import { writeJson } from '../../json/stringify.ts';
@@ -11,7 +11,7 @@ import { blobName } from './tar/tar-blobs.ts';
 
 /** A manifest of an archive and what it points at. */
 export interface ArchivedManifest {
-  readonly content: Content;
+  readonly content: ManifestContent;
   readonly links: Children;
 }
 
@@ -25,7 +25,7 @@ const layer = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.r
  * holds one image, since docker has no lists. The image may be the only one of a list; attestations and signatures do
  * not count. Undefined where there is not exactly one.
  */
-export function dockerList(entries: Entries, manifests: Manifests): Uint8Array | undefined {
+export function dockerManifestJson(entries: Entries, manifests: Manifests): Uint8Array | undefined {
   const holders = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
   const images = new Map(holders.flatMap((holder) => holder.images.map((image) => [digestOf(image), image] as const)));
   const [only, ...others] = images.values();

@@ -1,16 +1,16 @@
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import type { Content, ContentOptions, ContentSource, FetchOptions, Name } from '../store.ts';
+import type { ManifestContent, ContentOptions, ContentReader, FetchOptions, TagOrDigest } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-documents.ts';
 import { checkVerifiable } from '../verify.ts';
-import type { Picked } from '../layout/pick-entry.ts';
+import type { ResolvedEntry } from '../layout/pick-entry.ts';
 import { deriveImage, type DerivedImage } from './derive-image.ts';
-import { DOCKER_FILE, OciArchive } from './oci-archive.ts';
-import { ownManifest } from './own-manifest.ts';
+import { DOCKER_MANIFEST_FILE, OciArchive } from './oci-archive.ts';
+import { embeddedManifest } from './own-manifest.ts';
 import { blobName, TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 import { normalizeName } from './tar/tar-names.ts';
@@ -26,7 +26,7 @@ interface NamedImage {
  * later, which is an OCI layout as well). Its manifest.json says which images there are; why not the layout's index:
  * docs/decisions/0020-archives.md. Read only.
  */
-export class DockerArchive implements ContentSource {
+export class DockerArchive implements ContentReader {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #layout: OciArchive | undefined;
@@ -48,7 +48,7 @@ export class DockerArchive implements ContentSource {
   }
 
   /** The image that a reference means, in its familiar or its canonical form; without one the only image there is. */
-  async pick(ref?: string): Promise<Picked> {
+  async resolveRef(ref?: string): Promise<ResolvedEntry> {
     const wanted = ref === undefined ? undefined : canonicalReference(ref);
     const found = ref === undefined ? this.#images : this.#images.filter(({ names }) => names.includes(wanted ?? ''));
     const [only, ...others] = found;
@@ -59,13 +59,13 @@ export class DockerArchive implements ContentSource {
     return { descriptor, ...(name === undefined ? {} : { ref: name }) };
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return (await this.fetchManifest(name, options)).descriptor;
   }
 
-  async fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
+  async fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     signal?.throwIfAborted();
-    const digest = isDigestName(name) ? name : (await this.pick(name)).descriptor.digest;
+    const digest = isDigestName(name) ? name : (await this.resolveRef(name)).descriptor.digest;
     const content = await this.#content(digest);
     const { descriptor } = content;
     if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
@@ -92,7 +92,7 @@ export class DockerArchive implements ContentSource {
     await this.#tar.close();
   }
 
-  async #content(digest: Digest): Promise<Content> {
+  async #content(digest: Digest): Promise<ManifestContent> {
     for (const image of this.#images) {
       const { content } = await this.#image(image);
       if (content.descriptor.digest === digest) return content;
@@ -115,7 +115,7 @@ export class DockerArchive implements ContentSource {
   }
 
   async #derive(image: ArchivedImage): Promise<DerivedImage> {
-    const own = this.#layout && (await ownManifest(this.#layout, image));
+    const own = this.#layout && (await embeddedManifest(this.#layout, image));
     if (own !== undefined)
       return { content: { ...own, descriptor: minimalDescriptor(own.descriptor) }, files: new Map() };
     const derived = await derivations.run(() => deriveImage(this.#tar, image));
@@ -169,11 +169,13 @@ export async function openDockerArchive(path: string, options: OpenOptions = {})
   const location = `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);
   try {
-    const list = await tar.bytes(DOCKER_FILE, ARCHIVE_LIMITS.maxBytes, options.signal);
+    const list = await tar.bytes(DOCKER_MANIFEST_FILE, ARCHIVE_LIMITS.maxBytes, options.signal);
     if (list === undefined) return await withoutList(tar, location, options);
-    const images = readArchivedImages(list, `${tar.name}, ${DOCKER_FILE}`).map((image) => plainNames(image, tar));
+    const images = readArchivedImages(list, `${tar.name}, ${DOCKER_MANIFEST_FILE}`).map((image) =>
+      plainNames(image, tar),
+    );
     // What is wrong with the layout beside the list does not matter: the list is enough.
-    const layout = await OciArchive.of(tar, location, options).catch((error: unknown) => {
+    const layout = await OciArchive.fromTar(tar, location, options).catch((error: unknown) => {
       if (errorCode(error) === 'ERR_MLIST_FILE') throw error;
       return undefined;
     });
@@ -189,14 +191,14 @@ function plainNames(image: ArchivedImage, tar: TarFile): ArchivedImage {
   try {
     return { ...image, config: normalizeName(image.config), layers: image.layers.map(normalizeName) };
   } catch (error) {
-    throw invalidArchive(tar, `in its ${DOCKER_FILE}, ${errorMessage(error)}`);
+    throw invalidArchive(tar, `in its ${DOCKER_MANIFEST_FILE}, ${errorMessage(error)}`);
   }
 }
 
 function withoutList(tar: TarFile, location: string, options: ContentOptions): Promise<OciArchive> {
-  if (tar.size('oci-layout') !== undefined) return OciArchive.of(tar, location, options);
+  if (tar.size('oci-layout') !== undefined) return OciArchive.fromTar(tar, location, options);
   const isAncient = tar.size('repositories') !== undefined;
   const reason = isAncient ? 'it was made by docker 1.9 or older' : 'it is no archive of "docker save"';
   const hint = isAncient ? 'Load it into a container engine, and save it again.' : undefined;
-  throw invalidArchive(tar, `there is no ${DOCKER_FILE} in it: ${reason}`, hint);
+  throw invalidArchive(tar, `there is no ${DOCKER_MANIFEST_FILE} in it: ${reason}`, hint);
 }

@@ -1,12 +1,20 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, ContentSource, FetchOptions, Name, Referrers, Stored } from '../store.ts';
+import type {
+  ManifestContent,
+  ContentOptions,
+  ContentReader,
+  FetchOptions,
+  TagOrDigest,
+  ReferrerLister,
+  LocalStore,
+} from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Entries } from '../layout/index-entries.ts';
 import { ManifestGraph } from '../layout/manifest-graph.ts';
 import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
 import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
-import { pickEntry, type Picked } from '../layout/pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from '../layout/pick-entry.ts';
 import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
@@ -15,10 +23,10 @@ import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 export const INDEX_FILE = 'index.json';
 
 /** What `docker save` and its kin list their images in. */
-export const DOCKER_FILE = 'manifest.json';
+export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
 /** An OCI archive: a tar of an OCI image layout (image-spec v1.1.1 image-layout.md), read where it lies. */
-export class OciArchive implements ContentSource, Referrers, Stored {
+export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #blobs: TarBlobs;
@@ -48,7 +56,7 @@ export class OciArchive implements ContentSource, Referrers, Stored {
   static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
     try {
-      return await OciArchive.of(tar, `oci-archive:${options.name ?? path}`, options);
+      return await OciArchive.fromTar(tar, `oci-archive:${options.name ?? path}`, options);
     } catch (error) {
       await tar.close();
       throw error;
@@ -56,7 +64,7 @@ export class OciArchive implements ContentSource, Referrers, Stored {
   }
 
   /** The layout in an archive that is open already. */
-  static async of(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
+  static async fromTar(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
     const header = await tar.bytes(HEADER_FILE, MAX_HEADER, signal);
     if (header === undefined) throw noLayout(tar);
     checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
@@ -75,15 +83,15 @@ export class OciArchive implements ContentSource, Referrers, Stored {
     return this.#parts.entries();
   }
 
-  pick(ref?: string): Promise<Picked> {
-    return pickEntry(this.#parts, ref);
+  resolveRef(ref?: string): Promise<ResolvedEntry> {
+    return resolveEntry(this.#parts, ref);
   }
 
-  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return this.#view.resolve(name, options);
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     return this.#view.fetchManifest(name, options);
   }
 
@@ -117,7 +125,7 @@ export class OciArchive implements ContentSource, Referrers, Stored {
 
   /** All manifests that are named, directly or through an index. */
   async manifests(): Promise<readonly Descriptor[]> {
-    return this.#parts.graph.descriptors(await this.#view.entries());
+    return this.#parts.graph.allDescriptors(await this.#view.entries());
   }
 
   async close(): Promise<void> {
@@ -138,6 +146,8 @@ function entriesOf(tar: TarFile, index: Uint8Array): Entries {
 
 function noLayout(tar: TarFile): MlistError {
   const hint =
-    tar.size(DOCKER_FILE) === undefined ? undefined : 'It looks like one of "docker save": write docker-archive:FILE.';
+    tar.size(DOCKER_MANIFEST_FILE) === undefined
+      ? undefined
+      : 'It looks like one of "docker save": write docker-archive:FILE.';
   return invalidArchive(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
 }

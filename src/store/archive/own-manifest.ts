@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content } from '../store.ts';
+import type { ManifestContent } from '../store.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
 import { isManifestType } from '../../oci/media-type.ts';
 import type { ArchivedImage } from '../../schema/docker-documents.ts';
@@ -11,7 +11,7 @@ import { blobName } from './tar/tar-blobs.ts';
  * must name the same config and the same layers in the same order, since docker 25.0.0 wrote manifests without layers
  * or with layers in a wrong order (moby issues 47065 and 47150).
  */
-export async function ownManifest(layout: OciArchive, image: ArchivedImage): Promise<Content | undefined> {
+export async function embeddedManifest(layout: OciArchive, image: ArchivedImage): Promise<ManifestContent | undefined> {
   const wanted = [image.config, ...image.layers];
   for (const descriptor of await layout.manifests()) {
     if (!isManifestType(descriptor.mediaType)) continue;
@@ -24,7 +24,7 @@ export async function ownManifest(layout: OciArchive, image: ArchivedImage): Pro
   return undefined;
 }
 
-function filesOf({ bytes, descriptor }: Content): readonly string[] {
+function filesOf({ bytes, descriptor }: ManifestContent): readonly string[] {
   return childrenIn(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 

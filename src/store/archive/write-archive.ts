@@ -6,7 +6,7 @@ import { resolveLinks } from '../../fs/symlinks.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { isAbsence } from '../layout/path-inside.ts';
+import { isNotFound } from '../layout/path-inside.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
 
@@ -51,7 +51,7 @@ async function written<T>(
   { name, imageName, signal }: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
-  const target = await ArchiveTarget.begin({
+  const target = await ArchiveTarget.create({
     ...parts,
     path,
     location: `oci-archive:${name ?? path}`,
@@ -71,7 +71,7 @@ async function written<T>(
 async function placeOf(path: string, { name = path }: WriteArchiveOptions): Promise<string> {
   const folder = dirname(resolve(path));
   const info = await stat(folder).catch((error: unknown) => {
-    if (!isAbsence(error)) throw asMlistError(error);
+    if (!isNotFound(error)) throw asMlistError(error);
   });
   if (info?.isDirectory() !== true) throw noFolder(folder, dirname(name));
   return resolveLinks(path);

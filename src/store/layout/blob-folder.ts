@@ -6,14 +6,14 @@ import { removeStaleTemporaries, renameOver, syncFolder } from '../../fs/atomic.
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../verify.ts';
-import { isAbsence, realPathInside } from './path-inside.ts';
+import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
+import { isNotFound, realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
 
 const CHUNK = 256 * 1024;
 
 /** Blobs that are written at once: each holds one file open, and a second one if it comes from a layout too. */
-export const writers = new Limiter(64);
+export const blobWrites = new Limiter(64);
 
 /** An upload that lies longer than this was left behind by a crash. */
 const STALE_MS = 24 * 60 * 60 * 1000;
@@ -40,34 +40,34 @@ export class BlobFolder {
       const info = await stat(real);
       return info.isFile() ? info.size : undefined;
     } catch (error) {
-      if (isAbsence(error)) return undefined;
+      if (isNotFound(error)) return undefined;
       throw asMlistError(error);
     }
   }
 
   /** A small blob whole: at most 4 MiB, verified. */
-  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    return openFiles.run(() => wholeBlob(blob, () => this.stream(blob, signal)));
+  bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array> {
+    return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
 
   /** The blob's bytes, verified. */
-  async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *stream({ digest, size }: BlobIdentity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = await this.size(checkVerifiable(digest));
     if (actual !== undefined && actual !== size) {
-      throw damaged(digest, `${actual} bytes, not ${size}`, this.#name);
+      throw damagedBlob(digest, `${actual} bytes, not ${size}`, this.#name);
     }
-    yield* verified({ digest, size }, this.part(digest, 0, size, signal), damageError(this.#name));
+    yield* verified({ digest, size }, this.range(digest, 0, size, signal), damageError(this.#name));
   }
 
   /** The bytes from `start` up to, not including, `end`; not verified. */
-  async *part(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *range(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const handle = await this.#open(digest);
     try {
       for (let at = start; at < end;) {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw damaged(digest, `only ${at} bytes`, this.#name);
+        if (bytesRead === 0) throw damagedBlob(digest, `only ${at} bytes`, this.#name);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -80,9 +80,9 @@ export class BlobFolder {
    * Stores bytes that the caller has verified, unless exactly these are there.
    * @returns whether they were not
    */
-  write({ digest, size }: Identity, bytes: Uint8Array): Promise<boolean> {
-    return writers.run(async () => {
-      if (await this.holds({ digest, size })) return false;
+  write({ digest, size }: BlobIdentity, bytes: Uint8Array): Promise<boolean> {
+    return blobWrites.run(async () => {
+      if (await this.hasIntact({ digest, size })) return false;
       const staged = await this.stage();
       try {
         await staged.append(once(bytes));
@@ -101,7 +101,7 @@ export class BlobFolder {
     try {
       if (real !== undefined) return await unlink(this.#path(digest));
     } catch (error) {
-      if (!isAbsence(error)) throw asMlistError(error);
+      if (!isNotFound(error)) throw asMlistError(error);
     }
     throw this.#absent(digest);
   }
@@ -113,7 +113,7 @@ export class BlobFolder {
   }
 
   /** Takes over the blob of another layout by a hard link; false where that cannot be done, for whatever reason. */
-  async linkFrom(other: BlobFolder, { digest, size }: Identity): Promise<boolean> {
+  async linkFrom(other: BlobFolder, { digest, size }: BlobIdentity): Promise<boolean> {
     const from = await other.#find(digest);
     if (from === undefined || (await other.size(digest)) !== size) return false;
     await this.#place(digest, (to) => link(from, to)).catch(() => undefined);
@@ -121,12 +121,12 @@ export class BlobFolder {
   }
 
   /** Removes what crashed writers left behind. */
-  async tidy(): Promise<void> {
+  async removeStale(): Promise<void> {
     await removeStaleTemporaries(this.#root, STALE_MS);
   }
 
   /** Whether exactly these bytes lie here: they are read to tell. */
-  async holds(blob: Identity, signal?: AbortSignal): Promise<boolean> {
+  async hasIntact(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
     if ((await this.size(blob.digest)) !== blob.size) return false;
     try {
       let length = 0;
@@ -159,7 +159,7 @@ export class BlobFolder {
       if (!(await stat(real)).isFile()) throw this.#absent(digest);
       return await open(real, 'r');
     } catch (error) {
-      throw isAbsence(error) ? this.#absent(digest) : asMlistError(error);
+      throw isNotFound(error) ? this.#absent(digest) : asMlistError(error);
     }
   }
 

@@ -1,7 +1,7 @@
 import { AnnotationKey, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../../json/json.ts';
-import { allowsMediaType, type Facts } from './manifest-facts.ts';
+import { allowsMediaType, type ManifestFacts } from './manifest-facts.ts';
 
 /**
  * The entries of index.json and how they change; pure. An entry that another tool wrote keeps every member it has.
@@ -50,7 +50,7 @@ export function withTag(entries: Entries, descriptor: Descriptor, tag: string, m
   const entry = isThere ? first : entryOf(descriptor, tag, more);
   const placed = first === undefined ? [...entries, entry] : entries.map((each) => (each === first ? entry : each));
   const others = placed.filter((each) => each === entry || tagOf(each) !== tag);
-  return withoutPlain(others, [descriptor.digest]);
+  return withoutMinimalEntries(others, [descriptor.digest]);
 }
 
 export function withoutTag(entries: Entries, tag: string): Entries {
@@ -58,22 +58,22 @@ export function withoutTag(entries: Entries, tag: string): Entries {
 }
 
 /** An entry without a tag, at the end. */
-export function withRoot(entries: Entries, descriptor: Descriptor): Entries {
+export function withUntaggedEntry(entries: Entries, descriptor: Descriptor): Entries {
   const isThere = entries.some(({ descriptor: { digest } }) => digest === descriptor.digest);
   return isThere ? entries : [...entries, entryOf(descriptor)];
 }
 
 /** A plain entry, at the end, unless the digest has one. */
-export function withPlain(entries: Entries, descriptor: Descriptor): Entries {
+export function withMinimalEntry(entries: Entries, descriptor: Descriptor): Entries {
   const isThere = entries.some((entry) => entry.descriptor.digest === descriptor.digest && isPlain(entry));
   return isThere ? entries : [...entries, entryOf(descriptor)];
 }
 
 /** The entries of this digest get its size, and its type where the bytes do not allow theirs. */
-export function withFacts(
+export function withCorrectedDescriptors(
   entries: Entries,
   { mediaType, digest, size }: Descriptor,
-  facts: Facts | undefined,
+  facts: ManifestFacts | undefined,
 ): Entries {
   return entries.map((entry) => {
     const { descriptor, json } = entry;
@@ -89,7 +89,7 @@ export function withFacts(
 }
 
 /** The media types that index.json gives these digests: that of the plain entry, else that of the first one. */
-export function typesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
+export function mediaTypesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
   const wanted = new Set(digests);
   const types = new Map<Digest, string>();
   for (const entry of entries) {
@@ -104,7 +104,7 @@ export function withoutDigest(entries: Entries, digest: Digest): Entries {
 }
 
 /** Without the plain entries of these digests: what an index lists needs no entry of its own. */
-export function withoutPlain(entries: Entries, digests: Iterable<Digest>): Entries {
+export function withoutMinimalEntries(entries: Entries, digests: Iterable<Digest>): Entries {
   const gone = new Set(digests);
   return entries.filter((entry) => !(gone.has(entry.descriptor.digest) && isPlain(entry)));
 }

@@ -33,7 +33,7 @@ export class IndexFile {
    * The entries, for looking only: an unchanged file is not read again.
    * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where the file is missing or damaged.
    */
-  async look(): Promise<Entries> {
+  async entries(): Promise<Entries> {
     const info = await stat(this.#path, { bigint: true }).catch(() => undefined);
     const version = info && [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join();
     if (version !== undefined && this.#known?.version === version) return this.#known.index.entries;

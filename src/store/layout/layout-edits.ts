@@ -3,26 +3,26 @@ import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions, PutOptions } from '../store.ts';
-import { movedName } from '../store.ts';
+import { conflictError } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';
 import {
   tagOf,
-  typesIn,
-  withFacts,
+  mediaTypesIn,
+  withCorrectedDescriptors,
   withoutDigest,
-  withoutPlain,
+  withoutMinimalEntries,
   withoutTag,
-  withPlain,
-  withRoot,
+  withMinimalEntry,
+  withUntaggedEntry,
   withTag,
   type Entries,
 } from './index-entries.ts';
 import { familyOf, typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, type Claim, type ManifestGraph } from './manifest-graph.ts';
 import type { IndexFile } from './index-file.ts';
-import { Queue } from '../../async/queue.ts';
+import { SerialQueue } from '../../async/queue.ts';
 
 /** What an edit needs to know of the layout. */
 export interface EditedLayout {
@@ -45,9 +45,9 @@ export function indexLock(root: string): string {
  * entry goes, so that index.json does not fill up with the children of indexes. It stays where the index lists the
  * manifest with a wrong size or type, and where the bytes alone do not say the type under which the manifest was put.
  */
-export class Edits {
+export class IndexEditor {
   readonly #layout: EditedLayout;
-  readonly #queue = new Queue();
+  readonly #queue = new SerialQueue();
 
   constructor(layout: EditedLayout) {
     this.#layout = layout;
@@ -65,16 +65,16 @@ export class Edits {
       if (options.ifMatch !== undefined) await this.#checkNames(entries, tag ?? digest, options.ifMatch);
       const facts = await graph.facts(digest);
       const descriptor = { mediaType: facts?.stated ?? given.mediaType, digest, size };
-      const before = withFacts(entries, descriptor, facts);
+      const before = withCorrectedDescriptors(entries, descriptor, facts);
       const mediaType = (await this.#typeBefore(before, digest, isNew)) ?? descriptor.mediaType;
       const stored = { mediaType, digest, size };
       const named = tag === undefined ? await this.#asRoot(before, stored) : withTag(before, descriptor, tag);
       const children = new Set((await graph.children(descriptor)).map((child) => child.digest));
-      const after = withoutPlain(named, children);
+      const after = withoutMinimalEntries(named, children);
       const lost = without(before, after).filter((each) => keepUntagged || children.has(each));
       const kept = await this.#keep(before, after, lost);
-      const isSame = typeByDigest(facts, typesIn(kept, [digest]).get(digest)) === mediaType;
-      return isSame || familyOf(mediaType) === 'other' ? kept : withPlain(kept, stored);
+      const isSame = typeByDigest(facts, mediaTypesIn(kept, [digest]).get(digest)) === mediaType;
+      return isSame || familyOf(mediaType) === 'other' ? kept : withMinimalEntry(kept, stored);
     });
   }
 
@@ -120,13 +120,13 @@ export class Edits {
     const now = entries.filter((entry) => tagOf(entry) === name).map(({ descriptor }) => descriptor.digest);
     const isMet = expected === 'absent' ? now.length === 0 : now.includes(expected);
     if (isMet || (expected !== 'absent' && name === expected && (await this.#isManifest(entries, expected)))) return;
-    throw movedName(`${this.#layout.location}:${name}`, expected);
+    throw conflictError(`${this.#layout.location}:${name}`, expected);
   }
 
   /** The type under which the digest answers so far; undefined where it is not that of a manifest. */
   async #typeBefore(entries: Entries, digest: Digest, isNew: boolean): Promise<string | undefined> {
     const facts = await this.#layout.graph.facts(digest);
-    const given = typesIn(entries, [digest]).get(digest);
+    const given = mediaTypesIn(entries, [digest]).get(digest);
     if (facts?.stated !== undefined || given !== undefined) return typeByDigest(facts, given);
     return !isNew && (await this.#isManifest(entries, digest)) ? typeByDigest(facts, undefined) : undefined;
   }
@@ -134,12 +134,12 @@ export class Edits {
   async #asRoot(entries: Entries, descriptor: Descriptor): Promise<Entries> {
     const { digest } = descriptor;
     const accepts = (claim: Claim): boolean => isTrue(claim, descriptor);
-    const claim = (await this.#layout.graph.named(entries.map(rootOf), [digest], { accepts })).get(digest);
-    return claim !== undefined && accepts(claim) ? entries : withRoot(entries, descriptor);
+    const claim = (await this.#layout.graph.findClaims(entries.map(rootOf), [digest], { accepts })).get(digest);
+    return claim !== undefined && accepts(claim) ? entries : withUntaggedEntry(entries, descriptor);
   }
 
   async #isManifest(entries: Entries, digest: Digest): Promise<boolean> {
-    const claim = (await this.#layout.graph.named(entries.map(rootOf), [digest])).get(digest);
+    const claim = (await this.#layout.graph.findClaims(entries.map(rootOf), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
@@ -150,7 +150,7 @@ export class Edits {
   async #keep(before: Entries, after: Entries, digests: readonly Digest[], gone?: Digest): Promise<Entries> {
     if (digests.length === 0) return after;
     const { graph, blobs } = this.#layout;
-    const [types, typesLeft] = [typesIn(before, digests), typesIn(after, digests)];
+    const [types, typesLeft] = [mediaTypesIn(before, digests), mediaTypesIn(after, digests)];
     const stored = new Map<Digest, Descriptor>();
     for (const digest of digests) {
       const facts = await graph.facts(digest);
@@ -160,14 +160,14 @@ export class Edits {
       if (size !== undefined && !isOther) stored.set(digest, { mediaType, digest, size });
     }
     const accepts = (claim: Claim): boolean => isTrue(claim, stored.get(claim.descriptor.digest));
-    const named = await graph.named(after.map(rootOf), stored.keys(), { gone, accepts });
+    const named = await graph.findClaims(after.map(rootOf), stored.keys(), { gone, accepts });
     let kept = after;
     for (const [digest, descriptor] of stored) {
       const claim = named.get(digest);
       const type = typeByDigest(await graph.facts(digest), typesLeft.get(digest));
       const isSame = type === descriptor.mediaType || familyOf(descriptor.mediaType) === 'other';
       if (claim !== undefined && accepts(claim) && isSame) continue;
-      if ((await blobs.size(digest)) !== undefined) kept = withPlain(kept, descriptor);
+      if ((await blobs.size(digest)) !== undefined) kept = withMinimalEntry(kept, descriptor);
     }
     return kept;
   }

@@ -12,7 +12,7 @@ const VERSION = '1.0.0';
 const MAX_BYTES = 64 * 1024;
 
 /** A file, and what errors call it. */
-export interface Named {
+export interface NamedFile {
   readonly path: string;
   readonly name: string;
 }
@@ -39,7 +39,7 @@ export async function hasHeader(root: string, name = root): Promise<boolean> {
  * @param file the file, and what errors call it
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
-export function checkHeader(bytes: Uint8Array, file: Named): void {
+export function checkHeader(bytes: Uint8Array, file: NamedFile): void {
   const { path, name } = file;
   const version = versionIn(bytes, file);
   if (version === VERSION) return;
@@ -50,7 +50,7 @@ export function checkHeader(bytes: Uint8Array, file: Named): void {
   );
 }
 
-function versionIn(bytes: Uint8Array, { path, name }: Named): unknown {
+function versionIn(bytes: Uint8Array, { path, name }: NamedFile): unknown {
   try {
     return readDocument(bytes, { maxBytes: MAX_BYTES })['imageLayoutVersion'];
   } catch (error) {

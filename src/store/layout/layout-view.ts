@@ -1,12 +1,12 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, FetchOptions, Name } from '../store.ts';
+import type { ManifestContent, ContentOptions, FetchOptions, TagOrDigest } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/children.ts';
-import type { Identity } from '../verify.ts';
-import { tagOf, typesIn, type Entries } from './index-entries.ts';
+import type { BlobIdentity } from '../verify.ts';
+import { tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
-import { isManifestClaim, READERS, type Claim, type ManifestGraph } from './manifest-graph.ts';
+import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
 /** What a layout is made of, be it a folder or an archive. */
 export interface LayoutParts {
@@ -16,7 +16,7 @@ export interface LayoutParts {
   entries(): Promise<Entries>;
   /** Length of a blob; undefined where there is none. */
   size(digest: Digest): Promise<number | undefined>;
-  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array>;
+  bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
 interface Found {
@@ -41,12 +41,12 @@ export class LayoutView {
     return (await this.#parts.entries()).map(descriptorOf);
   }
 
-  async resolve(name: Name, { signal }: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, { signal }: ContentOptions = {}): Promise<Descriptor> {
     const { digest, size, mediaType, given } = await this.#find(name, signal);
     return { mediaType: mediaType ?? typeByDigest(await this.#parts.graph.facts(digest), given), digest, size };
   }
 
-  async fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
+  async fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     const { digest, size, mediaType, given } = await this.#find(name, signal);
     if (expected !== undefined && expected.digest !== digest) {
       throw this.#mismatch(name, `is ${digest}, not ${expected.digest}`);
@@ -55,7 +55,7 @@ export class LayoutView {
     if (expected !== undefined && expected.size !== size) {
       throw this.#mismatch(name, `has ${size} bytes, but its descriptor says ${expected.size}`);
     }
-    const type = expected?.mediaType ?? mediaType ?? typeByDigest(this.#parts.graph.learn(digest, bytes), given);
+    const type = expected?.mediaType ?? mediaType ?? typeByDigest(this.#parts.graph.record(digest, bytes), given);
     return { descriptor: { mediaType: type, digest, size }, bytes };
   }
 
@@ -69,12 +69,12 @@ export class LayoutView {
   async stored(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     if (digests.length === 0) return new Map();
     const entries = await this.#parts.entries();
-    const named = await this.#parts.graph.named(entries.map(descriptorOf), digests);
+    const named = await this.#parts.graph.findClaims(entries.map(descriptorOf), digests);
     const claims = [...named.values()].filter(isManifestClaim);
-    const types = typesIn(entries, named.keys());
+    const types = mediaTypesIn(entries, named.keys());
     const found = new Map<Digest, Descriptor>();
-    for (let at = 0; at < claims.length; at += READERS) {
-      const batch = claims.slice(at, at + READERS).map((claim) => this.#stored(claim, types));
+    for (let at = 0; at < claims.length; at += MAX_CONCURRENT_READS) {
+      const batch = claims.slice(at, at + MAX_CONCURRENT_READS).map((claim) => this.#stored(claim, types));
       for (const descriptor of await Promise.all(batch)) {
         if (descriptor !== undefined) found.set(descriptor.digest, descriptor);
       }
@@ -92,7 +92,7 @@ export class LayoutView {
     const entries = await this.#parts.entries();
     const { graph } = this.#parts;
     const found = await graph.referrers(entries.map(descriptorOf), digest);
-    const types = typesIn(entries, found.keys());
+    const types = mediaTypesIn(entries, found.keys());
     const all: Descriptor[] = [];
     for (const [each, document] of found) {
       const facts = await graph.facts(each);
@@ -105,7 +105,7 @@ export class LayoutView {
 
   /** Whether the digest is that of a manifest, whether or not its blob is there. */
   async isManifest(digest: Digest): Promise<boolean> {
-    const claim = (await this.#parts.graph.named(await this.entries(), [digest])).get(digest);
+    const claim = (await this.#parts.graph.findClaims(await this.entries(), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
@@ -119,7 +119,7 @@ export class LayoutView {
   }
 
   /** What a name means: by a tag what its entry says, by a digest what is stored, whatever lists it. */
-  async #find(name: Name, signal?: AbortSignal): Promise<Found> {
+  async #find(name: TagOrDigest, signal?: AbortSignal): Promise<Found> {
     signal?.throwIfAborted();
     const found = isDigestName(name) ? await this.#byDigest(name) : await this.#tagged(name);
     const size = found && (await this.#parts.size(found.digest));
@@ -130,8 +130,8 @@ export class LayoutView {
 
   async #byDigest(digest: Digest): Promise<Omit<Found, 'size'> | undefined> {
     const entries = await this.#parts.entries();
-    const named = await this.#parts.graph.named(entries.map(descriptorOf), [digest]);
-    return named.has(digest) ? { digest, given: typesIn(entries, [digest]).get(digest) } : undefined;
+    const named = await this.#parts.graph.findClaims(entries.map(descriptorOf), [digest]);
+    return named.has(digest) ? { digest, given: mediaTypesIn(entries, [digest]).get(digest) } : undefined;
   }
 
   async #tagged(tag: string): Promise<Descriptor | undefined> {
@@ -147,12 +147,12 @@ export class LayoutView {
     return descriptor && minimalDescriptor(descriptor);
   }
 
-  #mismatch(name: Name, fault: string): MlistError {
+  #mismatch(name: TagOrDigest, fault: string): MlistError {
     const reference = this.#reference(name);
     return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${reference} ${fault}`, { reference });
   }
 
-  #reference(name: Name): string {
+  #reference(name: TagOrDigest): string {
     return this.#parts.location + (isDigestName(name) ? '@' : ':') + name;
   }
 }

@@ -1,26 +1,26 @@
 import { MlistError } from '../../errors/errors.ts';
 import type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
-  Name,
+  Mounter,
+  TagOrDigest,
   PutOptions,
-  Referrers,
-  Stored,
-  Tags,
+  ReferrerLister,
+  LocalStore,
+  TagStore,
 } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
-import { BlobFolder, writers } from './blob-folder.ts';
-import { Edits } from './layout-edits.ts';
+import { BlobFolder, blobWrites } from './blob-folder.ts';
+import { IndexEditor } from './layout-edits.ts';
 import { ManifestGraph } from './manifest-graph.ts';
 import { IndexFile } from './index-file.ts';
-import { pickEntry, type Picked } from './pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from './pick-entry.ts';
 import type { StagedBlob } from './staged-blob.ts';
 import { LayoutView, type LayoutParts } from './layout-view.ts';
 
@@ -28,12 +28,12 @@ import { LayoutView, type LayoutParts } from './layout-view.ts';
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
-export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
+export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore {
   readonly location: string;
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
   readonly #view: LayoutView;
-  readonly #edits: Edits;
+  readonly #edits: IndexEditor;
 
   /**
    * @param dir the folder as it was named
@@ -49,12 +49,12 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     this.#parts = {
       location: this.location,
       graph,
-      entries: () => index.look(),
+      entries: () => index.entries(),
       size: (digest) => blobs.size(digest),
       bytes: (blob, signal) => blobs.bytes(blob, signal),
     };
     this.#view = new LayoutView(this.#parts);
-    this.#edits = new Edits({ root, location: this.location, index, graph, blobs, keepUntagged });
+    this.#edits = new IndexEditor({ root, location: this.location, index, graph, blobs, keepUntagged });
   }
 
   /** The entries of index.json in their order, with their annotations. */
@@ -63,15 +63,15 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
   }
 
   /** What a location without a digest means here: by its reference, else the only image or list there is. */
-  pick(ref?: string): Promise<Picked> {
-    return pickEntry(this.#parts, ref);
+  resolveRef(ref?: string): Promise<ResolvedEntry> {
+    return resolveEntry(this.#parts, ref);
   }
 
-  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return this.#view.resolve(name, options);
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     return this.#view.fetchManifest(name, options);
   }
 
@@ -85,7 +85,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
 
   /** A part of a blob, from `start` up to, not including, `end`. It cannot be verified. */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array> {
-    return this.#blobs.part(digest, start, end);
+    return this.#blobs.range(digest, start, end);
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -117,7 +117,11 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.location}`);
   }
 
-  async putManifest({ descriptor, bytes }: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  async putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    options: PutOptions = {},
+  ): Promise<void> {
     options.signal?.throwIfAborted();
     const { digest, size } = descriptor;
     checkVerifiable(digest);
@@ -127,7 +131,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
-    this.#parts.graph.learn(digest, bytes);
+    this.#parts.graph.record(digest, bytes);
     await this.#edits.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
   }
 
@@ -138,8 +142,8 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     options: ContentOptions = {},
   ): Promise<void> {
     checkVerifiable(digest);
-    await writers.run(async () => {
-      if (await this.#blobs.holds({ digest, size }, options.signal)) return;
+    await blobWrites.run(async () => {
+      if (await this.#blobs.hasIntact({ digest, size }, options.signal)) return;
       const staged = await this.#blobs.stage();
       try {
         await staged.append(open(), { signal: options.signal, limit: size });
@@ -157,14 +161,14 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     return this.#blobs.stage();
   }
 
-  canMountFrom(source: ContentSource): boolean {
+  canMountFrom(source: ContentReader): boolean {
     return source instanceof Layout;
   }
 
   /** Between layouts on one file system: a hard link. */
   async mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {

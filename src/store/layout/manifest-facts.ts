@@ -6,7 +6,7 @@ import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 
 /** What the bytes of a manifest say. Whoever lists the manifest may say something else: that is only a claim. */
-export interface Facts {
+export interface ManifestFacts {
   readonly size: number;
   /** The manifest type that the `mediaType` member states. */
   readonly stated?: string | undefined;
@@ -20,7 +20,7 @@ export interface Facts {
 }
 
 /** What bytes say; undefined where they are not a JSON object. */
-export function factsOf(bytes: Uint8Array): Facts | undefined {
+export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const document = ignoreInvalid(() => readDocument(bytes));
   if (document === undefined) return undefined;
   const { mediaType, fault } = kindOf(document);
@@ -59,14 +59,14 @@ export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
  * @param facts undefined where the bytes cannot be read
  * @param given the type in index.json; undefined where no entry has the digest
  */
-export function typeByDigest(facts: Facts | undefined, given: string | undefined): string {
+export function typeByDigest(facts: ManifestFacts | undefined, given: string | undefined): string {
   if (facts?.stated !== undefined) return facts.stated;
   if (given !== undefined && allowsMediaType(facts, given)) return given;
   return facts?.implied ?? given ?? 'application/octet-stream';
 }
 
 /** Whether the bytes may be content of this type. */
-export function allowsMediaType(facts: Facts | undefined, mediaType: string): boolean {
+export function allowsMediaType(facts: ManifestFacts | undefined, mediaType: string): boolean {
   if (facts?.stated !== undefined) return facts.stated === mediaType;
   return facts?.implied === undefined || familyOf(facts.implied) === familyOf(mediaType);
 }

@@ -3,14 +3,14 @@ import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { readDocument } from '../../oci/children.ts';
-import { familyOf, factsOf, type Facts } from './manifest-facts.ts';
-import type { Identity } from '../verify.ts';
+import { familyOf, factsOf, type ManifestFacts } from './manifest-facts.ts';
+import type { BlobIdentity } from '../verify.ts';
 
 /** Where the bytes of manifests come from: a folder or an archive. */
 export interface ManifestBytes {
   /** Length of a blob; undefined where there is none. */
   size(digest: Digest): Promise<number | undefined> | number | undefined;
-  bytes(blob: Identity): Promise<Uint8Array>;
+  bytes(blob: BlobIdentity): Promise<Uint8Array>;
 }
 
 /** A descriptor that names content: an entry of index.json, or an entry of an index. */
@@ -21,7 +21,7 @@ export interface Claim {
   readonly isRoot: boolean;
 }
 
-export interface NamedOptions {
+export interface FindClaimsOptions {
   /** A manifest that is about to be removed: what only it lists is not named. */
   readonly gone?: Digest | undefined;
   /** The claim to look for. Default: one that names a manifest. */
@@ -37,7 +37,7 @@ const TOLERATED: readonly ErrorCode[] = [
 ];
 
 /** Manifests that are read at once. */
-export const READERS = 16;
+export const MAX_CONCURRENT_READS = 16;
 
 const BIT = { index: 1, image: 2, other: 4 } as const;
 
@@ -49,14 +49,14 @@ const BIT = { index: 1, image: 2, other: 4 } as const;
 export class ManifestGraph {
   readonly #blobs: ManifestBytes;
   /** A digest always stands for the same bytes, so what was read once is kept. */
-  readonly #known = new Map<Digest, Facts>();
+  readonly #known = new Map<Digest, ManifestFacts>();
 
   constructor(blobs: ManifestBytes) {
     this.#blobs = blobs;
   }
 
   /** Everything that is named: a digest comes once for each family of types that is claimed for it. */
-  async descriptors(roots: Iterable<Descriptor>): Promise<readonly Descriptor[]> {
+  async allDescriptors(roots: Iterable<Descriptor>): Promise<readonly Descriptor[]> {
     const all: Descriptor[] = [];
     await this.#walk(roots, (descriptor) => {
       all.push(descriptor);
@@ -66,10 +66,10 @@ export class ManifestGraph {
   }
 
   /** The named ones among these digests, each with a claim that is accepted if there is one, whether or not their blobs are there. */
-  async named(
+  async findClaims(
     roots: Iterable<Descriptor>,
     digests: Iterable<Digest>,
-    { gone, accepts = isManifestClaim }: NamedOptions = {},
+    { gone, accepts = isManifestClaim }: FindClaimsOptions = {},
   ): Promise<Map<Digest, Claim>> {
     const wanted = new Set(digests);
     const found = new Map<Digest, Claim>();
@@ -100,7 +100,7 @@ export class ManifestGraph {
   /** The manifests whose subject is the digest, each with its document. */
   async referrers(roots: Iterable<Descriptor>, subject: Digest): Promise<ReadonlyMap<Digest, JsonObject>> {
     const found = new Map<Digest, JsonObject>();
-    for (const descriptor of await this.descriptors(roots)) {
+    for (const descriptor of await this.allDescriptors(roots)) {
       const { digest } = descriptor;
       if (found.has(digest) || (await this.subject(descriptor))?.digest !== subject) continue;
       const bytes = await this.#read(digest);
@@ -111,27 +111,27 @@ export class ManifestGraph {
 
   /** Whether a manifest needs the digest as a config or a layer, or an index lists it as something that is not a manifest. */
   async isNeeded(roots: Iterable<Descriptor>, digest: Digest): Promise<boolean> {
-    const all = await this.descriptors(roots);
+    const all = await this.allDescriptors(roots);
     const others = all.filter(({ mediaType }) => familyOf(mediaType) === 'other');
     if (others.some((other) => other.digest === digest)) return true;
     const manifests = all.filter(({ mediaType }) => familyOf(mediaType) !== 'other');
-    for (let at = 0; at < manifests.length; at += READERS) {
-      const batch = manifests.slice(at, at + READERS).map((manifest) => this.facts(manifest.digest));
+    for (let at = 0; at < manifests.length; at += MAX_CONCURRENT_READS) {
+      const batch = manifests.slice(at, at + MAX_CONCURRENT_READS).map((manifest) => this.facts(manifest.digest));
       if ((await Promise.all(batch)).some((facts) => facts?.blobs.includes(digest) === true)) return true;
     }
     return false;
   }
 
   /** What the bytes of a manifest say; undefined where they are not there, or cannot be read. */
-  async facts(digest: Digest): Promise<Facts | undefined> {
+  async facts(digest: Digest): Promise<ManifestFacts | undefined> {
     const known = this.#known.get(digest);
     if (known !== undefined) return known;
     const bytes = await this.#read(digest);
-    return bytes && this.learn(digest, bytes);
+    return bytes && this.record(digest, bytes);
   }
 
   /** Keeps what verified bytes say. */
-  learn(digest: Digest, bytes: Uint8Array): Facts | undefined {
+  record(digest: Digest, bytes: Uint8Array): ManifestFacts | undefined {
     const known = this.#known.get(digest) ?? factsOf(bytes);
     if (known !== undefined) this.#known.set(digest, known);
     return known;

@@ -10,7 +10,7 @@ import { BlobFolder } from './blob-folder.ts';
 import { indexLock } from './layout-edits.ts';
 import { hasHeader, writeHeader } from './layout-header.ts';
 import { IndexFile } from './index-file.ts';
-import { isAbsence } from './path-inside.ts';
+import { isNotFound } from './path-inside.ts';
 import { Layout } from './layout.ts';
 
 export interface LayoutOptions extends ContentOptions {
@@ -36,7 +36,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
   const root = await rootOf(dir, options.create ?? false);
   if (root !== undefined) {
     const isLayout = await hasHeader(root, name);
-    if (isLayout && options.create === true) await new BlobFolder(root).tidy();
+    if (isLayout && options.create === true) await new BlobFolder(root).removeStale();
     if (!isLayout && options.create === true) await makeLayout(root, options);
     if (isLayout || options.create === true) return new Layout(name, root, options.keepUntagged ?? false);
   }
@@ -49,7 +49,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
     if (create) await createFolders(dir);
     return await realpath(dir);
   } catch (error) {
-    if (!create && isAbsence(error)) return undefined;
+    if (!create && isNotFound(error)) return undefined;
     throw create ? writeFailure(dir, error) : asMlistError(error);
   }
 }

@@ -13,7 +13,7 @@ export async function realPathInside(root: string, path: string, name = root): P
   try {
     real = await realpath(path);
   } catch (error) {
-    if (isAbsence(error)) return undefined;
+    if (isNotFound(error)) return undefined;
     throw asMlistError(error);
   }
   const way = relative(root, real);
@@ -23,6 +23,6 @@ export async function realPathInside(root: string, path: string, name = root): P
 }
 
 /** Nothing is there, or something on the way to it is no folder. */
-export function isAbsence(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
 }

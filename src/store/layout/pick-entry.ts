@@ -6,7 +6,7 @@ import { tagOf, type Entries, type Entry } from './index-entries.ts';
 import type { LayoutParts } from './layout-view.ts';
 
 /** What a location such as `oci:DIR[:REF]` means in its layout. */
-export interface Picked {
+export interface ResolvedEntry {
   readonly descriptor: Descriptor;
   /** The name that it goes by there; undefined where it has none. */
   readonly ref?: string;
@@ -20,7 +20,7 @@ const ATTACHED = /^[a-z0-9+._-]+-[0-9a-f]{32,128}(?:\.(?:sig|att|sbom))?$/;
  * Without a reference the only one there is; what merely belongs to another (signatures, attestations) does not count.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the names to choose from
  */
-export async function pickEntry(parts: LayoutParts, ref: string | undefined): Promise<Picked> {
+export async function resolveEntry(parts: LayoutParts, ref: string | undefined): Promise<ResolvedEntry> {
   const entries = await parts.entries();
   const candidates = ref === undefined ? await standingAlone(parts, entries) : entriesOf(entries, ref);
   const digests = new Set(candidates.map(({ descriptor }) => descriptor.digest));

@@ -15,7 +15,7 @@ export interface AppendOptions {
 }
 
 /** Moves a file to where the blob of a digest belongs. */
-export type Place = (file: string, digest: Digest) => Promise<void>;
+export type MoveToBlob = (file: string, digest: Digest) => Promise<void>;
 
 /**
  * A blob that is still arriving: a temporary file that becomes a blob once its bytes proved to be those of a digest.
@@ -23,17 +23,17 @@ export type Place = (file: string, digest: Digest) => Promise<void>;
  */
 export class StagedBlob {
   readonly #file: string;
-  readonly #place: Place;
+  readonly #place: MoveToBlob;
   readonly #digester = new Digester();
   #size = 0;
 
-  private constructor(file: string, place: Place) {
+  private constructor(file: string, place: MoveToBlob) {
     this.#file = file;
     this.#place = place;
   }
 
   /** Begins with an empty file, which must not be there yet. */
-  static async create(file: string, place: Place): Promise<StagedBlob> {
+  static async create(file: string, place: MoveToBlob): Promise<StagedBlob> {
     try {
       await (await open(file, 'wx', 0o644)).close();
     } catch (error) {

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { openDockerArchive } from '../../../src/store/archive/docker-archive.ts';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import type { Descriptor } from '../../../src/oci/descriptor.ts';
 import { MediaType } from '../../../src/oci/media-type.ts';
 import { blobOf, bytesOf, contentOf, indexOf } from '../samples.ts';
@@ -11,7 +11,7 @@ import { tarOf, type Member } from './tar-bytes.ts';
 /** Layers are small tars, as engines keep them: not compressed. */
 const layers = ['one', 'two'].map((text) => blobOf(tarOf({ name: text, content: text })));
 
-function configOf(diffIds: readonly string[] | undefined, more: object = {}): Content {
+function configOf(diffIds: readonly string[] | undefined, more: object = {}): ManifestContent {
   const rootfs = diffIds === undefined ? {} : { rootfs: { type: 'layers', diff_ids: diffIds } };
   return contentOf(MediaType.ociConfig, JSON.stringify({ architecture: 'arm64', os: 'linux', ...rootfs, ...more }));
 }
@@ -19,7 +19,7 @@ function configOf(diffIds: readonly string[] | undefined, more: object = {}): Co
 const config = configOf(layers.map(({ descriptor }) => descriptor.digest));
 
 /** What docker 27 writes for this image, to the byte: the order of Go's struct members, no white space. */
-function dockersManifest(own: Content, blobs: readonly Descriptor[]): Content {
+function dockersManifest(own: ManifestContent, blobs: readonly Descriptor[]): ManifestContent {
   const describe = ({ mediaType, digest, size }: Descriptor) =>
     `{"mediaType":"${mediaType}","digest":"${digest}","size":${size}}`;
   return contentOf(
@@ -72,7 +72,7 @@ interface Document {
 }
 
 async function documentOf(archive: Opened): Promise<Document> {
-  const { descriptor } = await archive.pick();
+  const { descriptor } = await archive.resolveRef();
   const { bytes } = await archive.fetchManifest(descriptor.digest);
   return JSON.parse(Buffer.from(bytes).toString()) as Document;
 }
@@ -90,8 +90,12 @@ async function opened<T>(members: readonly Member[], work: (archive: Opened) => 
   });
 }
 
-async function expectImage(archive: Opened, expected: Content, blobs: readonly Content[]): Promise<void> {
-  const { descriptor } = await archive.pick();
+async function expectImage(
+  archive: Opened,
+  expected: ManifestContent,
+  blobs: readonly ManifestContent[],
+): Promise<void> {
+  const { descriptor } = await archive.resolveRef();
   expect(Buffer.from((await archive.fetchManifest(descriptor.digest)).bytes).toString()).toBe(
     Buffer.from(expected.bytes).toString(),
   );
@@ -111,7 +115,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
     layers.map(({ descriptor }) => descriptor),
   );
 
-  test.each<[string, readonly Member[], Content, readonly Content[]]>([
+  test.each<[string, readonly Member[], ManifestContent, readonly ManifestContent[]]>([
     ['of docker 1.10 to 24', [...oldForm, listOf(oldItem)], manifest, [config, ...layers]],
     [
       'of docker 25 and later, whose own manifest it is',
@@ -252,7 +256,7 @@ describe('a reference selects by the tags of the list', () => {
     ['in another registry', 'registry.example/x:v2', secondManifest],
   ])('%s', (_, ref, expected) =>
     opened(members, async (archive) => {
-      expect((await archive.pick(ref)).descriptor).toEqual(expected.descriptor);
+      expect((await archive.resolveRef(ref)).descriptor).toEqual(expected.descriptor);
       expect(await archive.fetchManifest(ref)).toEqual(expected);
       expect(await archive.resolve(expected.descriptor.digest)).toEqual(expected.descriptor);
     }),
@@ -260,7 +264,7 @@ describe('a reference selects by the tags of the list', () => {
 
   test('without one, several are told', () =>
     opened(members, async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({
+      await expect(archive.resolveRef()).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: {
           candidates: [`${archive.location}:docker.io/library/app:v1`, `${archive.location}:registry.example/x:v2`],
@@ -273,11 +277,11 @@ describe('a reference selects by the tags of the list', () => {
     const all = [...oldForm, { name: 'second.json', content: second.bytes }, listOf(oldItem, twice)];
     return opened(all, async (archive) => {
       const candidates = [manifest, secondManifest].map(({ descriptor }) => `${archive.location}@${descriptor.digest}`);
-      await expect(archive.pick('app:v1')).rejects.toMatchObject({
+      await expect(archive.resolveRef('app:v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: { candidates },
       });
-      expect((await archive.pick('team/app:v1')).descriptor).toEqual(manifest.descriptor);
+      expect((await archive.resolveRef('team/app:v1')).descriptor).toEqual(manifest.descriptor);
     });
   });
 
@@ -285,14 +289,14 @@ describe('a reference selects by the tags of the list', () => {
     opened(
       [...oldForm, listOf({ ...oldItem, RepoTags: ['app:v1'] }, { ...oldItem, RepoTags: ['app:v2'] })],
       async (archive) => {
-        expect((await archive.pick()).descriptor).toEqual(manifest.descriptor);
-        expect((await archive.pick('app:v2')).descriptor).toEqual(manifest.descriptor);
+        expect((await archive.resolveRef()).descriptor).toEqual(manifest.descriptor);
+        expect((await archive.resolveRef('app:v2')).descriptor).toEqual(manifest.descriptor);
       },
     ));
 
   test('an unknown one is not found, and the names are told', () =>
     opened(members, async (archive) => {
-      await expect(archive.pick('app:v3')).rejects.toMatchObject({
+      await expect(archive.resolveRef('app:v3')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
         hint: expect.stringContaining('docker.io/team/app:v1'),
       });
@@ -300,7 +304,7 @@ describe('a reference selects by the tags of the list', () => {
 
   test('`latest` is what no tag means', () =>
     opened([...oldForm, listOf({ ...oldItem, RepoTags: ['app:latest'] })], async (archive) => {
-      expect(await archive.pick('app')).toMatchObject({ ref: 'docker.io/library/app:latest' });
+      expect(await archive.resolveRef('app')).toMatchObject({ ref: 'docker.io/library/app:latest' });
     }));
 });
 
@@ -335,8 +339,8 @@ describe('what is wrong is refused', () => {
     ['fewer layers than the config says', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers by its config, but 1/],
   ])('%s', (_, item, reason) =>
     opened([...base, listOf(item)], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
-      await expect(archive.pick()).rejects.toThrow(reason);
+      await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+      await expect(archive.resolveRef()).rejects.toThrow(reason);
     }),
   );
 

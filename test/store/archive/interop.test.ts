@@ -5,7 +5,7 @@ import { openDockerArchive } from '../../../src/store/archive/docker-archive.ts'
 import { OciArchive } from '../../../src/store/archive/oci-archive.ts';
 import { writeArchive } from '../../../src/store/archive/write-archive.ts';
 import { openLayout } from '../../../src/store/layout/open-layout.ts';
-import type { ContentSource } from '../../../src/store/store.ts';
+import type { ContentReader } from '../../../src/store/store.ts';
 import { startRegistry } from '../../../src/server/start-registry.ts';
 import { describeWith, runProgram } from '../../support/programs.ts';
 import { blobOf, bytesOf, putUnpackableList, withFolder } from '../samples.ts';
@@ -19,7 +19,7 @@ interface Manifest {
   readonly layers: readonly { readonly digest: string; readonly size: number; readonly mediaType: string }[];
 }
 
-async function manifestOf(home: ContentSource, name: string): Promise<Manifest> {
+async function manifestOf(home: ContentReader, name: string): Promise<Manifest> {
   return JSON.parse(Buffer.from((await home.fetchManifest(name)).bytes).toString()) as Manifest;
 }
 
@@ -69,9 +69,9 @@ describeWith('skopeo', 'archives and another tool', () => {
         `oci-archive:${theirs}:docker.io/library/a:v1`,
       );
       const [ours, read] = [await OciArchive.open(list), await OciArchive.open(theirs)];
-      const { descriptor } = await read.pick('a:v1');
+      const { descriptor } = await read.resolveRef('a:v1');
       expect(await read.fetchManifest(descriptor.digest)).toEqual(await ours.fetchManifest('v1'));
-      expect((await read.pick()).descriptor).toEqual(descriptor);
+      expect((await read.resolveRef()).descriptor).toEqual(descriptor);
       await Promise.all([ours.close(), read.close()]);
     }));
 
@@ -98,7 +98,7 @@ describeWith('skopeo', 'archives and another tool', () => {
       const theirs = join(folder, 'theirs.tar');
       await runProgram('skopeo', ...copy.slice(0, 2), `oci-archive:${single}:v1`, `docker-archive:${theirs}:a:v1`);
       const archive = await openDockerArchive(theirs);
-      const { descriptor, ref } = await archive.pick('a:v1');
+      const { descriptor, ref } = await archive.resolveRef('a:v1');
       expect(ref).toBe('docker.io/library/a:v1');
       const { layers, config } = await manifestOf(archive, descriptor.digest);
       const { rootfs } = JSON.parse(
@@ -121,7 +121,7 @@ describeWith('skopeo', 'archives and another tool', () => {
     }));
 });
 
-async function sizeOf(home: ContentSource, digest: string): Promise<number> {
+async function sizeOf(home: ContentReader, digest: string): Promise<number> {
   return ((await manifestOf(home, digest)).config as unknown as { size: number }).size;
 }
 
@@ -135,7 +135,7 @@ describeWith('crane', 'archives and another tool', () => {
         const theirs = join(folder, 'theirs.tar');
         await runProgram('crane', 'pull', '--insecure', `${registry.host}/team/app:v1`, theirs);
         const [archive, ours] = [await openDockerArchive(theirs), await OciArchive.open(single)];
-        const { descriptor } = await archive.pick();
+        const { descriptor } = await archive.resolveRef();
         const [mine, read] = [await manifestOf(ours, first), await manifestOf(archive, descriptor.digest)];
         expect(read.config.digest).toBe(mine.config.digest);
         expect(read.layers.map(({ digest }) => digest)).toEqual(mine.layers.map(({ digest }) => digest));
@@ -176,7 +176,7 @@ describeWith('buildah', 'archives and another tool', () => {
       ];
       const mine = await manifestOf(ours, first);
       expect((await manifestOf(theirs, 'v1')).config.digest).toBe(mine.config.digest);
-      const { descriptor } = await loaded.pick('app:v1');
+      const { descriptor } = await loaded.resolveRef('app:v1');
       expect((await manifestOf(loaded, descriptor.digest)).layers).toHaveLength(mine.layers.length);
       await Promise.all([ours.close(), theirs.close(), loaded.close()]);
     }));
@@ -196,7 +196,7 @@ describeWith('tar', 'archives and tar(1)', () => {
       const packed = join(folder, 'packed.tar');
       await runProgram('tar', '-C', folder, '-cf', packed, './oci-layout', './index.json', './blobs');
       const again = await OciArchive.open(packed);
-      expect((await again.pick('v1')).ref).toBe('v1');
+      expect((await again.resolveRef('v1')).ref).toBe('v1');
       await again.close();
       expect((await readFile(list)).length % 512).toBe(0);
     }));

@@ -51,7 +51,7 @@ test('referrers are found', () => {
     expect(await archive.referrers(image.manifest.descriptor.digest)).toMatchObject([
       { digest: signature.manifest.descriptor.digest, artifactType: 'application/x.sig' },
     ]);
-    expect((await archive.pick()).ref).toBe('v1');
+    expect((await archive.resolveRef()).ref).toBe('v1');
   });
 });
 
@@ -153,7 +153,7 @@ describe('a location without a reference means the only image or list', () => {
     ],
   ])('%s', (_, entries, ref) =>
     opened([header, ...listMembers, ...membersOf(signature), indexMember(entries)], async (archive) => {
-      expect((await archive.pick()).ref).toBe(ref);
+      expect((await archive.resolveRef()).ref).toBe(ref);
     }),
   );
 
@@ -166,7 +166,7 @@ describe('a location without a reference means the only image or list', () => {
     ],
   ])('several are told %s', (_, entries, names) =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({
+      await expect(archive.resolveRef()).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: { candidates: names.map((name) => archive.location + name) },
       });
@@ -175,7 +175,7 @@ describe('a location without a reference means the only image or list', () => {
 
   test('of nothing there is none', () =>
     opened([header, indexMember([])], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+      await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
     }));
 });
 
@@ -194,13 +194,13 @@ describe('a reference means', () => {
     ['the name in another registry', 'registry.example/app:v1', other.manifest],
   ])('%s', (_, ref, expected) =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      expect(await archive.pick(ref)).toEqual({ descriptor: expected.descriptor, ref });
+      expect(await archive.resolveRef(ref)).toEqual({ descriptor: expected.descriptor, ref });
     }),
   );
 
   test('nothing where it is not there, and the names are told', () =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      await expect(archive.pick('v9')).rejects.toMatchObject({
+      await expect(archive.resolveRef('v9')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
         hint: 'There are: docker.io/library/app:v1, docker.io/team/app:v1, registry.example/app:v1.',
       });

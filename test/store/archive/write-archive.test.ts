@@ -6,7 +6,7 @@ import { OciArchive } from '../../../src/store/archive/oci-archive.ts';
 import type { ArchiveTarget } from '../../../src/store/archive/archive-target.ts';
 import { TarFile } from '../../../src/store/archive/tar/tar-file.ts';
 import { writeArchive } from '../../../src/store/archive/write-archive.ts';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { blobOf, bytesOf, chunksOf, collect, contentOf, imageOf, indexOf, withFolder, type Image } from '../samples.ts';
 import { imageName, refName } from './layout-tar.ts';
 
@@ -19,7 +19,12 @@ async function putImage(target: ArchiveTarget, image: Image, name: string): Prom
   await target.putManifest(image.manifest, name);
 }
 
-async function putList(target: ArchiveTarget, list: Content, images: readonly Image[], tag: string): Promise<void> {
+async function putList(
+  target: ArchiveTarget,
+  list: ManifestContent,
+  images: readonly Image[],
+  tag: string,
+): Promise<void> {
   await Promise.all(images.map((image) => putImage(target, image, image.manifest.descriptor.digest)));
   await target.putManifest(list, tag);
 }
@@ -70,7 +75,7 @@ describe('what was put', () => {
           }
         }
       });
-      const blob = ({ descriptor }: Content) => `blobs/${descriptor.digest.replace(':', '/')}`;
+      const blob = ({ descriptor }: ManifestContent) => `blobs/${descriptor.digest.replace(':', '/')}`;
       expect(await namesIn(path)).toEqual([
         'oci-layout',
         ...[one.config, ...one.layers, two.config, ...two.layers].map(blob),
@@ -98,7 +103,7 @@ describe('what was put', () => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putList(target, list, [one, two], list.descriptor.digest));
       await withArchive(path, async (archive) => {
-        expect((await archive.pick()).descriptor).toEqual(list.descriptor);
+        expect((await archive.resolveRef()).descriptor).toEqual(list.descriptor);
         expect(await archive.entries()).toHaveLength(1);
       });
     }));
@@ -288,7 +293,7 @@ test('a tag moves only from what is expected', () =>
   }));
 
 describe('docker’s own list', () => {
-  const blob = ({ descriptor }: Content) => `blobs/${descriptor.digest.replace(':', '/')}`;
+  const blob = ({ descriptor }: ManifestContent) => `blobs/${descriptor.digest.replace(':', '/')}`;
   const expected = (image: Image, tags: readonly string[] | null) => [
     { Config: blob(image.config), RepoTags: tags, Layers: image.layers.map(blob) },
   ];

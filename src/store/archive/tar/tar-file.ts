@@ -3,9 +3,9 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../../errors/errors.ts';
 import { openFiles } from '../../../fs/open-files.ts';
 import type { ContentOptions } from '../../store.ts';
-import type { Named } from '../../layout/layout-header.ts';
-import { isAbsence } from '../../layout/path-inside.ts';
-import { compressionOf, decompressionHint, decompress, type Opened } from '../decompress.ts';
+import type { NamedFile } from '../../layout/layout-header.ts';
+import { isNotFound } from '../../layout/path-inside.ts';
+import { compressionOf, decompressionHint, decompress, type OpenedFile } from '../decompress.ts';
 import { indexTar, type TarIndex } from './tar-index.ts';
 
 const CHUNK = 256 * 1024;
@@ -25,12 +25,12 @@ export class TarFile {
   /** Whether the file itself is compressed. */
   readonly isCompressed: boolean;
   /** Undefined where the archive is opened for each read. */
-  readonly #opened: Opened | undefined;
+  readonly #opened: OpenedFile | undefined;
   readonly #index: TarIndex;
   readonly #version: string;
   #isClosed = false;
 
-  private constructor({ path, name }: Named, parts: Indexed) {
+  private constructor({ path, name }: NamedFile, parts: Indexed) {
     this.path = path;
     this.name = name;
     this.isCompressed = parts.isCompressed;
@@ -122,7 +122,7 @@ export class TarFile {
   }
 
   /** An archive that is opened again must be the one that was indexed. */
-  async #reading(): Promise<Opened> {
+  async #reading(): Promise<OpenedFile> {
     if (this.#opened !== undefined) return { handle: this.#opened.handle, release: () => Promise.resolve() };
     const again = await openPlain(this);
     if (versionOf(await again.handle.stat()) === this.#version) return again;
@@ -136,7 +136,7 @@ interface Indexed {
   readonly index: TarIndex;
   readonly version: string;
   readonly isCompressed: boolean;
-  readonly opened?: Opened;
+  readonly opened?: OpenedFile;
 }
 
 function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
@@ -153,7 +153,7 @@ export interface StreamOptions extends ContentOptions {
   readonly first?: number | undefined;
 }
 
-async function openPlain(file: Named): Promise<Opened> {
+async function openPlain(file: NamedFile): Promise<OpenedFile> {
   const { path, name } = file;
   try {
     // A pipe or a device would keep whoever opens it waiting.
@@ -161,7 +161,7 @@ async function openPlain(file: Named): Promise<Opened> {
     const handle = await open(path, 'r');
     return { handle, release: () => closed(handle) };
   } catch (error) {
-    if (!isAbsence(error)) throw asMlistError(error);
+    if (!isNotFound(error)) throw asMlistError(error);
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no archive ${name}`, { path });
   }
 }
@@ -170,7 +170,7 @@ async function closed(handle: FileHandle): Promise<void> {
   await handle.close().catch(() => undefined);
 }
 
-async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promise<TarIndex> {
+async function indexed({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<TarIndex> {
   try {
     return await indexTar(handle, (await handle.stat()).size, signal);
   } catch (error) {
@@ -180,14 +180,14 @@ async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promi
 }
 
 /** Says of what the reader of headers found which file it is in. */
-function named(file: Named, error: unknown): unknown {
+function named(file: NamedFile, error: unknown): unknown {
   if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === file.path) {
     return error instanceof MlistError ? error : asMlistError(error);
   }
   return invalidArchive(file, error.message);
 }
 
-export function invalidArchive({ path, name }: Named, reason: string, hint?: string): MlistError {
+export function invalidArchive({ path, name }: NamedFile, reason: string, hint?: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${name} is refused: ${reason}`, { path, hint });
 }
 

@@ -16,7 +16,7 @@ export interface TarHeader {
 /** `pax` and `global` are headers for what follows, `longName` and `longLink` are GNU's way to the same end. */
 export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
 
-export const BLOCK = 512;
+export const BLOCK_BYTES = 512;
 
 const types: Readonly<Record<string, TarType>> = {
   '0': 'file',

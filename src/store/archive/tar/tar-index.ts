@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { MlistError } from '../../../errors/errors.ts';
 import { readPax, type PaxRecords } from './pax.ts';
-import { BLOCK, isZeroBlock, readHeader, readText, invalidHeader, type TarHeader } from './tar-header.ts';
+import { BLOCK_BYTES, isZeroBlock, readHeader, readText, invalidHeader, type TarHeader } from './tar-header.ts';
 import { linkedName, normalizeName, displayName } from './tar-names.ts';
 
 /** Where the content of a file lies in the archive. */
@@ -42,16 +42,16 @@ export async function indexTar(file: FileHandle, length: number, signal?: AbortS
   const found = new Entries();
   let pending: Pending = {};
   let at = 0;
-  for (; at < length; at += BLOCK) {
+  for (; at < length; at += BLOCK_BYTES) {
     signal?.throwIfAborted();
     const block = await blocks.read(at);
     if (isZeroBlock(block)) {
-      if (at + BLOCK >= length || isZeroBlock(await blocks.read(at + BLOCK))) break;
+      if (at + BLOCK_BYTES >= length || isZeroBlock(await blocks.read(at + BLOCK_BYTES))) break;
       continue;
     }
     const header = readHeader(block);
     const size = sizeOf(header, pending);
-    const start = at + BLOCK;
+    const start = at + BLOCK_BYTES;
     if (start + size > length) throw cut(displayName(header.name));
     const extension = isExtension(header) ? await blocks.extension(header, start) : undefined;
     if (extension === undefined) {
@@ -60,7 +60,7 @@ export async function indexTar(file: FileHandle, length: number, signal?: AbortS
     } else {
       pending = { ...pending, ...extension };
     }
-    at += Math.ceil(size / BLOCK) * BLOCK;
+    at += Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   }
   if (Object.keys(pending).length > 0) throw invalidHeader('it ends behind a header that describes another');
   return found.resolved();
@@ -133,12 +133,12 @@ class Blocks {
   }
 
   async read(at: number): Promise<Uint8Array> {
-    if (at < this.#start || at + BLOCK > this.#end) {
+    if (at < this.#start || at + BLOCK_BYTES > this.#end) {
       this.#start = at;
       this.#end = at + (await fill(this.#file, this.#buffer, at));
     }
-    if (at + BLOCK > this.#end) throw cut(`the header at byte ${at}`);
-    return this.#buffer.subarray(at - this.#start, at - this.#start + BLOCK);
+    if (at + BLOCK_BYTES > this.#end) throw cut(`the header at byte ${at}`);
+    return this.#buffer.subarray(at - this.#start, at - this.#start + BLOCK_BYTES);
   }
 
   /** What a header that stands for another says of it. */

@@ -2,7 +2,7 @@ import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { renameOver, syncFile, syncFolder, temporaryName, type HeldLock } from '../../../fs/atomic.ts';
 import { writeFailure } from '../../../fs/file-errors.ts';
 import { dirname } from 'node:path';
-import { BLOCK } from './tar-header.ts';
+import { BLOCK_BYTES } from './tar-header.ts';
 
 /** The ustar size field holds 11 octal digits. */
 const MOST_USTAR = 0o77777777777;
@@ -50,7 +50,7 @@ export class TarWriter {
   /** Ends the archive and puts it in its place, which the lock protects. */
   async finish(lock?: HeldLock): Promise<void> {
     try {
-      await this.#write(Buffer.alloc(2 * BLOCK));
+      await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
       await this.#file.truncate(this.#at);
       await syncFile(this.#file);
       await this.#file.close();
@@ -100,7 +100,7 @@ function paxRecord(key: string, value: string): string {
 }
 
 function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
-  const header = Buffer.alloc(BLOCK);
+  const header = Buffer.alloc(BLOCK_BYTES);
   header.write(name, 0, MOST_NAME, 'utf8');
   header.write('0000644\0', 100, 'latin1');
   header.write('0000000\0', 108, 'latin1');
@@ -115,7 +115,7 @@ function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
 }
 
 function padding(size: number): Buffer {
-  return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
+  return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

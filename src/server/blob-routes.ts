@@ -3,7 +3,7 @@ import { digestProblem, isDigest, type Digest } from '../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
 import { reply, replyStream, type ServerExchange, type Headers } from './server-exchange.ts';
 import { rangeOf } from './ranges.ts';
-import { replaceNotFound, RequestError, unknownBlob, unknownName } from './refusal.ts';
+import { replaceNotFound, RequestError, unknownBlob, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */

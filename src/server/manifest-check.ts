@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { kindOf } from '../oci/manifest.ts';
 import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { RequestError, type RegistryErrorEntry } from './refusal.ts';
+import { RequestError, type RegistryErrorEntry } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 export interface CheckedManifest {

@@ -7,7 +7,7 @@ import { ignoreNotFound } from '../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
 import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
 import { checkManifest, checkLinks, type CheckedManifest } from './manifest-check.ts';
-import { replaceNotFound, RequestError, unknownManifest, unknownName } from './refusal.ts';
+import { replaceNotFound, RequestError, unknownManifest, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`: exactly the bytes that were put. */

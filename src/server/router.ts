@@ -2,7 +2,7 @@ import { isRepositoryName, isTag } from '../oci/reference.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
 import { listReferrers } from './referrer-routes.ts';
-import { RequestError, unknownName } from './refusal.ts';
+import { RequestError, unknownName } from './request-error.ts';
 import { type ServerExchange, type Handler, replyJson } from './server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { SerialQueue } from '../async/queue.ts';
-import type { RequestError } from './refusal.ts';
+import { SerialQueue } from '../async/serial-queue.ts';
+import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 

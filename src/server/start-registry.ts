@@ -4,7 +4,7 @@ import { type AddressInfo, isIPv4 } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
-import { RequestError, toRequestError } from './refusal.ts';
+import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';

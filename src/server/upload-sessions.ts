@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SerialQueue } from '../async/queue.ts';
+import { SerialQueue } from '../async/serial-queue.ts';
 import type { Upload } from './storage.ts';
 
 /** An upload that nobody adds to is given up after this long. */

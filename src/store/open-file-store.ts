@@ -1,7 +1,7 @@
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { OciArchive } from './archive/oci-archive.ts';
 import { openLayout } from './layout/open-layout.ts';
-import type { ResolvedEntry } from './layout/pick-entry.ts';
+import type { ResolvedEntry } from './layout/resolve-entry.ts';
 import { MemoryStore } from './memory.ts';
 import type {
   ContentOptions,

@@ -7,7 +7,7 @@ import type { Layout } from '../../src/store/layout/layout.ts';
 import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
-import { describeStoreContract } from './home.ts';
+import { describeStoreContract } from './store-contract.ts';
 import { runProgram } from '../support/programs.ts';
 import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, withFolder, type Image } from './samples.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { describeStoreContract } from './home.ts';
+import { describeStoreContract } from './store-contract.ts';
 import { imageOf } from './samples.ts';
 
 describeStoreContract('memory', (work) => work(new MemoryStore()));

@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
-import { SerialQueue } from '../../async/queue.ts';
+import { SerialQueue } from '../../async/serial-queue.ts';
 import type {
   ManifestContent,
   ContentOptions,
@@ -18,7 +18,7 @@ import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/layout-header.ts';
 import { checkVerifiable, damagedBlob, damageError, verified, readWhole } from '../verify.ts';
-import { finishArchive } from './archive-end.ts';
+import { finishArchive } from './finish-archive.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 import { TarWriter } from './tar/tar-writer.ts';

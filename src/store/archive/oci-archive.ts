@@ -14,7 +14,7 @@ import type { Entries } from '../layout/index-entries.ts';
 import { ManifestGraph } from '../layout/manifest-graph.ts';
 import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
 import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
-import { resolveEntry, type ResolvedEntry } from '../layout/pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from '../layout/resolve-entry.ts';
 import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';

@@ -17,10 +17,10 @@ import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
 import { BlobFolder, blobWrites } from './blob-folder.ts';
-import { IndexEditor } from './layout-edits.ts';
+import { IndexEditor } from './index-editor.ts';
 import { ManifestGraph } from './manifest-graph.ts';
 import { IndexFile } from './index-file.ts';
-import { resolveEntry, type ResolvedEntry } from './pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from './resolve-entry.ts';
 import type { StagedBlob } from './staged-blob.ts';
 import { LayoutView, type LayoutParts } from './layout-view.ts';
 

@@ -7,7 +7,7 @@ import { createFolders } from '../../fs/folders.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
 import { BlobFolder } from './blob-folder.ts';
-import { indexLock } from './layout-edits.ts';
+import { indexLock } from './index-editor.ts';
 import { hasHeader, writeHeader } from './layout-header.ts';
 import { IndexFile } from './index-file.ts';
 import { isNotFound } from './path-inside.ts';

@@ -6,7 +6,7 @@ import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts'
 import { factsOf } from '../layout/manifest-facts.ts';
 import { formatIndex } from '../layout/index-document.ts';
 import { withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
-import { dockerManifestJson, type ArchivedManifest } from './docker-archive-list.ts';
+import { dockerManifestJson, type ArchivedManifest } from './docker-manifest-json.ts';
 import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 import type { TarWriter } from './tar/tar-writer.ts';

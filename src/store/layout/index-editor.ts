@@ -22,7 +22,7 @@ import {
 import { familyOf, typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, type Claim, type ManifestGraph } from './manifest-graph.ts';
 import type { IndexFile } from './index-file.ts';
-import { SerialQueue } from '../../async/queue.ts';
+import { SerialQueue } from '../../async/serial-queue.ts';
 
 /** What an edit needs to know of the layout. */
 export interface EditedLayout {

@@ -72,7 +72,9 @@ export type {
   FetchOptions,
   Mounter,
   PutOptions,
+  ReadStore,
   ReferrerLister,
+  Store,
   TagStore,
 } from './store/store.ts';
 
@@ -163,7 +165,7 @@ export type {
 export { exportSpec } from './operations/export/export.ts';
 export type { ExportOptions } from './operations/export/export.ts';
 export { Stores } from './store/open.ts';
-export type { ReadStore, StoresOptions, ResolvedLocation, Store, TargetOptions } from './store/open.ts';
+export type { StoresOptions, ResolvedLocation, TargetOptions } from './store/open.ts';
 export { createAndPush, editAndPush } from './operations/edit/edit-and-push.ts';
 export type { EditedAndPushed } from './operations/edit/edit-and-push.ts';
 export { editDraft } from './operations/edit-place.ts';

@@ -10,7 +10,7 @@ import { childrenOfManifest } from '../transfer/graph.ts';
 import type { Plan } from '../transfer/plan.ts';
 import type { RunOptions } from '../transfer/run.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
-import type { ReadStore } from '../store/open.ts';
+import type { ReadStore } from '../store/store.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /** Warnings about images whose config states another platform than they are listed for: most likely a mix-up. */

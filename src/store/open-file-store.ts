@@ -3,34 +3,27 @@ import { OciArchive } from './archive/oci-archive.ts';
 import { openLayout } from './layout/open-layout.ts';
 import type { ResolvedEntry } from './layout/resolve-entry.ts';
 import { MemoryStore } from './memory.ts';
-import type {
-  ContentOptions,
-  ContentReader,
-  ContentWriter,
-  ExistenceChecker,
-  ReferrerLister,
-  LocalStore,
-} from './store.ts';
+import type { ContentOptions, ContentWriter, ReadStore } from './store.ts';
 import type { FileLocation } from '../oci/location.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 export { writeArchive } from './archive/write-archive.ts';
 
-/** The stores that are named by a path: layouts and archives. `Homes` loads them when one is named. */
+/** `Stores` loads this module when a location names a layout or an archive. */
 
-/** Says itself what a location without a digest means. */
-export interface FileStore
-  extends ContentReader, Partial<ReferrerLister>, Partial<ExistenceChecker>, Partial<LocalStore> {
+/** A layout or archive to read from. */
+export interface FileStore extends ReadStore {
+  /** Resolves the name in a location such as `oci:DIR:NAME`; without a name, the only image or list. */
   resolveRef(ref?: string): Promise<ResolvedEntry>;
   close?(): Promise<void>;
 }
 
-/** How errors name it, beside what interrupts the opening. */
 interface OpenOptions extends ContentOptions {
+  /** Name of the store in errors. */
   readonly name: string;
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
+/** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
 export function openFileStore(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
   switch (kind) {
     case 'oci':
@@ -42,7 +35,7 @@ export function openFileStore(kind: FileLocation['kind'], path: string, options:
   }
 }
 
-/** A layout to write to, made where there is none; for a dry run something stands in for it then. */
+/** Opens a layout to write to. A missing layout is created; a dry run uses an empty store in memory instead. */
 export async function openLayoutTarget(
   path: string,
   { dryRun, ...options }: OpenOptions & { readonly dryRun: boolean },

@@ -83,13 +83,13 @@ function unpackable(architecture: string): Image {
 
 /** An index of two of them, with all that they need. */
 export async function putUnpackableList(
-  home: ContentWriter,
+  store: ContentWriter,
   tag: string,
 ): Promise<{ readonly index: ManifestContent; readonly images: readonly Image[] }> {
   const images = ['amd64', 'arm64'].map(unpackable);
   for (const { config, layers, manifest } of images) {
-    for (const { descriptor, bytes } of [config, ...layers]) await home.putBlob(descriptor, () => chunksOf(bytes));
-    await home.putManifest(manifest, manifest.descriptor.digest);
+    for (const { descriptor, bytes } of [config, ...layers]) await store.putBlob(descriptor, () => chunksOf(bytes));
+    await store.putManifest(manifest, manifest.descriptor.digest);
   }
   const index = indexOf(
     images.map(({ manifest }, at) => ({
@@ -97,7 +97,7 @@ export async function putUnpackableList(
       platform: { architecture: at === 0 ? 'amd64' : 'arm64', os: 'linux' },
     })),
   );
-  await home.putManifest(index, tag);
+  await store.putManifest(index, tag);
   return { index, images };
 }
 

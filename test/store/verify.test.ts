@@ -9,7 +9,7 @@ async function* chunksOf(...texts: readonly string[]): AsyncGenerator<Uint8Array
   for (const text of texts) yield await Promise.resolve(Buffer.from(text));
 }
 
-test('the bytes of a blob are passed on', async () => {
+test('passes on the bytes of a blob', async () => {
   const read = () => verified(blob, chunksOf('the bytes ', '', 'of a blob', ''), damageError());
   expect(await readWhole(blob, read)).toEqual(bytes);
 });

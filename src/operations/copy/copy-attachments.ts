@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { minimalDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex } from '../../oci/list-encoding.ts';
@@ -10,7 +10,6 @@ import { readIndex } from '../../schema/documents.ts';
 import { readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import type { RootStep } from '../../transfer/plan.ts';
 import type { Omission } from '../omissions.ts';
-import type { ReadStore, Store } from '../../store/open.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';

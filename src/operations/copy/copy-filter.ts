@@ -1,5 +1,5 @@
 import { errorCode } from '../../errors/errors.ts';
-import type { ManifestContent } from '../../store/store.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../../oci/list-encoding.ts';
@@ -11,7 +11,6 @@ import { readIndex } from '../../schema/documents.ts';
 import { childrenOfManifest } from '../../transfer/graph.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import type { ReadStore } from '../../store/open.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
 import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions, ContentReader } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ContentReader, Store } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { digestIn, formatLocation, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
@@ -17,7 +17,7 @@ import type { Attached } from './copy-attachments.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { Stores, ResolvedLocation, Store } from '../../store/open.ts';
+import type { Stores, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishOptions } from '../publish/publish.ts';

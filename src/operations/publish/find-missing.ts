@@ -1,12 +1,11 @@
 import { errorCode } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions, LocalStore } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, LocalStore, ReadStore } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType, isServedAsManifest } from '../../oci/media-type.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { childrenOfManifest, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries, type MissingState } from '../../transfer/missing-content.ts';
-import type { ReadStore } from '../../store/open.ts';
 
 /** Finds content that a location lists and does not have, without reading more than that takes. */
 

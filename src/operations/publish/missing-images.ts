@@ -1,6 +1,6 @@
 import { descriptorOf, type Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { entryName } from '../../oci/entry-name.ts';
@@ -9,7 +9,6 @@ import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
 import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
-import type { ReadStore } from '../../store/open.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 
 /**

@@ -21,8 +21,7 @@ import { flattenIndex } from './flatten-index.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
-import type { ReadStore } from '../../store/open.ts';
-import type { ManifestContent } from '../../store/store.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
 /** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */

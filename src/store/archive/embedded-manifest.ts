@@ -7,18 +7,18 @@ import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
 /**
- * The manifest that a docker archive holds itself for an image: with the digest that the image had in the engine. It
- * must name the same config and the same layers in the same order, since docker 25.0.0 wrote manifests without layers
- * or with layers in a wrong order (moby issues 47065 and 47150).
+ * The manifest of an image that a docker archive contains, with the digest that the image has in the engine. It must have
+ * the same config and the same layers in the same order, because docker 25.0.0 wrote manifests without layers or with
+ * layers in a wrong order (moby issues 47065 and 47150).
  */
 export async function embeddedManifest(layout: OciArchive, image: ArchivedImage): Promise<ManifestContent | undefined> {
-  const wanted = [image.config, ...image.layers];
+  const expected = [image.config, ...image.layers];
   for (const descriptor of await layout.manifests()) {
     if (!isManifestType(descriptor.mediaType)) continue;
-    const content = await readIfWhole(() => layout.fetchManifest(descriptor.digest));
+    const content = await readIfIntact(() => layout.fetchManifest(descriptor.digest));
     if (content === undefined) continue;
-    const files = await readIfWhole(() => Promise.resolve(filesOf(content)));
-    const isSame = files?.length === wanted.length && files.every((name, at) => name === wanted[at]);
+    const files = await readIfIntact(() => Promise.resolve(filesOf(content)));
+    const isSame = files?.length === expected.length && files.every((name, at) => name === expected[at]);
     if (isSame) return content;
   }
   return undefined;
@@ -28,8 +28,8 @@ function filesOf({ bytes, descriptor }: ManifestContent): readonly string[] {
   return childrenIn(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 
-/** An engine saves what it has: a manifest that is missing or damaged is not the one. */
-async function readIfWhole<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** Undefined if the content is missing or damaged: engines also save incomplete indexes. */
+async function readIfIntact<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {

@@ -11,37 +11,37 @@ import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive
 import { blobName } from './tar/tar-blobs.ts';
 import type { TarWriter } from './tar/tar-writer.ts';
 
-/** An archive whose new blobs are written, and that lacks the rest. */
+/** An archive that has all its new blobs, but no manifests and no index yet. */
 export interface UnfinishedArchive {
   readonly entries: Entries;
-  /** Manifests that were put by their digest: what no list holds gets an entry. */
-  readonly plain: readonly Descriptor[];
-  /** The new manifests. */
+  /** Manifests that were put by digest. Those that no list contains get an entry without a tag. */
+  readonly untagged: readonly Descriptor[];
+  /** New manifests. */
   readonly manifests: ReadonlyMap<Digest, ManifestContent>;
-  /** The new blobs. */
+  /** Sizes of the new blobs in bytes. */
   readonly written: ReadonlyMap<Digest, number>;
-  /** The archive as it was: what is still named of it comes along. */
+  /** The archive that is replaced. Its images are copied while they have a name. */
   readonly existing: OciArchive | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes the end of an archive: blobs that it had before and still needs, manifests, each by the order of their digests;
- * the index; and, if it holds one image, docker's list. What nothing names any more stays out.
+ * Writes the rest of an archive: the existing blobs that are still needed, and the manifests, both in the order of their
+ * digests; the index; and, if the archive contains one image, docker's manifest.json. Unlisted content is dropped.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
-  const named = await reachable(archive, archive.entries.map(descriptorOf));
-  const loose = archive.plain.filter(({ digest }) => !named.has(digest));
-  const listed = await reachable(archive, loose);
-  const children = new Set([...listed.values()].flatMap(({ links }) => links.manifests.map(({ digest }) => digest)));
-  const roots = loose.filter(({ digest }) => !children.has(digest));
+  const listed = await reachable(archive, archive.entries.map(descriptorOf));
+  const unlisted = archive.untagged.filter(({ digest }) => !listed.has(digest));
+  const added = await reachable(archive, unlisted);
+  const children = new Set([...added.values()].flatMap(({ links }) => links.manifests.map(({ digest }) => digest)));
+  const roots = unlisted.filter(({ digest }) => !children.has(digest));
   const entries = roots.reduce((all, root) => withUntaggedEntry(all, root), archive.entries);
-  const all = new Map([...named, ...listed]);
-  // An index may list blobs.
+  const all = new Map([...listed, ...added]);
+  // An index may list blobs as well.
   const blobs = [...all.values()].flatMap(({ links }) => [...links.blobs, ...links.manifests]);
-  const kept = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
-  for (const blob of kept) {
+  const oldBlobs = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
+  for (const blob of oldBlobs) {
     if (existing?.hasBlob(blob) === true) {
       await writer.add(blobName(blob.digest), blob.size, existing.readBlob(blob, { signal }));
     }
@@ -58,33 +58,33 @@ function descriptorOf({ descriptor }: Entries[number]): Descriptor {
   return descriptor;
 }
 
-/** All manifests from these roots on, by digest; one that is not there, as a platform that was not taken, is left out. */
+/** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */
 async function reachable(
   { manifests, existing, signal }: UnfinishedArchive,
   roots: readonly Descriptor[],
 ): Promise<ReadonlyMap<Digest, ArchivedManifest>> {
-  const found = new Map<Digest, ArchivedManifest>();
-  const open = [...roots];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (found.has(next.digest)) continue;
-    const old = async () => ((await existing?.hasManifest(next.digest)) === true ? existing : undefined);
-    const content = manifests.get(next.digest) ?? (await (await old())?.fetchManifest(next.digest, { signal }));
+  const manifestsByDigest = new Map<Digest, ArchivedManifest>();
+  const stack = [...roots];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    if (manifestsByDigest.has(next.digest)) continue;
+    const oldArchive = async () => ((await existing?.hasManifest(next.digest)) === true ? existing : undefined);
+    const content = manifests.get(next.digest) ?? (await (await oldArchive())?.fetchManifest(next.digest, { signal }));
     if (content === undefined) continue;
     const links = linksIn(content);
-    found.set(next.digest, { content, links });
-    open.push(...links.manifests);
+    manifestsByDigest.set(next.digest, { content, links });
+    stack.push(...links.manifests);
   }
-  return found;
+  return manifestsByDigest;
 }
 
-/** By what its bytes say: a list may claim another type. Content that is not a manifest points at nothing. */
+/** The bytes determine the type, since a list may state a wrong one. Content that is not a manifest has no links. */
 function linksIn({ bytes, descriptor }: ManifestContent): Children {
   const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return childrenIn(readDocument(bytes), mediaType);
 }
 
-/** Each once, in the order of their digests. */
+/** Without duplicates, in the order of the digests. */
 function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
   return [...uniqueByDigest(items)].sort((left, right) => (left.digest < right.digest ? -1 : 1));
 }

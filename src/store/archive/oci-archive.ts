@@ -19,13 +19,13 @@ import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 
-/** The file that lists what an OCI layout holds. */
+/** The index of an OCI layout. */
 export const INDEX_FILE = 'index.json';
 
-/** What `docker save` and its kin list their images in. */
+/** The list of images in an archive of `docker save`. */
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
-/** An OCI archive: a tar of an OCI image layout (image-spec v1.1.1 image-layout.md), read where it lies. */
+/** An OCI archive: a tar file of an OCI image layout (image-spec v1.1.1 image-layout.md). It is read without unpacking. */
 export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
   readonly location: string;
   readonly #tar: TarFile;
@@ -49,8 +49,6 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
 
   /**
    * Opens an archive.
-   * @param path where it lies
-   * @param name what to call it; default: by its path
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
    */
   static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
@@ -63,13 +61,13 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
     }
   }
 
-  /** The layout in an archive that is open already. */
+  /** The layout in an open tar file. */
   static async fromTar(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
-    const header = await tar.bytes(HEADER_FILE, MAX_HEADER, signal);
-    if (header === undefined) throw noLayout(tar);
+    const header = await tar.bytes(HEADER_FILE, MAX_HEADER_BYTES, signal);
+    if (header === undefined) throw notLayout(tar);
     checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
     const index = await tar.bytes(INDEX_FILE, INDEX_LIMITS.maxBytes, signal);
-    if (index === undefined) throw invalidArchive(tar, `there is no ${INDEX_FILE} in it`);
+    if (index === undefined) throw invalidArchive(tar, `it contains no ${INDEX_FILE}`);
     return new OciArchive(location, tar, entriesOf(tar, index));
   }
 
@@ -78,7 +76,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
     return this.#tar.isCompressed;
   }
 
-  /** The entries of its index, as they are written there. */
+  /** The entries of index.json. */
   entries(): Promise<Entries> {
     return this.#parts.entries();
   }
@@ -123,7 +121,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
     return this.#view.referrers(digest, artifactType);
   }
 
-  /** All manifests that are named, directly or through an index. */
+  /** All manifests that index.json lists, directly or through an index. */
   async manifests(): Promise<readonly Descriptor[]> {
     return this.#parts.graph.allDescriptors(await this.#view.entries());
   }
@@ -133,7 +131,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
   }
 }
 
-const MAX_HEADER = 64 * 1024;
+const MAX_HEADER_BYTES = 64 * 1024;
 
 function entriesOf(tar: TarFile, index: Uint8Array): Entries {
   try {
@@ -144,10 +142,10 @@ function entriesOf(tar: TarFile, index: Uint8Array): Entries {
   }
 }
 
-function noLayout(tar: TarFile): MlistError {
+function notLayout(tar: TarFile): MlistError {
   const hint =
     tar.size(DOCKER_MANIFEST_FILE) === undefined
       ? undefined
-      : 'It looks like one of "docker save": write docker-archive:FILE.';
-  return invalidArchive(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
+      : 'It looks like an archive of "docker save": use docker-archive:FILE.';
+  return invalidArchive(tar, `it contains no ${HEADER_FILE} file, so it is not an OCI archive`, hint);
 }

@@ -24,7 +24,7 @@ import { resolveEntry, type ResolvedEntry } from './resolve-entry.ts';
 import type { StagedBlob } from './staged-blob.ts';
 import { LayoutView, type LayoutParts } from './layout-view.ts';
 
-/** What image-spec v1.1.1 annotations.md allows for `org.opencontainers.image.ref.name`. */
+/** Grammar of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
@@ -33,12 +33,12 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
   readonly #view: LayoutView;
-  readonly #edits: IndexEditor;
+  readonly #editor: IndexEditor;
 
   /**
-   * @param dir the folder as it was named
-   * @param root its real path
-   * @param keepUntagged as in the options of `openLayout`
+   * @param dir - the folder as specified by the user
+   * @param root - its real path
+   * @param keepUntagged - as in the options of `openLayout`
    */
   constructor(dir: string, root: string, keepUntagged: boolean) {
     this.location = `oci:${dir}`;
@@ -54,15 +54,15 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
       bytes: (blob, signal) => blobs.bytes(blob, signal),
     };
     this.#view = new LayoutView(this.#parts);
-    this.#edits = new IndexEditor({ root, location: this.location, index, graph, blobs, keepUntagged });
+    this.#editor = new IndexEditor({ root, location: this.location, index, graph, blobs, keepUntagged });
   }
 
-  /** The entries of index.json in their order, with their annotations. */
+  /** The descriptors in index.json in their order, with annotations. */
   entries(): Promise<readonly Descriptor[]> {
     return this.#view.entries();
   }
 
-  /** What a location without a digest means here: by its reference, else the only image or list there is. */
+  /** Resolves the name in a location `oci:DIR:NAME`; without a name, the only image or list. */
   resolveRef(ref?: string): Promise<ResolvedEntry> {
     return resolveEntry(this.#parts, ref);
   }
@@ -83,7 +83,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return this.#blobs.stream(descriptor, options.signal);
   }
 
-  /** A part of a blob, from `start` up to, not including, `end`. It cannot be verified. */
+  /** Streams the bytes of a blob from `start` to `end` (exclusive), without verification. */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array> {
     return this.#blobs.range(digest, start, end);
   }
@@ -92,12 +92,12 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return (await this.missingManifests([digest])).length === 0;
   }
 
-  /** Those of the manifests that are not here. */
+  /** The digests of manifests that the layout does not have. */
   missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
     return this.#view.missing(digests);
   }
 
-  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  /** The manifests that the layout has, with the media type and the size of their bytes. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     return this.#view.stored(digests);
   }
@@ -110,7 +110,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return this.#blobs.size(digest);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   async blobSize(digest: Digest): Promise<number> {
     const size = await this.#blobs.size(digest);
     if (size !== undefined) return size;
@@ -132,10 +132,10 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.record(digest, bytes);
-    await this.#edits.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
+    await this.#editor.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
   }
 
-  /** What lies there already, and is whole, is not asked for. */
+  /** Does not call `open` if the blob exists and is intact. */
   async putBlob(
     { digest, size }: Descriptor,
     open: () => AsyncIterable<Uint8Array>,
@@ -147,7 +147,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
       const staged = await this.#blobs.stage();
       try {
         await staged.append(open(), { signal: options.signal, limit: size });
-        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} came`);
+        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} were received`);
       } catch (error) {
         await staged.discard();
         throw error;
@@ -156,7 +156,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     });
   }
 
-  /** Begins a blob whose digest is not known yet. */
+  /** Starts an upload of a blob whose digest is not known yet. */
   stageBlob(): Promise<StagedBlob> {
     return this.#blobs.stage();
   }
@@ -165,7 +165,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return source instanceof Layout;
   }
 
-  /** Between layouts on one file system: a hard link. */
+  /** Creates a hard link if both layouts are on the same file system. */
   async mountBlob(
     descriptor: Descriptor,
     from: ContentReader,
@@ -178,8 +178,8 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   }
 
   /**
-   * Removes a blob, whoever still refers to it.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` where it is a manifest.
+   * Removes a blob, even if a manifest refers to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if it is a manifest
    */
   async deleteBlob(digest: Digest): Promise<void> {
     if (await this.#view.isManifest(digest)) {
@@ -188,18 +188,21 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     await this.#blobs.remove(digest);
   }
 
-  /** Removes a manifest and all its tags. What it points at stays, and so do its bytes where another manifest needs them. */
+  /**
+   * Removes a manifest and all its tags. Its children and blobs are kept, and so are its bytes if another manifest needs
+   * them as a config or layer.
+   */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
-    return this.#edits.remove(digest, options);
+    return this.#editor.remove(digest, options);
   }
 
-  /** The tags in the order of index.json, each once. A layout of another tool may use any text as a tag. */
+  /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
   tags(options: ContentOptions = {}): AsyncGenerator<string> {
     return this.#view.tags(options);
   }
 
   untag(tag: string, options: ContentOptions = {}): Promise<void> {
-    return this.#edits.untag(tag, options);
+    return this.#editor.untag(tag, options);
   }
 
   referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
@@ -209,7 +212,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
 function checkTag(tag: string): void {
   if (isTag(tag) || refName.test(tag)) return;
-  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(tag.slice(0, 200))} is no name for an image`);
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid image name ${JSON.stringify(tag.slice(0, 200))}`);
 }
 
 function mismatch(message: string): MlistError {

@@ -103,7 +103,7 @@ async function expectImage(
   for (const blob of blobs) expect(await bytesOf(archive.readBlob(blob.descriptor))).toEqual(blob.bytes);
 }
 
-describe('the image of an archive has the manifest that docker itself writes', () => {
+describe('an image has the same manifest as written by docker', () => {
   const gzipped = layers.map(({ bytes }) => blobOf(gzipSync(bytes), 'application/vnd.oci.image.layer.v1.tar+gzip'));
   const gzippedManifest = dockersManifest(
     config,
@@ -210,7 +210,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
     ],
   ])('%s', (_, members, expected, blobs) => opened(members, (archive) => expectImage(archive, expected, blobs)));
 
-  test('with a layer that lies elsewhere', () => {
+  test('with a foreign layer', () => {
     const foreign = {
       mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
       digest: blobOf('far away').descriptor.digest,
@@ -225,7 +225,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
   });
 });
 
-test('blobs are found by whoever knows the manifest from before', () =>
+test('blobs are found without reading the manifest first', () =>
   opened([...oldForm, listOf(oldItem)], async (archive) => {
     for (const { descriptor, bytes } of [...layers, config]) {
       expect(await bytesOf(archive.readBlob(descriptor))).toEqual(bytes);
@@ -234,7 +234,7 @@ test('blobs are found by whoever knows the manifest from before', () =>
     await expect(nowhere).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
   }));
 
-test('an archive without docker’s list is read as the layout that it is', () =>
+test('an archive without manifest.json is read as an OCI layout', () =>
   opened([...newForm, indexMember([entryFor(manifest, { [refName]: 'v1' })])], async (archive) => {
     expect(archive.location).toMatch(/^docker-archive:/);
     expect(await archive.fetchManifest('v1')).toEqual(manifest);
@@ -262,7 +262,7 @@ describe('a reference selects by the tags of the list', () => {
     }),
   );
 
-  test('without one, several are told', () =>
+  test('without one, several images are ambiguous', () =>
     opened(members, async (archive) => {
       await expect(archive.resolveRef()).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
@@ -272,7 +272,7 @@ describe('a reference selects by the tags of the list', () => {
       });
     }));
 
-  test('and of two under one name neither is taken for the other: they are told by their digests', () => {
+  test('two images with the same name are ambiguous, and listed by digest', () => {
     const twice = { Config: 'second.json', RepoTags: ['app:v1'], Layers: ['aa/layer.tar'] };
     const all = [...oldForm, { name: 'second.json', content: second.bytes }, listOf(oldItem, twice)];
     return opened(all, async (archive) => {
@@ -285,7 +285,7 @@ describe('a reference selects by the tags of the list', () => {
     });
   });
 
-  test('and an image that is listed once for each of its tags is one image', () =>
+  test('an image that is listed once for each of its tags is one image', () =>
     opened(
       [...oldForm, listOf({ ...oldItem, RepoTags: ['app:v1'] }, { ...oldItem, RepoTags: ['app:v2'] })],
       async (archive) => {
@@ -294,7 +294,7 @@ describe('a reference selects by the tags of the list', () => {
       },
     ));
 
-  test('an unknown one is not found, and the names are told', () =>
+  test('an unknown reference is not found, and the hint lists the names', () =>
     opened(members, async (archive) => {
       await expect(archive.resolveRef('app:v3')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
@@ -302,25 +302,25 @@ describe('a reference selects by the tags of the list', () => {
       });
     }));
 
-  test('`latest` is what no tag means', () =>
+  test('a reference without a tag resolves to `latest`', () =>
     opened([...oldForm, listOf({ ...oldItem, RepoTags: ['app:latest'] })], async (archive) => {
       expect(await archive.resolveRef('app')).toMatchObject({ ref: 'docker.io/library/app:latest' });
     }));
 });
 
-describe('what is wrong is refused', () => {
+describe('refuses', () => {
   const base = oldForm;
   test.each<[string, readonly Member[], RegExp]>([
-    ['no list', [{ name: 'a' }], /no manifest.json in it: it is no archive of "docker save"/],
+    ['no list', [{ name: 'a' }], /contains no manifest.json: it is not an archive of "docker save"/],
     ['the list of docker 1.9', [{ name: 'repositories', content: '{}' }], /docker 1.9 or older/],
-    ['a list that is no JSON', [{ name: 'manifest.json', content: '[' }], /manifest.json/],
-    ['a list of something else', [{ name: 'manifest.json', content: '{"Config":"a"}' }], /must be of type array/],
+    ['a list that is not JSON', [{ name: 'manifest.json', content: '[' }], /manifest.json/],
+    ['a list that is an object', [{ name: 'manifest.json', content: '{"Config":"a"}' }], /must be of type array/],
     [
-      'a config that leads out',
+      'a config outside the archive',
       [...base, listOf({ ...oldItem, Config: '../../etc/passwd' })],
-      /leads out of the archive/,
+      /points outside the archive/,
     ],
-    ['a layer that is absolute', [...base, listOf({ ...oldItem, Layers: ['/etc/passwd', 'a'] })], /absolute/],
+    ['a layer with an absolute name', [...base, listOf({ ...oldItem, Layers: ['/etc/passwd', 'a'] })], /absolute/],
   ])('%s', (_, members, reason) =>
     withTar(members, async (path) => {
       await expect(openDockerArchive(path)).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
@@ -330,13 +330,9 @@ describe('what is wrong is refused', () => {
   );
 
   test.each<[string, object, RegExp]>([
-    ['a config that is missing', { ...oldItem, Config: 'none.json' }, /config "none.json" of an image is missing/],
-    [
-      'a layer that is missing',
-      { ...oldItem, Layers: ['aa/layer.tar', 'none'] },
-      /layer "none" of an image is missing/,
-    ],
-    ['fewer layers than the config says', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers by its config, but 1/],
+    ['a missing config', { ...oldItem, Config: 'none.json' }, /config "none.json" of an image is missing/],
+    ['a missing layer', { ...oldItem, Layers: ['aa/layer.tar', 'none'] }, /layer "none" of an image is missing/],
+    ['fewer layers than in the config', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers in its config, but 1/],
   ])('%s', (_, item, reason) =>
     opened([...base, listOf(item)], async (archive) => {
       await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
@@ -344,7 +340,7 @@ describe('what is wrong is refused', () => {
     }),
   );
 
-  test('a layer that is not what the config says, when it is read', () =>
+  test('a layer with another digest than in the config, when it is read', () =>
     opened([...base, listOf({ ...oldItem, Layers: ['bb/layer.tar', 'bb/layer.tar'] })], async (archive) => {
       const [layer] = (await documentOf(archive)).layers;
       const read = bytesOf(archive.readBlob(layer!));

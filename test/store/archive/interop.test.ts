@@ -19,8 +19,8 @@ interface Manifest {
   readonly layers: readonly { readonly digest: string; readonly size: number; readonly mediaType: string }[];
 }
 
-async function manifestOf(home: ContentReader, name: string): Promise<Manifest> {
-  return JSON.parse(Buffer.from((await home.fetchManifest(name)).bytes).toString()) as Manifest;
+async function manifestOf(store: ContentReader, name: string): Promise<Manifest> {
+  return JSON.parse(Buffer.from((await store.fetchManifest(name)).bytes).toString()) as Manifest;
 }
 
 /** Writes an archive with a list of two images, and beside it one with the first of them alone. */
@@ -45,7 +45,7 @@ async function* bytesInOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 describeWith('skopeo', 'archives and another tool', () => {
-  test('an OCI archive of ours is read', () =>
+  test('reads an OCI archive of mlist', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const ours = await OciArchive.open(list);
@@ -57,7 +57,7 @@ describeWith('skopeo', 'archives and another tool', () => {
       await ours.close();
     }));
 
-  test('an OCI archive of theirs is read', () =>
+  test('writes an OCI archive that mlist reads', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const theirs = join(folder, 'theirs.tar');
@@ -75,7 +75,7 @@ describeWith('skopeo', 'archives and another tool', () => {
       await Promise.all([ours.close(), read.close()]);
     }));
 
-  test('an archive of ours with one image is one of docker too', () =>
+  test('reads an OCI archive with one image as a docker archive', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const dir = join(folder, 'dir');
@@ -92,7 +92,7 @@ describeWith('skopeo', 'archives and another tool', () => {
       await ours.close();
     }));
 
-  test('an archive of theirs for docker is read', () =>
+  test('writes a docker archive that mlist reads', () =>
     withFolder(async (folder) => {
       const { single } = await written(folder);
       const theirs = join(folder, 'theirs.tar');
@@ -121,12 +121,12 @@ describeWith('skopeo', 'archives and another tool', () => {
     }));
 });
 
-async function sizeOf(home: ContentReader, digest: string): Promise<number> {
-  return ((await manifestOf(home, digest)).config as unknown as { size: number }).size;
+async function sizeOf(store: ContentReader, digest: string): Promise<number> {
+  return ((await manifestOf(store, digest)).config as unknown as { size: number }).size;
 }
 
 describeWith('crane', 'archives and another tool', () => {
-  test('an archive of ours with one image is pushed, and one of theirs is read', () =>
+  test('pushes an archive of mlist with one image, and writes one that mlist reads', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const registry = await startRegistry();
@@ -148,7 +148,7 @@ describeWith('crane', 'archives and another tool', () => {
 });
 
 describeWith('oras', 'archives and another tool', () => {
-  test('an OCI archive of ours is read', () =>
+  test('reads an OCI archive of mlist', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const ours = await OciArchive.open(list);
@@ -159,7 +159,7 @@ describeWith('oras', 'archives and another tool', () => {
 });
 
 describeWith('buildah', 'archives and another tool', () => {
-  test('an archive of ours is pulled, and what it pushes is read', () =>
+  test('pulls an archive of mlist, and pushes one that mlist reads', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const [oci, docker] = [join(folder, 'oci.tar'), join(folder, 'docker.tar')];
@@ -183,7 +183,7 @@ describeWith('buildah', 'archives and another tool', () => {
 });
 
 describeWith('tar', 'archives and tar(1)', () => {
-  test('what was written is listed, and unpacks to a layout', () =>
+  test('lists an archive of mlist, and unpacks it to a layout', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const names = (await runProgram('tar', '-tf', list)).trim().split('\n');

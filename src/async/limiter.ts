@@ -8,7 +8,7 @@ export class Limiter {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const leave = await this.enter();
+    const leave = await this.acquire();
     try {
       return await work();
     } finally {
@@ -17,7 +17,7 @@ export class Limiter {
   }
 
   /** Waits for a slot. The returned function frees it; further calls do nothing. */
-  async enter(): Promise<() => void> {
+  async acquire(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     let isIn = true;

@@ -38,7 +38,7 @@ export class PendingSteps {
   }
 
   /** Records the last answer to a step that is retried, such as `HTTP 503`. */
-  answered(step: Step, answer: string): void {
+  recordResponse(step: Step, answer: string): void {
     const text = textOf(step);
     for (const one of this.#open) if (one.text === text) one.answer = answer;
   }

@@ -1,4 +1,4 @@
-import type { Content, ContentSource } from '../store/store.ts';
+import type { ManifestContent, ContentReader } from '../store/store.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest } from '../schema/documents.ts';
@@ -6,7 +6,7 @@ import type { LookupResult, ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 export interface ImageReading {
-  readonly store: ContentSource;
+  readonly store: ContentReader;
   /** For errors. */
   readonly reference: string;
   readonly signal: AbortSignal | undefined;
@@ -14,7 +14,7 @@ export interface ImageReading {
 
 /** The platform that an image's config states; none where it states none, or is no image's. */
 export async function platformsOfImage(
-  { bytes, descriptor }: Content,
+  { bytes, descriptor }: ManifestContent,
   { store, reference, signal }: ImageReading,
 ): Promise<readonly Platform[]> {
   const name = `${reference}@${descriptor.digest}`;

@@ -1,10 +1,9 @@
-import type { ContentOptions } from '../store/store.ts';
+import type { ContentOptions, ReadStore } from '../store/store.ts';
 import { uniqueByDigest, type Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
 import { readIndex } from '../schema/documents.ts';
-import type { ReadStore } from '../store/open.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 /**
@@ -17,7 +16,7 @@ export async function listReferrers(
   options: ContentOptions,
 ): Promise<readonly Descriptor[]> {
   const byHome = (await store.referrers?.(subject, undefined, options)) ?? [];
-  const asksTag = store.referrers === undefined || store.findsReferrers === undefined;
+  const asksTag = store.referrers === undefined || store.supportsReferrers === undefined;
   const byTag = asksTag ? await listedUnderTag(store, subject, options) : [];
   return uniqueByDigest([...byHome, ...byTag]);
 }

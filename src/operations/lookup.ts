@@ -12,7 +12,7 @@ import {
   digestTooShort,
 } from '../draft/entry-selection.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
-import type { Content } from '../store/store.ts';
+import type { ManifestContent } from '../store/store.ts';
 import { minimalDescriptor, isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { formatLocation, parseLocation, type Location } from '../oci/location.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
@@ -43,7 +43,7 @@ export type LookupResult =
       readonly from: Location['kind'];
       readonly reference: string;
       readonly location: Location;
-      readonly content: Content;
+      readonly content: ManifestContent;
     };
 
 /** What was found elsewhere than in the workspace. */
@@ -91,7 +91,7 @@ export async function draftName(name: string | undefined, workspace: Workspace):
  * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
  * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
  */
-export function contentOf(found: LookupResult): Content {
+export function contentOf(found: LookupResult): ManifestContent {
   if (found.from !== 'draft') return found.content;
   const problems = formatProblems(found.draft);
   if (problems.length === 0) return encodedContentOf(found);
@@ -104,7 +104,7 @@ export function contentOf(found: LookupResult): Content {
 }
 
 /** The same, whatever is left out of a draft by its format: to be looked at. */
-export function encodedContentOf(found: LookupResult): Content {
+export function encodedContentOf(found: LookupResult): ManifestContent {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
@@ -169,7 +169,7 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
 export async function readChild(
   { source, descriptor }: Child,
   { cache, stores, signal }: ReadOptions,
-): Promise<Content> {
+): Promise<ManifestContent> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };
   const store = await (await stores()).source(parseLocation(source), { signal });

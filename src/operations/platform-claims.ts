@@ -6,11 +6,11 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
 import { readImageConfig, readImageManifest, readIndex } from '../schema/documents.ts';
 import { checkClaim } from '../schema/rules/platform-claim.ts';
-import { childrenInContent } from '../transfer/graph.ts';
+import { childrenOfManifest } from '../transfer/graph.ts';
 import type { Plan } from '../transfer/plan.ts';
 import type { RunOptions } from '../transfer/run.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
-import type { ReadStore } from '../store/open.ts';
+import type { ReadStore } from '../store/store.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /** Warnings about images whose config states another platform than they are listed for: most likely a mix-up. */
@@ -96,7 +96,7 @@ function claimsIn({ root, manifests, target }: Plan): ReadonlyMap<Digest, readon
   const claims = new Map<Digest, Claim[]>();
   for (const content of contents) {
     const own = listed.get(content.descriptor.digest) ?? [];
-    const config = childrenInContent(content, target).blobs.find(({ mediaType }) => isImageConfigType(mediaType));
+    const config = childrenOfManifest(content, target).blobs.find(({ mediaType }) => isImageConfigType(mediaType));
     if (config !== undefined) claims.set(config.digest, [...(claims.get(config.digest) ?? []), ...own]);
   }
   return claims;

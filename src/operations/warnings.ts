@@ -2,7 +2,7 @@ import type { Problem } from '../errors/errors.ts';
 import type { Draft } from '../draft/draft.ts';
 import { formatOf } from '../draft/to-list.ts';
 import { checkDraft } from '../draft/draft-rules.ts';
-import type { Content } from '../store/store.ts';
+import type { ManifestContent } from '../store/store.ts';
 import { tolerancesIn } from '../schema/documents.ts';
 import type { RuleOptions } from '../schema/rules/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
@@ -32,7 +32,7 @@ export function reportWarnings(problems: readonly Problem[], onEvent: OnEvent | 
 
 /** Warnings about content that is accepted although it does not follow its specification. */
 export function toleranceWarnings(
-  { descriptor, bytes, announced }: Content,
+  { descriptor, bytes, announced }: ManifestContent,
   subject: string,
 ): readonly OperationEvent[] {
   const { mediaType } = descriptor;

@@ -3,14 +3,14 @@ import { digestProblem, isDigest, type Digest } from '../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
 import { reply, replyStream, type ServerExchange, type Headers } from './server-exchange.ts';
 import { rangeOf } from './ranges.ts';
-import { orRefuse, RequestError, unknownBlob, unknownName } from './refusal.ts';
+import { replaceNotFound, RequestError, unknownBlob, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
 export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { request } = exchange;
   const { repository, digest } = await blobOf(exchange);
-  const size = await orRefuse(repository.blobSize(digest), () => unknownBlob(digest));
+  const size = await replaceNotFound(repository.blobSize(digest), () => unknownBlob(digest));
   const etag = etagOf(digest);
   const headers = { 'docker-content-digest': digest, etag, 'accept-ranges': 'bytes' };
   if (isNotModified(request, digest)) {
@@ -52,7 +52,7 @@ async function replyPart(exchange: ServerExchange, { repository, digest, size, r
 export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {
-    await orRefuse(repository.deleteBlob(digest), () => unknownBlob(digest));
+    await replaceNotFound(repository.deleteBlob(digest), () => unknownBlob(digest));
   } catch (error) {
     if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_CONFLICT') throw error;
     throw new RequestError(405, {

@@ -31,7 +31,7 @@ function hex(text: string): string {
 }
 
 /** The name whose folder this is; undefined for any other file, and for names that were cut. */
-export function nameOf(folder: string): string | undefined {
+export function repositoryNameOf(folder: string): string | undefined {
   const name = folder.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
@@ -48,7 +48,7 @@ export class FolderRepositories implements Repositories {
   }
 
   /** @throws MlistError `ERR_MLIST_USAGE` where the folder is itself a layout. */
-  static async at(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
+  static async inFolder(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
@@ -76,7 +76,7 @@ export class FolderRepositories implements Repositories {
 
   /** A damaged layout is left out: it must not stand in the way of the others. */
   async *all(): AsyncGenerator<Layout> {
-    const onDisk = (await readdir(this.#dir)).map(nameOf).filter((name) => name !== undefined);
+    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
     for (const name of new Set([...onDisk, ...this.#layouts.keys()])) {
       const layout = await this.find(name).catch(() => undefined);
       if (layout !== undefined) yield layout;

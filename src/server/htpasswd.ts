@@ -3,7 +3,7 @@ import { MlistError } from '../errors/errors.ts';
 import { readFailure } from '../fs/file-errors.ts';
 import { readAtMost } from '../fs/read-file.ts';
 import { Bcrypt } from './bcrypt.ts';
-import { RequestError } from './refusal.ts';
+import { RequestError } from './request-error.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 

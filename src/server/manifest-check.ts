@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { kindOf } from '../oci/manifest.ts';
 import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { RequestError, type RegistryProblem } from './refusal.ts';
+import { RequestError, type RegistryErrorEntry } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 export interface CheckedManifest {
@@ -18,7 +18,7 @@ export interface CheckedManifest {
  * what makes a digest worth anything.
  * @throws Refusal 400 MANIFEST_INVALID with the reason.
  */
-export function checkDocument(bytes: Uint8Array, contentType: string | undefined): CheckedManifest {
+export function checkManifest(bytes: Uint8Array, contentType: string | undefined): CheckedManifest {
   try {
     const document = readDocument(bytes);
     const { mediaType, fault } = kindOf(document, contentType);
@@ -60,8 +60,8 @@ async function manifestProblems(
   children: readonly Descriptor[],
   stored: ReadonlyMap<Digest, Descriptor>,
   repository: Repository,
-): Promise<readonly RegistryProblem[]> {
-  const problems: RegistryProblem[] = [];
+): Promise<readonly RegistryErrorEntry[]> {
+  const problems: RegistryErrorEntry[] = [];
   const allowed = new Map<string, boolean>();
   for (const { mediaType, digest, size } of children) {
     const content = stored.get(digest);
@@ -84,17 +84,20 @@ async function mayBe(mediaType: string, { digest }: Descriptor, repository: Repo
   return kindOf(readDocument(bytes), mediaType).fault === undefined;
 }
 
-async function blobProblem({ digest, size }: Descriptor, repository: Repository): Promise<RegistryProblem | undefined> {
+async function blobProblem(
+  { digest, size }: Descriptor,
+  repository: Repository,
+): Promise<RegistryErrorEntry | undefined> {
   const actual = await ignoreNotFound(repository.blobSize(digest));
   if (actual === undefined) return missing(digest);
   return actual === size ? undefined : wrong(digest, `has ${actual} bytes, not ${size}`);
 }
 
-function missing(digest: Digest): RegistryProblem {
+function missing(digest: Digest): RegistryErrorEntry {
   const message = 'the manifest points at what is not in the repository';
   return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: digest };
 }
 
-function wrong(digest: Digest, reason: string): RegistryProblem {
+function wrong(digest: Digest, reason: string): RegistryErrorEntry {
   return { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${digest} ${reason}`, detail: digest };
 }

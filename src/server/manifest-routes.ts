@@ -6,15 +6,15 @@ import { isTag } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
 import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
-import { checkDocument, checkLinks, type CheckedManifest } from './manifest-check.ts';
-import { orRefuse, RequestError, unknownManifest, unknownName } from './refusal.ts';
+import { checkManifest, checkLinks, type CheckedManifest } from './manifest-check.ts';
+import { replaceNotFound, RequestError, unknownManifest, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`: exactly the bytes that were put. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {
   const { request, last } = exchange;
   const repository = await repositoryOf(exchange);
-  const { descriptor, bytes } = await orRefuse(fetched(repository, last), () => unknownManifest(last));
+  const { descriptor, bytes } = await replaceNotFound(fetched(repository, last), () => unknownManifest(last));
   const { digest, mediaType } = descriptor;
   const headers = { 'docker-content-digest': digest, etag: etagOf(digest) };
   if (isNotModified(request, digest)) reply(exchange, 304, headers);
@@ -34,7 +34,7 @@ export async function putManifest(exchange: ServerExchange): Promise<void> {
   checkReference(last, tags);
   const bytes = await manifestBody(exchange);
   const digest = digestIn(last, bytes);
-  const checked = checkDocument(bytes, mediaTypeOfHeader(request.headers['content-type']));
+  const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
   await service.changes.run(name, async () => {
@@ -70,7 +70,7 @@ export async function deleteManifest(exchange: ServerExchange): Promise<void> {
   const repository = await repositoryOf(exchange);
   await service.changes.run(name, async () => {
     const work = isDigest(last) ? deleteUnlessNeeded(repository, last) : repository.untag(last);
-    await orRefuse(work, () => unknownManifest(last));
+    await replaceNotFound(work, () => unknownManifest(last));
   });
   reply(exchange, 202);
 }

@@ -2,7 +2,7 @@ import { isRepositoryName, isTag } from '../oci/reference.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
 import { listReferrers } from './referrer-routes.ts';
-import { RequestError, unknownName } from './refusal.ts';
+import { RequestError, unknownName } from './request-error.ts';
 import { type ServerExchange, type Handler, replyJson } from './server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
@@ -32,7 +32,7 @@ const routes: readonly Route[] = [
 /** Methods that change nothing. */
 const READING = ['GET', 'HEAD'];
 
-export interface Destination {
+export interface MatchedRoute {
   readonly handler: Handler;
   readonly name: string;
   readonly last: string;
@@ -42,7 +42,7 @@ export interface Destination {
  * Who answers a request.
  * @throws Refusal 404 for a path that is no endpoint, 400 for a bad name, 405 for a method that it does not have
  */
-export function route(method: string, path: string, readOnly: boolean): Destination {
+export function route(method: string, path: string, readOnly: boolean): MatchedRoute {
   const decoded = decodedPath(path);
   for (const { path: pattern, methods } of routes) {
     const match = pattern.exec(decoded);

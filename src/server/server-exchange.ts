@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { Queue } from '../async/queue.ts';
-import type { RequestError } from './refusal.ts';
+import { SerialQueue } from '../async/serial-queue.ts';
+import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
@@ -10,7 +10,7 @@ export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
   /** Changes of one repository's manifests and tags, one after the other. */
-  readonly changes: Changes;
+  readonly changes: RepositoryQueues;
   readonly readOnly: boolean;
 }
 
@@ -47,7 +47,7 @@ export function replyJson(exchange: ServerExchange, body: unknown, headers: Head
 }
 
 /** An error in the form of distribution-spec v1.1.1 "Error Codes". */
-export function replyRefusal(exchange: Pick<ServerExchange, 'request' | 'response'>, refusal: RequestError): void {
+export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'>, refusal: RequestError): void {
   const headers = { 'content-type': 'application/json', ...refusal.headers };
   reply(exchange, refusal.status, headers, JSON.stringify({ errors: refusal.problems }));
 }
@@ -69,11 +69,11 @@ export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
 }
 
 /** A queue for each repository that is being changed. */
-export class Changes {
-  readonly #queues = new Map<string, { readonly queue: Queue; users: number }>();
+export class RepositoryQueues {
+  readonly #queues = new Map<string, { readonly queue: SerialQueue; users: number }>();
 
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.#queues.get(name) ?? { queue: new Queue(), users: 0 };
+    const entry = this.#queues.get(name) ?? { queue: new SerialQueue(), users: 0 };
     this.#queues.set(name, entry);
     entry.users += 1;
     try {

@@ -4,12 +4,12 @@ import { type AddressInfo, isIPv4 } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
-import { RequestError, refusalOf } from './refusal.ts';
+import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
-import { Changes, replyRefusal, type Service } from './server-exchange.ts';
+import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
-import { MemoryContent } from '../store/memory.ts';
+import { MemoryStore } from '../store/memory.ts';
 
 /** How the embedded registry serves. Everything has a default. */
 export interface ServerOptions {
@@ -73,13 +73,13 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const repositories =
     options.dir === undefined
       ? new MemoryRepositories()
-      : await FolderRepositories.at(options.dir, { create: !readOnly });
+      : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = answer(front, request, response).finally(() => running.delete(work));
     running.add(work);
   });
-  const service = { repositories, uploads: new UploadSessions(), changes: new Changes(), readOnly };
+  const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryQueues(), readOnly };
   const { intercept, onRequest } = options;
   const front = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closing(server, async () => {
@@ -143,9 +143,9 @@ async function answer(front: Front, request: IncomingMessage, response: ServerRe
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   const fault = await handle(front, request, response).catch((error: unknown) => {
-    const refusal = refusalOf(error);
+    const refusal = toRequestError(error);
     if (response.headersSent) response.destroy();
-    else replyRefusal({ request, response }, refusal);
+    else replyError({ request, response }, refusal);
     return isFault(refusal) && !isDeparture(error) ? error : undefined;
   });
   // What is left of a body that nobody wanted must come off the connection before the next request can.
@@ -262,7 +262,7 @@ class MemoryRepositories implements Repositories {
   }
 
   open(name: string): Promise<Repository> {
-    const repository = this.#repositories.get(name) ?? new MemoryContent(name);
+    const repository = this.#repositories.get(name) ?? new MemoryStore(name);
     this.#repositories.set(name, repository);
     return Promise.resolve(repository);
   }

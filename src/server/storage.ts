@@ -1,9 +1,9 @@
-import type { ContentTarget, Mounts, Referrers, Tags } from '../store/store.ts';
+import type { ContentWriter, Mounter, ReferrerLister, TagStore } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** What the registry's handlers need of the place where content lies; `Layout` and `MemoryContent` have it. */
-export interface Repository extends ContentTarget, Tags, Referrers, Mounts {
+export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mounter {
   /** Those of the manifests that are here, with the media type and the size of their own bytes. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>>;
   /** Length of a blob; `ERR_MLIST_NOT_FOUND` where there is none. */

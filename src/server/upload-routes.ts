@@ -5,7 +5,7 @@ import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { chunkRangeOf } from './ranges.ts';
-import { RequestError } from './refusal.ts';
+import { RequestError } from './request-error.ts';
 import type { Repository, Upload } from './storage.ts';
 import type { UploadSession } from './upload-sessions.ts';
 

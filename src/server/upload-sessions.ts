@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Queue } from '../async/queue.ts';
+import { SerialQueue } from '../async/serial-queue.ts';
 import type { Upload } from './storage.ts';
 
 /** An upload that nobody adds to is given up after this long. */
@@ -11,7 +11,7 @@ export interface UploadSession {
   readonly name: string;
   readonly upload: Upload;
   /** Requests for one upload wait for each other. */
-  readonly queue: Queue;
+  readonly queue: SerialQueue;
 }
 
 /** The uploads under way (distribution-spec v1.1.1 "Pushing blobs"). They do not outlive the registry. */
@@ -27,7 +27,7 @@ export class UploadSessions {
   }
 
   begin(name: string, upload: Upload): UploadSession {
-    const session = { id: randomUUID(), name, upload, queue: new Queue() };
+    const session = { id: randomUUID(), name, upload, queue: new SerialQueue() };
     this.#sessions.set(session.id, { session, users: 0, touched: performance.now() });
     return session;
   }

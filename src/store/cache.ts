@@ -12,28 +12,28 @@ import { uniqueName } from '../fs/unique-name.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
-/** No document is larger: what is, is none of the cache's. */
+/** Larger files cannot be cached documents. */
 const MAX_BYTES = 4 * MAX_DOCUMENT_BYTES;
 
-/** So much is held in memory of what could not be written. */
-const MAX_HELD = 64 * 1024 * 1024;
+/** Limit for the documents that are kept in memory because they could not be written. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
-interface Held {
+interface HeldDocument {
   readonly bytes: Uint8Array;
-  /** By the clock of `performance.now()`. */
-  readonly at: number;
+  /** Time of the last use, in milliseconds of `performance.now()`. */
+  readonly usedAt: number;
 }
 
 /**
- * Exact bytes of manifests and configs by digest: `blobs/<algorithm>/<encoded>`. Only a cache: what is missing, damaged
- * or cannot be read is fetched again, so that nothing here needs an fsync. What cannot be written is held in memory for as
- * long as the cache is open; only who writes a draft that rests on it needs to know (`requireWritten`).
+ * Caches the exact bytes of manifests and configs by digest, in files `blobs/<algorithm>/<encoded>`. A document that is
+ * missing, damaged or unreadable is fetched again, so no fsync is necessary. A document that cannot be written is kept in
+ * memory while the cache exists. Only the writer of a draft that refers to it has to check for that (`requireWritten`).
  */
 export class BlobCache {
-  /** Undefined if the cache is only in memory. */
+  /** Path of the workspace; undefined if the cache is only in memory. */
   readonly workspaceFolder: string | undefined;
   readonly #folder: string | undefined;
-  readonly #held = new Map<Digest, Held>();
+  readonly #held = new Map<Digest, HeldDocument>();
   #heldBytes = 0;
   readonly #creating = new SingleFlight<void>();
   #failure: MlistError | undefined;
@@ -43,12 +43,12 @@ export class BlobCache {
     this.#folder = workspaceFolder === undefined ? undefined : join(workspaceFolder, 'blobs');
   }
 
-  /** The bytes that the digest names; undefined where they are not there, or not these. */
+  /** The bytes with this digest; undefined if they are not cached, or the file is damaged. */
   async get(digest: Digest): Promise<Uint8Array | undefined> {
     return this.#held.get(digest)?.bytes ?? this.#read(digest);
   }
 
-  /** Keeps the bytes, and counts them as used now. */
+  /** Stores the bytes, and records the current time as their last use. */
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
     const path = this.#pathOf(digest);
@@ -66,21 +66,24 @@ export class BlobCache {
     return digest;
   }
 
-  /** @throws MlistError `ERR_MLIST_FILE` where something that was put could not be written */
+  /** @throws MlistError `ERR_MLIST_FILE` if a document could not be written */
   requireWritten(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Milliseconds since the bytes were last read from where they come from; undefined where they are not there. */
+  /** Milliseconds since the document was last fetched from its source; undefined if it is not cached. */
   async age(digest: Digest): Promise<number | undefined> {
     const held = this.#held.get(digest);
-    if (held !== undefined) return performance.now() - held.at;
+    if (held !== undefined) return performance.now() - held.usedAt;
     const path = this.#pathOf(digest);
     const info = path === undefined ? undefined : await fileAt(path);
     return info === undefined ? undefined : Date.now() - info.mtimeMs;
   }
 
-  /** Removes what is not needed and was not used for `age` milliseconds; tells what was removed. */
+  /**
+   * Removes documents that are not needed and have not been used for `age` milliseconds.
+   * @returns the digests of the removed documents
+   */
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
     const removed: Digest[] = [];
     if (this.#folder === undefined) return removed;
@@ -101,8 +104,8 @@ export class BlobCache {
   }
 
   /**
-   * Nobody has named these files: a pipe or a folder in the place of one is as good as a damaged one. That there is none is
-   * found at once: it is the common case, and the turn of another thread would hold up the request that waits for it.
+   * The user did not name these files, so a pipe or a folder is treated as a damaged file. The synchronous check is for the
+   * common case, a missing file: an asynchronous one would delay the request that follows.
    */
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
     const path = this.#pathOf(digest);
@@ -116,17 +119,17 @@ export class BlobCache {
 
   async #write(path: string, bytes: Uint8Array): Promise<void> {
     const folder = dirname(path);
-    const writing = join(folder, `.${basename(path).slice(0, 12)}.${uniqueName()}.tmp`);
+    const temporaryPath = join(folder, `.${basename(path).slice(0, 12)}.${uniqueName()}.tmp`);
     try {
-      await this.#writeNew(writing, bytes, folder);
-      await renameOver(writing, path);
+      await this.#writeNew(temporaryPath, bytes, folder);
+      await renameOver(temporaryPath, path);
     } catch (error) {
-      await unlink(writing).catch(() => undefined);
+      await unlink(temporaryPath).catch(() => undefined);
       throw error;
     }
   }
 
-  /** The folder nearly always exists. If it does not, it is created, once for all writes that need it. */
+  /** The folder nearly always exists. If not, it is created once for all concurrent writes. */
   async #writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
@@ -137,16 +140,16 @@ export class BlobCache {
   }
 
   #hold(digest: Digest, bytes: Uint8Array): void {
-    this.#letGo(digest);
-    this.#held.set(digest, { bytes, at: performance.now() });
+    this.#release(digest);
+    this.#held.set(digest, { bytes, usedAt: performance.now() });
     this.#heldBytes += bytes.length;
     for (const oldest of this.#held.keys()) {
-      if (this.#heldBytes <= MAX_HELD) break;
-      this.#letGo(oldest);
+      if (this.#heldBytes <= MAX_HELD_BYTES) break;
+      this.#release(oldest);
     }
   }
 
-  #letGo(digest: Digest): void {
+  #release(digest: Digest): void {
     this.#heldBytes -= this.#held.get(digest)?.bytes.length ?? 0;
     this.#held.delete(digest);
   }
@@ -157,7 +160,7 @@ export class BlobCache {
   }
 }
 
-/** What is no regular file counts as not there. */
+/** Undefined if the path does not exist or is not a regular file. */
 async function fileAt(path: string): Promise<Stats | undefined> {
   const info = await stat(path).catch(() => undefined);
   return info?.isFile() === true ? info : undefined;

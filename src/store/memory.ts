@@ -1,44 +1,45 @@
 import { MlistError } from '../errors/errors.ts';
 import type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
-  Name,
+  Mounter,
+  TagOrDigest,
   PutOptions,
-  Referrers,
-  Tags,
+  ReferrerLister,
+  TagStore,
 } from './store.ts';
 import { minimalDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
 import { referrerOf } from '../oci/children.ts';
-import { movedName } from './store.ts';
+import { conflictError } from './store.ts';
+import { unsupportedAlgorithm } from './verify.ts';
 
-/** Content in memory: for tests, and for a registry that keeps nothing. */
-export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
+/** A content store in memory, for tests and for the embedded registry without a folder. */
+export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
   readonly location: string;
-  /** Each with the type under which it was put first. */
-  readonly #manifests = new Map<Digest, Content>();
+  /** Each has the media type of the first PUT. */
+  readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, Uint8Array>();
-  /** Each with the type under which its tag was put: bytes that state none may have several. */
+  /** Each has the media type of the PUT of its tag: the same bytes may have several types if they do not state one. */
   readonly #tags = new Map<string, Descriptor>();
 
   constructor(location = 'memory') {
     this.location = location;
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return (await this.fetchManifest(name, options)).descriptor;
   }
 
-  fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
-    return answer(signal, () => {
+  fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
+    return attempt(signal, () => {
       const content = this.#contentAt(name);
-      if (content === undefined) throw absent(this.location + (isDigest(name) ? '@' : ':') + name);
+      if (content === undefined) throw notFound(this.location + (isDigest(name) ? '@' : ':') + name);
       const { descriptor, bytes } = content;
       if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
         throw mismatch(`${this.location} has ${descriptor.digest} at ${name}, not ${expected.digest}`);
@@ -48,61 +49,65 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
   }
 
   fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
-    return answer(signal, () => {
+    return attempt(signal, () => {
       const bytes = this.#blob(descriptor);
       if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes;
       throw new MlistError(
         'ERR_MLIST_DOCUMENT_INVALID',
-        `${descriptor.digest} has ${bytes.length} bytes, more than the ${MAX_DOCUMENT_BYTES} that are read at once`,
+        `${descriptor.digest} has ${bytes.length} bytes, more than the limit of ${MAX_DOCUMENT_BYTES}`,
       );
     });
   }
 
   async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    yield await answer(signal, () => this.#blob(descriptor));
+    yield await attempt(signal, () => this.#blob(descriptor));
   }
 
-  /** A part of a blob, from `start` up to, not including, `end`. */
+  /** Streams the bytes of a blob from `start` to `end` (exclusive). */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
-    yield await answer(undefined, () => this.#stored(digest).subarray(start, end));
+    yield await attempt(undefined, () => this.#stored(digest).subarray(start, end));
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
     return (await this.missingManifests([digest])).length === 0;
   }
 
-  /** Those of the manifests that are not here. */
+  /** The digests of manifests that this store does not have. */
   missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
-    return answer(undefined, () => digests.filter((digest) => !this.#manifests.has(digest)));
+    return attempt(undefined, () => digests.filter((digest) => !this.#manifests.has(digest)));
   }
 
-  /** Those of the manifests that are here. */
+  /** The manifests that this store has, by digest. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
-    return answer(undefined, () => {
-      const found = digests.flatMap((digest) => this.#manifests.get(digest)?.descriptor ?? []);
-      return new Map(found.map((descriptor) => [descriptor.digest, descriptor]));
+    return attempt(undefined, () => {
+      const descriptors = digests.flatMap((digest) => this.#manifests.get(digest)?.descriptor ?? []);
+      return new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor]));
     });
   }
 
   hasBlob({ digest, size }: Descriptor): Promise<boolean> {
-    return answer(undefined, () => this.#blobs.get(digest)?.length === size);
+    return attempt(undefined, () => this.#blobs.get(digest)?.length === size);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   blobSize(digest: Digest): Promise<number> {
-    return answer(undefined, () => this.#stored(digest).length);
+    return attempt(undefined, () => this.#stored(digest).length);
   }
 
-  putManifest({ descriptor, bytes }: Content, name: Name, { ifMatch, signal }: PutOptions = {}): Promise<void> {
-    return answer(signal, () => {
+  putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    { ifMatch, signal }: PutOptions = {},
+  ): Promise<void> {
+    return attempt(signal, () => {
       const { digest } = descriptor;
       if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
-        throw movedName(`${this.location}:${name}`, ifMatch);
-      const bare = minimalDescriptor(descriptor);
-      if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: bare, bytes: bytes.slice() });
-      if (!isDigest(name)) this.#tags.set(name, bare);
+        throw conflictError(`${this.location}:${name}`, ifMatch);
+      const minimal = minimalDescriptor(descriptor);
+      if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: minimal, bytes: bytes.slice() });
+      if (!isDigest(name)) this.#tags.set(name, minimal);
     });
   }
 
@@ -114,27 +119,27 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     const staged = this.#stage();
     await staged.append(open(), { signal, limit: descriptor.size });
     if (staged.size !== descriptor.size) {
-      throw mismatch(`${descriptor.digest} has ${descriptor.size} bytes, but ${staged.size} came`);
+      throw mismatch(`${descriptor.digest} has ${descriptor.size} bytes, but ${staged.size} were received`);
     }
     await staged.commit(descriptor.digest);
   }
 
-  /** Begins a blob whose digest is not known yet. */
-  stageBlob(): Promise<StagedBytes> {
-    return answer(undefined, () => this.#stage());
+  /** Starts an upload of a blob whose digest is not known yet. */
+  stageBlob(): Promise<StagedMemoryBlob> {
+    return attempt(undefined, () => this.#stage());
   }
 
-  canMountFrom(source: ContentSource): boolean {
-    return source instanceof MemoryContent;
+  canMountFrom(source: ContentReader): boolean {
+    return source instanceof MemoryStore;
   }
 
   async mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
-    if (from instanceof MemoryContent && (await from.hasBlob(descriptor))) {
+    if (from instanceof MemoryStore && (await from.hasBlob(descriptor))) {
       this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest));
       return 'mounted';
     }
@@ -142,55 +147,55 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
     return 'uploaded';
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   deleteBlob(digest: Digest): Promise<void> {
-    return answer(undefined, () => {
-      if (!this.#blobs.delete(digest)) throw absent(`the blob ${digest}`);
+    return attempt(undefined, () => {
+      if (!this.#blobs.delete(digest)) throw notFound(`the blob ${digest}`);
     });
   }
 
   /**
-   * Removes a manifest and all its tags. What it points at stays.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such manifest.
+   * Removes a manifest and all its tags, but not its children and blobs.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the manifest does not exist
    */
   deleteManifest(digest: Digest): Promise<void> {
-    return answer(undefined, () => {
-      if (!this.#manifests.delete(digest)) throw absent(`${this.location}@${digest}`);
-      for (const [tag, named] of this.#tags) if (named.digest === digest) this.#tags.delete(tag);
+    return attempt(undefined, () => {
+      if (!this.#manifests.delete(digest)) throw notFound(`${this.location}@${digest}`);
+      for (const [tag, descriptor] of this.#tags) if (descriptor.digest === digest) this.#tags.delete(tag);
     });
   }
 
   async *tags({ signal }: ContentOptions = {}): AsyncGenerator<string> {
-    yield* await answer(signal, () => [...this.#tags.keys()]);
+    yield* await attempt(signal, () => [...this.#tags.keys()]);
   }
 
   untag(tag: string, { signal }: ContentOptions = {}): Promise<void> {
-    return answer(signal, () => {
-      if (!this.#tags.delete(tag)) throw absent(`${this.location}:${tag}`);
+    return attempt(signal, () => {
+      if (!this.#tags.delete(tag)) throw notFound(`${this.location}:${tag}`);
     });
   }
 
   referrers(digest: Digest, artifactType?: string, { signal }: ContentOptions = {}): Promise<readonly Descriptor[]> {
-    return answer(signal, () => {
+    return attempt(signal, () => {
       const all = [...this.#manifests.values()].flatMap((content) => asReferrer(content, digest));
       return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
     });
   }
 
-  #contentAt(name: Name): Content | undefined {
+  #contentAt(name: TagOrDigest): ManifestContent | undefined {
     if (isDigest(name)) return this.#manifests.get(name);
     const descriptor = this.#tags.get(name);
     const content = descriptor && this.#manifests.get(descriptor.digest);
     return content && { ...content, descriptor };
   }
 
-  #stage(): StagedBytes {
-    return new StagedBytes((digest, bytes) => this.#blobs.set(digest, bytes));
+  #stage(): StagedMemoryBlob {
+    return new StagedMemoryBlob((digest, bytes) => this.#blobs.set(digest, bytes));
   }
 
   #stored(digest: Digest): Uint8Array {
     const bytes = this.#blobs.get(digest);
-    if (bytes === undefined) throw absent(`the blob ${digest}`);
+    if (bytes === undefined) throw notFound(`the blob ${digest}`);
     return bytes;
   }
 
@@ -201,8 +206,8 @@ export class MemoryContent implements ContentTarget, Tags, Referrers, Mounts {
   }
 }
 
-/** A blob that is still arriving. */
-export class StagedBytes {
+/** A blob that is being uploaded. */
+export class StagedMemoryBlob {
   readonly #store: (digest: Digest, bytes: Uint8Array) => void;
   #chunks: Uint8Array[] = [];
   #size = 0;
@@ -211,12 +216,12 @@ export class StagedBytes {
     this.#store = store;
   }
 
-  /** Bytes that have arrived so far. */
+  /** Number of bytes received so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes bytes. Where the source fails, what came before stays. */
+  /** Appends bytes. If the source fails, the bytes before the failure are kept. */
   async append(
     chunks: AsyncIterable<Uint8Array>,
     { signal, limit = Infinity }: ContentOptions & { readonly limit?: number | undefined } = {},
@@ -229,9 +234,9 @@ export class StagedBytes {
     }
   }
 
-  /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` where the bytes are others: then nothing is stored. */
+  /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then */
   commit(digest: Digest): Promise<void> {
-    return answer(undefined, () => {
+    return attempt(undefined, () => {
       const bytes = Buffer.concat(this.#chunks);
       this.#chunks = [];
       verify({ digest, size: bytes.length }, bytes);
@@ -240,14 +245,14 @@ export class StagedBytes {
   }
 
   discard(): Promise<void> {
-    return answer(undefined, () => {
+    return attempt(undefined, () => {
       this.#chunks = [];
     });
   }
 }
 
-/** Memory answers at once, but as all stores do: by a promise, which rejects where the work throws. */
-function answer<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> {
+/** Runs synchronous work. The promise rejects if the work throws, or if the signal is aborted. */
+function attempt<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> {
   return new Promise((resolve) => {
     signal?.throwIfAborted();
     resolve(work());
@@ -255,14 +260,12 @@ function answer<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> {
 }
 
 function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array): void {
-  if (!isVerifiable(digest)) {
-    throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be checked: its algorithm is not known here`);
-  }
-  if (bytes.length !== size || !digestMatches(digest, bytes)) throw mismatch(`the content is not that of ${digest}`);
+  if (!isVerifiable(digest)) throw unsupportedAlgorithm(digest);
+  if (bytes.length !== size || !digestMatches(digest, bytes)) throw mismatch(`the content does not match ${digest}`);
 }
 
-/** The manifest as a referrer, if it has this subject. */
-function asReferrer({ descriptor, bytes }: Content, subject: Digest): readonly Descriptor[] {
+/** The descriptor of the manifest as a referrer if it has this subject; otherwise an empty list. */
+function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): readonly Descriptor[] {
   const { value } = readJson(bytes);
   if (!isJsonObject(value) || member(value['subject'], 'digest') !== subject) return [];
   return [referrerOf(descriptor, value)];
@@ -272,7 +275,7 @@ function member(value: Json | undefined, name: string): Json | undefined {
   return isJsonObject(value) ? value[name] : undefined;
 }
 
-function absent(what: string): MlistError {
+function notFound(what: string): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${what} does not exist`);
 }
 

@@ -1,29 +1,30 @@
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { OciArchive } from './archive/oci-archive.ts';
 import { openLayout } from './layout/open-layout.ts';
-import type { Picked } from './layout/pick-entry.ts';
-import { MemoryContent } from './memory.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Referrers, Stored } from './store.ts';
+import type { ResolvedEntry } from './layout/resolve-entry.ts';
+import { MemoryStore } from './memory.ts';
+import type { ContentOptions, ContentWriter, ReadStore } from './store.ts';
 import type { FileLocation } from '../oci/location.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 export { writeArchive } from './archive/write-archive.ts';
 
-/** The stores that are named by a path: layouts and archives. `Homes` loads them when one is named. */
+/** `Stores` loads this module when a location names a layout or an archive. */
 
-/** Says itself what a location without a digest means. */
-export interface FileStore extends ContentSource, Partial<Referrers>, Partial<Looks>, Partial<Stored> {
-  pick(ref?: string): Promise<Picked>;
+/** A layout or archive to read from. */
+export interface FileStore extends ReadStore {
+  /** Resolves the name in a location such as `oci:DIR:NAME`; without a name, the only image or list. */
+  resolveRef(ref?: string): Promise<ResolvedEntry>;
   close?(): Promise<void>;
 }
 
-/** How errors name it, beside what interrupts the opening. */
 interface OpenOptions extends ContentOptions {
+  /** Name of the store in errors. */
   readonly name: string;
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
-export function openFile(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
+/** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
+export function openFileStore(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
   switch (kind) {
     case 'oci':
       return openLayout(path, options);
@@ -34,11 +35,11 @@ export function openFile(kind: FileLocation['kind'], path: string, options: Open
   }
 }
 
-/** A layout to write to, made where there is none; for a dry run something stands in for it then. */
-export async function openTarget(
+/** Opens a layout to write to. A missing layout is created; a dry run uses an empty store in memory instead. */
+export async function openLayoutTarget(
   path: string,
   { dryRun, ...options }: OpenOptions & { readonly dryRun: boolean },
-): Promise<ContentTarget> {
+): Promise<ContentWriter> {
   if (!dryRun) return openLayout(path, { create: true, ...options });
-  return (await ignoreNotFound(openLayout(path, options))) ?? new MemoryContent(`oci:${options.name}`);
+  return (await ignoreNotFound(openLayout(path, options))) ?? new MemoryStore(`oci:${options.name}`);
 }

@@ -5,55 +5,49 @@ import { getOrCreate } from '../async/single-flight.ts';
 import { BlobCache } from './cache.ts';
 import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
-import type { ContentOptions, ContentSource, ContentTarget, Looks, Mounts, Name, Referrers, Stored } from './store.ts';
+import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
 import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileStore } from './open-file-store.ts';
 
-/** Where content may be read from; some stores know what refers to a manifest. */
-export type ReadStore = ContentSource & Partial<Referrers> & Partial<Looks> & Partial<Stored>;
-
-/** Where content may be written to. */
-export type Store = ContentTarget & Partial<Mounts> & Partial<Referrers>;
-
-/** What a location means: a store, and a name in it. */
+/** A location, resolved to a store and a manifest in it. */
 export interface ResolvedLocation {
   readonly store: ReadStore;
-  readonly name: Name;
-  /** The tag that it goes by there; undefined where it has none. */
+  readonly name: TagOrDigest;
+  /** Its tag in the store, if any. */
   readonly tag?: string;
-  /** `domain/path` that it goes by; undefined where nobody can say. */
+  /** Its repository, `domain/path`; undefined if it is unknown. */
   readonly repository?: string;
 }
 
 export interface StoresOptions extends SessionOptions {
-  /** The workspace, which holds the cache of manifests. Default: the cache is in memory. */
+  /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
-  /** Where relative paths of locations begin, as for the `Workspace`. Default: at the folder that the workspace lies in. */
+  /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
 }
 
 export interface TargetOptions extends ContentOptions {
-  /** Nothing is to be made: what is not there yet is stood in for. Default false. */
+  /** Do not create a layout: a missing one is replaced by an empty store in memory. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** The full reference that a tag of an archive stands for, for engines that load it. Default: nobody can say. */
+  /** The full reference for a tag of an archive, for engines that load the archive. Default: unknown. */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
-/** Layouts and archives that are opened at once: an archive is indexed, and inflated where it is compressed. */
-const OPENINGS = 8;
+/** Limit for opening layouts and archives concurrently: each archive is indexed, and decompressed if necessary. */
+const MAX_CONCURRENT_OPENS = 8;
 
-/** Opens the stores of content that a command works with; what they share lives as long as this. */
+/** Opens the content stores of one command. They share connections, the cache and opened files until `close`. */
 export class Stores {
   readonly registries: RegistrySession;
-  /** Manifests and configs that were read before. */
+  /** Cache of manifests and configs. */
   readonly cache: BlobCache;
-  /** Where relative paths begin: those that are opened here, and those in a draft's file. */
+  /** Base folders of relative paths: of locations, and of paths in draft files. */
   readonly folders: Folders;
-  /** Reports waits for anything other than a registry's answer. */
+  /** Reports pending work other than registry requests. */
   readonly waiting: SessionOptions['waiting'];
   readonly #files = new Map<string, Promise<FileStore>>();
-  readonly #openings = new Limiter(OPENINGS);
+  readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
 
   constructor(options: StoresOptions) {
     this.registries = new RegistrySession(options);
@@ -65,7 +59,7 @@ export class Stores {
         : foldersOf(options.workspaceFolder, options.cwd);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such folder or file */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
   async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
     return location.kind === 'registry'
       ? this.registries.repository(location.reference)
@@ -73,7 +67,7 @@ export class Stores {
   }
 
   /**
-   * The store of a location and what it means there: without a reference the only image or list of a layout or archive.
+   * Resolves a location. Without a reference, a layout or archive resolves to its only image or list.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
   async resolveLocation(location: Location, options: ContentOptions = {}): Promise<ResolvedLocation> {
@@ -84,22 +78,22 @@ export class Stores {
       return { store, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
     }
     const store = await this.#file(location, options.signal).catch((thrown: unknown) => {
-      throw withoutHome(location, thrown);
+      throw asMissingLocation(location, thrown);
     });
     if (location.digest !== undefined) return { store, name: location.digest, ...namesIn(location.ref) };
-    const { descriptor, ref } = await store.pick(location.ref);
+    const { descriptor, ref } = await store.resolveRef(location.ref);
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
-  /** Runs work with a store to write to. What appears as a whole, an archive, is in its place when the work is done. */
+  /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') return work(this.registries.repository(location.reference));
     const path = this.#pathOf(location);
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
-    const { openTarget, writeArchive } = await import('./open-file-store.ts');
-    if (location.kind === 'oci') return work(await openTarget(path, { dryRun, name, signal }));
+    const { openLayoutTarget, writeArchive } = await import('./open-file-store.ts');
+    if (location.kind === 'oci') return work(await openLayoutTarget(path, { dryRun, name, signal }));
     return writeArchive(path, { name, signal, imageName }, async (target) => {
       const result = await work(target);
       await this.#forget(location);
@@ -112,7 +106,7 @@ export class Stores {
     await this.registries.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
-    await Promise.all(opened.map((store) => store.then((one) => one.close?.()).catch(() => undefined)));
+    await Promise.all(opened.map((opening) => opening.then((store) => store.close?.()).catch(() => undefined)));
   }
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
@@ -125,16 +119,16 @@ export class Stores {
   }
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
-    const { openFile } = await import('./open-file-store.ts');
-    const open = () => openFile(location.kind, this.#pathOf(location), { name: location.path, signal });
+    const { openFileStore } = await import('./open-file-store.ts');
+    const open = () => openFileStore(location.kind, this.#pathOf(location), { name: location.path, signal });
     return this.#openings.run(open);
   }
 
   async #forget(location: FileLocation): Promise<void> {
     const key = this.#keyOf(location);
-    const known = await this.#files.get(key)?.catch(() => undefined);
+    const store = await this.#files.get(key)?.catch(() => undefined);
     this.#files.delete(key);
-    await known?.close?.();
+    await store?.close?.();
   }
 
   #keyOf(location: FileLocation): string {
@@ -146,7 +140,7 @@ export class Stores {
   }
 }
 
-/** What a name inside a layout or an archive says: it may be a tag, or a full reference. */
+/** The tag and the repository of a name in a layout or archive, which is a tag or a full reference. */
 function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repository'> {
   if (ref === undefined) return {};
   if (isTag(ref)) return { tag: ref };
@@ -157,17 +151,17 @@ function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repos
   return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
 }
 
-/** A folder or a file that is not there, told by what was to be read of it. */
-function withoutHome(location: FileLocation, thrown: unknown): unknown {
+/** The error for a missing folder or file, with the location that was to be read. */
+function asMissingLocation(location: FileLocation, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const reference = formatLocation(location);
   return new MlistError(thrown.code, `${reference} does not exist: ${thrown.message}`, { ...thrown.facts, reference });
 }
 
 function readOnly(name: string, path: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `docker-archive:${name} can be read, but not written`, {
+  return new MlistError('ERR_MLIST_USAGE', `cannot write docker-archive:${name}: docker archives are read-only`, {
     path,
-    hint: 'Write oci-archive:FILE. If it holds one image, "docker load" takes it.',
+    hint: 'Write oci-archive:FILE. If it contains one image, "docker load" accepts it.',
   });
 }
 

@@ -3,121 +3,121 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /**
- * Where content lives, seen from those who read and write it. A registry's repository, a layout folder, an archive and
- * memory are all stores of content; each part of mlist asks for the few abilities that it needs.
- * Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` where the content is not there.
+ * The interfaces of content stores: registry repositories, OCI layouts, archives and memory. Callers require only the
+ * interfaces that they need. Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` if the content does not exist.
  */
 
 export interface ContentOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A manifest: its descriptor (media type, digest, size) and exactly its bytes, which match the descriptor. */
-export interface Content {
+/** A manifest: its descriptor (media type, digest, size) and the exact bytes, which match the descriptor. */
+export interface ManifestContent {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
-  /** The media type that the registry announced, if it is not that of the content. */
+  /** The media type in the registry's response, if it differs from that of the content. */
   readonly announced?: string | undefined;
 }
 
-/** A tag or a digest. */
-export type Name = string;
+/** A tag or a digest: the `<reference>` of the distribution-spec. */
+export type TagOrDigest = string;
 
-/** How much of what is to be read is known beforehand; what is known is checked. */
 export interface FetchOptions extends ContentOptions {
+  /** The expected descriptor. Content that differs from it is refused with `ERR_MLIST_CONTENT_MISMATCH`. */
   readonly expected?: Pick<Descriptor, 'digest' | 'size' | 'mediaType'> | undefined;
 }
 
 /** Reads content. */
-export interface ContentSource {
-  /** For people: the location without a tag, such as `docker.io/library/ubuntu`. */
+export interface ContentReader {
+  /** The location without a tag, such as `docker.io/library/ubuntu`, for messages. */
   readonly location: string;
-  /** What a tag or digest names, without reading it where that is possible. */
-  resolve(name: Name, options?: ContentOptions): Promise<Descriptor>;
-  /** Reads the manifest that a tag or digest names. */
-  fetchManifest(name: Name, options?: FetchOptions): Promise<Content>;
-  /** Reads a small blob whole, such as a config: at most 4 MiB. */
+  /** The descriptor of a manifest. The manifest is read only if there is no cheaper way, such as a HEAD request. */
+  resolve(name: TagOrDigest, options?: ContentOptions): Promise<Descriptor>;
+  fetchManifest(name: TagOrDigest, options?: FetchOptions): Promise<ManifestContent>;
+  /** Reads a whole small blob, such as a config: at most 4 MiB. */
   fetchBlob(descriptor: Descriptor, options?: ContentOptions): Promise<Uint8Array>;
-  /** A blob's bytes as they come. It throws at the end where they do not match the descriptor. */
+  /** Streams a blob. The stream fails at its end if the bytes do not match the descriptor. */
   readBlob(descriptor: Descriptor, options?: ContentOptions): AsyncIterable<Uint8Array>;
 }
 
-/** A home that is far away: it can be asked what it has, which costs less than reading it. */
-export interface Looks {
+/** A remote store, where checking for content is cheaper than reading it. */
+export interface ExistenceChecker {
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
-  /** Length in bytes; undefined where the blob is not there, `unknown` where the home does not tell. */
+  /** Size of a blob in bytes; undefined if the blob does not exist, `unknown` if the store does not report its size. */
   statedSize(descriptor: Descriptor, options?: ContentOptions): Promise<number | 'unknown' | undefined>;
 }
 
 /** A store on this machine, where checking for content is cheap. */
-export interface Stored {
-  /** Size of the content with this digest; undefined if the store does not have it. */
+export interface LocalStore {
+  /** Size of the content with this digest in bytes; undefined if the store does not have it. */
   storedSize(digest: Digest): Promise<number | undefined>;
 }
 
 export interface PutOptions extends ContentOptions {
   /**
-   * Put only if the name still names this digest, or names nothing yet, as far as the home can tell (HTTP `If-Match`,
-   * `If-None-Match`). Refused with `ERR_MLIST_CONFLICT`.
+   * Write only if the name has this digest, or does not exist yet (HTTP `If-Match`, `If-None-Match`). Otherwise the write
+   * fails with `ERR_MLIST_CONFLICT`. Stores that do not support conditions ignore it.
    */
   readonly ifMatch?: Digest | 'absent' | undefined;
-  /** Send it once only: others may have written in between, so the caller reads again before it retries. */
+  /** Do not retry the request, because the caller reads again before it retries. Default false. */
   readonly once?: boolean | undefined;
 }
 
-/** Writes content; a manifest's children go before it. */
-export interface ContentTarget extends ContentSource {
-  /** Further attempts at a request that failed; undefined where there are no requests. */
+/** Writes content. The children of a manifest must be written before the manifest. */
+export interface ContentWriter extends ContentReader {
+  /** Maximum number of retries of a request; undefined for stores without requests. */
   readonly retries?: number | undefined;
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
   hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
-  /** Stores the bytes under their digest or under a tag, and verifies that the home took exactly these. */
-  putManifest(content: Content, name: Name, options?: PutOptions): Promise<void>;
+  /** Stores the bytes under their digest or under a tag, and verifies that the store has accepted exactly these bytes. */
+  putManifest(content: ManifestContent, name: TagOrDigest, options?: PutOptions): Promise<void>;
   /**
-   * Stores a blob; `open` may be called again where the first try was cut short, and is not called where the home has
-   * the blob already. Each piece is the home's for good: one that came from a home's `readBlob` may be filled with other
-   * bytes once it has been stored, so that who wants to keep it takes a copy.
+   * Stores a blob. `open` is called again for each retry, and is not called if the store already has the blob. The store
+   * takes ownership of the chunks: a buffer may be reused as soon as its chunk is stored, so a caller that needs the bytes
+   * later must copy them.
    */
   putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options?: ContentOptions): Promise<void>;
 }
 
-/** A home that appears as a whole, such as an archive: nothing of it is there, or has changed, until it is committed. */
-export interface Whole {
-  commit(options?: ContentOptions): Promise<void>;
-  /** Leaves everything as it was. */
-  discard(): Promise<void>;
-}
-
-/** A home that can take a blob from one beside it without moving bytes: a repository of the same registry. */
-export interface Mounts {
-  canMountFrom(source: ContentSource): boolean;
-  /** Mounts the blob; where the home does not do it after all, the bytes of `open` are put in the same go. */
+/** A store that can take over a blob from another one without a transfer, such as a repository of the same registry. */
+export interface Mounter {
+  canMountFrom(source: ContentReader): boolean;
+  /** Mounts the blob. If the store does not mount it, the bytes of `open` are uploaded. */
   mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options?: ContentOptions,
   ): Promise<'mounted' | 'uploaded'>;
 }
 
-export interface Tags {
+/** Lists and removes tags. */
+export interface TagStore {
   tags(options?: ContentOptions): AsyncIterable<string>;
   untag(tag: string, options?: ContentOptions): Promise<void>;
 }
 
-export interface Referrers {
-  /** Manifests whose subject is the digest; all of them where no artifact type is given. */
+/** Lists the referrers of a manifest. */
+export interface ReferrerLister {
+  /** Manifests with this subject, of one artifact type or of all. */
   referrers(digest: Digest, artifactType?: string, options?: ContentOptions): Promise<readonly Descriptor[]>;
   /**
-   * Whether the home finds referrers by their subject. Where not, whoever puts one lists it under the fallback tag
-   * (distribution-spec v1.1.1 "Pushing Manifests with Subject"). A home without this method finds them.
-   * @param digest - any that the home may be asked about
+   * Whether the store finds referrers by their subject (the referrers API). If not, a client that pushes a referrer must
+   * also update the referrers tag (distribution-spec v1.1.1 "Pushing Manifests with Subject"). Stores without this method
+   * support it.
+   * @param digest - any digest, for the request that finds out
    */
-  findsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
+  supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
-/** A name that is not what a put was to replace: `ERR_MLIST_CONFLICT`. */
-export function movedName(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {
-  const now = expected === 'absent' ? 'is there already' : `is no longer ${expected}`;
-  return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${now}`, { reference });
+/** A store to read from, with its optional abilities. */
+export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
+
+/** A store to write to, with its optional abilities. */
+export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
+
+/** The error `ERR_MLIST_CONFLICT` for a write whose condition `ifMatch` is not met. */
+export function conflictError(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {
+  const state = expected === 'absent' ? 'already exists' : `is no longer ${expected}`;
+  return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${state}`, { reference });
 }

@@ -3,26 +3,26 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, Digester, isVerifiable, parseDigest, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
-/** What identifies a blob. Its bytes are checked against both. */
-export type Identity = Pick<Descriptor, 'digest' | 'size'>;
+/** The digest and the size of a blob; both are verified. */
+export type BlobIdentity = Pick<Descriptor, 'digest' | 'size'>;
 
 /** Why bytes are not the blob that was requested. */
 export type BlobFault =
   | { readonly reason: 'unsupported-algorithm' }
   | { readonly reason: 'too-long' }
-  /** `hasDigest`: the digest matches, so the descriptor states a wrong size. */
+  /** `hasDigest`: the digest matches, so the size in the descriptor is wrong. */
   | { readonly reason: 'size'; readonly actual: number; readonly hasDigest: boolean }
   | { readonly reason: 'digest'; readonly actual: Digest };
 
 /** Describes a fault as an error of the store that the bytes come from. */
-export type FaultError = (blob: Identity, fault: BlobFault) => MlistError;
+export type FaultError = (blob: BlobIdentity, fault: BlobFault) => MlistError;
 
 /**
- * Passes the bytes of a blob on and checks them on the way. The last chunk is passed on only after the whole blob was
- * checked, so that the consumer never has all bytes of a damaged blob.
+ * Passes on the bytes of a blob and verifies them. The last chunk is passed on only after the whole blob was verified, so
+ * that the consumer never gets all bytes of a damaged blob.
  */
 export async function* verified(
-  blob: Identity,
+  blob: BlobIdentity,
   chunks: AsyncIterable<Uint8Array>,
   toError: FaultError,
 ): AsyncGenerator<Uint8Array> {
@@ -30,30 +30,30 @@ export async function* verified(
   if (!isVerifiable(digest)) throw toError(blob, { reason: 'unsupported-algorithm' });
   const digester = new Digester(digestAlgorithm(digest));
   let length = 0;
-  let held: Uint8Array | undefined;
+  let pending: Uint8Array | undefined;
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue;
     length += chunk.length;
     if (length > size) throw toError(blob, { reason: 'too-long' });
     digester.update(chunk);
-    if (held !== undefined) yield held;
-    held = chunk;
+    if (pending !== undefined) yield pending;
+    pending = chunk;
   }
   const actual = digester.digest();
   if (length !== size) throw toError(blob, { reason: 'size', actual: length, hasDigest: actual === digest });
   if (actual !== digest) throw toError(blob, { reason: 'digest', actual });
-  if (held !== undefined) yield held;
+  if (pending !== undefined) yield pending;
 }
 
-/** Reads a small blob whole: at most 4 MiB. */
-export async function wholeBlob(
-  { digest, size }: Identity,
+/** Reads a whole small blob: at most 4 MiB. */
+export async function readWhole(
+  { digest, size }: BlobIdentity,
   open: () => AsyncIterable<Uint8Array>,
 ): Promise<Uint8Array> {
   if (size > MAX_DOCUMENT_BYTES) {
     throw new MlistError(
       'ERR_MLIST_DOCUMENT_INVALID',
-      `${digest} has ${size} bytes, more than the ${MAX_DOCUMENT_BYTES} that are read at once`,
+      `${digest} has ${size} bytes, more than the limit of ${MAX_DOCUMENT_BYTES}`,
     );
   }
   const chunks: Uint8Array[] = [];
@@ -61,10 +61,10 @@ export async function wholeBlob(
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-/** @throws MlistError `ERR_MLIST_DIGEST_INVALID` for an invalid digest, and for one whose algorithm is not supported */
+/** @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported */
 export function checkVerifiable(digest: Digest): Digest {
   if (isVerifiable(parseDigest(digest))) return digest;
-  throw unsupported(digest);
+  throw unsupportedAlgorithm(digest);
 }
 
 /**
@@ -75,22 +75,23 @@ export function damageError(store?: string): FaultError {
   return ({ digest, size }, fault) => {
     switch (fault.reason) {
       case 'unsupported-algorithm':
-        return unsupported(digest);
+        return unsupportedAlgorithm(digest);
       case 'too-long':
-        return damaged(digest, `more than ${size} bytes`, store);
+        return damagedBlob(digest, `more than ${size} bytes`, store);
       case 'size':
-        return damaged(digest, `${fault.actual} bytes, not ${size}`, store);
+        return damagedBlob(digest, `${fault.actual} bytes, not ${size}`, store);
       case 'digest':
-        return damaged(digest, `the digest ${fault.actual}`, store);
+        return damagedBlob(digest, `the digest ${fault.actual}`, store);
     }
   };
 }
 
-export function damaged(digest: Digest, found: string, store?: string): MlistError {
+/** @param found - what the blob has, such as `3 bytes, not 4` */
+export function damagedBlob(digest: Digest, found: string, store?: string): MlistError {
   const blob = store === undefined ? digest : `${digest} in ${store}`;
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${blob} is damaged: it has ${found}`);
 }
 
-function unsupported(digest: Digest): MlistError {
-  return new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be checked: its algorithm is not known here`);
+export function unsupportedAlgorithm(digest: Digest): MlistError {
+  return new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be verified: its algorithm is not supported`);
 }

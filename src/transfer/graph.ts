@@ -1,5 +1,5 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
-import type { Content, ContentOptions, ContentSource } from '../store/store.ts';
+import type { ManifestContent, ContentOptions, ContentReader } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isJsonObject, type Json } from '../json/json.ts';
@@ -11,8 +11,8 @@ import { MissingContent } from './missing-content.ts';
 
 /** A manifest with everything below it. */
 export interface ManifestNode {
-  readonly content: Content;
-  readonly source: ContentSource;
+  readonly content: ManifestContent;
+  readonly source: ContentReader;
   /** Config and layers; of an index the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
@@ -39,7 +39,7 @@ export const MAX_DEPTH = 8;
  * @throws MissingContent for an index, with everything that the source does not have
  */
 export async function readGraph(
-  source: ContentSource,
+  source: ContentReader,
   descriptor: Descriptor,
   options: GraphOptions = {},
 ): Promise<ManifestNode> {
@@ -47,16 +47,16 @@ export async function readGraph(
 }
 
 /** The same of a manifest that is at hand: it was read before, or made of one of the source's. */
-export async function graphOf(
-  source: ContentSource,
-  content: Content,
+export async function graphOfManifest(
+  source: ContentReader,
+  content: ManifestContent,
   options: GraphOptions = {},
 ): Promise<ManifestNode> {
   return below(source, content, options, []);
 }
 
 /** What a manifest points at. Content of other types points at nothing. */
-export function childrenInContent({ descriptor, bytes }: Content, source: ContentSource): Children {
+export function childrenOfManifest({ descriptor, bytes }: ManifestContent, source: ContentReader): Children {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return readChildren(bytes, mediaType, `${source.location}@${digest}`);
@@ -68,7 +68,7 @@ export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
 }
 
 async function read(
-  source: ContentSource,
+  source: ContentReader,
   descriptor: Descriptor,
   options: GraphOptions,
   above: readonly Digest[],
@@ -83,12 +83,12 @@ async function read(
 }
 
 async function below(
-  source: ContentSource,
-  content: Content,
+  source: ContentReader,
+  content: ManifestContent,
   options: GraphOptions,
   above: readonly Digest[],
 ): Promise<ManifestNode> {
-  const { manifests, blobs } = childrenInContent(content, source);
+  const { manifests, blobs } = childrenOfManifest(content, source);
   const all = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
   const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
   const way = [...above, content.descriptor.digest];
@@ -104,7 +104,7 @@ async function below(
     blobs: all.filter((blob) => !isForeignLayer(blob)),
     foreign: all.filter(isForeignLayer),
     children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
-    subject: subjectIn(content.bytes),
+    subject: subjectOf(content.bytes),
   };
 }
 
@@ -114,7 +114,7 @@ interface Failure {
 }
 
 /** All missing entries at once, if nothing else has failed. */
-function failureOf(failures: readonly Failure[], { descriptor }: Content, source: ContentSource): unknown {
+function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
   if (other !== undefined) return other.thrown;
   const missing = failures.map(
@@ -124,7 +124,7 @@ function failureOf(failures: readonly Failure[], { descriptor }: Content, source
 }
 
 /** The subject of a manifest of any type, if it has one. */
-export function subjectIn(bytes: Uint8Array): Digest | undefined {
+export function subjectOf(bytes: Uint8Array): Digest | undefined {
   const digest = memberOf(memberOf(readJson(bytes).value, 'subject'), 'digest');
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
 }
@@ -134,10 +134,10 @@ function memberOf(value: Json | undefined, name: string): Json | undefined {
 }
 
 async function contentOf(
-  source: ContentSource,
+  source: ContentReader,
   descriptor: Descriptor,
   { cached, signal }: GraphOptions,
-): Promise<Content> {
+): Promise<ManifestContent> {
   const bytes = await cached?.(descriptor.digest);
   if (bytes?.length === descriptor.size) return { descriptor, bytes };
   return source.fetchManifest(descriptor.digest, { expected: descriptor, signal });

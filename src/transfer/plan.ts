@@ -1,4 +1,4 @@
-import type { Content, ContentSource, ContentTarget, Mounts, Name } from '../store/store.ts';
+import type { ManifestContent, ContentReader, ContentWriter, Mounter, TagOrDigest } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
@@ -6,7 +6,7 @@ import type { ManifestNode } from './graph.ts';
 
 /** What is to be done at one target, in an order in which nothing ever points at something that is not there. */
 export interface Plan {
-  readonly target: ContentTarget;
+  readonly target: ContentWriter;
   /** Each blob once, however many manifests share it. */
   readonly blobs: readonly BlobStep[];
   /** Children before what lists them, subjects before what refers to them. */
@@ -22,13 +22,13 @@ export interface Plan {
 export interface BlobStep {
   readonly action: 'mount' | 'upload';
   readonly blob: Descriptor;
-  readonly from: ContentSource;
+  readonly from: ContentReader;
   /** An index lists it, so the source may have it as a manifest of an unknown type. */
   readonly isListed?: boolean | undefined;
 }
 
 export interface ManifestStep {
-  readonly content: Content;
+  readonly content: ManifestContent;
   /** Digests of the blobs and manifests that must be there before; the subject too, if it is part of the transfer. */
   readonly needs: readonly Digest[];
   /** Layers of the manifest that are not transferred, since they are stored at their URLs. */
@@ -36,13 +36,13 @@ export interface ManifestStep {
 }
 
 export interface RootStep {
-  readonly content: Content;
-  readonly names: readonly Name[];
+  readonly content: ManifestContent;
+  readonly names: readonly TagOrDigest[];
   /** Move a name only away from its digest here, as far as the target can tell. */
-  readonly ifMatch?: ReadonlyMap<Name, Digest | 'absent'> | undefined;
+  readonly ifMatch?: ReadonlyMap<TagOrDigest, Digest | 'absent'> | undefined;
 }
 
-export interface Planning {
+export interface PlanTransferOptions {
   /** Manifests that the target has already, with all below them: nothing of it is sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
   /** What the target was found to have, blobs too: nothing of it is sent, and the plan reports it. */
@@ -55,7 +55,7 @@ export interface Planning {
 /** An entry of an index that is not a manifest. */
 export interface ListedBlob {
   readonly blob: Descriptor;
-  readonly source: ContentSource;
+  readonly source: ContentReader;
 }
 
 /**
@@ -64,10 +64,10 @@ export interface ListedBlob {
  *   another node or label lists it or refers to it
  */
 export function planTransfer(
-  target: ContentTarget & Partial<Mounts>,
+  target: ContentWriter & Partial<Mounter>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, there = [], listed = [], labels = [] }: Planning = {},
+  { present, there = [], listed = [], labels = [] }: PlanTransferOptions = {},
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const ordered = inOrder(nodes, has);
@@ -76,7 +76,7 @@ export function planTransfer(
   const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
   const planned = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
-  const addBlob = (blob: Descriptor, from: ContentSource, isListed: boolean): void => {
+  const addBlob = (blob: Descriptor, from: ContentReader, isListed: boolean): void => {
     if (blobs.has(blob.digest) || has.has(blob.digest)) return;
     const action = target.canMountFrom?.(from) === true ? 'mount' : 'upload';
     blobs.set(blob.digest, { action, blob, from, ...(isListed ? { isListed } : {}) });

@@ -1,6 +1,6 @@
 import { allOrErrors } from '../async/settle.ts';
 import { errorCode, type TargetOutcome } from '../errors/errors.ts';
-import type { ContentOptions, ContentTarget, Mounts, Name } from '../store/store.ts';
+import type { ContentOptions, ContentWriter, Mounter, TagOrDigest } from '../store/store.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
@@ -51,7 +51,7 @@ export interface RunOptions extends ContentOptions {
   /** Shared by the plans of one command, so that they send a blob or manifest to a target once. */
   readonly transfers?: SharedTransfers | undefined;
   /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
-  readonly replaced?: Promise<ReadonlyMap<Name, ReplacedTag>> | undefined;
+  readonly replaced?: Promise<ReadonlyMap<TagOrDigest, ReplacedTag>> | undefined;
   /** Gets each config of an image that is read, before it is verified. */
   readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
   /** Is told what becomes of each name. */
@@ -130,7 +130,7 @@ function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
   onEvent?.({ type: 'started', target: target.location, blobs: blobs.length, bytes });
 }
 
-async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, options: PutOptions): Promise<void> {
+async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep, options: PutOptions): Promise<void> {
   const { action, blob, from } = step;
   const facts = { digest: blob.digest, size: blob.size, target: target.location };
   const reading = new Reading(
@@ -156,7 +156,7 @@ async function putBlob(target: ContentTarget & Partial<Mounts>, step: BlobStep, 
 
 /** Puts an entry of an unknown type that the source has as a manifest. @returns whether it has */
 async function putListedManifest(
-  target: ContentTarget,
+  target: ContentWriter,
   { blob, from }: BlobStep,
   options: PutOptions,
 ): Promise<boolean> {
@@ -234,7 +234,7 @@ class Reading {
 
 type PutOptions = RunOptions & Pick<StoreOptions, 'isStored'>;
 
-async function putManifest(target: ContentTarget, step: ManifestStep, options: PutOptions): Promise<void> {
+async function putManifest(target: ContentWriter, step: ManifestStep, options: PutOptions): Promise<void> {
   const { content, foreign } = step;
   const { digest } = content.descriptor;
   await storeManifest(target, content, digest, options).catch((thrown: unknown) => {
@@ -244,15 +244,15 @@ async function putManifest(target: ContentTarget, step: ManifestStep, options: P
 }
 
 /** Moves all names at once; each either has the whole list or what it had. */
-async function putRoot(target: ContentTarget, root: RootStep, options: PutOptions): Promise<void> {
+async function putRoot(target: ContentWriter, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
   const moved = root.names.map((name) => putName(target, name, root, { ...options, before: replaced?.get(name) }));
   await allOrErrors(moved, options.signal);
 }
 
 async function putName(
-  target: ContentTarget,
-  name: Name,
+  target: ContentWriter,
+  name: TagOrDigest,
   { content, ifMatch }: RootStep,
   { before, ...options }: PutOptions & { readonly before: ReplacedTag | undefined },
 ): Promise<void> {

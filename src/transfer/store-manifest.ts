@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { describeDiagnostic } from '../store/registry/registry-error.ts';
 import { asksTooLong, backoff, isRetryableStatus } from '../store/registry/http/retry.ts';
-import type { Content, ContentTarget, Name, PutOptions } from '../store/store.ts';
+import type { ManifestContent, ContentWriter, TagOrDigest, PutOptions } from '../store/store.ts';
 import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
 import { isAboutContent, isContentUnknown, unknownDigests } from './unknown-content.ts';
 
@@ -18,9 +18,9 @@ export interface StoreOptions extends PutOptions {
  * condition still holds.
  */
 export async function storeManifest(
-  target: ContentTarget,
-  content: Content,
-  name: Name,
+  target: ContentWriter,
+  content: ManifestContent,
+  name: TagOrDigest,
   { isStored, ...options }: StoreOptions,
 ): Promise<void> {
   const put = () => putConfirmed(target, content, name, options);
@@ -38,7 +38,7 @@ export async function storeManifest(
  */
 async function isLate(
   thrown: unknown,
-  content: Content,
+  content: ManifestContent,
   isStored: (digest: string) => Promise<boolean>,
 ): Promise<boolean> {
   if (!isContentUnknown(thrown) || (asMlistError(thrown).facts.status ?? 500) >= 500) return false;
@@ -49,7 +49,12 @@ async function isLate(
   return lacked.length > 0 ? stored.every(Boolean) : stored.some(Boolean);
 }
 
-async function putConfirmed(target: ContentTarget, content: Content, name: Name, options: PutOptions): Promise<void> {
+async function putConfirmed(
+  target: ContentWriter,
+  content: ManifestContent,
+  name: TagOrDigest,
+  options: PutOptions,
+): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await target.putManifest(content, name, options);
@@ -77,7 +82,7 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
 }
 
 /** Whether the name may have the manifest although the PUT failed. A PUT by digest was repeated after any fault. */
-function mayBeThere(thrown: MlistError, content: Content, name: Name): boolean {
+function mayBeThere(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
   if (isAboutContent(thrown, content)) return false;
   const { status = 0 } = thrown.facts;
   return (status >= 400 && status < 500) || (!isDigestName(name) && isOutcomeUnknown(thrown));
@@ -91,8 +96,8 @@ export function isOutcomeUnknown(thrown: unknown): boolean {
 
 /** The digest that the name has now; undefined if it cannot be read. */
 async function digestNow(
-  target: ContentTarget,
-  name: Name,
+  target: ContentWriter,
+  name: TagOrDigest,
   { signal }: PutOptions,
 ): Promise<Digest | 'absent' | undefined> {
   try {

@@ -1,6 +1,6 @@
 import { MlistError, SeveralErrors } from '../errors/errors.ts';
 import { namesUnknownContent } from '../store/registry/registry-error.ts';
-import type { Content } from '../store/store.ts';
+import type { ManifestContent } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
@@ -38,7 +38,7 @@ export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boo
 }
 
 /** Whether a refusal is about what the manifest refers to, whatever code the registry gives. */
-export function isAboutContent(thrown: unknown, content: Content): boolean {
+export function isAboutContent(thrown: unknown, content: ManifestContent): boolean {
   if (isContentUnknown(thrown)) return true;
   const mentioned = digestsIn(content.bytes);
   return unknownDigests(thrown).some((digest) => mentioned.has(digest));

@@ -88,7 +88,7 @@ describe('push writes', () => {
     const world = await drafted();
     const before = await readFile(join(world.folder, 'out/riscv64.tar'));
     const { code, stderr } = await world.run(['push', '--to', 'oci-archive:out/riscv64.tar:v1']);
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/no OCI archive[^]*hint: Write to another file/)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/not an OCI archive[^]*hint: Write to another file/)]);
     expect((await readFile(join(world.folder, 'out/riscv64.tar'))).equals(before)).toBe(true);
   });
 
@@ -132,7 +132,7 @@ describe('push writes', () => {
     const { code, stderr } = await world.run(['push', '--to', 'docker-archive:new.tar:v1']);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/docker-archive:new.tar can be read, but not written[^]*oci-archive:FILE/),
+      expect.stringMatching(/cannot write docker-archive:new.tar: docker archives are read-only[^]*oci-archive:FILE/),
     ]);
   });
 

@@ -123,7 +123,7 @@ describe('paths', () => {
   test('that lead nowhere are told as they were typed', async () => {
     const world = await CliHarness.make();
     for (const [name, reason] of [
-      ['oci:none', 'none is no OCI layout: there is no such folder'],
+      ['oci:none', 'none is not an OCI layout: the folder does not exist'],
       ['oci-archive:none.tar', 'there is no archive none.tar\n'],
       ['docker-archive:./none.tar:a', 'there is no archive none.tar\n'],
     ]) {
@@ -139,9 +139,13 @@ test('what is wrong with a layout or an archive is told by the path that was typ
   await writeFile(join(world.folder, 'out', 'arm64.tar'), 'no tar');
   for (const [args, code, said] of [
     [['digest', 'oci:out/amd64'], 3, 'mlist: out/amd64/index.json is damaged: '],
-    [['digest', 'oci-archive:./out/arm64.tar'], 3, 'mlist: the archive out/arm64.tar is refused: '],
-    [['digest', 'docker-archive:out'], 3, 'mlist: the archive out is refused: it is no file'],
-    [['copy', 'docker-archive:out/riscv64.tar', 'oci-archive:none/new.tar'], 1, 'mlist: there is no folder none to'],
+    [['digest', 'oci-archive:./out/arm64.tar'], 3, 'mlist: cannot read the archive out/arm64.tar: '],
+    [['digest', 'docker-archive:out'], 3, 'mlist: cannot read the archive out: it is not a regular file'],
+    [
+      ['copy', 'docker-archive:out/riscv64.tar', 'oci-archive:none/new.tar'],
+      1,
+      'mlist: cannot write an archive: the folder none does not exist',
+    ],
   ] as const) {
     const ran = await world.run(args);
     expect([args, ran.code, ran.stderr]).toEqual([args, code, expect.stringContaining(said)]);
@@ -212,7 +216,7 @@ describe('every command that reads a location reads', () => {
     await putInLayout(dir, arm64, 'v2');
     const { code, stderr } = await world.run(['create', 'x.io/a:v1', 'oci:two']);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/oci:two holds 2 images: say which one is meant\n +oci:two:v1\n +oci:two:v2/);
+    expect(stderr).toMatch(/oci:two contains 2 images: specify one of them\n +oci:two:v1\n +oci:two:v2/);
     await world.must('create', 'x.io/a:v1', 'oci:two:v1', 'oci:two:v2');
   });
 

@@ -32,8 +32,8 @@ const linesOf = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.st
 
 describe('a layout and an archive that are gone', () => {
   const gone = [
-    /^mlist: the image oci:img:amd64 \(linux\/amd64, \S+\) is gone from its layout: img is no OCI layout: there is no such folder$/,
-    /^mlist: the image oci:img:arm64 \(linux\/arm64, \S+\) is gone from its layout: img is no OCI layout: /,
+    /^mlist: the image oci:img:amd64 \(linux\/amd64, \S+\) is gone from its layout: img is not an OCI layout: the folder does not exist$/,
+    /^mlist: the image oci:img:arm64 \(linux\/arm64, \S+\) is gone from its layout: img is not an OCI layout: /,
     /^mlist: the image oci-archive:x\.tar:v1 \(linux\/s390x, \S+\) is gone from its archive: there is no archive x\.tar$/,
   ];
 
@@ -53,8 +53,8 @@ describe('a layout and an archive that are gone', () => {
     expect([ran.code, linesOf(ran)]).toEqual([
       4,
       [
-        'mlist: oci:img:amd64 does not exist: img is no OCI layout: there is no such folder',
-        'mlist: oci:img:arm64 does not exist: img is no OCI layout: there is no such folder',
+        'mlist: oci:img:amd64 does not exist: img is not an OCI layout: the folder does not exist',
+        'mlist: oci:img:arm64 does not exist: img is not an OCI layout: the folder does not exist',
         'mlist: oci-archive:x.tar:v1 does not exist: there is no archive x.tar',
       ],
     ]);
@@ -74,7 +74,7 @@ describe('a layout and an archive that are gone', () => {
       3,
       [
         expect.stringMatching(
-          /^E-ABSENT \/manifests\/0 the manifest is not there: oci:img:amd64 \(linux\/amd64, \S+\): img is no OCI layout/,
+          /^E-ABSENT \/manifests\/0 the manifest is not there: oci:img:amd64 \(linux\/amd64, \S+\): img is not an OCI layout/,
         ),
         expect.stringMatching(/^E-ABSENT \/manifests\/1 the manifest is not there: oci:img:arm64 /),
         expect.stringMatching(
@@ -106,18 +106,18 @@ test('validate --deep refuses what is no layout and no archive any more, and loo
     [
       expect.stringMatching(/^error E-CONTENT \/manifests\/0: DIGEST: img\/oci-layout: imageLayoutVersion is/),
       expect.stringMatching(/^error E-CONTENT \/manifests\/1: DIGEST: img\/oci-layout: /),
-      expect.stringMatching(/^error E-CONTENT \/manifests\/2: DIGEST: the archive x\.tar is refused: /),
+      expect.stringMatching(/^error E-CONTENT \/manifests\/2: DIGEST: cannot read the archive x\.tar: /),
       '',
     ],
   ]);
 });
 
 test.each([
-  ['oci:../job/none:v1', /oci:none:v1 does not exist: none is no OCI layout: there is no such folder/],
-  ['oci:.', /oci:\. does not exist: \. is no OCI layout: there is no file oci-layout in it/],
+  ['oci:../job/none:v1', /oci:none:v1 does not exist: none is not an OCI layout: the folder does not exist/],
+  ['oci:.', /oci:\. does not exist: \. is not an OCI layout: it has no oci-layout file/],
   ['oci-archive:./none.tar', /oci-archive:none\.tar does not exist: there is no archive none\.tar/],
   ['docker-archive:none.tar:a', /docker-archive:none\.tar:a does not exist: there is no archive none\.tar/],
-  ['oci-archive:moved-img', /the archive moved-img is refused: it is no file/],
+  ['oci-archive:moved-img', /cannot read the archive moved-img: it is not a regular file/],
 ])('%s is told as it could be typed', async (name, said) => {
   for (const command of ['digest', 'show', 'validate', 'copy']) {
     const { code, stderr } = await run(command, name, ...(command === 'copy' ? ['oci:copy:v1'] : []));

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { writeArchive } from '../../src/store/archive/write-archive.ts';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
@@ -76,7 +76,7 @@ describe('a list that lists an image with a type that is not known', () => {
   ])('does not make an archive lose layers, with a true list %s it', (_, order) =>
     withFolder(async (folder) => {
       const path = join(folder, 'images.tar');
-      const lists: Readonly<Record<string, Content>> = { wrong, right };
+      const lists: Readonly<Record<string, ManifestContent>> = { wrong, right };
       await writeArchive(path, {}, async (target) => {
         for (const blob of [image.config, ...image.layers])
           await target.putBlob(blob.descriptor, () => chunksOf(blob.bytes));
@@ -114,7 +114,7 @@ describe('content of another size in a registry', () => {
 
   async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
     const front = cleanup(await RecordingProxy.start());
-    const by = (content: Content, bytes = content.bytes) =>
+    const by = (content: ManifestContent, bytes = content.bytes) =>
       answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
     front.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
     front.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));

@@ -1,7 +1,7 @@
 import { request as requestHttp, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import { startRegistry, type ServerOptions, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { imageOf, indexOf, withFolder, type Image } from '../store/samples.ts';
 
@@ -66,8 +66,13 @@ export interface Served {
   readonly dir: string | undefined;
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
   get(path: string, headers?: OutgoingHttpHeaders): Promise<Answer>;
-  putBlob(name: string, content: Content): Promise<Answer>;
-  putManifest(name: string, content: Content, reference?: string, headers?: OutgoingHttpHeaders): Promise<Answer>;
+  putBlob(name: string, content: ManifestContent): Promise<Answer>;
+  putManifest(
+    name: string,
+    content: ManifestContent,
+    reference?: string,
+    headers?: OutgoingHttpHeaders,
+  ): Promise<Answer>;
 }
 
 export async function withRegistry(options: ServerOptions, work: (served: Served) => Promise<void>): Promise<void> {
@@ -106,7 +111,7 @@ export async function putImage(served: Served, name: string, image: Image, tag?:
 }
 
 /** Two images and an index of them, under a tag. */
-export async function putList(served: Served, name: string, tag: string): Promise<Content> {
+export async function putList(served: Served, name: string, tag: string): Promise<ManifestContent> {
   const images = ['one', 'two'].map((seed) => imageOf(seed));
   for (const image of images) await putImage(served, name, image);
   const index = indexOf(images.map(({ manifest }) => manifest.descriptor));

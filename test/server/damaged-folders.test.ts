@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import {
@@ -24,7 +24,7 @@ const inner = indexOf([image.manifest.descriptor, referrer.manifest.descriptor])
 const contents = [...contentsOf(image), ...contentsOf(referrer), inner];
 
 function withDamaged(
-  more: readonly Content[],
+  more: readonly ManifestContent[],
   entries: readonly Descriptor[],
   work: (served: Served, dir: string) => Promise<void>,
 ): Promise<void> {
@@ -34,7 +34,7 @@ function withDamaged(
   });
 }
 
-async function expectStored(served: Served, { descriptor, bytes }: Content): Promise<void> {
+async function expectStored(served: Served, { descriptor, bytes }: ManifestContent): Promise<void> {
   const answer = await served.get(`/v2/repo/manifests/${descriptor.digest}`);
   expect([answer.status, answer.headers['content-type']]).toEqual([200, descriptor.mediaType]);
   expect(answer.body).toEqual(bytes);

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { folderOf, nameOf } from '../../src/server/folder-repositories.ts';
+import { folderOf, repositoryNameOf } from '../../src/server/folder-repositories.ts';
 import { checkHost } from '../../src/server/start-registry.ts';
 import { startRegistry, type ServedRequest } from '../../src/server/start-registry.ts';
 import { blobOf, chunksOf, imageOf, withFolder } from '../store/samples.ts';
@@ -142,7 +142,7 @@ describe('a folder of repositories', () => {
     ['a/con', 'a%2Fcon'],
   ])('keeps %s in %s', (name, folder) => {
     expect(folderOf(name)).toBe(folder);
-    expect(nameOf(folder)).toBe(name);
+    expect(repositoryNameOf(folder)).toBe(name);
   });
 
   test('has a folder for each name that is too long for a file system', () => {
@@ -151,13 +151,13 @@ describe('a folder of repositories', () => {
     expect(new Set(folders).size).toBe(2);
     for (const folder of folders) {
       expect(folder.length).toBeLessThan(255);
-      expect(nameOf(folder)).toBeUndefined();
+      expect(repositoryNameOf(folder)).toBeUndefined();
     }
   });
 
   test.each(['A', 'a%2fb', 'a%62', '%61', '.hidden', 'a%2F', 'index.json%00', 'con'])(
     'has no repository in %s',
-    (folder) => expect(nameOf(folder)).toBeUndefined(),
+    (folder) => expect(repositoryNameOf(folder)).toBeUndefined(),
   );
 
   test('serves a layout that was put there by hand, and sees what changes in it', () =>

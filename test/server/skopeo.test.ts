@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { bytesOf, contentOf, indexOf, putUnpackableList, unstated, withFolder, type Image } from '../store/samples.ts';
@@ -12,7 +12,7 @@ import { withRegistry, type Served } from './client.ts';
 const copy = ['copy', '--insecure-policy', '--all', '--preserve-digests', '--dest-tls-verify=false'];
 
 interface Pushed {
-  readonly index: Content;
+  readonly index: ManifestContent;
   readonly images: readonly Image[];
 }
 

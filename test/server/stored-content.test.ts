@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { blobOf, contentOf, imageOf, indexOf, unstated } from '../store/samples.ts';
@@ -7,13 +7,13 @@ import { codesOf, stores, jsonOf, putImage, type Served } from './client.ts';
 
 /** What is stored answers by its digest with its own bytes and media type, whatever others push. */
 
-async function expectStored(served: Served, { descriptor, bytes }: Content, reference?: string): Promise<void> {
+async function expectStored(served: Served, { descriptor, bytes }: ManifestContent, reference?: string): Promise<void> {
   const answer = await served.get(`/v2/repo/manifests/${reference ?? descriptor.digest}`);
   expect([answer.status, answer.headers['content-type']]).toEqual([200, descriptor.mediaType]);
   expect(answer.body).toEqual(bytes);
 }
 
-async function expectAbsent(served: Served, { descriptor }: Content): Promise<void> {
+async function expectAbsent(served: Served, { descriptor }: ManifestContent): Promise<void> {
   expect((await served.get(`/v2/repo/manifests/${descriptor.digest}`)).status).toBe(404);
 }
 
@@ -31,7 +31,7 @@ describe.each(stores)('stored content in %s', (_, serve) => {
   const inner = indexOf([image.manifest.descriptor, referrer.manifest.descriptor]);
   const layer = image.layers[0]!;
 
-  const lies: readonly (readonly [string, Content, Partial<Descriptor>])[] = [
+  const lies: readonly (readonly [string, ManifestContent, Partial<Descriptor>])[] = [
     ['an image with a wrong size', image.manifest, { size: 5 }],
     ['an image of another format', image.manifest, { mediaType: MediaType.dockerManifest }],
     ['an image as an index', image.manifest, { mediaType: MediaType.ociIndex }],

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { MemoryContent } from '../../src/store/memory.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
 import { UploadSessions } from '../../src/server/upload-sessions.ts';
 import { asSha512, blobOf, chunksOf, sha512Of, withFolder } from '../store/samples.ts';
 import { codesOf, stores, withRegistry, type Answer, type Served } from './client.ts';
@@ -226,7 +226,7 @@ describe.each(stores)('uploads to %s', (_, serve) => {
 describe('uploads that nobody finishes', () => {
   test('are removed after a while', async () => {
     const sessions = new UploadSessions(1);
-    const session = sessions.begin('repo', await new MemoryContent().stageBlob());
+    const session = sessions.begin('repo', await new MemoryStore().stageBlob());
     await sleep(5);
     await sessions.sweep();
     expect(await sessions.use('repo', session.id, () => Promise.resolve(true))).toBeUndefined();
@@ -235,7 +235,7 @@ describe('uploads that nobody finishes', () => {
 
   test('stay while a request works on them', async () => {
     const sessions = new UploadSessions(1);
-    const { id, upload } = sessions.begin('repo', await new MemoryContent().stageBlob());
+    const { id, upload } = sessions.begin('repo', await new MemoryStore().stageBlob());
     const work = sessions.use('repo', id, async () => {
       await sleep(10);
       await sessions.sweep();

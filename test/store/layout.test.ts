@@ -4,10 +4,10 @@ import { describe, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { Layout } from '../../src/store/layout/layout.ts';
-import type { Content } from '../../src/store/store.ts';
+import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
-import { describeHome } from './home.ts';
+import { describeStoreContract } from './store-contract.ts';
 import { runProgram } from '../support/programs.ts';
 import { asSha512, blobOf, bytesOf, chunksOf, collect, imageOf, indexOf, withFolder, type Image } from './samples.ts';
 
@@ -36,14 +36,14 @@ async function putImage(layout: Layout, image: Image, name: string): Promise<voi
   await layout.putManifest(image.manifest, name);
 }
 
-async function putChild(layout: Layout, child: Content): Promise<void> {
+async function putChild(layout: Layout, child: ManifestContent): Promise<void> {
   await layout.putManifest(child, child.descriptor.digest);
 }
 
-describeHome('layout', (work) => withLayout(work));
+describeStoreContract('layout', (work) => withLayout(work));
 
-describe('what lies in the folder', () => {
-  test('is a layout as image-spec describes it', () =>
+describe('the files of a layout', () => {
+  test('follow image-spec', () =>
     withLayout(async (layout, dir) => {
       const image = imageOf('a');
       await putImage(layout, image, 'v1');
@@ -60,14 +60,14 @@ describe('what lies in the folder', () => {
       expect(layout.location).toBe(`oci:${dir}`);
     }));
 
-  test('is found again by another reader', () =>
+  test('are read by another instance', () =>
     withLayout(async (layout, dir) => {
       const { manifest } = imageOf('a');
       await layout.putManifest(manifest, 'v1');
       expect(await (await openLayout(dir)).fetchManifest('v1')).toEqual(manifest);
     }));
 
-  test('may have names that are no tags', () =>
+  test('may have names that are not valid tags', () =>
     withLayout(async (layout) => {
       const { manifest } = imageOf('a');
       for (const name of ['docker.io/library/a:v1', '_1.0', 'a__b']) {
@@ -79,7 +79,7 @@ describe('what lies in the folder', () => {
       }
     }));
 
-  test('lists its entries with their annotations, for a location without a tag', () =>
+  test('entries() returns the entries with their annotations', () =>
     withLayout(async (layout) => {
       const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
       await layout.putManifest(one, 'v1');
@@ -88,7 +88,7 @@ describe('what lies in the folder', () => {
       expect(await layout.entries()).toEqual([tagged, two.descriptor]);
     }));
 
-  test('loses what crashed writers left a day ago, and nothing younger', () =>
+  test('temporary files of crashed processes are removed after a day', () =>
     withLayout(async (_, dir) => {
       const [old, young] = ['.blob.0123456789abcdef.tmp', '.blob.0123456789abcdee.tmp'];
       for (const name of [old, young]) await writeFile(join(dir, name), 'half');
@@ -106,21 +106,21 @@ describe('entries without a tag', () => {
   const digests = async (layout: Layout): Promise<readonly string[]> =>
     (await layout.entries()).map(({ digest }) => digest);
 
-  test('stay for what is put by digest', () =>
+  test('are kept for a manifest that is put by digest', () =>
     withLayout(async (layout) => {
       await putChild(layout, one);
       await putChild(layout, one);
       expect(await digests(layout)).toEqual([one.descriptor.digest]);
     }));
 
-  test('go once a tag names the manifest', () =>
+  test('are removed when the manifest is tagged', () =>
     withLayout(async (layout) => {
       await putChild(layout, one);
       await layout.putManifest(one, 'v1');
       expect(await digests(layout)).toEqual([one.descriptor.digest]);
     }));
 
-  test('go once an index lists the manifest, which is still found', () =>
+  test('are removed when an index lists the manifest, which is still found', () =>
     withLayout(async (layout) => {
       for (const child of [one, two]) await putChild(layout, child);
       await layout.putManifest(index, 'v1');
@@ -139,7 +139,7 @@ describe('entries without a tag', () => {
       expect(await layout.hasManifest(two.descriptor.digest)).toBe(true);
     }));
 
-  test('go with a moved tag', () =>
+  test('are removed when the tag moves', () =>
     withLayout(async (layout) => {
       await layout.putManifest(one, 'v1');
       await layout.putManifest(two, 'v1');
@@ -148,7 +148,7 @@ describe('entries without a tag', () => {
       expect(await digests(layout)).toEqual([]);
     }));
 
-  test('stay with a moved tag, a removed tag and a deleted index where the layout is to keep them', () =>
+  test('are kept with keepUntagged when a tag moves or is removed, or the index is deleted', () =>
     withLayout(async (_, dir) => {
       const layout = await openLayout(dir, { keepUntagged: true });
       for (const child of [one, two]) await putChild(layout, child);
@@ -161,7 +161,7 @@ describe('entries without a tag', () => {
       expect(await digests(layout)).toEqual([one.descriptor.digest, two.descriptor.digest]);
     }));
 
-  test('are given to the children of a deleted index also where another index lists it', () =>
+  test('are added for the children of a deleted index that another index lists', () =>
     withLayout(async (_, dir) => {
       const layout = await openLayout(dir, { keepUntagged: true });
       for (const child of [one, two, index]) await putChild(layout, child);
@@ -174,7 +174,7 @@ describe('entries without a tag', () => {
       ]);
     }));
 
-  test('of another tool stay if they say more than what identifies the content', () =>
+  test('of other tools are kept if they have further members', () =>
     withLayout(async (layout, dir) => {
       await putChild(layout, one);
       const entry = { ...one.descriptor, platform: { os: 'linux', architecture: 'amd64' } };
@@ -184,7 +184,7 @@ describe('entries without a tag', () => {
     }));
 });
 
-test('a deleted manifest is gone although an index lists it, and comes back when it is put again', () =>
+test('a deleted manifest does not exist although an index lists it, until it is put again', () =>
   withLayout(async (layout) => {
     const { manifest } = imageOf('a');
     const { digest } = manifest.descriptor;
@@ -198,7 +198,7 @@ test('a deleted manifest is gone although an index lists it, and comes back when
     expect(await layout.fetchManifest(digest)).toEqual(manifest);
   }));
 
-test('a manifest is not deleted as a blob', () =>
+test('deleteBlob refuses a manifest', () =>
   withLayout(async (layout) => {
     const { manifest } = imageOf('a');
     await layout.putManifest(manifest, 'v1');
@@ -207,7 +207,7 @@ test('a manifest is not deleted as a blob', () =>
     expect(await layout.fetchManifest('v1')).toEqual(manifest);
   }));
 
-test('a tag that names several manifests is ambiguous', () =>
+test('a tag with several manifests is ambiguous', () =>
   withLayout(async (layout, dir) => {
     const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
     for (const child of [one, two]) await putChild(layout, child);
@@ -222,7 +222,7 @@ test('a tag that names several manifests is ambiguous', () =>
     expect((await layout.resolve('v1')).digest).toBe(two.descriptor.digest);
   }));
 
-test('what another tool wrote into index.json is kept to the letter', () =>
+test('index.json of another tool keeps all other members unchanged', () =>
   withLayout(async (layout, dir) => {
     const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
     await putChild(layout, one);
@@ -249,21 +249,21 @@ describe('a damaged index.json', () => {
 
   test.each([
     ['is empty', '', 'it ends too early'],
-    ['is cut short', '{"schemaVersion":2,"manifests":[', 'it ends too early'],
-    ['is no object', '[]', 'no JSON object'],
-    ['has a member twice', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
+    ['is truncated', '{"schemaVersion":2,"manifests":[', 'it ends too early'],
+    ['is not an object', '[]', 'no JSON object'],
+    ['has a duplicate member', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
     ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
-    ['is no index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
+    ['is not an index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
     ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
-    ['could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
-    ['says that it is something else', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
+    ['has members of two types', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
+    ['has another mediaType', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
     ['has an entry without a size', entry({ size: undefined }), '/manifests/0/size'],
-    ['has a size below zero', entry({ size: -1 }), '/manifests/0/size'],
-    ['has a digest that leads out', entry({ digest: 'sha256:../../../etc/passwd' }), '/manifests/0/digest'],
+    ['has a negative size', entry({ size: -1 }), '/manifests/0/size'],
+    ['has a digest with ..', entry({ digest: 'sha256:../../../etc/passwd' }), '/manifests/0/digest'],
     ['has a digest in capitals', entry({ digest: digest.toUpperCase() }), '/manifests/0/digest'],
-    ['has an annotation that is no text', entry({ annotations: { [refName]: 1 } }), '/manifests/0/annotations'],
-    ['is not there', undefined, 'missing'],
-  ])('that %s is named, and left as it is', (_, content, reason) =>
+    ['has an annotation that is not a string', entry({ annotations: { [refName]: 1 } }), '/manifests/0/annotations'],
+    ['is missing', undefined, 'missing'],
+  ])('that %s is reported, and not changed', (_, content, reason) =>
     withLayout(async (layout, dir) => {
       const path = join(dir, 'index.json');
       if (content === undefined) await rm(path);
@@ -290,7 +290,7 @@ describe('opening', () => {
     ['no folder', () => Promise.resolve()],
     ['an empty folder', (dir) => mkdir(dir)],
     ['a file', (dir) => writeFile(dir, '')],
-  ])('%s finds no layout', (_, prepare) =>
+  ])('%s is not a layout', (_, prepare) =>
     withFolder(async (folder) => {
       const dir = join(folder, 'layout');
       await prepare(dir);
@@ -301,8 +301,8 @@ describe('opening', () => {
   test.each([
     ['another version', '{"imageLayoutVersion":"2.0.0"}'],
     ['no version', '{}'],
-    ['no JSON', 'imageLayoutVersion'],
-  ])('a layout of %s is refused', (_, header) =>
+    ['invalid JSON', 'imageLayoutVersion'],
+  ])('refuses an oci-layout file with %s', (_, header) =>
     withLayout(async (_layout, dir) => {
       await writeFile(join(dir, 'oci-layout'), header);
       for (const create of [false, true]) {
@@ -315,19 +315,19 @@ describe('opening', () => {
     }),
   );
 
-  test('a header may say more', () =>
+  test('an oci-layout file may have other members', () =>
     withLayout(async (_, dir) => {
       await writeFile(join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0","by":"me"}\n');
       await expect(openLayout(dir)).resolves.toBeDefined();
     }));
 
-  test('making a layout twice keeps what is there', () =>
+  test('creating a layout twice keeps its content', () =>
     withLayout(async (layout, dir) => {
       await layout.putManifest(imageOf('a').manifest, 'v1');
       expect(await collect((await openLayout(dir, { create: true })).tags())).toEqual(['v1']);
     }));
 
-  test('a layout whose making was cut short is finished', () =>
+  test('an incomplete layout is completed', () =>
     withLayout(async (layout, dir) => {
       await layout.putManifest(imageOf('a').manifest, 'v1');
       await rm(join(dir, 'oci-layout'));
@@ -335,7 +335,7 @@ describe('opening', () => {
       expect(await collect((await openLayout(dir, { create: true })).tags())).toEqual(['v1']);
     }));
 
-  test('an index.json that is none of ours keeps a layout from being made', () =>
+  test('does not create a layout in a folder with another index.json', () =>
     withFolder(async (folder) => {
       await writeFile(join(folder, 'index.json'), '{"name":"site"}');
       const making = openLayout(folder, { create: true });
@@ -344,7 +344,7 @@ describe('opening', () => {
       expect(await readFile(join(folder, 'index.json'), 'utf8')).toBe('{"name":"site"}');
     }));
 
-  test('many at once make one layout', () =>
+  test('concurrent calls create one layout', () =>
     withFolder(async (folder) => {
       const dir = join(folder, 'deep', 'layout');
       const layouts = await Promise.all(Array.from({ length: 8 }, () => openLayout(dir, { create: true })));
@@ -362,7 +362,7 @@ describe('links', () => {
     ['the blobs folder', 'blobs'],
     ['the folder of an algorithm', join('blobs', 'sha256')],
     ['a manifest', join('blobs', ...manifest.descriptor.digest.split(':'))],
-  ])('%s that leads out of the layout is not followed', (_, inside) =>
+  ])('%s that points outside the layout is refused', (_, inside) =>
     withLayout(async (layout, dir) => {
       await layout.putManifest(manifest, 'v1');
       const outside = join(dir, '..', 'outside');
@@ -378,7 +378,7 @@ describe('links', () => {
     }),
   );
 
-  symlinks('the header that leads out of the layout is not followed', () =>
+  symlinks('an oci-layout file that points outside the layout is refused', () =>
     withLayout(async (_, dir) => {
       await rename(join(dir, 'oci-layout'), join(dir, '..', 'header'));
       await symlink(join('..', 'header'), join(dir, 'oci-layout'));
@@ -386,7 +386,7 @@ describe('links', () => {
     }),
   );
 
-  symlinks('inside the layout are followed, and the layout may lie behind one', () =>
+  symlinks('inside the layout are followed, and the path of the layout may be a link', () =>
     withLayout(async (layout, dir) => {
       await layout.putManifest(manifest, 'v1');
       const path = blobPath(dir, manifest.descriptor);
@@ -398,7 +398,7 @@ describe('links', () => {
     }),
   );
 
-  test('a text that is no digest never becomes a path', () =>
+  test('an invalid digest is never used as a path', () =>
     withLayout(async (layout) => {
       const digest = 'sha256:../../oci-layout' as Descriptor['digest'];
       const descriptor = { mediaType: 'application/x', digest, size: 30 };
@@ -412,7 +412,7 @@ describe('links', () => {
 describe('a damaged blob', () => {
   const blob = blobOf('x'.repeat(600_000));
 
-  test('is refused before its last bytes where its bytes are others', () =>
+  test('is refused before its last chunk if its bytes differ', () =>
     withLayout(async (layout, dir) => {
       await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
       await writeFile(blobPath(dir, blob.descriptor), 'y'.repeat(600_000));
@@ -429,7 +429,7 @@ describe('a damaged blob', () => {
       await expect(layout.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
     }));
 
-  test('is refused at once where its length is another', () =>
+  test('is refused at once if its size differs', () =>
     withLayout(async (layout, dir) => {
       await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
       await truncate(blobPath(dir, blob.descriptor), 599_999);
@@ -441,7 +441,7 @@ describe('a damaged blob', () => {
       expect(await layout.hasBlob(blob.descriptor)).toBe(false);
     }));
 
-  test('is mended by putting it again, a manifest too', () =>
+  test('is repaired by putting it again, also if it is a manifest', () =>
     withLayout(async (layout, dir) => {
       const { manifest } = imageOf('a');
       await layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes, 100_000));
@@ -456,7 +456,7 @@ describe('a damaged blob', () => {
       expect(await bytesOf(layout.readBlob(blob.descriptor))).toEqual(blob.bytes);
     }));
 
-  test('of an index hides its entries, and nothing else', () =>
+  test('of an index hides only its entries', () =>
     withLayout(async (layout, dir) => {
       const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
       const index = indexOf([one.descriptor]);
@@ -470,7 +470,7 @@ describe('a damaged blob', () => {
       expect(await fresh.fetchManifest('v2')).toEqual(two);
     }));
 
-  test('leaves no temporary file behind when it was refused on its way in', () =>
+  test('leaves no temporary file when it is refused', () =>
     withLayout(async (layout, dir) => {
       await expect(layout.putBlob(blob.descriptor, () => chunksOf(Buffer.from('other')))).rejects.toBeDefined();
       await expect(layout.putManifest({ ...blob, bytes: Buffer.alloc(3) }, 'v1')).rejects.toBeDefined();
@@ -478,7 +478,7 @@ describe('a damaged blob', () => {
     }));
 });
 
-test('more than 4 MiB are not read at once', () =>
+test('fetchBlob refuses more than 4 MiB', () =>
   withLayout(async (layout) => {
     const large = blobOf(Buffer.alloc(4 * 1024 * 1024 + 1));
     await layout.putBlob(large.descriptor, () => chunksOf(large.bytes, 1024 * 1024));
@@ -486,7 +486,7 @@ test('more than 4 MiB are not read at once', () =>
     expect((await bytesOf(layout.readBlob(large.descriptor))).length).toBe(large.descriptor.size);
   }));
 
-test('writers at once lose no entry, and readers see whole files', () =>
+test('concurrent writers lose no entry, and readers see complete files', () =>
   withLayout(async (_, dir) => {
     const writers = Array.from({ length: 4 }, async (_unused, writer) => {
       const layout = await openLayout(dir, { create: true });
@@ -504,7 +504,7 @@ test('writers at once lose no entry, and readers see whole files', () =>
     expect((await readdir(dir)).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
   }));
 
-test('a change by another tool is seen', () =>
+test('a change by another tool is read', () =>
   withLayout(async (layout, dir) => {
     const [one, two] = [imageOf('a').manifest, imageOf('b').manifest];
     await layout.putManifest(one, 'v1');
@@ -518,7 +518,7 @@ test('a change by another tool is seen', () =>
     await expect(layout.resolve('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
   }));
 
-test('sha512 has a folder of its own', () =>
+test('sha512 blobs have their own folder', () =>
   withLayout(async (layout, dir) => {
     const manifest = asSha512(imageOf('a').manifest);
     await layout.putManifest(manifest, 'v1');
@@ -526,7 +526,7 @@ test('sha512 has a folder of its own', () =>
     expect(await layout.fetchManifest('v1')).toEqual(manifest);
   }));
 
-test('processes at once lose no entry', () =>
+test('concurrent processes lose no entry', () =>
   withLayout(async (_, dir) => {
     const script = join(dir, '..', 'writer.mjs');
     await build({

@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { MemoryContent } from '../../src/store/memory.ts';
-import { describeHome } from './home.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { describeStoreContract } from './store-contract.ts';
 import { imageOf } from './samples.ts';
 
-describeHome('memory', (work) => work(new MemoryContent()));
+describeStoreContract('memory', (work) => work(new MemoryStore()));
 
-test('memory keeps what it was given, whatever becomes of the caller’s buffer', async () => {
-  const home = new MemoryContent('here');
+test('the memory store copies the bytes, so that the caller may change its buffer', async () => {
+  const store = new MemoryStore('here');
   const { manifest } = imageOf('a');
   const bytes = Uint8Array.from(manifest.bytes);
-  await home.putManifest({ ...manifest, bytes }, 'v1');
+  await store.putManifest({ ...manifest, bytes }, 'v1');
   bytes.fill(0);
-  expect(Buffer.from((await home.fetchManifest('v1')).bytes)).toEqual(manifest.bytes);
-  expect(home.location).toBe('here');
+  expect(Buffer.from((await store.fetchManifest('v1')).bytes)).toEqual(manifest.bytes);
+  expect(store.location).toBe('here');
 });

@@ -3,14 +3,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Content, ContentTarget } from '../../src/store/store.ts';
+import type { ManifestContent, ContentWriter } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf, parseDigest, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 
 /** Content to put and to look for again. */
 
-export function contentOf(mediaType: string, bytes: Uint8Array | string): Content {
+export function contentOf(mediaType: string, bytes: Uint8Array | string): ManifestContent {
   const buffer = Buffer.from(bytes);
   return { descriptor: { mediaType, digest: digestOf(buffer), size: buffer.length }, bytes: buffer };
 }
@@ -20,18 +20,21 @@ export function sha512Of(bytes: Uint8Array): Digest {
 }
 
 /** The same content under its sha512. */
-export function asSha512({ descriptor, bytes }: Content): Content {
+export function asSha512({ descriptor, bytes }: ManifestContent): ManifestContent {
   return { descriptor: { ...descriptor, digest: sha512Of(bytes) }, bytes };
 }
 
-export function blobOf(text: string | Uint8Array, mediaType = 'application/vnd.oci.image.layer.v1.tar'): Content {
+export function blobOf(
+  text: string | Uint8Array,
+  mediaType = 'application/vnd.oci.image.layer.v1.tar',
+): ManifestContent {
   return contentOf(mediaType, text);
 }
 
 export interface Image {
-  readonly config: Content;
-  readonly layers: readonly Content[];
-  readonly manifest: Content;
+  readonly config: ManifestContent;
+  readonly layers: readonly ManifestContent[];
+  readonly manifest: ManifestContent;
 }
 
 /** An image of one layer; another seed makes another image. */
@@ -55,7 +58,7 @@ export function imageOf(seed: string, members: object = {}): Image {
   return { config, layers: [layer], manifest: contentOf(MediaType.ociManifest, JSON.stringify(document)) };
 }
 
-export function indexOf(manifests: readonly Descriptor[], members: object = {}): Content {
+export function indexOf(manifests: readonly Descriptor[], members: object = {}): ManifestContent {
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests, ...members };
   return contentOf(MediaType.ociIndex, JSON.stringify(document));
 }
@@ -80,13 +83,13 @@ function unpackable(architecture: string): Image {
 
 /** An index of two of them, with all that they need. */
 export async function putUnpackableList(
-  home: ContentTarget,
+  store: ContentWriter,
   tag: string,
-): Promise<{ readonly index: Content; readonly images: readonly Image[] }> {
+): Promise<{ readonly index: ManifestContent; readonly images: readonly Image[] }> {
   const images = ['amd64', 'arm64'].map(unpackable);
   for (const { config, layers, manifest } of images) {
-    for (const { descriptor, bytes } of [config, ...layers]) await home.putBlob(descriptor, () => chunksOf(bytes));
-    await home.putManifest(manifest, manifest.descriptor.digest);
+    for (const { descriptor, bytes } of [config, ...layers]) await store.putBlob(descriptor, () => chunksOf(bytes));
+    await store.putManifest(manifest, manifest.descriptor.digest);
   }
   const index = indexOf(
     images.map(({ manifest }, at) => ({
@@ -94,7 +97,7 @@ export async function putUnpackableList(
       platform: { architecture: at === 0 ? 'amd64' : 'arm64', os: 'linux' },
     })),
   );
-  await home.putManifest(index, tag);
+  await store.putManifest(index, tag);
   return { index, images };
 }
 
@@ -115,7 +118,7 @@ export async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
 /** Writes a layout without mlist's checks, as another tool or an older version may have left it. */
 export async function writeLayout(
   dir: string,
-  contents: readonly Content[],
+  contents: readonly ManifestContent[],
   entries: readonly Descriptor[],
 ): Promise<void> {
   for (const { descriptor, bytes } of contents) {
@@ -128,17 +131,17 @@ export async function writeLayout(
 }
 
 /** An entry of index.json with a tag. */
-export function tagged({ descriptor }: Content, tag: string): Descriptor {
+export function tagged({ descriptor }: ManifestContent, tag: string): Descriptor {
   return { ...descriptor, annotations: { 'org.opencontainers.image.ref.name': tag } };
 }
 
 /** The image as one piece of content after the other, the manifest last. */
-export function contentsOf({ config, layers, manifest }: Image): readonly Content[] {
+export function contentsOf({ config, layers, manifest }: Image): readonly ManifestContent[] {
   return [config, ...layers, manifest];
 }
 
 /** A manifest whose bytes do not state their media type. */
-export function unstated({ descriptor, bytes }: Content): Content {
+export function unstated({ descriptor, bytes }: ManifestContent): ManifestContent {
   const document = JSON.parse(Buffer.from(bytes).toString()) as object;
   return contentOf(descriptor.mediaType, JSON.stringify({ ...document, mediaType: undefined }));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { damageError, verified, wholeBlob } from '../../src/store/verify.ts';
+import { damageError, verified, readWhole } from '../../src/store/verify.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 
 const bytes = Buffer.from('the bytes of a blob');
@@ -9,9 +9,9 @@ async function* chunksOf(...texts: readonly string[]): AsyncGenerator<Uint8Array
   for (const text of texts) yield await Promise.resolve(Buffer.from(text));
 }
 
-test('the bytes of a blob are passed on', async () => {
+test('passes on the bytes of a blob', async () => {
   const read = () => verified(blob, chunksOf('the bytes ', '', 'of a blob', ''), damageError());
-  expect(await wholeBlob(blob, read)).toEqual(bytes);
+  expect(await readWhole(blob, read)).toEqual(bytes);
 });
 
 test.each<[string, readonly string[], string]>([

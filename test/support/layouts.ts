@@ -1,12 +1,12 @@
 import { writeArchive } from '../../src/store/archive/write-archive.ts';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import type { ContentTarget } from '../../src/store/store.ts';
+import type { ContentWriter } from '../../src/store/store.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
 import { sha256, type Image, type Served } from './images.ts';
 
 /** Puts images of `makeImage` into layouts and archives. */
 
-export async function putMade(home: ContentTarget, image: Image, name?: string): Promise<void> {
+export async function putMade(home: ContentWriter, image: Image, name?: string): Promise<void> {
   for (const blob of image.blobs) {
     const digest = parseDigest(sha256(blob));
     await home.putBlob({ mediaType: 'application/octet-stream', digest, size: blob.length }, () => once(blob));
@@ -14,7 +14,7 @@ export async function putMade(home: ContentTarget, image: Image, name?: string):
   await putDocument(home, image, name);
 }
 
-export async function putDocument(home: ContentTarget, served: Served, name?: string): Promise<void> {
+export async function putDocument(home: ContentWriter, served: Served, name?: string): Promise<void> {
   const { mediaType, bytes } = served;
   const digest = parseDigest(served.digest);
   await home.putManifest({ descriptor: { mediaType, digest, size: bytes.length }, bytes }, name ?? digest);

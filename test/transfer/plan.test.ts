@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { MemoryContent } from '../../src/store/memory.ts';
-import type { Content, Name } from '../../src/store/store.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import type { ManifestContent, TagOrDigest } from '../../src/store/store.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import type { ManifestNode } from '../../src/transfer/graph.ts';
@@ -9,10 +9,10 @@ import { runPlan } from '../../src/transfer/run.ts';
 import { seeded } from '../support/flaky-proxy.ts';
 
 /** Plans of any graph of manifests: each after its children and its subject, whatever order they are listed in. */
-const source = new MemoryContent('source');
+const source = new MemoryStore('source');
 const root = contentOf('root');
 
-function contentOf(name: string): Content {
+function contentOf(name: string): ManifestContent {
   const bytes = Buffer.from(name);
   return { descriptor: { mediaType: MediaType.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes };
 }
@@ -24,10 +24,10 @@ function nodeOf(name: string, children: readonly ManifestNode[] = [], subject?: 
 const digest = (name: string): Digest => contentOf(name).descriptor.digest;
 const order = ({ manifests }: Plan): readonly Digest[] => manifests.map(({ content }) => content.descriptor.digest);
 const planOf = (nodes: readonly ManifestNode[], more?: Parameters<typeof planTransfer>[3]): Plan =>
-  planTransfer(new MemoryContent('target'), nodes, { content: root, names: ['tag'] }, more);
+  planTransfer(new MemoryStore('target'), nodes, { content: root, names: ['tag'] }, more);
 
 /** A target on which every manifest takes a moment of its own, and which refuses what comes before what it refers to. */
-class Strict extends MemoryContent {
+class Strict extends MemoryStore {
   readonly #nodes: ReadonlyMap<Digest, ManifestNode>;
   readonly #random: () => number;
 
@@ -37,7 +37,7 @@ class Strict extends MemoryContent {
     this.#random = random;
   }
 
-  override async putManifest(content: Content, name: Name): Promise<void> {
+  override async putManifest(content: ManifestContent, name: TagOrDigest): Promise<void> {
     const node = this.#nodes.get(content.descriptor.digest);
     const needed = [...(node?.children ?? []).map((child) => child.content.descriptor.digest), node?.subject];
     for (const one of needed) {

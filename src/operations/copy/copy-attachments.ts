@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { minimalDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex } from '../../oci/list-encoding.ts';
@@ -10,7 +10,6 @@ import { readIndex } from '../../schema/documents.ts';
 import { readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import type { RootStep } from '../../transfer/plan.ts';
 import type { Omission } from '../omissions.ts';
-import type { ReadStore, Store } from '../../store/open.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';
@@ -116,7 +115,7 @@ async function needsTags(
   options: ContentOptions & { readonly isRegistry: boolean },
 ): Promise<boolean> {
   if (!options.isRegistry) return false;
-  const asking = target.findsReferrers?.(digest, options) ?? Promise.resolve(false);
+  const asking = target.supportsReferrers?.(digest, options) ?? Promise.resolve(false);
   return (await ignoreRefusedRead(asking, options)) !== true;
 }
 
@@ -125,7 +124,7 @@ async function fallbackFor(
   target: Store,
   subject: Digest,
   referring: readonly Descriptor[],
-  contents: ReadonlyMap<Digest, Content>,
+  contents: ReadonlyMap<Digest, ManifestContent>,
   options: ContentOptions,
 ): Promise<Labelled> {
   const tag = referrersTag(subject);

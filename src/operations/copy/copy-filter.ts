@@ -1,5 +1,5 @@
 import { errorCode } from '../../errors/errors.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../../oci/list-encoding.ts';
@@ -8,10 +8,9 @@ import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts'
 import type { Platform } from '../../oci/platform/platform.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { childrenInContent } from '../../transfer/graph.ts';
-import type { Missing, MissingState } from '../../transfer/missing-content.ts';
+import { childrenOfManifest } from '../../transfer/graph.ts';
+import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import type { ReadStore } from '../../store/open.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
 import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';
@@ -35,14 +34,14 @@ export interface Filtering {
   /** The content, for messages. */
   readonly reference: string;
   /** What is already known to be missing from the source. */
-  readonly missing: Missing;
+  readonly missing: MissingEntries;
   /** Source and target are the same location, so the copy loses nothing. */
   readonly isWithin: boolean;
 }
 
 export interface Filtered {
   /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
-  readonly content: Content;
+  readonly content: ManifestContent;
   readonly left: readonly Omission[];
   /** Events to report. */
   readonly events: readonly OperationEvent[];
@@ -58,7 +57,7 @@ export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOpti
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_NOT_FOUND` for images that are missing
  */
 export async function filterContent(
-  content: Content,
+  content: ManifestContent,
   { store, reference, missing: known, isWithin }: Filtering,
   options: FilterOptions,
 ): Promise<Filtered> {
@@ -77,7 +76,7 @@ export async function filterContent(
   if (isWithin && choice !== 'skip') return whole;
   const missing = new Map([
     ...known,
-    ...(await findMissing(() => childrenInContent(content, store).manifests, reading)),
+    ...(await findMissing(() => childrenOfManifest(content, store).manifests, reading)),
   ]);
   if (missing.size === 0) return whole;
   const list = readIndex(content.bytes, mediaType, reference);
@@ -90,13 +89,13 @@ interface Selection {
   /** The others. */
   readonly left: readonly Omission[];
   /** Which of the entries the source does not have. */
-  readonly missing: Missing;
+  readonly missing: MissingEntries;
 }
 
 /** Selects entries by platform and kind. */
 async function select(
   { manifests }: Index,
-  known: Missing,
+  known: MissingEntries,
   reading: MissingOptions & ImageReading,
   { platforms = [], attestations = 'keep' }: FilterOptions,
 ): Promise<Selection> {
@@ -117,7 +116,7 @@ async function select(
 
 /** The selected part of a list without the entries that are missing, if these may be left out. */
 async function withoutMissing(
-  content: Content,
+  content: ManifestContent,
   list: Index,
   { wanted, left, missing }: Selection,
   options: MissingOptions,
@@ -210,7 +209,7 @@ function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | un
 }
 
 /** In the form of its kind; what mlist does not know of it stays. */
-function encoded(list: Index): Content {
+function encoded(list: Index): ManifestContent {
   const options = { keepEmpty: true };
   const bytes =
     list.mediaType === MediaType.dockerList ? encodeManifestList(list, options) : encodeImageIndex(list, options);

@@ -1,4 +1,4 @@
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
@@ -10,7 +10,6 @@ import type { Omission } from '../omissions.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-attachments.ts';
 import type { OnEvent } from '../events.ts';
-import type { ReadStore, Store } from '../../store/open.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { watchConfigs } from '../platform-claims.ts';
 import { SentContent } from '../publish/sent-content.ts';
@@ -20,7 +19,7 @@ import { ignoreRefusedRead } from '../publish/tag-state.ts';
 export interface CopyTransfer {
   readonly source: ReadStore;
   readonly target: Store;
-  readonly content: Content;
+  readonly content: ManifestContent;
   /** The content and everything below it; undefined if only a name is written. */
   readonly node: ManifestNode | undefined;
   /** The digest that the content was made from, by a filter or not at all. */

@@ -1,13 +1,13 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ContentReader, Store } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { digestIn, formatLocation, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { repositoryName } from '../../oci/reference.ts';
 import { readManifest } from '../../schema/documents.ts';
-import { graphOf } from '../../transfer/graph.ts';
-import { MissingContent, type Missing } from '../../transfer/missing-content.ts';
+import { graphOfManifest } from '../../transfer/graph.ts';
+import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
@@ -17,7 +17,7 @@ import type { Attached } from './copy-attachments.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { Stores, ResolvedLocation, Store } from '../../store/open.ts';
+import type { Stores, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishOptions } from '../publish/publish.ts';
@@ -117,14 +117,14 @@ async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise
 interface CopyReading {
   readonly store: Store;
   readonly job: CopyJob;
-  readonly read: Content;
+  readonly read: ManifestContent;
   readonly looking: Promise<Seen> | undefined;
 }
 
 /** @throws MissingContent before anything is written, if the source does not have all of the content */
 async function copyRead(
   { store, job: { from, to, source, tag }, read, looking }: CopyReading,
-  missing: Missing,
+  missing: MissingEntries,
   options: CopyOptions,
 ): Promise<Copied> {
   const isWithin = sameStore(from, to);
@@ -142,7 +142,7 @@ async function copyRead(
   const next = { content, source: source.store };
   const replaced = replacedBy(next, tag, looking, { store, reference: target, ...options });
   replaced.catch(() => undefined);
-  const node = isMoved ? await graphOf(source.store, content, { signal: options.signal }) : undefined;
+  const node = isMoved ? await graphOfManifest(source.store, content, { signal: options.signal }) : undefined;
   report(read, filtered, filtering.reference, options);
   const transfer: CopyTransfer = {
     source: source.store,
@@ -196,7 +196,7 @@ interface Seen {
 }
 
 /** What the target has under a name. */
-async function look(store: ContentSource, name: string, { signal }: ContentOptions): Promise<Seen> {
+async function look(store: ContentReader, name: string, { signal }: ContentOptions): Promise<Seen> {
   try {
     return { found: await ignoreNotFound(store.resolve(name, { signal })) };
   } catch (thrown) {
@@ -266,8 +266,8 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
 }
 
 async function requirePlatformsOf(
-  { bytes, descriptor }: Content,
-  store: ContentSource,
+  { bytes, descriptor }: ManifestContent,
+  store: ContentReader,
   { expect = [], stores: { cache }, signal }: CopyOptions,
 ): Promise<void> {
   if (expect.length === 0) return;
@@ -276,7 +276,12 @@ async function requirePlatformsOf(
   requireExpected(name, await platformsOf(manifest, store, { cache, signal }), expect);
 }
 
-function report(read: Content, { content, events }: Filtered, reference: string, { onEvent }: CopyOptions): void {
+function report(
+  read: ManifestContent,
+  { content, events }: Filtered,
+  reference: string,
+  { onEvent }: CopyOptions,
+): void {
   for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
   if (content === read) return;
   const [old, made] = [read.descriptor.digest, content.descriptor.digest];

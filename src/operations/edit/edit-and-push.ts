@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMlistError, MlistError, withHint } from '../../errors/errors.ts';
 import type { Draft } from '../../draft/draft.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent } from '../../store/store.ts';
 import type { Index } from '../../oci/manifest.ts';
 import { fromIndex, settledFormat } from '../create/create-draft.ts';
 import { entryMembers } from '../sources/entry-members.ts';
@@ -207,7 +207,7 @@ function notInRegistry(name: string): MlistError {
  * @param list - canonical reference that the draft goes by
  * @param source - canonical location of the list
  */
-function draftOfList(list: string, source: string, document: Index, content: Content): Draft {
+function draftOfList(list: string, source: string, document: Index, content: ManifestContent): Draft {
   const draft: Draft = {
     ...fromIndex(list, { source, index: { document, content } }),
     entries: document.manifests.map((entry) => ({ source, via: content.descriptor.digest, ...entryMembers(entry) })),

@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import { type Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent } from '../../store/store.ts';
 import { isDockerType, isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
@@ -22,7 +22,7 @@ export interface Inspected {
   readonly from: LookupResult['from'];
   readonly reference: string;
   /** Exact bytes, with media type, digest and size. */
-  readonly content: Content;
+  readonly content: ManifestContent;
   readonly document: Json;
 }
 
@@ -81,7 +81,7 @@ function onlyChild(found: LookupResult, choice: ChildChoice): Child {
   });
 }
 
-function documentOf({ bytes }: Content, reference: string): Json {
+function documentOf({ bytes }: ManifestContent, reference: string): Json {
   const { value, problems } = readJson(bytes);
   if (value !== undefined) return value;
   throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} is refused: ${problems[0]?.message ?? ''}`, {
@@ -123,7 +123,7 @@ export async function inspectVerbose(
   return choice.manifest === undefined && choice.platform === undefined ? list : (list[0] ?? []);
 }
 
-function verbose({ source, descriptor }: Child, content: Content, found?: LookupResult): VerboseManifest {
+function verbose({ source, descriptor }: Child, content: ManifestContent, found?: LookupResult): VerboseManifest {
   const { mediaType, digest, size, platform } = descriptor;
   const document = documentOf(content, source);
   return {

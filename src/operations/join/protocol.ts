@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { sameJson } from '../../json/json.ts';
@@ -42,7 +42,7 @@ export interface Snapshot {
 }
 
 export interface SlotWrite extends Write {
-  readonly content: Content;
+  readonly content: ManifestContent;
 }
 
 export type Decision =

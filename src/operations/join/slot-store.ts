@@ -1,7 +1,7 @@
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import type { Repository } from '../../store/registry/repository.ts';
 import { asksTooLong, isRetryableStatus } from '../../store/registry/http/retry.ts';
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
@@ -81,7 +81,7 @@ export class SlotStore {
    * Writes a tag, once. Where that fails, the write may have happened all the same; the next look shows it.
    * @throws MlistError where another attempt would fail, too
    */
-  async put(content: Content, tag: string, condition: Condition): Promise<PutResult> {
+  async put(content: ManifestContent, tag: string, condition: Condition): Promise<PutResult> {
     const { signal, targets } = this.#options;
     const target = { reference: this.#nameOf(tag), digest: content.descriptor.digest };
     const before = targets?.get(target.reference) ?? { ...target, status: 'not-pushed' };
@@ -105,7 +105,7 @@ export class SlotStore {
   }
 
   /** Whether a tag whose PUT was refused has the content: it may be immutable, and another participant was faster. */
-  async #hasContent(content: Content, tag: string, error: MlistError): Promise<boolean> {
+  async #hasContent(content: ManifestContent, tag: string, error: MlistError): Promise<boolean> {
     if (error.facts.status === undefined || isAboutContent(error, content)) return false;
     const now = await this.#read(tag).catch(() => undefined);
     this.#options.signal?.throwIfAborted();
@@ -180,7 +180,7 @@ export class SlotStore {
     return formatReference({ ...this.#reference, tag });
   }
 
-  async #read(tag: string): Promise<Content | undefined> {
+  async #read(tag: string): Promise<ManifestContent | undefined> {
     const { signal, targets } = this.#options;
     try {
       const content = await this.#repository.fetchManifest(tag, { fresh: true, signal });

@@ -10,7 +10,7 @@ import {
   splitPlatforms,
   type Platform,
 } from '../../oci/platform/platform.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent } from '../../store/store.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
@@ -99,7 +99,7 @@ const key = {
 } as const;
 
 /** The slot as bytes; the same slot gives the same bytes. */
-export function encodeSlot({ target, platform, group, began, expect, entries }: Omit<Slot, 'name'>): Content {
+export function encodeSlot({ target, platform, group, began, expect, entries }: Omit<Slot, 'name'>): ManifestContent {
   const annotations = {
     [key.target]: target,
     [key.platform]: platform,
@@ -119,7 +119,7 @@ export function encodeSlot({ target, platform, group, began, expect, entries }: 
  * @param target - canonical reference of the tag that is joined
  * @returns why it is no slot of that tag, where it is none
  */
-export function readSlot({ descriptor, bytes }: Content, name: string, target: string): StoredSlot | string {
+export function readSlot({ descriptor, bytes }: ManifestContent, name: string, target: string): StoredSlot | string {
   const annotations = annotationsIn(bytes, descriptor.mediaType, name);
   if (typeof annotations === 'string') return annotations;
   const { document, text } = annotations;

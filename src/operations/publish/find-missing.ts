@@ -1,12 +1,11 @@
 import { errorCode } from '../../errors/errors.ts';
-import type { Content, ContentOptions, Stored } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, LocalStore, ReadStore } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType, isServedAsManifest } from '../../oci/media-type.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { childrenInContent, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
-import { MissingContent, type Missing, type MissingState } from '../../transfer/missing-content.ts';
-import type { ReadStore } from '../../store/open.ts';
+import { childrenOfManifest, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
+import { MissingContent, type MissingEntries, type MissingState } from '../../transfer/missing-content.ts';
 
 /** Finds content that a location lists and does not have, without reading more than that takes. */
 
@@ -23,7 +22,10 @@ export interface FindingOptions extends ContentOptions {
  * The entries that the location does not have. A registry is only asked with `skip`: otherwise missing images are found
  * when they are read, without further requests.
  */
-export async function findMissing(entriesOf: () => readonly Descriptor[], options: FindingOptions): Promise<Missing> {
+export async function findMissing(
+  entriesOf: () => readonly Descriptor[],
+  options: FindingOptions,
+): Promise<MissingEntries> {
   if (!isLocal(options.store) && options.missing !== 'skip') return new Map();
   const entries = entriesOf();
   const states = await Promise.all(entries.map((entry) => stateOf(entry, options)));
@@ -57,8 +59,12 @@ export async function stateOf(
   return (await first()) || (await second()) ? undefined : 'absent';
 }
 
-async function stateBelow(index: Content, options: FindingOptions, depth: number): Promise<MissingState | undefined> {
-  const { manifests } = childrenInContent(index, options.store);
+async function stateBelow(
+  index: ManifestContent,
+  options: FindingOptions,
+  depth: number,
+): Promise<MissingState | undefined> {
+  const { manifests } = childrenOfManifest(index, options.store);
   const states = await Promise.all(manifests.map((entry) => stateOf(entry, options, depth + 1)));
   return states.every((state) => state === undefined) ? undefined : 'incomplete';
 }
@@ -84,7 +90,7 @@ export async function missingParts(
   }
 }
 
-function isLocal(store: ReadStore): store is ReadStore & Stored {
+function isLocal(store: ReadStore): store is ReadStore & LocalStore {
   return store.storedSize !== undefined;
 }
 

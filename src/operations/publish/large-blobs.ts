@@ -1,7 +1,6 @@
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, Store } from '../../store/store.ts';
 import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
-import type { Store } from '../../store/open.ts';
 import { ignoreRefusedRead } from './tag-state.ts';
 
 /** Bytes from which on it costs less to ask for a blob than to send one that is there. */

@@ -1,15 +1,14 @@
 import { descriptorOf, type Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { entryName } from '../../oci/entry-name.ts';
 import { isServedAsManifest } from '../../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
-import type { Missing, MissingState } from '../../transfer/missing-content.ts';
+import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
 import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
-import type { ReadStore } from '../../store/open.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 
 /**
@@ -48,7 +47,7 @@ export interface LeftOut {
  */
 export async function leaveOutMissing(
   wanted: readonly Descriptor[],
-  missing: Missing,
+  missing: MissingEntries,
   all: readonly Descriptor[],
   options: MissingOptions,
 ): Promise<LeftOut> {
@@ -145,7 +144,7 @@ export class SomeMissing extends MlistError {}
 
 async function missingImages(
   lost: readonly Descriptor[],
-  missing: Missing,
+  missing: MissingEntries,
   all: readonly Descriptor[],
   options: MissingOptions,
 ): Promise<MlistError> {
@@ -165,7 +164,7 @@ async function missingImages(
   });
 }
 
-export function missingText(lost: readonly Descriptor[], missing: Missing, reference: string): string {
+export function missingText(lost: readonly Descriptor[], missing: MissingEntries, reference: string): string {
   const what = lost.every(({ mediaType }) => isServedAsManifest(mediaType)) ? 'images are' : 'content is';
   const names = lost.map(
     (entry) => entryName(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''),

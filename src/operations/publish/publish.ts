@@ -1,7 +1,8 @@
 import type { Location } from '../../oci/location.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
-import type { Stores, Store, TargetOptions } from '../../store/open.ts';
+import type { Stores, TargetOptions } from '../../store/open.ts';
+import type { Store } from '../../store/store.ts';
 
 export interface PublishOptions {
   readonly stores: Stores;

@@ -2,7 +2,7 @@ import { MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
 import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
-import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ContentReader } from '../../store/store.ts';
 import { isAttestation } from '../../oci/descriptor.ts';
 import { shortDigest, type Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
@@ -27,9 +27,9 @@ export interface MovingTag {
 
 /** Content that tags are moved to. */
 export interface NextContent {
-  readonly content: Content;
+  readonly content: ManifestContent;
   /** Holds the config of a single image. */
-  readonly source: ContentSource;
+  readonly source: ContentReader;
 }
 
 export interface MoveOptions extends ContentOptions {
@@ -49,7 +49,7 @@ export interface MoveOptions extends ContentOptions {
  *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
 export async function checkMoves(
-  store: ContentSource,
+  store: ContentReader,
   tags: readonly MovingTag[],
   next: NextContent,
   options: MoveOptions,
@@ -77,7 +77,7 @@ interface Reading extends MoveOptions {
 }
 
 async function checkMove(
-  store: ContentSource,
+  store: ContentReader,
   { tag, reference, before: known, unread }: MovingTag,
   next: NextContent,
   options: Reading,
@@ -114,7 +114,7 @@ interface Lost {
 const NOTHING: Lost = { platforms: [] };
 
 async function lostPlatforms(
-  store: ContentSource,
+  store: ContentReader,
   before: Digest,
   { content, source }: NextContent,
   options: MoveOptions,
@@ -150,7 +150,7 @@ async function lostPlatforms(
   return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
 }
 
-async function manifestOf(store: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
+async function manifestOf(store: ContentReader, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
   const name = `${store.location}@${digest}`;
   const cached = await cache.get(digest);
   if (cached !== undefined) return readManifest(cached, undefined, name);
@@ -161,7 +161,7 @@ async function manifestOf(store: ContentSource, digest: Digest, { cache, signal 
 /** The platforms of a list's images, or of a single image. */
 export async function platformsOf(
   manifest: Manifest,
-  store: ContentSource,
+  store: ContentReader,
   { cache, signal }: Pick<MoveOptions, 'cache' | 'signal'>,
 ): Promise<readonly Platform[]> {
   if ('manifests' in manifest) {

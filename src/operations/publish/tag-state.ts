@@ -1,7 +1,7 @@
 import { asMlistError, type ErrorCode, type MlistError } from '../../errors/errors.ts';
 import { asksTooLong } from '../../store/registry/http/retry.ts';
 import type { Push } from '../../draft/workspace/workspace-state.ts';
-import type { ContentOptions, ContentSource } from '../../store/store.ts';
+import type { ContentOptions, ContentReader } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { sameStore, type Location } from '../../oci/location.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
@@ -14,7 +14,7 @@ export type TagState = Digest | 'absent';
 /** What tags had when somebody looked, by `targetName`. */
 export type EarlyTagStates = ReadonlyMap<string, Promise<TagState>>;
 
-export async function digestOfTag(store: ContentSource, tag: string, options: ContentOptions): Promise<TagState> {
+export async function digestOfTag(store: ContentReader, tag: string, options: ContentOptions): Promise<TagState> {
   return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
 

@@ -3,14 +3,14 @@ import { asMlistError, errorCode } from '../../errors/errors.ts';
 import type { Draft, Entry } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, Store } from '../../store/store.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
 import { parseLocation, sameStore } from '../../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../../oci/media-type.ts';
-import { graphOf, readGraph, subjectIn, type ManifestNode } from '../../transfer/graph.ts';
+import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
 import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
-import type { Stores, Store } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
 import type { TargetRepository } from '../publish/target.ts';
@@ -122,7 +122,10 @@ export function readAhead(
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
     const bytes = await stores.cache.get(entry.digest);
     if (bytes?.length !== entry.size) return undefined;
-    return graphOf(await stores.source(parseLocation(entry.source)), { descriptor: minimalDescriptor(entry), bytes });
+    return graphOfManifest(await stores.source(parseLocation(entry.source)), {
+      descriptor: minimalDescriptor(entry),
+      bytes,
+    });
   };
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
@@ -144,7 +147,7 @@ async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptio
   const bytes = isServedAsManifest(entry.mediaType) ? await stores.cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, planning.draft));
   const content = { descriptor: minimalDescriptor(entry), bytes };
-  return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectIn(bytes) };
+  return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectOf(bytes) };
 }
 
 /** An entry of an unknown type is looked up as a blob, then as a manifest. */

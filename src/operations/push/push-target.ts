@@ -2,7 +2,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts'
 import type { Draft, Entry } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import type { State } from '../../draft/workspace/workspace-state.ts';
-import type { ContentSource } from '../../store/store.ts';
+import type { ContentReader, Store } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { parseReference, repositoryName } from '../../oci/reference.ts';
@@ -11,7 +11,6 @@ import { hasLostContent, isContentUnknown } from '../../transfer/unknown-content
 import type { Plan } from '../../transfer/plan.ts';
 import { runPlan } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
-import type { Store } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { entryGone } from '../publish/missing-entries.ts';
 import { isStoredIn, planPush, publishedIn, readAhead, type PushPlan } from './plan-push.ts';
@@ -145,7 +144,7 @@ async function warnOfSignatures(
 async function readTag(
   job: PushJob,
   tag: string,
-  store: ContentSource,
+  store: ContentReader,
   options: PushTargetOptions,
 ): Promise<MovingTag> {
   const reference = targetName(job.target, tag);

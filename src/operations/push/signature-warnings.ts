@@ -1,9 +1,8 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { cosignTags } from '../../oci/referrers-tag.ts';
 import type { OnEvent } from '../events.ts';
-import type { ReadStore } from '../../store/open.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 

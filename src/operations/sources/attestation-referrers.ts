@@ -1,9 +1,9 @@
 import { isAttestationEntry, type Entry } from '../../draft/draft.ts';
 import { attestedDigest, AnnotationKey, minimalDescriptor } from '../../oci/descriptor.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { parseLocation } from '../../oci/location.ts';
 import { isManifestType } from '../../oci/media-type.ts';
-import type { ReadStore, Stores } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 import { listReferrers } from '../list-referrers.ts';
 import type { Resolved } from './resolve-source.ts';
 

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ContentOptions, ContentSource } from '../../store/store.ts';
+import type { ContentOptions, ContentReader } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
@@ -19,7 +19,7 @@ export interface FlatteningOptions extends ContentOptions {
  */
 export async function flattenIndex(
   manifests: readonly Descriptor[],
-  store: ContentSource,
+  store: ContentReader,
   options: FlatteningOptions,
   above: readonly Digest[] = [],
 ): Promise<readonly Descriptor[]> {

@@ -5,7 +5,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { nameIn, parseLocation } from '../../oci/location.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
-import type { Content, ContentOptions } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Stores } from '../../store/open.ts';
 
 /**
@@ -32,7 +32,7 @@ export async function findInList(
   return only === undefined || more.length > 0 ? manifest : only;
 }
 
-function digestsOf({ descriptor, bytes }: Content, manifest: string): readonly string[] {
+function digestsOf({ descriptor, bytes }: ManifestContent, manifest: string): readonly string[] {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType)) return [digest];
   return [digest, ...readIndex(bytes, mediaType, manifest).manifests.map((entry) => entry.digest)];

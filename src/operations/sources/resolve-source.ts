@@ -21,8 +21,7 @@ import { flattenIndex } from './flatten-index.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
-import type { ReadStore } from '../../store/open.ts';
-import type { Content } from '../../store/store.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
 /** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
@@ -51,7 +50,7 @@ export interface GivenIndex {
   /** Where it was read, for messages. */
   readonly name: string;
   readonly document: Index;
-  readonly content: Content;
+  readonly content: ManifestContent;
 }
 
 export interface ResolveOptions extends SourceWaitOptions {
@@ -73,7 +72,7 @@ export type AttestationChoice = 'keep' | 'drop' | 'referrers';
 export interface Resolved extends ResolvedSource {
   /** The platforms of all its images, also of those that were not asked for. */
   readonly platforms: readonly Platform[];
-  readonly index?: { readonly document: Index; readonly content: Content };
+  readonly index?: { readonly document: Index; readonly content: ManifestContent };
   /** The index is one that the author gave. Its entries each have a source of their own. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** A single image that is not for a platform that was asked for. */
@@ -110,7 +109,7 @@ async function readSource(argument: ManifestArgument, options: ResolveOptions): 
 
 async function resolveEntry(
   argument: ManifestArgument,
-  content: Content,
+  content: ManifestContent,
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
@@ -128,7 +127,7 @@ async function resolveEntry(
 /** Reads the config of an image, unless its descriptor states the platform. */
 async function completeEntry(
   entry: Entry,
-  content: Content,
+  content: ManifestContent,
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Entry> {
@@ -137,7 +136,12 @@ async function completeEntry(
 }
 
 /** Completes the entry of an image with what its config states. */
-async function imageEntry(entry: Entry, content: Content, store: ReadStore, options: ResolveOptions): Promise<Entry> {
+async function imageEntry(
+  entry: Entry,
+  content: ManifestContent,
+  store: ReadStore,
+  options: ResolveOptions,
+): Promise<Entry> {
   const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
   const fetch = async () => {
@@ -152,7 +156,7 @@ async function imageEntry(entry: Entry, content: Content, store: ReadStore, opti
 
 async function resolveIndex(
   argument: ManifestArgument,
-  index: { readonly document: Index; readonly content: Content },
+  index: { readonly document: Index; readonly content: ManifestContent },
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {

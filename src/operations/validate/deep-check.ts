@@ -1,7 +1,7 @@
 import { errorCode, MlistError, type Problem } from '../../errors/errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import type { ContentOptions } from '../../store/store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { platformOfConfig } from '../../oci/manifest.ts';
@@ -17,7 +17,7 @@ import { readImageConfig, readManifest, validateDocument } from '../../schema/do
 import { checkClaim } from '../../schema/rules/platform-claim.ts';
 import { MAX_DEPTH } from '../../transfer/graph.ts';
 import { error, warning } from '../../schema/problems.ts';
-import type { ReadStore, Stores } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
 
 /** Looking at everything that a list points at: manifests, configs and layers, each once. */
 

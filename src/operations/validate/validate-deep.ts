@@ -8,7 +8,8 @@ import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { capped, hasErrors } from '../../schema/problems.ts';
 import { DeepCheck, type Lost, type Root } from './deep-check.ts';
-import type { ReadStore, Stores } from '../../store/open.ts';
+import type { Stores } from '../../store/open.ts';
+import type { ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
 
 /** `validate --deep`: whether what a list points at is there, and is what the list says. */

@@ -1,52 +1,60 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
-import { Queue } from '../../async/queue.ts';
-import type { Content, ContentOptions, ContentTarget, FetchOptions, Name, PutOptions, Whole } from '../store.ts';
+import { SerialQueue } from '../../async/serial-queue.ts';
+import type {
+  ManifestContent,
+  ContentOptions,
+  ContentWriter,
+  FetchOptions,
+  TagOrDigest,
+  PutOptions,
+} from '../store.ts';
 import { AnnotationKey, minimalDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
-import { movedName } from '../store.ts';
+import { conflictError } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/layout-header.ts';
-import { checkVerifiable, damaged, damageError, verified, wholeBlob } from '../verify.ts';
-import { closeArchive } from './archive-end.ts';
+import { checkVerifiable, damagedBlob, damageError, verified, readWhole } from '../verify.ts';
+import { finishArchive } from './finish-archive.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 import { TarWriter } from './tar/tar-writer.ts';
 
-const SMALL_BYTES = 256 * 1024;
-const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
-const MOST_AHEAD = 64;
+/** Blobs up to this size are read ahead. */
+const SMALL_BLOB_BYTES = 256 * 1024;
+const MAX_READ_AHEAD_BYTES = 16 * 1024 * 1024;
+const MAX_CONCURRENT_READS = 64;
 
 export interface ArchiveTargetParts {
-  /** Where the archive is to be. */
+  /** Final path of the archive. */
   readonly path: string;
-  /** As people name it. */
+  /** Such as `oci-archive:FILE`, for messages. */
   readonly location: string;
-  /** The archive that lies there: its images stay, unless their names are given away. */
+  /** The archive at this path. Its images are kept, except those whose tags are moved. */
   readonly existing: OciArchive | undefined;
-  /** The full reference that a tag of the archive stands for; undefined where nobody can say. */
+  /** The full reference for a tag of the archive; undefined if it is unknown. */
   readonly imageName: (tag: string) => string | undefined;
-  /** The lock that protects the place of the archive. */
+  /** The lock that protects the path. */
   readonly lock: HeldLock;
 }
 
 /**
- * An OCI archive that is being written. Blobs go into it as they come, one after another in the order in which they were
- * asked for; manifests follow at the end. Nothing is at its place before all is.
+ * An OCI archive that is being written. Blobs are written one after another, in the order of the calls of `putBlob`;
+ * manifests follow at the end. The file appears at its path when it is complete, by `commit`.
  */
-export class ArchiveTarget implements ContentTarget, Whole {
+export class ArchiveTarget implements ContentWriter {
   readonly location: string;
   readonly #parts: ArchiveTargetParts;
-  readonly #queue = new Queue();
-  readonly #manifests = new Map<Digest, Content>();
+  readonly #queue = new SerialQueue();
+  readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, number>();
-  readonly #plain = new Map<Digest, Descriptor>();
-  /** Bytes of small blobs that are on their way. */
-  #ahead = 0;
-  /** Each may hold a file or a connection open. */
-  readonly #readers = new Limiter(MOST_AHEAD);
+  readonly #untagged = new Map<Digest, Descriptor>();
+  /** Total size of the small blobs that are being read ahead. */
+  #readAheadBytes = 0;
+  /** Each read may have a file or a connection open. */
+  readonly #readers = new Limiter(MAX_CONCURRENT_READS);
   #entries: Entries;
   #writer: TarWriter | undefined;
 
@@ -56,15 +64,15 @@ export class ArchiveTarget implements ContentTarget, Whole {
     this.#entries = entries;
   }
 
-  static async begin(parts: ArchiveTargetParts): Promise<ArchiveTarget> {
+  static async create(parts: ArchiveTargetParts): Promise<ArchiveTarget> {
     return new ArchiveTarget(parts, (await parts.existing?.entries()) ?? []);
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return (await this.fetchManifest(name, options)).descriptor;
   }
 
-  async fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  async fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     const digest = isDigestName(name) ? name : this.#entries.find((entry) => tagOf(entry) === name)?.descriptor.digest;
     const written = digest === undefined ? undefined : this.#manifests.get(digest);
     if (written !== undefined) return written;
@@ -76,11 +84,11 @@ export class ArchiveTarget implements ContentTarget, Whole {
   }
 
   async fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
-    return this.#old(descriptor).fetchBlob(descriptor, options);
+    return this.#existingArchive(descriptor).fetchBlob(descriptor, options);
   }
 
   readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#old(descriptor).readBlob(descriptor, options);
+    return this.#existingArchive(descriptor).readBlob(descriptor, options);
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -88,24 +96,29 @@ export class ArchiveTarget implements ContentTarget, Whole {
   }
 
   hasBlob(descriptor: Descriptor): Promise<boolean> {
-    const isHere = this.#blobs.get(descriptor.digest) === descriptor.size;
-    return Promise.resolve(isHere || (this.#parts.existing?.hasBlob(descriptor) ?? false));
+    const isWritten = this.#blobs.get(descriptor.digest) === descriptor.size;
+    return Promise.resolve(isWritten || (this.#parts.existing?.hasBlob(descriptor) ?? false));
   }
 
-  async putManifest({ descriptor, bytes }: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  async putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    options: PutOptions = {},
+  ): Promise<void> {
     const { digest, size } = descriptor;
     options.signal?.throwIfAborted();
-    if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes)) throw damaged(digest, 'other bytes');
-    if (isDigestName(name) && name !== digest) throw damaged(name, `the digest ${digest}`);
-    if (options.ifMatch !== undefined) await this.#checkNames(name, options.ifMatch);
+    if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes))
+      throw damagedBlob(digest, 'other bytes');
+    if (isDigestName(name) && name !== digest) throw damagedBlob(name, `the digest ${digest}`);
+    if (options.ifMatch !== undefined) await this.#checkCondition(name, options.ifMatch);
     this.#manifests.set(digest, { descriptor: minimalDescriptor(descriptor), bytes });
-    if (isDigestName(name)) this.#plain.set(digest, minimalDescriptor(descriptor));
+    if (isDigestName(name)) this.#untagged.set(digest, minimalDescriptor(descriptor));
     else this.#entries = withTag(this.#entries, descriptor, name, this.#annotationsOf(name));
   }
 
   /**
-   * Small blobs are read while others are written, so that the archive does not wait for each of them by itself. One that
-   * cannot be read is told at once, not when its turn comes.
+   * Reads small blobs ahead while others are written, so that their latencies do not add up. If one cannot be read, this
+   * fails at once, not only when it is the next to be written.
    */
   async putBlob(
     blob: Descriptor,
@@ -113,35 +126,35 @@ export class ArchiveTarget implements ContentTarget, Whole {
     { signal }: ContentOptions = {},
   ): Promise<void> {
     const { digest, size } = blob;
-    const isHere = (): boolean => this.#blobs.has(digest) || this.#parts.existing?.hasBlob(blob) === true;
-    const isEarly = size <= SMALL_BYTES && this.#ahead + size <= MOST_AHEAD_BYTES && !isHere();
-    const early = isEarly ? this.#readAhead(blob, open) : undefined;
+    const exists = (): boolean => this.#blobs.has(digest) || this.#parts.existing?.hasBlob(blob) === true;
+    const isReadAhead = size <= SMALL_BLOB_BYTES && this.#readAheadBytes + size <= MAX_READ_AHEAD_BYTES && !exists();
+    const readAhead = isReadAhead ? this.#readAhead(blob, open) : undefined;
     const written = this.#queue.run(async () => {
       signal?.throwIfAborted();
-      if (isHere()) return;
-      const bytes = await early;
+      if (exists()) return;
+      const bytes = await readAhead;
       const writer = await this.#open();
       if (bytes === undefined) await writer.add(blobName(digest), size, verified(blob, open(), damageError()));
       else await writer.addBytes(blobName(digest), bytes);
       this.#blobs.set(digest, size);
     });
-    await Promise.all([written, early]);
+    await Promise.all([written, readAhead]);
   }
 
   #readAhead(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-    this.#ahead += blob.size;
-    const read = () => wholeBlob(blob, () => verified(blob, open(), damageError()));
-    return this.#readers.run(read).finally(() => (this.#ahead -= blob.size));
+    this.#readAheadBytes += blob.size;
+    const read = () => readWhole(blob, () => verified(blob, open(), damageError()));
+    return this.#readers.run(read).finally(() => (this.#readAheadBytes -= blob.size));
   }
 
-  /** Writes what belongs to the names of the archive, and puts it in its place. Without a change nothing is written. */
+  /** Writes the manifests and the index, and moves the archive to its path. Does nothing if no manifest was put. */
   async commit({ signal }: ContentOptions = {}): Promise<void> {
     if (this.#manifests.size === 0) return this.discard();
     const writer = await this.#open();
     try {
-      await closeArchive(writer, {
+      await finishArchive(writer, {
         entries: this.#entries,
-        plain: [...this.#plain.values()],
+        untagged: [...this.#untagged.values()],
         manifests: this.#manifests,
         written: this.#blobs,
         existing: this.#parts.existing,
@@ -155,6 +168,7 @@ export class ArchiveTarget implements ContentTarget, Whole {
     }
   }
 
+  /** Removes the temporary file; the existing archive is not changed. */
   async discard(): Promise<void> {
     await this.#writer?.discard();
     this.#writer = undefined;
@@ -168,9 +182,9 @@ export class ArchiveTarget implements ContentTarget, Whole {
     return writer;
   }
 
-  async #checkNames(name: Name, expected: Digest | 'absent'): Promise<void> {
-    const now = await ignoreNotFound(this.resolve(name));
-    if ((now?.digest ?? 'absent') !== expected) throw movedName(`${this.location}:${name}`, expected);
+  async #checkCondition(name: TagOrDigest, expected: Digest | 'absent'): Promise<void> {
+    const current = await ignoreNotFound(this.resolve(name));
+    if ((current?.digest ?? 'absent') !== expected) throw conflictError(`${this.location}:${name}`, expected);
   }
 
   #annotationsOf(tag: string): Annotations {
@@ -178,8 +192,8 @@ export class ArchiveTarget implements ContentTarget, Whole {
     return name === undefined ? {} : { [AnnotationKey.imageName]: name };
   }
 
-  /** What was written before can be read; what is being written cannot. */
-  #old({ digest }: Descriptor): OciArchive {
+  /** Only blobs of the existing archive can be read. */
+  #existingArchive({ digest }: Descriptor): OciArchive {
     if (this.#parts.existing !== undefined) return this.#parts.existing;
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.location}`);
   }

@@ -9,29 +9,30 @@ import { writeFailure } from '../../fs/file-errors.ts';
 import { invalidHeader } from './tar/tar-header.ts';
 
 /**
- * Archives that are compressed as a whole, as `docker save | gzip` makes them. There is no reading at a place in the
- * midst of them, so a gzip archive is inflated once, to a file that only this user may read and that has no name any
- * more while it is in use. Other compressions are left to who made them.
+ * Compression of a whole archive, as in `docker save | gzip`. Compressed files cannot be read at random positions, so a gzip
+ * archive is decompressed once, to a temporary file that is unlinked while it is in use and that only this user may read.
+ * Other compressions are detected, but not supported.
  */
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
-/** A file that is open, and how to let go of it. */
-export interface Opened {
+/** An open file. */
+export interface OpenedFile {
   readonly handle: FileHandle;
+  /** Closes the file, and removes it if it is temporary. */
   readonly release: () => Promise<void>;
 }
 
-const magics: readonly (readonly [Compression, RegExp])[] = [
+const signatures: readonly (readonly [Compression, RegExp])[] = [
   ['gzip', /^\x1f\x8b/],
   ['zstd', /^\x28\xb5\x2f\xfd/],
   ['xz', /^\xfd7zXZ\0/],
   ['bzip2', /^BZh[1-9]1AY&/],
 ];
 
-/** How bytes are compressed, by how they begin; undefined where they are not, or in no known way. */
+/** Detects the compression by the first bytes; undefined if there is none, or an unknown one. */
 export function compressionIn(bytes: Uint8Array): Compression | undefined {
   const start = Buffer.from(bytes.subarray(0, 8)).toString('latin1');
-  return magics.find(([, magic]) => magic.test(start))?.[0];
+  return signatures.find(([, signature]) => signature.test(start))?.[0];
 }
 
 export async function compressionOf(handle: FileHandle): Promise<Compression | undefined> {
@@ -44,57 +45,61 @@ export function decompressionHint(path: string, compression: Compression): strin
   return `Decompress it first, such as with "${program} ${path}".`;
 }
 
-/** Gzip makes a thousand bytes of one at most. Real archives grow tenfold: beyond this somebody means to fill a disk. */
-const MOST_GROWTH = 200;
-const ALWAYS_ALLOWED = 1024 * 1024 * 1024;
+/**
+ * Maximum compression ratio. gzip allows about 1000 and real archives have about 10, so a higher ratio is an attempt to fill
+ * the disk.
+ */
+const MAX_RATIO = 200;
+/** This size is allowed with any ratio. */
+const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Inflates a gzip file and closes it.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is damaged, cut short, or grows beyond all measure
+ * Decompresses a gzip file and closes it.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is damaged, truncated, or its compression ratio is too high
  */
-export async function decompress({ handle, release }: Opened, signal?: AbortSignal): Promise<Opened> {
+export async function decompress({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<OpenedFile> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-'));
   const file = join(folder, 'archive.tar');
-  const most = Math.max(ALWAYS_ALLOWED, (await handle.stat()).size * MOST_GROWTH);
+  const maxBytes = Math.max(ALWAYS_ALLOWED_BYTES, (await handle.stat()).size * MAX_RATIO);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const source = createReadStream('', { fd: handle, start: 0, autoClose: false });
     const target = createWriteStream(file, { flags: 'wx', mode: 0o600 });
-    await pipeline(source, createGunzip(), limited(most), target, { signal });
-    const inflated = await open(file, 'r');
+    await pipeline(source, createGunzip(), limitedTo(maxBytes), target, { signal });
+    const decompressed = await open(file, 'r');
     await release();
-    // Windows keeps the name of an open file: there it goes when it is let go of.
-    const isGone = await remove().then(
+    // Windows cannot remove an open file. There it is removed after it was closed.
+    const isRemoved = await remove().then(
       () => true,
       () => false,
     );
-    return { handle: inflated, release: () => letGo(inflated, isGone ? undefined : remove) };
+    return { handle: decompressed, release: () => closeAndRemove(decompressed, isRemoved ? undefined : remove) };
   } catch (error) {
     await remove().catch(() => undefined);
     signal?.throwIfAborted();
-    throw inflateFault(error, folder);
+    throw decompressionError(error, folder);
   }
 }
 
-function limited(most: number): (chunks: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
+function limitedTo(maxBytes: number): (chunks: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
   return async function* (chunks) {
     let length = 0;
     for await (const chunk of chunks) {
       length += chunk.length;
-      if (length > most) throw invalidHeader(`it grows to more than ${most} bytes when it is inflated`);
+      if (length > maxBytes) throw invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
       yield chunk;
     }
   };
 }
 
-async function letGo(handle: FileHandle, remove: (() => Promise<void>) | undefined): Promise<void> {
+async function closeAndRemove(handle: FileHandle, remove: (() => Promise<void>) | undefined): Promise<void> {
   await handle.close().catch(() => undefined);
   await remove?.().catch(() => undefined);
 }
 
-function inflateFault(error: unknown, folder: string): unknown {
+function decompressionError(error: unknown, folder: string): unknown {
   const code = errorCode(error);
-  if (code === 'Z_BUF_ERROR') return invalidHeader('its gzip data is cut short');
+  if (code === 'Z_BUF_ERROR') return invalidHeader('its gzip data is truncated');
   if (code?.startsWith('Z_') === true) return invalidHeader('its gzip data is damaged');
   return code === 'ABORT_ERR' ? error : writeFailure(folder, error);
 }

@@ -1,4 +1,4 @@
-import type { Content } from '../store.ts';
+import type { ManifestContent } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { Digester, digestOf, type Digest } from '../../oci/digest.ts';
 import { writeJson } from '../../json/stringify.ts';
@@ -10,18 +10,18 @@ import { blobName } from './tar/tar-blobs.ts';
 import { displayName } from './tar/tar-names.ts';
 import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
-/** An image of a docker archive with the manifest that was made for it. */
+/** An image of a docker archive, with a generated manifest. */
 export interface DerivedImage {
-  readonly content: Content;
-  /** Where its config and its layers lie in the archive. */
+  readonly content: ManifestContent;
+  /** Names of the config and the layers in the archive. */
   readonly files: ReadonlyMap<Digest, string>;
 }
 
 /**
- * Makes the manifest of an image that came without one: byte for byte the one that docker 27 and later write for the
- * same image (moby, image/tarexport/save.go), an OCI manifest over the config and the layers as they lie in the archive.
- * So the digest is the same whichever docker saved the image. It is not the digest in a registry, where layers are
- * compressed.
+ * Generates the manifest of an image that is stored without one: an OCI manifest with the config and the layers as they are
+ * in the archive. It has the same bytes as the manifest that docker 27 and later write for the image (moby,
+ * image/tarexport/save.go), so its digest does not depend on the version of docker. In a registry the digest differs,
+ * because layers are compressed there.
  */
 export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<DerivedImage> {
   const config = await tar.bytes(image.config, MAX_DOCUMENT_BYTES);
@@ -30,7 +30,7 @@ export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<D
   if (diffIds.length > 0 && diffIds.length !== image.layers.length) {
     throw invalidArchive(
       tar,
-      `an image in it has ${diffIds.length} layers by its config, but ${image.layers.length} are listed`,
+      `an image has ${diffIds.length} layers in its config, but ${image.layers.length} in manifest.json`,
     );
   }
   const configDescriptor = { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length };
@@ -46,7 +46,7 @@ export async function deriveImage(tar: TarFile, image: ArchivedImage): Promise<D
       layers.push(foreign);
       continue;
     }
-    const layer = await layerIn(tar, name, diffId);
+    const layer = await layerDescriptor(tar, name, diffId);
     files.set(layer.digest, name);
     layers.push(layer);
   }
@@ -65,20 +65,20 @@ const layerTypes = {
 } as const;
 
 /**
- * A layer as it lies in the archive. What is not compressed has the digest that the config states; only what is
- * compressed under a name of its own must be read to know it. Either is checked when the layer is read.
+ * The descriptor of a layer in the archive. The digest of an uncompressed layer is in the config, and that of a compressed
+ * layer may be in its name; otherwise the layer is read to compute it. Digests are verified when the layer is read.
  */
-async function layerIn(tar: TarFile, name: string, diffId: Digest | undefined): Promise<Descriptor> {
+async function layerDescriptor(tar: TarFile, name: string, diffId: Digest | undefined): Promise<Descriptor> {
   const size = tar.size(name) ?? 0;
   const compression = await compressionOfFile(tar, name);
   if (compression !== 'none' && compression !== 'gzip' && compression !== 'zstd') {
     throw invalidArchive(
       tar,
-      `the layer ${displayName(name)} is compressed with ${compression}, which images do not have`,
+      `the layer ${displayName(name)} is compressed with ${compression}, which is not supported for layers`,
     );
   }
-  const stated = compression === 'none' ? diffId : digestInName(name);
-  return { mediaType: layerTypes[compression], digest: stated ?? (await hashed(tar, name)), size };
+  const known = compression === 'none' ? diffId : digestInName(name);
+  return { mediaType: layerTypes[compression], digest: known ?? (await computeDigest(tar, name)), size };
 }
 
 async function compressionOfFile(
@@ -89,13 +89,13 @@ async function compressionOfFile(
   return 'none';
 }
 
-/** A file that lies where a layout keeps its blobs says its digest by its name. */
+/** The digest in a file name of the form `blobs/sha256/<encoded>`. */
 function digestInName(name: string): Digest | undefined {
   const digest = `sha256:${name.slice(name.lastIndexOf('/') + 1)}` as Digest;
   return /^blobs\/sha256\/[0-9a-f]{64}$/.test(name) && blobName(digest) === name ? digest : undefined;
 }
 
-async function hashed(tar: TarFile, name: string): Promise<Digest> {
+async function computeDigest(tar: TarFile, name: string): Promise<Digest> {
   const digester = new Digester();
   for await (const chunk of tar.stream(name)) digester.update(chunk);
   return digester.digest();

@@ -1,24 +1,32 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, ContentSource, FetchOptions, Name, Referrers, Stored } from '../store.ts';
+import type {
+  ManifestContent,
+  ContentOptions,
+  ContentReader,
+  FetchOptions,
+  TagOrDigest,
+  ReferrerLister,
+  LocalStore,
+} from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Entries } from '../layout/index-entries.ts';
 import { ManifestGraph } from '../layout/manifest-graph.ts';
 import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
 import { INDEX_LIMITS, parseIndex } from '../layout/index-document.ts';
-import { pickEntry, type Picked } from '../layout/pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from '../layout/resolve-entry.ts';
 import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 
-/** The file that lists what an OCI layout holds. */
+/** The index of an OCI layout. */
 export const INDEX_FILE = 'index.json';
 
-/** What `docker save` and its kin list their images in. */
-export const DOCKER_FILE = 'manifest.json';
+/** The list of images in an archive of `docker save`. */
+export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
-/** An OCI archive: a tar of an OCI image layout (image-spec v1.1.1 image-layout.md), read where it lies. */
-export class OciArchive implements ContentSource, Referrers, Stored {
+/** An OCI archive: a tar file of an OCI image layout (image-spec v1.1.1 image-layout.md). It is read without unpacking. */
+export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #blobs: TarBlobs;
@@ -41,27 +49,25 @@ export class OciArchive implements ContentSource, Referrers, Stored {
 
   /**
    * Opens an archive.
-   * @param path where it lies
-   * @param name what to call it; default: by its path
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
    */
   static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
     try {
-      return await OciArchive.of(tar, `oci-archive:${options.name ?? path}`, options);
+      return await OciArchive.fromTar(tar, `oci-archive:${options.name ?? path}`, options);
     } catch (error) {
       await tar.close();
       throw error;
     }
   }
 
-  /** The layout in an archive that is open already. */
-  static async of(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
-    const header = await tar.bytes(HEADER_FILE, MAX_HEADER, signal);
-    if (header === undefined) throw noLayout(tar);
+  /** The layout in an open tar file. */
+  static async fromTar(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
+    const header = await tar.bytes(HEADER_FILE, MAX_HEADER_BYTES, signal);
+    if (header === undefined) throw notLayout(tar);
     checkHeader(header, { path: tar.path, name: `${tar.name}, ${HEADER_FILE}` });
     const index = await tar.bytes(INDEX_FILE, INDEX_LIMITS.maxBytes, signal);
-    if (index === undefined) throw invalidArchive(tar, `there is no ${INDEX_FILE} in it`);
+    if (index === undefined) throw invalidArchive(tar, `it contains no ${INDEX_FILE}`);
     return new OciArchive(location, tar, entriesOf(tar, index));
   }
 
@@ -70,20 +76,20 @@ export class OciArchive implements ContentSource, Referrers, Stored {
     return this.#tar.isCompressed;
   }
 
-  /** The entries of its index, as they are written there. */
+  /** The entries of index.json. */
   entries(): Promise<Entries> {
     return this.#parts.entries();
   }
 
-  pick(ref?: string): Promise<Picked> {
-    return pickEntry(this.#parts, ref);
+  resolveRef(ref?: string): Promise<ResolvedEntry> {
+    return resolveEntry(this.#parts, ref);
   }
 
-  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return this.#view.resolve(name, options);
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     return this.#view.fetchManifest(name, options);
   }
 
@@ -115,9 +121,9 @@ export class OciArchive implements ContentSource, Referrers, Stored {
     return this.#view.referrers(digest, artifactType);
   }
 
-  /** All manifests that are named, directly or through an index. */
+  /** All manifests that index.json lists, directly or through an index. */
   async manifests(): Promise<readonly Descriptor[]> {
-    return this.#parts.graph.descriptors(await this.#view.entries());
+    return this.#parts.graph.allDescriptors(await this.#view.entries());
   }
 
   async close(): Promise<void> {
@@ -125,7 +131,7 @@ export class OciArchive implements ContentSource, Referrers, Stored {
   }
 }
 
-const MAX_HEADER = 64 * 1024;
+const MAX_HEADER_BYTES = 64 * 1024;
 
 function entriesOf(tar: TarFile, index: Uint8Array): Entries {
   try {
@@ -136,8 +142,10 @@ function entriesOf(tar: TarFile, index: Uint8Array): Entries {
   }
 }
 
-function noLayout(tar: TarFile): MlistError {
+function notLayout(tar: TarFile): MlistError {
   const hint =
-    tar.size(DOCKER_FILE) === undefined ? undefined : 'It looks like one of "docker save": write docker-archive:FILE.';
-  return invalidArchive(tar, `there is no ${HEADER_FILE} in it, so it is no OCI archive`, hint);
+    tar.size(DOCKER_MANIFEST_FILE) === undefined
+      ? undefined
+      : 'It looks like an archive of "docker save": use docker-archive:FILE.';
+  return invalidArchive(tar, `it contains no ${HEADER_FILE} file, so it is not an OCI archive`, hint);
 }

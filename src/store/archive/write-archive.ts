@@ -6,39 +6,39 @@ import { resolveLinks } from '../../fs/symlinks.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { isAbsence } from '../layout/path-inside.ts';
+import { isNotFound } from '../layout/path-inside.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
 
 export interface WriteArchiveOptions extends ContentOptions {
-  /** What to call the archive; default: by its path. */
+  /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
-  /** The full reference that a tag of the archive stands for. Default: nobody can say. */
+  /** The full reference for a tag of the archive. Default: unknown. */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
-/** A temporary file that lies longer than this was left behind by a crash. */
+/** Temporary files older than this were left by a crashed process. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Runs the work with an OCI archive to write to, which is in its place, whole, when the work is done; if it fails,
- * everything is as it was. Images that lie in the archive already stay. One writer at a time.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where something else lies there: it is not overwritten;
- *   `ERR_MLIST_LOCKED`
+ * Runs `work` with an OCI archive to write to. The file is replaced when the work has succeeded; if it fails, nothing is
+ * changed. Images of an existing archive are kept. A lock allows only one writer at a time.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the existing file is not an OCI archive, which is not overwritten;
+ *   `ERR_MLIST_USAGE` if the existing archive is compressed; `ERR_MLIST_LOCKED`
  */
 export async function writeArchive<T>(
   path: string,
   options: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
-  const real = await placeOf(path, options);
+  const real = await resolvePath(path, options);
   const folder = dirname(real);
   const lockPath = join(folder, `.${basename(real)}.lock`);
   const write = async (lock: HeldLock): Promise<T> => {
     await removeStaleTemporaries(folder, STALE_MS, basename(real));
     const existing = await openExisting(real, options);
     try {
-      return await written({ path: real, existing, lock }, options, work);
+      return await writeTo({ path: real, existing, lock }, options, work);
     } finally {
       await existing?.close();
     }
@@ -46,12 +46,12 @@ export async function writeArchive<T>(
   return withLock(lockPath, write, { signal: options.signal, subject: `the archive ${options.name ?? path}` });
 }
 
-async function written<T>(
+async function writeTo<T>(
   { path, ...parts }: Pick<ArchiveTargetParts, 'path' | 'existing' | 'lock'>,
   { name, imageName, signal }: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
-  const target = await ArchiveTarget.begin({
+  const target = await ArchiveTarget.create({
     ...parts,
     path,
     location: `oci-archive:${name ?? path}`,
@@ -67,18 +67,20 @@ async function written<T>(
   }
 }
 
-/** Where the file really is, or is to be: a link stays, what it leads to is replaced. */
-async function placeOf(path: string, { name = path }: WriteArchiveOptions): Promise<string> {
+/** Resolves symbolic links, so that the target of a link is replaced and not the link. */
+async function resolvePath(path: string, { name = path }: WriteArchiveOptions): Promise<string> {
   const folder = dirname(resolve(path));
   const info = await stat(folder).catch((error: unknown) => {
-    if (!isAbsence(error)) throw asMlistError(error);
+    if (!isNotFound(error)) throw asMlistError(error);
   });
-  if (info?.isDirectory() !== true) throw noFolder(folder, dirname(name));
+  if (info?.isDirectory() !== true) throw missingFolder(folder, dirname(name));
   return resolveLinks(path);
 }
 
-function noFolder(folder: string, name: string): MlistError {
-  return new MlistError('ERR_MLIST_FILE', `there is no folder ${name} to write an archive into`, { path: folder });
+function missingFolder(folder: string, name: string): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `cannot write an archive: the folder ${name} does not exist`, {
+    path: folder,
+  });
 }
 
 async function openExisting(
@@ -92,6 +94,6 @@ async function openExisting(
   });
   if (existing?.isCompressed !== true) return existing;
   await existing.close();
-  const message = `the archive ${name} is compressed: it can be read, but not added to`;
+  const message = `cannot add to the archive ${name}: it is compressed`;
   throw new MlistError('ERR_MLIST_USAGE', message, { path, hint });
 }

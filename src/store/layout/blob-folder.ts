@@ -6,16 +6,16 @@ import { removeStaleTemporaries, renameOver, syncFolder } from '../../fs/atomic.
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../verify.ts';
-import { isAbsence, realPathInside } from './path-inside.ts';
+import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
+import { isNotFound, realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
 
 const CHUNK = 256 * 1024;
 
-/** Blobs that are written at once: each holds one file open, and a second one if it comes from a layout too. */
-export const writers = new Limiter(64);
+/** Limits concurrent blob writes: each has one file open, and a second one if its source is a layout. */
+export const blobWrites = new Limiter(64);
 
-/** An upload that lies longer than this was left behind by a crash. */
+/** Temporary files older than this were left by a crashed process. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
@@ -24,50 +24,50 @@ export class BlobFolder {
   readonly #name: string;
 
   /**
-   * @param root the layout's folder, its real path
-   * @param name what the layout is called where something is wrong with a blob
+   * @param root - real path of the layout's folder
+   * @param name - name of the layout in errors
    */
   constructor(root: string, name = root) {
     this.#root = root;
     this.#name = name;
   }
 
-  /** Length of the blob's file; undefined where there is none. */
+  /** Size of the blob's file in bytes; undefined if it does not exist. */
   async size(digest: Digest): Promise<number | undefined> {
-    const real = await this.#find(digest);
+    const real = await this.#realPath(digest);
     if (real === undefined) return undefined;
     try {
       const info = await stat(real);
       return info.isFile() ? info.size : undefined;
     } catch (error) {
-      if (isAbsence(error)) return undefined;
+      if (isNotFound(error)) return undefined;
       throw asMlistError(error);
     }
   }
 
-  /** A small blob whole: at most 4 MiB, verified. */
-  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    return openFiles.run(() => wholeBlob(blob, () => this.stream(blob, signal)));
+  /** Reads and verifies a whole small blob: at most 4 MiB. */
+  bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array> {
+    return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
 
-  /** The blob's bytes, verified. */
-  async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  /** Streams and verifies a blob. */
+  async *stream({ digest, size }: BlobIdentity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = await this.size(checkVerifiable(digest));
     if (actual !== undefined && actual !== size) {
-      throw damaged(digest, `${actual} bytes, not ${size}`, this.#name);
+      throw damagedBlob(digest, `${actual} bytes, not ${size}`, this.#name);
     }
-    yield* verified({ digest, size }, this.part(digest, 0, size, signal), damageError(this.#name));
+    yield* verified({ digest, size }, this.range(digest, 0, size, signal), damageError(this.#name));
   }
 
-  /** The bytes from `start` up to, not including, `end`; not verified. */
-  async *part(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  /** Streams the bytes from `start` to `end` (exclusive), without verification. */
+  async *range(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const handle = await this.#open(digest);
     try {
       for (let at = start; at < end;) {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw damaged(digest, `only ${at} bytes`, this.#name);
+        if (bytesRead === 0) throw damagedBlob(digest, `only ${at} bytes`, this.#name);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -77,15 +77,15 @@ export class BlobFolder {
   }
 
   /**
-   * Stores bytes that the caller has verified, unless exactly these are there.
-   * @returns whether they were not
+   * Stores bytes that the caller has verified, unless the blob exists and is intact.
+   * @returns whether the blob was written
    */
-  write({ digest, size }: Identity, bytes: Uint8Array): Promise<boolean> {
-    return writers.run(async () => {
-      if (await this.holds({ digest, size })) return false;
+  write({ digest, size }: BlobIdentity, bytes: Uint8Array): Promise<boolean> {
+    return blobWrites.run(async () => {
+      if (await this.hasIntact({ digest, size })) return false;
       const staged = await this.stage();
       try {
-        await staged.append(once(bytes));
+        await staged.append(chunkOf(bytes));
       } catch (error) {
         await staged.discard();
         throw asMlistError(error);
@@ -95,38 +95,38 @@ export class BlobFolder {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   async remove(digest: Digest): Promise<void> {
-    const real = await this.#find(digest);
+    const real = await this.#realPath(digest);
     try {
       if (real !== undefined) return await unlink(this.#path(digest));
     } catch (error) {
-      if (!isAbsence(error)) throw asMlistError(error);
+      if (!isNotFound(error)) throw asMlistError(error);
     }
-    throw this.#absent(digest);
+    throw this.#notFound(digest);
   }
 
-  /** Begins a blob whose bytes are still to come. Its file lies beside index.json: unknown files there are ignored. */
+  /** Starts an upload. Its temporary file is next to index.json, where other tools ignore unknown files. */
   stage(): Promise<StagedBlob> {
     const file = join(this.#root, `.blob.${randomBytes(8).toString('hex')}.tmp`);
-    return StagedBlob.create(file, (from, digest) => this.#place(digest, (to) => renameOver(from, to)));
+    return StagedBlob.create(file, (from, digest) => this.#create(digest, (to) => renameOver(from, to)));
   }
 
-  /** Takes over the blob of another layout by a hard link; false where that cannot be done, for whatever reason. */
-  async linkFrom(other: BlobFolder, { digest, size }: Identity): Promise<boolean> {
-    const from = await other.#find(digest);
+  /** Creates a hard link to the blob of another layout. Returns false if that is not possible, for whatever reason. */
+  async linkFrom(other: BlobFolder, { digest, size }: BlobIdentity): Promise<boolean> {
+    const from = await other.#realPath(digest);
     if (from === undefined || (await other.size(digest)) !== size) return false;
-    await this.#place(digest, (to) => link(from, to)).catch(() => undefined);
+    await this.#create(digest, (to) => link(from, to)).catch(() => undefined);
     return (await this.size(digest)) === size;
   }
 
-  /** Removes what crashed writers left behind. */
-  async tidy(): Promise<void> {
+  /** Removes temporary files of crashed processes. */
+  async removeStale(): Promise<void> {
     await removeStaleTemporaries(this.#root, STALE_MS);
   }
 
-  /** Whether exactly these bytes lie here: they are read to tell. */
-  async holds(blob: Identity, signal?: AbortSignal): Promise<boolean> {
+  /** Whether the blob exists and is intact. Reads the whole blob. */
+  async hasIntact(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
     if ((await this.size(blob.digest)) !== blob.size) return false;
     try {
       let length = 0;
@@ -139,44 +139,45 @@ export class BlobFolder {
     }
   }
 
-  async #place(digest: Digest, put: (to: string) => Promise<void>): Promise<void> {
+  /** Creates the folder of a blob, and then the blob's file with `create`. */
+  async #create(digest: Digest, create: (to: string) => Promise<void>): Promise<void> {
     const path = this.#path(digest);
     const folder = join(this.#root, 'blobs', digestAlgorithm(digest));
-    for (const made of [join(this.#root, 'blobs'), folder]) {
-      await mkdir(made).catch((error: unknown) => {
+    for (const each of [join(this.#root, 'blobs'), folder]) {
+      await mkdir(each).catch((error: unknown) => {
         if (errorCode(error) !== 'EEXIST') throw asMlistError(error);
       });
-      await realPathInside(this.#root, made, this.#name);
+      await realPathInside(this.#root, each, this.#name);
     }
-    await put(path);
+    await create(path);
     await syncFolder(folder);
   }
 
   async #open(digest: Digest): Promise<FileHandle> {
-    const real = await this.#find(digest);
-    if (real === undefined) throw this.#absent(digest);
+    const real = await this.#realPath(digest);
+    if (real === undefined) throw this.#notFound(digest);
     try {
-      if (!(await stat(real)).isFile()) throw this.#absent(digest);
+      if (!(await stat(real)).isFile()) throw this.#notFound(digest);
       return await open(real, 'r');
     } catch (error) {
-      throw isAbsence(error) ? this.#absent(digest) : asMlistError(error);
+      throw isNotFound(error) ? this.#notFound(digest) : asMlistError(error);
     }
   }
 
-  #absent(digest: Digest): MlistError {
+  #notFound(digest: Digest): MlistError {
     return new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.#name}`);
   }
 
-  #find(digest: Digest): Promise<string | undefined> {
+  #realPath(digest: Digest): Promise<string | undefined> {
     return realPathInside(this.#root, this.#path(digest), this.#name);
   }
 
-  /** Only a checked digest becomes a path: it holds no separators, and no dots that lead upwards. */
+  /** The digest is validated first, so the path cannot contain separators or `..`. */
   #path(digest: Digest): string {
     return join(this.#root, 'blobs', digestAlgorithm(checkVerifiable(digest)), digestEncoded(digest));
   }
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
 }

@@ -6,13 +6,13 @@ import { kindOf } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { Entries } from './index-entries.ts';
 
-/** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), in a folder or in an archive. */
+/** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), of a folder or an archive. */
 export interface Index {
   readonly document: JsonObject;
   readonly entries: Entries;
 }
 
-/** More than a manifest may have: a served repository keeps all its tags in this one file. */
+/** Higher than the limits of a manifest: the file has all tags of a repository of the embedded registry. */
 export const INDEX_LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
 
 /** @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` */
@@ -33,7 +33,7 @@ export function parseIndex(bytes: Uint8Array): Index {
   return { document, entries };
 }
 
-/** The document with these entries; whatever else it holds stays to the letter. */
+/** Serializes the document with these entries. All other members are unchanged. */
 export function formatIndex({ document, entries }: Index): string {
   const members = memberNames(document).map((name): readonly [string, Json | undefined] => [
     name,

@@ -1,16 +1,16 @@
 import { AnnotationKey, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../../json/json.ts';
-import { allowsMediaType, type Facts } from './manifest-facts.ts';
+import { allowsMediaType, type ManifestFacts } from './manifest-facts.ts';
 
 /**
- * The entries of index.json and how they change; pure. An entry that another tool wrote keeps every member it has.
- * Entries that are not touched stay the same objects.
+ * An entry of index.json. All functions in this file are pure. Members that mlist does not know are kept, and unchanged
+ * entries stay the same objects.
  */
 export interface Entry {
   /** Media type, digest, size and annotations. */
   readonly descriptor: Descriptor;
-  /** As it is written in index.json. */
+  /** The entry as in index.json, with all members. */
   readonly json: JsonObject;
 }
 
@@ -21,13 +21,13 @@ export function tagOf({ descriptor }: Entry): string | undefined {
   return descriptor.annotations?.[AnnotationKey.refName];
 }
 
-/** An entry that says nothing beyond what identifies the content: mlist writes these for manifests without a tag. */
-function isPlain({ json }: Entry): boolean {
+/** Whether an entry has no members except media type, digest and size. mlist writes such entries for untagged manifests. */
+function isMinimal({ json }: Entry): boolean {
   return Object.keys(json).length === 3;
 }
 
-function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, more: Annotations = {}): Entry {
-  const annotations = tag === undefined ? undefined : { ...more, [AnnotationKey.refName]: tag };
+function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, extra: Annotations = {}): Entry {
+  const annotations = tag === undefined ? undefined : { ...extra, [AnnotationKey.refName]: tag };
   return {
     descriptor: { mediaType, digest, size, ...(annotations && { annotations }) },
     json: jsonObject([
@@ -40,40 +40,40 @@ function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, more: An
 }
 
 /**
- * The tag names this content and nothing else; the place of the tag in the list stays.
- * @param more annotations of a new entry beside the tag
+ * Moves the tag to this content. The position of an existing tag in the list stays the same.
+ * @param extra - annotations of a new entry in addition to the tag
  */
-export function withTag(entries: Entries, descriptor: Descriptor, tag: string, more?: Annotations): Entries {
-  const old = entries.filter((entry) => tagOf(entry) === tag);
-  const [first] = old;
-  const isThere = first?.descriptor.digest === descriptor.digest && first.descriptor.mediaType === descriptor.mediaType;
-  const entry = isThere ? first : entryOf(descriptor, tag, more);
+export function withTag(entries: Entries, descriptor: Descriptor, tag: string, extra?: Annotations): Entries {
+  const first = entries.find((entry) => tagOf(entry) === tag);
+  const isUnchanged =
+    first?.descriptor.digest === descriptor.digest && first.descriptor.mediaType === descriptor.mediaType;
+  const entry = isUnchanged ? first : entryOf(descriptor, tag, extra);
   const placed = first === undefined ? [...entries, entry] : entries.map((each) => (each === first ? entry : each));
   const others = placed.filter((each) => each === entry || tagOf(each) !== tag);
-  return withoutPlain(others, [descriptor.digest]);
+  return withoutMinimalEntries(others, [descriptor.digest]);
 }
 
 export function withoutTag(entries: Entries, tag: string): Entries {
   return entries.filter((entry) => tagOf(entry) !== tag);
 }
 
-/** An entry without a tag, at the end. */
-export function withRoot(entries: Entries, descriptor: Descriptor): Entries {
-  const isThere = entries.some(({ descriptor: { digest } }) => digest === descriptor.digest);
-  return isThere ? entries : [...entries, entryOf(descriptor)];
+/** Appends an entry without a tag, unless the digest has an entry. */
+export function withUntaggedEntry(entries: Entries, descriptor: Descriptor): Entries {
+  const exists = entries.some(({ descriptor: { digest } }) => digest === descriptor.digest);
+  return exists ? entries : [...entries, entryOf(descriptor)];
 }
 
-/** A plain entry, at the end, unless the digest has one. */
-export function withPlain(entries: Entries, descriptor: Descriptor): Entries {
-  const isThere = entries.some((entry) => entry.descriptor.digest === descriptor.digest && isPlain(entry));
-  return isThere ? entries : [...entries, entryOf(descriptor)];
+/** Appends a minimal entry, unless the digest has one. */
+export function withMinimalEntry(entries: Entries, descriptor: Descriptor): Entries {
+  const exists = entries.some((entry) => entry.descriptor.digest === descriptor.digest && isMinimal(entry));
+  return exists ? entries : [...entries, entryOf(descriptor)];
 }
 
-/** The entries of this digest get its size, and its type where the bytes do not allow theirs. */
-export function withFacts(
+/** Corrects the size of the entries with this digest, and their media type if the bytes do not allow it. */
+export function withCorrectedDescriptors(
   entries: Entries,
   { mediaType, digest, size }: Descriptor,
-  facts: Facts | undefined,
+  facts: ManifestFacts | undefined,
 ): Entries {
   return entries.map((entry) => {
     const { descriptor, json } = entry;
@@ -88,13 +88,13 @@ export function withFacts(
   });
 }
 
-/** The media types that index.json gives these digests: that of the plain entry, else that of the first one. */
-export function typesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
+/** The media types of these digests in index.json: of the minimal entry, else of the first entry. */
+export function mediaTypesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
   const wanted = new Set(digests);
   const types = new Map<Digest, string>();
   for (const entry of entries) {
     const { digest, mediaType } = entry.descriptor;
-    if (wanted.has(digest) && (!types.has(digest) || isPlain(entry))) types.set(digest, mediaType);
+    if (wanted.has(digest) && (!types.has(digest) || isMinimal(entry))) types.set(digest, mediaType);
   }
   return types;
 }
@@ -103,13 +103,13 @@ export function withoutDigest(entries: Entries, digest: Digest): Entries {
   return entries.filter(({ descriptor }) => descriptor.digest !== digest);
 }
 
-/** Without the plain entries of these digests: what an index lists needs no entry of its own. */
-export function withoutPlain(entries: Entries, digests: Iterable<Digest>): Entries {
-  const gone = new Set(digests);
-  return entries.filter((entry) => !(gone.has(entry.descriptor.digest) && isPlain(entry)));
+/** Removes the minimal entries of these digests: manifests that are listed by an index do not need one. */
+export function withoutMinimalEntries(entries: Entries, digests: Iterable<Digest>): Entries {
+  const removed = new Set(digests);
+  return entries.filter((entry) => !(removed.has(entry.descriptor.digest) && isMinimal(entry)));
 }
 
-/** Whether nothing changed. */
+/** Whether the entries are unchanged: the same objects in the same order. */
 export function sameEntries(left: Entries, right: Entries): boolean {
   return left.length === right.length && left.every((entry, position) => entry === right[position]);
 }

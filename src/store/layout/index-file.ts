@@ -9,7 +9,7 @@ import { sameEntries, type Entries } from './index-entries.ts';
 import { formatIndex, INDEX_LIMITS, parseIndex, type Index } from './index-document.ts';
 import { realPathInside } from './path-inside.ts';
 
-/** A file that changed less than this before it was read may change again within one tick of the file system's clock. */
+/** A file that is younger than this when it is read may change again without a new modification time. */
 const SETTLED_MS = 1_000;
 
 /** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"). */
@@ -17,11 +17,11 @@ export class IndexFile {
   readonly #root: string;
   readonly #name: string;
   readonly #path: string;
-  #known: { readonly version: string; readonly index: Index } | undefined;
+  #cached: { readonly version: string; readonly index: Index } | undefined;
 
   /**
-   * @param root the layout's folder, its real path
-   * @param name what errors call that folder
+   * @param root - real path of the layout's folder
+   * @param name - name of that folder in errors
    */
   constructor(root: string, name = root) {
     this.#root = root;
@@ -30,27 +30,27 @@ export class IndexFile {
   }
 
   /**
-   * The entries, for looking only: an unchanged file is not read again.
-   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where the file is missing or damaged.
+   * Returns the entries for reading; use `edit` to change them. An unchanged file is not read again.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is missing or damaged
    */
-  async look(): Promise<Entries> {
+  async entries(): Promise<Entries> {
     const info = await stat(this.#path, { bigint: true }).catch(() => undefined);
     const version = info && [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join();
-    if (version !== undefined && this.#known?.version === version) return this.#known.index.entries;
+    if (version !== undefined && this.#cached?.version === version) return this.#cached.index.entries;
     const index = await this.#read();
-    const settled = info !== undefined && Date.now() - Number(info.mtimeMs) > SETTLED_MS;
-    this.#known = settled && version !== undefined ? { version, index } : undefined;
+    const isSettled = info !== undefined && Date.now() - Number(info.mtimeMs) > SETTLED_MS;
+    this.#cached = isSettled && version !== undefined ? { version, index } : undefined;
     return index.entries;
   }
 
-  /** Replaces the entries. A file that cannot be read is never replaced. */
+  /** Applies a change to the entries. A file that cannot be read is not replaced. */
   async edit(change: (entries: Entries) => Promise<Entries>, lock: HeldLock): Promise<void> {
     const { document, entries } = await this.#read();
     const changed = await change(entries);
     if (!sameEntries(entries, changed)) await this.#write(document, changed, lock);
   }
 
-  /** Writes an empty index where there is none; one that is there must be readable. */
+  /** Creates an empty index if the file does not exist. An existing file must be valid. */
   async create(lock: HeldLock): Promise<void> {
     if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#read();
     else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, [], lock);
@@ -77,11 +77,11 @@ export class IndexFile {
   }
 
   #damaged(reason: Error): MlistError {
-    const shown = join(this.#name, 'index.json');
-    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${shown} is damaged: ${reason.message}`, {
+    const file = join(this.#name, 'index.json');
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${file} is damaged: ${reason.message}`, {
       path: this.#path,
       problems: reason instanceof MlistError ? reason.problems : [],
-      hint: 'Nothing was changed. Mend the file by hand, or write to another folder.',
+      hint: 'Nothing was changed. Repair the file, or use another folder.',
     });
   }
 }

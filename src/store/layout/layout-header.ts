@@ -11,19 +11,20 @@ export const HEADER_FILE = 'oci-layout';
 const VERSION = '1.0.0';
 const MAX_BYTES = 64 * 1024;
 
-/** A file, and what errors call it. */
-export interface Named {
+/** A file to read. */
+export interface NamedFile {
   readonly path: string;
+  /** Name of the file in errors. */
   readonly name: string;
 }
 
-/** What stands in the file. */
+/** Content of the file. */
 export const HEADER = JSON.stringify({ imageLayoutVersion: VERSION });
 
 /**
- * Whether the folder says that it is an OCI layout.
- * @param name what errors call the layout
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it says so in a way that is not understood.
+ * Whether the folder has an `oci-layout` file.
+ * @param name - name of the layout in errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, or its version is not supported
  */
 export async function hasHeader(root: string, name = root): Promise<boolean> {
   const path = join(root, HEADER_FILE);
@@ -35,22 +36,21 @@ export async function hasHeader(root: string, name = root): Promise<boolean> {
 }
 
 /**
- * Checks what stands in the file.
- * @param file the file, and what errors call it
+ * Checks the content of the file.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
-export function checkHeader(bytes: Uint8Array, file: Named): void {
+export function checkHeader(bytes: Uint8Array, file: NamedFile): void {
   const { path, name } = file;
   const version = versionIn(bytes, file);
   if (version === VERSION) return;
   throw new MlistError(
     'ERR_MLIST_DOCUMENT_INVALID',
-    `${name}: imageLayoutVersion is ${JSON.stringify(version)}, only ${JSON.stringify(VERSION)} is known`,
+    `${name}: imageLayoutVersion is ${JSON.stringify(version)}, but only ${JSON.stringify(VERSION)} is supported`,
     { path },
   );
 }
 
-function versionIn(bytes: Uint8Array, { path, name }: Named): unknown {
+function versionIn(bytes: Uint8Array, { path, name }: NamedFile): unknown {
   try {
     return readDocument(bytes, { maxBytes: MAX_BYTES })['imageLayoutVersion'];
   } catch (error) {

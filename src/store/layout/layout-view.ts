@@ -1,34 +1,34 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, FetchOptions, Name } from '../store.ts';
+import type { ManifestContent, ContentOptions, FetchOptions, TagOrDigest } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/children.ts';
-import type { Identity } from '../verify.ts';
-import { tagOf, typesIn, type Entries } from './index-entries.ts';
+import type { BlobIdentity } from '../verify.ts';
+import { tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
-import { isManifestClaim, READERS, type Claim, type ManifestGraph } from './manifest-graph.ts';
+import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
-/** What a layout is made of, be it a folder or an archive. */
+/** The parts of a layout, which is a folder or an archive. */
 export interface LayoutParts {
-  /** As people name it. */
+  /** Such as `oci:DIR`, for messages. */
   readonly location: string;
   readonly graph: ManifestGraph;
   entries(): Promise<Entries>;
-  /** Length of a blob; undefined where there is none. */
+  /** Size of a blob in bytes; undefined if it does not exist. */
   size(digest: Digest): Promise<number | undefined>;
-  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array>;
+  bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-interface Found {
+interface FoundManifest {
   readonly digest: Digest;
   readonly size: number;
-  /** Undefined where the bytes are to say it. */
+  /** The media type of the entry; undefined if the bytes determine it. */
   readonly mediaType?: string | undefined;
-  /** The type that index.json gives the digest. */
-  readonly given?: string | undefined;
+  /** The media type of the digest in index.json. */
+  readonly listed?: string | undefined;
 }
 
-/** Reading the manifests of a layout by what names them. */
+/** Reads the manifests of a layout by tag or digest. */
 export class LayoutView {
   readonly #parts: LayoutParts;
 
@@ -41,13 +41,13 @@ export class LayoutView {
     return (await this.#parts.entries()).map(descriptorOf);
   }
 
-  async resolve(name: Name, { signal }: ContentOptions = {}): Promise<Descriptor> {
-    const { digest, size, mediaType, given } = await this.#find(name, signal);
-    return { mediaType: mediaType ?? typeByDigest(await this.#parts.graph.facts(digest), given), digest, size };
+  async resolve(name: TagOrDigest, { signal }: ContentOptions = {}): Promise<Descriptor> {
+    const { digest, size, mediaType, listed } = await this.#find(name, signal);
+    return { mediaType: mediaType ?? typeByDigest(await this.#parts.graph.facts(digest), listed), digest, size };
   }
 
-  async fetchManifest(name: Name, { expected, signal }: FetchOptions = {}): Promise<Content> {
-    const { digest, size, mediaType, given } = await this.#find(name, signal);
+  async fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
+    const { digest, size, mediaType, listed } = await this.#find(name, signal);
     if (expected !== undefined && expected.digest !== digest) {
       throw this.#mismatch(name, `is ${digest}, not ${expected.digest}`);
     }
@@ -55,34 +55,34 @@ export class LayoutView {
     if (expected !== undefined && expected.size !== size) {
       throw this.#mismatch(name, `has ${size} bytes, but its descriptor says ${expected.size}`);
     }
-    const type = expected?.mediaType ?? mediaType ?? typeByDigest(this.#parts.graph.learn(digest, bytes), given);
+    const type = expected?.mediaType ?? mediaType ?? typeByDigest(this.#parts.graph.record(digest, bytes), listed);
     return { descriptor: { mediaType: type, digest, size }, bytes };
   }
 
-  /** Those of the manifests that are not here. */
+  /** The digests of manifests that the layout does not have. */
   async missing(digests: readonly Digest[]): Promise<readonly Digest[]> {
     const stored = await this.stored(digests);
     return digests.filter((digest) => !stored.has(digest));
   }
 
-  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  /** The manifests that the layout has, with the media type and the size of their bytes. */
   async stored(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     if (digests.length === 0) return new Map();
     const entries = await this.#parts.entries();
-    const named = await this.#parts.graph.named(entries.map(descriptorOf), digests);
-    const claims = [...named.values()].filter(isManifestClaim);
-    const types = typesIn(entries, named.keys());
-    const found = new Map<Digest, Descriptor>();
-    for (let at = 0; at < claims.length; at += READERS) {
-      const batch = claims.slice(at, at + READERS).map((claim) => this.#stored(claim, types));
+    const byDigest = await this.#parts.graph.findClaims(entries.map(descriptorOf), digests);
+    const claims = [...byDigest.values()].filter(isManifestClaim);
+    const types = mediaTypesIn(entries, byDigest.keys());
+    const stored = new Map<Digest, Descriptor>();
+    for (let at = 0; at < claims.length; at += MAX_CONCURRENT_READS) {
+      const batch = claims.slice(at, at + MAX_CONCURRENT_READS).map((claim) => this.#stored(claim, types));
       for (const descriptor of await Promise.all(batch)) {
-        if (descriptor !== undefined) found.set(descriptor.digest, descriptor);
+        if (descriptor !== undefined) stored.set(descriptor.digest, descriptor);
       }
     }
-    return found;
+    return stored;
   }
 
-  /** The tags in the order of index.json, each once. A layout of another tool may use any text as a tag. */
+  /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
   async *tags({ signal }: ContentOptions = {}): AsyncGenerator<string> {
     signal?.throwIfAborted();
     yield* new Set((await this.#parts.entries()).map(tagOf).filter((tag) => tag !== undefined));
@@ -91,10 +91,10 @@ export class LayoutView {
   async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     const entries = await this.#parts.entries();
     const { graph } = this.#parts;
-    const found = await graph.referrers(entries.map(descriptorOf), digest);
-    const types = typesIn(entries, found.keys());
+    const documents = await graph.referrers(entries.map(descriptorOf), digest);
+    const types = mediaTypesIn(entries, documents.keys());
     const all: Descriptor[] = [];
-    for (const [each, document] of found) {
+    for (const [each, document] of documents) {
       const facts = await graph.facts(each);
       if (facts === undefined) continue;
       const mediaType = typeByDigest(facts, types.get(each));
@@ -103,9 +103,9 @@ export class LayoutView {
     return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
   }
 
-  /** Whether the digest is that of a manifest, whether or not its blob is there. */
+  /** Whether the digest is listed as a manifest. Its blob may be missing. */
   async isManifest(digest: Digest): Promise<boolean> {
-    const claim = (await this.#parts.graph.named(await this.entries(), [digest])).get(digest);
+    const claim = (await this.#parts.graph.findClaims(await this.entries(), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
@@ -118,41 +118,41 @@ export class LayoutView {
     return size === (facts ?? descriptor).size ? { mediaType, digest, size } : undefined;
   }
 
-  /** What a name means: by a tag what its entry says, by a digest what is stored, whatever lists it. */
-  async #find(name: Name, signal?: AbortSignal): Promise<Found> {
+  /** A tag has the media type of its entry; for a digest, the stored bytes come first. */
+  async #find(name: TagOrDigest, signal?: AbortSignal): Promise<FoundManifest> {
     signal?.throwIfAborted();
-    const found = isDigestName(name) ? await this.#byDigest(name) : await this.#tagged(name);
+    const found = isDigestName(name) ? await this.#byDigest(name) : await this.#byTag(name);
     const size = found && (await this.#parts.size(found.digest));
     if (found !== undefined && size !== undefined) return { size, ...found };
     const reference = this.#reference(name);
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
   }
 
-  async #byDigest(digest: Digest): Promise<Omit<Found, 'size'> | undefined> {
+  async #byDigest(digest: Digest): Promise<Omit<FoundManifest, 'size'> | undefined> {
     const entries = await this.#parts.entries();
-    const named = await this.#parts.graph.named(entries.map(descriptorOf), [digest]);
-    return named.has(digest) ? { digest, given: typesIn(entries, [digest]).get(digest) } : undefined;
+    const claims = await this.#parts.graph.findClaims(entries.map(descriptorOf), [digest]);
+    return claims.has(digest) ? { digest, listed: mediaTypesIn(entries, [digest]).get(digest) } : undefined;
   }
 
-  async #tagged(tag: string): Promise<Descriptor | undefined> {
+  async #byTag(tag: string): Promise<Descriptor | undefined> {
     const { location } = this.#parts;
     const entries = (await this.#parts.entries()).filter((entry) => tagOf(entry) === tag);
-    const found = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
-    if (found.size > 1) {
-      throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} names ${found.size} manifests`, {
-        candidates: [...found.keys()].map((digest) => `${location}@${digest}`),
+    const byDigest = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
+    if (byDigest.size > 1) {
+      throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} matches ${byDigest.size} manifests`, {
+        candidates: [...byDigest.keys()].map((digest) => `${location}@${digest}`),
       });
     }
-    const [descriptor] = found.values();
+    const [descriptor] = byDigest.values();
     return descriptor && minimalDescriptor(descriptor);
   }
 
-  #mismatch(name: Name, fault: string): MlistError {
+  #mismatch(name: TagOrDigest, fault: string): MlistError {
     const reference = this.#reference(name);
     return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${reference} ${fault}`, { reference });
   }
 
-  #reference(name: Name): string {
+  #reference(name: TagOrDigest): string {
     return this.#parts.location + (isDigestName(name) ? '@' : ':') + name;
   }
 }

@@ -1,44 +1,44 @@
 import { MlistError } from '../../errors/errors.ts';
 import type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
-  Name,
+  Mounter,
+  TagOrDigest,
   PutOptions,
-  Referrers,
-  Stored,
-  Tags,
+  ReferrerLister,
+  LocalStore,
+  TagStore,
 } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
-import { BlobFolder, writers } from './blob-folder.ts';
-import { Edits } from './layout-edits.ts';
+import { BlobFolder, blobWrites } from './blob-folder.ts';
+import { IndexEditor } from './index-editor.ts';
 import { ManifestGraph } from './manifest-graph.ts';
 import { IndexFile } from './index-file.ts';
-import { pickEntry, type Picked } from './pick-entry.ts';
+import { resolveEntry, type ResolvedEntry } from './resolve-entry.ts';
 import type { StagedBlob } from './staged-blob.ts';
 import { LayoutView, type LayoutParts } from './layout-view.ts';
 
-/** What image-spec v1.1.1 annotations.md allows for `org.opencontainers.image.ref.name`. */
+/** Grammar of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
-export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
+export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore {
   readonly location: string;
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
   readonly #view: LayoutView;
-  readonly #edits: Edits;
+  readonly #editor: IndexEditor;
 
   /**
-   * @param dir the folder as it was named
-   * @param root its real path
-   * @param keepUntagged as in the options of `openLayout`
+   * @param dir - the folder as specified by the user
+   * @param root - its real path
+   * @param keepUntagged - as in the options of `openLayout`
    */
   constructor(dir: string, root: string, keepUntagged: boolean) {
     this.location = `oci:${dir}`;
@@ -49,29 +49,29 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     this.#parts = {
       location: this.location,
       graph,
-      entries: () => index.look(),
+      entries: () => index.entries(),
       size: (digest) => blobs.size(digest),
       bytes: (blob, signal) => blobs.bytes(blob, signal),
     };
     this.#view = new LayoutView(this.#parts);
-    this.#edits = new Edits({ root, location: this.location, index, graph, blobs, keepUntagged });
+    this.#editor = new IndexEditor({ root, location: this.location, index, graph, blobs, keepUntagged });
   }
 
-  /** The entries of index.json in their order, with their annotations. */
+  /** The descriptors in index.json in their order, with annotations. */
   entries(): Promise<readonly Descriptor[]> {
     return this.#view.entries();
   }
 
-  /** What a location without a digest means here: by its reference, else the only image or list there is. */
-  pick(ref?: string): Promise<Picked> {
-    return pickEntry(this.#parts, ref);
+  /** Resolves the name in a location `oci:DIR:NAME`; without a name, the only image or list. */
+  resolveRef(ref?: string): Promise<ResolvedEntry> {
+    return resolveEntry(this.#parts, ref);
   }
 
-  resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     return this.#view.resolve(name, options);
   }
 
-  fetchManifest(name: Name, options: FetchOptions = {}): Promise<Content> {
+  fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
     return this.#view.fetchManifest(name, options);
   }
 
@@ -83,21 +83,21 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     return this.#blobs.stream(descriptor, options.signal);
   }
 
-  /** A part of a blob, from `start` up to, not including, `end`. It cannot be verified. */
+  /** Streams the bytes of a blob from `start` to `end` (exclusive), without verification. */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array> {
-    return this.#blobs.part(digest, start, end);
+    return this.#blobs.range(digest, start, end);
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
     return (await this.missingManifests([digest])).length === 0;
   }
 
-  /** Those of the manifests that are not here. */
+  /** The digests of manifests that the layout does not have. */
   missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
     return this.#view.missing(digests);
   }
 
-  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  /** The manifests that the layout has, with the media type and the size of their bytes. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     return this.#view.stored(digests);
   }
@@ -110,14 +110,18 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     return this.#blobs.size(digest);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` where there is no such blob. */
+  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   async blobSize(digest: Digest): Promise<number> {
     const size = await this.#blobs.size(digest);
     if (size !== undefined) return size;
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.location}`);
   }
 
-  async putManifest({ descriptor, bytes }: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  async putManifest(
+    { descriptor, bytes }: ManifestContent,
+    name: TagOrDigest,
+    options: PutOptions = {},
+  ): Promise<void> {
     options.signal?.throwIfAborted();
     const { digest, size } = descriptor;
     checkVerifiable(digest);
@@ -127,23 +131,23 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
-    this.#parts.graph.learn(digest, bytes);
-    await this.#edits.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
+    this.#parts.graph.record(digest, bytes);
+    await this.#editor.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
   }
 
-  /** What lies there already, and is whole, is not asked for. */
+  /** Does not call `open` if the blob exists and is intact. */
   async putBlob(
     { digest, size }: Descriptor,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<void> {
     checkVerifiable(digest);
-    await writers.run(async () => {
-      if (await this.#blobs.holds({ digest, size }, options.signal)) return;
+    await blobWrites.run(async () => {
+      if (await this.#blobs.hasIntact({ digest, size }, options.signal)) return;
       const staged = await this.#blobs.stage();
       try {
         await staged.append(open(), { signal: options.signal, limit: size });
-        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} came`);
+        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} were received`);
       } catch (error) {
         await staged.discard();
         throw error;
@@ -152,19 +156,19 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     });
   }
 
-  /** Begins a blob whose digest is not known yet. */
+  /** Starts an upload of a blob whose digest is not known yet. */
   stageBlob(): Promise<StagedBlob> {
     return this.#blobs.stage();
   }
 
-  canMountFrom(source: ContentSource): boolean {
+  canMountFrom(source: ContentReader): boolean {
     return source instanceof Layout;
   }
 
-  /** Between layouts on one file system: a hard link. */
+  /** Creates a hard link if both layouts are on the same file system. */
   async mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
@@ -174,8 +178,8 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
   }
 
   /**
-   * Removes a blob, whoever still refers to it.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` where it is a manifest.
+   * Removes a blob, even if a manifest refers to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if it is a manifest
    */
   async deleteBlob(digest: Digest): Promise<void> {
     if (await this.#view.isManifest(digest)) {
@@ -184,18 +188,21 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
     await this.#blobs.remove(digest);
   }
 
-  /** Removes a manifest and all its tags. What it points at stays, and so do its bytes where another manifest needs them. */
+  /**
+   * Removes a manifest and all its tags. Its children and blobs are kept, and so are its bytes if another manifest needs
+   * them as a config or layer.
+   */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
-    return this.#edits.remove(digest, options);
+    return this.#editor.remove(digest, options);
   }
 
-  /** The tags in the order of index.json, each once. A layout of another tool may use any text as a tag. */
+  /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
   tags(options: ContentOptions = {}): AsyncGenerator<string> {
     return this.#view.tags(options);
   }
 
   untag(tag: string, options: ContentOptions = {}): Promise<void> {
-    return this.#edits.untag(tag, options);
+    return this.#editor.untag(tag, options);
   }
 
   referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
@@ -205,7 +212,7 @@ export class Layout implements ContentTarget, Tags, Referrers, Mounts, Stored {
 
 function checkTag(tag: string): void {
   if (isTag(tag) || refName.test(tag)) return;
-  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(tag.slice(0, 200))} is no name for an image`);
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid image name ${JSON.stringify(tag.slice(0, 200))}`);
 }
 
 function mismatch(message: string): MlistError {

@@ -5,12 +5,12 @@ import { childrenIn, readDocument } from '../../oci/children.ts';
 import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 
-/** What the bytes of a manifest say. Whoever lists the manifest may say something else: that is only a claim. */
-export interface Facts {
+/** Facts about a manifest, from its own bytes. A descriptor in an index may state something else. */
+export interface ManifestFacts {
   readonly size: number;
-  /** The manifest type that the `mediaType` member states. */
+  /** The `mediaType` member, if it is a manifest type. */
   readonly stated?: string | undefined;
-  /** The manifest type of a document that states none, by its members. */
+  /** The manifest type derived from the other members, if there is no `mediaType`. */
   readonly implied?: string | undefined;
   /** The entries of an index. */
   readonly manifests: readonly Descriptor[];
@@ -19,14 +19,14 @@ export interface Facts {
   readonly subject?: Descriptor | undefined;
 }
 
-/** What bytes say; undefined where they are not a JSON object. */
-export function factsOf(bytes: Uint8Array): Facts | undefined {
+/** Undefined if the bytes are not a JSON object. */
+export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const document = ignoreInvalid(() => readDocument(bytes));
   if (document === undefined) return undefined;
   const { mediaType, fault } = kindOf(document);
   const known = fault === undefined ? mediaType : undefined;
   const isStated = document['mediaType'] !== undefined;
-  // By the members alone. A document with a broken descriptor points at nothing.
+  // Depends on the members only. A document with an invalid descriptor has no links.
   const isIndex = Array.isArray(document['manifests']);
   const links = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
   return {
@@ -47,26 +47,26 @@ function ignoreInvalid<T>(read: () => T): T | undefined {
   }
 }
 
-/** An index, an image manifest, or any other content: only the first two are read for what they point at. */
+/** The family of a media type. Only documents of the first two are read for their links. */
 export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
   if (isIndexType(mediaType)) return 'index';
   return isManifestType(mediaType) ? 'image' : 'other';
 }
 
 /**
- * The media type under which content answers by its digest: the one that its bytes state; else the one that index.json
- * gives it, if the bytes allow that; else the one that its members imply.
- * @param facts undefined where the bytes cannot be read
- * @param given the type in index.json; undefined where no entry has the digest
+ * The media type of content that is fetched by digest: the one that its bytes state; else the one in index.json, if the
+ * bytes allow it; else the one that its members imply.
+ * @param facts - undefined if the bytes cannot be read
+ * @param listed - the type in index.json; undefined if no entry has the digest
  */
-export function typeByDigest(facts: Facts | undefined, given: string | undefined): string {
+export function typeByDigest(facts: ManifestFacts | undefined, listed: string | undefined): string {
   if (facts?.stated !== undefined) return facts.stated;
-  if (given !== undefined && allowsMediaType(facts, given)) return given;
-  return facts?.implied ?? given ?? 'application/octet-stream';
+  if (listed !== undefined && allowsMediaType(facts, listed)) return listed;
+  return facts?.implied ?? listed ?? 'application/octet-stream';
 }
 
-/** Whether the bytes may be content of this type. */
-export function allowsMediaType(facts: Facts | undefined, mediaType: string): boolean {
+/** Whether the bytes can be content of this type. */
+export function allowsMediaType(facts: ManifestFacts | undefined, mediaType: string): boolean {
   if (facts?.stated !== undefined) return facts.stated === mediaType;
   return facts?.implied === undefined || familyOf(facts.implied) === familyOf(mediaType);
 }

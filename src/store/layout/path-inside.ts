@@ -3,26 +3,26 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
 
 /**
- * The real path of a file or folder of the layout, with every link resolved; undefined where there is none.
- * A layout may come from a stranger: a link that leads out of it is not followed.
- * @param name what errors call the layout
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for such a link.
+ * The real path of a file or folder of the layout, with all links resolved; undefined if it does not exist.
+ * Layouts are untrusted input, so links to paths outside the layout are refused.
+ * @param name - name of the layout in errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for such a link
  */
 export async function realPathInside(root: string, path: string, name = root): Promise<string | undefined> {
   let real: string;
   try {
     real = await realpath(path);
   } catch (error) {
-    if (isAbsence(error)) return undefined;
+    if (isNotFound(error)) return undefined;
     throw asMlistError(error);
   }
-  const way = relative(root, real);
-  if (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)) return real;
+  const inside = relative(root, real);
+  if (inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)) return real;
   const link = join(name, relative(root, path));
-  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} is a link that leads out of the layout`, { path });
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} is a link to a path outside the layout`, { path });
 }
 
-/** Nothing is there, or something on the way to it is no folder. */
-export function isAbsence(error: unknown): boolean {
+/** Whether a path does not exist, or one of its parents is not a folder. */
+export function isNotFound(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
 }

@@ -4,50 +4,51 @@ import { dirname } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
-import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
+import { checkVerifiable } from '../verify.ts';
 
 const CHUNK = 256 * 1024;
 
 export interface AppendOptions {
   readonly signal?: AbortSignal | undefined;
-  /** More bytes than this in all are refused. Default: no limit. */
+  /** Maximum size of the blob in bytes. Default: no limit. */
   readonly limit?: number | undefined;
 }
 
-/** Moves a file to where the blob of a digest belongs. */
-export type Place = (file: string, digest: Digest) => Promise<void>;
+/** Moves a file to the path of the blob with this digest. */
+export type MoveToBlob = (file: string, digest: Digest) => Promise<void>;
 
 /**
- * A blob that is still arriving: a temporary file that becomes a blob once its bytes proved to be those of a digest.
- * A reader never sees a part of it.
+ * A blob that is being uploaded: a temporary file, which becomes a blob when its digest was verified. Readers never see a
+ * part of it.
  */
 export class StagedBlob {
   readonly #file: string;
-  readonly #place: Place;
+  readonly #moveToBlob: MoveToBlob;
   readonly #digester = new Digester();
   #size = 0;
 
-  private constructor(file: string, place: Place) {
+  private constructor(file: string, moveToBlob: MoveToBlob) {
     this.#file = file;
-    this.#place = place;
+    this.#moveToBlob = moveToBlob;
   }
 
-  /** Begins with an empty file, which must not be there yet. */
-  static async create(file: string, place: Place): Promise<StagedBlob> {
+  /** Creates the temporary file, which must not exist. */
+  static async create(file: string, moveToBlob: MoveToBlob): Promise<StagedBlob> {
     try {
       await (await open(file, 'wx', 0o644)).close();
     } catch (error) {
       throw writeFailure(dirname(file), error);
     }
-    return new StagedBlob(file, place);
+    return new StagedBlob(file, moveToBlob);
   }
 
-  /** Bytes that have arrived so far. */
+  /** Number of bytes received so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes bytes, no faster than they can be written. Where the source fails, what came before stays. */
+  /** Appends bytes, with backpressure. If the source fails, the bytes before the failure are kept. */
   async append(chunks: AsyncIterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
     const fail = (error: unknown): never => {
       throw writeFailure(dirname(this.#file), error);
@@ -69,22 +70,17 @@ export class StagedBlob {
   }
 
   /**
-   * Makes it the blob of this digest, once; afterwards nothing is left to discard.
-   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` where the bytes are others: then nothing is stored.
+   * Verifies the digest and moves the file to its final path. May be called once; the temporary file is removed in any case.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then
    */
   async commit(digest: Digest): Promise<void> {
     try {
-      if (!isVerifiable(digest)) {
-        throw new MlistError(
-          'ERR_MLIST_DIGEST_INVALID',
-          `${digest} cannot be checked: its algorithm is not known here`,
-        );
-      }
-      const actual = await this.#seal(digestAlgorithm(digest));
+      checkVerifiable(digest);
+      const actual = await this.#finish(digestAlgorithm(digest));
       if (actual !== digest) {
         throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the content has the digest ${actual}, not ${digest}`);
       }
-      await this.#place(this.#file, digest);
+      await this.#moveToBlob(this.#file, digest);
     } catch (error) {
       await this.discard();
       throw writeFailure(dirname(this.#file), error);
@@ -95,8 +91,8 @@ export class StagedBlob {
     await unlink(this.#file).catch(() => undefined);
   }
 
-  /** Cuts off what a failed write left behind the end, makes the file last, and gives its digest. */
-  async #seal(algorithm: string): Promise<string> {
+  /** Truncates bytes of failed writes, syncs the file, and returns its digest. */
+  async #finish(algorithm: string): Promise<string> {
     const handle = await open(this.#file, 'r+');
     try {
       await handle.truncate(this.#size);

@@ -113,7 +113,7 @@ export class Connection {
 
   /** Sends a request and hands over the answer's body as it comes. The caller reads it to its end or discards it. */
   async open(call: Call): Promise<StreamReply> {
-    const leavePlace = await this.#parts.bodies.enter();
+    const leavePlace = await this.#parts.bodies.acquire();
     const endStep = this.#parts.steps.begin(call.step);
     const leave = () => {
       leavePlace();
@@ -149,7 +149,7 @@ export class Connection {
         const isTooLong = asksTooLong({ status, retryAfterMs: wait });
         if (accepted.includes(status) && !isTooLong) return await take(received);
         const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
-        steps.answered(call.step, answerText(status, wait));
+        steps.recordResponse(call.step, answerText(status, wait));
         const { url: location, sent = {} } = received;
         const isWrite = ['POST', 'PUT', 'PATCH'].includes(call.method);
         const request = { sent, scopes: call.scopes, isWrite, hasCondition: isConditional(call) };
@@ -163,7 +163,7 @@ export class Connection {
         if (!isUntouchedStatus(status)) accepted = again;
       } catch (thrown) {
         wire.signalFor(call.signal)?.throwIfAborted();
-        if (isConnectionFault(thrown)) steps.answered(call.step, noAnswerText(thrown));
+        if (isConnectionFault(thrown)) steps.recordResponse(call.step, noAnswerText(thrown));
         const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
         if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
         if (!isUnsent(thrown)) accepted = again;

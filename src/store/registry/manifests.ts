@@ -1,6 +1,6 @@
 import { SingleFlight } from '../../async/single-flight.ts';
 import { errorCode, MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, FetchOptions, Name, PutOptions } from '../store.ts';
+import type { ManifestContent, ContentOptions, FetchOptions, TagOrDigest, PutOptions } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../json/parse.ts';
@@ -41,11 +41,11 @@ const LOOKS = 3;
 export class Manifests {
   readonly #parts: ManifestsParts;
   /** Reads that are under way, so that the same content is not asked for twice at once. */
-  readonly #reading = new SingleFlight<Content>();
+  readonly #reading = new SingleFlight<ManifestContent>();
   /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
-  readonly #seen = new Set<Name>();
+  readonly #seen = new Set<TagOrDigest>();
   /** Tags that references name together with a digest, by that digest. */
-  readonly #tags = new Map<Name, string>();
+  readonly #tags = new Map<TagOrDigest, string>();
 
   constructor(parts: ManifestsParts) {
     this.#parts = parts;
@@ -55,7 +55,7 @@ export class Manifests {
    * The descriptor, by HEAD; undefined if the answer does not state all of it, or HEAD is refused. An answer of another
    * type, such as an HTML page, is not about a manifest, whatever its status.
    */
-  async head(name: Name, { signal }: ContentOptions): Promise<Descriptor | undefined> {
+  async head(name: TagOrDigest, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#look('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
     const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
     const mediaType = mediaTypeOfHeader(headers['content-type']);
@@ -77,14 +77,14 @@ export class Manifests {
     return (await ignoreNotFound(this.#get(digest, { signal }))) !== undefined;
   }
 
-  async get(name: Name, options: RegistryFetchOptions): Promise<Content> {
+  async get(name: TagOrDigest, options: RegistryFetchOptions): Promise<ManifestContent> {
     const { expected, fresh, signal } = options;
     if (fresh === true) return this.#get(name, options);
     const types = expected === undefined ? '' : ` ${expected.mediaType} ${expected.size} ${expected.digest}`;
     return this.#reading.run(`${name}${types}`, () => this.#get(name, { expected, signal }), signal);
   }
 
-  async #get(name: Name, { expected, fresh, signal }: RegistryFetchOptions): Promise<Content> {
+  async #get(name: TagOrDigest, { expected, fresh, signal }: RegistryFetchOptions): Promise<ManifestContent> {
     const subject = this.#nameOf(name);
     const wanted = expected === undefined ? [] : [expected.mediaType];
     const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted, fresh });
@@ -103,7 +103,7 @@ export class Manifests {
    * with a condition may not: it would run into what it has done itself. Any status of success but 201 is confirmed by
    * reading the manifest.
    */
-  async put({ descriptor, bytes }: Content, name: Name, options: PutOptions): Promise<void> {
+  async put({ descriptor, bytes }: ManifestContent, name: TagOrDigest, options: PutOptions): Promise<void> {
     const { ifMatch, once = false, signal } = options;
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
@@ -133,7 +133,11 @@ export class Manifests {
   }
 
   /** What the registry shows under a name instead of these bytes; undefined if it shows them. */
-  async #shownInstead(name: Name, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<string | undefined> {
+  async #shownInstead(
+    name: TagOrDigest,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
     const head = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], fresh: true, signal });
     if (head.status === 404) return 'does not have it';
     const stated = head.status === 200 ? (head.headers['docker-content-digest'] ?? '') : '';
@@ -159,7 +163,7 @@ export class Manifests {
    * Deletes a tag, or a manifest with all tags that name it. The answer to that is 202 (distribution-spec v1.1.1 "Deleting
    * Manifests"); any other status of success is confirmed by a read.
    */
-  async delete(name: Name, { signal }: ContentOptions): Promise<void> {
+  async delete(name: TagOrDigest, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
     const call: Call = {
@@ -180,14 +184,14 @@ export class Manifests {
     await confirmChange({ step: call.step, connection, status, expected: 202, read, signal });
   }
 
-  async #isThere(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
+  async #isThere(name: TagOrDigest, signal: AbortSignal | undefined): Promise<boolean> {
     const { status } = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 200 || status === 404) return status === 200;
     return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 
   /** Reads a name; again if it is known to exist, but the registry denies it. */
-  async #look(method: 'GET' | 'HEAD', name: Name, reading: Reading): Promise<Reply> {
+  async #look(method: 'GET' | 'HEAD', name: TagOrDigest, reading: Reading): Promise<Reply> {
     for (let looks = 1; ; looks += 1) {
       const isSeen = this.#seen.has(name) && looks <= LOOKS;
       try {
@@ -206,14 +210,18 @@ export class Manifests {
   }
 
   /** A pull-through cache may know a digest only once its tag has been read. */
-  async #readByTag(name: Name, reading: Reading): Promise<Reply | undefined> {
+  async #readByTag(name: TagOrDigest, reading: Reading): Promise<Reply | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
     const reply = await ignoreNotFound(this.#read('GET', tag, { ...reading, accept: [200] }));
     return reply !== undefined && digestMatches(name, reply.bytes) ? reply : undefined;
   }
 
-  async #read(method: 'GET' | 'HEAD', name: Name, { types = [], fresh = false, ...reading }: Reading): Promise<Reply> {
+  async #read(
+    method: 'GET' | 'HEAD',
+    name: TagOrDigest,
+    { types = [], fresh = false, ...reading }: Reading,
+  ): Promise<Reply> {
     const { connection, path } = this.#parts;
     const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
     const call: Call = {
@@ -228,11 +236,11 @@ export class Manifests {
     return method === 'GET' ? { ...reply, bytes: await decodedDocument(reply, this.#nameOf(name)) } : reply;
   }
 
-  #target(name: Name): string {
+  #target(name: TagOrDigest): string {
     return `/v2/${this.#parts.path}/manifests/${name}`;
   }
 
-  #nameOf(name: Name): string {
+  #nameOf(name: TagOrDigest): string {
     return `${this.#parts.location}${isDigest(name) ? '@' : ':'}${name}`;
   }
 }

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { Content, ContentOptions, FetchOptions, Name } from '../store.ts';
+import type { ManifestContent, ContentOptions, FetchOptions, TagOrDigest } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../json/parse.ts';
@@ -18,7 +18,7 @@ export interface ReferrersParts {
   /** `domain/path`, for errors. */
   readonly location: string;
   readonly path: string;
-  readonly fetchManifest: (name: Name, options: FetchOptions) => Promise<Content>;
+  readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 
 /** Nobody has so many signatures; a registry that pages for ever is left. */

@@ -10,16 +10,16 @@ import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
 import { listTags, type TagListParts } from './tags.ts';
 import type {
-  Content,
+  ManifestContent,
   ContentOptions,
-  ContentSource,
-  ContentTarget,
+  ContentReader,
+  ContentWriter,
   FetchOptions,
-  Mounts,
-  Name,
+  Mounter,
+  TagOrDigest,
   PutOptions,
-  Referrers,
-  Tags,
+  ReferrerLister,
+  TagStore,
 } from '../store.ts';
 
 export interface RepositoryParts {
@@ -31,7 +31,7 @@ export interface RepositoryParts {
 }
 
 /** One repository of a registry (distribution-spec v1.1.1). */
-export class Repository implements ContentTarget, Mounts, Tags, Referrers {
+export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLister {
   readonly domain: string;
   readonly path: string;
   readonly #parts: TagListParts;
@@ -45,7 +45,8 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     this.#parts = { connection, location: this.location, path };
     this.#manifests = new Manifests(this.#parts);
     this.#blobs = new Blobs({ ...this.#parts, places });
-    const fetchManifest = (name: Name, options: FetchOptions): Promise<Content> => this.#manifests.get(name, options);
+    const fetchManifest = (name: TagOrDigest, options: FetchOptions): Promise<ManifestContent> =>
+      this.#manifests.get(name, options);
     this.#referrers = new ReferrersOf({ ...this.#parts, fetchManifest });
   }
 
@@ -58,13 +59,13 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#parts.connection.wire.retries;
   }
 
-  async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     const found = await this.#manifests.head(name, options);
     return found ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
   /** Also finds a listed manifest that is stored as a blob. */
-  async fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
+  async fetchManifest(name: TagOrDigest, options: RegistryFetchOptions = {}): Promise<ManifestContent> {
     try {
       return await this.#manifests.get(name, options);
     } catch (thrown) {
@@ -88,7 +89,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#manifests.has(digest, options);
   }
 
-  async putManifest(content: Content, name: Name, options: PutOptions = {}): Promise<void> {
+  async putManifest(content: ManifestContent, name: TagOrDigest, options: PutOptions = {}): Promise<void> {
     try {
       await this.#manifests.put(content, name, options);
     } catch (thrown) {
@@ -116,7 +117,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#referrers.list(digest, artifactType, options);
   }
 
-  findsReferrers(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
+  supportsReferrers(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
     return this.#referrers.hasApi(digest, options);
   }
 
@@ -140,13 +141,13 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return this.#blobs.put(descriptor, open, options);
   }
 
-  canMountFrom(source: ContentSource): boolean {
+  canMountFrom(source: ContentReader): boolean {
     return source instanceof Repository && source.domain === this.domain;
   }
 
   mountBlob(
     descriptor: Descriptor,
-    from: ContentSource,
+    from: ContentReader,
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {

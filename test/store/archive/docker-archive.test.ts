@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { openDockerArchive } from '../../../src/store/archive/docker-archive.ts';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import type { Descriptor } from '../../../src/oci/descriptor.ts';
 import { MediaType } from '../../../src/oci/media-type.ts';
 import { blobOf, bytesOf, contentOf, indexOf } from '../samples.ts';
@@ -11,7 +11,7 @@ import { tarOf, type Member } from './tar-bytes.ts';
 /** Layers are small tars, as engines keep them: not compressed. */
 const layers = ['one', 'two'].map((text) => blobOf(tarOf({ name: text, content: text })));
 
-function configOf(diffIds: readonly string[] | undefined, more: object = {}): Content {
+function configOf(diffIds: readonly string[] | undefined, more: object = {}): ManifestContent {
   const rootfs = diffIds === undefined ? {} : { rootfs: { type: 'layers', diff_ids: diffIds } };
   return contentOf(MediaType.ociConfig, JSON.stringify({ architecture: 'arm64', os: 'linux', ...rootfs, ...more }));
 }
@@ -19,7 +19,7 @@ function configOf(diffIds: readonly string[] | undefined, more: object = {}): Co
 const config = configOf(layers.map(({ descriptor }) => descriptor.digest));
 
 /** What docker 27 writes for this image, to the byte: the order of Go's struct members, no white space. */
-function dockersManifest(own: Content, blobs: readonly Descriptor[]): Content {
+function dockersManifest(own: ManifestContent, blobs: readonly Descriptor[]): ManifestContent {
   const describe = ({ mediaType, digest, size }: Descriptor) =>
     `{"mediaType":"${mediaType}","digest":"${digest}","size":${size}}`;
   return contentOf(
@@ -72,7 +72,7 @@ interface Document {
 }
 
 async function documentOf(archive: Opened): Promise<Document> {
-  const { descriptor } = await archive.pick();
+  const { descriptor } = await archive.resolveRef();
   const { bytes } = await archive.fetchManifest(descriptor.digest);
   return JSON.parse(Buffer.from(bytes).toString()) as Document;
 }
@@ -90,8 +90,12 @@ async function opened<T>(members: readonly Member[], work: (archive: Opened) => 
   });
 }
 
-async function expectImage(archive: Opened, expected: Content, blobs: readonly Content[]): Promise<void> {
-  const { descriptor } = await archive.pick();
+async function expectImage(
+  archive: Opened,
+  expected: ManifestContent,
+  blobs: readonly ManifestContent[],
+): Promise<void> {
+  const { descriptor } = await archive.resolveRef();
   expect(Buffer.from((await archive.fetchManifest(descriptor.digest)).bytes).toString()).toBe(
     Buffer.from(expected.bytes).toString(),
   );
@@ -99,7 +103,7 @@ async function expectImage(archive: Opened, expected: Content, blobs: readonly C
   for (const blob of blobs) expect(await bytesOf(archive.readBlob(blob.descriptor))).toEqual(blob.bytes);
 }
 
-describe('the image of an archive has the manifest that docker itself writes', () => {
+describe('an image has the same manifest as written by docker', () => {
   const gzipped = layers.map(({ bytes }) => blobOf(gzipSync(bytes), 'application/vnd.oci.image.layer.v1.tar+gzip'));
   const gzippedManifest = dockersManifest(
     config,
@@ -111,7 +115,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
     layers.map(({ descriptor }) => descriptor),
   );
 
-  test.each<[string, readonly Member[], Content, readonly Content[]]>([
+  test.each<[string, readonly Member[], ManifestContent, readonly ManifestContent[]]>([
     ['of docker 1.10 to 24', [...oldForm, listOf(oldItem)], manifest, [config, ...layers]],
     [
       'of docker 25 and later, whose own manifest it is',
@@ -206,7 +210,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
     ],
   ])('%s', (_, members, expected, blobs) => opened(members, (archive) => expectImage(archive, expected, blobs)));
 
-  test('with a layer that lies elsewhere', () => {
+  test('with a foreign layer', () => {
     const foreign = {
       mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
       digest: blobOf('far away').descriptor.digest,
@@ -221,7 +225,7 @@ describe('the image of an archive has the manifest that docker itself writes', (
   });
 });
 
-test('blobs are found by whoever knows the manifest from before', () =>
+test('blobs are found without reading the manifest first', () =>
   opened([...oldForm, listOf(oldItem)], async (archive) => {
     for (const { descriptor, bytes } of [...layers, config]) {
       expect(await bytesOf(archive.readBlob(descriptor))).toEqual(bytes);
@@ -230,7 +234,7 @@ test('blobs are found by whoever knows the manifest from before', () =>
     await expect(nowhere).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
   }));
 
-test('an archive without docker’s list is read as the layout that it is', () =>
+test('an archive without manifest.json is read as an OCI layout', () =>
   opened([...newForm, indexMember([entryFor(manifest, { [refName]: 'v1' })])], async (archive) => {
     expect(archive.location).toMatch(/^docker-archive:/);
     expect(await archive.fetchManifest('v1')).toEqual(manifest);
@@ -252,15 +256,15 @@ describe('a reference selects by the tags of the list', () => {
     ['in another registry', 'registry.example/x:v2', secondManifest],
   ])('%s', (_, ref, expected) =>
     opened(members, async (archive) => {
-      expect((await archive.pick(ref)).descriptor).toEqual(expected.descriptor);
+      expect((await archive.resolveRef(ref)).descriptor).toEqual(expected.descriptor);
       expect(await archive.fetchManifest(ref)).toEqual(expected);
       expect(await archive.resolve(expected.descriptor.digest)).toEqual(expected.descriptor);
     }),
   );
 
-  test('without one, several are told', () =>
+  test('without one, several images are ambiguous', () =>
     opened(members, async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({
+      await expect(archive.resolveRef()).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: {
           candidates: [`${archive.location}:docker.io/library/app:v1`, `${archive.location}:registry.example/x:v2`],
@@ -268,55 +272,55 @@ describe('a reference selects by the tags of the list', () => {
       });
     }));
 
-  test('and of two under one name neither is taken for the other: they are told by their digests', () => {
+  test('two images with the same name are ambiguous, and listed by digest', () => {
     const twice = { Config: 'second.json', RepoTags: ['app:v1'], Layers: ['aa/layer.tar'] };
     const all = [...oldForm, { name: 'second.json', content: second.bytes }, listOf(oldItem, twice)];
     return opened(all, async (archive) => {
       const candidates = [manifest, secondManifest].map(({ descriptor }) => `${archive.location}@${descriptor.digest}`);
-      await expect(archive.pick('app:v1')).rejects.toMatchObject({
+      await expect(archive.resolveRef('app:v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: { candidates },
       });
-      expect((await archive.pick('team/app:v1')).descriptor).toEqual(manifest.descriptor);
+      expect((await archive.resolveRef('team/app:v1')).descriptor).toEqual(manifest.descriptor);
     });
   });
 
-  test('and an image that is listed once for each of its tags is one image', () =>
+  test('an image that is listed once for each of its tags is one image', () =>
     opened(
       [...oldForm, listOf({ ...oldItem, RepoTags: ['app:v1'] }, { ...oldItem, RepoTags: ['app:v2'] })],
       async (archive) => {
-        expect((await archive.pick()).descriptor).toEqual(manifest.descriptor);
-        expect((await archive.pick('app:v2')).descriptor).toEqual(manifest.descriptor);
+        expect((await archive.resolveRef()).descriptor).toEqual(manifest.descriptor);
+        expect((await archive.resolveRef('app:v2')).descriptor).toEqual(manifest.descriptor);
       },
     ));
 
-  test('an unknown one is not found, and the names are told', () =>
+  test('an unknown reference is not found, and the hint lists the names', () =>
     opened(members, async (archive) => {
-      await expect(archive.pick('app:v3')).rejects.toMatchObject({
+      await expect(archive.resolveRef('app:v3')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
         hint: expect.stringContaining('docker.io/team/app:v1'),
       });
     }));
 
-  test('`latest` is what no tag means', () =>
+  test('a reference without a tag resolves to `latest`', () =>
     opened([...oldForm, listOf({ ...oldItem, RepoTags: ['app:latest'] })], async (archive) => {
-      expect(await archive.pick('app')).toMatchObject({ ref: 'docker.io/library/app:latest' });
+      expect(await archive.resolveRef('app')).toMatchObject({ ref: 'docker.io/library/app:latest' });
     }));
 });
 
-describe('what is wrong is refused', () => {
+describe('refuses', () => {
   const base = oldForm;
   test.each<[string, readonly Member[], RegExp]>([
-    ['no list', [{ name: 'a' }], /no manifest.json in it: it is no archive of "docker save"/],
+    ['no list', [{ name: 'a' }], /contains no manifest.json: it is not an archive of "docker save"/],
     ['the list of docker 1.9', [{ name: 'repositories', content: '{}' }], /docker 1.9 or older/],
-    ['a list that is no JSON', [{ name: 'manifest.json', content: '[' }], /manifest.json/],
-    ['a list of something else', [{ name: 'manifest.json', content: '{"Config":"a"}' }], /must be of type array/],
+    ['a list that is not JSON', [{ name: 'manifest.json', content: '[' }], /manifest.json/],
+    ['a list that is an object', [{ name: 'manifest.json', content: '{"Config":"a"}' }], /must be of type array/],
     [
-      'a config that leads out',
+      'a config outside the archive',
       [...base, listOf({ ...oldItem, Config: '../../etc/passwd' })],
-      /leads out of the archive/,
+      /points outside the archive/,
     ],
-    ['a layer that is absolute', [...base, listOf({ ...oldItem, Layers: ['/etc/passwd', 'a'] })], /absolute/],
+    ['a layer with an absolute name', [...base, listOf({ ...oldItem, Layers: ['/etc/passwd', 'a'] })], /absolute/],
   ])('%s', (_, members, reason) =>
     withTar(members, async (path) => {
       await expect(openDockerArchive(path)).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
@@ -326,21 +330,17 @@ describe('what is wrong is refused', () => {
   );
 
   test.each<[string, object, RegExp]>([
-    ['a config that is missing', { ...oldItem, Config: 'none.json' }, /config "none.json" of an image is missing/],
-    [
-      'a layer that is missing',
-      { ...oldItem, Layers: ['aa/layer.tar', 'none'] },
-      /layer "none" of an image is missing/,
-    ],
-    ['fewer layers than the config says', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers by its config, but 1/],
+    ['a missing config', { ...oldItem, Config: 'none.json' }, /config "none.json" of an image is missing/],
+    ['a missing layer', { ...oldItem, Layers: ['aa/layer.tar', 'none'] }, /layer "none" of an image is missing/],
+    ['fewer layers than in the config', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers in its config, but 1/],
   ])('%s', (_, item, reason) =>
     opened([...base, listOf(item)], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
-      await expect(archive.pick()).rejects.toThrow(reason);
+      await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
+      await expect(archive.resolveRef()).rejects.toThrow(reason);
     }),
   );
 
-  test('a layer that is not what the config says, when it is read', () =>
+  test('a layer with another digest than in the config, when it is read', () =>
     opened([...base, listOf({ ...oldItem, Layers: ['bb/layer.tar', 'bb/layer.tar'] })], async (archive) => {
       const [layer] = (await documentOf(archive)).layers;
       const read = bytesOf(archive.readBlob(layer!));

@@ -5,7 +5,7 @@ import { openDockerArchive } from '../../../src/store/archive/docker-archive.ts'
 import { OciArchive } from '../../../src/store/archive/oci-archive.ts';
 import { writeArchive } from '../../../src/store/archive/write-archive.ts';
 import { openLayout } from '../../../src/store/layout/open-layout.ts';
-import type { ContentSource } from '../../../src/store/store.ts';
+import type { ContentReader } from '../../../src/store/store.ts';
 import { startRegistry } from '../../../src/server/start-registry.ts';
 import { describeWith, runProgram } from '../../support/programs.ts';
 import { blobOf, bytesOf, putUnpackableList, withFolder } from '../samples.ts';
@@ -19,8 +19,8 @@ interface Manifest {
   readonly layers: readonly { readonly digest: string; readonly size: number; readonly mediaType: string }[];
 }
 
-async function manifestOf(home: ContentSource, name: string): Promise<Manifest> {
-  return JSON.parse(Buffer.from((await home.fetchManifest(name)).bytes).toString()) as Manifest;
+async function manifestOf(store: ContentReader, name: string): Promise<Manifest> {
+  return JSON.parse(Buffer.from((await store.fetchManifest(name)).bytes).toString()) as Manifest;
 }
 
 /** Writes an archive with a list of two images, and beside it one with the first of them alone. */
@@ -45,7 +45,7 @@ async function* bytesInOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 describeWith('skopeo', 'archives and another tool', () => {
-  test('an OCI archive of ours is read', () =>
+  test('reads an OCI archive of mlist', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const ours = await OciArchive.open(list);
@@ -57,7 +57,7 @@ describeWith('skopeo', 'archives and another tool', () => {
       await ours.close();
     }));
 
-  test('an OCI archive of theirs is read', () =>
+  test('writes an OCI archive that mlist reads', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const theirs = join(folder, 'theirs.tar');
@@ -69,13 +69,13 @@ describeWith('skopeo', 'archives and another tool', () => {
         `oci-archive:${theirs}:docker.io/library/a:v1`,
       );
       const [ours, read] = [await OciArchive.open(list), await OciArchive.open(theirs)];
-      const { descriptor } = await read.pick('a:v1');
+      const { descriptor } = await read.resolveRef('a:v1');
       expect(await read.fetchManifest(descriptor.digest)).toEqual(await ours.fetchManifest('v1'));
-      expect((await read.pick()).descriptor).toEqual(descriptor);
+      expect((await read.resolveRef()).descriptor).toEqual(descriptor);
       await Promise.all([ours.close(), read.close()]);
     }));
 
-  test('an archive of ours with one image is one of docker too', () =>
+  test('reads an OCI archive with one image as a docker archive', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const dir = join(folder, 'dir');
@@ -92,13 +92,13 @@ describeWith('skopeo', 'archives and another tool', () => {
       await ours.close();
     }));
 
-  test('an archive of theirs for docker is read', () =>
+  test('writes a docker archive that mlist reads', () =>
     withFolder(async (folder) => {
       const { single } = await written(folder);
       const theirs = join(folder, 'theirs.tar');
       await runProgram('skopeo', ...copy.slice(0, 2), `oci-archive:${single}:v1`, `docker-archive:${theirs}:a:v1`);
       const archive = await openDockerArchive(theirs);
-      const { descriptor, ref } = await archive.pick('a:v1');
+      const { descriptor, ref } = await archive.resolveRef('a:v1');
       expect(ref).toBe('docker.io/library/a:v1');
       const { layers, config } = await manifestOf(archive, descriptor.digest);
       const { rootfs } = JSON.parse(
@@ -121,12 +121,12 @@ describeWith('skopeo', 'archives and another tool', () => {
     }));
 });
 
-async function sizeOf(home: ContentSource, digest: string): Promise<number> {
-  return ((await manifestOf(home, digest)).config as unknown as { size: number }).size;
+async function sizeOf(store: ContentReader, digest: string): Promise<number> {
+  return ((await manifestOf(store, digest)).config as unknown as { size: number }).size;
 }
 
 describeWith('crane', 'archives and another tool', () => {
-  test('an archive of ours with one image is pushed, and one of theirs is read', () =>
+  test('pushes an archive of mlist with one image, and writes one that mlist reads', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const registry = await startRegistry();
@@ -135,7 +135,7 @@ describeWith('crane', 'archives and another tool', () => {
         const theirs = join(folder, 'theirs.tar');
         await runProgram('crane', 'pull', '--insecure', `${registry.host}/team/app:v1`, theirs);
         const [archive, ours] = [await openDockerArchive(theirs), await OciArchive.open(single)];
-        const { descriptor } = await archive.pick();
+        const { descriptor } = await archive.resolveRef();
         const [mine, read] = [await manifestOf(ours, first), await manifestOf(archive, descriptor.digest)];
         expect(read.config.digest).toBe(mine.config.digest);
         expect(read.layers.map(({ digest }) => digest)).toEqual(mine.layers.map(({ digest }) => digest));
@@ -148,7 +148,7 @@ describeWith('crane', 'archives and another tool', () => {
 });
 
 describeWith('oras', 'archives and another tool', () => {
-  test('an OCI archive of ours is read', () =>
+  test('reads an OCI archive of mlist', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const ours = await OciArchive.open(list);
@@ -159,7 +159,7 @@ describeWith('oras', 'archives and another tool', () => {
 });
 
 describeWith('buildah', 'archives and another tool', () => {
-  test('an archive of ours is pulled, and what it pushes is read', () =>
+  test('pulls an archive of mlist, and pushes one that mlist reads', () =>
     withFolder(async (folder) => {
       const { single, first } = await written(folder);
       const [oci, docker] = [join(folder, 'oci.tar'), join(folder, 'docker.tar')];
@@ -176,14 +176,14 @@ describeWith('buildah', 'archives and another tool', () => {
       ];
       const mine = await manifestOf(ours, first);
       expect((await manifestOf(theirs, 'v1')).config.digest).toBe(mine.config.digest);
-      const { descriptor } = await loaded.pick('app:v1');
+      const { descriptor } = await loaded.resolveRef('app:v1');
       expect((await manifestOf(loaded, descriptor.digest)).layers).toHaveLength(mine.layers.length);
       await Promise.all([ours.close(), theirs.close(), loaded.close()]);
     }));
 });
 
 describeWith('tar', 'archives and tar(1)', () => {
-  test('what was written is listed, and unpacks to a layout', () =>
+  test('lists an archive of mlist, and unpacks it to a layout', () =>
     withFolder(async (folder) => {
       const { list } = await written(folder);
       const names = (await runProgram('tar', '-tf', list)).trim().split('\n');
@@ -196,7 +196,7 @@ describeWith('tar', 'archives and tar(1)', () => {
       const packed = join(folder, 'packed.tar');
       await runProgram('tar', '-C', folder, '-cf', packed, './oci-layout', './index.json', './blobs');
       const again = await OciArchive.open(packed);
-      expect((await again.pick('v1')).ref).toBe('v1');
+      expect((await again.resolveRef('v1')).ref).toBe('v1');
       await again.close();
       expect((await readFile(list)).length % 512).toBe(0);
     }));

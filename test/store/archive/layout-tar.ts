@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { MediaType } from '../../../src/oci/media-type.ts';
 import { withFolder, type Image } from '../samples.ts';
 import { tarOf, type Member } from './tar-bytes.ts';
@@ -12,7 +12,7 @@ export const imageName = 'io.containerd.image.name';
 
 export const header: Member = { name: 'oci-layout', content: '{"imageLayoutVersion":"1.0.0"}' };
 
-export function blobMember({ descriptor, bytes }: Content): Member {
+export function blobMember({ descriptor, bytes }: ManifestContent): Member {
   return { name: `blobs/${descriptor.digest.replace(':', '/')}`, content: bytes };
 }
 
@@ -27,7 +27,7 @@ export function membersOf(image: Image): readonly Member[] {
   return [image.config, ...image.layers, image.manifest].map(blobMember);
 }
 
-export function entryFor({ descriptor }: Content, annotations?: Readonly<Record<string, string>>): object {
+export function entryFor({ descriptor }: ManifestContent, annotations?: Readonly<Record<string, string>>): object {
   return { ...descriptor, ...(annotations === undefined ? {} : { annotations }) };
 }
 

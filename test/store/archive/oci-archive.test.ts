@@ -27,7 +27,7 @@ async function opened<T>(members: readonly Member[], work: (archive: OciArchive)
   });
 }
 
-test('a list comes back byte for byte, with all below it', () =>
+test('a list is read byte for byte, with all its descendants', () =>
   opened([header, ...listMembers, indexMember([entryFor(list, { [refName]: 'v1' })])], async (archive) => {
     for (const name of ['v1', list.descriptor.digest]) expect(await archive.fetchManifest(name)).toEqual(list);
     expect(await archive.fetchManifest(other.manifest.descriptor.digest)).toEqual(other.manifest);
@@ -51,11 +51,11 @@ test('referrers are found', () => {
     expect(await archive.referrers(image.manifest.descriptor.digest)).toMatchObject([
       { digest: signature.manifest.descriptor.digest, artifactType: 'application/x.sig' },
     ]);
-    expect((await archive.pick()).ref).toBe('v1');
+    expect((await archive.resolveRef()).ref).toBe('v1');
   });
 });
 
-test('what is damaged is told before its last bytes', () => {
+test('a damaged blob is refused before its last chunk', () => {
   const [layer] = image.layers;
   const wrong = { ...blobMember(layer!), content: Buffer.from(layer!.bytes).fill(0x58, 0, 1) };
   const index = indexMember([entryFor(image.manifest, { [refName]: 'v1' })]);
@@ -103,12 +103,12 @@ describe('an archive that changes while it is read', () => {
     expect(Buffer.from(read)).toEqual(Buffer.from(large.bytes));
   });
 
-  test('since it is cut short ends in an error', async () => {
+  test('by truncation causes an error', async () => {
     const read = readWhile((path) => truncate(path, 4096));
     await expect(read).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });
   });
 
-  test('since it is written over ends in an error', async () => {
+  test('by replacement causes an error', async () => {
     const read = readWhile(async (path) => {
       const file = await open(path, 'r+');
       const { size } = await file.stat();
@@ -119,7 +119,7 @@ describe('an archive that changes while it is read', () => {
   });
 });
 
-test('an archive that is compressed as a whole is read too', () =>
+test('a compressed archive is read', () =>
   withTar([], async (path) => {
     const index = indexMember([entryFor(list, { [refName]: 'v1' })]);
     await writeFile(path, gzipSync(tarOf(header, ...listMembers, index)));
@@ -128,19 +128,19 @@ test('an archive that is compressed as a whole is read too', () =>
     await archive.close();
   }));
 
-describe('a location without a reference means the only image or list', () => {
+describe('a location without a reference resolves to the only image or list', () => {
   const named = (content: typeof list, name: string) => entryFor(content, { [refName]: name });
   const attachedTag = image.manifest.descriptor.digest.replace(':', '-');
   const signature = imageOf('s', { subject: image.manifest.descriptor });
 
   test.each<[string, readonly object[], string | undefined]>([
-    ['the only one, with a tag', [named(list, 'v1')], 'v1'],
-    ['the only one, without', [entryFor(list)], undefined],
-    ['one under several names', [named(list, 'v1'), named(list, 'v2')], 'v1'],
-    ['one beside its children', [named(list, 'v1'), entryFor(image.manifest), entryFor(other.manifest)], 'v1'],
-    ['one without a name beside its children', [entryFor(image.manifest), entryFor(list)], undefined],
-    ['one beside what lost its name', [entryFor(other.manifest), named(image.manifest, 'v1')], 'v1'],
-    ['one beside its signature', [named(image.manifest, 'v1'), entryFor(signature.manifest)], 'v1'],
+    ['one list with a tag', [named(list, 'v1')], 'v1'],
+    ['one list without a tag', [entryFor(list)], undefined],
+    ['one list with several tags', [named(list, 'v1'), named(list, 'v2')], 'v1'],
+    ['a list and its children', [named(list, 'v1'), entryFor(image.manifest), entryFor(other.manifest)], 'v1'],
+    ['an untagged list and its children', [entryFor(image.manifest), entryFor(list)], undefined],
+    ['an image and an untagged one', [entryFor(other.manifest), named(image.manifest, 'v1')], 'v1'],
+    ['an image and its signature', [named(image.manifest, 'v1'), entryFor(signature.manifest)], 'v1'],
     [
       'one beside what other tools hang on it',
       [named(image.manifest, 'v1'), named(other.manifest, `${attachedTag}.sig`), named(list, attachedTag)],
@@ -153,7 +153,7 @@ describe('a location without a reference means the only image or list', () => {
     ],
   ])('%s', (_, entries, ref) =>
     opened([header, ...listMembers, ...membersOf(signature), indexMember(entries)], async (archive) => {
-      expect((await archive.pick()).ref).toBe(ref);
+      expect((await archive.resolveRef()).ref).toBe(ref);
     }),
   );
 
@@ -164,22 +164,22 @@ describe('a location without a reference means the only image or list', () => {
       [entryFor(image.manifest), entryFor(other.manifest)],
       [`@${image.manifest.descriptor.digest}`, `@${other.manifest.descriptor.digest}`],
     ],
-  ])('several are told %s', (_, entries, names) =>
+  ])('several candidates are reported %s', (_, entries, names) =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({
+      await expect(archive.resolveRef()).rejects.toMatchObject({
         code: 'ERR_MLIST_AMBIGUOUS',
         facts: { candidates: names.map((name) => archive.location + name) },
       });
     }),
   );
 
-  test('of nothing there is none', () =>
+  test('an empty archive has none', () =>
     opened([header, indexMember([])], async (archive) => {
-      await expect(archive.pick()).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+      await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
     }));
 });
 
-describe('a reference means', () => {
+describe('a reference resolves to', () => {
   const entries = [
     entryFor(list, { [imageName]: 'docker.io/library/app:v1', [refName]: 'v1' }),
     entryFor(image.manifest, { [refName]: 'docker.io/team/app:v1' }),
@@ -188,40 +188,44 @@ describe('a reference means', () => {
 
   test.each([
     ['a tag', 'v1', list],
-    ['a tag that is a whole name', 'docker.io/team/app:v1', image.manifest],
-    ['the name that an engine gave', 'docker.io/library/app:v1', list],
-    ['that name as people write it', 'app:v1', list],
+    ['a tag that is a full reference', 'docker.io/team/app:v1', image.manifest],
+    ['the image name of an engine', 'docker.io/library/app:v1', list],
+    ['that name in familiar form', 'app:v1', list],
     ['the name in another registry', 'registry.example/app:v1', other.manifest],
   ])('%s', (_, ref, expected) =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      expect(await archive.pick(ref)).toEqual({ descriptor: expected.descriptor, ref });
+      expect(await archive.resolveRef(ref)).toEqual({ descriptor: expected.descriptor, ref });
     }),
   );
 
-  test('nothing where it is not there, and the names are told', () =>
+  test('nothing if it is unknown, and the hint lists the names', () =>
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
-      await expect(archive.pick('v9')).rejects.toMatchObject({
+      await expect(archive.resolveRef('v9')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
         hint: 'There are: docker.io/library/app:v1, docker.io/team/app:v1, registry.example/app:v1.',
       });
     }));
 });
 
-describe('what is no OCI archive is refused', () => {
+describe('refuses', () => {
   test.each<[string, readonly Member[], RegExp]>([
-    ['an empty archive', [], /no oci-layout in it/],
-    ['one without a header', [indexMember([])], /no oci-layout in it/],
-    ['one of docker', [{ name: 'manifest.json', content: '[]' }], /no oci-layout in it/],
-    ['one without an index', [header], /no index.json in it/],
-    ['one of another version', [{ ...header, content: '{"imageLayoutVersion":"2.0"}' }], /only "1.0.0" is known/],
-    ['one with a damaged header', [{ ...header, content: '{' }], /oci-layout is damaged/],
+    ['an empty archive', [], /contains no oci-layout file/],
+    ['an archive without oci-layout', [indexMember([])], /contains no oci-layout file/],
+    ['an archive of docker save', [{ name: 'manifest.json', content: '[]' }], /contains no oci-layout file/],
+    ['an archive without index.json', [header], /contains no index.json/],
     [
-      'one with a damaged index',
+      'an archive of another layout version',
+      [{ ...header, content: '{"imageLayoutVersion":"2.0"}' }],
+      /only "1.0.0" is supported/,
+    ],
+    ['an archive with a damaged oci-layout', [{ ...header, content: '{' }], /oci-layout is damaged/],
+    [
+      'an archive with a damaged index',
       [header, { name: 'index.json', content: '{"manifests":{}}' }],
       /index.json is damaged/,
     ],
     [
-      'one whose index names a digest that leads out',
+      'an archive whose index has a digest with ..',
       [header, indexMember([{ mediaType: MediaType.ociIndex, digest: 'sha256:../../etc/passwd', size: 1 }])],
       /no digest/,
     ],
@@ -234,7 +238,7 @@ describe('what is no OCI archive is refused', () => {
     }),
   );
 
-  test('with a hint where it is one of docker', () =>
+  test('suggests docker-archive: for an archive of docker save', () =>
     withTar([{ name: 'manifest.json', content: '[]' }], async (path) => {
       await expect(OciArchive.open(path)).rejects.toMatchObject({ hint: expect.stringContaining('docker-archive:') });
     }));

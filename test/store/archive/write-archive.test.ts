@@ -6,7 +6,7 @@ import { OciArchive } from '../../../src/store/archive/oci-archive.ts';
 import type { ArchiveTarget } from '../../../src/store/archive/archive-target.ts';
 import { TarFile } from '../../../src/store/archive/tar/tar-file.ts';
 import { writeArchive } from '../../../src/store/archive/write-archive.ts';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { blobOf, bytesOf, chunksOf, collect, contentOf, imageOf, indexOf, withFolder, type Image } from '../samples.ts';
 import { imageName, refName } from './layout-tar.ts';
 
@@ -19,7 +19,12 @@ async function putImage(target: ArchiveTarget, image: Image, name: string): Prom
   await target.putManifest(image.manifest, name);
 }
 
-async function putList(target: ArchiveTarget, list: Content, images: readonly Image[], tag: string): Promise<void> {
+async function putList(
+  target: ArchiveTarget,
+  list: ManifestContent,
+  images: readonly Image[],
+  tag: string,
+): Promise<void> {
   await Promise.all(images.map((image) => putImage(target, image, image.manifest.descriptor.digest)));
   await target.putManifest(list, tag);
 }
@@ -56,8 +61,8 @@ const never = (): AsyncIterable<Uint8Array> => {
   throw new Error('the bytes were asked for');
 };
 
-describe('what was put', () => {
-  test('is read back, in a fixed order, with nothing beside it', () =>
+describe('content that was put', () => {
+  test('is read back, in a fixed order, without other files in the folder', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putList(target, list, [one, two], 'v1'));
@@ -70,7 +75,7 @@ describe('what was put', () => {
           }
         }
       });
-      const blob = ({ descriptor }: Content) => `blobs/${descriptor.digest.replace(':', '/')}`;
+      const blob = ({ descriptor }: ManifestContent) => `blobs/${descriptor.digest.replace(':', '/')}`;
       expect(await namesIn(path)).toEqual([
         'oci-layout',
         ...[one.config, ...one.layers, two.config, ...two.layers].map(blob),
@@ -93,17 +98,17 @@ describe('what was put', () => {
       expect(first!.equals(second!)).toBe(true);
     }));
 
-  test('may be a manifest without a name, and a child gets no entry of its own', () =>
+  test('may be an untagged manifest, and children get no entry', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putList(target, list, [one, two], list.descriptor.digest));
       await withArchive(path, async (archive) => {
-        expect((await archive.pick()).descriptor).toEqual(list.descriptor);
+        expect((await archive.resolveRef()).descriptor).toEqual(list.descriptor);
         expect(await archive.entries()).toHaveLength(1);
       });
     }));
 
-  test('is put once: what is there is not asked for again', () =>
+  test('is read once: existing blobs are not read again', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       const [layer] = one.layers;
@@ -122,9 +127,9 @@ describe('what was put', () => {
 
   test.each([
     ['other bytes', Buffer.from('layer of B')],
-    ['too few', Buffer.from('layer')],
-    ['too many', Buffer.from('layer of a and more')],
-  ])('is refused where %s come, and nothing of it stays', (_, bytes) =>
+    ['too few bytes', Buffer.from('layer')],
+    ['too many bytes', Buffer.from('layer of a and more')],
+  ])('is refused with %s, and not added', (_, bytes) =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       const [layer] = one.layers;
@@ -139,7 +144,7 @@ describe('what was put', () => {
     }),
   );
 
-  test('is refused under a digest that it does not have', () =>
+  test('is refused with a wrong digest', () =>
     withFolder((folder) =>
       writeArchive(join(folder, 'a.tar'), {}, async (target) => {
         const wrong = { ...one.manifest, bytes: two.manifest.bytes };
@@ -150,8 +155,8 @@ describe('what was put', () => {
     ));
 });
 
-describe('an archive that lies there', () => {
-  test('keeps its other images, and loses what nothing names any more', () =>
+describe('an existing archive', () => {
+  test('keeps its other images, and loses unlisted content', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putImage(target, one, 'v1'));
@@ -169,7 +174,7 @@ describe('an archive that lies there', () => {
       });
     }));
 
-  test('lends its blobs to a list that is put over its images', () =>
+  test('provides the blobs of a list of its images', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, async (target) => {
@@ -184,7 +189,7 @@ describe('an archive that lies there', () => {
       });
     }));
 
-  test('is as it was where the work fails, and nothing lies beside it', () =>
+  test('is unchanged if the work fails, without other files in the folder', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putImage(target, one, 'v1'));
@@ -198,7 +203,7 @@ describe('an archive that lies there', () => {
       expect(await readdir(folder)).toEqual(['a.tar']);
     }));
 
-  test('is not touched where nothing is put', () =>
+  test('is unchanged if nothing is put', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putImage(target, one, 'v1'));
@@ -209,7 +214,7 @@ describe('an archive that lies there', () => {
       expect(await readdir(folder)).toEqual(['a.tar']);
     }));
 
-  test('is written by one at a time, and no image is lost', () =>
+  test('has one writer at a time, and no image is lost', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       const images = Array.from({ length: 8 }, (_, at) => imageOf(`image ${at}`));
@@ -222,9 +227,9 @@ describe('an archive that lies there', () => {
     }));
 
   test.each<[string, Buffer, RegExp]>([
-    ['is no archive', Buffer.from('precious text'.repeat(100)), /is refused/],
-    ['is one of another kind', Buffer.alloc(1024), /no oci-layout/],
-  ])('and %s is not overwritten', (_, bytes, reason) =>
+    ['is not an archive', Buffer.from('precious text'.repeat(100)), /cannot read the archive/],
+    ['is another kind of archive', Buffer.alloc(1024), /no oci-layout/],
+  ])('that %s is not overwritten', (_, bytes, reason) =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeFile(path, bytes);
@@ -233,7 +238,7 @@ describe('an archive that lies there', () => {
     }),
   );
 
-  test('compressed is not added to', () =>
+  test('that is compressed is refused', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, {}, (target) => putImage(target, one, 'v1'));
@@ -266,14 +271,14 @@ describe('an archive that lies there', () => {
     }),
   );
 
-  test('nowhere: a folder that is not there is told', () =>
+  test('in a folder that does not exist is refused', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'none', 'a.tar');
-      await expect(writeArchive(path, {}, () => Promise.resolve())).rejects.toThrow(/there is no folder/);
+      await expect(writeArchive(path, {}, () => Promise.resolve())).rejects.toThrow(/the folder .* does not exist/);
     }));
 });
 
-test('a tag moves only from what is expected', () =>
+test('a tag moves only from the expected digest', () =>
   withFolder(async (folder) => {
     const path = join(folder, 'a.tar');
     await writeArchive(path, {}, (target) => putImage(target, one, 'v1'));
@@ -287,8 +292,8 @@ test('a tag moves only from what is expected', () =>
     });
   }));
 
-describe('docker’s own list', () => {
-  const blob = ({ descriptor }: Content) => `blobs/${descriptor.digest.replace(':', '/')}`;
+describe('manifest.json for docker', () => {
+  const blob = ({ descriptor }: ManifestContent) => `blobs/${descriptor.digest.replace(':', '/')}`;
   const expected = (image: Image, tags: readonly string[] | null) => [
     { Config: blob(image.config), RepoTags: tags, Layers: image.layers.map(blob) },
   ];
@@ -301,7 +306,11 @@ describe('docker’s own list', () => {
   });
 
   test.each<[string, (target: ArchiveTarget) => Promise<void>, unknown]>([
-    ['is there for one image, with its names', (target) => putImage(target, one, 'v1'), expected(one, ['team/app:v1'])],
+    [
+      'is written for one image, with its names',
+      (target) => putImage(target, one, 'v1'),
+      expected(one, ['team/app:v1']),
+    ],
     [
       'is there for one image under two names',
       async (target) => {
@@ -328,8 +337,8 @@ describe('docker’s own list', () => {
       },
       expected(one, ['team/app:v1']),
     ],
-    ['is not there for two images', (target) => putList(target, list, [one, two], 'v1'), undefined],
-    ['is not there for what is no image', (target) => target.putManifest(signature.manifest, 'v1'), undefined],
+    ['is not written for two images', (target) => putList(target, list, [one, two], 'v1'), undefined],
+    ['is not written for a signature', (target) => target.putManifest(signature.manifest, 'v1'), undefined],
   ])('%s', (_, put, list) =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
@@ -338,7 +347,7 @@ describe('docker’s own list', () => {
     }),
   );
 
-  test('notes the full name for engines that read the index', () =>
+  test('the index has the full name for engines that read it', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'a.tar');
       await writeArchive(path, { imageName: inFull }, (target) => putImage(target, one, 'v1'));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Content, ContentSource } from '../../../src/store/store.ts';
+import type { ManifestContent, ContentReader } from '../../../src/store/store.ts';
 import { answer, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf } from '../samples.ts';
 import { layerOf, put, repository, served, session } from './setup.ts';
@@ -7,7 +7,7 @@ import { layerOf, put, repository, served, session } from './setup.ts';
 const MIB = 1024 * 1024;
 
 /** Jest compares buffers of this length element by element, which takes seconds. */
-async function expectBlob(source: ContentSource, { descriptor, bytes }: Content): Promise<void> {
+async function expectBlob(source: ContentReader, { descriptor, bytes }: ManifestContent): Promise<void> {
   expect((await bytesOf(source.readBlob(descriptor))).equals(bytes)).toBe(true);
 }
 

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { Repository } from '../../../src/store/registry/repository.ts';
-import type { Content, ContentOptions, ContentSource } from '../../../src/store/store.ts';
+import type { ManifestContent, ContentOptions, ContentReader } from '../../../src/store/store.ts';
 import { answer, cutUpload, reset } from '../../support/recording-proxy.ts';
 import { asSha512, bytesOf, imageOf } from '../samples.ts';
 import { layerOf, pieces, put, repository, served, session, type TestSession } from './setup.ts';
 
 const MIB = 1024 * 1024;
 
-function opened(content: Content, count: { opened: number } = { opened: 0 }): () => AsyncIterable<Uint8Array> {
+function opened(content: ManifestContent, count: { opened: number } = { opened: 0 }): () => AsyncIterable<Uint8Array> {
   return () => {
     count.opened += 1;
     return pieces(content.bytes);
@@ -16,7 +16,7 @@ function opened(content: Content, count: { opened: number } = { opened: 0 }): ()
 }
 
 /** Jest compares buffers of this length element by element, which takes seconds. */
-async function expectBlob(source: ContentSource, { descriptor, bytes }: Content): Promise<void> {
+async function expectBlob(source: ContentReader, { descriptor, bytes }: ManifestContent): Promise<void> {
   expect((await bytesOf(source.readBlob(descriptor))).equals(bytes)).toBe(true);
 }
 
@@ -177,12 +177,12 @@ describe('uploads', () => {
   test.each([
     [
       'an upload',
-      (target: Repository, blob: Content, options: ContentOptions) =>
+      (target: Repository, blob: ManifestContent, options: ContentOptions) =>
         target.putBlob(blob.descriptor, opened(blob), options),
     ],
     [
       'a mount',
-      (target: Repository, blob: Content, options: ContentOptions) =>
+      (target: Repository, blob: ManifestContent, options: ContentOptions) =>
         target.mountBlob(blob.descriptor, repository(session(), target.domain, 'source'), opened(blob), options),
     ],
   ])('are cancelled where the answer that opens them comes after the abort: %s', async (_name, begin) => {
@@ -328,7 +328,7 @@ test.each([1, 2])(
     const blobs = Array.from({ length: 6 }, (_, at) => layerOf(2 * MIB, String(at)));
     for (const blob of blobs) await put(source, blob);
     const other = repository(session({ concurrency }), host, 'target');
-    const copy = ({ descriptor }: Content, target: typeof other, read: ContentSource) =>
+    const copy = ({ descriptor }: ManifestContent, target: typeof other, read: ContentReader) =>
       target.putBlob(descriptor, () => read.readBlob(descriptor));
     await Promise.all(blobs.map((blob) => copy(blob, repository(from, host, 'target'), source)));
     await Promise.all(blobs.map((blob) => copy(blob, other, source)));

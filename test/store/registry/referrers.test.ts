@@ -33,7 +33,7 @@ describeOnRegistries('the referrers of a manifest', (start) => {
     try {
       for (const one of [image, signature, sbom]) await pushImage(registry.url, 'team/app', undefined, one);
       const repo = repository(session(), registry.host, 'team/app');
-      if (!(await repo.findsReferrers(digest)))
+      if (!(await repo.supportsReferrers(digest)))
         await putManifest(registry.url, 'team/app', image.digest.replace(':', '-'), listed.mediaType, listed.bytes);
       const digests = async (type?: string): Promise<readonly string[]> =>
         (await repo.referrers(digest, type)).map((one) => one.digest).sort();
@@ -104,7 +104,7 @@ test.each([404, 400, 405])(
       if (isTag(path)) return answer(200, { 'content-type': listed.mediaType }, listed.bytes)(exchange);
       return answer(path.includes('/referrers/') ? status : 404)(exchange);
     });
-    expect(await repo.findsReferrers(digest)).toBe(false);
+    expect(await repo.supportsReferrers(digest)).toBe(false);
     expect(await repo.referrers(digest)).toHaveLength(2);
     expect(await repo.referrers(parseDigest(sbom.digest))).toEqual([]);
     expect(front.asked(/referrers/)).toHaveLength(1);

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { answer, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf } from '../samples.ts';
 import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
@@ -18,7 +18,9 @@ test.each<[string, Rule]>([
   ],
 ])('several large blobs at once arrive as they were, %s', async (_name, puts) => {
   const [from, to] = [await served(), await served()];
-  const blobs: readonly Content[] = [9_300_001, 7_777_777, 6_000_000].map((length) => layerOf(length, String(length)));
+  const blobs: readonly ManifestContent[] = [9_300_001, 7_777_777, 6_000_000].map((length) =>
+    layerOf(length, String(length)),
+  );
   for (const blob of blobs) await put(repository(cleanup(session()), from.host, 'from'), blob);
   to.front.on(/^(?:PUT|PATCH)/, puts);
   const used = session();

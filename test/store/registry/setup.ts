@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { RequestEvent, RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import type { Repository } from '../../../src/store/registry/repository.ts';
 import { RegistrySession } from '../../../src/store/registry/session.ts';
-import type { Content } from '../../../src/store/store.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { startRegistry, type ServerOptions } from '../../../src/server/start-registry.ts';
 import { RecordingProxy, type FrontOptions } from '../../support/recording-proxy.ts';
@@ -64,7 +64,7 @@ export function noise(length: number, seed = ''): Buffer {
   return bytes;
 }
 
-export function layerOf(length: number, seed = ''): Content {
+export function layerOf(length: number, seed = ''): ManifestContent {
   return blobOf(noise(length, seed), 'application/vnd.oci.image.layer.v1.tar+gzip');
 }
 
@@ -73,6 +73,6 @@ export async function* pieces(bytes: Uint8Array, length = 64 * 1024): AsyncGener
   for (let at = 0; at < bytes.length; at += length) yield await Promise.resolve(bytes.subarray(at, at + length));
 }
 
-export async function put(target: Repository, content: Content): Promise<void> {
+export async function put(target: Repository, content: ManifestContent): Promise<void> {
   await target.putBlob(content.descriptor, () => pieces(content.bytes));
 }

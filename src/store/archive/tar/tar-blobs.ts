@@ -1,10 +1,10 @@
 import { MlistError } from '../../../errors/errors.ts';
 import { openFiles } from '../../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../../oci/digest.ts';
-import { checkVerifiable, damaged, damageError, verified, wholeBlob, type Identity } from '../../verify.ts';
+import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../../verify.ts';
 import type { TarFile } from './tar-file.ts';
 
-/** The name of a blob in a layout: `blobs/<algorithm>/<encoded>`. Only a checked digest becomes a name. */
+/** The file name of a blob in a layout: `blobs/<algorithm>/<encoded>`. The digest is validated first. */
 export function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(checkVerifiable(digest))}/${digestEncoded(digest)}`;
 }
@@ -14,29 +14,31 @@ export class TarBlobs {
   readonly #tar: TarFile;
   readonly #nameOf: (digest: Digest) => string;
 
-  /** @param nameOf where a blob lies; default: as in a layout */
+  /** @param nameOf - returns the file name of a blob; default: as in a layout */
   constructor(tar: TarFile, nameOf: (digest: Digest) => string = blobName) {
     this.#tar = tar;
     this.#nameOf = nameOf;
   }
 
+  /** Size of a blob in bytes; undefined if it does not exist. */
   size(digest: Digest): number | undefined {
     return this.#tar.size(this.#nameOf(digest));
   }
 
-  bytes(blob: Identity, signal?: AbortSignal): Promise<Uint8Array> {
-    return openFiles.run(() => wholeBlob(blob, () => this.stream(blob, signal)));
+  /** Reads and verifies a whole small blob: at most 4 MiB. */
+  bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array> {
+    return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
 
-  /** The blob's bytes, verified. */
-  async *stream({ digest, size }: Identity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  /** Streams and verifies a blob. */
+  async *stream({ digest, size }: BlobIdentity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = this.size(digest);
     if (actual === undefined) {
       throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.#tar.name}`, {
         path: this.#tar.path,
       });
     }
-    if (actual !== size) throw damaged(digest, `${actual} bytes, not ${size}`, this.#tar.name);
+    if (actual !== size) throw damagedBlob(digest, `${actual} bytes, not ${size}`, this.#tar.name);
     yield* verified({ digest, size }, this.#tar.stream(this.#nameOf(digest), { signal }), damageError(this.#tar.name));
   }
 }

@@ -3,34 +3,37 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { asMlistError, MlistError } from '../../../errors/errors.ts';
 import { openFiles } from '../../../fs/open-files.ts';
 import type { ContentOptions } from '../../store.ts';
-import type { Named } from '../../layout/layout-header.ts';
-import { isAbsence } from '../../layout/path-inside.ts';
-import { compressionOf, decompressionHint, decompress, type Opened } from '../decompress.ts';
+import type { NamedFile } from '../../layout/layout-header.ts';
+import { isNotFound } from '../../layout/path-inside.ts';
+import { compressionOf, decompressionHint, decompress, type OpenedFile } from '../decompress.ts';
 import { indexTar, type TarIndex } from './tar-index.ts';
 
 const CHUNK = 256 * 1024;
 
-/** Archives that stay open, so that they are read as they were when they were opened. Others are opened for each read. */
-const MOST_OPEN = 64;
+/**
+ * Limit for archives that stay open, so that they are read as they were when they were opened. Further archives are opened
+ * for each read.
+ */
+const MAX_OPEN_ARCHIVES = 64;
 let openArchives = 0;
 
 /**
- * A tar archive whose files are read where they lie: it is indexed once, and then read by ranges, by many readers at once.
- * Nothing is unpacked, and memory does not grow with its size.
+ * A tar archive that is indexed once and then read by byte ranges, also concurrently. Nothing is unpacked, and the memory
+ * does not depend on the size of the archive.
  */
 export class TarFile {
   readonly path: string;
-  /** What errors call it. */
+  /** Name of the archive in errors. */
   readonly name: string;
-  /** Whether the file itself is compressed. */
+  /** Whether the archive file is compressed. */
   readonly isCompressed: boolean;
-  /** Undefined where the archive is opened for each read. */
-  readonly #opened: Opened | undefined;
+  /** Undefined if the archive is opened for each read. */
+  readonly #opened: OpenedFile | undefined;
   readonly #index: TarIndex;
   readonly #version: string;
   #isClosed = false;
 
-  private constructor({ path, name }: Named, parts: Indexed) {
+  private constructor({ path, name }: NamedFile, parts: TarFileParts) {
     this.path = path;
     this.name = name;
     this.isCompressed = parts.isCompressed;
@@ -40,8 +43,8 @@ export class TarFile {
   }
 
   /**
-   * Opens an archive; one that is compressed with gzip is inflated beside the system's temporary files first.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` for what is no whole tar archive
+   * Opens an archive. A gzip archive is decompressed to the system's folder for temporary files.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
    */
   static async open(path: string, { signal, name = path }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
@@ -54,10 +57,10 @@ export class TarFile {
       }
       const version = versionOf(await plain.handle.stat());
       const opened = compression === undefined ? plain : await decompress(plain, signal);
-      const index = await indexed(opened, signal);
+      const index = await indexOrRelease(opened, signal);
       const isCompressed = compression !== undefined;
-      // An inflated file has no name any more, so it cannot be opened again.
-      if (!isCompressed && openArchives >= MOST_OPEN) {
+      // A decompressed file is unlinked, so it cannot be opened again.
+      if (!isCompressed && openArchives >= MAX_OPEN_ARCHIVES) {
         await opened.release();
         return new TarFile(file, { index, version, isCompressed });
       }
@@ -65,31 +68,32 @@ export class TarFile {
       return new TarFile(file, { index, version, isCompressed, opened });
     } catch (error) {
       await plain.release();
-      throw named(file, error);
+      throw withFileName(file, error);
     }
   }
 
-  /** The names of its files, without `./` in front. */
+  /** The normalized names of all files. */
   names(): Iterable<string> {
     return this.#index.keys();
   }
 
+  /** Size of a file in bytes; undefined if it does not exist. */
   size(name: string): number | undefined {
     return this.#index.get(name)?.size;
   }
 
-  /** The bytes of a file, or its first ones; not verified. There are none where there is no such file. */
+  /** Streams a file, or its first bytes, without verification. The stream is empty if the file does not exist. */
   async *stream(name: string, { signal, first = Infinity }: StreamOptions = {}): AsyncGenerator<Uint8Array> {
     const entry = this.#index.get(name);
     if (entry === undefined) return;
     const end = entry.offset + Math.min(entry.size, first);
-    const { handle, release } = await this.#reading();
+    const { handle, release } = await this.#acquire();
     try {
       for (let at = entry.offset; at < end;) {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch(fail);
-        if (bytesRead === 0) throw invalidArchive(this, 'it has become shorter while it was read');
+        if (bytesRead === 0) throw invalidArchive(this, 'it was truncated while it was read');
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -99,13 +103,15 @@ export class TarFile {
   }
 
   /**
-   * A small file, whole; undefined where there is none.
-   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is longer than `most` bytes
+   * Reads a whole small file; undefined if it does not exist.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it has more than `maxBytes` bytes
    */
-  async bytes(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  async bytes(name: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const size = this.size(name);
     if (size === undefined) return undefined;
-    if (size > most) throw invalidArchive(this, `its ${name} has ${size} bytes, more than the ${most} that are read`);
+    if (size > maxBytes) {
+      throw invalidArchive(this, `its ${name} has ${size} bytes, more than the limit of ${maxBytes}`);
+    }
     return openFiles.run(async () => {
       const chunks: Uint8Array[] = [];
       for await (const chunk of this.stream(name, { signal })) chunks.push(chunk);
@@ -113,7 +119,7 @@ export class TarFile {
     });
   }
 
-  /** Closes the file, and removes what was inflated of it. */
+  /** Closes the file. */
   async close(): Promise<void> {
     if (this.#isClosed || this.#opened === undefined) return;
     this.#isClosed = true;
@@ -121,22 +127,21 @@ export class TarFile {
     await this.#opened.release();
   }
 
-  /** An archive that is opened again must be the one that was indexed. */
-  async #reading(): Promise<Opened> {
+  /** The open file; if the archive is opened again, it must not have changed since it was indexed. */
+  async #acquire(): Promise<OpenedFile> {
     if (this.#opened !== undefined) return { handle: this.#opened.handle, release: () => Promise.resolve() };
-    const again = await openPlain(this);
-    if (versionOf(await again.handle.stat()) === this.#version) return again;
-    await again.release();
+    const reopened = await openPlain(this);
+    if (versionOf(await reopened.handle.stat()) === this.#version) return reopened;
+    await reopened.release();
     throw invalidArchive(this, 'it was changed while it was read');
   }
 }
 
-/** What is known of an archive once it was opened. */
-interface Indexed {
+interface TarFileParts {
   readonly index: TarIndex;
   readonly version: string;
   readonly isCompressed: boolean;
-  readonly opened?: Opened;
+  readonly opened?: OpenedFile;
 }
 
 function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
@@ -144,33 +149,33 @@ function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
 }
 
 export interface OpenOptions extends ContentOptions {
-  /** What errors call the archive. Default: by its path. */
+  /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
 }
 
 export interface StreamOptions extends ContentOptions {
-  /** Only so many bytes from the beginning. Default: all. */
+  /** Maximum number of bytes. Default: all. */
   readonly first?: number | undefined;
 }
 
-async function openPlain(file: Named): Promise<Opened> {
+async function openPlain(file: NamedFile): Promise<OpenedFile> {
   const { path, name } = file;
   try {
-    // A pipe or a device would keep whoever opens it waiting.
-    if (!(await stat(path)).isFile()) throw invalidArchive(file, 'it is no file');
+    // Opening a pipe could block.
+    if (!(await stat(path)).isFile()) throw invalidArchive(file, 'it is not a regular file');
     const handle = await open(path, 'r');
-    return { handle, release: () => closed(handle) };
+    return { handle, release: () => closeQuietly(handle) };
   } catch (error) {
-    if (!isAbsence(error)) throw asMlistError(error);
+    if (!isNotFound(error)) throw asMlistError(error);
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no archive ${name}`, { path });
   }
 }
 
-async function closed(handle: FileHandle): Promise<void> {
+async function closeQuietly(handle: FileHandle): Promise<void> {
   await handle.close().catch(() => undefined);
 }
 
-async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promise<TarIndex> {
+async function indexOrRelease({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<TarIndex> {
   try {
     return await indexTar(handle, (await handle.stat()).size, signal);
   } catch (error) {
@@ -179,16 +184,16 @@ async function indexed({ handle, release }: Opened, signal?: AbortSignal): Promi
   }
 }
 
-/** Says of what the reader of headers found which file it is in. */
-function named(file: Named, error: unknown): unknown {
+/** Adds the file to errors of the header parser. */
+function withFileName(file: NamedFile, error: unknown): unknown {
   if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === file.path) {
     return error instanceof MlistError ? error : asMlistError(error);
   }
   return invalidArchive(file, error.message);
 }
 
-export function invalidArchive({ path, name }: Named, reason: string, hint?: string): MlistError {
-  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the archive ${name} is refused: ${reason}`, { path, hint });
+export function invalidArchive({ path, name }: NamedFile, reason: string, hint?: string): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `cannot read the archive ${name}: ${reason}`, { path, hint });
 }
 
 function fail(error: unknown): never {

@@ -1,22 +1,22 @@
 import { MlistError } from '../../../errors/errors.ts';
 
 /**
- * One header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar
- * Format"). Three dialects write the same 512 bytes: v7, ustar with its prefix, and GNU with its own magic.
+ * A header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar Format").
+ * Three formats use the same 512 bytes: v7, ustar with a name prefix, and GNU with its own magic.
  */
 export interface TarHeader {
   readonly name: string;
   readonly type: TarType;
-  /** Bytes of content behind the header. */
+  /** Size of the content after the header, in bytes. */
   readonly size: number;
-  /** Where a link leads. */
+  /** Target of a link. */
   readonly link: string;
 }
 
-/** `pax` and `global` are headers for what follows, `longName` and `longLink` are GNU's way to the same end. */
+/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers for entries that follow. */
 export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
 
-export const BLOCK = 512;
+export const BLOCK_BYTES = 512;
 
 const types: Readonly<Record<string, TarType>> = {
   '0': 'file',
@@ -33,37 +33,37 @@ const types: Readonly<Record<string, TarType>> = {
   V: 'label',
 };
 
-/** Entries that no image has, and what they are called. */
-const refused: Readonly<Record<string, string>> = {
+/** Unsupported entry types, with their names in errors. */
+const unsupported: Readonly<Record<string, string>> = {
   '3': 'a character device',
   '4': 'a block device',
   '6': 'a named pipe',
   S: 'a sparse file',
 };
 
-/** A block of zeros: two of them end an archive. */
+/** Two zero blocks end an archive. */
 export function isZeroBlock(block: Uint8Array): boolean {
   return block.every((byte) => byte === 0);
 }
 
 /**
- * Reads a header block.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where it is none, or one of an entry that is not taken
+ * Parses a header block.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a header, or its entry type is not supported
  */
 export function readHeader(block: Uint8Array): TarHeader {
-  if (!hasChecksum(block)) throw invalidHeader('its checksum does not fit: this is no header of a tar archive');
+  if (!hasChecksum(block)) throw invalidHeader('a header has a wrong checksum: it is not a tar archive');
   const flag = String.fromCharCode(block[156] ?? 0);
   const name = nameOf(block);
   const kind = types[flag];
   if (kind === undefined) {
-    const what = refused[flag] ?? `an entry of the unknown type ${JSON.stringify(flag)}`;
-    throw invalidHeader(`${JSON.stringify(name)} is ${what}, which no image has`);
+    const what = unsupported[flag] ?? `an entry of the unknown type ${JSON.stringify(flag)}`;
+    throw invalidHeader(`${JSON.stringify(name)} is ${what}, which is not supported`);
   }
   const type = kind === 'file' && flag === '\0' && name.endsWith('/') ? 'folder' : kind;
   return { name, type, size: readNumber(block.subarray(124, 136), name), link: readText(block.subarray(157, 257)) };
 }
 
-/** The sum of all bytes, with the sum's own field read as spaces; some old writers took the bytes as signed. */
+/** The checksum is the sum of all bytes, with its own field as spaces. Some old tools add the bytes as signed numbers. */
 function hasChecksum(block: Uint8Array): boolean {
   const stated = /^[ \0]*([0-7]+)[ \0]*$/.exec(Buffer.from(block.subarray(148, 156)).toString('latin1'))?.[1];
   if (stated === undefined) return false;
@@ -78,7 +78,7 @@ function hasChecksum(block: Uint8Array): boolean {
   return sum === unsigned || sum === signed;
 }
 
-/** ustar splits a long name at a slash; GNU keeps times where ustar keeps the first part. */
+/** ustar splits a long name at a slash. GNU uses the field of the prefix for times. */
 function nameOf(block: Uint8Array): string {
   const name = readText(block.subarray(0, 100));
   const isUstar = Buffer.from(block.subarray(257, 263)).toString('latin1') === 'ustar\0';
@@ -92,14 +92,14 @@ export function readText(field: Uint8Array): string {
   return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
 }
 
-/** Octal digits, or GNU's base 256 where the first bit is set. */
+/** Octal digits, or base 256 (GNU) if the first bit is set. */
 function readNumber(field: Uint8Array, name: string): number {
   const first = field[0] ?? 0;
   if ((first & 0x80) !== 0) return readBase256(field, name);
   const text = Buffer.from(field).toString('latin1');
   const digits = /^ *([0-7]*)[ \0]*$/.exec(text)?.[1];
   if (digits === undefined)
-    throw invalidHeader(`the size of ${JSON.stringify(name)} is no number: ${JSON.stringify(text)}`);
+    throw invalidHeader(`the size of ${JSON.stringify(name)} is not a number: ${JSON.stringify(text)}`);
   return digits === '' ? 0 : Number.parseInt(digits, 8);
 }
 
@@ -107,10 +107,10 @@ function readBase256(field: Uint8Array, name: string): number {
   let value = BigInt((field[0] ?? 0) & 0x7f);
   for (const byte of field.subarray(1)) value = (value << 8n) | BigInt(byte);
   if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-  throw invalidHeader(`the size of ${JSON.stringify(name)} is negative or beyond all bounds`);
+  throw invalidHeader(`the size of ${JSON.stringify(name)} is negative or too large`);
 }
 
-/** What is wrong with an archive; the reader of the file says which file it is. */
+/** An error in a tar archive. `TarFile` adds the name of the file. */
 export function invalidHeader(reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', reason);
 }

@@ -1,38 +1,35 @@
 import { invalidHeader } from './tar-header.ts';
 
 /**
- * The names of entries as keys. Nothing is ever written to where a name leads, but an archive whose names lead out of it
- * was made to hurt somebody, and what it says is not believed.
- */
-
-/**
- * A name without `./` and repeated slashes; the empty text is the archive's own top folder.
+ * Removes `./` and repeated slashes from a name. The result is empty for the root folder of the archive. Names are used only
+ * as keys, but an archive with names outside it is malicious and therefore refused.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for absolute names and names with `..`
  */
 export function normalizeName(name: string): string {
   if (name.startsWith('/')) throw invalidHeader(`the name ${displayName(name)} is absolute`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw invalidHeader(`the name ${displayName(name)} leads out of the archive`);
+  if (parts.includes('..')) throw invalidHeader(`the name ${displayName(name)} points outside the archive`);
   return parts.join('/');
 }
 
 /**
- * Where a link leads: from its own folder, as a symbolic link says it, or from the top, as a hard link does.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where that is outside
+ * The normalized target of a link, which is relative to the folder of a symbolic link, or to the root for a hard link.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the target is outside the archive
  */
 export function linkedName(name: string, link: string, kind: 'symlink' | 'hardlink'): string {
   if (link.startsWith('/'))
-    throw invalidHeader(`the link ${displayName(name)} leads to ${displayName(link)}, out of the archive`);
-  const way = kind === 'symlink' ? name.split('/').slice(0, -1) : [];
+    throw invalidHeader(`the link ${displayName(name)} points to ${displayName(link)}, outside the archive`);
+  const parts = kind === 'symlink' ? name.split('/').slice(0, -1) : [];
   for (const part of link.split('/')) {
     if (part === '' || part === '.') continue;
-    if (part !== '..') way.push(part);
-    else if (way.pop() === undefined)
-      throw invalidHeader(`the link ${displayName(name)} leads to ${displayName(link)}, out of the archive`);
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined)
+      throw invalidHeader(`the link ${displayName(name)} points to ${displayName(link)}, outside the archive`);
   }
-  return way.join('/');
+  return parts.join('/');
 }
 
+/** Quotes and shortens a name for errors. */
 export function displayName(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
 }

@@ -2,35 +2,39 @@ import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { renameOver, syncFile, syncFolder, temporaryName, type HeldLock } from '../../../fs/atomic.ts';
 import { writeFailure } from '../../../fs/file-errors.ts';
 import { dirname } from 'node:path';
-import { BLOCK } from './tar-header.ts';
+import { BLOCK_BYTES } from './tar-header.ts';
 
-/** The ustar size field holds 11 octal digits. */
-const MOST_USTAR = 0o77777777777;
-const MOST_NAME = 100;
+/** The ustar size field has 11 octal digits. */
+const MAX_USTAR_SIZE = 0o77777777777;
+const MAX_NAME_BYTES = 100;
 
 /**
- * Writes a tar archive from front to back (POSIX.1-2017 pax, "ustar Interchange Format"). The same files in the same
- * order give the same bytes: no time, no owner, one mode. The archive takes its place when it is finished, whole.
+ * Writes a tar archive sequentially (POSIX.1-2017 pax, "ustar Interchange Format"). The output is reproducible: entries have
+ * no time, no owner and a fixed mode. A temporary file is moved to the path when the archive is complete.
  */
 export class TarWriter {
   readonly #path: string;
-  readonly #writing: string;
+  readonly #temporaryPath: string;
   readonly #file: FileHandle;
   #at = 0;
 
-  private constructor(path: string, writing: string, file: FileHandle) {
+  private constructor(path: string, temporaryPath: string, file: FileHandle) {
     this.#path = path;
-    this.#writing = writing;
+    this.#temporaryPath = temporaryPath;
     this.#file = file;
   }
 
-  /** Begins a temporary file beside where the archive is to be. */
+  /** Creates the temporary file, in the folder of the archive. */
   static async create(path: string): Promise<TarWriter> {
-    const writing = temporaryName(path);
-    return new TarWriter(path, writing, await open(writing, 'wx', 0o644).catch((error: unknown) => fail(path, error)));
+    const temporaryPath = temporaryName(path);
+    return new TarWriter(
+      path,
+      temporaryPath,
+      await open(temporaryPath, 'wx', 0o644).catch((error: unknown) => fail(path, error)),
+    );
   }
 
-  /** Adds a file as its bytes come. Where they fail or are too few or too many, nothing of it stays. */
+  /** Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the file is not added. */
   async add(name: string, size: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const start = this.#at;
     try {
@@ -44,17 +48,20 @@ export class TarWriter {
   }
 
   addBytes(name: string, bytes: Uint8Array): Promise<void> {
-    return this.add(name, bytes.length, once(bytes));
+    return this.add(name, bytes.length, chunkOf(bytes));
   }
 
-  /** Ends the archive and puts it in its place, which the lock protects. */
+  /**
+   * Completes the archive and moves it to its path.
+   * @param lock - the lock that protects the path
+   */
   async finish(lock?: HeldLock): Promise<void> {
     try {
-      await this.#write(Buffer.alloc(2 * BLOCK));
+      await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
       await this.#file.truncate(this.#at);
       await syncFile(this.#file);
       await this.#file.close();
-      await renameOver(this.#writing, this.#path, lock);
+      await renameOver(this.#temporaryPath, this.#path, lock);
       await syncFolder(dirname(this.#path));
     } catch (error) {
       await this.discard();
@@ -64,7 +71,7 @@ export class TarWriter {
 
   async discard(): Promise<void> {
     await this.#file.close().catch(() => undefined);
-    await unlink(this.#writing).catch(() => undefined);
+    await unlink(this.#temporaryPath).catch(() => undefined);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -78,20 +85,20 @@ export class TarWriter {
   }
 }
 
-/** The header of a file; in front of it a pax header where name or size do not fit. */
+/** The header of a file, after a pax header if the name or the size does not fit into it. */
 function headersOf(name: string, size: number): Buffer {
-  const isLong = Buffer.byteLength(name) > MOST_NAME;
+  const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
   const records = [
     ...(isLong ? [paxRecord('path', name)] : []),
-    ...(size > MOST_USTAR ? [paxRecord('size', String(size))] : []),
+    ...(size > MAX_USTAR_SIZE ? [paxRecord('size', String(size))] : []),
   ];
-  const own = headerOf(isLong ? name.slice(0, MOST_NAME) : name, size > MOST_USTAR ? 0 : size, '0');
-  if (records.length === 0) return own;
+  const header = headerOf(isLong ? name.slice(0, MAX_NAME_BYTES) : name, size > MAX_USTAR_SIZE ? 0 : size, '0');
+  if (records.length === 0) return header;
   const content = Buffer.from(records.join(''));
-  return Buffer.concat([headerOf('pax', content.length, 'x'), content, padding(content.length), own]);
+  return Buffer.concat([headerOf('pax', content.length, 'x'), content, padding(content.length), header]);
 }
 
-/** `LENGTH KEY=VALUE\n`, where the length counts its own digits. */
+/** `LENGTH KEY=VALUE\n`; the length includes its own digits. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   const bytes = Buffer.byteLength(rest);
@@ -100,8 +107,8 @@ function paxRecord(key: string, value: string): string {
 }
 
 function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
-  const header = Buffer.alloc(BLOCK);
-  header.write(name, 0, MOST_NAME, 'utf8');
+  const header = Buffer.alloc(BLOCK_BYTES);
+  header.write(name, 0, MAX_NAME_BYTES, 'utf8');
   header.write('0000644\0', 100, 'latin1');
   header.write('0000000\0', 108, 'latin1');
   header.write('0000000\0', 116, 'latin1');
@@ -115,10 +122,10 @@ function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
 }
 
 function padding(size: number): Buffer {
-  return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
+  return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
 }
 

@@ -178,11 +178,11 @@ export class Wire {
         const wait = retryAfter(headers['retry-after'], Date.now());
         const isFinal = isLast || !isRetryableStatus(status) || asksTooLong({ status, retryAfterMs: wait });
         if (isFinal) return { status, headers, bytes };
-        steps.answered(step, answerText(status, wait));
+        steps.recordResponse(step, answerText(status, wait));
       } catch (thrown) {
         signal?.throwIfAborted();
         if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);
-        steps.answered(step, noAnswerText(thrown));
+        steps.recordResponse(step, noAnswerText(thrown));
       }
       await this.pause(backoff(tries));
     }

@@ -22,7 +22,7 @@ export type RegistryCode =
   | 'UNAVAILABLE'
   | 'UNKNOWN';
 
-export interface RegistryProblem {
+export interface RegistryErrorEntry {
   readonly code: RegistryCode;
   readonly message: string;
   readonly detail?: unknown;
@@ -31,11 +31,13 @@ export interface RegistryProblem {
 /** A request that is answered with an error. */
 export class RequestError extends Error {
   readonly status: number;
-  readonly problems: readonly RegistryProblem[];
+  readonly problems: readonly RegistryErrorEntry[];
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, problems: RegistryProblem | readonly RegistryProblem[], headers = {}) {
-    const all = Array.isArray(problems) ? (problems as readonly RegistryProblem[]) : [problems as RegistryProblem];
+  constructor(status: number, problems: RegistryErrorEntry | readonly RegistryErrorEntry[], headers = {}) {
+    const all = Array.isArray(problems)
+      ? (problems as readonly RegistryErrorEntry[])
+      : [problems as RegistryErrorEntry];
     super(all.map(({ message }) => message).join('\n'));
     this.status = status;
     this.problems = all;
@@ -44,7 +46,7 @@ export class RequestError extends Error {
 }
 
 /** Answers with this refusal where the content is not there; any other failure stays what it is. */
-export async function orRefuse<T>(work: Promise<T>, refusal: () => RequestError): Promise<T> {
+export async function replaceNotFound<T>(work: Promise<T>, refusal: () => RequestError): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -53,7 +55,7 @@ export async function orRefuse<T>(work: Promise<T>, refusal: () => RequestError)
 }
 
 /** What is answered to a failure. A fault of the registry itself is not explained to strangers: it may name files. */
-export function refusalOf(thrown: unknown): RequestError {
+export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   const code = thrown instanceof MlistError ? thrown.code : undefined;
   if (code === 'ERR_MLIST_LOCKED') {

@@ -1,6 +1,6 @@
 import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Content } from '../store.ts';
+import type { ManifestContent } from '../store.ts';
 import type { Json } from '../../json/json.ts';
 import { annotationsOf, readDocument, type Children } from '../../oci/children.ts';
 import { writeJson } from '../../json/stringify.ts';
@@ -9,29 +9,29 @@ import { canonicalReference, familiarReference, parseReference } from '../../oci
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
-/** A manifest of an archive and what it points at. */
+/** A manifest of an archive, with its links. */
 export interface ArchivedManifest {
-  readonly content: Content;
+  readonly content: ManifestContent;
   readonly links: Children;
 }
 
 type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
 
-/** Layers of a file system, as an engine unpacks them: what is attested or signed is none; foreign ones are not here. */
-const layer = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
+/** Media types of file system layers. Attestations and signatures have others, and foreign layers are not in the archive. */
+const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
 /**
- * The manifest.json with which `docker load` takes an archive (moby, image/tarexport/load.go): only of an archive that
- * holds one image, since docker has no lists. The image may be the only one of a list; attestations and signatures do
- * not count. Undefined where there is not exactly one.
+ * The manifest.json that `docker load` reads (moby, image/tarexport/load.go). Docker does not support lists, so this is
+ * undefined unless the archive contains exactly one image. The image may be the only one of a list; attestations and
+ * signatures do not count.
  */
-export function dockerList(entries: Entries, manifests: Manifests): Uint8Array | undefined {
-  const holders = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
-  const images = new Map(holders.flatMap((holder) => holder.images.map((image) => [digestOf(image), image] as const)));
-  const [only, ...others] = images.values();
-  if (only === undefined || others.length > 0) return undefined;
-  const names = holders.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
-  const [config, ...layers] = only.links.blobs.map(({ digest }) => blobName(digest));
+export function dockerManifestJson(entries: Entries, manifests: Manifests): Uint8Array | undefined {
+  const roots = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
+  const images = new Map(roots.flatMap((root) => root.images.map((each) => [digestOf(each), each] as const)));
+  const [image, ...others] = images.values();
+  if (image === undefined || others.length > 0) return undefined;
+  const names = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
+  const [config, ...layers] = image.links.blobs.map(({ digest }) => blobName(digest));
   const tags = names.length === 0 ? null : [...new Set(names)];
   return Buffer.from(writeJson([{ Config: config, RepoTags: tags, Layers: layers }]));
 }
@@ -47,7 +47,7 @@ function imagesIn(root: Descriptor, manifests: Manifests): readonly ArchivedMani
   return isImage(manifest) ? [manifest] : [];
 }
 
-/** The entries of a list but for its attestations: some look like images. */
+/** The entries of a list without attestations, some of which look like images. */
 function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
   return links.manifests.filter((_, at) => !isAttestation(annotationsOf(items[at])));
@@ -56,7 +56,9 @@ function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] 
 function isImage({ links: { blobs } }: ArchivedManifest): boolean {
   const [config, ...layers] = blobs;
   return (
-    config !== undefined && isImageConfigType(config.mediaType) && layers.every((blob) => layer.test(blob.mediaType))
+    config !== undefined &&
+    isImageConfigType(config.mediaType) &&
+    layers.every((blob) => layerType.test(blob.mediaType))
   );
 }
 

@@ -1,5 +1,5 @@
 /** Runs one task at a time, in the order of the calls. A failure does not stop the next task. */
-export class Queue {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(work: () => Promise<T>): Promise<T> {

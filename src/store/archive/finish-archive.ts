@@ -1,0 +1,90 @@
+import type { ManifestContent } from '../store.ts';
+import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
+import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
+import { factsOf } from '../layout/manifest-facts.ts';
+import { formatIndex } from '../layout/index-document.ts';
+import { withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
+import { dockerManifestJson, type ArchivedManifest } from './docker-manifest-json.ts';
+import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive.ts';
+import { blobName } from './tar/tar-blobs.ts';
+import type { TarWriter } from './tar/tar-writer.ts';
+
+/** An archive that has all its new blobs, but no manifests and no index yet. */
+export interface UnfinishedArchive {
+  readonly entries: Entries;
+  /** Manifests that were put by digest. Those that no list contains get an entry without a tag. */
+  readonly untagged: readonly Descriptor[];
+  /** New manifests. */
+  readonly manifests: ReadonlyMap<Digest, ManifestContent>;
+  /** Sizes of the new blobs in bytes. */
+  readonly written: ReadonlyMap<Digest, number>;
+  /** The archive that is replaced. Its images are copied while they have a name. */
+  readonly existing: OciArchive | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes the rest of an archive: the existing blobs that are still needed, and the manifests, both in the order of their
+ * digests; the index; and, if the archive contains one image, docker's manifest.json. Unlisted content is dropped.
+ */
+export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
+  const { existing, signal, written } = archive;
+  const listed = await reachable(archive, archive.entries.map(descriptorOf));
+  const unlisted = archive.untagged.filter(({ digest }) => !listed.has(digest));
+  const added = await reachable(archive, unlisted);
+  const children = new Set([...added.values()].flatMap(({ links }) => links.manifests.map(({ digest }) => digest)));
+  const roots = unlisted.filter(({ digest }) => !children.has(digest));
+  const entries = roots.reduce((all, root) => withUntaggedEntry(all, root), archive.entries);
+  const all = new Map([...listed, ...added]);
+  // An index may list blobs as well.
+  const blobs = [...all.values()].flatMap(({ links }) => [...links.blobs, ...links.manifests]);
+  const oldBlobs = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
+  for (const blob of oldBlobs) {
+    if (existing?.hasBlob(blob) === true) {
+      await writer.add(blobName(blob.digest), blob.size, existing.readBlob(blob, { signal }));
+    }
+  }
+  const contents = [...all.values()].map(({ content }) => ({ ...content, digest: content.descriptor.digest }));
+  for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
+  const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
+  await writer.addBytes(INDEX_FILE, Buffer.from(formatIndex({ document, entries })));
+  const list = dockerManifestJson(entries, all);
+  if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
+}
+
+function descriptorOf({ descriptor }: Entries[number]): Descriptor {
+  return descriptor;
+}
+
+/** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */
+async function reachable(
+  { manifests, existing, signal }: UnfinishedArchive,
+  roots: readonly Descriptor[],
+): Promise<ReadonlyMap<Digest, ArchivedManifest>> {
+  const manifestsByDigest = new Map<Digest, ArchivedManifest>();
+  const stack = [...roots];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    if (manifestsByDigest.has(next.digest)) continue;
+    const oldArchive = async () => ((await existing?.hasManifest(next.digest)) === true ? existing : undefined);
+    const content = manifests.get(next.digest) ?? (await (await oldArchive())?.fetchManifest(next.digest, { signal }));
+    if (content === undefined) continue;
+    const links = linksIn(content);
+    manifestsByDigest.set(next.digest, { content, links });
+    stack.push(...links.manifests);
+  }
+  return manifestsByDigest;
+}
+
+/** The bytes determine the type, since a list may state a wrong one. Content that is not a manifest has no links. */
+function linksIn({ bytes, descriptor }: ManifestContent): Children {
+  const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
+  if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
+  return childrenIn(readDocument(bytes), mediaType);
+}
+
+/** Without duplicates, in the order of the digests. */
+function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
+  return [...uniqueByDigest(items)].sort((left, right) => (left.digest < right.digest ? -1 : 1));
+}

@@ -248,14 +248,14 @@ describe('a damaged index.json', () => {
     JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest.descriptor, ...members }] });
 
   test.each([
-    ['is empty', '', 'it ends too early'],
-    ['is cut short', '{"schemaVersion":2,"manifests":[', 'it ends too early'],
-    ['is no object', '[]', 'no JSON object'],
+    ['is empty', '', 'unexpected end of the document'],
+    ['is cut short', '{"schemaVersion":2,"manifests":[', 'unexpected end of the document'],
+    ['is no object', '[]', 'not a JSON object'],
     ['has a member twice', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
     ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
     ['is no index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
     ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
-    ['could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
+    ['could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" as well as'],
     ['says that it is something else', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
     ['has an entry without a size', entry({ size: undefined }), '/manifests/0/size'],
     ['has a size below zero', entry({ size: -1 }), '/manifests/0/size'],

@@ -1,28 +1,28 @@
 import { systemErrors } from './system-errors.ts';
 import { ForeignError, foreignMessage } from './foreign-error.ts';
 
-/** How much a problem weighs: an error refuses the document, a warning is only said. */
+/** An error makes a document invalid; a warning is only reported. */
 export type Severity = 'error' | 'warning';
 
-/** One thing that is wrong with a document. */
+/** A violation of one rule by a document. */
 export interface Problem {
-  /** The rule that was broken, such as `E-DUP-PLATFORM`; the list is in docs/rules.md. */
+  /** Id of the rule, such as `E-DUP-PLATFORM`. docs/rules.md lists all rules. */
   readonly rule: string;
   readonly severity: Severity;
-  /** JSON pointer (RFC 6901) to the place; the empty string is the whole document. */
+  /** JSON pointer (RFC 6901); the empty string is the whole document. */
   readonly pointer: string;
   readonly message: string;
-  /** In a file that somebody wrote: where it is, both counted from 1. */
+  /** Position in a YAML or JSON file. `line` and `column` start at 1. */
   readonly line?: number;
   readonly column?: number;
 }
 
-/** No report holds more problems than this: a hostile document must not buy memory or a reader's patience. */
+/** Maximum number of problems in a report, so that a hostile document cannot exhaust memory. */
 export const MAX_PROBLEMS = 100;
 
 /**
- * Every error code and the exit code that the command line ends with.
- * 1 unexpected fault · 2 wrong command line · 3 document or list refused · 4 not found · 5 conflict ·
+ * All error codes, with their exit codes.
+ * 1 unexpected error · 2 invalid command line · 3 document or list refused · 4 not found · 5 conflict ·
  * 6 not authorised · 7 registry or network · 8 differs · 130 and 143 interrupted.
  */
 export const exitCodes = {
@@ -60,49 +60,49 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** An error that a registry reported, without secrets and cut to a safe length. What it did not report is empty. */
+/** An error that a registry reported, without secrets and truncated. `code` and `message` are empty if it sent none. */
 export interface Diagnostic {
   readonly code: string;
   readonly message: string;
-  /** The registry's `detail` as text: members as `name: value`. */
+  /** The registry's `detail` as text, with members as `name: value`. */
   readonly detail?: string;
 }
 
-/** What became of one target of a command that was interrupted. */
+/** The state of one target after a command was interrupted. */
 export interface TargetOutcome {
-  /** Canonical reference, or location. */
+  /** Canonical reference or location. */
   readonly reference: string;
-  /** unknown: it was being written, and nothing confirms that it was. unchanged: it had the digest already. */
+  /** unknown: the write was not confirmed. unchanged: the target already had the digest. */
   readonly status: 'pushed' | 'unchanged' | 'unknown' | 'not-pushed';
-  /** What it was to have, where that was known. */
+  /** The digest that was to be written, if it was known. */
   readonly digest?: string;
 }
 
-/** The facts that an error carries beside its sentence. Nothing here may hold a secret. */
+/** The structured data of an error. It must not contain secrets. */
 export interface ErrorFacts {
-  /** What to do next, one sentence. */
+  /** The next step, in one sentence. */
   readonly hint?: string | undefined;
-  /** The reference or location that the failed step worked on. */
+  /** The reference or location of the failed operation. */
   readonly reference?: string | undefined;
-  /** The file that the failed step worked on. */
+  /** The file of the failed operation. */
   readonly path?: string | undefined;
   readonly problems?: readonly Problem[] | undefined;
-  /** HTTP status of the answer that failed. */
+  /** HTTP status of the failed request. */
   readonly status?: number | undefined;
-  /** Milliseconds that the registry asked its client to wait (`Retry-After`). */
+  /** Delay in milliseconds that the registry requested (`Retry-After`). */
   readonly retryAfterMs?: number | undefined;
   readonly diagnostics?: readonly Diagnostic[] | undefined;
-  /** Digests that the registry's answer names, such as those of the content that it lacks. */
+  /** Digests in the registry's response, such as those of missing content. */
   readonly digests?: readonly string[] | undefined;
-  /** Commands to choose from, where several things were meant. */
+  /** Commands to choose from if the command line is ambiguous. */
   readonly candidates?: readonly string[] | undefined;
-  /** Of an interruption: what became of everything that was to be published. */
+  /** The state of all targets, if the command was interrupted. */
   readonly targets?: readonly TargetOutcome[] | undefined;
-  /** Anything thrown; what is not an MlistError is stored as a ForeignError. */
+  /** Any thrown value. Values other than an MlistError are stored as a ForeignError. */
   readonly cause?: unknown;
 }
 
-/** Every failure that mlist expects. Decide by `code`, never by the message. */
+/** The class of all errors of mlist. Use `code`, not the message, to distinguish them. */
 export class MlistError extends Error {
   override readonly name: string = 'MlistError';
   readonly code: ErrorCode;
@@ -144,7 +144,7 @@ function safeCause(cause: unknown): MlistError | ForeignError | undefined {
   return new ForeignError(cause);
 }
 
-/** Several failures of one command; its code is that of the part with the highest exit code. */
+/** Several errors of one command. Its code is that of the error with the highest exit code. */
 export class SeveralErrors extends MlistError {
   override readonly name = 'SeveralErrors';
   readonly errors: readonly MlistError[];
@@ -154,12 +154,12 @@ export class SeveralErrors extends MlistError {
     this.errors = errors;
   }
 
-  /** The cause is one of the errors. */
+  /** Omits the cause, which is one of the errors. */
   override toJSON(): object {
     return { ...super.toJSON(), cause: undefined, errors: this.errors };
   }
 
-  /** One error for many: the error itself where there is one only, or where all say the same. */
+  /** Combines errors and removes duplicates. If only one remains, it is returned itself. */
   static of(errors: readonly [MlistError, ...MlistError[]]): MlistError {
     const all = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
     const byText = new Map<string, MlistError>();
@@ -167,23 +167,23 @@ export class SeveralErrors extends MlistError {
       const text = `${error.code} ${error.message}`;
       if (!byText.has(text)) byText.set(text, error);
     }
-    const flat = [...byText.values()];
-    const worst = flat.reduce((left, right) => (right.exitCode > left.exitCode ? right : left), errors[0]);
-    return flat.length === 1 ? worst : new SeveralErrors(worst, flat);
+    const unique = [...byText.values()];
+    const worst = unique.reduce((left, right) => (right.exitCode > left.exitCode ? right : left), errors[0]);
+    return unique.length === 1 ? worst : new SeveralErrors(worst, unique);
   }
 
-  /** Throws one error for all; does nothing if there are none. */
+  /** Throws the combined error, if there are any errors. */
   static throwAny([first, ...more]: readonly MlistError[]): void {
     if (first !== undefined) throw SeveralErrors.of([first, ...more]);
   }
 }
 
-/** The same error with another word on what to do next. */
+/** A copy of an error with another hint. */
 export function withHint({ code, message, facts }: MlistError, hint: string): MlistError {
   return new MlistError(code, message, { ...facts, hint });
 }
 
-/** Turns anything thrown into an MlistError; what nobody expected becomes an unexpected fault that keeps its cause. */
+/** Converts a thrown value to an MlistError. Unknown errors become `ERR_MLIST_UNEXPECTED`, with the value as cause. */
 export function asMlistError(thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const message = errorMessage(thrown);
@@ -193,7 +193,7 @@ export function asMlistError(thrown: unknown): MlistError {
     const text = reason === undefined ? message : `cannot use ${path ?? 'a file'}: ${reason} (${code})`;
     return new MlistError('ERR_MLIST_FILE', text, { cause: thrown, path });
   }
-  return new MlistError('ERR_MLIST_UNEXPECTED', `unexpected fault: ${message}`, {
+  return new MlistError('ERR_MLIST_UNEXPECTED', `unexpected error: ${message}`, {
     cause: thrown,
     hint: 'This is a bug in mlist: please report it with the output of the same command under --debug.',
   });
@@ -205,19 +205,19 @@ interface SystemError {
   readonly path?: string;
 }
 
-/** Decided by shape: errors of other realms (as under a test runner) fail `instanceof Error`. */
+/** Checks the shape, because errors of other realms (such as in a test runner) fail `instanceof Error`. */
 function isSystemError(thrown: unknown): thrown is SystemError {
   return errorCode(thrown) !== undefined && typeof (thrown as { syscall?: unknown }).syscall === 'string';
 }
 
-/** The `code` of a Node error such as `ENOENT`; undefined for anything else. */
+/** The `code` of an error, such as `ENOENT`; undefined if it has none. */
 export function errorCode(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
   const { code } = thrown as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The message of anything thrown, without credentials. */
+/** The message of a thrown value, without credentials. */
 export function errorMessage(thrown: unknown): string {
   return thrown instanceof MlistError ? thrown.message : foreignMessage(thrown);
 }

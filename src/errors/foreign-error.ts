@@ -1,6 +1,6 @@
 /**
- * A safe copy of an error of another package or of Node, which may hold a request with its headers and credentials.
- * The stack keeps its frames, for debugging.
+ * A safe copy of an error of Node or another package, which may contain a request with headers and credentials. The copy
+ * keeps the frames of the stack.
  */
 export class ForeignError extends Error {
   override readonly name: string;
@@ -8,10 +8,10 @@ export class ForeignError extends Error {
   readonly syscall?: string;
   readonly address?: string;
   readonly port?: number;
-  /** The parts of an aggregate. */
+  /** The errors of an AggregateError. */
   readonly errors?: readonly ForeignError[];
 
-  /** @param isPart - part of an aggregate; its own parts are left out, because an aggregate may contain itself */
+  /** @param isPart - an error of an AggregateError; its own `errors` are omitted, since an aggregate may contain itself */
   constructor(thrown: unknown, isPart = false) {
     super(foreignMessage(thrown));
     const { name, code, syscall, address, port, stack, errors } = membersOf(thrown);
@@ -34,14 +34,14 @@ export class ForeignError extends Error {
   }
 }
 
-/** The message of anything thrown, without credentials. */
+/** The message of a thrown value, without credentials. */
 export function foreignMessage(thrown: unknown): string {
   const { message } = membersOf(thrown);
   if (typeof message === 'string') return redact(message);
   return redact(typeof thrown === 'string' ? thrown : `a value of type ${typeof thrown}`);
 }
 
-/** Decided by shape: errors of other realms, as under a test runner, fail `instanceof Error`. */
+/** Checks the shape, because errors of other realms (such as in a test runner) fail `instanceof Error`. */
 function membersOf(thrown: unknown): Readonly<Record<string, unknown>> {
   return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};
 }
@@ -51,7 +51,7 @@ function framesOf(stack: unknown): readonly string[] {
   return stack.split('\n').flatMap((line) => (/^ +at /.test(line) ? [redact(line)] : []));
 }
 
-/** Removes user info and queries of URLs, values of `Authorization`, and the part of a document that JSON.parse quotes. */
+/** Removes user info and queries of URLs, `Authorization` values, and the excerpt of the document that JSON.parse quotes. */
 function redact(text: string): string {
   return text
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, '$1***@')

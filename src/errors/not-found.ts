@@ -1,9 +1,9 @@
 import { errorCode } from './errors.ts';
 
-/** What is looked for; undefined where it is not there. */
-export async function ignoreNotFound<T>(looking: Promise<T>): Promise<T | undefined> {
+/** Resolves to undefined instead of failing with `ERR_MLIST_NOT_FOUND`. */
+export async function ignoreNotFound<T>(lookup: Promise<T>): Promise<T | undefined> {
   try {
-    return await looking;
+    return await lookup;
   } catch (error) {
     if (errorCode(error) === 'ERR_MLIST_NOT_FOUND') return undefined;
     throw error;

@@ -1,10 +1,10 @@
-/** Keeps what must never be shown, so that text from elsewhere can be cleaned of it. */
+/** Collects secrets and removes them from untrusted text, such as messages of registries. */
 export class SecretRedactor {
   readonly #known = new Set<string>();
-  /** A longer one may hold a shorter one. */
+  /** Sorted by length, because a secret may contain a shorter one. Undefined after a change. */
   #longestFirst: readonly string[] | undefined;
 
-  /** Shorter texts would blot out half of every message. */
+  /** Minimum length of a secret in characters. Shorter strings occur in ordinary text. */
   static readonly #shortest = 4;
 
   add(...secrets: readonly (string | undefined)[]): void {
@@ -15,38 +15,38 @@ export class SecretRedactor {
     }
   }
 
-  /** @param signed - the address that the text came from; what may be a signature in it is not shown either */
+  /** @param signed - the URL that the text came from; possible signatures in its query are removed as well */
   redact(text: string, signed?: URL): string {
     this.#longestFirst ??= [...this.#known].sort((left, right) => right.length - left.length);
-    const more = signed === undefined ? [] : signaturesIn(signed).flatMap(formsOf);
-    let clean = text;
-    for (const secret of [...more, ...this.#longestFirst]) clean = clean.replaceAll(secret, '***');
-    return clean;
+    const signatures = signed === undefined ? [] : signaturesIn(signed).flatMap(formsOf);
+    let redacted = text;
+    for (const secret of [...signatures, ...this.#longestFirst]) redacted = redacted.replaceAll(secret, '***');
+    return redacted;
   }
 }
 
-/** A secret as it is, and as it looks in JSON, addresses and headers. */
+/** A secret in plain text, and as it is encoded in JSON, URLs and headers. */
 function formsOf(secret: string): readonly string[] {
   const bytes = Buffer.from(secret);
   const inJson = JSON.stringify(secret).slice(1, -1);
   return [secret, inJson, encodeURIComponent(secret), bytes.toString('base64'), bytes.toString('base64url')];
 }
 
-/** Shorter values are numbers and dates. */
+/** Minimum length of a signature in characters. Shorter values are numbers and dates. */
 const SIGNATURE_LENGTH = 16;
 
-/** Whoever has an address that was signed may do what the signer allowed. */
+/** Query values of a signed URL that may be signatures, which grant access to everybody who knows the URL. */
 function signaturesIn({ searchParams }: URL): readonly string[] {
   return [...searchParams].flatMap(([name, value]) =>
     harmless.has(name) || value.length < SIGNATURE_LENGTH ? [] : [value],
   );
 }
 
-/** An address for people: without user info, and without the values of its query, which may be signatures or tokens. */
+/** A URL for messages, without user info and without query values that may be signatures or tokens. */
 export function safeUrl(url: URL): string {
   const names = [...url.searchParams].map(([name, value]) => `${name}=${harmless.has(name) ? value : '***'}`);
   return `${url.protocol}//${url.host}${url.pathname}${names.length === 0 ? '' : `?${names.join('&')}`}`;
 }
 
-/** Parameters of the distribution API and of token services that hold names only. */
+/** Query parameters of the distribution API and of token services that contain no secrets. */
 const harmless = new Set(['mount', 'from', 'digest', 'n', 'last', 'artifactType', 'service', 'scope', 'tag', 'ns']);

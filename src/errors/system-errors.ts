@@ -1,14 +1,14 @@
-/** A failed call to the operating system, as error messages describe it. */
+/** How error messages describe an error of the operating system. */
 export interface SystemErrorText {
   /** A clause about the file: `cannot write FILE: REASON`. */
   readonly reason: string;
-  /** What to do if the file was to be written. */
+  /** The next step after a failed write. */
   readonly hint?: string;
 }
 
 const denied: SystemErrorText = { reason: 'permission denied', hint: 'Check its owner and its permissions.' };
 
-/** Errors about files, by their code in Node. */
+/** Descriptions of file errors, by their code in Node. */
 export const systemErrors: ReadonlyMap<string, SystemErrorText> = new Map([
   ['EACCES', denied],
   ['EDQUOT', { reason: 'the disk quota is used up', hint: 'Free some space, or write elsewhere.' }],
@@ -23,7 +23,7 @@ export const systemErrors: ReadonlyMap<string, SystemErrorText> = new Map([
   ],
   ['ENAMETOOLONG', { reason: 'its name is too long', hint: 'Choose a shorter name.' }],
   ['ENFILE', { reason: 'the system has too many open files' }],
-  ['ENOENT', { reason: 'there is no such file or folder', hint: 'Check the path.' }],
+  ['ENOENT', { reason: 'no such file or folder', hint: 'Check the path.' }],
   ['ENOSPC', { reason: 'the disk is full', hint: 'Free some space, or write elsewhere.' }],
   ['ENOTDIR', { reason: 'a part of its path is not a folder', hint: 'Check the path.' }],
   ['EPERM', denied],

@@ -4,7 +4,7 @@ import { matchesHandler } from './binfmt.ts';
 import { elfHeaders } from './elf.ts';
 import { isFixed, type Binfmt, type Handler, type HostFacts } from './host-facts.ts';
 import { enableAll, enableHandler, installEmulator, replaceHandler } from './install-emulator.ts';
-import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
+import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
  * Linux asks the handlers of binfmt_misc first, then its own loader of ELF (fs/binfmt_misc.c, `insert_binfmt`). Which
@@ -55,7 +55,7 @@ function ownLoader(host: HostFacts, platform: Platform): Runs | undefined {
   const { architecture, variant } = platform;
   if (architecture === host.architecture) return ownArchitecture(host, platform);
   if (host.architecture === 'amd64' && architecture === '386') {
-    if (host.runs32Bit === true) return native('the kernel runs 32-bit programs too');
+    if (host.runs32Bit === true) return nativeVerdict('the kernel runs 32-bit programs too');
     if (host.runs32Bit === false) return undefined;
     const reason = 'the CPU runs 32-bit programs; whether the kernel does is not to be seen (CONFIG_IA32_EMULATION)';
     return { verdict: 'unknown', reason, next: installEmulator(architecture) };
@@ -72,7 +72,7 @@ function ownArchitecture(host: HostFacts, platform: Platform): Runs {
   const own = host.variant ?? host.level;
   const machine = { os: 'linux', architecture: host.architecture };
   const runs = ranker(own === undefined ? machine : { ...machine, variant: own });
-  if (runs({ ...platform, 'os.features': [] }) !== undefined) return native();
+  if (runs({ ...platform, 'os.features': [] }) !== undefined) return nativeVerdict();
   const name = formatPlatform({ ...platform });
   if (own === undefined) {
     const reason = `made for this architecture; whether the CPU is ${variant ?? ''} cannot be seen`;

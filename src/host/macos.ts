@@ -1,6 +1,6 @@
 import type { Platform } from '../oci/platform/platform.ts';
 import type { HostFacts } from './host-facts.ts';
-import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
+import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /** Where containers run in a virtual machine of an engine, that machine's own handlers decide. */
 export const ASK_ENGINE: readonly string[] = [
@@ -16,7 +16,7 @@ export function runsOnMac({ architecture }: HostFacts, platform: Platform): Runs
     return { verdict: 'unknown', reason, next: ASK_ENGINE };
   }
   if (platform.os !== 'darwin') return otherSystem('macOS', platform);
-  if (platform.architecture === architecture) return native();
+  if (platform.architecture === architecture) return nativeVerdict();
   if (architecture !== 'arm64' || platform.architecture !== 'amd64') return otherMachine(architecture, platform);
   return {
     verdict: 'emulated',

@@ -24,7 +24,7 @@ export interface RunBy {
   readonly isFixed: boolean;
 }
 
-export function native(reason = 'made for this machine'): Runs {
+export function nativeVerdict(reason = 'made for this machine'): Runs {
   return { verdict: 'native', reason, next: [] };
 }
 

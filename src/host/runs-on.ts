@@ -2,7 +2,7 @@ import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import type { HostFacts } from './host-facts.ts';
 import { runsOnLinux } from './linux.ts';
 import { runsOnMac } from './macos.ts';
-import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
+import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 import { runsOnWindows } from './windows.ts';
 
 /** Whether a machine runs an image for a platform: judged by the facts alone. */
@@ -26,5 +26,5 @@ export function runsOn(host: HostFacts, given: Platform): Runs {
 
 function runsElsewhere({ os, architecture }: HostFacts, platform: Platform): Runs {
   if (platform.os !== os) return otherSystem(os, platform);
-  return platform.architecture === architecture ? native() : otherMachine(architecture, platform);
+  return platform.architecture === architecture ? nativeVerdict() : otherMachine(architecture, platform);
 }

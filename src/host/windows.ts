@@ -2,7 +2,7 @@ import type { Platform } from '../oci/platform/platform.ts';
 import { ranker } from '../oci/platform/matching.ts';
 import type { HostFacts } from './host-facts.ts';
 import { ASK_ENGINE } from './macos.ts';
-import { native, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
+import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
  * Process isolation runs what fits the host's version (containerd/platforms platform_windows_compat.go); Hyper-V
@@ -18,7 +18,7 @@ export function runsOnWindows({ architecture, version = '' }: HostFacts, platfor
   const wanted = platform['os.version'] ?? '';
   const host: Platform = { os: 'windows', architecture, ...(version === '' ? {} : { 'os.version': version }) };
   if (ranker(host)(withoutFeatures(platform)) !== undefined) {
-    return native(wanted === '' ? 'made for Windows, of whatever version' : `Windows ${version} runs ${wanted}`);
+    return nativeVerdict(wanted === '' ? 'made for Windows, of whatever version' : `Windows ${version} runs ${wanted}`);
   }
   if (isNewer(wanted, version)) {
     return { verdict: 'no', reason: `made for Windows ${wanted}, which is newer than this ${version}`, next: [] };

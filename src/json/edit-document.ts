@@ -5,30 +5,30 @@ import { applyEdits, format, modify, type FormattingOptions } from 'jsonc-parser
  * stays as it is. jsonc-parser is lenient, so the text must have been read by `readJson` without problems.
  */
 
-/** Sets the member at a path of names; missing objects on the path are created. */
+/** Sets the member at a path of names. Creates missing objects on the path. */
 export function setMember(text: string, path: readonly string[], value: unknown): string {
   return edit(text.trim() === '' ? '{}\n' : text, path, value);
 }
 
-/** Removes the member at a path of names, where it must exist. */
+/** Removes the member at a path of names. The member must exist. */
 export function removeMember(text: string, path: readonly string[]): string {
   return edit(text, path, undefined);
 }
 
-/** @param value - undefined removes the member */
+/** @param value - the new value; undefined removes the member */
 function edit(text: string, path: readonly string[], value: unknown): string {
   const layout = layoutOf(text);
   return modify(text, [...path], value, {}).reduce((before, change) => {
     const changed = applyEdits(before, [change]);
     if (layout === undefined) return changed;
-    // modify() can format too, but then it formats all of the lines that the edit touches.
-    const behind = changed.slice(change.offset + change.content.length).search(/\S/) + 1;
-    const range = { offset: change.offset - 1, length: 1 + change.content.length + behind };
+    // modify() can format too, but it formats all lines that the edit touches.
+    const trailing = changed.slice(change.offset + change.content.length).search(/\S/) + 1;
+    const range = { offset: change.offset - 1, length: 1 + change.content.length + trailing };
     return applyEdits(changed, format(changed, range, layout));
   }, text);
 }
 
-/** The layout of a document, taken from its first member; undefined if it is on one line. Docker indents by tabs. */
+/** The indentation of the first member; undefined if that is on the first line. Default: a tab, as Docker writes. */
 function layoutOf(text: string): FormattingOptions | undefined {
   const gap = /^\s*\{(\s*)"/.exec(text)?.[1] ?? '\n\t';
   if (!gap.includes('\n')) return undefined;

@@ -1,6 +1,6 @@
 /**
- * JSON that loses nothing on its way through JavaScript: numbers keep their spelling where it matters (`1.0`, integers
- * over 2^53), and members their order, also those whose names look like array indexes.
+ * A lossless JSON value: numbers keep their spelling if JavaScript would change it (`1.0`, integers over 2^53), and members
+ * keep their order, even if their names are array indexes.
  */
 export type Json = null | boolean | number | string | JsonNumber | readonly Json[] | JsonObject;
 
@@ -8,7 +8,7 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-/** A number whose spelling JavaScript would not give back: `1.0`, `1e3`, `-0`, `18446744073709551615`. */
+/** A number that JavaScript would write differently: `1.0`, `1e3`, `-0`, `18446744073709551615`. */
 export class JsonNumber {
   readonly lexeme: string;
 
@@ -19,10 +19,10 @@ export class JsonNumber {
 
 const arrayIndex = /^(?:0|[1-9]\d{0,9})$/;
 
-/** Where the source order of members differs from JavaScript's, the object carries it under this key. */
+/** The key under which an object stores the source order of its members if JavaScript's order differs. */
 const sourceOrder: unique symbol = Symbol('source order of members');
 
-/** The names of an object's members in the order in which they came. */
+/** The names of an object's members in source order. */
 export function memberNames(object: object): readonly string[] {
   const names = Object.keys(object);
   const order = (object as { readonly [sourceOrder]?: readonly string[] })[sourceOrder];
@@ -31,7 +31,7 @@ export function memberNames(object: object): readonly string[] {
   return [...order.filter((name) => Object.hasOwn(object, name)), ...names.filter((name) => !known.has(name))];
 }
 
-/** An object whose members keep the order given, also where JavaScript would move names like array indexes to the front. */
+/** Creates an object with this order of members; JavaScript alone would move array indexes to the front. */
 export function jsonObject(members: Iterable<readonly [string, Json | undefined]>): JsonObject {
   const object: Record<string, Json> = {};
   const order: string[] = [];
@@ -43,12 +43,12 @@ export function jsonObject(members: Iterable<readonly [string, Json | undefined]
   return inSourceOrder(object, order);
 }
 
-/** The object, made to remember the order of its members if JavaScript has changed it. */
+/** Stores the source order in the object if JavaScript's order may differ. Returns the same object. */
 export function inSourceOrder(object: JsonObject, order: readonly string[]): JsonObject {
   return order.some((name) => arrayIndex.test(name)) ? Object.assign(object, { [sourceOrder]: order }) : object;
 }
 
-/** Equal as documents: the order of members does not matter, the spelling of numbers does. */
+/** Whether two values are equal. The order of members is ignored; the spelling of numbers is significant. */
 export function sameJson(left: Json | object | undefined, right: Json | object | undefined): boolean {
   if (left === right) return true;
   if (left instanceof JsonNumber || right instanceof JsonNumber) {
@@ -56,11 +56,11 @@ export function sameJson(left: Json | object | undefined, right: Json | object |
   }
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
   if (Array.isArray(left) !== Array.isArray(right)) return false;
-  const [some, others] = [left, right] as unknown as [Record<string, Json>, Record<string, Json>];
-  const names = Object.keys(some);
+  const [leftMembers, rightMembers] = [left, right] as unknown as [Record<string, Json>, Record<string, Json>];
+  const names = Object.keys(leftMembers);
   return (
-    names.length === Object.keys(others).length &&
-    names.every((name) => Object.hasOwn(others, name) && sameJson(some[name], others[name]))
+    names.length === Object.keys(rightMembers).length &&
+    names.every((name) => Object.hasOwn(rightMembers, name) && sameJson(leftMembers[name], rightMembers[name]))
   );
 }
 
@@ -68,7 +68,7 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber);
 }
 
-/** Like an assignment, but `__proto__` is a member as any other. */
+/** Assigns a member. Unlike an assignment, it creates an ordinary member for `__proto__`. */
 export function defineMember(object: Record<string, Json>, name: string, value: Json): void {
   if (name !== '__proto__') object[name] = value;
   else Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });

@@ -3,13 +3,13 @@ import { pointerTo } from './pointer.ts';
 import { defineMember, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
 
 /**
- * Strict reading of JSON. Two parsers must never see two documents in the same bytes: what Go, which most registries
- * run, reads otherwise than JavaScript is refused (duplicate keys, bad UTF-8, a byte order mark, lone surrogates).
+ * A strict JSON parser. It rejects everything that Go, in which most registries are written, parses differently from
+ * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates.
  */
 export interface JsonLimits {
-  /** Most bytes that are looked at. Default 4 MiB, which registries take for a manifest (spec.md 2.9, E-SIZE4M). */
+  /** Maximum size in bytes. Default: 4 MiB, the limit of registries for manifests (spec.md 2.9, E-SIZE4M). */
   readonly maxBytes?: number | undefined;
-  /** Most values in the document, containers counted too. Default 250 000, more than any list of 4 MiB holds. */
+  /** Maximum number of values, including objects and arrays. Default: 250 000, more than any list of 4 MiB has. */
   readonly maxValues?: number | undefined;
 }
 
@@ -17,21 +17,21 @@ export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 const MAX_VALUES = 250_000;
 const MAX_DEPTH = 100;
 
-/** What was read: with problems of rule E-JSON or E-SIZE4M the value is absent, or was read but is not to be trusted. */
+/** The result of parsing. If there are problems (E-JSON or E-SIZE4M), the value is absent or must not be used. */
 export interface JsonReading {
   readonly value?: Json;
-  /** How many values were read, containers counted too. */
+  /** Number of parsed values, including objects and arrays. */
   readonly values: number;
   readonly problems: readonly Problem[];
 }
 
-/** Reads one JSON value. Never throws: what is wrong is in `problems`. */
+/** Parses one JSON value. Never throws: errors are returned in `problems`. */
 export function readJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonReading {
   const maxBytes = limits.maxBytes ?? MAX_DOCUMENT_BYTES;
   if (bytes.length > maxBytes) {
     return {
       values: 0,
-      problems: [problem('E-SIZE4M', '', `the document has ${bytes.length} bytes, more than ${maxBytes}`)],
+      problems: [problem('E-SIZE4M', '', `the document has ${bytes.length} bytes, more than the limit of ${maxBytes}`)],
     };
   }
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
@@ -50,7 +50,7 @@ function problem(rule: string, pointer: string, message: string): Problem {
   return { rule, severity: 'error', pointer, message };
 }
 
-class Refusal extends Error {}
+class SyntaxProblem extends Error {}
 
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const plainString = /[^"\\\u0000-\u001f]*/y;
@@ -87,10 +87,10 @@ class Reader {
   read(): JsonReading {
     try {
       const value = this.#value();
-      if (this.#at < this.#text.length) this.#refuse('there is more behind the JSON value');
+      if (this.#at < this.#text.length) this.#fail('unexpected text after the JSON value');
       return { value, values: this.#values, problems: this.#problems };
     } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown;
+      if (!(thrown instanceof SyntaxProblem)) throw thrown;
       return {
         values: this.#values,
         problems: [...this.#problems, problem('E-JSON', this.#pointer(), thrown.message)],
@@ -98,9 +98,9 @@ class Reader {
     }
   }
 
-  /** One value and the white space around it. */
+  /** Parses a value and the white space around it. */
   #value(): Json {
-    if (++this.#values > this.#maxValues) throw new Refusal('it holds too many values');
+    if (++this.#values > this.#maxValues) throw new SyntaxProblem('it has too many values');
     this.#match(space);
     const value = this.#bareValue();
     this.#match(space);
@@ -121,7 +121,7 @@ class Reader {
   }
 
   #nested<T>(read: () => T): T {
-    if (this.#path.length >= MAX_DEPTH) throw new Refusal(`it is nested deeper than ${MAX_DEPTH} levels`);
+    if (this.#path.length >= MAX_DEPTH) throw new SyntaxProblem(`it is nested deeper than ${MAX_DEPTH} levels`);
     this.#at += 1;
     return read();
   }
@@ -133,17 +133,17 @@ class Reader {
     if (this.#skip('}')) return object;
     do {
       this.#match(space);
-      if (this.#text[this.#at] !== '"') this.#refuse('a member name is expected');
+      if (this.#text[this.#at] !== '"') this.#fail('expected a member name');
       const name = this.#string();
       this.#match(space);
-      if (!this.#skip(':')) this.#refuse('":" is expected');
+      if (!this.#skip(':')) this.#fail('expected ":"');
       this.#path.push(name);
-      if (Object.hasOwn(object, name)) this.#report('this member is there twice');
+      if (Object.hasOwn(object, name)) this.#report('duplicate member');
       else order.push(name);
       defineMember(object, name, this.#value());
       this.#path.pop();
     } while (this.#skip(','));
-    if (!this.#skip('}')) this.#refuse('"," or "}" is expected');
+    if (!this.#skip('}')) this.#fail('expected "," or "}"');
     return inSourceOrder(object, order);
   }
 
@@ -156,7 +156,7 @@ class Reader {
       array.push(this.#value());
       this.#path.pop();
     } while (this.#skip(','));
-    if (!this.#skip(']')) this.#refuse('"," or "]" is expected');
+    if (!this.#skip(']')) this.#fail('expected "," or "]"');
     return array;
   }
 
@@ -166,11 +166,11 @@ class Reader {
     let escaped = false;
     while (!this.#skip('"')) {
       if (!this.#skip('\\'))
-        this.#refuse(this.#at < this.#text.length ? 'a raw control character' : 'a string does not end');
+        this.#fail(this.#at < this.#text.length ? 'unescaped control character' : 'unterminated string');
       escaped = true;
       value += this.#escape() + this.#match(plainString);
     }
-    if (escaped && !value.isWellFormed()) this.#refuse('an escaped surrogate without its pair');
+    if (escaped && !value.isWellFormed()) this.#fail('unpaired surrogate escape');
     return value;
   }
 
@@ -178,26 +178,27 @@ class Reader {
     const letter = this.#text[this.#at] ?? '';
     if (letter === 'u') {
       const digits = this.#text.slice(this.#at + 1, this.#at + 5);
-      if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#refuse('"\\u" without four hex digits');
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#fail('"\\u" must be followed by four hex digits');
       this.#at += 5;
       return String.fromCharCode(Number.parseInt(digits, 16));
     }
     const character = Object.hasOwn(escapes, letter) ? escapes[letter] : undefined;
-    if (character === undefined) return this.#refuse('an unknown escape');
+    if (character === undefined) return this.#fail('unknown escape sequence');
     this.#at += 1;
     return character;
   }
 
   #wordOrNumber(): null | boolean | number | JsonNumber {
-    const found = literals.find(([word]) => this.#text.startsWith(word, this.#at));
-    if (found === undefined) return this.#number();
-    this.#at += found[0].length;
-    return found[1];
+    const literal = literals.find(([word]) => this.#text.startsWith(word, this.#at));
+    if (literal === undefined) return this.#number();
+    this.#at += literal[0].length;
+    return literal[1];
   }
 
   #number(): number | JsonNumber {
     const lexeme = this.#match(number);
-    if (lexeme === '') this.#refuse(this.#at < this.#text.length ? 'no JSON value' : 'it ends too early');
+    if (lexeme === '')
+      this.#fail(this.#at < this.#text.length ? 'expected a JSON value' : 'unexpected end of the document');
     const value = Number(lexeme);
     return String(value) === lexeme ? value : new JsonNumber(lexeme);
   }
@@ -215,12 +216,12 @@ class Reader {
     return match;
   }
 
-  #refuse(message: string): never {
-    throw new Refusal(`${message} at character ${this.#at + 1}`);
+  #fail(message: string): never {
+    throw new SyntaxProblem(`${message} at character ${this.#at + 1}`);
   }
 
   #report(message: string): void {
-    if (this.#problems.length >= MAX_PROBLEMS) throw new Refusal('there are more problems than can be listed');
+    if (this.#problems.length >= MAX_PROBLEMS) throw new SyntaxProblem('there are too many problems to list');
     this.#problems.push(problem('E-JSON', this.#pointer(), message));
   }
 

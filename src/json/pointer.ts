@@ -1,10 +1,10 @@
-/** JSON pointers (RFC 6901): the address of a place in a document. */
+/** JSON pointers (RFC 6901). */
 
-function escapePointer(step: string): string {
-  return step.replaceAll('~', '~0').replaceAll('/', '~1');
+function escapeToken(token: string): string {
+  return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** `/manifests/0/digest` from its steps. */
-export function pointerTo(...steps: readonly (string | number)[]): string {
-  return steps.map((step) => `/${escapePointer(String(step))}`).join('');
+/** Builds a pointer such as `/manifests/0/digest` from its reference tokens. */
+export function pointerTo(...path: readonly (string | number)[]): string {
+  return path.map((token) => `/${escapeToken(String(token))}`).join('');
 }

@@ -1,13 +1,13 @@
 import { JsonNumber, memberNames, type Json } from './json.ts';
 
 export interface WriteJsonOptions {
-  /** What one level is indented by; default none: no white space at all. */
+  /** Indentation of one level. Default: undefined, which writes compact JSON without white space. */
   readonly indent?: string | undefined;
-  /** Escape `<`, `>`, `&`, U+2028 and U+2029 as Go's encoding/json does by default. Default false. */
+  /** Escape `<`, `>`, `&`, U+2028 and U+2029 as Go's encoding/json does by default. Default: false. */
   readonly goEscapes?: boolean | undefined;
 }
 
-/** Writes JSON: members in the order in which they came, numbers as they were spelled. Absent (`undefined`) members are left out. */
+/** Writes JSON. Members keep their source order, and numbers their spelling. Members that are `undefined` are omitted. */
 export function writeJson(value: Json | object, options: WriteJsonOptions = {}): string {
   return write(value as Json, options, '\n');
 }
@@ -34,8 +34,8 @@ function write(value: Json, options: WriteJsonOptions, line: string): string {
 }
 
 /**
- * A string as Go 1.22 and newer write it (encoding/json appendString): `\b` and `\f` short, other control characters
- * as `\u00xx`, DEL raw, and what is no Unicode as `\ufffd`.
+ * Writes a string as Go 1.22 and newer do (encoding/json appendString): `\b` and `\f` are short escapes, other control
+ * characters `\u00xx`, DEL is not escaped, and unpaired surrogates become `\ufffd`.
  */
 function writeString(text: string, goEscapes: boolean): string {
   const json = text.isWellFormed()

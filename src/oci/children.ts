@@ -7,8 +7,8 @@ import { isIndexType, isMediaType } from './media-type.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * What a manifest points at: media type, digest, size and urls of each (image-spec v1.1.1 image-index.md and manifest.md).
- * No other member is checked.
+ * The descriptors in a manifest, with media type, digest, size and urls (image-spec v1.1.1 image-index.md and manifest.md).
+ * Other members are neither checked nor returned.
  */
 export interface Children {
   /** The entries of an index, which may be blobs. */
@@ -19,38 +19,38 @@ export interface Children {
 }
 
 /**
- * Reads a JSON document whose top is an object.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` with the problems.
+ * Reads a JSON document that is an object.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` with the problems
  */
 export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJson>[1] = {}): JsonObject {
   const { value, problems } = readJson(bytes, limits);
   if (problems.length > 0) throw invalid(problems);
-  if (!isJsonObject(value)) throw wrong('', 'it is no JSON object');
+  if (!isJsonObject(value)) throw invalidAt('', 'it is not a JSON object');
   return value;
 }
 
 /**
- * What a manifest of the media type points at. `null` is an empty list, as in Go.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where a descriptor is missing or wrong.
+ * The descriptors in a manifest of the media type. `null` is read as an empty array, as in Go.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a descriptor is missing or invalid
  */
 export function childrenIn(document: JsonObject, mediaType: string): Children {
   const { subject, config, layers, manifests } = document;
   const isIndex = isIndexType(mediaType);
   return {
-    manifests: isIndex ? linksAt(manifests, 'manifests') : [],
-    blobs: isIndex ? [] : [linkAt(config, 'config'), ...linksAt(layers ?? null, 'layers')],
-    ...(subject == null ? {} : { subject: minimalDescriptor(linkAt(subject, 'subject')) }),
+    manifests: isIndex ? childrenAt(manifests, 'manifests') : [],
+    blobs: isIndex ? [] : [childAt(config, 'config'), ...childrenAt(layers ?? null, 'layers')],
+    ...(subject == null ? {} : { subject: minimalDescriptor(childAt(subject, 'subject')) }),
   };
 }
 
 /**
- * How a manifest with a subject is listed among the referrers of that subject (distribution-spec v1.1.1 "Listing
- * Referrers"): an image manifest that states no artifact type goes by the media type of its config.
+ * The descriptor of a manifest in the referrers of its subject (distribution-spec v1.1.1 "Listing Referrers"). The
+ * artifact type of an image manifest defaults to the media type of its config.
  */
 export function referrerOf(descriptor: Descriptor, document: JsonObject): Descriptor {
   const { artifactType, config } = document;
-  const ofConfig = isJsonObject(config) && !isIndexType(descriptor.mediaType) ? config['mediaType'] : undefined;
-  const type = typeof artifactType === 'string' && artifactType !== '' ? artifactType : ofConfig;
+  const configType = isJsonObject(config) && !isIndexType(descriptor.mediaType) ? config['mediaType'] : undefined;
+  const type = typeof artifactType === 'string' && artifactType !== '' ? artifactType : configType;
   return {
     ...minimalDescriptor(descriptor),
     ...(typeof type === 'string' ? { artifactType: type } : {}),
@@ -58,44 +58,44 @@ export function referrerOf(descriptor: Descriptor, document: JsonObject): Descri
   };
 }
 
-function linksAt(value: Json | undefined, member: string): readonly Descriptor[] {
+function childrenAt(value: Json | undefined, member: string): readonly Descriptor[] {
   if (value === null) return [];
-  if (!Array.isArray(value)) throw wrong(pointerTo(member), 'a list is expected');
-  return (value as readonly Json[]).map((item, position) => linkAt(item, member, position));
+  if (!Array.isArray(value)) throw invalidAt(pointerTo(member), 'must be an array');
+  return (value as readonly Json[]).map((item, position) => childAt(item, member, position));
 }
 
-function linkAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
-  const identity = identityAt(value, ...place);
+function childAt(value: Json | undefined, ...path: readonly (string | number)[]): Descriptor {
+  const descriptor = minimalDescriptorAt(value, ...path);
   const { urls } = value as JsonObject;
-  const addresses = Array.isArray(urls) ? (urls as readonly Json[]).filter((url) => typeof url === 'string') : [];
-  return addresses.length === 0 ? identity : { ...identity, urls: addresses };
+  const strings = Array.isArray(urls) ? (urls as readonly Json[]).filter((url) => typeof url === 'string') : [];
+  return strings.length === 0 ? descriptor : { ...descriptor, urls: strings };
 }
 
-/** Media type, digest, size and annotations of the descriptor at a place of a document; all else is left out. */
-export function descriptorAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
-  const identity = identityAt(value, ...place);
+/** Media type, digest, size and annotations of the descriptor at a path of a document; other members are omitted. */
+export function descriptorAt(value: Json | undefined, ...path: readonly (string | number)[]): Descriptor {
+  const descriptor = minimalDescriptorAt(value, ...path);
   const annotations = (value as JsonObject)['annotations'] ?? {};
-  if (!areAnnotations(annotations))
-    throw wrong(pointerTo(...place, 'annotations'), 'an object with string values is expected');
-  return { ...identity, ...annotationsOf(value) };
+  if (!areAnnotations(annotations)) {
+    throw invalidAt(pointerTo(...path, 'annotations'), 'must be an object with string values');
+  }
+  return { ...descriptor, ...annotationsOf(value) };
 }
 
-/** Media type, digest and size. */
-function identityAt(value: Json | undefined, ...place: readonly (string | number)[]): Descriptor {
-  if (!isJsonObject(value)) throw wrong(pointerTo(...place), 'a descriptor is expected');
+function minimalDescriptorAt(value: Json | undefined, ...path: readonly (string | number)[]): Descriptor {
+  if (!isJsonObject(value)) throw invalidAt(pointerTo(...path), 'must be a descriptor');
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
-    throw wrong(pointerTo(...place, 'mediaType'), 'a media type is expected');
+    throw invalidAt(pointerTo(...path, 'mediaType'), 'must be a media type');
   }
-  const fault = typeof digest === 'string' ? digestProblem(digest) : 'not a text';
-  if (fault !== undefined) throw wrong(pointerTo(...place, 'digest'), `no digest: ${fault}`);
+  const problem = typeof digest === 'string' ? digestProblem(digest) : 'not a string';
+  if (problem !== undefined) throw invalidAt(pointerTo(...path, 'digest'), `invalid digest: ${problem}`);
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
-    throw wrong(pointerTo(...place, 'size'), 'a number of bytes is expected');
+    throw invalidAt(pointerTo(...path, 'size'), 'must be a number of bytes');
   }
   return { mediaType, digest: digest as Descriptor['digest'], size: size as number };
 }
 
-/** The annotations of a descriptor or a document, unless they are malformed. */
+/** The annotations of a descriptor or a document; none if they are malformed. */
 export function annotationsOf(value: Json | undefined): { readonly annotations?: Annotations } {
   const { annotations } = isJsonObject(value) ? value : {};
   return areAnnotations(annotations) ? { annotations } : {};
@@ -105,7 +105,7 @@ function areAnnotations(value: Json | undefined): value is Annotations & JsonObj
   return isJsonObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
-function wrong(pointer: string, message: string): MlistError {
+function invalidAt(pointer: string, message: string): MlistError {
   return invalid([{ rule: 'E-SCHEMA', severity: 'error', pointer, message }]);
 }
 

@@ -3,7 +3,7 @@ import type { Platform } from './platform/platform.ts';
 
 export type Annotations = Readonly<Record<string, string>>;
 
-/** What points at content (image-spec v1.1.1 descriptor.md). Members that are not known here ride along untouched. */
+/** A descriptor (image-spec v1.1.1 descriptor.md). Unknown members are kept. */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
@@ -17,18 +17,18 @@ export interface Descriptor {
   readonly artifactType?: string;
 }
 
-/** Annotation keys with a meaning to tools; those of attestations: BuildKit, docs/attestations/attestation-storage.md. */
+/** Annotation keys that tools evaluate. For attestations see BuildKit, docs/attestations/attestation-storage.md. */
 export const AnnotationKey = {
   referenceType: 'vnd.docker.reference.type',
   referenceDigest: 'vnd.docker.reference.digest',
-  /** containers/image marks the zstd twin of an image with it: a second entry of one platform on purpose. */
+  /** Set by containers/image on the zstd copy of an image, which is a second entry for the same platform. */
   zstd: 'io.github.containers.compression.zstd',
   refName: 'org.opencontainers.image.ref.name',
-  /** The full reference that a container engine knows an entry of index.json by (containerd, images/annotations.go). */
+  /** The full image name of an entry of index.json (containerd, images/annotations.go). */
   imageName: 'io.containerd.image.name',
 } as const;
 
-/** The digest of the image that an attestation entry speaks of; undefined for any other entry. */
+/** The digest of the image that an attestation is for; undefined for other entries. */
 export function attestedDigest({ annotations }: Pick<Descriptor, 'annotations'>): string | undefined {
   if (annotations?.[AnnotationKey.referenceType] !== 'attestation-manifest') return undefined;
   return annotations[AnnotationKey.referenceDigest];
@@ -38,12 +38,12 @@ export function isAttestation({ annotations }: Pick<Descriptor, 'annotations'>):
   return annotations?.[AnnotationKey.referenceType] === 'attestation-manifest';
 }
 
-/** Just what identifies content: media type, digest, size. */
+/** A descriptor with media type, digest and size only. */
 export function minimalDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** Each digest once, in the order in which they first come; of several the last is taken. */
+/** Removes duplicates: each digest at its first position, with its last value. */
 export function uniqueByDigest<T extends { readonly digest: Digest }>(items: Iterable<T>): readonly T[] {
   return [...new Map([...items].map((item) => [item.digest, item])).values()];
 }

@@ -3,27 +3,27 @@ import { MlistError } from '../errors/errors.ts';
 
 declare const digestBrand: unique symbol;
 
-/** `algorithm:encoded` (image-spec v1.1.1 descriptor.md "Digests"). Made only by `parseDigest` and `digestOf`, so `===` compares. */
+/** `algorithm:encoded` (image-spec v1.1.1 descriptor.md "Digests"). A Digest is always valid; compare with `===`. */
 export type Digest = string & { readonly [digestBrand]: true };
 
 const grammar = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
-/** Algorithms that can be checked here, with the length of their lower-case hex. */
+/** Algorithms that can be verified, with their number of lower-case hex digits. */
 const hexLength = new Map([
   ['sha256', 64],
   ['sha384', 96],
   ['sha512', 128],
 ]);
 
-/** Registered, but its bytes cannot be checked with Node's crypto: its form is. */
+/** Registered algorithms that Node's crypto lacks: only the form of their digests is checked. */
 const formOnly = new Map([['blake3', 64]]);
 
-/** Node's crypto takes as long to load as all of a local command's own work, and most of these hash nothing. */
+/** Loads node:crypto on first use: loading takes as long as a whole local command, and most of these do not hash. */
 export function createHash(algorithm: string): Hash {
   return process.getBuiltinModule('node:crypto').createHash(algorithm);
 }
 
-/** Longest text that is looked at: the grammar is unbounded, a document is not trusted. */
+/** The grammar is unbounded, and documents are untrusted input. */
 const MAX_LENGTH = 512;
 
 export function digestAlgorithm(digest: Digest): string {
@@ -34,20 +34,20 @@ export function digestEncoded(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
-/** Whether bytes can be checked against this digest. Unknown algorithms are legal, but they prove nothing. */
+/** Whether content can be verified against this digest. Unknown algorithms are valid, but cannot be verified. */
 export function isVerifiable(digest: Digest): boolean {
   return hexLength.has(digestAlgorithm(digest));
 }
 
-/** Why a text is no digest; undefined where it is one. */
+/** The reason why a string is not a digest; undefined if it is one. */
 export function digestProblem(text: string): string | undefined {
   if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
   if (!grammar.test(text)) return 'not of the form algorithm:encoded';
   const [algorithm = '', encoded = ''] = text.split(':', 2);
   const length = hexLength.get(algorithm) ?? formOnly.get(algorithm);
   if (length === undefined) return undefined;
-  if (encoded.length !== length) return `${algorithm} takes ${length} hex digits, not ${encoded.length}`;
-  return /^[a-f0-9]+$/.test(encoded) ? undefined : `${algorithm} is written in lower-case hex`;
+  if (encoded.length !== length) return `a ${algorithm} digest has ${length} hex digits, not ${encoded.length}`;
+  return /^[a-f0-9]+$/.test(encoded) ? undefined : `a ${algorithm} digest must be lower-case hex`;
 }
 
 export function isDigest(text: string): text is Digest {
@@ -55,8 +55,8 @@ export function isDigest(text: string): text is Digest {
 }
 
 /**
- * Whether a name is a digest rather than a tag: layouts may have any text as a tag, and `app:v1` has the form of a digest
- * whose algorithm nobody knows.
+ * Whether a name is a digest of a registered algorithm rather than a tag. Tags in layouts may be any string, so `app:v1`,
+ * which has the form of a digest, is a tag.
  */
 export function isDigestName(text: string): text is Digest {
   const [algorithm = ''] = text.split(':', 1);
@@ -64,40 +64,43 @@ export function isDigestName(text: string): text is Digest {
 }
 
 /**
- * Reads a digest.
- * @throws MlistError `ERR_MLIST_DIGEST_INVALID` where the form is wrong, such as upper-case hex or a wrong length.
+ * Parses a digest.
+ * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the form is invalid, such as upper-case hex or a wrong length
  */
 export function parseDigest(text: string): Digest {
-  const fault = digestProblem(text);
-  if (fault !== undefined) {
-    throw new MlistError('ERR_MLIST_DIGEST_INVALID', `${JSON.stringify(text.slice(0, 160))} is no digest: ${fault}`);
+  const problem = digestProblem(text);
+  if (problem !== undefined) {
+    throw new MlistError(
+      'ERR_MLIST_DIGEST_INVALID',
+      `invalid digest ${JSON.stringify(text.slice(0, 160))}: ${problem}`,
+    );
   }
   return text as Digest;
 }
 
-/** Enough of a digest to be typed: `sha256:0123456789ab`. */
+/** The digest shortened to 12 hex digits: `sha256:0123456789ab`. */
 export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
 
-/** The digests that a document contains anywhere, of the algorithms that can be checked. */
+/** All strings in a document that are digests of verifiable algorithms. */
 export function digestsIn(bytes: Uint8Array): ReadonlySet<string> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   return new Set(text.match(/\b(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})(?![a-f0-9])/g));
 }
 
-/** The sha256 digest of exactly these bytes. */
+/** The sha256 digest of the bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }
 
-/** Whether the bytes are those that the digest names; false too where the algorithm cannot be checked. */
+/** Whether the bytes match the digest; false if the algorithm cannot be verified. */
 export function digestMatches(digest: Digest, bytes: Uint8Array): boolean {
   if (!isVerifiable(digest)) return false;
   return createHash(digestAlgorithm(digest)).update(bytes).digest('hex') === digestEncoded(digest);
 }
 
-/** Hashes bytes as they flow. */
+/** Computes the digest of a stream of bytes. */
 export class Digester {
   readonly #algorithm: string;
   readonly #hash: Hash;

@@ -3,11 +3,11 @@ import { memberNames, sameJson, type Json, type JsonObject } from '../json/json.
 import type { Index } from './manifest.ts';
 import { formatPlatform, platformKey } from './platform/platform.ts';
 
-/** What sets one list apart from another, entry by entry. Pure. */
+/** Compares two lists entry by entry. */
 
-/** A member that is not the same; absent on one side where it is not there. */
+/** A member with different values. `before` or `after` is absent if only the other list has the member. */
 export interface MemberChange {
-  /** Name of the member; inside a platform or annotations with a dot: `platform.variant`, `annotations.k`. */
+  /** Name of the member. Members of a platform or of annotations have a prefix: `platform.variant`, `annotations.k`. */
   readonly member: string;
   readonly before?: Json;
   readonly after?: Json;
@@ -25,9 +25,9 @@ export type EntryDifference =
     };
 
 export interface ListDiff {
-  /** Of the list itself: type, annotations and so on. */
+  /** Changes of the list's own members, such as mediaType and annotations. */
   readonly list: readonly MemberChange[];
-  /** In the order of the new list; what was removed at the end. */
+  /** In the order of the new list, followed by the removed entries. */
   readonly entries: readonly EntryDifference[];
 }
 
@@ -35,15 +35,15 @@ export function diffLists(before: Index, after: Index): ListDiff {
   return { list: diffMembers(before, after, ['manifests']), entries: diffEntries(before.manifests, after.manifests) };
 }
 
-/** Whether two lists say the same; their bytes may still differ. */
+/** Whether two lists have equal members and entries. Their bytes may still differ. */
 export function isSameList({ list, entries }: ListDiff): boolean {
   return list.length === 0 && entries.every(({ type }) => type === 'same');
 }
 
 function diffEntries(before: readonly Descriptor[], after: readonly Descriptor[]): readonly EntryDifference[] {
   const pairs = pair(before, after);
-  const kept = after.flatMap((entry) => pairs.get(entry) ?? []);
-  const inOrder = new Set(longestRun(kept.map((entry) => before.indexOf(entry))).map((at) => before[at]));
+  const matched = after.flatMap((entry) => pairs.get(entry) ?? []);
+  const inOrder = new Set(longestRun(matched.map((entry) => before.indexOf(entry))).map((at) => before[at]));
   const changes = after.map((entry): EntryDifference => {
     const old = pairs.get(entry);
     const name = nameOf(entry, after);
@@ -52,23 +52,23 @@ function diffEntries(before: readonly Descriptor[], after: readonly Descriptor[]
     const type = members.length > 0 ? 'changed' : inOrder.has(old) ? 'same' : 'moved';
     return { type, name, before: old, after: entry, changes: members };
   });
-  const gone = before.filter((entry) => !kept.includes(entry));
+  const removed = before.filter((entry) => !matched.includes(entry));
   return [
     ...changes,
-    ...gone.map((entry): EntryDifference => ({ type: 'removed', name: nameOf(entry, before), before: entry })),
+    ...removed.map((entry): EntryDifference => ({ type: 'removed', name: nameOf(entry, before), before: entry })),
   ];
 }
 
-/** Which old entry each new one stands for: the same digest first, else the same platform or the same image attested. */
+/** Pairs new entries with old ones: by digest first, then by platform or by the platform of the attested image. */
 function pair(before: readonly Descriptor[], after: readonly Descriptor[]): ReadonlyMap<Descriptor, Descriptor> {
-  const free = new Set(before);
+  const unmatched = new Set(before);
   const pairs = new Map<Descriptor, Descriptor>();
   const match = (same: (old: Descriptor, entry: Descriptor) => boolean) => {
     for (const entry of after) {
-      const old = pairs.has(entry) ? undefined : [...free].find((one) => same(one, entry));
+      const old = pairs.has(entry) ? undefined : [...unmatched].find((candidate) => same(candidate, entry));
       if (old === undefined) continue;
       pairs.set(entry, old);
-      free.delete(old);
+      unmatched.delete(old);
     }
   };
   match((old, entry) => isSameImage(old, entry) && attestedDigest(old) === attestedDigest(entry));
@@ -82,43 +82,42 @@ function isSameImage(left: Descriptor, right: Descriptor): boolean {
   return left.digest === right.digest && sameJson(left.platform, right.platform);
 }
 
-/** What an entry is there for: an image of a platform, or the attestation of one. */
+/** The role of an entry: the image for a platform, or the attestation of that image. */
 function roleOf(entry: Descriptor, list: readonly Descriptor[]): string | undefined {
   if (!isAttestation(entry)) return entry.platform && platformKey(entry.platform);
-  const image = list.find((one) => one.digest === attestedDigest(entry));
+  const image = list.find(({ digest }) => digest === attestedDigest(entry));
   return image?.platform && `attestation of ${platformKey(image.platform)}`;
 }
 
-/** How people call an entry. */
+/** The name of an entry in messages: its platform, else its type; for an attestation, that of its image. */
 function nameOf(entry: Descriptor, list: readonly Descriptor[]): string {
   const platform = entry.platform === undefined ? undefined : formatPlatform(entry.platform, { all: true });
   if (!isAttestation(entry)) return platform ?? entry.artifactType ?? entry.mediaType;
-  const image = list.find((one) => one.digest === attestedDigest(entry));
+  const image = list.find(({ digest }) => digest === attestedDigest(entry));
   return `attestation of ${image?.platform === undefined ? (attestedDigest(entry) ?? 'nothing') : formatPlatform(image.platform, { all: true })}`;
 }
 
-/** Members whose own members are compared one by one. */
-const opened = ['platform', 'annotations'];
+/** Members that are compared member by member. */
+const comparedByMember = ['platform', 'annotations'];
 
-function diffMembers(before: object, after: object, leave: readonly string[], prefix = ''): readonly MemberChange[] {
-  const [old, now] = [before as JsonObject, after as JsonObject];
-  const names = [...new Set([...memberNames(before), ...memberNames(after)])].filter((name) => !leave.includes(name));
+function diffMembers(before: object, after: object, except: readonly string[], prefix = ''): readonly MemberChange[] {
+  const names = [...new Set([...memberNames(before), ...memberNames(after)])].filter((name) => !except.includes(name));
   return names.flatMap((name): readonly MemberChange[] => {
-    const [one, other] = [old[name], now[name]];
-    if (sameJson(one, other)) return [];
-    if (prefix === '' && opened.includes(name))
-      return diffMembers((one ?? {}) as object, (other ?? {}) as object, [], `${name}.`);
+    const [old, current] = [(before as JsonObject)[name], (after as JsonObject)[name]];
+    if (sameJson(old, current)) return [];
+    if (prefix === '' && comparedByMember.includes(name))
+      return diffMembers((old ?? {}) as object, (current ?? {}) as object, [], `${name}.`);
     return [
       {
         member: prefix + name,
-        ...(one === undefined ? {} : { before: one }),
-        ...(other === undefined ? {} : { after: other }),
+        ...(old === undefined ? {} : { before: old }),
+        ...(current === undefined ? {} : { after: current }),
       },
     ];
   });
 }
 
-/** The longest rising run in a row of numbers: what did not have to move. */
+/** The longest increasing subsequence: entries at these positions did not move. */
 function longestRun(numbers: readonly number[]): readonly number[] {
   const ends: number[] = [];
   const previous = numbers.map(() => -1);

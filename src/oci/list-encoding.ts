@@ -7,60 +7,61 @@ import type { ImageIndex } from './manifest.ts';
 import type { Platform } from './platform/platform.ts';
 
 /**
- * The one place that writes list bytes. What comes out is what is hashed and what is sent.
- * Members that mlist does not know follow the known ones, in the order in which they came.
+ * Encodes lists. No other module does: these bytes are hashed and pushed.
+ * Unknown members follow the known ones, in the order of the source.
  */
 
 type Members = Readonly<Record<string, Json | undefined>>;
 
 export interface EncodeOptions {
-  /** Write known members that are there but empty (`{}`, `[]`, `""`) instead of leaving them out as Go's tools do. */
+  /** Write known members that are empty (`{}`, `[]`, `""`), which Go's tools omit. Default: false. */
   readonly keepEmpty?: boolean | undefined;
 }
 
-/** What `encodeImageIndex` takes: the type and version are always written, so they need not be given. */
+/** An image index whose `schemaVersion` and `mediaType`, which are always written, may be omitted. */
 export type ImageIndexInput = Omit<ImageIndex, 'schemaVersion' | 'mediaType'> & Partial<ImageIndex>;
 
 /**
- * An OCI image index as compact JSON: byte for byte what Go tools (regctl, oras, buildah) push for the same entries,
- * that is `json.Marshal` of image-spec v1.1.1 `specs-go/v1.Index`.
+ * Encodes an OCI image index as compact JSON. The bytes equal those that Go tools (regctl, oras, buildah) push for the
+ * same entries: `json.Marshal` of image-spec v1.1.1 `specs-go/v1.Index`.
  */
 export function encodeImageIndex(index: ImageIndexInput, options: EncodeOptions = {}): Uint8Array {
-  const order = new Order(options);
+  const encoder = new MemberEncoder(options);
   const known = {
     schemaVersion: 2,
     mediaType: MediaType.ociIndex,
     artifactType: index.artifactType,
-    manifests: index.manifests.map((entry) => order.ociDescriptor(entry)),
-    subject: index.subject === undefined ? undefined : order.ociDescriptor(index.subject),
+    manifests: index.manifests.map((entry) => encoder.ociDescriptor(entry)),
+    subject: index.subject === undefined ? undefined : encoder.ociDescriptor(index.subject),
     annotations: sorted(index.annotations),
   };
-  return toBytes(writeJson(order.members(index, known, ['manifests']), { goEscapes: true }));
+  return toBytes(writeJson(encoder.members(index, known, ['manifests']), { goEscapes: true }));
 }
 
 /**
- * A Docker manifest list: byte for byte what `docker manifest push` (28.2) sends, that is
+ * Encodes a Docker manifest list. The bytes equal those that `docker manifest push` (28.2) sends:
  * `json.MarshalIndent(list, "", "   ")`.
- * @throws MlistError `ERR_MLIST_LIST_INVALID` where an entry holds what a Docker list cannot.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if an entry has no platform, or a member that a Docker list cannot have
  */
 export function encodeManifestList(
   list: { readonly manifests: readonly Descriptor[] },
   options: EncodeOptions = {},
 ): Uint8Array {
-  const order = new Order(options);
+  const encoder = new MemberEncoder(options);
   const known = {
     schemaVersion: 2,
     mediaType: MediaType.dockerList,
-    manifests: list.manifests.map((entry, position) => order.dockerDescriptor(entry, position)),
+    manifests: list.manifests.map((entry, position) => encoder.dockerDescriptor(entry, position)),
   };
-  return toBytes(writeJson(order.members(list, known, ['manifests']), { goEscapes: true, indent: '   ' }));
+  return toBytes(writeJson(encoder.members(list, known, ['manifests']), { goEscapes: true, indent: '   ' }));
 }
 
 function toBytes(text: string): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-class Order {
+/** Puts the members of objects into the order of the Go structs. */
+class MemberEncoder {
   readonly #keepEmpty: boolean;
 
   constructor({ keepEmpty = false }: EncodeOptions) {
@@ -87,14 +88,14 @@ class Order {
 
   dockerDescriptor(descriptor: Descriptor, position: number): Json {
     const { mediaType, size, digest, platform } = descriptor;
-    const tooMuch = (['urls', 'annotations', 'data', 'artifactType'] as const).find(
+    const ociMember = (['urls', 'annotations', 'data', 'artifactType'] as const).find(
       (name) => descriptor[name] !== undefined,
     );
-    if (tooMuch !== undefined || platform === undefined) {
+    if (ociMember !== undefined || platform === undefined) {
       throw new MlistError(
         'ERR_MLIST_LIST_INVALID',
         `entry ${position} (${digest}) does not fit a Docker manifest list: ` +
-          (tooMuch === undefined ? 'it has no platform' : `it has ${tooMuch}, which only an OCI index can hold`),
+          (ociMember === undefined ? 'it has no platform' : `it has ${ociMember}, which only an OCI index can hold`),
         { hint: 'Use the format oci.' },
       );
     }
@@ -109,13 +110,13 @@ class Order {
     ]);
   }
 
-  /** The known members in their order, without the empty ones that nobody requires, then all others of the source. */
+  /** The known members in their order, without optional ones that are empty, then the unknown members of the source. */
   members(source: object, known: Members, required: readonly string[]): Json {
-    const kept = Object.entries(known).filter(
+    const written = Object.entries(known).filter(
       ([name, value]) => value !== undefined && (this.#keepEmpty || required.includes(name) || !isEmpty(value)),
     );
-    const others = memberNames(source).filter((name) => !Object.hasOwn(known, name));
-    return jsonObject([...kept, ...others.map((name) => [name, (source as Members)[name]] as const)]);
+    const unknown = memberNames(source).filter((name) => !Object.hasOwn(known, name));
+    return jsonObject([...written, ...unknown.map((name) => [name, (source as Members)[name]] as const)]);
   }
 }
 
@@ -123,7 +124,7 @@ function isEmpty(value: Json | undefined): boolean {
   return value === '' || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
 }
 
-/** Annotation keys in the order of their UTF-8 bytes, as Go sorts them; JavaScript's own order goes by UTF-16. */
+/** Sorts annotations by the UTF-8 bytes of their keys, as Go does. JavaScript would sort by UTF-16 code units. */
 function sorted(annotations: Annotations | undefined): Json | undefined {
   if (annotations === undefined) return undefined;
   const names = Object.keys(annotations).sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));

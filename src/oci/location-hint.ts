@@ -1,7 +1,7 @@
 import { closestMatch } from '../text/closest-match.ts';
 import { withoutPassword } from './reference.ts';
 
-/** How other tools write the locations that mlist knows. */
+/** The prefixes of other tools, and the prefix that mlist uses. */
 const spellings: Readonly<Record<string, string>> = {
   'oci-layout': 'oci:',
   'oci-dir': 'oci:',
@@ -18,8 +18,8 @@ const isPath = /^(?:\.{0,2}|~)\/|^[A-Za-z]:[\\/]/;
 const isArchive = /\.(?:tar|tgz|tar\.[a-z0-9]+)$/i;
 
 /**
- * What to write instead of a location that is spelled as for another tool, misspelled, or only a path.
- * @returns a sentence for a hint; undefined if the text looks like a reference, or contains a password
+ * Suggests how to write a location that has the prefix of another tool, is misspelled, or is only a path.
+ * @returns a sentence for a hint; undefined if the string looks like a reference or contains a password
  */
 export function locationHint(text: string): string | undefined {
   if (withoutPassword(text) !== text) return undefined;
@@ -30,18 +30,18 @@ export function locationHint(text: string): string | undefined {
   if (prefix === 'oci' && slashes !== undefined) {
     return `Write a folder as oci:${rest}, and a registry as docker://${rest}.`;
   }
-  const known = slashes === undefined ? spellings : schemes;
-  const name = Object.hasOwn(known, prefix)
+  const prefixes = slashes === undefined ? spellings : schemes;
+  const name = Object.hasOwn(prefixes, prefix)
     ? prefix
     : closestMatch(prefix, [...Object.keys(spellings), 'docker-daemon']);
   if (name === 'docker-daemon') {
     return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.`;
   }
-  return name === undefined ? undefined : `Write it as ${known[name] ?? ''}${rest}.`;
+  return name === undefined ? undefined : `Write it as ${prefixes[name] ?? ''}${rest}.`;
 }
 
-/** The location of a file, or of a folder with an OCI layout. */
+/** Suggests the location for a path of an archive or a folder. */
 export function pathHint(path: string, isFile: boolean): string {
   if (!isFile) return `Write a folder with an OCI layout as oci:${path}.`;
-  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" has written it.`;
+  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" wrote it.`;
 }

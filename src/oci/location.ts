@@ -11,22 +11,22 @@ import {
 } from './reference.ts';
 
 /**
- * Where a manifest lies. Registries are the default:
+ * The location of a manifest. Registries are the default:
  * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` · `docker-archive:FILE[:REF]`.
- * After `oci:` an optional drive letter, then the first colon splits; a REF may hold `:` and `/`.
+ * The first colon after an optional drive letter separates the path from REF, which may contain `:` and `/`.
  */
 export type Location = RegistryLocation | FileLocation;
 
 export interface RegistryLocation {
   readonly kind: 'registry';
   readonly reference: Reference;
-  /** The author wrote `docker://`: never a draft. */
+  /** Written with `docker://`, so that it never means a draft. */
   readonly explicit: boolean;
 }
 
 export interface FileLocation {
   readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
-  /** Absolute, or relative to a folder that whoever opens it knows: for a workspace, the one that it lies in. */
+  /** Absolute, or relative to a folder that the caller knows: for drafts, the parent folder of the workspace. */
   readonly path: string;
   readonly ref?: string;
   readonly digest?: Digest;
@@ -34,13 +34,13 @@ export interface FileLocation {
 
 const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
 
-/** Whether a text is a location with a path, by its beginning: whatever else it might be is not asked. */
+/** Whether a string starts with a prefix of locations that have a path, such as `oci:`. */
 export function isFileLocation(text: string): boolean {
   return fileKinds.some((kind) => text.startsWith(`${kind}:`));
 }
 
 /**
- * Reads a location. A registry reference gets the tag `latest` where it has neither tag nor digest.
+ * Parses a location. A registry reference without tag and digest gets the tag `latest`.
  * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`, `ERR_MLIST_DIGEST_INVALID`
  */
 export function parseLocation(text: string): Location {
@@ -48,7 +48,7 @@ export function parseLocation(text: string): Location {
   return location.kind === 'registry' ? { ...location, reference: withDefaultTag(location.reference) } : location;
 }
 
-/** The same with nothing added: for places where a location without a tag means another one than `latest`. */
+/** Like `parseLocation`, without adding the tag `latest`. */
 export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
@@ -63,54 +63,53 @@ export function parseBareLocation(text: string): Location {
 }
 
 function parseFile(kind: FileLocation['kind'], rest: string, text: string): FileLocation {
-  const at = /@(?:sha256|sha384|sha512|blake3):[A-Za-z0-9=_-]+$/.exec(rest);
-  const named = at === null ? rest : rest.slice(0, at.index);
-  const drive = /^[A-Za-z]:[\\/]/.test(named) ? 2 : 0;
-  const colon = named.indexOf(':', drive);
-  const path = colon < 0 ? named : named.slice(0, colon);
-  const ref = colon < 0 ? '' : named.slice(colon + 1);
-  if (path === '')
-    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} names no folder or file`);
+  const digest = /@(?:sha256|sha384|sha512|blake3):[A-Za-z0-9=_-]+$/.exec(rest);
+  const pathAndRef = digest === null ? rest : rest.slice(0, digest.index);
+  const drive = /^[A-Za-z]:[\\/]/.test(pathAndRef) ? 2 : 0;
+  const colon = pathAndRef.indexOf(':', drive);
+  const path = colon < 0 ? pathAndRef : pathAndRef.slice(0, colon);
+  const ref = colon < 0 ? '' : pathAndRef.slice(colon + 1);
+  if (path === '') throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} has no path`);
   if (text.includes('\0'))
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} contains a NUL character`);
   return {
     kind,
     path,
     ...(ref === '' ? {} : { ref }),
-    ...(at === null ? {} : { digest: parseDigest(at[0].slice(1)) }),
+    ...(digest === null ? {} : { digest: parseDigest(digest[0].slice(1)) }),
   };
 }
 
-/** The canonical text: what drafts record, and what compares. */
+/** The canonical form, which drafts store and comparisons use. */
 export function formatLocation(location: Location): string {
   if (location.kind === 'registry') return formatReference(location.reference);
   const { kind, path, ref, digest } = location;
   return `${kind}:${path}${ref === undefined ? '' : `:${ref}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
-/** The tag that a target names; undefined where it leaves it to what is put there. */
+/** The tag or REF of a target; undefined if the target has none. */
 export function nameOfTarget(location: Location): string | undefined {
   return location.kind === 'registry' ? location.reference.tag : location.ref;
 }
 
-/** The digest that a location names; undefined where it names none. */
+/** The digest in a location; undefined if it has none. */
 export function digestIn(location: Location): Digest | undefined {
   return location.kind === 'registry' ? location.reference.digest : location.digest;
 }
 
-/** The same place with a digest instead of a name that may move. */
+/** The location with a digest instead of a tag or REF. */
 export function atDigest(location: Location, digest: Digest): Location {
   if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };
   return { kind: location.kind, path: location.path, digest };
 }
 
-/** Whether two locations are in one repository, one layout or one archive. */
+/** Whether two locations are in the same repository, layout or archive. */
 export function sameStore(left: Location, right: Location): boolean {
   if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
   return left.kind === right.kind && left.path === right.path;
 }
 
-/** What of a reference names a manifest in its repository: a digest before a tag; `latest` where there is neither. */
+/** The name of the manifest in its repository: the digest, else the tag, else `latest`. */
 export function nameIn({ reference }: RegistryLocation): string {
   return reference.digest ?? reference.tag ?? 'latest';
 }

@@ -20,7 +20,7 @@ export interface ManifestList {
   readonly manifests: readonly Descriptor[];
 }
 
-/** An image manifest; the OCI and the Docker one have the same members. */
+/** The members of OCI and Docker image manifests, which are the same. */
 interface ImageManifestMembers {
   readonly schemaVersion: 2;
   readonly artifactType?: string;
@@ -42,7 +42,7 @@ export type ImageManifest = OciImageManifest | DockerImageManifest;
 export type Index = ImageIndex | ManifestList;
 export type Manifest = Index | ImageManifest;
 
-/** The part of an image's config that says what it runs on (image-spec v1.1.1 config.md). Optional members may be null. */
+/** The members of an image config that state the platform (image-spec v1.1.1 config.md). Optional members may be null. */
 export interface ImageConfig {
   readonly architecture: string;
   readonly os: string;
@@ -51,7 +51,7 @@ export interface ImageConfig {
   readonly 'os.features'?: readonly string[] | null;
 }
 
-/** The platform that an image's config states, verbatim; undefined where it names no os or no architecture. */
+/** The platform in an image config, without normalisation; undefined if os or architecture is empty. */
 export function platformOfConfig(config: ImageConfig): Platform | undefined {
   const { architecture, os, variant, 'os.version': version, 'os.features': features } = config;
   if (architecture === '' || os === '') return undefined;
@@ -64,61 +64,69 @@ export function platformOfConfig(config: ImageConfig): Platform | undefined {
   };
 }
 
-/** What kind of manifest a document is, or why nobody can say. */
+/** The media type of a manifest, or the reason why the document is refused. */
 export type Kind =
   | { readonly mediaType: Manifest['mediaType']; readonly fault?: undefined }
   | { readonly mediaType?: string; readonly fault: string; readonly rule: 'E-TYPE' | 'E-AMBIG' | 'E-SCHEMA1' };
 
 /**
- * Decides a document's media type (spec.md 1.4): what the descriptor or the server said must agree with the body's own
- * `mediaType`, and the members must fit. Two readings of one document are refused (CVE-2021-41190).
+ * Determines the media type of a document (spec.md 1.4). The media type in the descriptor or the Content-Type header must
+ * equal the document's `mediaType`, and the members must fit it. Ambiguous documents are refused (CVE-2021-41190).
+ * @param declared - media type in the descriptor or the Content-Type header
  */
-export function kindOf(document: JsonObject, said?: string): Kind {
+export function kindOf(document: JsonObject, declared?: string): Kind {
   const own = document['mediaType'] ?? undefined;
   const has = (name: string) => Object.hasOwn(document, name);
-  if (document['schemaVersion'] === 1 || has('fsLayers') || isSchema1Type(said ?? '')) {
-    return { rule: 'E-SCHEMA1', fault: 'it is of the obsolete schema 1: push the image again with a newer tool' };
+  if (document['schemaVersion'] === 1 || has('fsLayers') || isSchema1Type(declared ?? '')) {
+    return { rule: 'E-SCHEMA1', fault: 'image manifest schema 1 is obsolete: push the image again with a newer tool' };
   }
   if (has('manifests') && (has('config') || has('layers'))) {
-    return { rule: 'E-AMBIG', fault: 'it has "manifests" beside "config" or "layers": it could be read as two things' };
+    return { rule: 'E-AMBIG', fault: 'it has "manifests" as well as "config" or "layers": its type is ambiguous' };
   }
-  if (own !== undefined && said !== undefined && own !== said) {
-    return { rule: 'E-TYPE', fault: `its mediaType is ${textOf(own)}, but ${said} was announced` };
+  if (own !== undefined && declared !== undefined && own !== declared) {
+    return {
+      rule: 'E-TYPE',
+      fault: `its mediaType is ${textOf(own)}, but its descriptor or Content-Type is ${declared}`,
+    };
   }
-  const mediaType = own ?? said ?? guess(document);
+  const mediaType = own ?? declared ?? guessType(document);
   if (mediaType === undefined) return { rule: 'E-TYPE', fault: 'it is neither an image index nor an image manifest' };
-  if (typeof mediaType !== 'string') return { rule: 'E-TYPE', fault: 'its mediaType is no text' };
+  if (typeof mediaType !== 'string') return { rule: 'E-TYPE', fault: 'its mediaType is not a string' };
   return checkMembers(document, mediaType);
 }
 
 function checkMembers(document: JsonObject, mediaType: string): Kind {
   const isIndex = Object.hasOwn(document, 'manifests');
   if (isIndexType(mediaType) && !isIndex && Object.hasOwn(document, 'layers')) {
-    return { mediaType, rule: 'E-AMBIG', fault: `it says ${mediaType}, but has the members of an image manifest` };
+    return {
+      mediaType,
+      rule: 'E-AMBIG',
+      fault: `its media type is ${mediaType}, but it has the members of an image manifest`,
+    };
   }
   if (isManifestType(mediaType) && isIndex) {
-    return { mediaType, rule: 'E-AMBIG', fault: `it says ${mediaType}, but has "manifests"` };
+    return { mediaType, rule: 'E-AMBIG', fault: `its media type is ${mediaType}, but it has "manifests"` };
   }
   if (isIndexType(mediaType) || isManifestType(mediaType)) return { mediaType: mediaType as Manifest['mediaType'] };
-  return { mediaType, rule: 'E-TYPE', fault: `${mediaType} is no manifest type that mlist knows` };
+  return { mediaType, rule: 'E-TYPE', fault: `unsupported manifest type ${mediaType}` };
 }
 
-/** The type of a document that states none, from its members. */
-function guess(document: JsonObject): string | undefined {
+/** The media type of a document without `mediaType`, derived from its members. */
+function guessType(document: JsonObject): string | undefined {
   const { config, layers, manifests } = document;
   if (isList(manifests)) return MediaType.ociIndex;
   if (!isJsonObject(config) || !isList(layers)) return undefined;
   return config['mediaType'] === MediaType.dockerConfig ? MediaType.dockerManifest : MediaType.ociManifest;
 }
 
-/** Go writes `null` for an empty list. */
+/** Whether a value is an array, or `null`, which Go writes for an empty one. */
 function isList(value: Json | undefined): boolean {
   return value === null || Array.isArray(value);
 }
 
 /**
- * The type of an image manifest that was announced as Docker's. OCI manifests may omit their media type, and some
- * registries announce these as Docker's. The media type of the config then decides.
+ * The media type of an image manifest that is served as Docker's. OCI manifests may omit `mediaType`, and some registries
+ * serve these with Docker's media type. The media type of the config then decides.
  */
 export function typeOfAnnouncedDocker(document: JsonObject): ImageManifest['mediaType'] {
   const { config, mediaType } = document;
@@ -128,5 +136,5 @@ export function typeOfAnnouncedDocker(document: JsonObject): ImageManifest['medi
 }
 
 function textOf(value: Json): string {
-  return typeof value === 'string' ? value : 'no text';
+  return typeof value === 'string' ? value : 'not a string';
 }

@@ -1,6 +1,6 @@
 /**
  * Media types of image-spec v1.1.1 (media-types.md) and of Docker's image manifest v2, schema 2.
- * A media type that is not known here is never an error: content of any type may be listed, stored and copied.
+ * Other media types are never an error: content of any type may be listed, stored and copied.
  */
 export const MediaType = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -14,7 +14,7 @@ export const MediaType = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
-/** RFC 6838 section 4.2, as image-spec's descriptor.md asks for it: no parameters. */
+/** RFC 6838 section 4.2, as image-spec's descriptor.md requires: no parameters. */
 const grammar = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
 export function isMediaType(text: string): boolean {
@@ -35,12 +35,12 @@ export function isSchema1Type(mediaType: string): boolean {
   return mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed;
 }
 
-/** Content that registries serve under /manifests/. Everything else that an index may list is a blob. */
+/** Whether registries serve the content under /manifests/. Everything else in an index is a blob. */
 export function isServedAsManifest(mediaType: string): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType) || isSchema1Type(mediaType);
 }
 
-/** The config of a runnable image, from which the platform may be read. */
+/** The config of a runnable image, which states the platform. */
 export function isImageConfigType(mediaType: string): boolean {
   return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig;
 }
@@ -49,7 +49,7 @@ export function isDockerType(mediaType: string): boolean {
   return mediaType.startsWith('application/vnd.docker.');
 }
 
-/** A layer that registries do not hold (image-spec v1.1.1 layer.md "Non-Distributable Layers"). */
+/** A layer that registries do not store (image-spec v1.1.1 layer.md "Non-Distributable Layers"). */
 export function isForeignLayerType(mediaType: string): boolean {
   return (
     mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
@@ -58,8 +58,8 @@ export function isForeignLayerType(mediaType: string): boolean {
 }
 
 /**
- * The one Accept header for manifests. All four types in one line: a registry answers 404 for a type that is not
- * accepted, and distribution serves the linux/amd64 child of a Docker list to a client that leaves the list type out.
+ * The Accept header for manifests. It contains all four types: registries answer 404 for a type that is not accepted, and
+ * distribution serves the linux/amd64 child of a Docker list to clients that do not accept the list type.
  */
 export const MANIFEST_ACCEPT = [
   MediaType.ociIndex,
@@ -68,7 +68,7 @@ export const MANIFEST_ACCEPT = [
   MediaType.dockerManifest,
 ].join(', ');
 
-/** A Content-Type header's media type: parameters cut, lower case. */
+/** The media type in a Content-Type header, without parameters and in lower case; undefined if it is empty. */
 export function mediaTypeOfHeader(header: string | undefined): string | undefined {
   const type = header?.split(';', 1)[0]?.trim().toLowerCase();
   return type === '' ? undefined : type;

@@ -2,15 +2,14 @@ import { MlistError } from '../errors/errors.ts';
 import { digestProblem, isDigestName, type Digest } from './digest.ts';
 
 /**
- * A name of something in a registry: `domain/path[:tag][@digest]`.
- * The grammar and the Docker Hub rules are those of distribution/reference v0.6; three things that its grammar lets
- * through are refused here: a name whose domain comes out empty (`my_host.com/foo`), a port outside 1-65535, and a host
- * that no URL can have (`300.1.1.1/foo`).
+ * The name of a manifest or repository in a registry: `domain/path[:tag][@digest]`.
+ * The grammar and the Docker Hub rules are those of distribution/reference v0.6. Unlike that package, mlist rejects an
+ * empty domain (`my_host.com/foo`), a port outside 1-65535, and a host that is not valid in a URL (`300.1.1.1/foo`).
  */
 export interface Reference {
   /** Host with an optional port; `docker.io` for Docker Hub. */
   readonly domain: string;
-  /** Repository inside the registry, such as `library/ubuntu`. */
+  /** Repository in the registry, such as `library/ubuntu`. */
   readonly path: string;
   readonly tag?: string;
   readonly digest?: Digest;
@@ -21,7 +20,7 @@ const HUB_LEGACY = 'index.docker.io';
 const OFFICIAL = 'library/';
 const MAX_PATH = 255;
 
-/** Nothing longer can be a reference: 255 of path, a host, a tag of 128, a sha512 digest. */
+/** Longer than any reference: a host, a path of 255 characters, a tag of 128, and a sha512 digest. */
 const MAX_LENGTH = 1024;
 
 const label = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
@@ -43,39 +42,39 @@ export function isTag(text: string): boolean {
 
 const wholePath = new RegExp(`^${pathGrammar}$`);
 
-/** Whether a text is a repository's name inside a registry (distribution-spec v1.1.1 "Pulling manifests"). */
+/** Whether a string is a repository name without a registry (distribution-spec v1.1.1 "Pulling manifests"). */
 export function isRepositoryName(text: string): boolean {
   return text.length <= MAX_PATH && wholePath.test(text);
 }
 
 /**
- * Reads a reference the way Docker does: `ubuntu` is `docker.io/library/ubuntu`. Nothing is defaulted: no tag is added.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` with the reason.
+ * Parses a reference as Docker does: `ubuntu` is `docker.io/library/ubuntu`. Does not add a default tag.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
  */
 export function parseReference(text: string): Reference {
   if (text.length > MAX_LENGTH) throw invalid(text, `longer than ${MAX_LENGTH} characters`);
-  if (/^[a-f0-9]{64}$/.test(text)) throw invalid(text, '64 hex digits could be an image ID: name a repository');
+  if (/^[a-f0-9]{64}$/.test(text)) throw invalid(text, '64 hex digits look like an image ID: include a repository');
   const { domain, remainder } = splitDomain(text);
   const colon = remainder.indexOf(':');
   const remote = colon < 0 ? remainder : remainder.slice(0, colon);
-  if (remote.toLowerCase() !== remote) throw invalid(text, 'a repository name must be lowercase');
+  if (remote.toLowerCase() !== remote) throw invalid(text, 'the repository name must be lowercase');
   const match = wholeReference.exec(`${domain}/${remainder}`);
-  if (match === null) throw invalid(text, faultOf(text));
+  if (match === null) throw invalid(text, syntaxProblem(text));
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
 }
 
-/** Whether a text is a digest, or the beginning of one, which the grammar would read as a tag of the image `sha256`. */
+/** Whether a string is a digest or a shortened one, which the grammar would parse as a tag of the image `sha256`. */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
 }
 
 /**
- * Parses a reference that a user has typed. A digest without a repository is refused.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` with the reason.
+ * Parses a reference that a user typed. Rejects a digest without a repository.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
  */
 export function parseTypedReference(text: string): Reference {
   if (!isDigestAlone(text)) return parseReference(text);
-  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} is a digest without its repository`, {
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} is a digest without a repository`, {
     hint: 'Write the repository and the whole digest: REPO@sha256:...',
   });
 }
@@ -83,10 +82,10 @@ export function parseTypedReference(text: string): Reference {
 function checkedParts(text: string, name: string, tag: string | undefined, digest: string | undefined): Reference {
   const [, domain, path] = wholeName.exec(name) ?? [];
   if (domain === undefined || path === undefined)
-    throw invalid(text, 'the part before the first slash is no host name');
-  if (path.length > MAX_PATH) throw invalid(text, `a repository name has at most ${MAX_PATH} characters`);
+    throw invalid(text, 'the part before the first slash is not a host name');
+  if (path.length > MAX_PATH) throw invalid(text, `the repository name is longer than ${MAX_PATH} characters`);
   const port = /:(\d+)$/.exec(domain)?.[1];
-  if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is not within 1-65535`);
+  if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is outside the range 1-65535`);
   if (!URL.canParse(`https://${domain}`)) throw invalid(text, `${domain} is not a valid host name or address`);
   if (digest !== undefined) checkDigest(text, digest);
   return {
@@ -97,11 +96,12 @@ function checkedParts(text: string, name: string, tag: string | undefined, diges
   };
 }
 
-/** Only what go-digest v1.0 can check may stand in a reference, so that every tool reads it alike. */
+/** Accepts only the algorithms that go-digest v1.0 can verify, so that all tools parse the reference alike. */
 function checkDigest(text: string, digest: string): void {
-  if (!/^sha(?:256|384|512):/.test(digest)) throw invalid(text, 'the digest is not of sha256, sha384 or sha512');
-  const fault = digestProblem(digest);
-  if (fault !== undefined) throw invalid(text, fault);
+  if (!/^sha(?:256|384|512):/.test(digest))
+    throw invalid(text, 'the digest algorithm must be sha256, sha384 or sha512');
+  const problem = digestProblem(digest);
+  if (problem !== undefined) throw invalid(text, problem);
 }
 
 function isPort(digits: string): boolean {
@@ -109,7 +109,7 @@ function isPort(digits: string): boolean {
   return port >= 1 && port <= 65535;
 }
 
-/** The first part is a host if nothing else could be meant by it. */
+/** The first part is a host if it is `localhost`, or contains a dot, a colon or an upper-case letter. */
 function splitDomain(text: string): { domain: string; remainder: string } {
   const slash = text.indexOf('/');
   if (slash < 0) return { domain: HUB, remainder: OFFICIAL + text };
@@ -122,10 +122,10 @@ function splitDomain(text: string): { domain: string; remainder: string } {
   return { domain, remainder: official ? OFFICIAL + remainder : remainder };
 }
 
-function faultOf(text: string): string {
+function syntaxProblem(text: string): string {
   if (text === '') return 'it is empty';
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no scheme';
-  if (/\s/.test(text)) return 'it holds white space';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no URL scheme';
+  if (/\s/.test(text)) return 'it contains white space';
   return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }
 
@@ -136,35 +136,35 @@ function invalid(text: string, reason: string): MlistError {
   );
 }
 
-/** `host:5000/team/app:tag@`: a port, and after it only what names are made of. No password is like that but by chance. */
-const namedBeforeDigest =
+/** Matches a host with a port, a repository and `@`, such as `host:5000/team/app:tag@`, where nothing is a password. */
+const hostAndRepository =
   /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}\/[a-z\d._/-]*(?::[\w.-]*)?@[^@]*$/;
 
 /**
- * What somebody typed in the place of a reference or a host, fit to be shown: `me:***@host` for `me:password@host`. A
- * password may hold a slash, whatever URLs say: what is no port is hidden up to the last `@`.
+ * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for `me:password@host`.
+ * Passwords may contain a slash, so everything after the colon, unless it is a port, is hidden up to the last `@`.
  */
 export function withoutPassword(text: string): string {
-  if (namedBeforeDigest.test(text)) return text;
+  if (hostAndRepository.test(text)) return text;
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):(.*)@(?!(?:sha\d+|blake3):)/is, '$1$2:***@');
 }
 
-/** Adds the tag `latest` where there is neither tag nor digest. */
+/** Adds the tag `latest` if there is neither a tag nor a digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
 }
 
-/** `domain/path`: the repository, without tag and digest. */
+/** The repository without tag and digest: `domain/path`. */
 export function repositoryName(reference: Reference): string {
   return `${reference.domain}/${reference.path}`;
 }
 
-/** The canonical text: `docker.io/library/ubuntu:22.04`. */
+/** The canonical form: `docker.io/library/ubuntu:22.04`. */
 export function formatReference(reference: Reference): string {
   return repositoryName(reference) + suffixOf(reference);
 }
 
-/** The canonical text of what may be a reference, with the tag `latest` where it has none; undefined where it is none. */
+/** The canonical form of a string, with the default tag `latest`; undefined if the string is not a reference. */
 export function canonicalReference(text: string): string | undefined {
   try {
     return formatReference(withDefaultTag(parseReference(text)));
@@ -173,7 +173,7 @@ export function canonicalReference(text: string): string | undefined {
   }
 }
 
-/** The short text that people write: `ubuntu:22.04`. */
+/** The short form that Docker prints: `ubuntu:22.04`. */
 export function familiarReference(reference: Reference): string {
   if (reference.domain !== HUB) return formatReference(reference);
   const short = reference.path.startsWith(OFFICIAL) ? reference.path.slice(OFFICIAL.length) : reference.path;
@@ -188,11 +188,12 @@ export function sameRepository(left: Reference, right: Reference): boolean {
   return left.domain === right.domain && left.path === right.path;
 }
 
-/** The same repository at another tag or digest. */
+/** A reference to a digest in the same repository. */
 export function withDigest({ domain, path }: Reference, digest: Digest): Reference {
   return { domain, path, digest };
 }
 
+/** A reference to a tag in the same repository. */
 export function withTag({ domain, path }: Reference, tag: string): Reference {
   return { domain, path, tag };
 }

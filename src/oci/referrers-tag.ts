@@ -1,6 +1,6 @@
 import { digestAlgorithm, digestEncoded, type Digest } from './digest.ts';
 
-/** Names under which registries without the referrers API keep what refers to a manifest. */
+/** Tags that list the referrers of a manifest in registries without the referrers API. */
 
 /**
  * The tag of the index that lists the referrers of a manifest (distribution-spec v1.1.1 "Referrers Tag Schema"):
@@ -11,10 +11,10 @@ export function referrersTag(digest: Digest): string {
   return `${allowed(digestAlgorithm(digest)).slice(0, 32)}-${allowed(digestEncoded(digest)).slice(0, 64)}`;
 }
 
-/** What cosign appends to that name for signatures, attestations and SBOMs (cosign, specs/SIGNATURE_SPEC.md "Tag-based Discovery"). */
+/** Suffixes of cosign's tags for signatures, attestations and SBOMs (cosign, specs/SIGNATURE_SPEC.md "Tag-based Discovery"). */
 const SUFFIXES = ['sig', 'att', 'sbom'] as const;
 
-/** The tags that cosign hangs on a manifest. */
+/** The tags under which cosign stores the artifacts of a manifest. */
 export function cosignTags(digest: Digest): readonly string[] {
   return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestEncoded(digest)}.${suffix}`);
 }

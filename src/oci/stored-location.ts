@@ -41,7 +41,7 @@ export function storedLocation<T extends Location>(location: T, { cwd, root }: F
   });
 }
 
-/** A stored location, relative to the current folder. */
+/** Converts a stored location to one relative to the current folder. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
   if (location.kind === 'registry' || isAbsolute(location.path)) return location;
   const path = relative(cwd, resolve(root, location.path));
@@ -60,7 +60,7 @@ function leadsOut(path: string): boolean {
   return path === '..' || path.startsWith(`..${sep}`);
 }
 
-/** Apart from the colon of a drive letter. */
+/** Whether a path contains a colon other than that of a drive letter. */
 function hasColon(path: string): boolean {
   return path.includes(':', /^[A-Za-z]:\//.test(path) ? 2 : 0);
 }

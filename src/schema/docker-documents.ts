@@ -11,18 +11,18 @@ import { capped, hasErrors, refusal } from './problems.ts';
 import { checkSchema } from './validator.ts';
 import type { Checked } from './workspace-documents.ts';
 
-/** One image of a docker archive, as its manifest.json lists it (moby, image/tarexport, `manifestItem`). */
+/** An image in the manifest.json of a docker archive (moby, image/tarexport, `manifestItem`). */
 export interface ArchivedImage {
-  /** Name of the config's file. */
+  /** File name of the config. */
   readonly config: string;
   readonly tags: readonly string[];
-  /** Names of the layers' files, the lowest first. */
+  /** File names of the layers, the lowest first. */
   readonly layers: readonly string[];
-  /** Layers that need not be in the archive, by diff id. */
+  /** Descriptors of layers that may be missing from the archive, by diff id. */
   readonly sources: ReadonlyMap<string, Descriptor>;
 }
 
-/** As much as containerd reads of it. */
+/** The limit of containerd for manifest.json. */
 export const ARCHIVE_LIMITS = { maxBytes: 20 * 1024 * 1024, maxValues: 1_000_000 };
 
 interface Item {
@@ -33,16 +33,17 @@ interface Item {
 }
 
 /**
- * Reads manifest.json of a docker archive.
+ * Reads the manifest.json of a docker archive.
+ * @param subject - the name of the document in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function readArchivedImages(bytes: Uint8Array, subject: string): readonly ArchivedImage[] {
   const { value, values, problems } = readJson(bytes, ARCHIVE_LIMITS);
-  const found =
+  const allProblems =
     value === undefined
       ? problems
       : [...problems, ...checkSchema({ first: archiveFirst, all: archiveAll }, value, values)];
-  if (value === undefined || hasErrors(found)) throw refusal(subject, found);
+  if (value === undefined || hasErrors(allProblems)) throw refusal(subject, allProblems);
   return (value as unknown as readonly Item[]).map(({ Config, RepoTags, Layers, LayerSources }) => ({
     config: Config,
     tags: RepoTags ?? [],
@@ -51,14 +52,14 @@ export function readArchivedImages(bytes: Uint8Array, subject: string): readonly
   }));
 }
 
-/** As far as they describe content; what docker writes of layers that lie in the archive anyway may lack members. */
+/** The valid descriptors. docker may write incomplete ones for layers that are in the archive. */
 function descriptorsIn(sources: Readonly<Record<string, Json>>): ReadonlyMap<string, Descriptor> {
-  const described = Object.entries(sources).map(([diffId, value]) => [diffId, contentMembers(value)] as const);
-  const whole = described.filter(([, value]) => checkDescriptor(value).length === 0);
-  return new Map(whole.map(([diffId, value]) => [diffId, value as unknown as Descriptor]));
+  const candidates = Object.entries(sources).map(([diffId, value]) => [diffId, contentMembers(value)] as const);
+  const valid = candidates.filter(([, value]) => checkDescriptor(value).length === 0);
+  return new Map(valid.map(([diffId, value]) => [diffId, value as unknown as Descriptor]));
 }
 
-/** In the order of image-spec's own types. */
+/** The members of a descriptor, in the order of image-spec's Go type. */
 function contentMembers(value: Json): Json {
   const members = ['mediaType', 'digest', 'size', 'urls', 'annotations'] as const;
   const all = isJsonObject(value) ? value : {};
@@ -66,8 +67,8 @@ function contentMembers(value: Json): Json {
 }
 
 /**
- * The digests of an image's layers as they are before compression, the lowest first (image-spec v1.1.1 config.md,
- * `rootfs.diff_ids`); none where the config does not say.
+ * The digests of an image's uncompressed layers, the lowest first (image-spec v1.1.1 config.md, `rootfs.diff_ids`).
+ * @returns an empty array if the config has no valid `diff_ids`
  */
 export function diffIdsOf(config: Uint8Array): readonly Digest[] {
   const { value } = readJson(config);
@@ -79,13 +80,13 @@ export function diffIdsOf(config: Uint8Array): readonly Digest[] {
   return digests.length === texts.length ? digests : [];
 }
 
-/** Docker's config.json or a containers auth.json. An empty file counts as an empty object, as Docker has it. */
+/** Checks Docker's config.json or an auth.json of containers/image. An empty file is read as an empty object, as in Docker. */
 export function checkDockerConfig(bytes: Uint8Array): Checked {
   if (bytes.length === 0) return { value: {} };
   const { value, values, problems } = readJson(bytes);
-  const found =
+  const allProblems =
     value === undefined
       ? problems
       : [...problems, ...checkSchema({ first: configFirst, all: configAll }, value, values)];
-  return value === undefined || hasErrors(found) ? { problems: capped(found) } : { value };
+  return value === undefined || hasErrors(allProblems) ? { problems: capped(allProblems) } : { value };
 }

@@ -35,37 +35,37 @@ const indexValidator: Validator = { first: first.imageIndex, all: all.imageIndex
 const manifestValidator: Validator = { first: first.imageManifest, all: all.imageManifest };
 
 export interface ValidateOptions extends RuleOptions {
-  /** What the document is said to be, by its descriptor or its server; default: decided from the document. */
+  /** Media type in the descriptor or the Content-Type header. Default: derived from the document. */
   readonly mediaType?: string | undefined;
 }
 
 export interface Report {
-  /** In the order of the document as far as possible; errors and warnings; at most 100. */
+  /** Errors and warnings, in document order where possible; at most 100. */
   readonly problems: readonly Problem[];
 }
 
 const DESCRIPTOR_TYPE = 'application/vnd.oci.descriptor.v1+json';
 
-/** From here on a list comes close to what registries take (spec.md 2.9, E-SIZE4M). */
+/** Larger lists are reported as close to the limits of registries (spec.md 2.9, E-SIZE4M). */
 const LARGE_BYTES = 3.5 * 1024 * 1024;
 const LARGE_ENTRIES = 5_000;
 
 /**
- * Checks a document against its schema and against the rules that need no registry (docs/rules.md): an image index, a
- * manifest list, an image manifest, an image config or a descriptor. Never throws for what the bytes hold.
+ * Checks an image index, a manifest list, an image manifest, an image config or a descriptor against its schema and
+ * against the rules that need no registry (docs/rules.md). Never throws: invalid documents are reported as problems.
  */
 export function validateDocument(bytes: Uint8Array, options: ValidateOptions = {}): Report {
   const { value, values, problems } = readJson(bytes);
   if (value === undefined) return { problems };
-  if (!isJsonObject(value)) return { problems: [...problems, error('E-TYPE', '', 'the document is no JSON object')] };
-  const found = [...problems, ...checkObject(value, values, options), ...sizeProblems(bytes, value)];
-  return { problems: capped(found) };
+  if (!isJsonObject(value))
+    return { problems: [...problems, error('E-TYPE', '', 'the document is not a JSON object')] };
+  return { problems: capped([...problems, ...checkObject(value, values, options), ...sizeProblems(bytes, value)]) };
 }
 
 function sizeProblems(bytes: Uint8Array, document: JsonObject): readonly Problem[] {
   const entries = Array.isArray(document['manifests']) ? document['manifests'].length : 0;
   if (bytes.length <= LARGE_BYTES && entries <= LARGE_ENTRIES) return [];
-  const message = `close to what registries take: ${bytes.length} bytes of ${MAX_DOCUMENT_BYTES}, ${entries} entries`;
+  const message = `close to the limits of registries: ${bytes.length} bytes of ${MAX_DOCUMENT_BYTES}, ${entries} entries`;
   return [warning('E-SIZE4M', '', message)];
 }
 
@@ -78,7 +78,7 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
     return [...checkSchema(configValidator, document, values), ...checkNames(document, shapes.config)];
   }
   if (mediaType !== undefined && !isIndexType(mediaType) && !isManifestType(mediaType) && !('manifests' in document)) {
-    return [warning('E-TYPE', '/mediaType', `${mediaType} is not known here: only its JSON was checked`)];
+    return [warning('E-TYPE', '/mediaType', `unknown media type ${mediaType}: only the JSON syntax was checked`)];
   }
   const { problems, manifest } =
     options.isLayout === true ? checkLayoutIndex(document, values) : checkManifestShape(document, values, mediaType);
@@ -86,8 +86,8 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
   return [...problems, ...rulesOf(manifest, options)];
 }
 
-/** The index.json of a layout need not state its media type, and Go writes `null` for an empty list. */
-function checkLayoutIndex(document: JsonObject, values: number): Shaped {
+/** The index.json of a layout may omit its media type, and Go writes `null` for an empty array. */
+function checkLayoutIndex(document: JsonObject, values: number): ShapeReport {
   const { manifests, mediaType = MediaType.ociIndex } = document;
   const read = { ...document, mediaType, ...(manifests === null ? { manifests: [] } : {}) };
   return checkManifestShape(read, values, MediaType.ociIndex);
@@ -109,9 +109,9 @@ function looksLikeDescriptor(document: JsonObject): boolean {
   return 'digest' in document && 'size' in document && !('schemaVersion' in document);
 }
 
-interface Shaped {
+interface ShapeReport {
   readonly problems: readonly Problem[];
-  /** There as far as the type could be told; only to be trusted where no problem is an error. */
+  /** Absent if the media type could not be determined. Valid only if there are no errors. */
   readonly manifest?: Manifest;
 }
 
@@ -122,37 +122,37 @@ const validators: Readonly<Record<Manifest['mediaType'], Validator>> = {
   [MediaType.dockerManifest]: manifestValidator,
 };
 
-function checkManifestShape(document: JsonObject, values: number, said: string | undefined): Shaped {
-  const kind = kindOf(document, said);
+function checkManifestShape(document: JsonObject, values: number, declared: string | undefined): ShapeReport {
+  const kind = kindOf(document, declared);
   const names = checkNames(document, shapes.manifest);
   if (kind.fault !== undefined) {
     const pointer = kind.rule === 'E-TYPE' && 'mediaType' in document ? '/mediaType' : '';
     return { problems: [error(kind.rule, pointer, kind.fault), ...names] };
   }
-  const absent =
+  const untyped =
     document['mediaType'] === undefined ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : [];
-  const problems = [...checkSchema(validators[kind.mediaType], document, values), ...names, ...absent];
+  const problems = [...checkSchema(validators[kind.mediaType], document, values), ...names, ...untyped];
   return { problems, manifest: { ...(document as unknown as Manifest), mediaType: kind.mediaType } as Manifest };
 }
 
 /**
- * Reads a manifest that came from elsewhere: strict JSON, one meaning, right shape. The rules about its content are
- * not applied: what is listed elsewhere may be odd and must still be readable. `null` is read as in Go.
- * @param said - media type that the descriptor or the server announced
- * @param subject - what the document is, for the error
+ * Reads a manifest from a registry, a layout or an archive. It must be strict JSON, unambiguous, and valid against its
+ * schema. The rules for its content are not applied, so that unusual lists stay readable. `null` is read as in Go.
+ * @param declared - media type in the descriptor or the Content-Type header
+ * @param subject - the name of the document in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
-export function readManifest(bytes: Uint8Array, said: string | undefined, subject: string): Manifest {
+export function readManifest(bytes: Uint8Array, declared: string | undefined, subject: string): Manifest {
   const { document, values } = readObject(bytes, subject);
   const read = mayHoldNull(bytes) ? withoutNulls(document).document : document;
-  const { manifest, problems } = checkManifestShape(read, values, said);
+  const { manifest, problems } = checkManifestShape(read, values, declared);
   if (manifest === undefined || hasErrors(problems)) throw refusal(subject, problems);
   return manifest;
 }
 
 /**
- * What `readManifest` accepts although the document does not follow its specification: `null` for an empty member, and a
- * Docker document that does not state its media type. Never throws.
+ * Warnings for deviations from the specification that `readManifest` accepts: `null` for an empty member, and a Docker
+ * document without `mediaType`. Never throws.
  */
 export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
   const { value } = readJson(bytes);
@@ -161,24 +161,24 @@ export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Pro
   const untyped = isDockerType(mediaType) && document['mediaType'] === undefined;
   return capped([
     ...(untyped ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : []),
-    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null, and is read as empty')),
+    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null: it is read as empty')),
   ]);
 }
 
-/** Most documents contain no `null`, and are not searched for it. */
+/** Most documents contain no `null`, so a search in the bytes is faster than `withoutNulls`. */
 function mayHoldNull(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('null');
 }
 
 /**
- * What a manifest points at. Nothing else is checked, since a copy only needs this.
+ * Reads the descriptors in a manifest. Nothing else is checked, since a copy needs nothing else.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function readChildren(bytes: Uint8Array, mediaType: string, subject: string): Children {
   const { document } = readObject(bytes, subject);
   const kind = kindOf(document, mediaType);
-  const faults = kind.fault === undefined ? [] : [error(kind.rule, '', kind.fault)];
-  const problems = [...faults, ...checkNames(document, shapes.links)];
+  const typeProblems = kind.fault === undefined ? [] : [error(kind.rule, '', kind.fault)];
+  const problems = [...typeProblems, ...checkNames(document, shapes.links)];
   if (problems.length > 0) throw refusal(subject, problems);
   try {
     return childrenIn(document, mediaType);
@@ -187,7 +187,7 @@ export function readChildren(bytes: Uint8Array, mediaType: string, subject: stri
   }
 }
 
-/** The media type of an image manifest that was announced as Docker's. */
+/** The media type of an image manifest that was served with Docker's media type. */
 export function typeOfDockerManifest(bytes: Uint8Array): ImageManifest['mediaType'] {
   const { value } = readJson(bytes);
   return isJsonObject(value) ? typeOfAnnouncedDocker(value) : MediaType.dockerManifest;
@@ -203,31 +203,35 @@ export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['me
   return kind.mediaType;
 }
 
-/** Reads an index or a list. */
-export function readIndex(bytes: Uint8Array, said: string | undefined, subject: string): Index {
-  const manifest = readManifest(bytes, said, subject);
+/** Reads an OCI index or a Docker list. Parameters and errors are those of `readManifest`. */
+export function readIndex(bytes: Uint8Array, declared: string | undefined, subject: string): Index {
+  const manifest = readManifest(bytes, declared, subject);
   if (!isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a single image, not a list')]);
   return manifest;
 }
 
-/** Reads an image manifest. */
-export function readImageManifest(bytes: Uint8Array, said: string | undefined, subject: string): ImageManifest {
-  const manifest = readManifest(bytes, said, subject);
+/** Reads an image manifest. Parameters and errors are those of `readManifest`. */
+export function readImageManifest(bytes: Uint8Array, declared: string | undefined, subject: string): ImageManifest {
+  const manifest = readManifest(bytes, declared, subject);
   if (isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a list, not a single image')]);
   return manifest;
 }
 
-/** What is wrong with a descriptor that came by itself. */
+/** Checks a descriptor that is not part of a manifest. */
 export function checkDescriptor(value: Json): readonly Problem[] {
   return [...checkSchema(descriptorValidator, value, 0), ...checkNames(value, shapes.descriptor)];
 }
 
 export interface ReadConfigOptions {
-  /** Accept a config without os or architecture: each that is missing is empty. Default false. */
+  /** Accept a config without os or architecture, and read the missing member as an empty string. Default: false. */
   readonly mayLackPlatform?: boolean | undefined;
 }
 
-/** Reads an image's config, as far as the platform goes. */
+/**
+ * Reads the platform members of an image config.
+ * @param subject - the name of the document in errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
 export function readImageConfig(
   bytes: Uint8Array,
   subject: string,
@@ -249,21 +253,29 @@ function readObject(bytes: Uint8Array, subject: string): { readonly document: Js
 
 function requireObject(value: Json, subject: string): JsonObject {
   if (isJsonObject(value)) return value;
-  throw refusal(subject, [error('E-TYPE', '', 'it is no JSON object')]);
+  throw refusal(subject, [error('E-TYPE', '', 'it is not a JSON object')]);
 }
 
-/** What an image manifest must keep beyond its schema. */
+/** The rules of docs/rules.md for image manifests. */
 function* checkManifest(manifest: ImageManifest): Iterable<Problem> {
   if (manifest.config.mediaType === MediaType.ociEmpty && manifest.artifactType === undefined) {
-    yield error('E-ARTIFACT-TYPE', '/config/mediaType', 'a manifest with the empty config must state its artifactType');
+    yield error(
+      'E-ARTIFACT-TYPE',
+      '/config/mediaType',
+      'artifactType is missing: a manifest with the empty config must state it',
+    );
   }
   for (const [at, layer] of manifest.layers.entries()) {
     const pointer = pointerTo('layers', at);
     if (isForeignLayerType(layer.mediaType)) {
-      yield warning('W-FOREIGN', `${pointer}/mediaType`, 'a layer that registries do not hold: it cannot be copied');
+      yield warning(
+        'W-FOREIGN',
+        `${pointer}/mediaType`,
+        'non-distributable layer: registries do not store it, so it cannot be copied',
+      );
     }
     if (!isVerifiable(layer.digest)) {
-      yield warning('E-DIGEST', `${pointer}/digest`, 'content cannot be checked with this algorithm');
+      yield warning('E-DIGEST', `${pointer}/digest`, 'unsupported digest algorithm: the content cannot be verified');
     }
   }
 }

@@ -3,8 +3,8 @@ import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * Go's encoding/json takes `MANIFESTS` for `manifests`, JavaScript does not. A name that differs from a known one only
- * in case is therefore refused wherever a Go program would look for the known one (spec.md 2.8).
+ * Go's encoding/json reads `MANIFESTS` as `manifests`, JavaScript does not. Names that differ from a known one only in case
+ * are therefore errors in all objects that a Go program reads (spec.md 2.8).
  */
 interface Shape {
   readonly names: readonly string[];
@@ -18,7 +18,7 @@ const descriptor: Shape = {
   inside: { platform },
 };
 
-/** Members of indexes and of manifests together: a server may take the document for either. */
+/** The members of indexes and of image manifests, because a registry may read the document as either. */
 const manifest: Shape = {
   names: [
     'schemaVersion',
@@ -36,7 +36,7 @@ const manifest: Shape = {
 
 const link: Shape = { names: ['mediaType', 'digest', 'size', 'urls'] };
 
-/** The members of manifests that point at content. */
+/** The members of manifests that contain descriptors. */
 const links: Shape = {
   names: ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'fsLayers', 'subject'],
   inside: { manifests: link, config: link, layers: link, subject: link },
@@ -46,7 +46,7 @@ const config: Shape = { names: ['architecture', 'os', 'variant', 'os.version', '
 
 export const shapes = { descriptor, manifest, links, config } as const;
 
-/** Members whose names are known ones in the wrong case. */
+/** Reports members whose names differ from known ones only in case. */
 export function checkNames(document: Json, shape: Shape): readonly Problem[] {
   const problems: Problem[] = [];
   collect(document, shape, [], problems);
@@ -65,12 +65,12 @@ function collect(value: Json | undefined, shape: Shape, path: readonly (string |
 }
 
 function wrongCase(object: JsonObject, shape: Shape, path: readonly (string | number)[]): readonly Problem[] {
-  const wrong = Object.keys(object).filter((name) => !shape.names.includes(name) && shape.names.some(sameFolded(name)));
-  return wrong.slice(0, MAX_PROBLEMS).map((name) => ({
+  const names = Object.keys(object).filter((name) => !shape.names.includes(name) && shape.names.some(sameFolded(name)));
+  return names.slice(0, MAX_PROBLEMS).map((name) => ({
     rule: 'E-JSON',
     severity: 'error',
     pointer: pointerTo(...path, name),
-    message: `differs from "${shape.names.find(sameFolded(name)) ?? ''}" only in case: other programs take it for that`,
+    message: `differs from "${shape.names.find(sameFolded(name)) ?? ''}" only in case: other programs read it as that member`,
   }));
 }
 
@@ -79,7 +79,7 @@ function sameFolded(name: string): (known: string) => boolean {
   return (known) => fold(known) === folded;
 }
 
-/** Go folds two more characters to ASCII letters: U+017F to s and U+212A to k; toLowerCase does the latter. */
+/** Go folds U+017F to s and U+212A to k. toLowerCase does only the latter. */
 function fold(name: string): string {
   return name.replaceAll('\u017f', 's').toLowerCase();
 }

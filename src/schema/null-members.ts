@@ -1,11 +1,11 @@
 import { isJsonObject, jsonObject, memberNames, type Json, type JsonObject } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 
-/** Members that Go's tools write as `null` when they are empty. */
+/** Members that tools written in Go write as `null` if they are empty. */
 interface Shape {
-  /** Read as an empty list. */
+  /** `null` is read as an empty array. */
   readonly lists?: readonly string[];
-  /** Read as absent. */
+  /** `null` is read as an absent member. */
   readonly optional: readonly string[];
   readonly inside?: Readonly<Record<string, Shape>>;
 }
@@ -29,7 +29,7 @@ export interface WithoutNulls {
   readonly nulls: readonly string[];
 }
 
-/** An index or an image manifest with its `null` members read as in Go. */
+/** Removes `null` members from an index or an image manifest, as Go reads them. */
 export function withoutNulls(document: JsonObject): WithoutNulls {
   const nulls: string[] = [];
   return { document: read(document, manifest, [], nulls), nulls };
@@ -39,13 +39,13 @@ function read(object: JsonObject, shape: Shape, path: readonly (string | number)
   const { lists = [], optional, inside = {} } = shape;
   const members = memberNames(object).map((name): readonly [string, Json | undefined] => {
     const value = object[name];
-    const place = [...path, name];
+    const memberPath = [...path, name];
     if (value === null && (lists.includes(name) || optional.includes(name))) {
-      nulls.push(pointerTo(...place));
+      nulls.push(pointerTo(...memberPath));
       return [name, lists.includes(name) ? [] : undefined];
     }
     const inner = Object.hasOwn(inside, name) ? inside[name] : undefined;
-    return [name, inner === undefined ? value : readInside(value, inner, place, nulls)];
+    return [name, inner === undefined ? value : readInside(value, inner, memberPath, nulls)];
   });
   return jsonObject(members);
 }

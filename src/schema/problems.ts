@@ -1,6 +1,6 @@
 import { MAX_PROBLEMS, MlistError, type ErrorCode, type Problem } from '../errors/errors.ts';
 
-/** Building and weighing problems. */
+/** Helpers for problems. */
 
 export function error(rule: string, pointer: string, message: string): Problem {
   return { rule, severity: 'error', pointer, message };
@@ -14,14 +14,17 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some((problem) => problem.severity === 'error');
 }
 
-/** At most the allowed number of problems, errors before warnings, in the order of the document otherwise. */
+/** Limits the number of problems to MAX_PROBLEMS. If there are more, errors take precedence over warnings. */
 export function capped(problems: readonly Problem[]): readonly Problem[] {
   if (problems.length <= MAX_PROBLEMS) return problems;
   const errors = problems.filter((problem) => problem.severity === 'error');
   return [...errors, ...problems.filter((problem) => problem.severity !== 'error')].slice(0, MAX_PROBLEMS);
 }
 
-/** The error that refuses a document for its problems; the sentence names the first, the rest is in `problems`. */
+/**
+ * The error for an invalid document. The message contains the first problem; `problems` contains all.
+ * @param subject - the name of the document
+ */
 export function refusal(
   subject: string,
   problems: readonly Problem[],
@@ -33,7 +36,7 @@ export function refusal(
   const more = errors.length > 1 ? `, and ${errors.length - 1} more` : '';
   return new MlistError(
     code,
-    `${subject} is refused: ${first?.message ?? 'it has problems'}${where} (${first?.rule ?? ''})${more}`,
+    `${subject} is refused: ${first?.message ?? 'it is invalid'}${where} (${first?.rule ?? ''})${more}`,
     {
       problems,
     },

@@ -5,7 +5,7 @@ import { checkSchema, UNKNOWN_MEMBER } from './validator.ts';
 import * as all from './compiled/specs-all.ts';
 import * as first from './compiled/specs-first.ts';
 
-/** What `apply` reads: mlist's own spec of a list, and manifest-tool's. */
+/** Checks the specs that `apply` reads: mlist's own format, and that of manifest-tool. */
 
 /** @param size - number of values in the document */
 export function checkSpec(value: Json, size: number): readonly Problem[] {
@@ -22,8 +22,8 @@ function asSpecProblem(problem: Problem): Problem {
 
 const PLATFORM = ['os', 'architecture', 'variant', 'os.version', 'os.features'];
 
-/** The members of a spec, by the place of the object that they belong to. */
-const members: readonly (readonly [place: RegExp, names: readonly string[]])[] = [
+/** The members of the objects in a spec, by the JSON pointer of the object. */
+const members: readonly (readonly [pointer: RegExp, names: readonly string[]])[] = [
   [
     /^$/,
     [
@@ -42,7 +42,7 @@ const members: readonly (readonly [place: RegExp, names: readonly string[]])[] =
   [/^\/ignoreMissing$/, ['minimum']],
 ];
 
-/** What members of a spec are called in other tools' files. */
+/** The names of members in the files of other tools. */
 const otherNames = new Map([
   ['images', 'manifests'],
   ['sources', 'manifests'],
@@ -51,13 +51,14 @@ const otherNames = new Map([
   ['arch', 'architecture'],
 ]);
 
-/** Adds to an unknown member the one that was probably meant. */
+/** Adds a similar name to the message about an unknown member. */
 function withSuggestion(problem: Problem): Problem {
   if (problem.message !== UNKNOWN_MEMBER) return problem;
-  const steps = problem.pointer.split('/');
-  const name = steps.pop() ?? '';
-  const known = members.find(([place]) => place.test(steps.join('/')))?.[1] ?? [];
-  const other = otherNames.get(name) ?? '';
-  const meant = known.includes(other) ? other : closestMatch(name, known);
-  return meant === undefined ? problem : { ...problem, message: `${problem.message}: did you mean "${meant}"?` };
+  const tokens = problem.pointer.split('/');
+  const name = tokens.pop() ?? '';
+  const known = members.find(([pointer]) => pointer.test(tokens.join('/')))?.[1] ?? [];
+  const otherName = otherNames.get(name) ?? '';
+  const suggestion = known.includes(otherName) ? otherName : closestMatch(name, known);
+  if (suggestion === undefined) return problem;
+  return { ...problem, message: `${problem.message}: did you mean "${suggestion}"?` };
 }

@@ -3,7 +3,7 @@ import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
 import { JsonNumber, type Json } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 
-/** A compiled schema: `first` stops at the first error, `all` lists them. */
+/** A compiled schema: `first` stops at the first error, `all` reports all errors. */
 export interface Validator {
   readonly first: ValidateFunction;
   readonly all: ValidateFunction;
@@ -14,16 +14,16 @@ export interface ValidateFunction {
   errors?: readonly ErrorObject[] | null;
 }
 
-/** Above this many values a bad document costs too much to list all its errors: only the first is told. */
-const SMALL = 20_000;
+/** Maximum number of values in a document whose errors are all reported. For larger documents, only the first one is. */
+const MAX_SMALL_VALUES = 20_000;
 
-/** What a schema finds wrong with a value; nothing where it fits. `size` is the number of values in the document. */
+/** @param size - number of values in the document; see `isSmall` */
 export function checkSchema(validator: Validator, value: Json, size: number): readonly Problem[] {
   if (isValid(validator.first, value)) return [];
   return listProblems(isSmall(size) ? validator.all : validator.first, value);
 }
 
-/** Validators would accept a JsonNumber as an object. They get NaN in its place, which no type of a schema accepts. */
+/** Validates a value. Each JsonNumber, which validators would accept as an object, is replaced by NaN, which they reject. */
 export function isValid(validate: ValidateFunction, value: Json): boolean {
   return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
 }
@@ -40,9 +40,9 @@ function withoutJsonNumbers(value: Json): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withoutJsonNumbers(member)]));
 }
 
-/** Whether all errors of a bad document of this many values may be listed. */
+/** Whether a document is small enough to report all its errors. */
 export function isSmall(size: number): boolean {
-  return size <= SMALL;
+  return size <= MAX_SMALL_VALUES;
 }
 
 export function listProblems(validate: ValidateFunction, value: Json): readonly Problem[] {
@@ -66,14 +66,14 @@ function pointerOf(error: ErrorObject): string {
   return error.instancePath + pointerTo(String(error.params['additionalProperty']));
 }
 
-/** Members that have a rule of their own in docs/rules.md. */
+/** The rule for a member: some members have a rule of their own in docs/rules.md. */
 function ruleOf(pointer: string): string {
   if (pointer === '/mediaType') return 'E-TYPE';
   const last = pointer.slice(pointer.lastIndexOf('/') + 1);
   return last === 'digest' ? 'E-DIGEST' : last === 'data' ? 'E-DATA' : 'E-SCHEMA';
 }
 
-export const UNKNOWN_MEMBER = 'this member is not known here';
+export const UNKNOWN_MEMBER = 'unknown member';
 
 function messageOf(error: ErrorObject, value: Json | undefined): string {
   const params = error.params as Readonly<Record<string, unknown>>;
@@ -85,15 +85,15 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
     case 'const':
       return `must be ${JSON.stringify(params['allowedValue'])}`;
     case 'enum':
-      return `must be one of ${(params['allowedValues'] as readonly unknown[]).map((one) => JSON.stringify(one)).join(', ')}`;
+      return `must be one of ${(params['allowedValues'] as readonly unknown[]).map((allowed) => JSON.stringify(allowed)).join(', ')}`;
     case 'type':
       return typeMessage(params['type'], value);
     case 'pattern':
-      return `has not the form ${formOf(error.instancePath)}: ${shown(value)}`;
+      return `must be ${formOf(error.instancePath)}, not ${excerpt(value)}`;
     case 'dependentRequired':
-      return `"${String(params['missingProperty'])}" is missing, which belongs to "${String(params['property'])}"`;
+      return `"${String(params['missingProperty'])}" is missing: "${String(params['property'])}" requires it`;
     case 'anyOf':
-      return 'is of none of the forms that it may have';
+      return 'has none of the allowed forms';
     default:
       return limitMessage(error.keyword, params['limit']);
   }
@@ -101,38 +101,38 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
 
 function limitMessage(keyword: string, limit: unknown): string {
   const text = Object.hasOwn(limits, keyword) ? limits[keyword] : undefined;
-  if (text === undefined) return `is not as the rule "${keyword}" of its schema asks`;
+  if (text === undefined) return `violates the keyword "${keyword}" of its schema`;
   return limit === 1 && keyword.startsWith('min') && keyword !== 'minimum'
-    ? 'is empty'
+    ? 'must not be empty'
     : text.replace('N', String(limit));
 }
 
 const limits: Readonly<Record<string, string>> = {
   minimum: 'must be at least N',
   maximum: 'must be at most N',
-  minLength: 'is shorter than N characters',
-  maxLength: 'is longer than N characters',
-  minItems: 'has fewer than N items',
-  maxItems: 'has more than N items',
-  minProperties: 'has fewer than N members',
+  minLength: 'must have at least N characters',
+  maxLength: 'must have at most N characters',
+  minItems: 'must have at least N items',
+  maxItems: 'must have at most N items',
+  minProperties: 'must have at least N members',
 };
 
-/** What a text must look like, by the member that it is the value of, or an item of. */
+/** The form that a string must have, by the name of the member that contains it. */
 function formOf(pointer: string): string {
   const name = pointer.split('/').findLast((step) => !/^\d+$/.test(step)) ?? '';
-  return Object.hasOwn(forms, name) ? `of ${forms[name] ?? ''}` : 'that is asked for';
+  return Object.hasOwn(forms, name) ? (forms[name] ?? '') : 'of the form that its schema describes';
 }
 
-const MEDIA_TYPE = 'a media type, TYPE/SUBTYPE';
-const DIGEST = 'a digest, such as sha256: and 64 lower-case hex digits';
+const MEDIA_TYPE = 'a media type (TYPE/SUBTYPE)';
+const DIGEST = 'a digest (such as sha256: and 64 lower-case hex digits)';
 const forms: Readonly<Record<string, string>> = {
   mediaType: MEDIA_TYPE,
   artifactType: MEDIA_TYPE,
   digest: DIGEST,
   via: DIGEST,
   attests: DIGEST,
-  data: 'base64 with its padding',
-  urls: 'an absolute address',
+  data: 'base64 with padding',
+  urls: 'an absolute URL',
 };
 
 function typeMessage(type: unknown, value: Json | undefined): string {
@@ -149,7 +149,7 @@ function nameOf(value: Json | undefined): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-function shown(value: Json | undefined): string {
+function excerpt(value: Json | undefined): string {
   const text = typeof value === 'string' ? value : '';
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

@@ -5,12 +5,12 @@ import { isValid, isSmall, listProblems, type ValidateFunction } from './validat
 import { draft } from './compiled/draft-first.ts';
 import { state } from './compiled/state-first.ts';
 
-/** The documents of a workspace. Kept apart from those of registries, so that local commands load no more than these. */
+/** Checks the documents of a workspace. Separate from documents.ts, so that local commands load only these schemas. */
 
-/** A draft or a state that fits its schema, or what is wrong with it. */
+/** The value of a valid document, or the problems of an invalid one. */
 export type Checked = { readonly value: Json } | { readonly problems: readonly Problem[] };
 
-/** A workspace's own file may be larger than a list: it holds sources, and what was detected, besides. */
+/** The limit for files of a workspace is higher than that for lists, because drafts also store sources and detected platforms. */
 export const MAX_WORKSPACE_BYTES = 16 * 1024 * 1024;
 
 export function checkDraftDocument(bytes: Uint8Array): Promise<Checked> {
@@ -21,7 +21,7 @@ export function checkStateDocument(bytes: Uint8Array): Promise<Checked> {
   return check(bytes, state, async () => (await import('./compiled/state-all.ts')).state);
 }
 
-/** Listing all errors of a damaged file takes as much code again: it is loaded when there is one. */
+/** Loads the validator that reports all errors only for an invalid file, because it doubles the code to load. */
 async function check(
   bytes: Uint8Array,
   first: ValidateFunction,

@@ -1,9 +1,9 @@
 import type { Problem } from '../errors/errors.ts';
 import type { Json } from '../json/json.ts';
 
-/** What is known of a YAML document once it is read. The package `yaml` is not named here: users of the library have none. */
+/** A parsed YAML document. This file must not import the types of `yaml`, which users of the library do not install. */
 
-/** A place in a file, both counted from 1. */
+/** A position in a file. `line` and `column` start at 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -11,23 +11,23 @@ export interface Place {
 
 export type PlacedProblem = Problem & Place;
 
-/** A document as a value, with the place of each part of it. Aliases and merge keys (`<<`) are resolved. */
+/** The value of a document and the positions of its parts. Aliases and merge keys (`<<`) are resolved. */
 export interface YamlReading {
-  /** Undefined where there are problems. */
+  /** Undefined if there are problems. */
   readonly value: Json | undefined;
   readonly problems: readonly PlacedProblem[];
-  /** How many values the document has, aliases written out. */
+  /** Number of values in the document, with aliases expanded. */
   readonly values: number;
-  /** The place of the value that a JSON pointer names; of its name where `part` asks for that, or it has no text. */
+  /** The position of the value at a JSON pointer; the position of its key if `part` is `name` or the value has no text. */
   placeOf(pointer: string, part?: 'name' | 'value'): Place;
-  /** A number, a boolean or null as it is written; undefined for anything else. */
+  /** The source text of a number, a boolean or null; undefined for other values. */
   sourceOf(pointer: string): string | undefined;
 }
 
-/** One document of a file: what it says, or what is wrong with it. */
+/** One document of a file, with its value or its problems. */
 export interface YamlDocument {
   readonly place: Place;
-  /** Undefined where the text cannot be read. */
+  /** Undefined if the document has syntax errors. */
   readonly reading?: YamlReading;
   readonly problems: readonly PlacedProblem[];
 }

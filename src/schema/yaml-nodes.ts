@@ -4,18 +4,18 @@ import { pointerTo } from '../json/pointer.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
 
-/** More values than this come from aliases of aliases, not from an author. */
+/** Maximum number of values after aliases are expanded. More values indicate nested aliases ("billion laughs"). */
 const MAX_VALUES = 1_000_000;
 
-/** YAML itself allows no longer names where they are not marked as such (YAML 1.2.2, 7.4.2). */
+/** Maximum length of a key in characters: the limit of YAML for implicit keys (YAML 1.2.2, 7.4.2). */
 const MAX_NAME = 1024;
 
-/** Deeper than any spec, aliases included. */
+/** Maximum depth of nesting, including aliases. */
 const MAX_DEPTH = 50;
 
 type Node = Yaml.Node | null | undefined;
 
-/** Reads what the package has made of a text. */
+/** Converts a parsed YAML document to a JSON value with source positions. */
 export class YamlNodes implements YamlReading {
   readonly value: Json | undefined;
   readonly problems: readonly PlacedProblem[];
@@ -25,7 +25,7 @@ export class YamlNodes implements YamlReading {
   readonly #placeOf: (offset: number) => Place;
   readonly #anchors = new Map<string, Yaml.Node>();
   readonly #targets = new Map<Yaml.Alias, Yaml.Node>();
-  readonly #found: PlacedProblem[] = [];
+  readonly #problems: PlacedProblem[] = [];
   #values = 0;
 
   constructor(yaml: typeof Yaml, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
@@ -33,17 +33,17 @@ export class YamlNodes implements YamlReading {
     this.#document = document;
     this.#placeOf = placeOf;
     const value = this.#read(document.contents, []);
-    this.problems = this.#found;
-    this.value = this.#found.length === 0 ? value : undefined;
+    this.problems = this.#problems;
+    this.value = this.#problems.length === 0 ? value : undefined;
     this.values = this.#values;
   }
 
   placeOf(pointer: string, part: 'name' | 'value' = 'value'): Place {
     let [node, name]: [Node, Node] = [this.#document.contents, undefined];
     for (const step of pointer.split('/').slice(1)) {
-      const at = this.#step(this.#target(node), step.replaceAll('~1', '/').replaceAll('~0', '~'));
-      if (at === undefined) break;
-      [node, name] = at;
+      const child = this.#step(this.#target(node), step.replaceAll('~1', '/').replaceAll('~0', '~'));
+      if (child === undefined) break;
+      [node, name] = child;
     }
     const hasText = !this.#yaml.isScalar(node) || node.source !== '';
     return this.#place(name != null && (part === 'name' || !hasText) ? name : node);
@@ -66,7 +66,7 @@ export class YamlNodes implements YamlReading {
     return this.#yaml.isAlias(node) ? this.#targets.get(node) : node;
   }
 
-  /** What a step leads to, and its name. */
+  /** The child of a node, and the node of its key. */
   #step(node: Node, step: string): readonly [Node, Node] | undefined {
     if (this.#yaml.isSeq(node)) return [node.items[Number(step)] as Node, undefined];
     if (!this.#yaml.isMap(node)) return undefined;
@@ -77,16 +77,16 @@ export class YamlNodes implements YamlReading {
     const target = this.#target(merged);
     const sources: readonly Node[] = this.#yaml.isSeq(target) ? (target.items as readonly Node[]) : [target];
     for (const source of sources) {
-      const found = this.#step(this.#target(source), step);
-      if (found !== undefined) return found;
+      const child = this.#step(this.#target(source), step);
+      if (child !== undefined) return child;
     }
     return undefined;
   }
 
   #read(node: Node, path: readonly (string | number)[]): Json {
     this.#values += 1;
-    if (this.#values > MAX_VALUES) return this.#refuseOnce(node, path, 'its aliases stand for too many values');
-    if (path.length > MAX_DEPTH) return this.#refuseOnce(node, path, 'is nested too deeply');
+    if (this.#values > MAX_VALUES) return this.#reportOnce(node, path, 'its aliases expand to too many values');
+    if (path.length > MAX_DEPTH) return this.#reportOnce(node, path, 'is nested too deeply');
     if (this.#yaml.isAlias(node)) return this.#readAlias(node, path);
     if (node != null && 'anchor' in node) this.#anchors.set(node.anchor, node);
     if (this.#yaml.isSeq(node)) return this.#readSeq(node, path);
@@ -110,29 +110,29 @@ export class YamlNodes implements YamlReading {
       if (this.#isTooMuch) break;
       const name = nameOf(key);
       if (name === '<<') merged.push(value);
-      else if (name.length > MAX_NAME) this.#refuse(key, path, `a name of ${name.length} characters is too long`);
-      else if (Object.hasOwn(object, name)) this.#refuse(key, [...path, name], 'stands here a second time');
+      else if (name.length > MAX_NAME) this.#report(key, path, `a key of ${name.length} characters is too long`);
+      else if (Object.hasOwn(object, name)) this.#report(key, [...path, name], 'duplicate key');
       else defineMember(object, name, this.#read(value, [...path, name]));
     }
     for (const value of merged) this.#merge(object, value, path);
     return object;
   }
 
-  /** What a merge key brings along, as far as the map does not say otherwise (YAML 1.1, "Merge Key"). */
+  /** Adds the members of a merge key that the map does not have itself (YAML 1.1, "Merge Key"). */
   #merge(object: Record<string, Json>, node: Node, path: readonly (string | number)[]): void {
     const value = this.#read(node, [...path, '<<']);
     const sources = Array.isArray(value) ? (value as readonly Json[]) : [value];
     for (const source of sources) {
-      if (!isJsonObject(source)) this.#refuse(node, path, '"<<" takes a map, or a list of maps');
+      if (!isJsonObject(source)) this.#report(node, path, '"<<" must be a map or a list of maps');
       else
-        for (const [name, one] of Object.entries(source))
-          if (!Object.hasOwn(object, name)) defineMember(object, name, one);
+        for (const [name, member] of Object.entries(source))
+          if (!Object.hasOwn(object, name)) defineMember(object, name, member);
     }
   }
 
   #readAlias(node: Yaml.Alias, path: readonly (string | number)[]): Json {
     const target = this.#anchors.get(node.source);
-    if (target === undefined) return this.#refuse(node, path, `there is no anchor &${node.source} before this alias`);
+    if (target === undefined) return this.#report(node, path, `there is no anchor &${node.source} before this alias`);
     this.#targets.set(node, target);
     return this.#read(target, path);
   }
@@ -141,21 +141,21 @@ export class YamlNodes implements YamlReading {
     const { value } = node;
     if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    return this.#refuse(node, path, 'is neither text nor a number that JSON has');
+    return this.#report(node, path, 'is not a value that JSON can represent');
   }
 
   get #isTooMuch(): boolean {
-    return this.#values > MAX_VALUES || this.#found.length >= 100;
+    return this.#values > MAX_VALUES || this.#problems.length >= 100;
   }
 
-  #refuse(node: Node, path: readonly (string | number)[], message: string): null {
-    this.#found.push({ ...error('E-SPEC', pointerTo(...path), message), ...this.#place(node) });
+  #report(node: Node, path: readonly (string | number)[], message: string): null {
+    this.#problems.push({ ...error('E-SPEC', pointerTo(...path), message), ...this.#place(node) });
     return null;
   }
 
-  /** What is found at every further value is told at the first. */
-  #refuseOnce(node: Node, path: readonly (string | number)[], message: string): null {
-    return this.#found.some((problem) => problem.message === message) ? null : this.#refuse(node, path, message);
+  /** Reports a problem that every further value has too, for the first value only. */
+  #reportOnce(node: Node, path: readonly (string | number)[], message: string): null {
+    return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }
 }
 

@@ -4,28 +4,28 @@ import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
 import { YamlNodes } from './yaml-nodes.ts';
 
-/** YAML 1.2 and JSON, strictly: bytes in, documents or problems out, each problem with its line and column. */
+/** A strict reader of YAML 1.2 and JSON. Each problem has a line and a column. */
 
-/** A file larger than this is no spec that somebody wrote. */
+/** Maximum size of a file. */
 export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
-/** Most lexical parts of one document, which is held as a whole: some 13 000 lists of four images. */
+/** Maximum number of tokens in one document, which is held in memory: about 13 000 lists of four images. */
 const MAX_LEXEMES = 500_000;
 
-/** Deeper than any spec. */
+/** Maximum depth of nesting. */
 const MAX_DEPTH = 50;
 
-/** A document shows no more problems than this. */
-const MAX_SHOWN = 20;
+/** Maximum number of syntax errors to report for one document. */
+const MAX_SYNTAX_ERRORS = 20;
 
 /**
- * Reads the documents of a file one after another, so that memory holds one at a time. A document that is damaged does not
- * touch the others: `---` at the beginning of a line begins a new one, whatever stands before it (YAML 1.2.2, 9.1).
+ * Reads the documents of a file one after another, so that only one is in memory. A document with syntax errors does not
+ * affect the others: `---` at the beginning of a line always begins a new document (YAML 1.2.2, 9.1).
  */
 export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument> {
-  const fault = faultOf(bytes);
-  if (fault !== undefined) {
-    yield { place: fault, problems: [fault] };
+  const problem = fileProblem(bytes);
+  if (problem !== undefined) {
+    yield { place: problem, problems: [problem] };
     return;
   }
   const yaml = await import('yaml');
@@ -38,21 +38,21 @@ export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument>
   }
 }
 
-/** Writes a document as YAML 1.2; every text stands in quotes, so that no reader takes it for anything else. */
+/** Writes a document as YAML 1.2. All strings are quoted, so that no reader parses them as another type. */
 export async function writeYaml(value: object): Promise<string> {
   const { stringify } = await import('yaml');
   return stringify(value, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 });
 }
 
-function faultOf(bytes: Uint8Array): PlacedProblem | undefined {
+function fileProblem(bytes: Uint8Array): PlacedProblem | undefined {
   const start = { line: 1, column: 1 };
   if (bytes.length > MAX_YAML_BYTES) {
-    const message = `has ${bytes.length} bytes: a spec has at most ${MAX_YAML_BYTES}`;
+    const message = `has ${bytes.length} bytes, more than the limit of ${MAX_YAML_BYTES}`;
     return { ...error('E-SPEC', '', message), ...start };
   }
   if (isUtf8(bytes)) return undefined;
-  const isWide = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  if (isWide) return { ...error('E-SPEC', '', 'is UTF-16: save it as UTF-8'), ...start };
+  const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  if (isUtf16) return { ...error('E-SPEC', '', 'is UTF-16: save it as UTF-8'), ...start };
   return { ...error('E-SPEC', '', 'is not UTF-8 from this line on'), line: firstBadLine(bytes), column: 1 };
 }
 
@@ -69,11 +69,11 @@ function firstBadLine(bytes: Uint8Array): number {
 
 interface Chunk {
   readonly text: string;
-  /** Lines before it. */
+  /** Number of lines before the chunk. */
   readonly lines: number;
 }
 
-/** The text from one `---` to the next. A `%YAML` line says nothing that is not known: it counts as a comment. */
+/** Splits the text before each `---`. `%YAML` directives have no effect and are read as comments. */
 function* chunksOf(text: string): Generator<Chunk> {
   const plain = text.replace(/^%(?=YAML[ \t]+1\.[12][ \t]*\r?$)/gm, '#');
   let [start, lines] = [0, 0];
@@ -104,7 +104,7 @@ function readChunk(yaml: typeof Yaml, { text, lines }: Chunk): YamlDocument | un
     const reading = new YamlNodes(yaml, document, placeOf);
     return { place, reading, problems: reading.problems };
   } catch (thrown) {
-    if (!(thrown instanceof TooMuch)) throw thrown;
+    if (!(thrown instanceof LimitExceeded)) throw thrown;
     const place = placeOf(thrown.offset);
     return { place, problems: [{ ...error('E-SPEC', '', thrown.message), ...place }] };
   }
@@ -114,7 +114,7 @@ const options = {
   version: '1.2',
   schema: 'core',
   resolveKnownTags: false,
-  // Looked at when the document is read, where it takes less than the square of their number.
+  // YamlNodes reports duplicate keys; the check of the package takes quadratic time.
   uniqueKeys: false,
   stringKeys: true,
   prettyErrors: false,
@@ -130,14 +130,14 @@ function problemsOf(
   document: Yaml.Document.Parsed,
   placeOf: (offset: number) => Place,
 ): readonly PlacedProblem[] {
-  return [...document.errors, ...document.warnings].slice(0, MAX_SHOWN).map(({ code, message, pos }) => {
-    const offset = code === 'MISSING_CHAR' ? startOfOpen(yaml, document, pos[0]) : pos[0];
+  return [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS).map(({ code, message, pos }) => {
+    const offset = code === 'MISSING_CHAR' ? startOfUnclosed(yaml, document, pos[0]) : pos[0];
     return { ...error('E-SPEC', '', message), ...placeOf(offset) };
   });
 }
 
-/** Where the text begins that nobody has closed: that is the line to look at, not the end of the document. */
-function startOfOpen(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
+/** The start of the quoted string that is not closed, since that is the line to correct. */
+function startOfUnclosed(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
   let start = end;
   yaml.visit(document, {
     Scalar: (_, { type, range }) => {
@@ -148,8 +148,8 @@ function startOfOpen(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: num
   return start;
 }
 
-/** Too much of something for a spec: found before memory has been spent on it. */
-class TooMuch extends Error {
+/** A limit is exceeded. It is thrown before memory is allocated for the document. */
+class LimitExceeded extends Error {
   readonly offset: number;
 
   constructor(message: string, offset: number) {
@@ -158,32 +158,34 @@ class TooMuch extends Error {
   }
 }
 
-/** What opens something that is closed or filled later: many in a row are nothing that somebody wrote. */
+/** Tokens that open a nested node. A long sequence of them is not a real spec, but costs memory. */
 const openers = new Set<string | null>([
   ...['seq-item-ind', 'explicit-key-ind', 'map-value-ind', 'anchor', 'tag'],
   ...['flow-seq-start', 'flow-map-start'],
 ]);
 const blanks = new Set<string | null>(['space', 'newline', 'comment']);
 
-/** Marks that the lexer puts between the parts of the text. */
-const marks = new Set<string | null>(['doc-mode', 'flow-error-end', 'scalar']);
+/** Control tokens of the lexer, which are not part of the text. */
+const controlTokens = new Set<string | null>(['doc-mode', 'flow-error-end', 'scalar']);
 
-/** The tokens of the parser, as long as the text is of a size and depth that a spec can have. */
+/** Parses a text, and throws LimitExceeded if it has too many tokens or is nested too deeply. */
 function* guarded(yaml: typeof Yaml, text: string, counter: Yaml.LineCounter): Generator<Yaml.CST.Token> {
   const parser = new yaml.Parser(counter.addNewLine);
   const { CST, Lexer } = yaml;
-  let [count, depth, row, offset, isText] = [0, 0, 0, 0, false];
+  let [count, depth, openersInRow, offset, isScalar] = [0, 0, 0, 0, false];
   counter.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
-    const type = isText ? null : CST.tokenType(lexeme);
+    const type = isScalar ? null : CST.tokenType(lexeme);
     if (type === 'flow-seq-start' || type === 'flow-map-start') depth += 1;
     else if (type === 'flow-seq-end' || type === 'flow-map-end') depth -= 1;
-    row = openers.has(type) ? row + 1 : blanks.has(type) ? row : 0;
+    openersInRow = openers.has(type) ? openersInRow + 1 : blanks.has(type) ? openersInRow : 0;
     count += 1;
-    if (depth > MAX_DEPTH || row > MAX_DEPTH) throw new TooMuch('is nested too deeply', offset);
-    if (count > MAX_LEXEMES) throw new TooMuch('holds too much for one document: spread it over several', offset);
-    if (!marks.has(type)) offset += lexeme.length;
-    isText = type === 'scalar';
+    if (depth > MAX_DEPTH || openersInRow > MAX_DEPTH) throw new LimitExceeded('is nested too deeply', offset);
+    if (count > MAX_LEXEMES) {
+      throw new LimitExceeded('is too large for one document: split it into several', offset);
+    }
+    if (!controlTokens.has(type)) offset += lexeme.length;
+    isScalar = type === 'scalar';
     yield* parser.next(lexeme);
   }
   yield* parser.end();

@@ -41,7 +41,7 @@ export function effectivePlatform({ descriptor, stated }: Candidate): Platform |
 }
 
 /** The platform that the machine of a client really has. */
-export function machineOf({ platform, own, level }: RequestedPlatform): Platform {
+export function hostPlatform({ platform, own, level }: RequestedPlatform): Platform {
   return own === true && level !== undefined && platform.architecture === 'amd64'
     ? { ...platform, variant: level }
     : platform;

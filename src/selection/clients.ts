@@ -1,8 +1,8 @@
 import type { RequestedPlatform, CandidateList } from './candidates.ts';
-import { chooseAsContainerd, chooseAsDocker } from './containerd.ts';
-import { chooseAsContainers } from './containers.ts';
-import { chooseAsClassicDocker } from './docker-classic.ts';
-import { type Selection, type Client, noSelection, refusedSelection, unreadable } from './selection.ts';
+import { selectAsContainerd, selectAsDocker } from './containerd.ts';
+import { selectAsContainers } from './containers.ts';
+import { selectAsClassicDocker } from './docker-classic.ts';
+import { type Selection, type Client, noSelection, failedSelection, unreadableReason } from './selection.ts';
 
 /** The clients whose choices are explained; docs/clients.md has their rules and where these are from. */
 export const clients: readonly Client[] = [
@@ -10,51 +10,51 @@ export const clients: readonly Client[] = [
     id: 'docker-classic',
     name: 'Docker, classic store',
     version: 'Docker Engine 23 to 29 with graph drivers',
-    choose: chooseAsClassicDocker,
+    select: selectAsClassicDocker,
   },
   {
     id: 'docker',
     name: 'Docker, containerd store',
     version: 'Docker Engine with the containerd store, from moby#52773 (June 2026) on',
-    choose: chooseAsDocker,
+    select: selectAsDocker,
   },
   {
     id: 'containerd',
     name: 'containerd',
     version: 'containerd 1.7 and 2, with nerdctl and Kubernetes; BuildKit; Docker with the containerd store before',
-    choose: chooseAsContainerd,
+    select: selectAsContainerd,
   },
   {
     id: 'podman',
     name: 'podman, buildah',
     version: 'containers/image 5.28 and newer: podman 4.7, buildah 1.32',
-    choose: chooseAsContainers({ normalizes: true, prefersZstd: true }),
+    select: selectAsContainers({ normalizes: true, prefersZstd: true }),
   },
   {
     id: 'podman-4.6',
     name: 'podman, buildah of old',
     version: 'containers/image before 5.28: podman 4.6, buildah 1.31',
-    unlike: 'podman',
-    choose: chooseAsContainers({ normalizes: true, prefersZstd: false }),
+    olderThan: 'podman',
+    select: selectAsContainers({ normalizes: true, prefersZstd: false }),
   },
   {
     id: 'skopeo',
     name: 'skopeo',
     version: 'containers/image 5.28 and newer: skopeo 1.14',
-    choose: chooseAsContainers({ normalizes: false, prefersZstd: true }),
+    select: selectAsContainers({ normalizes: false, prefersZstd: true }),
   },
   {
     id: 'skopeo-1.13',
     name: 'skopeo of old',
     version: 'containers/image before 5.28: skopeo 1.13',
-    unlike: 'skopeo',
-    choose: chooseAsContainers({ normalizes: false, prefersZstd: false }),
+    olderThan: 'skopeo',
+    select: selectAsContainers({ normalizes: false, prefersZstd: false }),
   },
   {
     id: 'first-match',
     name: 'a first-match client',
     version: 'any that looks at os and architecture only',
-    choose: chooseFirstMatch,
+    select: chooseFirstMatch,
   },
 ];
 
@@ -69,7 +69,7 @@ function chooseFirstMatch(
   const considered = { wants: [`${os}/${architecture}`], tries };
   const [best] = tries;
   if (best === undefined) return noSelection(considered);
-  const because = best.entries === undefined ? unreadable(best) : 'it is an index, and no image';
-  if (because !== undefined) return refusedSelection(considered, best, because);
+  const because = best.entries === undefined ? unreadableReason(best) : 'it is an index, and no image';
+  if (because !== undefined) return failedSelection(considered, best, because);
   return { ...considered, picked: best, why: 'first', reason: `the first for ${os}/${architecture}` };
 }

@@ -2,7 +2,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import { ranker } from '../oci/platform/matching.ts';
 import type { Selection, Client } from './selection.ts';
 import { clients } from './clients.ts';
-import { effectivePlatform, machineOf, type RequestedPlatform, type CandidateList } from './candidates.ts';
+import { effectivePlatform, hostPlatform, type RequestedPlatform, type CandidateList } from './candidates.ts';
 
 /** What one client does, and whether that is of use. */
 export interface ClientChoice extends Selection {
@@ -32,17 +32,17 @@ export interface Comparison {
 export function compareClients(list: CandidateList, asked: RequestedPlatform): Comparison {
   const all = clients.map((client) => choiceOf(client, list, asked));
   const choices = all.filter(
-    (choice) => !all.some((other) => other.client.id === choice.client.unlike && isSameEnd(choice, other)),
+    (choice) => !all.some((other) => other.client.id === choice.client.olderThan && isSameEnd(choice, other)),
   );
   return { asked, choices, verdict: verdictOf(choices) };
 }
 
 function choiceOf(client: Client, list: CandidateList, asked: RequestedPlatform): ClientChoice {
-  const choice = isIndexType(list.mediaType) ? client.choose(list, asked) : chooseOnly(list);
+  const choice = isIndexType(list.mediaType) ? client.select(list, asked) : chooseOnly(list);
   const platform = choice.picked && effectivePlatform(choice.picked);
   // What nobody knows the platform of is not called wrong.
   const fits =
-    choice.picked !== undefined && (platform === undefined || ranker(machineOf(asked))(platform) !== undefined);
+    choice.picked !== undefined && (platform === undefined || ranker(hostPlatform(asked))(platform) !== undefined);
   return { ...choice, client, fits };
 }
 

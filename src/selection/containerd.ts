@@ -1,21 +1,27 @@
 import { normalizePlatform, samePlatform, type Platform } from '../oci/platform/platform.ts';
 import { rankEntries, ranker } from '../oci/platform/matching.ts';
 import {
-  amongEquals,
+  tieNote,
   noSelection,
-  refusedSelection,
-  unreadable,
+  failedSelection,
+  unreadableReason,
   type Selection,
   type Considered,
 } from './selection.ts';
-import { machineOf, platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
+import {
+  hostPlatform,
+  platformName,
+  type RequestedPlatform,
+  type Candidate,
+  type CandidateList,
+} from './candidates.ts';
 
 /**
  * containerd 1.7 and 2 (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's containerd store
  * come down to) with containerd/platforms v1.0.0-rc.4: what `Only(wanted)` matches is sorted, and the first is all that
  * is looked at. An entry without a platform matches and comes last; if it is taken, the config of the image decides.
  */
-export function chooseAsContainerd(list: CandidateList, asked: RequestedPlatform): Selection {
+export function selectAsContainerd(list: CandidateList, asked: RequestedPlatform): Selection {
   return choose(list.entries, asked.platform, asked.own === true);
 }
 
@@ -23,24 +29,24 @@ export function chooseAsContainerd(list: CandidateList, asked: RequestedPlatform
  * Docker with the containerd store from moby#52773 (June 2026) on: the same, and where nothing is asked for, the level
  * of an amd64 CPU counts. Before, it is as containerd.
  */
-export function chooseAsDocker(list: CandidateList, asked: RequestedPlatform): Selection {
-  return choose(list.entries, machineOf(asked), asked.own === true);
+export function selectAsDocker(list: CandidateList, asked: RequestedPlatform): Selection {
+  return choose(list.entries, hostPlatform(asked), asked.own === true);
 }
 
 function choose(entries: readonly Candidate[], wanted: Platform, own: boolean): Selection {
-  const tries = ranked(entries, wanted, own);
-  const considered = { wants: acceptedBy(wanted).map(platformName), tries };
+  const tries = rankCandidates(entries, wanted, own);
+  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries };
   const [best] = tries;
   if (best === undefined) return noSelection(considered);
-  const because = unreadable(best);
-  if (because !== undefined) return refusedSelection(considered, best, because);
+  const because = unreadableReason(best);
+  if (because !== undefined) return failedSelection(considered, best, because);
   if (best.entries !== undefined) return inside(best, choose(best.entries, wanted, own), considered);
   if (best.descriptor.platform === undefined) return byConfig(best, wanted, considered);
   return { ...considered, picked: best, ...explain(best, wanted, tries) };
 }
 
 /** The entries that match, best first. */
-export function ranked(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
+export function rankCandidates(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
   const selectable = entries.map((offer) => ({ offer, platform: withOs(offer.descriptor.platform, wanted.os) }));
   if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ offer }) => offer);
   // platforms.Default of a Windows host: its own architecture only, the greatest os.version first, compared as text.
@@ -72,7 +78,7 @@ function byConfig(entry: Candidate, wanted: Platform, considered: Considered): S
   const { stated } = entry;
   if (stated === undefined || ranker(wanted)(stated) === undefined) {
     const says = stated === undefined ? 'states no platform either' : `says ${platformName(stated)}`;
-    return refusedSelection(considered, entry, `the entry states no platform, and the image's config ${says}`);
+    return failedSelection(considered, entry, `the entry states no platform, and the image's config ${says}`);
   }
   const reason = `no other entry fits; it states no platform, but the image's config says ${platformName(stated)}`;
   return { ...considered, picked: entry, why: 'no-platform', reason };
@@ -82,7 +88,7 @@ function explain(entry: Candidate, wanted: Platform, tries: readonly Candidate[]
   const { platform } = entry.descriptor;
   if (platform === undefined) return { why: 'no-platform', reason: 'no other entry fits' };
   const equals = tries.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const tie = amongEquals(entry, equals);
+  const tie = tieNote(entry, equals);
   if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `the platform itself${tie}` };
   return { why: 'compatible', reason: `the best that a machine of ${platformName(wanted)} also runs${tie}` };
 }
@@ -103,7 +109,7 @@ const narrower = new Map([
 ]);
 
 /** What matches a wanted platform, best first. */
-export function acceptedBy(wanted: Platform): readonly Platform[] {
+export function acceptedPlatforms(wanted: Platform): readonly Platform[] {
   const { architecture } = normalizePlatform(wanted);
   const known = (narrower.get(architecture) ?? [architecture]).flatMap((name) =>
     (variants.get(name) ?? ['']).map((variant) => withMachine(wanted, name, variant)),

@@ -1,7 +1,7 @@
 import { AnnotationKey } from '../oci/descriptor.ts';
 import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
 import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
-import { amongEquals, noSelection, refusedSelection, type Selection } from './selection.ts';
+import { tieNote, noSelection, failedSelection, type Selection } from './selection.ts';
 import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /** What sets the programs that are made with containers/image apart. */
@@ -17,7 +17,7 @@ export interface ContainersRules {
  * architecture and variant are compared letter for letter with a list of wanted platforms. In an OCI index an entry
  * without a platform comes last of all. os.version and os.features do not matter, and neither does the level of the CPU.
  */
-export function chooseAsContainers(
+export function selectAsContainers(
   rules: ContainersRules,
 ): (list: CandidateList, asked: RequestedPlatform) => Selection {
   return (list, asked) => {
@@ -34,7 +34,7 @@ export function chooseAsContainers(
     const [best] = candidates;
     if (best === undefined) return noSelection(considered);
     const because = unpullable(best.entry);
-    if (because !== undefined) return refusedSelection(considered, best.entry, because);
+    if (because !== undefined) return failedSelection(considered, best.entry, because);
     const equals = candidates.filter(({ rank }) => rank === best.rank);
     return { ...considered, picked: best.entry, ...explain(best, equals) };
   };
@@ -100,7 +100,7 @@ function explain(
   equals: readonly RankedCandidate[],
 ): Pick<Selection, 'why' | 'reason'> {
   const rivals = equals.filter((one) => one.isZstd === isZstd);
-  const tie = amongEquals(
+  const tie = tieNote(
     entry,
     rivals.map((one) => one.entry),
   );

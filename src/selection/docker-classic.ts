@@ -1,25 +1,31 @@
 import { ranker } from '../oci/platform/matching.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { samePlatform, type Platform } from '../oci/platform/platform.ts';
-import { amongEquals, noSelection, refusedSelection, type Selection, type Considered } from './selection.ts';
-import { acceptedBy, ranked } from './containerd.ts';
-import { machineOf, platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
+import { tieNote, noSelection, failedSelection, type Selection, type Considered } from './selection.ts';
+import { acceptedPlatforms, rankCandidates } from './containerd.ts';
+import {
+  hostPlatform,
+  platformName,
+  type RequestedPlatform,
+  type Candidate,
+  type CandidateList,
+} from './candidates.ts';
 
 /**
  * Docker with its classic store (moby v29, distribution/pull_v2.go `pullManifestList`): containerd's order, then one entry
  * after the other. What is no manifest is passed over; an index is walked, and one that has nothing that fits ends the
  * pull. The config is never asked. Where nothing is asked for, the level of an amd64 CPU counts.
  */
-export function chooseAsClassicDocker(list: CandidateList, asked: RequestedPlatform): Selection {
-  return asked.platform.os === 'windows' ? onWindows(list.entries, asked) : onUnix(list.entries, machineOf(asked));
+export function selectAsClassicDocker(list: CandidateList, asked: RequestedPlatform): Selection {
+  return asked.platform.os === 'windows' ? onWindows(list.entries, asked) : onUnix(list.entries, hostPlatform(asked));
 }
 
 function onUnix(entries: readonly Candidate[], wanted: Platform): Selection {
-  const tries = ranked(entries.map(withoutEmptyPlatform), wanted, false);
-  const considered = { wants: acceptedBy(wanted).map(platformName), tries };
+  const tries = rankCandidates(entries.map(withoutEmptyPlatform), wanted, false);
+  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries };
   const opened = tries.find(({ descriptor: { mediaType } }) => isManifestType(mediaType) || isIndexType(mediaType));
   if (opened === undefined) return noSelection(considered);
-  if (opened.fault !== undefined) return refusedSelection(considered, opened, opened.fault);
+  if (opened.fault !== undefined) return failedSelection(considered, opened, opened.fault);
   if (opened.entries !== undefined) {
     const choice = onUnix(opened.entries, wanted);
     return { ...choice, ...considered, reason: `entry ${opened.place} is an index; in it: ${choice.reason}` };
@@ -40,7 +46,7 @@ function explain(entry: Candidate, wanted: Platform, tries: readonly Candidate[]
     return { why: 'no-platform', reason: 'no other entry fits; it states no platform, and nobody looks at its config' };
   }
   const equals = tries.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const tie = amongEquals(entry, equals);
+  const tie = tieNote(entry, equals);
   if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `the platform itself${tie}` };
   return { why: 'compatible', reason: `the best that a machine of ${platformName(wanted)} also runs${tie}` };
 }
@@ -61,7 +67,7 @@ function onWindows(entries: readonly Candidate[], { platform: wanted }: Requeste
   const considered: Considered = { wants: [platformName(wanted)], tries };
   const [best] = tries;
   if (best === undefined) return noSelection(considered);
-  if (best.fault !== undefined) return refusedSelection(considered, best, best.fault);
+  if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
   const reason = isOwn(best)
     ? `the first of the machine's own build`
     : `the first for ${wanted.os}/${wanted.architecture} that is not newer than the machine`;

@@ -2,7 +2,7 @@ import { isAttestation } from '../oci/descriptor.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { isUnknownPlatform, normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import { clients } from './clients.ts';
-import { chooseAsContainerd } from './containerd.ts';
+import { selectAsContainerd } from './containerd.ts';
 import { effectivePlatform, imagesOf, platformName, type Candidate, type CandidateList } from './candidates.ts';
 
 /** An entry that no client ends with, whatever its platform and whatever it asks for. */
@@ -46,7 +46,7 @@ const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
 function everyPick(list: CandidateList, platform: Platform): readonly Candidate[] {
   return [{ platform }, { platform, own: true }].flatMap((asked) =>
-    clients.flatMap((client) => client.choose(list, asked).picked ?? []),
+    clients.flatMap((client) => client.select(list, asked).picked ?? []),
   );
 }
 
@@ -93,7 +93,7 @@ function whyNot(entry: Candidate, list: CandidateList): Omit<Unreachable, 'entry
   if (fault !== undefined) return { why: 'unreadable', reason: fault };
   if (!isManifestType(descriptor.mediaType)) return { why: 'no-image', reason: `${descriptor.mediaType} is no image` };
   const stated = effectivePlatform(entry);
-  const [instead] = stated === undefined ? [] : chooseAsContainerd(list, { platform: stated }).tries;
+  const [instead] = stated === undefined ? [] : selectAsContainerd(list, { platform: stated }).tries;
   if (instead !== undefined && instead !== entry) {
     return {
       why: 'shadowed',

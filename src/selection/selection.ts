@@ -39,8 +39,8 @@ export interface Client {
   readonly name: string;
   readonly version: string;
   /** An older version of this client: of interest where the two do not end alike. */
-  readonly unlike?: string;
-  readonly choose: (list: CandidateList, asked: RequestedPlatform) => Selection;
+  readonly olderThan?: string;
+  readonly select: (list: CandidateList, asked: RequestedPlatform) => Selection;
 }
 
 export type Considered = Pick<Selection, 'wants' | 'tries'>;
@@ -50,12 +50,12 @@ export function noSelection({ wants, tries }: Considered): Selection {
   return { wants, tries, why: 'none', reason };
 }
 
-export function refusedSelection(considered: Considered, entry: Candidate, because: string): Selection {
+export function failedSelection(considered: Considered, entry: Candidate, because: string): Selection {
   return { ...considered, why: 'refused', reason: `takes entry ${entry.place} and ends with an error: ${because}` };
 }
 
 /** Why an entry cannot be opened as an image or an index; undefined where it can. */
-export function unreadable({ descriptor, entries, fault }: Candidate): string | undefined {
+export function unreadableReason({ descriptor, entries, fault }: Candidate): string | undefined {
   if (fault !== undefined) return fault;
   if (isManifestType(descriptor.mediaType)) return undefined;
   if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is no image`;
@@ -63,7 +63,7 @@ export function unreadable({ descriptor, entries, fault }: Candidate): string | 
 }
 
 /** How the first of several for one platform came to be the first. */
-export function amongEquals(entry: Candidate, equals: readonly Candidate[]): string {
+export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   return equals.length < 2 ? '' : `, the first of ${equals.length} in the list for ${nameOf(entry)}`;
 }
 

@@ -1,4 +1,4 @@
-/** The known word that a mistyped one is most like; undefined where none is close. */
+/** The known word that is most similar to a mistyped one; undefined if none is similar. */
 export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.round(word.length / 3));
   const ranked = known
@@ -9,7 +9,7 @@ export function closestMatch(word: string, known: readonly string[]): string | u
   return best !== undefined && best.distance <= limit ? best.candidate : undefined;
 }
 
-/** Optimal string alignment: the fewest letters to insert, drop or change, and neighbours to swap. */
+/** Optimal string alignment distance: insertions, deletions, substitutions, and swaps of adjacent letters. */
 function distance(left: string, right: string): number {
   let before: readonly number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, at) => at);

@@ -1,20 +1,20 @@
 /**
- * Text from elsewhere (names, annotations, what a registry says) may hold escape sequences. Nothing of it reaches a
- * terminal raw: control characters, also those of C1, and characters that turn the direction of writing are written out.
+ * Untrusted text (names, annotations, messages of registries) may contain terminal escape sequences. Control characters,
+ * including C1, and bidirectional formatting characters are therefore escaped before they reach a terminal.
  */
 const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** One line or several: line breaks stay. */
+/** Escapes text that may have several lines. Line breaks are kept. */
 export function escapeText(text: string): string {
   return text.toWellFormed().replace(unsafe, escaped);
 }
 
-/** One line: line breaks are written out too. */
+/** Escapes text as one line, including its line breaks. */
 export function escapeLine(text: string): string {
   return escapeText(text).replaceAll('\n', '\\n');
 }
 
-/** JSON text stays the same JSON: its own white space is kept, the rest is escaped as JSON does. */
+/** Escapes JSON text without changing its value: white space is kept, other characters get JSON escapes. */
 export function escapeJson(text: string): string {
   return text.replace(unsafe, (character) =>
     character === '\t' || character === '\r' ? character : escaped(character),

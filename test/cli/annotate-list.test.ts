@@ -89,7 +89,7 @@ describe('what could not be read again is not written', () => {
     const before = await world.must('inspect');
     expect(await annotate(...flags)).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('has not the form') as unknown,
+      stderr: expect.stringContaining('must be a media type') as unknown,
     });
     expect(await world.must('inspect')).toBe(before);
   });

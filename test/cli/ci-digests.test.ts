@@ -185,7 +185,7 @@ describe('a digest alone', () => {
     const ran = await world.run([...args(amd64()), '--retries', '0'], { env: nowhere });
     expect(ran).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('is a digest without its repository') as unknown,
+      stderr: expect.stringContaining('is a digest without a repository') as unknown,
     });
     expect(ran.stderr).toContain('hint: Write the repository and the whole digest: REPO@sha256:...');
   });

@@ -6,8 +6,8 @@ import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
-import { putDocument, putMade } from '../support/layouts.ts';
-import { makeList, pushList, type MadeList } from '../support/offered-lists.ts';
+import { putDocument, putImage } from '../support/layouts.ts';
+import { makeList, pushList, type BuiltList } from '../support/offered-lists.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 let made = 0;
-async function pushed(words: string): Promise<{ readonly ref: string; readonly list: MadeList }> {
+async function pushed(words: string): Promise<{ readonly ref: string; readonly list: BuiltList }> {
   const tag = `l${(made += 1)}`;
   const list = makeList({ kind: 'oci', words }, tag);
   await pushList(registry.url, 'team/app', tag, list);
@@ -140,8 +140,8 @@ describe('explain', () => {
     const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
     const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
     const layout = await openLayout(join(own.folder, 'layout'), { create: true });
-    await putMade(layout, there);
-    await putMade(layout, gone);
+    await putImage(layout, there);
+    await putImage(layout, gone);
     await putDocument(layout, index, 'v1');
     await rm(join(own.folder, 'layout', 'blobs', 'sha256', gone.digest.slice('sha256:'.length)));
     const explained = await own.json<Explained>('explain', 'oci:layout:v1', '--platform', 'linux/s390x');

@@ -64,7 +64,7 @@ describe('locations', () => {
     const stdin = 'list: x.io/l:1\nmanifests: [oci-layout://web:1]\n';
     const { stderr } = await run(await CliHarness.make(), ['apply', '-f', '-'], { stdin });
     expect(stderr).toContain(
-      'stdin:2:13: invalid reference "oci-layout://web:1": a reference has no scheme. Write it as oci:web:1.',
+      'stdin:2:13: invalid reference "oci-layout://web:1": a reference has no URL scheme. Write it as oci:web:1.',
     );
   });
 
@@ -91,7 +91,7 @@ describe('a member of a spec that there is not', () => {
   ])('%s', async (typed, meant) => {
     const { code, stderr } = await apply({ list: 'x.io/l:1', [typed]: 1 });
     const known = Object.keys(schema.properties).includes(typed);
-    const message = `this member is not known here: did you mean "${meant}"? (at /${typed})`;
+    const message = `unknown member: did you mean "${meant}"? (at /${typed})`;
     expect([code, stderr]).toEqual([3, known ? expect.anything() : expect.stringContaining(message)]);
   });
 
@@ -108,10 +108,8 @@ describe('a member of a spec that there is not', () => {
   test('arch of a platform, and one that nothing is like', async () => {
     const manifests = [{ image: 'x.io/a:1', platform: { arch: 'arm64', constructor: 'x' } }];
     const { stderr } = await apply({ list: 'x.io/l:1', manifests });
-    expect(stderr).toContain(
-      'this member is not known here: did you mean "architecture"? (at /manifests/0/platform/arch)',
-    );
-    expect(stderr).toContain('this member is not known here (at /manifests/0/platform/constructor)');
+    expect(stderr).toContain('unknown member: did you mean "architecture"? (at /manifests/0/platform/arch)');
+    expect(stderr).toContain('unknown member (at /manifests/0/platform/constructor)');
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { formatPlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
-import { putDocument, putInLayout, putMade } from '../support/layouts.ts';
+import { putDocument, putInLayout, putImage } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
@@ -183,7 +183,7 @@ describe('every command that reads a location reads', () => {
     const world = await CliHarness.make();
     const dir = join(world.folder, 'list');
     const layout = await openLayout(dir, { create: true });
-    for (const image of [amd64, arm64]) await putMade(layout, image);
+    for (const image of [amd64, arm64]) await putImage(layout, image);
     const index = makeIndex([
       entryOf(amd64, { os: 'linux', architecture: 'amd64' }),
       entryOf(arm64, { os: 'linux', architecture: 'arm64', variant: 'v8' }),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
-import { putDocument, putInArchive, putInLayout, putMade } from '../support/layouts.ts';
+import { putDocument, putInArchive, putInLayout, putImage } from '../support/layouts.ts';
 import { here, list, run, workElsewhere, world } from '../support/elsewhere.ts';
 
 /** Paths are told from where one is, whatever tells them: the workspace lies elsewhere, or further up. */
@@ -21,7 +21,7 @@ workElsewhere();
 
 beforeEach(async () => {
   const layout = await openLayout(join(here, 'out'), { create: true });
-  for (const one of [amd64, arm64]) await putMade(layout, one);
+  for (const one of [amd64, arm64]) await putImage(layout, one);
   await putDocument(layout, index, '1.0');
   await putInArchive(join(here, 'app.tar'), amd64, '1.0');
 });

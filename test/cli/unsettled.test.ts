@@ -18,5 +18,5 @@ test('work that comes to no end is no success', async () => {
     ['copy', 'localhost:9/a:b', `oci:${join(home, 'out')}`, '--timeout', '1h', '--deadline', '2h'],
     env,
   );
-  expect(ran).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/unexpected fault/) as unknown });
+  expect(ran).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/unexpected error/) as unknown });
 });

@@ -77,7 +77,7 @@ describe('a list in a registry', () => {
       () => entryOf(amd64, { architecture: 'amd64', os: 'freebsd' }),
       ['error E-PLAT-CONFIG /manifests/1/platform'],
     ],
-    ['the same, spelled otherwise', () => entryOf(arm64, linux('arm64')), []],
+    ['the same, spelled differently', () => entryOf(arm64, linux('arm64')), []],
     [
       'a variant that the config leaves open',
       () => entryOf(amd64, linux('amd64', { variant: 'v3' })),

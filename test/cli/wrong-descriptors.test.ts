@@ -18,8 +18,8 @@ const right = indexOf([descriptor]);
 
 const lies: readonly (readonly [string, Partial<Descriptor>, number, string])[] = [
   ['a wrong size', { size: 5 }, 7, `has ${descriptor.size} bytes, but its descriptor says 5`],
-  ['a wrong format', { mediaType: MediaType.dockerManifest }, 3, `${MediaType.dockerManifest} was announced`],
-  ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `${MediaType.ociIndex} was announced`],
+  ['a wrong format', { mediaType: MediaType.dockerManifest }, 3, `Content-Type is ${MediaType.dockerManifest}`],
+  ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `Content-Type is ${MediaType.ociIndex}`],
 ];
 
 async function copy(from: string, to: string): ReturnType<typeof runMlist> {

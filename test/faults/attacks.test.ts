@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Attacked } from '../support/hostile-registry.ts';
+import type { AttackHarness } from '../support/hostile-registry.ts';
 import { list } from '../support/hostile-registry.ts';
 import {
   attacked,
@@ -24,7 +24,7 @@ import { describeWith } from '../support/programs.ts';
 /** Attacks that lead a command elsewhere: to another address, or to another name. */
 startAttacked();
 
-const leads = (status: number, target: (attack: Attacked) => string): Rule => {
+const leads = (status: number, target: (attack: AttackHarness) => string): Rule => {
   return (exchange) => answer(status, { location: target(attacked) })(exchange);
 };
 const toStranger = (status: number): Rule => leads(status, ({ stranger }) => `${stranger.url}/stolen`);
@@ -33,7 +33,7 @@ const toOtherName = (status: number): Rule =>
 
 /** A Bearer challenge, whoever comes; the service behind it answers by the rule. */
 const tokens =
-  (realm: (attack: Attacked) => string): Rule =>
+  (realm: (attack: AttackHarness) => string): Rule =>
   (exchange) =>
     answer(401, { 'www-authenticate': `Bearer realm="${realm(attacked)}",service="x"` })(exchange);
 
@@ -232,7 +232,7 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
   async function publicly(
     what: 'redirect' | 'upload location' | 'token realm',
     address: string,
-    work: (ran: Awaited<ReturnType<Attacked['run']>>, plain: RecordingProxy) => void | Promise<void>,
+    work: (ran: Awaited<ReturnType<AttackHarness['run']>>, plain: RecordingProxy) => void | Promise<void>,
   ): Promise<void> {
     const authority = new Authority(attacked.world.folder);
     const secure = await RecordingProxy.start({

@@ -6,7 +6,7 @@ import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
-import { makeList, pushList, type MadeList, type Written } from '../support/offered-lists.ts';
+import { makeList, pushList, type BuiltList, type ListWords } from '../support/offered-lists.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
@@ -47,7 +47,7 @@ const rows: readonly (readonly [words: string, ...platforms: readonly string[]])
 
 interface Case {
   readonly name: string;
-  readonly written: Written;
+  readonly written: ListWords;
   readonly platform: string;
 }
 
@@ -67,7 +67,7 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
 
 let registry: RunningRegistry;
 let world: CliHarness;
-const pushed = new Map<string, Promise<{ readonly made: MadeList; readonly tag: string }>>();
+const pushed = new Map<string, Promise<{ readonly made: BuiltList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
@@ -76,7 +76,7 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 /** Pushes a list once, whoever asks for it. */
-function pushOnce(written: Written): Promise<{ readonly made: MadeList; readonly tag: string }> {
+function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; readonly tag: string }> {
   const key = JSON.stringify(written);
   const known = pushed.get(key);
   if (known !== undefined) return known;

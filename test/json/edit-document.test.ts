@@ -16,16 +16,20 @@ describe('setting a member', () => {
       '{\n\t"auths": {\n\t\t"g": {}\n\t}\n}',
       '{\n\t"auths": {\n\t\t"g": {},\n\t\t"h": {\n\t\t\t"auth": "x"\n\t\t}\n\t}\n}',
     ],
-    ['an empty object in it', '{\n  "auths": {}\n}', '{\n  "auths": {\n    "h": {\n      "auth": "x"\n    }\n  }\n}'],
-    ['an older value', '{"auths":{"h":{"auth":"old","email":"e"},"i":{}}}', '{"auths":{"h":{"auth":"x"},"i":{}}}'],
     [
-      'an older value on lines of its own',
+      'an empty object as the parent',
+      '{\n  "auths": {}\n}',
+      '{\n  "auths": {\n    "h": {\n      "auth": "x"\n    }\n  }\n}',
+    ],
+    ['an existing value', '{"auths":{"h":{"auth":"old","email":"e"},"i":{}}}', '{"auths":{"h":{"auth":"x"},"i":{}}}'],
+    [
+      'an existing value on several lines',
       '{\n "auths": {\n  "h": {\n   "auth": "old"\n  },\n  "i" : {}\n }\n}',
       '{\n "auths": {\n  "h": {\n   "auth": "x"\n  },\n  "i" : {}\n }\n}',
     ],
-    ['a name that is escaped', '{"auths":{"\\u0068":1}}', '{"auths":{"\\u0068":{"auth":"x"}}}'],
+    ['an escaped name', '{"auths":{"\\u0068":1}}', '{"auths":{"\\u0068":{"auth":"x"}}}'],
     [
-      'names and braces in texts',
+      'names and braces in strings',
       '{"b":"}{,\\"auths\\"","auths":{"g":"}"}}',
       '{"b":"}{,\\"auths\\"","auths":{"g":"}","h": {"auth":"x"}}}',
     ],
@@ -35,40 +39,40 @@ describe('setting a member', () => {
       '{\r\n  "a": 1,\r\n  "b": 2,\r\n  "auths": {\r\n    "h": {\r\n      "auth": "x"\r\n    }\r\n  }\r\n}',
     ],
     [
-      'lines that hold several members',
+      'several members on one line',
       '{\n  "a":1e3 ,  "auths": {"g":{}, "f" : [1,2]}, "z":{"y":[ ]}\n\n}',
       '{\n  "a":1e3 ,  "auths": {"g":{}, "f" : [1,2],\n    "h": {\n      "auth": "x"\n    }\n  }, "z":{"y":[ ]}\n\n}',
     ],
-  ])('in %s', (_name, text, expected) => {
+  ])('with %s', (_name, text, expected) => {
     const edited = setMember(text, ['auths', 'h'], { auth: 'x' });
     expect(edited).toBe(expected);
     expect(setMember(edited, ['auths', 'h'], { auth: 'x' })).toBe(edited);
   });
 
-  test('of a value that is not an object is refused', () => {
+  test('fails if the parent is not an object', () => {
     expect(() => setMember('{"auths":null}', ['auths', 'h'], {})).toThrow('null');
   });
 });
 
 describe('removing a member', () => {
   test.each<[string, string, string]>([
-    ['the only one', '{"auths":{ "h": 1 }}', '{"auths":{ }}'],
-    ['the only one of several lines', '{\n  "auths": {\n    "h": 1\n  }\n}', '{\n  "auths": {}\n}'],
+    ['the only member', '{"auths":{ "h": 1 }}', '{"auths":{ }}'],
+    ['the only member, on several lines', '{\n  "auths": {\n    "h": 1\n  }\n}', '{\n  "auths": {}\n}'],
     ['the first', '{"auths":{"h":1, "i":2.0}}', '{"auths":{"i":2.0}}'],
-    ['the first of several lines', '{\n "auths": {\n  "h": 1,\n  "i":2\n }\n}', '{\n "auths": {\n  "i":2\n }\n}'],
+    ['the first, on several lines', '{\n "auths": {\n  "h": 1,\n  "i":2\n }\n}', '{\n "auths": {\n  "i":2\n }\n}'],
     ['the last', '{"auths":{"g":1, "h":2 }}', '{"auths":{"g":1 }}'],
     [
-      'the last of several lines',
+      'the last, on several lines',
       '{\n\t"auths": {\n\t\t"g":1,\n\t\t"h": 2\n\t}\n}',
       '{\n\t"auths": {\n\t\t"g":1\n\t}\n}',
     ],
     [
-      'one between',
+      'a middle one',
       '{\n "auths": {\n  "g": 1,\n  "h": 2,\n  "i": 3\n }\n}',
       '{\n "auths": {\n  "g": 1,\n  "i": 3\n }\n}',
     ],
     [
-      'one between carriage returns',
+      'a middle one, with carriage returns',
       '{\r\n "auths": {\r\n  "h": 1,\r\n  "i": 2\r\n }\r\n}',
       '{\r\n "auths": {\r\n  "i": 2\r\n }\r\n}',
     ],
@@ -77,7 +81,7 @@ describe('removing a member', () => {
   });
 });
 
-test('any document keeps its other members, their order and their spelling', () => {
+test('the other members of any document keep their order and spelling', () => {
   const names = fc.constantFrom('a', 'b', '__proto__', 'constructor', '1');
   const documents = fc.dictionary(names, fc.dictionary(names, fc.jsonValue()), { minKeys: 1 });
   const indents = fc.constantFrom(undefined, 1, 2, 4, '\t');

@@ -22,7 +22,7 @@ function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
-describe('Docker manifest lists, byte for byte', () => {
+describe('the bytes of Docker manifest lists equal those of other tools', () => {
   test.each(
     goldenFile<readonly GoldenList[]>('docker-lists.json').map((golden) => [golden.tool, golden.name, golden] as const),
   )('%s: %s', (_tool, _name, golden) => {
@@ -31,7 +31,7 @@ describe('Docker manifest lists, byte for byte', () => {
     expect(digestOf(bytes)).toBe(golden.digest);
   });
 
-  test.each(['urls', 'annotations', 'data', 'artifactType'])('%s on an entry is refused, not dropped', (member) => {
+  test.each(['urls', 'annotations', 'data', 'artifactType'])('rejects an entry with %s', (member) => {
     const entry = {
       mediaType: 'a/b',
       digest: digestOf(Buffer.of()),
@@ -44,7 +44,7 @@ describe('Docker manifest lists, byte for byte', () => {
   });
 });
 
-describe('OCI indexes, byte for byte', () => {
+describe('the bytes of OCI indexes equal those of other tools', () => {
   test.each(
     goldenFile<readonly GoldenIndex[]>('oci-indexes.json')
       .filter(({ index }) => (index.mediaType as string | undefined) !== undefined)
@@ -55,7 +55,7 @@ describe('OCI indexes, byte for byte', () => {
     expect(digestOf(bytes)).toBe(golden.digest);
   });
 
-  test('members that nobody knows follow the known ones, in their own order, at every level', () => {
+  test('unknown members follow the known ones in source order, at every level', () => {
     const source =
       '{"zzz":1.0,"manifests":[{"10":[],"9":{},"size":1,"mediaType":"a/b","digest":"sha256:0","platform":' +
       '{"x":1e3,"2":null,"1":18446744073709551615,"os":"linux","architecture":"arm"}}],"aaa":{"b":1,"a":2}}';

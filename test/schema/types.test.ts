@@ -7,7 +7,7 @@ import type { ImageConfig, ImageIndex, ImageManifest, ManifestList } from '../..
 import type { Platform } from '../../src/oci/platform/platform.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
 
-/** The types are written by hand and the schemas rule at run time: here the two are held together. */
+/** The types are written by hand, while the schemas apply at run time. These tests compare the two. */
 interface Schema {
   readonly $id?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
@@ -28,7 +28,7 @@ const ajv = new Ajv2020({
   schemas: [descriptorSchema, draftSchema],
 });
 
-/** Every member, and no other: the compiler sees to the type, the test to the schema. */
+/** An object with every member of a type. The compiler checks it against the type, the test against the schema. */
 type Full<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
 
 const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
@@ -116,7 +116,7 @@ const draft: Full<Draft> = {
 
 const pairs: readonly [name: string, schema: Schema, sample: object, more: readonly string[]][] = [
   ['descriptor', descriptorSchema, descriptor, []],
-  // `features` is reserved by OCI: it is read, and never written.
+  // `features` is reserved by OCI: it is read, but never written.
   ['platform', descriptorSchema.$defs?.['platform'] ?? {}, platform, ['features']],
   ['image-index', schema('image-index'), index, []],
   ['docker-manifest-list', schema('docker-manifest-list'), list, []],
@@ -127,29 +127,28 @@ const pairs: readonly [name: string, schema: Schema, sample: object, more: reado
   ['settings', draftSchema.$defs?.['set'] ?? {}, entry.set, []],
 ];
 
-function validatorOf(name: string, of: Schema) {
-  const inside: Readonly<Record<string, string>> = {
+function validatorOf(name: string, schemaOfType: Schema) {
+  const definitions: Readonly<Record<string, string>> = {
     platform: 'descriptor.schema.json#/$defs/platform',
     entry: 'draft.schema.json#/$defs/entry',
     settings: 'draft.schema.json#/$defs/set',
   };
-  const known = ajv.getSchema(inside[name] ?? `${name}.schema.json`);
-  return known ?? ajv.compile(of);
+  return ajv.getSchema(definitions[name] ?? `${name}.schema.json`) ?? ajv.compile(schemaOfType);
 }
 
 describe('types and schemas', () => {
-  test.each(pairs)('%s: the same members', (_name, of, sample, more) => {
+  test.each(pairs)('%s: type and schema have the same members', (_name, of, sample, more) => {
     expect([...Object.keys(sample), ...more].sort()).toEqual(Object.keys(of.properties ?? {}).sort());
   });
 
-  test.each(pairs)('%s: the full sample fits, and so does the smallest', (name, of, sample) => {
+  test.each(pairs)('%s: the full sample and the smallest sample are valid', (name, of, sample) => {
     const validate = validatorOf(name, of);
     const smallest = Object.fromEntries(Object.entries(sample).filter(([member]) => of.required?.includes(member)));
     expect([validate(sample), validate.errors]).toEqual([true, null]);
     if (name !== 'settings') expect([validate(smallest), validate.errors]).toEqual([true, null]);
   });
 
-  test.each(pairs)('%s: without any required member it does not fit', (name, of, sample) => {
+  test.each(pairs)('%s: a sample without a required member is invalid', (name, of, sample) => {
     const validate = validatorOf(name, of);
     for (const member of of.required ?? []) {
       const without = Object.fromEntries(Object.entries(sample).filter(([other]) => other !== member));
@@ -157,7 +156,7 @@ describe('types and schemas', () => {
     }
   });
 
-  test.each(pairs)('%s: a member of a wrong type does not fit', (name, of, sample) => {
+  test.each(pairs)('%s: a sample with a member of a wrong type is invalid', (name, of, sample) => {
     const validate = validatorOf(name, of);
     for (const member of Object.keys(sample))
       expect([member, validate({ ...sample, [member]: true })]).toEqual([member, false]);

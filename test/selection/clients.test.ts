@@ -3,10 +3,10 @@ import { compareClients } from '../../src/selection/compare.ts';
 import type { RequestedPlatform, CandidateList } from '../../src/selection/candidates.ts';
 import { MAX_REACHED, unreachable } from '../../src/selection/reachability.ts';
 import { parsePlatform } from '../../src/oci/platform/platform.ts';
-import { makeList, offersOf, type Written } from '../support/offered-lists.ts';
+import { makeList, candidatesOf, type ListWords } from '../support/offered-lists.ts';
 
-function offered(words: string, kind: Written['kind'] = 'oci'): CandidateList {
-  return offersOf(makeList({ kind, words }, words));
+function offered(words: string, kind: ListWords['kind'] = 'oci'): CandidateList {
+  return candidatesOf(makeList({ kind, words }, words));
 }
 
 function asked(platform: string, more: Partial<RequestedPlatform> = {}): RequestedPlatform {

@@ -114,7 +114,7 @@ describe('passwords', () => {
   test('in a file that is not there stop the start', async () => {
     await expect(startRegistry({ htpasswd: '/none/htpasswd' })).rejects.toMatchObject({
       code: 'ERR_MLIST_NOT_FOUND',
-      message: 'cannot read /none/htpasswd: there is no such file or folder',
+      message: 'cannot read /none/htpasswd: no such file or folder',
     });
     await expect(startRegistry({ htpasswd: tmpdir() })).rejects.toMatchObject({
       code: 'ERR_MLIST_FILE',

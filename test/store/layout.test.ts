@@ -248,14 +248,14 @@ describe('a damaged index.json', () => {
     JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest.descriptor, ...members }] });
 
   test.each([
-    ['is empty', '', 'it ends too early'],
-    ['is truncated', '{"schemaVersion":2,"manifests":[', 'it ends too early'],
-    ['is not an object', '[]', 'no JSON object'],
+    ['is empty', '', 'unexpected end of the document'],
+    ['is truncated', '{"schemaVersion":2,"manifests":[', 'unexpected end of the document'],
+    ['is not an object', '[]', 'not a JSON object'],
     ['has a duplicate member', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
     ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
     ['is not an index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
     ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
-    ['has members of two types', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" beside'],
+    ['has members of two types', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" as well as'],
     ['has another mediaType', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
     ['has an entry without a size', entry({ size: undefined }), '/manifests/0/size'],
     ['has a negative size', entry({ size: -1 }), '/manifests/0/size'],

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Attacked, image, list } from './hostile-registry.ts';
+import { AttackHarness, image, list } from './hostile-registry.ts';
 import { answer, type Rule } from './recording-proxy.ts';
 import { sha256 } from './images.ts';
 
@@ -10,12 +10,12 @@ import { sha256 } from './images.ts';
  * place; no name points at anything that did not arrive whole. What the parts do against single variants is tested with
  * them: test/store/registry/trust.test.ts, test/store/archive/tar-file.test.ts, test/store/layout.test.ts.
  */
-export let attacked: Attacked;
+export let attacked: AttackHarness;
 
 /** Makes for each test of the file a registry that is attacked, and all around it. */
 export function startAttacked(): void {
   beforeEach(async () => {
-    attacked = await Attacked.start();
+    attacked = await AttackHarness.start();
   });
   afterEach(() => attacked.close());
 }

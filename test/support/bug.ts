@@ -1,2 +1,2 @@
-/** What mlist prints where it reports a bug of its own. */
-export const bug = /ERR_MLIST_UNEXPECTED|unexpected fault|bug in mlist/;
+/** Matches the output of mlist when it reports a bug in itself. */
+export const bug = /ERR_MLIST_UNEXPECTED|unexpected error|bug in mlist/;

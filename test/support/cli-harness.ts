@@ -12,7 +12,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export interface WorldOptions {
+export interface CliHarnessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
@@ -40,14 +40,14 @@ afterAll(async () => {
 
 export class CliHarness {
   readonly folder: string;
-  readonly options: WorldOptions;
+  readonly options: CliHarnessOptions;
 
-  private constructor(folder: string, options: WorldOptions) {
+  private constructor(folder: string, options: CliHarnessOptions) {
     this.folder = folder;
     this.options = options;
   }
 
-  static async make(options: WorldOptions = {}): Promise<CliHarness> {
+  static async make(options: CliHarnessOptions = {}): Promise<CliHarness> {
     return new CliHarness(await temporaryFolder(), options);
   }
 
@@ -55,7 +55,7 @@ export class CliHarness {
     return join(this.folder, '.local', 'share', 'mlist');
   }
 
-  async run(args: readonly string[], more: WorldOptions = {}): Promise<Ran> {
+  async run(args: readonly string[], more: CliHarnessOptions = {}): Promise<Ran> {
     const {
       env = {},
       cwd = this.folder,

@@ -17,7 +17,7 @@ export interface Roughness {
   readonly onWritten?: (name: string, bytes: Buffer | undefined) => void;
 }
 
-export async function roughWay(upstream: string, roughness: Roughness): Promise<RecordingProxy> {
+export async function startFlakyProxy(upstream: string, roughness: Roughness): Promise<RecordingProxy> {
   const { delayMs, refused, cut, lost, withoutConditions = false, random, onWritten } = roughness;
   const front = await RecordingProxy.start({ upstream });
   front.on(/./, async (exchange) => {

@@ -39,7 +39,7 @@ function loggedIn(rule: Rule): Rule {
   return (exchange) => (exchange.seen.headers.authorization === undefined ? wantsLogin : rule)(exchange);
 }
 
-export class Attacked {
+export class AttackHarness {
   readonly world: CliHarness;
   /** The honest registry behind the attacked one, which lets everybody in. */
   readonly honest: RunningRegistry;
@@ -58,7 +58,7 @@ export class Attacked {
     return join(this.world.folder, 'work');
   }
 
-  static async start(): Promise<Attacked> {
+  static async start(): Promise<AttackHarness> {
     const honest = await startRegistry();
     await pushImage(honest.url, 'team/app', undefined, image);
     await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
@@ -72,7 +72,7 @@ export class Attacked {
     const auths = { [front.host]: { auth: login } };
     const world = await CliHarness.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
     await mkdir(join(world.folder, 'work'));
-    return new Attacked(world, honest, front, stranger);
+    return new AttackHarness(world, honest, front, stranger);
   }
 
   /** What the attacked registry does to requests that fit, once they come with the login, or to everybody. */

@@ -2,7 +2,7 @@ import { parsePlatform, type Platform } from '../../src/oci/platform/platform.ts
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
 import { stepsOf } from './killed.ts';
-import { roughWay } from './flaky-proxy.ts';
+import { startFlakyProxy } from './flaky-proxy.ts';
 
 /**
  * Rounds of many runners that join one tag at the same moment, over a network that delays answers and loses some of them,
@@ -62,7 +62,7 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
   const { rounds, kind, runners, conditions, delayMs, random } = options;
   const registry = await startRegistry();
   const written = new Map<string, (Buffer | undefined)[]>();
-  const front = await roughWay(registry.url, {
+  const front = await startFlakyProxy(registry.url, {
     ...{ delayMs, refused: 3, cut: 3, lost: 4, withoutConditions: !conditions, random },
     onWritten: (name, bytes) => written.set(name, [...(written.get(name) ?? []), bytes]),
   });

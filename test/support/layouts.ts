@@ -6,7 +6,7 @@ import { sha256, type Image, type Served } from './images.ts';
 
 /** Puts images of `makeImage` into layouts and archives. */
 
-export async function putMade(home: ContentWriter, image: Image, name?: string): Promise<void> {
+export async function putImage(home: ContentWriter, image: Image, name?: string): Promise<void> {
   for (const blob of image.blobs) {
     const digest = parseDigest(sha256(blob));
     await home.putBlob({ mediaType: 'application/octet-stream', digest, size: blob.length }, () => once(blob));
@@ -21,11 +21,11 @@ export async function putDocument(home: ContentWriter, served: Served, name?: st
 }
 
 export async function putInLayout(dir: string, image: Image, name?: string): Promise<void> {
-  await putMade(await openLayout(dir, { create: true }), image, name);
+  await putImage(await openLayout(dir, { create: true }), image, name);
 }
 
 export async function putInArchive(path: string, image: Image, name?: string): Promise<void> {
-  await writeArchive(path, {}, (target) => putMade(target, image, name));
+  await writeArchive(path, {}, (target) => putImage(target, image, name));
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

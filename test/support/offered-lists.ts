@@ -8,12 +8,12 @@ import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type
  * list, `linux/amd64+zstd` marked as a zstd twin, `windows/amd64@10.0.20348.1` with a version, `linux/amd64&sse5` with a
  * feature, `[linux/arm64 linux/arm]` an index of these.
  */
-export interface Written {
+export interface ListWords {
   readonly kind: 'oci' | 'docker';
   readonly words: string;
 }
 
-export interface MadeList {
+export interface BuiltList {
   readonly list: Served;
   readonly images: readonly Image[];
   readonly lists: readonly Served[];
@@ -31,7 +31,7 @@ interface Made {
 export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
 
 /** @param salt - sets the images of one list apart from those of others */
-export function makeList({ kind, words }: Written, salt: string, above = ''): MadeList {
+export function makeList({ kind, words }: ListWords, salt: string, above = ''): BuiltList {
   const made = (words.match(/\[[^\]]*\]\S*|\S+/g) ?? []).map((word, at) =>
     makeEntry(word, kind, salt, `${above}${at + 1}`),
   );
@@ -46,7 +46,7 @@ export function makeList({ kind, words }: Written, salt: string, above = ''): Ma
 
 const word = /^(\?)?([^@&+]+)(?:@([^&+]+))?(?:&([^+]+))?(\+zstd)?$/;
 
-function makeEntry(text: string, kind: Written['kind'], salt: string, place: string): Made {
+function makeEntry(text: string, kind: ListWords['kind'], salt: string, place: string): Made {
   const nested = /^\[(.*)\](\S*)$/.exec(text);
   if (nested !== null) return makeNested(nested[1] ?? '', nested[2] ?? '', kind, salt, place);
   const [, isSilent, path = '', version, feature, zstd] = word.exec(text) ?? [];
@@ -58,7 +58,7 @@ function makeEntry(text: string, kind: Written['kind'], salt: string, place: str
   return { entry, images: [image], lists: [], places: [[place, image]] };
 }
 
-function makeNested(words: string, path: string, kind: Written['kind'], salt: string, place: string): Made {
+function makeNested(words: string, path: string, kind: ListWords['kind'], salt: string, place: string): Made {
   const { list, images, lists, byPlace } = makeList({ kind, words }, salt, `${place}.`);
   const { mediaType, digest, bytes } = list;
   const platform = path === '' ? {} : { platform: platformOf(path) };
@@ -78,14 +78,14 @@ function platformOf(path: string, version?: string, feature?: string): Platform 
   };
 }
 
-export async function pushList(url: string, repository: string, tag: string, made: MadeList): Promise<void> {
+export async function pushList(url: string, repository: string, tag: string, made: BuiltList): Promise<void> {
   await Promise.all(made.images.map((image) => pushImage(url, repository, undefined, image)));
   for (const { digest, mediaType, bytes } of made.lists) await putManifest(url, repository, digest, mediaType, bytes);
   await putManifest(url, repository, tag, made.list.mediaType, made.list.bytes);
 }
 
 /** The list as it is offered to clients that can read all of it. */
-export function offersOf({ list, lists, byPlace }: MadeList): CandidateList {
+export function candidatesOf({ list, lists, byPlace }: BuiltList): CandidateList {
   const entriesOf = (bytes: Buffer, above: string): readonly Candidate[] =>
     (JSON.parse(bytes.toString()) as { manifests: readonly Descriptor[] }).manifests.map((descriptor, at) => {
       const place = `${above}${at + 1}`;

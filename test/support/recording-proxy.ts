@@ -66,7 +66,7 @@ interface Standing {
   left: number;
 }
 
-export interface FrontOptions {
+export interface RecordingProxyOptions {
   /** The registry; without it every request needs a rule. */
   readonly upstream?: string | undefined;
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
@@ -81,12 +81,12 @@ export interface FrontOptions {
 export class RecordingProxy {
   readonly seen: Seen[] = [];
   readonly #server: Server;
-  readonly #options: FrontOptions;
+  readonly #options: RecordingProxyOptions;
   readonly #rules: Standing[] = [];
   #depth = 0;
   #port = 0;
 
-  private constructor(options: FrontOptions) {
+  private constructor(options: RecordingProxyOptions) {
     this.#options = options;
     const listener = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
     const { tls } = options;
@@ -101,7 +101,7 @@ export class RecordingProxy {
     options.waves?.watch(this.#server);
   }
 
-  static async start(options: FrontOptions = {}): Promise<RecordingProxy> {
+  static async start(options: RecordingProxyOptions = {}): Promise<RecordingProxy> {
     const front = new RecordingProxy(options);
     await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
     front.#port = (front.#server.address() as AddressInfo).port;

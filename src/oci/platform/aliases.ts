@@ -1,6 +1,6 @@
 import { closestMatch } from '../../text/closest-match.ts';
 
-/** Operating systems and architectures that Go 1.23 knows (internal/syslist), and what people call them. */
+/** Operating systems and architectures that Go 1.23 knows (internal/syslist), and common aliases of them. */
 
 const knownOs = new Set(
   'aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos'.split(
@@ -15,7 +15,7 @@ const knownArchitecture = new Set(
   ).split(' '),
 );
 
-/** The list that containerd/platforms v1.0.0-rc.4 reads specifiers of one part with; `wasip1` is not on it. */
+/** Whether containerd/platforms v1.0.0-rc.4 accepts the name in a specifier of one part; `wasip1` is not accepted. */
 export function isKnownOs(os: string): boolean {
   return knownOs.has(os);
 }
@@ -24,7 +24,7 @@ export function isKnownArchitecture(architecture: string): boolean {
   return knownArchitecture.has(architecture);
 }
 
-/** `go tool dist list` of Go 1.23, and `wasi/wasm` as Docker once wrote it. */
+/** Architectures by operating system: `go tool dist list` of Go 1.23, and `wasi/wasm` of older Docker versions. */
 const ports: Readonly<Record<string, string>> = {
   aix: 'ppc64',
   android: '386 amd64 arm arm64',
@@ -44,14 +44,15 @@ const ports: Readonly<Record<string, string>> = {
   windows: '386 amd64 arm arm64',
 };
 
-/** Whether Go has a port for this pair; others are legal in a list, but more likely a slip of the pen. */
+/** Whether Go has a port for this pair. Other pairs are valid in a list, but they are probably typing errors. */
 export function isKnownPort(os: string, architecture: string): boolean {
   return Object.hasOwn(ports, os) && (ports[os] ?? '').split(' ').includes(architecture);
 }
 
 /**
- * The platform that was probably meant by one that is not known to exist: a slip of the pen (`linux/amd46`), parts in the
- * wrong order, or an architecture and a variant without the operating system (`arm/v7`). Undefined where nothing is near.
+ * Suggests a known platform for an unknown one: a typing error (`linux/amd46`), parts in the wrong order, or an
+ * architecture and a variant without the operating system (`arm/v7`).
+ * @returns undefined if no known platform is similar
  */
 export function suggestPlatform(os: string, architecture: string, variant?: string): string | undefined {
   if (isKnownPort(os, architecture)) return undefined;
@@ -61,10 +62,10 @@ export function suggestPlatform(os: string, architecture: string, variant?: stri
     const swapped = resolveOs(architecture);
     return isKnownPort(swapped, machine.architecture) ? `${swapped}/${machine.architecture}` : undefined;
   }
-  const named = closestMatch(os, Object.keys(ports));
-  const like = named === undefined ? undefined : closestMatch(architecture, (ports[named] ?? '').split(' '));
-  if (named === undefined || like === undefined) return undefined;
-  return [named, like, ...(variant === undefined ? [] : [variant])].join('/');
+  const knownOs = closestMatch(os, Object.keys(ports));
+  const known = knownOs === undefined ? undefined : closestMatch(architecture, (ports[knownOs] ?? '').split(' '));
+  if (knownOs === undefined || known === undefined) return undefined;
+  return [knownOs, known, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
 interface Machine {
@@ -72,7 +73,7 @@ interface Machine {
   readonly variant?: string;
 }
 
-/** Spellings that people type for an architecture. `uname -m`, Debian, Rust and Node each have their own. */
+/** Common names of architectures, such as those of `uname -m`, Debian, Rust and Node. */
 const aliases: Readonly<Record<string, Machine>> = {
   x86_64: { architecture: 'amd64' },
   'x86-64': { architecture: 'amd64' },
@@ -114,19 +115,19 @@ const osAliases: Readonly<Record<string, string>> = {
   win: 'windows',
 };
 
-/** What a typed architecture means; the text in lower case where it has no alias. */
+/** Resolves the alias of an architecture; a name without an alias is returned in lower case. */
 export function resolveArchitecture(typed: string): Machine {
   const lower = typed.toLowerCase();
   return Object.hasOwn(aliases, lower) ? (aliases[lower] ?? { architecture: lower }) : { architecture: lower };
 }
 
-/** What a typed operating system means; the text in lower case where it has no alias. */
+/** Resolves the alias of an operating system; a name without an alias is returned in lower case. */
 export function resolveOs(typed: string): string {
   const lower = typed.toLowerCase();
   return Object.hasOwn(osAliases, lower) ? (osAliases[lower] ?? lower) : lower;
 }
 
-/** `v8` from `8`, `armv7` and `v7l`: the spelling of variants that image-spec knows; other texts in lower case. */
+/** Converts `8`, `armv7` or `v7l` to the variant of image-spec, such as `v8`. Other names are returned in lower case. */
 export function resolveVariant(typed: string): string {
   const lower = typed.toLowerCase();
   const digits = /^(?:arm)?v?(\d+(?:\.\d+)?)l?$/.exec(lower)?.[1];

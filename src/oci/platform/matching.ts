@@ -1,21 +1,21 @@
 import { normalizePlatform, type Platform } from './platform.ts';
 
 /**
- * Which entry of a list a client picks, with the preference order of containerd/platforms v1.0.0-rc.4 (`Only`),
- * which Docker, BuildKit and containerd use: the exact platform first, then what its CPU also runs.
+ * Selects the entry of a list for a platform, in the order of containerd/platforms v1.0.0-rc.4 (`Only`), which Docker,
+ * BuildKit and containerd use: the exact platform first, then the other platforms that the CPU can run.
  */
 
-/** An entry as far as choosing goes; one without a platform fits everybody, and comes last. */
+/** An entry to select from. An entry without a platform matches every platform and is ranked last. */
 export interface Selectable {
   readonly platform?: Platform | undefined;
 }
 
-/** The entry that a client of the wanted platform picks: the same object, or undefined where none fits. */
+/** The best matching entry (the same object), or undefined if no entry matches. */
 export function selectPlatform<T extends Selectable>(entries: readonly T[], wanted: Platform): T | undefined {
   return rankEntries(entries, wanted)[0];
 }
 
-/** All entries that fit, best first; among equals the order of the list decides. */
+/** All matching entries, best first. Entries of the same rank keep the order of the list. */
 export function rankEntries<T extends Selectable>(entries: readonly T[], wanted: Platform): readonly T[] {
   const rank = ranker(wanted);
   return entries
@@ -34,29 +34,29 @@ function featureCount({ platform }: Selectable): number {
   return platform?.['os.features']?.length ?? 0;
 }
 
-/** Answers how far an entry's platform is from the wanted one: 0 is exact, undefined is no fit. */
+/** Returns a function that ranks a platform: 0 is an exact match, higher ranks are worse, undefined does not match. */
 export function ranker(platform: Platform): (entry: Platform) => number | undefined {
   const wanted = normalizePlatform(platform);
   const features = new Set(wanted['os.features']);
   const isWindows = wanted.os === 'windows';
   const host = isWindows ? windowsVersion(wanted['os.version'] ?? '') : undefined;
   return (entry) => {
-    const found = normalizePlatform(isWindows ? withoutWin32k(entry) : entry);
-    if (found.os !== wanted.os) return undefined;
+    const candidate = normalizePlatform(isWindows ? withoutWin32k(entry) : entry);
+    if (candidate.os !== wanted.os) return undefined;
     if (host !== undefined && !runsOnWindows(host, entry['os.version'] ?? '')) return undefined;
-    if (!(found['os.features'] ?? []).every((feature) => features.has(feature))) return undefined;
-    return machineRank(wanted, found);
+    if (!(candidate['os.features'] ?? []).every((feature) => features.has(feature))) return undefined;
+    return machineRank(wanted, candidate);
   };
 }
 
-/** How far one machine is from another: 0 is the same, more is older or narrower, undefined is no fit. */
-function machineRank(wanted: Platform, found: Platform): number | undefined {
+/** Ranks architecture and variant: 0 is equal, higher ranks are older or 32-bit, undefined does not match. */
+function machineRank(wanted: Platform, candidate: Platform): number | undefined {
   const own = wanted.variant ?? '';
-  const other = found.variant ?? '';
-  if (wanted.architecture === 'arm64') return arm64Rank(own, found.architecture, other);
-  if (wanted.architecture === found.architecture && own === other) return 0;
-  if (wanted.architecture === 'amd64') return amd64Rank(own, found.architecture, other);
-  if (wanted.architecture === 'arm' && found.architecture === 'arm') return stepsDown(own, other, 5);
+  const other = candidate.variant ?? '';
+  if (wanted.architecture === 'arm64') return arm64Rank(own, candidate.architecture, other);
+  if (wanted.architecture === candidate.architecture && own === other) return 0;
+  if (wanted.architecture === 'amd64') return amd64Rank(own, candidate.architecture, other);
+  if (wanted.architecture === 'arm' && candidate.architecture === 'arm') return stepsDown(own, other, 5);
   return undefined;
 }
 
@@ -65,25 +65,25 @@ function amd64Rank(own: string, architecture: string, other: string): number | u
   return architecture === 'amd64' ? stepsDown(own, other === '' ? 'v1' : other, 1) : undefined;
 }
 
-/** Steps from a variant such as `v8` down to an older one that is not below the floor. */
-function stepsDown(own: string, other: string, floor: number): number | undefined {
+/** The number of steps from a variant such as `v8` down to an older one; undefined if that is older than the oldest. */
+function stepsDown(own: string, other: string, oldest: number): number | undefined {
   const from = atoi(own);
   const to = /^v(?:0|[1-9]\d*)$/.test(other) ? Number(other.slice(1)) : Number.NaN;
-  return from > to && to >= floor ? from - to : undefined;
+  return from > to && to >= oldest ? from - to : undefined;
 }
 
-/** The number in `v3` or `3`, as Go's strconv.Atoi sees it; NaN for other texts. */
+/** The number in `v3` or `3`, as Go's strconv.Atoi parses it; otherwise NaN. */
 function atoi(variant: string): number {
   const digits = variant.startsWith('v') ? variant.slice(1) : variant;
   return /^[+-]?\d+$/.test(digits) ? Number(digits) : Number.NaN;
 }
 
-/** Highest minor of v8 that each minor of v9 also runs; the architecture pairs v9.n with v8.(n+5), up to v8.9. */
+/** A CPU with v9.n also runs v8.(n+5), up to v8.9. */
 const V8_WITH_V9 = 5;
 const LAST_V8_MINOR = 9;
 const LAST_V9_MINOR = 7;
 
-/** All arm64 variants that a CPU of one variant runs, best first; none for a variant that containerd does not know. */
+/** All arm64 variants that a CPU with this variant runs, best first; empty if containerd does not know the variant. */
 function arm64Chain(variant: string): readonly string[] {
   const match = /^v(?:(8)(?:\.([1-9]))?|(9)(?:\.([1-9]))?)$/.exec(variant === '' ? 'v8' : variant);
   if (match === null) return [];
@@ -98,22 +98,22 @@ function downFrom(major: number, minor: number): string[] {
   return Array.from({ length: minor + 1 }, (_, step) => (step === minor ? `v${major}` : `v${major}.${minor - step}`));
 }
 
-/** 32-bit arm that every known arm64 also runs, best first. */
+/** The variants of 32-bit arm that every arm64 CPU also runs, best first. */
 const ARM_CHAIN = ['v8', 'v7', 'v6', 'v5'];
 
 function arm64Rank(own: string, architecture: string, other: string): number | undefined {
   const chain = arm64Chain(own);
   if (chain.length === 0) return undefined;
-  const found =
+  const rank =
     architecture === 'arm64'
       ? chain.indexOf(other === '' ? 'v8' : other)
       : architecture === 'arm' && ARM_CHAIN.includes(other)
         ? chain.length + ARM_CHAIN.indexOf(other)
         : -1;
-  return found < 0 ? undefined : found;
+  return rank < 0 ? undefined : rank;
 }
 
-/** Windows versions compare by major, minor and build; the revision never matters. */
+/** Windows versions are compared by major, minor and build number; the revision is ignored. */
 interface WindowsVersion {
   readonly major: number;
   readonly minor: number;
@@ -134,11 +134,11 @@ function uint(digits: string, max: number): number {
   return value <= max ? value : Number.NaN;
 }
 
-/** Releases from which on a Windows host also runs images of the release before. */
+/** Builds since which a Windows host also runs images of older builds. */
 const LTSC_2022 = 20348;
 const LTSC_2025 = 26100;
 
-/** Whether a Windows host runs an image by process isolation; versions that are not stated fit everything. */
+/** Whether a Windows host runs an image with process isolation. A version that is not stated matches every version. */
 function runsOnWindows(host: WindowsVersion, image: string): boolean {
   if (image === '' || (host.major === 0 && host.minor === 0 && host.build === 0)) return true;
   const { major, minor, build } = windowsVersion(image);
@@ -148,7 +148,7 @@ function runsOnWindows(host: WindowsVersion, image: string): boolean {
   return oldest <= build && build <= host.build;
 }
 
-/** Every Windows has win32k as far as matching goes: it is taken out of an image's features, once, as containerd does. */
+/** Removes win32k once from the os.features of an image, as containerd does: every Windows host has this feature. */
 function withoutWin32k(platform: Platform): Platform {
   const features = platform['os.features'] ?? [];
   const at = features.indexOf('win32k');

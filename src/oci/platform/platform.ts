@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import { isKnownArchitecture, isKnownOs } from './aliases.ts';
 
-/** What a manifest runs on (image-spec v1.1.1 image-index.md "platform"). Empty members are left out, never empty. */
+/** The platform of a manifest (image-spec v1.1.1 image-index.md "platform"). Optional members are omitted if they are empty. */
 export interface Platform {
   readonly architecture: string;
   readonly os: string;
@@ -12,7 +12,7 @@ export interface Platform {
 }
 
 export interface ParsePlatformOptions {
-  /** Completes a specifier of one part (`linux`, `arm64`). Without it such a specifier is refused: the machine is never asked. */
+  /** Completes a specifier of one part (`linux`, `arm64`). Without it, such a specifier is an error: the host is never used. */
   readonly default?: { readonly os: string; readonly architecture: string; readonly variant?: string } | undefined;
 }
 
@@ -20,16 +20,18 @@ const osPart = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*
 const otherPart = /^[A-Za-z0-9_.-]+$/;
 
 /**
- * Reads `os[(version[+feature]*)][/architecture[/variant]]` as containerd/platforms v1.0.0-rc.4 does.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
+ * Parses `os[(version[+feature]*)][/architecture[/variant]]` as containerd/platforms v1.0.0-rc.4 does.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function parsePlatform(text: string, options: ParsePlatformOptions = {}): Platform {
   if (text.includes('*')) throw invalid(text, 'wildcards are not supported');
   const [first = '', architecture, variant, ...more] = text.split('/', 5);
   const match = osPart.exec(first);
-  if (match === null) throw invalid(text, `${JSON.stringify(first)} is no operating system`);
-  const wrong = [architecture, variant, ...more].find((part) => part !== undefined && !otherPart.test(part));
-  if (wrong !== undefined) throw invalid(text, `${JSON.stringify(wrong)} is no architecture or variant`);
+  if (match === null) throw invalid(text, `${JSON.stringify(first)} is not an operating system`);
+  const invalidPart = [architecture, variant, ...more].find((part) => part !== undefined && !otherPart.test(part));
+  if (invalidPart !== undefined) {
+    throw invalid(text, `${JSON.stringify(invalidPart)} is not an architecture or variant`);
+  }
   if (more.length > 0) throw invalid(text, 'it has more than three parts');
   const os = normalizeOs(match[1] ?? '');
   const version = decodeOption(text, match[2] ?? '');
@@ -48,7 +50,7 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
 /**
  * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such as
  * the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` with the reason.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {
   const encoded = text.replace(/(?<=^[^()]*\()[^()]*(?=\))/, (version) =>
@@ -61,7 +63,7 @@ function percent(character: string): string {
   return Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
-/** The platforms in a text that separates them by commas; a version in parentheses may contain commas too. */
+/** Splits a comma-separated list of platforms. Commas inside parentheses belong to an os.version. */
 export function splitPlatforms(text: string): readonly string[] {
   return text.split(/,(?![^()]*\))/);
 }
@@ -74,6 +76,7 @@ interface Parts {
   readonly features: readonly string[];
 }
 
+/** Completes a specifier that has only an operating system or only an architecture. */
 function completed(
   text: string,
   first: string,
@@ -83,7 +86,7 @@ function completed(
   const machine = withoutV7(normalizeArchitecture(first, ''));
   const isOs = isKnownOs(known.os);
   if (!isOs && !isKnownArchitecture(machine.architecture)) {
-    throw invalid(text, 'neither a known operating system nor a known architecture');
+    throw invalid(text, 'it is neither a known operating system nor a known architecture');
   }
   if (fallback === undefined)
     throw invalid(text, isOs ? 'the architecture is missing' : 'the operating system is missing');
@@ -91,7 +94,7 @@ function completed(
   return platformOf({ ...withoutV7({ variant: '', ...fallback }), ...known });
 }
 
-/** Specifiers of one or two parts say `arm` for arm/v7, the most common one. */
+/** containerd leaves the default variant v7 of arm out of specifiers with one or two parts. */
 function withoutV7<T extends { architecture: string; variant: string }>(machine: T): T {
   return machine.architecture === 'arm' && machine.variant === 'v7' ? { ...machine, variant: '' } : machine;
 }
@@ -162,8 +165,8 @@ function arm64Variant(variant: string): string {
 }
 
 /**
- * The form for comparing: aliases resolved, the default variant of amd64 and arm64 left out, that of arm written,
- * os.features sorted and free of duplicates. Members that are not of the platform's own pass through.
+ * The normalised form for comparisons: aliases are resolved, the default variant of amd64 and arm64 is omitted, arm gets
+ * its default variant v7, and os.features are sorted without duplicates. Unknown members are kept.
  */
 export function normalizePlatform<T extends Platform>(platform: T): T {
   const { architecture, variant } = normalizeArchitecture(platform.architecture, platform.variant ?? '');
@@ -186,11 +189,11 @@ function byBytes(left: string, right: string): number {
 }
 
 export interface FormatPlatformOptions {
-  /** Write os.version and os.features too: `windows(10.0.20348+win32k)/amd64`. Default: left out. */
+  /** Include os.version and os.features: `windows(10.0.20348+win32k)/amd64`. Default: false. */
   readonly all?: boolean | undefined;
 }
 
-/** `os/architecture[/variant]`; `unknown` where there is no os. Nothing is normalised. */
+/** Formats a platform as `os/architecture[/variant]`, or `unknown` if the os is empty. Does not normalise. */
 export function formatPlatform(platform: Platform, { all = false }: FormatPlatformOptions = {}): string {
   if (platform.os === '') return 'unknown';
   const os = platform.os + (all ? optionsOf(platform) : '');
@@ -207,12 +210,12 @@ function encodeOption(option: string): string {
   return option.replace(/[%+()/]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** Equal after normalisation, os.version and os.features included. */
+/** Whether two platforms, including os.version and os.features, are equal after normalisation. */
 export function samePlatform(left: Platform, right: Platform): boolean {
   return platformKey(left) === platformKey(right);
 }
 
-/** A text that is equal for two platforms exactly if they are the same after normalisation. */
+/** A key for maps: two platforms have the same key if and only if they are equal after normalisation. */
 export function platformKey(platform: Platform): string {
   const normal = normalizePlatform(platform);
   return JSON.stringify([
@@ -224,7 +227,7 @@ export function platformKey(platform: Platform): string {
   ]);
 }
 
-/** `unknown/unknown`, as build tools mark what is not to be run. */
+/** Whether a platform is `unknown/unknown`, as BuildKit marks manifests that are not images. */
 export function isUnknownPlatform(platform: Platform | undefined): boolean {
   return platform?.os === 'unknown' && platform.architecture === 'unknown';
 }

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
-import { chooseAsContainerd, ranked } from '../../selection/containerd.ts';
+import { selectAsContainerd, rankCandidates } from '../../selection/containerd.ts';
 import { effectivePlatform, imagesOf, type CandidateList } from '../../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType } from '../../oci/media-type.ts';
@@ -45,9 +45,9 @@ export async function resolve(
     const text = formatPlatform(platform, { all: true });
     options.onEvent?.({ type: 'note', message: `for ${text}, as this machine is: choose another with --platform` });
   }
-  const opens = (entry: Descriptor) => ranked([{ place: '1', descriptor: entry }], platform, false).length > 0;
+  const opens = (entry: Descriptor) => rankCandidates([{ place: '1', descriptor: entry }], platform, false).length > 0;
   const list = await readCandidates(found, { ...options, opens });
-  const { picked, why, reason } = chooseAsContainerd(list, { platform });
+  const { picked, why, reason } = selectAsContainerd(list, { platform });
   if (picked !== undefined) return { ...facts, descriptor: picked.descriptor, platform };
   const there = platformsOf(list);
   const because = why === 'none' ? '' : `: containerd ${reason}`;

@@ -10,7 +10,7 @@ import { error, warning } from '../problems.ts';
 
 const PREFIX = 'org.opencontainers.';
 
-/** The names below the reserved prefix that the spec gives out. */
+/** The keys with the reserved prefix that the spec defines. */
 const predefined = new Set(
   (
     'created authors url documentation source version revision vendor licenses ref.name title description ' +
@@ -24,11 +24,11 @@ export const annotationRules = [onDockerList, reserved] as const;
 
 function* onDockerList(list: Index): Iterable<Problem> {
   if (list.mediaType !== MediaType.dockerList) return;
-  const of = (whose: string) => `a Docker manifest list has no annotations, and ${whose} has: use the format oci`;
-  if ('annotations' in list) yield error('W-ANNOT', '/annotations', of('this one'));
+  const message = (owner: string) => `${owner} has annotations, which a Docker list cannot store: use the format oci`;
+  if ('annotations' in list) yield error('W-ANNOT', '/annotations', message('the list'));
   for (const [at, entry] of list.manifests.entries()) {
     if (entry.annotations === undefined) continue;
-    yield error('W-ANNOT', pointerTo('manifests', at, 'annotations'), of(entryName(entry)));
+    yield error('W-ANNOT', pointerTo('manifests', at, 'annotations'), message(entryName(entry)));
   }
 }
 
@@ -36,18 +36,19 @@ export function* reserved(
   list: Index,
   { isLayout = false }: { readonly isLayout?: boolean | undefined } = {},
 ): Iterable<Problem> {
-  const places = [
-    { at: ['annotations'], annotations: 'annotations' in list ? list.annotations : undefined },
-    ...list.manifests.map(({ annotations }, at) => ({ at: ['manifests', at, 'annotations'], annotations })),
+  const owners = [
+    { path: ['annotations'], annotations: 'annotations' in list ? list.annotations : undefined },
+    ...list.manifests.map(({ annotations }, at) => ({ path: ['manifests', at, 'annotations'], annotations })),
   ];
-  for (const { at, annotations } of places) {
+  for (const { path, annotations } of owners) {
     for (const name of Object.keys(annotations ?? {})) {
-      const pointer = pointerTo(...at, name);
-      if (name === '') yield warning('W-ANNOT', pointer, 'an annotation without a name');
+      const pointer = pointerTo(...path, name);
+      if (name === '') yield warning('W-ANNOT', pointer, 'the key of the annotation is empty');
       else if (name === AnnotationKey.refName) {
-        if (!isLayout) yield warning('W-ANNOT', pointer, 'has a meaning in the index.json of a layout only');
+        if (!isLayout)
+          yield warning('W-ANNOT', pointer, 'this annotation only has a meaning in the index.json of an OCI layout');
       } else if (name.startsWith(PREFIX) && !predefined.has(name)) {
-        yield warning('W-ANNOT', pointer, `names below ${PREFIX} are reserved, and this one is not given out`);
+        yield warning('W-ANNOT', pointer, `unknown annotation: keys that begin with ${PREFIX} are reserved`);
       }
     }
   }

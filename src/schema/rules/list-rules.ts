@@ -11,15 +11,15 @@ import { isImage, platformRules } from './platform-rules.ts';
 import { error, warning } from '../problems.ts';
 
 /**
- * What a list must keep beyond its schema: the rules of docs/rules.md that need no registry.
- * Each takes a list that fits its schema and looks at all entries in one pass.
+ * The rules of docs/rules.md for lists that need no registry.
+ * Each rule takes a list that is valid against its schema, and checks all entries in one pass.
  */
 export interface RuleOptions {
-  /** Refuse unknown platforms, and variants that no client selects, instead of warning. */
+  /** Report unknown platforms, and variants that no client selects, as errors instead of warnings. Default: false. */
   readonly strict?: boolean | undefined;
-  /** Let two entries have one platform, or one manifest two. */
+  /** Report duplicate platforms and duplicate digests as warnings instead of errors. Default: false. */
   readonly allowDuplicates?: boolean | undefined;
-  /** The list is the index.json of an OCI layout. */
+  /** The list is the index.json of an OCI layout. Default: false. */
   readonly isLayout?: boolean | undefined;
 }
 
@@ -39,20 +39,20 @@ const rules: readonly Rule[] = [
   ...annotationRules,
 ];
 
-/** The index.json of a layout may name one image several times, and clients do not select by platform in it. */
+/** The index.json of a layout may list an image several times, and clients do not select by platform in it. */
 const layoutRules: readonly Rule[] = [digests, inlineData, subject, reserved];
 
-/** Most problems that one rule reports: a hostile list must not buy memory. */
-const PER_RULE = 100;
+/** Maximum number of problems of one rule, so that a hostile list cannot exhaust memory. */
+const MAX_PER_RULE = 100;
 
 export function checkList(list: Index, options: RuleOptions = {}): readonly Problem[] {
-  return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), PER_RULE));
+  return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), MAX_PER_RULE));
 }
 
-function take<T>(items: Iterable<T>, most: number): readonly T[] {
+function take<T>(items: Iterable<T>, limit: number): readonly T[] {
   const taken: T[] = [];
   for (const item of items) {
-    if (taken.length >= most) break;
+    if (taken.length >= limit) break;
     taken.push(item);
   }
   return taken;
@@ -66,12 +66,12 @@ function* childTypes({ manifests, mediaType }: Index): Iterable<Problem> {
   for (const [at, entry] of manifests.entries()) {
     const pointer = pointerTo('manifests', at, 'mediaType');
     if (isSchema1Type(entry.mediaType)) {
-      yield error('E-SCHEMA1', pointer, 'an image of the obsolete schema 1 cannot be listed');
+      yield error('E-SCHEMA1', pointer, 'image manifest schema 1 is obsolete and cannot be listed');
     } else if (isIndexType(entry.mediaType)) {
-      const fault = 'an index inside the list: many clients do not look into it';
+      const message = 'nested index: many clients do not look into it';
       yield mediaType === MediaType.dockerList
-        ? error('W-NESTED', pointer, fault)
-        : warning('W-NESTED', pointer, fault);
+        ? error('W-NESTED', pointer, message)
+        : warning('W-NESTED', pointer, message);
     }
   }
 }
@@ -84,7 +84,7 @@ function* mixedTypes({ manifests, mediaType }: Index): Iterable<Problem> {
       yield error(
         'E-MIX',
         pointer,
-        `a Docker manifest list cannot hold ${entry.mediaType}, which ${entryName(entry)} is`,
+        `a Docker manifest list cannot contain ${entryName(entry)}, whose media type is ${entry.mediaType}`,
       );
     } else if (!isDocker && isDockerType(entry.mediaType)) {
       yield warning('E-MIX', pointer, 'a Docker manifest inside an OCI index');
@@ -95,7 +95,11 @@ function* mixedTypes({ manifests, mediaType }: Index): Iterable<Problem> {
 function* digests({ manifests }: Index): Iterable<Problem> {
   for (const [at, { digest }] of manifests.entries()) {
     if (isVerifiable(digest)) continue;
-    yield warning('E-DIGEST', pointerTo('manifests', at, 'digest'), 'content cannot be checked with this algorithm');
+    yield warning(
+      'E-DIGEST',
+      pointerTo('manifests', at, 'digest'),
+      'unsupported digest algorithm: the content cannot be verified',
+    );
   }
 }
 
@@ -104,17 +108,16 @@ function* inlineData({ manifests }: Index): Iterable<Problem> {
     if (data === undefined) continue;
     const pointer = pointerTo('manifests', at, 'data');
     const bytes = Buffer.from(data, 'base64');
-    if (bytes.toString('base64') !== data) yield error('E-DATA', pointer, 'is not canonical base64');
-    else if (bytes.length !== size)
-      yield error('E-DATA', pointer, `holds ${bytes.length} bytes, not the ${size} of "size"`);
+    if (bytes.toString('base64') !== data) yield error('E-DATA', pointer, 'must be canonical base64');
+    else if (bytes.length !== size) yield error('E-DATA', pointer, `has ${bytes.length} bytes, but "size" is ${size}`);
     else if (isVerifiable(digest) && !digestMatches(digest, bytes)) {
-      yield error('E-DATA', pointer, 'is not the content that "digest" names');
+      yield error('E-DATA', pointer, 'does not match "digest"');
     }
   }
 }
 
 function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: RuleOptions): Iterable<Problem> {
-  // By the digest of the entry, then by the digest that it attests.
+  // Positions by the digest of the entry, then by the digest of the attested image.
   const first = new Map<string, Map<string, number>>();
   for (const [at, entry] of manifests.entries()) {
     const listed = first.get(entry.digest) ?? new Map<string, number>();
@@ -126,17 +129,17 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
     const pointer = pointerTo('manifests', at, 'digest');
     const same = sameEntry(entry, manifests[before]);
     const message = same
-      ? `the same entry as number ${before}`
-      : `the same manifest as entry ${before}, described otherwise`;
+      ? `duplicate of entry ${before}`
+      : `the same manifest as entry ${before}, but with other members`;
     yield same || allowDuplicates ? warning('E-DUP-DIGEST', pointer, message) : error('E-DUP-DIGEST', pointer, message);
   }
 }
 
-/** The position of an earlier equal entry. An attestation of several images may be listed once for each of them. */
+/** The position of an earlier entry with this digest. An attestation of several images may be listed once for each. */
 function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
   const subject = attestedDigest(entry);
-  const [any] = listed.values();
-  return subject === undefined ? any : (listed.get(subject) ?? listed.get(''));
+  const [first] = listed.values();
+  return subject === undefined ? first : (listed.get(subject) ?? listed.get(''));
 }
 
 function sameEntry(left: Descriptor, right: Descriptor | undefined): boolean {
@@ -150,7 +153,11 @@ function* attestations({ manifests }: Index): Iterable<Problem> {
     const subject = attestedDigest(entry);
     if (subject === undefined || !known.has(subject)) {
       const pointer = pointerTo('manifests', at, 'annotations');
-      yield warning('W-ATT-ORPHAN', pointer, `an attestation of ${subject ?? 'nothing'}, which is not in the list`);
+      const message =
+        subject === undefined
+          ? 'the attestation names no image in vnd.docker.reference.digest'
+          : `the attestation is for the image ${subject}, which is not in the list`;
+      yield warning('W-ATT-ORPHAN', pointer, message);
     }
     if (!isUnknownPlatform(entry.platform)) {
       yield error(
@@ -166,7 +173,7 @@ function* subject(list: Index): Iterable<Problem> {
   if (!('subject' in list)) return;
   const { digest, mediaType } = list.subject;
   if (!isManifestType(mediaType) && !isIndexType(mediaType)) {
-    yield error('E-SUBJECT', '/subject/mediaType', 'a subject must be a manifest or an index');
+    yield error('E-SUBJECT', '/subject/mediaType', 'the subject must be a manifest or an index');
   }
   if (list.manifests.some((entry) => entry.digest === digest)) {
     yield warning('E-SUBJECT', '/subject/digest', 'the subject is an entry of the list itself');
@@ -177,10 +184,10 @@ function* urls({ manifests }: Index): Iterable<Problem> {
   for (const [at, entry] of manifests.entries()) {
     for (const [position, url] of (entry.urls ?? []).entries()) {
       if (/^https?:/i.test(url)) continue;
-      yield warning('W-URLS', pointerTo('manifests', at, 'urls', position), 'is neither http nor https');
+      yield warning('W-URLS', pointerTo('manifests', at, 'urls', position), 'the URL must be http or https');
     }
     if (entry.urls !== undefined && isImage(entry)) {
-      yield warning('W-URLS', pointerTo('manifests', at, 'urls'), 'addresses on an image: clients do not follow them');
+      yield warning('W-URLS', pointerTo('manifests', at, 'urls'), 'an image with "urls": clients do not follow them');
     }
   }
 }

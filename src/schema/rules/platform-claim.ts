@@ -3,26 +3,25 @@ import { formatPlatform, normalizePlatform, type Platform } from '../../oci/plat
 import { error, warning } from '../problems.ts';
 
 /**
- * Whether an entry says the same of its image as the image's own config: after normalisation, and where both say
- * something. What only one of them states is no contradiction; a variant or a version that the config leaves open is
- * told, since nothing vouches for it.
+ * Compares the platform of an entry with that in the image config, after normalisation. A variant or an os.version that
+ * only the entry states is a warning, since the config does not confirm it; one that differs is an error.
  */
 export function checkClaim(claimed: Platform, stated: Platform, pointer: string): readonly Problem[] {
   const [entry, config] = [normalizePlatform(claimed), normalizePlatform(stated)];
-  const says = `the entry says ${full(claimed)}, the config of the image ${full(stated)}`;
+  const message = `the platform of the entry is ${full(claimed)}, but the image config states ${full(stated)}`;
   const differs = (name: 'os' | 'architecture' | 'variant' | 'os.version') => entry[name] !== config[name];
-  if (differs('os') || differs('architecture')) return [error('E-PLAT-CONFIG', pointer, says)];
+  if (differs('os') || differs('architecture')) return [error('E-PLAT-CONFIG', pointer, message)];
   if (differs('variant')) {
-    const isOpen = stated.variant === undefined || stated.variant === '';
-    return [isOpen ? warning('E-PLAT-CONFIG', pointer, says) : error('E-PLAT-CONFIG', pointer, says)];
+    const isUnstated = stated.variant === undefined || stated.variant === '';
+    return [isUnstated ? warning('E-PLAT-CONFIG', pointer, message) : error('E-PLAT-CONFIG', pointer, message)];
   }
-  if (differs('os.version')) return versionProblems(entry['os.version'], config['os.version'], pointer, says);
+  if (differs('os.version')) return versionProblems(entry['os.version'], config['os.version'], pointer, message);
   return [];
 }
 
-function versionProblems(entry = '', config = '', pointer: string, says: string): readonly Problem[] {
+function versionProblems(entry = '', config = '', pointer: string, message: string): readonly Problem[] {
   if (config === '') return [];
-  return [entry === '' ? warning('E-PLAT-CONFIG', pointer, says) : error('E-PLAT-CONFIG', pointer, says)];
+  return [entry === '' ? warning('E-PLAT-CONFIG', pointer, message) : error('E-PLAT-CONFIG', pointer, message)];
 }
 
 function full(platform: Platform): string {

@@ -14,28 +14,28 @@ import {
 import { pointerTo } from '../../json/pointer.ts';
 import { error, warning } from '../problems.ts';
 
-/** The rules about the platforms of a list's images. */
+/** The rules about the platforms of images in a list. */
 
 interface Options {
   readonly strict?: boolean | undefined;
   readonly allowDuplicates?: boolean | undefined;
 }
 
-/** Something that a client may run, and not an attestation, an artifact, an index or a blob. */
+/** Whether an entry is an image, not an attestation, an artifact, an index or a blob. */
 export function isImage(entry: Descriptor): boolean {
   if (isAttestation(entry) || isUnknownPlatform(entry.platform)) return false;
   if (isIndexType(entry.mediaType) || !isServedAsManifest(entry.mediaType)) return false;
   return entry.artifactType === undefined || isImageConfigType(entry.artifactType);
 }
 
-interface Placed {
+interface PlacedImage {
   readonly at: number;
   readonly entry: Descriptor;
   readonly platform: Platform;
 }
 
-/** The images of a list that have a platform, with their places. */
-function images({ manifests }: Index): readonly Placed[] {
+/** The images of a list that have a platform, with their positions. */
+function images({ manifests }: Index): readonly PlacedImage[] {
   return manifests.flatMap((entry, at) =>
     entry.platform !== undefined && isImage(entry) ? [{ at, entry, platform: entry.platform }] : [],
   );
@@ -48,9 +48,15 @@ function* missing(list: Index): Iterable<Problem> {
   for (const [at, entry] of list.manifests.entries()) {
     if (!isImage(entry) || (entry.platform?.os && entry.platform.architecture)) continue;
     const pointer = pointerTo('manifests', at, ...(entry.platform === undefined ? [] : ['platform']));
-    const message = 'an image without operating system and architecture';
+    const message = missingMessage(entry.platform);
     yield isDocker ? error('E-PLAT-MISSING', pointer, message) : warning('E-PLAT-MISSING', pointer, message);
   }
+}
+
+function missingMessage(platform: Platform | undefined): string {
+  if (platform === undefined) return 'the platform is missing';
+  const empty = (['os', 'architecture'] as const).filter((name) => !platform[name]);
+  return `${empty.join(' and ')} must not be empty`;
 }
 
 function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
@@ -58,16 +64,16 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
     const normal = normalizePlatform(platform);
     if (normal.os === '' || normal.architecture === '' || isKnownPort(normal.os, normal.architecture)) continue;
     const pointer = pointerTo('manifests', at, 'platform');
-    const meant = suggestPlatform(normal.os, normal.architecture, normal.variant);
-    const question = meant === undefined ? '' : `: is ${meant} meant?`;
-    const message = `${formatPlatform(platform)} is no platform that is known to exist${question}`;
+    const suggestion = suggestPlatform(normal.os, normal.architecture, normal.variant);
+    const question = suggestion === undefined ? '' : `: did you mean ${suggestion}?`;
+    const message = `unknown platform ${formatPlatform(platform)}${question}`;
     yield strict ? error('W-PLAT-UNKNOWN', pointer, message) : warning('W-PLAT-UNKNOWN', pointer, message);
   }
 }
 
-/** Two images for one platform. Pairs that are meant (a zstd twin) differ in the annotation that says so. */
+/** Two images for one platform. The zstd copy of an image is exempt: it has an annotation that says so. */
 function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
-  const first = new Map<string, Placed>();
+  const first = new Map<string, PlacedImage>();
   for (const placed of images(list)) {
     const { at, entry, platform } = placed;
     const key = platformKey(platform) + (entry.annotations?.[AnnotationKey.zstd] ?? '');
@@ -76,11 +82,13 @@ function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable
       first.set(key, placed);
     } else if (before.entry.digest !== entry.digest) {
       const pointer = pointerTo('manifests', at, 'platform');
-      const spelled = rawKey(platform) === rawKey(before.platform) ? '' : ', spelled otherwise';
-      const [one, other] = [before.entry, entry].map(({ digest }) => shortDigest(digest));
-      const message = `two images for ${formatPlatform(platform, { all: true })}: ${one ?? ''} (entry ${before.at}) and ${other ?? ''}${spelled}`;
-      const harmless = allowDuplicates || spelled !== '';
-      yield harmless ? warning('E-DUP-PLATFORM', pointer, message) : error('E-DUP-PLATFORM', pointer, message);
+      const isSpelledDifferently = rawKey(platform) !== rawKey(before.platform);
+      const name = formatPlatform(platform, { all: true });
+      const digests = `${shortDigest(before.entry.digest)} (entry ${before.at}) and ${shortDigest(entry.digest)}`;
+      const message = `two images for ${name}: ${digests}${isSpelledDifferently ? ', spelled differently' : ''}`;
+      yield allowDuplicates || isSpelledDifferently
+        ? warning('E-DUP-PLATFORM', pointer, message)
+        : error('E-DUP-PLATFORM', pointer, message);
     }
   }
 }
@@ -89,25 +97,25 @@ function rawKey({ os, architecture, variant = '' }: Platform): string {
   return [os, architecture, variant].join('/');
 }
 
-/** Clients that take the first entry of their os and architecture never get to a more special one behind it. */
+/** Clients that select the first entry for their os and architecture never reach a more specific one after it. */
 function* shadowed(list: Index): Iterable<Problem> {
-  const general = new Map<string, Placed>();
+  const general = new Map<string, PlacedImage>();
   for (const placed of images(list)) {
     const { os, architecture, variant = '', 'os.version': version = '' } = normalizePlatform(placed.platform);
     const key = `${os}/${architecture}`;
     const before = general.get(key);
-    const isSpecial = version !== '' || (variant !== '' && architecture !== 'arm');
-    if (before !== undefined && isSpecial) {
-      const message = `clients that take the first match get entry ${before.at} instead: list the more special entry first`;
+    const isSpecific = version !== '' || (variant !== '' && architecture !== 'arm');
+    if (before !== undefined && isSpecific) {
+      const message = `clients that select the first match get entry ${before.at} instead: list the more specific entry first`;
       yield warning('W-SHADOW', pointerTo('manifests', placed.at, 'platform'), message);
-    } else if (!isSpecial && (architecture !== 'arm' || placed.platform.variant === undefined)) {
+    } else if (!isSpecific && (architecture !== 'arm' || placed.platform.variant === undefined)) {
       general.set(key, before ?? placed);
     }
   }
 }
 
-/** What hosts state: containerd's and Go's names of what a processor can do. */
-const STATED_VARIANTS = new Map([
+/** The variants that clients detect for their host, as containerd and Go name them. */
+const HOST_VARIANTS = new Map([
   ['amd64', /^v[1-4]$/],
   ['arm', /^v[5-8]$/],
   ['arm64', /^v[89](?:\.[0-9])?$/],
@@ -115,7 +123,7 @@ const STATED_VARIANTS = new Map([
 
 function* variant(list: Index, { strict = false }: Options): Iterable<Problem> {
   const placed = images(list);
-  const unselected = strict ? error : warning;
+  const unreachable = strict ? error : warning;
   const plain = new Set(
     placed
       .filter(({ platform }) => !normalizePlatform(platform).variant)
@@ -127,26 +135,30 @@ function* variant(list: Index, { strict = false }: Options): Iterable<Problem> {
       yield warning(
         'W-VARIANT',
         pointerTo('manifests', at, 'platform'),
-        'arm without a variant: some clients take it for v7, others for any',
+        'the variant of arm is missing: some clients read it as v7, others as any variant',
       );
     }
     if (own === undefined) continue;
     const pointer = pointerTo('manifests', at, 'platform', 'variant');
-    const stated = STATED_VARIANTS.get(architecture);
-    if (stated === undefined) {
-      yield unselected(
+    const hostVariants = HOST_VARIANTS.get(architecture);
+    if (hostVariants === undefined) {
+      yield unreachable(
         'W-VARIANT',
         pointer,
         `clients on ${architecture} have no variant, so none of them selects this image`,
       );
-    } else if (!stated.test(own)) {
-      yield unselected(
+    } else if (!hostVariants.test(own)) {
+      yield unreachable(
         'W-VARIANT',
         pointer,
         `no client on ${architecture} has the variant ${own}, so none selects this image`,
       );
     } else if (architecture === 'amd64' && !plain.has(rawKey({ os, architecture }))) {
-      yield warning('W-VARIANT', pointer, `without an entry for plain ${os}/amd64 many clients find no image`);
+      yield warning(
+        'W-VARIANT',
+        pointer,
+        `many clients find no image, because there is no entry for ${os}/amd64 without a variant`,
+      );
     }
   }
 }
@@ -157,9 +169,9 @@ function* windowsVersion(list: Index): Iterable<Problem> {
     const version = platform['os.version'];
     const pointer = pointerTo('manifests', at, 'platform', ...(version === undefined ? [] : ['os.version']));
     if (version === undefined) {
-      yield warning('W-WIN-OSVER', pointer, 'without os.version a host may get an image that it cannot run');
+      yield warning('W-WIN-OSVER', pointer, 'os.version is missing: a host may select an image that it cannot run');
     } else if (!/^\d+\.\d+\.\d+(?:\.\d+)?$/.test(version)) {
-      yield error('W-WIN-OSVER', pointer, 'is not of the form 10.0.20348 or 10.0.20348.2402');
+      yield error('W-WIN-OSVER', pointer, 'must have the form 10.0.20348 or 10.0.20348.2402');
     }
   }
 }

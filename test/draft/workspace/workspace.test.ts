@@ -115,7 +115,7 @@ describe('drafts on disk', () => {
       (text) => text.replace('username/test', 'username/else'),
       /names .* but this is the file of/,
     ],
-    ['an unknown member', (text) => text.replace('"version"', '"x": 1, "version"'), /not known here at \/x/],
+    ['an unknown member', (text) => text.replace('"version"', '"x": 1, "version"'), /unknown member at \/x/],
     ['another version', (text) => text.replace('"version": 1', '"version": 2'), /must be 1 at \/version/],
     ['a wrong digest', (text) => text.replace('sha256:ab', 'sha256:AB'), /at \/entries\/0\/digest/],
     [

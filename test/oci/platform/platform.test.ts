@@ -30,20 +30,20 @@ describe('containerd/platforms v1.0.0-rc.4', () => {
     ['platform-normalize.jsonl', (golden: Parsed) => golden.platform],
   ])('%s', (file, read) => {
     const all = goldenLines<Parsed>(file);
-    const wrong = all.filter((golden) => {
+    const differing = all.filter((golden) => {
       const platform = read(golden);
       if (golden.error !== undefined) return platform !== undefined;
       if (platform === undefined) return true;
-      const found = [
+      const results = [
         platform,
         normalizePlatform(platform),
         formatPlatform(platform),
         formatPlatform(platform, { all: true }),
       ];
-      return !sameJson(found, [golden.platform, golden.normalized, golden.format, golden.formatAll]);
+      return !sameJson(results, [golden.platform, golden.normalized, golden.format, golden.formatAll]);
     });
     expect(all.length).toBeGreaterThan(500);
-    expect(wrong).toEqual([]);
+    expect(differing).toEqual([]);
   });
 
   test('platform-select.jsonl', () => {
@@ -54,14 +54,14 @@ describe('containerd/platforms v1.0.0-rc.4', () => {
       readonly order: readonly number[];
     }
     const all = goldenLines<Choice>('platform-select.jsonl');
-    const wrong = all.filter(({ entries, wanted, best, order }) => {
+    const differing = all.filter(({ entries, wanted, best, order }) => {
       const list = entries.map((platform) => (platform === null ? {} : { platform }));
-      const picked = selectPlatform(list, wanted);
+      const selected = selectPlatform(list, wanted);
       const ranked = rankEntries(list, wanted).map((entry) => list.indexOf(entry));
-      return picked !== list[best] || !sameJson(ranked, order);
+      return selected !== list[best] || !sameJson(ranked, order);
     });
     expect(all.length).toBeGreaterThan(1_000);
-    expect(wrong).toEqual([]);
+    expect(differing).toEqual([]);
   });
 });
 
@@ -74,7 +74,7 @@ function sameJson(left: unknown, right: unknown): boolean {
   }
 }
 
-/** The table of reference/spec.md 3.3: how a specifier is read, and what it compares as. */
+/** The table of reference/spec.md 3.3: how a specifier is parsed and normalised. */
 describe('normalisation, spec.md 3.3', () => {
   test.each([
     ['linux/x86_64', 'linux/amd64', 'linux/amd64'],
@@ -107,31 +107,31 @@ describe('normalisation, spec.md 3.3', () => {
     ['foo/bar', 'foo/bar', 'foo/bar'],
     ['arm64', 'linux/arm64', 'linux/arm64'],
     ['linux', 'linux/amd64', 'linux/amd64'],
-  ])('%s reads as %s, compares as %s', (text, read, compared) => {
+  ])('parses %s as %s, and normalises it to %s', (text, parsed, normalized) => {
     const platform = parsePlatform(text, { default: machine });
-    expect(formatPlatform(platform)).toBe(read);
-    expect(formatPlatform(normalizePlatform(platform))).toBe(compared);
+    expect(formatPlatform(platform)).toBe(parsed);
+    expect(formatPlatform(normalizePlatform(platform))).toBe(normalized);
   });
 
   test.each([
     ['linux/*', /wildcards/],
     ['linux/arm/v7/x', /more than three parts/],
     ['wasip1', /neither a known operating system nor a known architecture/],
-    ['', /no operating system/],
-    ['linux/', /no architecture/],
-    ['linux(+)/amd64', /no operating system/],
+    ['', /not an operating system/],
+    ['linux/', /not an architecture/],
+    ['linux(+)/amd64', /not an operating system/],
     ['windows(%zz)/amd64', /percent-encoded/],
-  ])('%s is refused', (text, reason) => {
+  ])('rejects %j', (text, reason) => {
     expect(() => parsePlatform(text, { default: machine })).toThrow(reason);
   });
 
-  test('one part is never completed from the machine', () => {
+  test('rejects a specifier of one part without a default', () => {
     expect(() => parsePlatform('linux')).toThrow(/architecture is missing/);
     expect(() => parsePlatform('arm64')).toThrow(/operating system is missing/);
   });
 });
 
-/** The table of reference/spec.md 3.4: what a host takes, best first. */
+/** The table of reference/spec.md 3.4: what a host runs, best first. */
 describe('preference order, spec.md 3.4', () => {
   const armChain = ['arm/v8', 'arm/v7', 'arm/v6', 'arm/v5'];
   test.each([
@@ -152,19 +152,19 @@ describe('preference order, spec.md 3.4', () => {
     ['ppc64le', ['ppc64le']],
     ['ppc64le/power9', ['ppc64le/power9']],
     ['riscv64', ['riscv64']],
-  ])('a host of linux/%s takes %j', (host, order) => {
-    const every = [
+  ])('a linux/%s host runs %j', (host, order) => {
+    const entries = [
       '386 amd64 amd64/v2 amd64/v3 amd64/v4 arm/v4 arm/v5 arm/v6 arm/v7 arm/v8 arm64 arm64/v8.1 arm64/v8.2 arm64/v8.3',
       'arm64/v8.4 arm64/v8.5 arm64/v9 arm64/v9.1 arm64/v10 ppc64le ppc64le/power9 riscv64 s390x',
     ]
       .join(' ')
       .split(' ')
       .map((name) => ({ name, platform: parsePlatform(`linux/${name}`) }));
-    const ranked = rankEntries(every, parsePlatform(`linux/${host}`)).map((entry) => entry.name);
+    const ranked = rankEntries(entries, parsePlatform(`linux/${host}`)).map((entry) => entry.name);
     expect(ranked).toEqual(order);
   });
 
-  test('an entry without a platform fits everybody, and comes last', () => {
+  test('an entry without a platform matches every platform, and is ranked last', () => {
     const bare: Selectable = {};
     const exact: Selectable = { platform: parsePlatform('linux/amd64') };
     expect(selectPlatform([bare, exact], parsePlatform('linux/amd64'))).toBe(exact);
@@ -186,10 +186,10 @@ describe('Windows versions, spec.md 3.6', () => {
     [26200, 20348, false],
     [17763, 17763, true],
     [17763, 14393, false],
-  ])('a host of build %i runs an image of build %i: %s', (host, image, runs) => {
+  ])('host build %i, image build %i: runs %s', (host, image, runs) => {
     const entry = { platform: parsePlatform(`windows(10.0.${image}.1)/amd64`) };
-    const picked = selectPlatform([entry], parsePlatform(`windows(10.0.${host}.9)/amd64`));
-    expect(picked).toBe(runs ? entry : undefined);
+    const selected = selectPlatform([entry], parsePlatform(`windows(10.0.${host}.9)/amd64`));
+    expect(selected).toBe(runs ? entry : undefined);
   });
 });
 
@@ -207,37 +207,37 @@ describe('properties', () => {
       },
       { requiredKeys: ['architecture', 'os'] },
     )
-    .map((made) => normalizePlatform(made as Platform));
+    .map((members) => normalizePlatform(members as Platform));
 
-  test('format, then parse, gives the same platform', () => {
+  test('parsing a formatted platform returns the same platform', () => {
     fc.assert(
-      fc.property(platform, (made) => {
-        const read = parsePlatform(formatPlatform(made, { all: true }));
-        expect(samePlatform(read, made)).toBe(true);
+      fc.property(platform, (original) => {
+        const parsed = parsePlatform(formatPlatform(original, { all: true }));
+        expect(samePlatform(parsed, original)).toBe(true);
       }),
     );
   });
 
-  test('formatting gives a text that can be typed, also beside others', () => {
+  test('a comma-separated list of formatted platforms can be parsed', () => {
     const text = fc
       .string({ unit: 'grapheme', minLength: 1 })
-      .filter((one) => !/[*\p{Cc}]/u.test(one) && one.isWellFormed());
+      .filter((characters) => !/[*\p{Cc}]/u.test(characters) && characters.isWellFormed());
     const versions = fc.record({ 'os.version': text, 'os.features': fc.uniqueArray(text, { maxLength: 3 }) });
     fc.assert(
-      fc.property(fc.array(versions, { minLength: 1, maxLength: 3 }), (made) => {
-        const platforms = made.map((version) => ({ ...machine, ...version }));
-        const typed = platforms.map((one) => formatPlatform(one, { all: true })).join(',');
-        const read = splitPlatforms(typed).map((one) => parseFormattedPlatform(one));
-        expect(read.map(platformKey)).toEqual(platforms.map(platformKey));
+      fc.property(fc.array(versions, { minLength: 1, maxLength: 3 }), (drawn) => {
+        const platforms = drawn.map((version) => ({ ...machine, ...version }));
+        const typed = platforms.map((item) => formatPlatform(item, { all: true })).join(',');
+        const parsed = splitPlatforms(typed).map((item) => parseFormattedPlatform(item));
+        expect(parsed.map(platformKey)).toEqual(platforms.map(platformKey));
       }),
     );
   });
 
-  test('normalising twice is normalising once', () => {
-    fc.assert(fc.property(platform, (made) => expect(normalizePlatform(made)).toEqual(made)));
+  test('normalising a normalised platform changes nothing', () => {
+    fc.assert(fc.property(platform, (normalized) => expect(normalizePlatform(normalized)).toEqual(normalized)));
   });
 
-  test('no text crashes it', () => {
+  test('throws only MlistError for any string', () => {
     const pieces = fc.constantFrom(
       'linux',
       'arm',

@@ -5,7 +5,7 @@ import { RegistrySession } from '../../../src/store/registry/session.ts';
 import type { ManifestContent } from '../../../src/store/store.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { startRegistry, type ServerOptions } from '../../../src/server/start-registry.ts';
-import { RecordingProxy, type FrontOptions } from '../../support/recording-proxy.ts';
+import { RecordingProxy, type RecordingProxyOptions } from '../../support/recording-proxy.ts';
 import { cleanup } from '../../support/cleanup.ts';
 import { blobOf } from '../samples.ts';
 
@@ -40,7 +40,7 @@ export function repository(from: RegistrySession, host: string, path: string): R
 /** The embedded registry behind a front. */
 export async function served(
   serve: ServerOptions = {},
-  options: FrontOptions = {},
+  options: RecordingProxyOptions = {},
 ): Promise<{ readonly front: RecordingProxy; readonly upstream: string; readonly host: string }> {
   const registry = cleanup(await startRegistry(serve));
   const front = cleanup(await RecordingProxy.start({ upstream: registry.url, ...options }));

@@ -1,6 +1,6 @@
 import { errorMessage, MlistError } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { encodingOf } from './http/content-encoding.ts';
 import type { Step } from '../../async/pending.ts';
@@ -30,18 +30,18 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   const { connection, read, signal } = change;
   for (let reads = 1; ; reads += 1) {
     const shown = await read().catch((thrown: unknown) => {
-      connection.wire.signalFor(signal)?.throwIfAborted();
+      connection.client.signalFor(signal)?.throwIfAborted();
       throw unconfirmed(change, `reading it back failed: ${errorMessage(thrown)}`);
     });
     if (shown === undefined) return;
     if (reads >= READS) throw unconfirmed(change, shown);
-    await connection.wire.pause(backoff(reads), signal);
+    await connection.client.pause(backoff(reads), signal);
   }
 }
 
 /** What a registry shows instead of a blob, for messages; undefined if it has the blob. */
 export function blobShownInstead(
-  { status, headers }: Pick<Reply, 'status' | 'headers'>,
+  { status, headers }: Pick<RegistryResponse, 'status' | 'headers'>,
   descriptor: Descriptor,
   subject: string,
 ): string | undefined {
@@ -54,7 +54,7 @@ export function blobShownInstead(
 }
 
 /** The length that an answer states for a blob; undefined if the body is encoded. */
-export function statedSize(headers: Reply['headers']): number | undefined {
+export function statedSize(headers: RegistryResponse['headers']): number | undefined {
   if (encodingOf(headers) !== undefined) return undefined;
   const length = headers['content-length'];
   return length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined;

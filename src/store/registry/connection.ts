@@ -1,39 +1,39 @@
 import { MlistError } from '../../errors/errors.ts';
-import { drain, readAnswer, type Answer } from './http/response.ts';
+import { drain, readBody, type HttpResponse } from './http/response.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import {
   isConditional,
   isRedirect,
   urlOf,
-  type Call,
-  type Reply,
-  type Requester,
-  type StreamReply,
+  type RegistryRequest,
+  type RegistryResponse,
+  type SendRequest,
+  type RegistryStream,
 } from './request.ts';
 import type { Endpoint } from './http/registry-address.ts';
 import {
-  answerText,
-  failedAnswer,
-  failedExchange,
-  isConnectionFault,
+  describeStatus,
+  responseFailure,
+  connectionFailure,
+  isConnectionError,
   isUnsent,
-  noAnswerText,
+  describeNoResponse,
 } from './request-failure.ts';
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
 import type { OpenUploads } from './blobs/open-uploads.ts';
 import { checkAddress, sameOrigin } from './http/address.ts';
-import { asksTooLong, backoff, isRetryableStatus, isUntouchedStatus, retryAfter } from './http/retry.ts';
+import { exceedsMaxWait, backoff, isRetryableStatus, isUnprocessedStatus, parseRetryAfter } from './http/retry.ts';
 import type { Scope } from './auth/scope.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
-import type { Wire } from './http/http-client.ts';
+import type { HttpClient } from './http/http-client.ts';
 import type { Write, WriteGate } from './write-gate.ts';
 
 /** One registry: sends requests with login, redirects, retries and limits, and gives answers or errors that say what failed. */
 export interface ConnectionParts {
   readonly endpoint: Endpoint;
   readonly authorizer: Authorizer;
-  readonly wire: Wire;
+  readonly client: HttpClient;
   /** Requests, uploads included. */
   readonly requests: Limiter;
   /**
@@ -56,7 +56,7 @@ const MAX_ERROR_BODY = 64 * 1024;
 
 interface Received {
   readonly url: URL;
-  readonly answer: Answer;
+  readonly answer: HttpResponse;
   /** What the request was sent with. */
   readonly sent?: Authorization;
 }
@@ -80,8 +80,8 @@ export class Connection {
     return this.#parts.uploads;
   }
 
-  get wire(): Wire {
-    return this.#parts.wire;
+  get client(): HttpClient {
+    return this.#parts.client;
   }
 
   /** Tells beforehand which repositories the command will work on, so that one token serves them. */
@@ -90,21 +90,21 @@ export class Connection {
   }
 
   /** Sends a request and reads its answer, at most `most` bytes. */
-  async request(call: Call, most: number): Promise<Reply> {
-    return this.inPlace((request) => request(call, most));
+  async request(call: RegistryRequest, most: number): Promise<RegistryResponse> {
+    return this.withSlot((request) => request(call, most));
   }
 
   /** Does several requests of one piece of work in one place, so that it does not wait for itself between them. */
-  async inPlace<T>(work: (request: Requester) => Promise<T>): Promise<T> {
+  async withSlot<T>(work: (request: SendRequest) => Promise<T>): Promise<T> {
     return this.#parts.requests.run(() => work((call, most) => this.#read(call, most)));
   }
 
-  async #read(call: Call, most: number): Promise<Reply> {
+  async #read(call: RegistryRequest, most: number): Promise<RegistryResponse> {
     const end = this.#parts.steps.begin(call.step);
     const reply = this.#untilAnswered(call, false, async ({ url, answer }) => {
       const { status, headers } = answer;
       const what = `what ${url.host} sends as ${call.step.reference}`;
-      const bytes = call.method === 'HEAD' ? new Uint8Array() : await readAnswer(answer, most, what);
+      const bytes = call.method === 'HEAD' ? new Uint8Array() : await readBody(answer, most, what);
       if (call.method === 'HEAD') await drain(answer);
       return { status, headers, url, bytes };
     });
@@ -112,7 +112,7 @@ export class Connection {
   }
 
   /** Sends a request and hands over the answer's body as it comes. The caller reads it to its end or discards it. */
-  async open(call: Call): Promise<StreamReply> {
+  async open(call: RegistryRequest): Promise<RegistryStream> {
     const leavePlace = await this.#parts.bodies.enter();
     const endStep = this.#parts.steps.begin(call.step);
     const leave = () => {
@@ -135,45 +135,52 @@ export class Connection {
   }
 
   /** Tries until there is an answer that the caller accepts, or nothing is left to try. */
-  async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
-    const { wire, writes, secrets, steps } = this.#parts;
+  async #untilAnswered<T>(
+    call: RegistryRequest,
+    streams: boolean,
+    take: (received: Received) => Promise<T>,
+  ): Promise<T> {
+    const { client, writes, secrets, steps } = this.#parts;
     const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
     const again = [...call.accept, ...(call.acceptAgain ?? [])];
     let accepted = call.accept;
     for (let tries = 1, overlaps = 0; ; tries += 1) {
-      const isLast = tries - overlaps > (call.retries ?? wire.retries);
+      const isLast = tries - overlaps > (call.retries ?? client.retries);
       try {
         const { received, write } = await this.#attempt(call, streams);
         const { status, headers } = received.answer;
-        const wait = retryAfter(headers['retry-after'], Date.now());
-        const isTooLong = asksTooLong({ status, retryAfterMs: wait });
+        const wait = parseRetryAfter(headers['retry-after'], Date.now());
+        const isTooLong = exceedsMaxWait({ status, retryAfterMs: wait });
         if (accepted.includes(status) && !isTooLong) return await take(received);
-        const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
-        steps.answered(call.step, answerText(status, wait));
+        const body = await readBody(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
+        steps.answered(call.step, describeStatus(status, wait));
         const { url: location, sent = {} } = received;
         const isWrite = ['POST', 'PUT', 'PATCH'].includes(call.method);
         const request = { sent, scopes: call.scopes, isWrite, hasCondition: isConditional(call) };
         const challenge = headers['www-authenticate'];
         const answer = { status, body, host: this.base.host, location, wait, challenge, ...request };
-        const failure = failedAnswer(call.step, answer, secrets);
-        const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
+        const failure = responseFailure(call.step, answer, secrets);
+        const maySend = isRetryableStatus(status) && (isRepeatable || isUnprocessedStatus(status));
         const isOverlap = overlaps < MAX_OVERLAPS && status >= 500 && write !== undefined && writes.failed(write);
         if ((isLast && !isOverlap) || !maySend || isTooLong) throw failure;
         if (isOverlap) overlaps += 1;
-        if (!isUntouchedStatus(status)) accepted = again;
+        if (!isUnprocessedStatus(status)) accepted = again;
       } catch (thrown) {
-        wire.signalFor(call.signal)?.throwIfAborted();
-        if (isConnectionFault(thrown)) steps.answered(call.step, noAnswerText(thrown));
-        const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
-        if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
+        client.signalFor(call.signal)?.throwIfAborted();
+        if (isConnectionError(thrown)) steps.answered(call.step, describeNoResponse(thrown));
+        const maySend = isConnectionError(thrown) && (isRepeatable || isUnsent(thrown));
+        if (isLast || !maySend) throw connectionFailure(call.step, this.base.host, thrown);
         if (!isUnsent(thrown)) accepted = again;
       }
-      await wire.pause(backoff(tries), call.signal);
+      await client.pause(backoff(tries), call.signal);
     }
   }
 
   /** Sends a request. The write of a manifest waits for the write gate. */
-  async #attempt(call: Call, streams: boolean): Promise<{ readonly received: Received; readonly write?: Write }> {
+  async #attempt(
+    call: RegistryRequest,
+    streams: boolean,
+  ): Promise<{ readonly received: Received; readonly write?: Write }> {
     if (call.isManifestWrite !== true) return { received: await this.#authorized(call, streams) };
     const { writes } = this.#parts;
     const write = await writes.enter();
@@ -183,7 +190,7 @@ export class Connection {
   }
 
   /** Sends a request, and again with a login where the registry asks for one. */
-  async #authorized(call: Call, streams: boolean): Promise<Received> {
+  async #authorized(call: RegistryRequest, streams: boolean): Promise<Received> {
     const { authorizer } = this.#parts;
     let before: Authorization | undefined;
     for (let logins = 0; ; logins += 1) {
@@ -202,9 +209,9 @@ export class Connection {
   }
 
   /** Some registries say how to log in at the entrance only (distribution-spec v1.1.1 "Determining Support"). */
-  async #challenge(base: URL, { signal }: Call): Promise<string | undefined> {
+  async #challenge(base: URL, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;
-    const answer = await this.#parts.wire.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
+    const answer = await this.#parts.client.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
     answer.discard();
     return answer.headers['www-authenticate'];
   }
@@ -214,12 +221,12 @@ export class Connection {
    * redirect has led elsewhere: a stranger must not choose what is asked for in the user's name.
    */
   async #redirected(
-    call: Call,
+    call: RegistryRequest,
     sent: Authorization,
     streams: boolean,
   ): Promise<{ readonly base: URL; readonly received: Received }> {
     const send = (url: URL, base: URL, isOwn: boolean) => this.#send(call, url, isOwn ? sent : {}, base, streams);
-    const first = await this.#parts.endpoint.reach((base) => send(urlOf(call, base), base, true));
+    const first = await this.#parts.endpoint.tryAddresses((base) => send(urlOf(call, base), base, true));
     let received: Received = { url: urlOf(call, first.base), answer: first.answer };
     let isOwn = sameOrigin(received.url, first.base);
     for (let hops = 0; isRedirect(received.answer.status, call); hops += 1) {
@@ -236,17 +243,17 @@ export class Connection {
     return { base: first.base, received };
   }
 
-  #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
+  #send(call: RegistryRequest, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<HttpResponse> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, extraPatienceMs, opens, signal } = call;
-    return this.#parts.wire.send({
+    const { method, body, isUpload = false, extraTimeoutMs, opensUpload, signal } = call;
+    return this.#parts.client.send({
       method,
       url,
       headers: { ...call.headers, ...login },
       body: typeof body === 'function' ? body() : body,
-      streams: streams || isUpload,
-      extraPatienceMs,
-      opens,
+      streamsResponse: streams || isUpload,
+      extraTimeoutMs,
+      opensUpload,
       signal,
     });
   }

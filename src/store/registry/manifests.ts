@@ -14,7 +14,7 @@ import {
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { manifestTypeOf, typeOfDockerManifest } from '../../schema/documents.ts';
 import { confirmChange, statedSize } from './confirm-change.ts';
-import type { Call, Reply } from './request.ts';
+import type { RegistryRequest, RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { backoff, HEAD_REFUSED } from './http/retry.ts';
@@ -162,7 +162,7 @@ export class Manifests {
   async delete(name: Name, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
-    const call: Call = {
+    const call: RegistryRequest = {
       step: { what: 'delete', reference: subject },
       method: 'DELETE',
       target: this.#target(name),
@@ -187,11 +187,11 @@ export class Manifests {
   }
 
   /** Reads a name; again if it is known to exist, but the registry denies it. */
-  async #look(method: 'GET' | 'HEAD', name: Name, reading: Reading): Promise<Reply> {
+  async #look(method: 'GET' | 'HEAD', name: Name, reading: Reading): Promise<RegistryResponse> {
     for (let looks = 1; ; looks += 1) {
       const isSeen = this.#seen.has(name) && looks <= LOOKS;
       try {
-        const retries = this.#seen.has(name) ? Math.max(LOOKS, this.#parts.connection.wire.retries) : undefined;
+        const retries = this.#seen.has(name) ? Math.max(LOOKS, this.#parts.connection.client.retries) : undefined;
         const reply = await this.#read(method, name, { ...reading, retries });
         if (reply.status === 200) this.#seen.add(name);
         return reply;
@@ -201,22 +201,26 @@ export class Manifests {
         if (tagged !== undefined) return tagged;
         if (!isAbsent || !isSeen) throw thrown;
       }
-      await this.#parts.connection.wire.pause(backoff(looks), reading.signal);
+      await this.#parts.connection.client.pause(backoff(looks), reading.signal);
     }
   }
 
   /** A pull-through cache may know a digest only once its tag has been read. */
-  async #readByTag(name: Name, reading: Reading): Promise<Reply | undefined> {
+  async #readByTag(name: Name, reading: Reading): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
     const reply = await ignoreNotFound(this.#read('GET', tag, { ...reading, accept: [200] }));
     return reply !== undefined && digestMatches(name, reply.bytes) ? reply : undefined;
   }
 
-  async #read(method: 'GET' | 'HEAD', name: Name, { types = [], fresh = false, ...reading }: Reading): Promise<Reply> {
+  async #read(
+    method: 'GET' | 'HEAD',
+    name: Name,
+    { types = [], fresh = false, ...reading }: Reading,
+  ): Promise<RegistryResponse> {
     const { connection, path } = this.#parts;
     const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
-    const call: Call = {
+    const call: RegistryRequest = {
       step: { what: 'read', reference: this.#nameOf(name) },
       method,
       target: this.#target(name),
@@ -237,7 +241,7 @@ export class Manifests {
   }
 }
 
-interface Reading extends Pick<Call, 'accept' | 'signal' | 'retries'> {
+interface Reading extends Pick<RegistryRequest, 'accept' | 'signal' | 'retries'> {
   readonly types?: readonly string[];
   readonly fresh?: boolean | undefined;
 }

@@ -7,7 +7,7 @@ import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
@@ -62,7 +62,7 @@ export class ReferrersOf {
     const found = new Map<Digest, Descriptor>();
     let target: string | URL | undefined = this.#first(digest);
     for (let pages = 0; target !== undefined; pages += 1) {
-      const reply: Reply = await this.#page(target, digest, pages === 0 ? ANSWERS : [200], options);
+      const reply: RegistryResponse = await this.#page(target, digest, pages === 0 ? ANSWERS : [200], options);
       if (reply.status !== 200) return undefined;
       const bytes = await decodedDocument(reply, subject);
       for (const descriptor of readIndex(bytes, undefined, subject).manifests) {
@@ -83,7 +83,7 @@ export class ReferrersOf {
     digest: Digest,
     accept: readonly number[],
     { signal }: ContentOptions,
-  ): Promise<Reply> {
+  ): Promise<RegistryResponse> {
     const { connection, location, path } = this.#parts;
     const reply = await connection.request(
       {
@@ -102,7 +102,7 @@ export class ReferrersOf {
   }
 
   /** The address of the next page; undefined on the last one. */
-  #next(reply: Reply, digest: Digest): URL | undefined {
+  #next(reply: RegistryResponse, digest: Digest): URL | undefined {
     const { connection, location } = this.#parts;
     const address = nextAddress(reply, this.#first(digest), connection.base, `${location}@${digest}`);
     return address?.href === reply.url.href ? undefined : address;

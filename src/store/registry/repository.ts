@@ -4,7 +4,7 @@ import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { Blobs } from './blobs/blobs.ts';
-import type { BlobPlaces } from './blobs/mount.ts';
+import type { SentBlobs } from './blobs/mount.ts';
 import type { Connection } from './connection.ts';
 import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
@@ -25,7 +25,7 @@ import type {
 export interface RepositoryParts {
   readonly connection: Connection;
   /** What is known of the registry's blobs. */
-  readonly places: BlobPlaces;
+  readonly sentBlobs: SentBlobs;
   readonly domain: string;
   readonly path: string;
 }
@@ -39,12 +39,12 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
   readonly #blobs: Blobs;
   readonly #referrers: ReferrersOf;
 
-  constructor({ connection, places, domain, path }: RepositoryParts) {
+  constructor({ connection, sentBlobs, domain, path }: RepositoryParts) {
     this.domain = domain;
     this.path = path;
     this.#parts = { connection, location: this.location, path };
     this.#manifests = new Manifests(this.#parts);
-    this.#blobs = new Blobs({ ...this.#parts, places });
+    this.#blobs = new Blobs({ ...this.#parts, sentBlobs });
     const fetchManifest = (name: Name, options: FetchOptions): Promise<Content> => this.#manifests.get(name, options);
     this.#referrers = new ReferrersOf({ ...this.#parts, fetchManifest });
   }
@@ -55,7 +55,7 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
 
   /** Further attempts at a request that failed. */
   get retries(): number {
-    return this.#parts.connection.wire.retries;
+    return this.#parts.connection.client.retries;
   }
 
   async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {

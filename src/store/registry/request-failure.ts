@@ -11,7 +11,7 @@ import type { SecretRedactor } from '../../errors/redact.ts';
 
 /** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
 
-export interface FailedAnswer {
+export interface FailedResponse {
   readonly status: number;
   readonly body: Uint8Array;
   /** The registry. */
@@ -32,7 +32,7 @@ export interface FailedAnswer {
   readonly hasCondition: boolean;
 }
 
-export function failedAnswer(step: Step, answer: FailedAnswer, secrets: SecretRedactor): MlistError {
+export function responseFailure(step: Step, answer: FailedResponse, secrets: SecretRedactor): MlistError {
   // The answer of another host, to which the registry has redirected its client, is not quoted.
   const isOwn = answer.location.host === answer.host;
   const diagnostics = isOwn ? readRegistryError(answer.body, (text) => secrets.redact(text, answer.location)) : [];
@@ -54,18 +54,18 @@ export function failedAnswer(step: Step, answer: FailedAnswer, secrets: SecretRe
 const MOST_DIGESTS = 10;
 
 /** An answer in short: `HTTP 503 with Retry-After 30 s`. */
-export function answerText(status: number, wait: number | undefined): string {
+export function describeStatus(status: number, wait: number | undefined): string {
   return wait === undefined ? `HTTP ${status}` : `HTTP ${status} with Retry-After ${Math.ceil(wait / 1000)} s`;
 }
 
 /** That no answer came, in short: `none, ECONNRESET`. */
-export function noAnswerText(thrown: unknown): string {
+export function describeNoResponse(thrown: unknown): string {
   const code = errorCode(thrown);
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
 /** Who refuses, and with which login. */
-function refusal(answer: FailedAnswer): Meaning {
+function refusal(answer: FailedResponse): Meaning {
   const { status, host, sent } = answer;
   const { hasLogin = false, place } = sent;
   const code = 'ERR_MLIST_UNAUTHORIZED';
@@ -92,8 +92,8 @@ function refusal(answer: FailedAnswer): Meaning {
  * Whether a valid token lacks access: a token service issues tokens for repositories that do not exist or are private,
  * and the registry then answers 401. An anonymous write is refused in any case, so it says nothing about the repository.
  */
-function lacksAccess({ sent, scopes, challenge = '' }: FailedAnswer): boolean {
-  if (sent.grant === undefined || scopes.length === 0) return false;
+function lacksAccess({ sent, scopes, challenge = '' }: FailedResponse): boolean {
+  if (sent.cachedToken === undefined || scopes.length === 0) return false;
   if (parseChallenges(challenge).some(({ parameters }) => parameters['error'] === 'invalid_token')) return false;
   return sent.hasLogin === true || scopes.every(({ actions }) => actions.every((action) => action === 'pull'));
 }
@@ -126,7 +126,7 @@ interface Meaning {
   readonly hint?: string;
 }
 
-function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
+function meaning(answer: FailedResponse, diagnostics: readonly Diagnostic[]): Meaning {
   const { status, host, location, wait, isWrite, hasCondition } = answer;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
@@ -166,7 +166,7 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
 }
 
 /** The connection failed, rather than the registry's answer being bad. */
-export function isConnectionFault(thrown: unknown): boolean {
+export function isConnectionError(thrown: unknown): boolean {
   if (thrown instanceof MlistError) return false;
   return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101)/.test(
     errorCode(thrown) ?? '',
@@ -185,7 +185,7 @@ const refusedClient =
 const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
 /** No answer came, or not a whole one. */
-export function failedExchange(step: Step, host: string, thrown: unknown): MlistError {
+export function connectionFailure(step: Step, host: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return withReference(step, thrown);
   const code = errorCode(thrown) ?? '';
   const facts = { reference: step.reference, cause: thrown };

@@ -1,12 +1,12 @@
-import type { Answer } from './http/response.ts';
+import type { HttpResponse } from './http/response.ts';
 import type { Step } from '../../async/pending.ts';
 import type { Scope } from './auth/scope.ts';
-import type { Exchange } from './http/document-exchange.ts';
+import type { DocumentRequest } from './http/document-exchange.ts';
 
 /** What is asked of the registry. */
-export interface Call {
+export interface RegistryRequest {
   readonly step: Step;
-  readonly method: Exchange['method'];
+  readonly method: DocumentRequest['method'];
   /** Path and query below the registry's origin, or a whole address that the registry gave. */
   readonly target: string | URL;
   readonly scopes: readonly Scope[];
@@ -28,38 +28,38 @@ export interface Call {
   readonly isUpload?: boolean | undefined;
   /** Writes a manifest: counted and limited by the `WriteGate`. */
   readonly isManifestWrite?: boolean | undefined;
-  readonly extraPatienceMs?: number | undefined;
+  readonly extraTimeoutMs?: number | undefined;
   /** An answer opens an upload, which has to be cancelled if the work is aborted meanwhile. */
-  readonly opens?: boolean | undefined;
+  readonly opensUpload?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Reply {
+export interface RegistryResponse {
   readonly status: number;
-  readonly headers: Answer['headers'];
+  readonly headers: HttpResponse['headers'];
   /** Address that answered in the end, after redirects. */
   readonly url: URL;
   readonly bytes: Uint8Array;
 }
 
-export interface StreamReply extends Omit<Reply, 'bytes'> {
+export interface RegistryStream extends Omit<RegistryResponse, 'bytes'> {
   readonly body: AsyncIterable<Uint8Array>;
   readonly discard: () => void;
 }
 
 /** Sends requests from a place that is held already. */
-export type Requester = (call: Call, most: number) => Promise<Reply>;
+export type SendRequest = (call: RegistryRequest, most: number) => Promise<RegistryResponse>;
 
-export function isConditional({ headers = {} }: Call): boolean {
+export function isConditional({ headers = {} }: RegistryRequest): boolean {
   return 'if-match' in headers || 'if-none-match' in headers;
 }
 
-export function urlOf({ target }: Call, base: URL): URL {
+export function urlOf({ target }: RegistryRequest, base: URL): URL {
   return typeof target === 'string' ? new URL(target, base) : target;
 }
 
 /** 307 and 308 may be followed by any method; the older ones would turn a POST into a GET. */
-export function isRedirect(status: number, { method }: Call): boolean {
+export function isRedirect(status: number, { method }: RegistryRequest): boolean {
   const isReading = method === 'GET' || method === 'HEAD';
   return (isReading && [301, 302, 303].includes(status)) || status === 307 || status === 308;
 }

@@ -3,11 +3,11 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { Authorizer } from './auth/auth.ts';
-import { BlobPlaces } from './blobs/mount.ts';
+import { SentBlobs } from './blobs/mount.ts';
 import { Connection } from './connection.ts';
 import type { Credentials, CredentialsSource } from './credentials/credentials.ts';
 import { Endpoint } from './http/registry-address.ts';
-import { Network } from './http/network.ts';
+import { ConnectionPool } from './http/network.ts';
 import { defaults, type RegistryOptions } from './registry-options.ts';
 import { CANCEL_MS } from './blobs/upload.ts';
 import { PendingSteps } from '../../async/pending.ts';
@@ -16,7 +16,7 @@ import { apiHost } from './http/address.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './auth/scope.ts';
 import { SecretRedactor } from '../../errors/redact.ts';
-import { LINGER_MS, Wire } from './http/http-client.ts';
+import { ABORT_DELAY_MS, HttpClient } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
 
 /** What one command does with registries: connections, logins and limits that its parts share. */
@@ -35,7 +35,7 @@ export interface Access {
 
 interface Registry {
   readonly connection: Connection;
-  readonly places: BlobPlaces;
+  readonly sentBlobs: SentBlobs;
 }
 
 export class RegistrySession {
@@ -43,7 +43,7 @@ export class RegistrySession {
   readonly #registries = new Map<string, Registry>();
   readonly #repositories = new Map<string, Repository>();
   readonly #secrets = new SecretRedactor();
-  readonly #network: Network;
+  readonly #network: ConnectionPool;
   readonly #warned = new Set<string>();
   readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
@@ -54,7 +54,7 @@ export class RegistrySession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-    this.#network = new Network({
+    this.#network = new ConnectionPool({
       insecure: options.insecure ?? false,
       caFile: options.caFile,
       certificateFolders: options.certificateFolders ?? [],
@@ -125,7 +125,7 @@ export class RegistrySession {
     this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'nobody waits for the answer any more'));
     this.#registries.clear();
     this.#repositories.clear();
-    await this.#uploads.ended(LINGER_MS + CANCEL_MS);
+    await this.#uploads.ended(ABORT_DELAY_MS + CANCEL_MS);
     this.#network.close();
   }
 
@@ -133,14 +133,14 @@ export class RegistrySession {
     const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
     return getOrCreate(this.#registries, domain, () => ({
       connection: this.#connect(domain, credentials).connection,
-      places: new BlobPlaces(),
+      sentBlobs: new SentBlobs(),
     }));
   }
 
   #connect(domain: string, credentials: CredentialsSource) {
     const { concurrency = defaults.concurrency, retries = defaults.retries, ...options } = this.#options;
-    const wire = new Wire({
-      network: this.#network,
+    const wire = new HttpClient({
+      pool: this.#network,
       retries,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       userAgent: options.userAgent,
@@ -160,7 +160,7 @@ export class RegistrySession {
     const connection = new Connection({
       endpoint: this.#endpoint(domain),
       authorizer,
-      wire,
+      client: wire,
       requests: new Limiter(concurrency),
       bodies: new Limiter(concurrency),
       writes: new WriteGate(),
@@ -174,7 +174,7 @@ export class RegistrySession {
   #endpoint(domain: string): Endpoint {
     const { plainHttp = [], insecure = false } = this.#options;
     const isPlain = plainHttp.includes(domain);
-    const hasCertificates = () => this.#network.trust.isNamed(new URL(`https://${apiHost(domain)}`));
+    const hasCertificates = () => this.#network.trust.hasCertificates(new URL(`https://${apiHost(domain)}`));
     return new Endpoint({ domain, plainHttp: isPlain, insecure, hasCertificates });
   }
 

@@ -3,7 +3,7 @@ import type { ContentOptions } from '../store.ts';
 import { readJson } from '../../json/parse.ts';
 import { isJsonObject } from '../../json/json.ts';
 import { isTag } from '../../oci/reference.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
@@ -34,7 +34,7 @@ export async function* listTags(parts: TagListParts, { signal }: ContentOptions)
   const first = `/v2/${path}/tags/list`;
   let target: string | URL | undefined = `${first}?n=${PAGE_TAGS}`;
   while (target !== undefined) {
-    const reply: Reply = await connection.request(
+    const reply: RegistryResponse = await connection.request(
       {
         step: { what: 'list the tags of', reference: parts.location },
         method: 'GET',

@@ -2,9 +2,9 @@ import { getOrCreate } from '../../../async/single-flight.ts';
 import { MlistError, type ErrorCode } from '../../../errors/errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from '../credentials/credentials.ts';
-import { Grants, type Grant, type TokenService } from './token-cache.ts';
+import { TokenCache, type CachedToken, type TokenService } from './token-cache.ts';
 import type { AuthHost } from '../registry-options.ts';
-import { asksTooLong, isTransientStatus } from '../http/retry.ts';
+import { exceedsMaxWait, isTransientStatus } from '../http/retry.ts';
 import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { basicHeader, type TokenSender } from './token-service.ts';
@@ -31,11 +31,11 @@ export interface Authorization {
   readonly hasLogin?: boolean;
   /** Where the login comes from. */
   readonly place?: string | undefined;
-  readonly grant?: Grant;
+  readonly cachedToken?: CachedToken;
 }
 
 /** A 401 or 403, and what it was the answer to. */
-export interface Refused {
+export interface RefusedRequest {
   readonly status: number;
   /** The header `WWW-Authenticate`. */
   readonly challenge: string | undefined;
@@ -57,7 +57,7 @@ const FRESH_MS = 2_000;
 
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #grants: Grants;
+  readonly #grants: TokenCache;
   readonly #credentials = new Map<string, Promise<Credentials | undefined>>();
   /** Needs that a token for more than them does not serve. */
   readonly #narrow = new Set<string>();
@@ -72,7 +72,7 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
-    this.#grants = new Grants(options);
+    this.#grants = new TokenCache(options);
   }
 
   /** Tells beforehand what the command will work on. */
@@ -96,7 +96,7 @@ export class Authorizer {
     const service = this.#bearer;
     try {
       const grant = await this.#grantFor(service, scopes, credentials);
-      return { header: `Bearer ${grant.token.value}`, grant, ...login };
+      return { header: `Bearer ${grant.token.value}`, cachedToken: grant, ...login };
     } catch (thrown) {
       if (!service.acceptsBasic || credentials?.type !== 'basic' || !isUnusable(thrown)) throw thrown;
       this.#unusable.add(service.realm.href);
@@ -106,8 +106,8 @@ export class Authorizer {
   }
 
   /** The registry took what a request was sent with. */
-  accepted({ grant }: Authorization): void {
-    if (grant !== undefined) grant.isProved = true;
+  accepted({ cachedToken }: Authorization): void {
+    if (cachedToken !== undefined) cachedToken.isAccepted = true;
   }
 
   /**
@@ -115,8 +115,8 @@ export class Authorizer {
    * @returns whether the request is worth sending again
    * @throws MlistError where the registry sends its client to a token service that it must not talk to
    */
-  async refused({ status, challenge, sent, scopes, before, base }: Refused): Promise<boolean> {
-    if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
+  async refused({ status, challenge, sent, scopes, before, base }: RefusedRequest): Promise<boolean> {
+    if (status === 403) return this.#isTooNarrow(sent.cachedToken, scopes);
     const challenges = parseChallenges(challenge ?? '');
     const acceptsBasic = challenges.some(({ scheme }) => scheme === 'basic');
     this.#basic ||= acceptsBasic;
@@ -158,30 +158,35 @@ export class Authorizer {
   }
 
   #learnBearer({ parameters, service }: BearerChallenge, sent: Authorization, scopes: readonly Scope[]): boolean {
-    const { grant } = sent;
+    const { cachedToken } = sent;
     const isOther = this.#bearer?.realm.href !== service.realm.href || this.#bearer.service !== service.service;
     if (isOther) this.#bearer = service;
     const asked = parseScopes(parameters['scope']);
-    const wantsMore = scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked);
+    const wantsMore = scopes.length > 0 && !coverAll(cachedToken?.scopes ?? scopes, asked);
     if (wantsMore && this.#isNewNeed(scopes, asked)) return true;
-    if (grant === undefined) return sent.header === undefined;
-    if (wantsMore) return this.#isTooNarrow(grant, scopes);
-    if (isOther) return !grant.isProved;
-    const isOld = performance.now() - grant.received > FRESH_MS;
-    if (parameters['error'] === 'invalid_token' ? grant.isProved || isOld : isOld) {
-      this.#grants.forget(grant);
+    if (cachedToken === undefined) return sent.header === undefined;
+    if (wantsMore) return this.#isTooNarrow(cachedToken, scopes);
+    if (isOther) return !cachedToken.isAccepted;
+    const isOld = performance.now() - cachedToken.received > FRESH_MS;
+    if (parameters['error'] === 'invalid_token' ? cachedToken.isAccepted || isOld : isOld) {
+      this.#grants.forget(cachedToken);
       return true;
     }
-    return this.#isTooNarrow(grant, scopes);
+    return this.#isTooNarrow(cachedToken, scopes);
   }
 
   /** Pauses after one 401 to a new token, which not every server may know yet. @returns whether to send it again */
   async #pauseForToken(
     parameters: Challenge['parameters'],
-    { grant }: Authorization,
+    { cachedToken }: Authorization,
     before?: Authorization,
   ): Promise<boolean> {
-    if (grant === undefined || grant === before?.grant || parameters['error'] === 'insufficient_scope') return false;
+    if (
+      cachedToken === undefined ||
+      cachedToken === before?.cachedToken ||
+      parameters['error'] === 'insufficient_scope'
+    )
+      return false;
     await this.#options.tokens.pause(1);
     return true;
   }
@@ -195,7 +200,7 @@ export class Authorizer {
     return true;
   }
 
-  #isTooNarrow(grant: Grant | undefined, scopes: readonly Scope[]): boolean {
+  #isTooNarrow(grant: CachedToken | undefined, scopes: readonly Scope[]): boolean {
     if (grant === undefined || keyOf(grant.scopes) === keyOf(this.#needOf(scopes))) return false;
     this.#narrow.add(keyOf(scopes));
     return true;
@@ -210,10 +215,10 @@ export class Authorizer {
     service: TokenService,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
-  ): Promise<Grant> {
+  ): Promise<CachedToken> {
     const need = this.#needOf(scopes);
     const isNarrow = this.#narrow.has(keyOf(scopes));
-    const proved = isNarrow ? undefined : this.#grants.proved(service, need, credentials);
+    const proved = isNarrow ? undefined : this.#grants.accepted(service, need, credentials);
     if (proved !== undefined) return proved;
     const shared = isNarrow ? undefined : await this.#sharedFor(need, credentials);
     if (shared === undefined) return this.#grants.get(service, need, credentials);
@@ -276,7 +281,7 @@ const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
 
 /** Whether a token service cannot be used: it fails, or must not see the login. It has not refused the login. */
 function isUnusable(error: unknown): boolean {
-  if (!(error instanceof MlistError) || asksTooLong(error.facts)) return false;
+  if (!(error instanceof MlistError) || exceedsMaxWait(error.facts)) return false;
   const { code, facts } = error;
   return unusable.has(code) || (code === 'ERR_MLIST_UNAUTHORIZED' && facts.status === undefined);
 }

@@ -17,17 +17,17 @@ export interface TokenService {
 }
 
 /** A token, and what it was asked for. */
-export interface Grant {
+export interface CachedToken {
   readonly scopes: readonly Scope[];
   /** Of the service and the account. */
   readonly issuer: string;
   readonly token: Token;
   readonly received: number;
   /** The registry has taken it for some request. */
-  isProved: boolean;
+  isAccepted: boolean;
 }
 
-export interface GrantsOptions {
+export interface TokenCacheOptions {
   readonly registry: string;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: SecretRedactor;
@@ -35,20 +35,24 @@ export interface GrantsOptions {
 }
 
 /** The tokens of one registry. In memory only; one request for a token at a time for each set of scopes. */
-export class Grants {
-  readonly #options: GrantsOptions;
-  readonly #grants = new Map<string, Promise<Grant>>();
-  readonly #received: Grant[] = [];
-  readonly #stale = new WeakSet<Grant>();
+export class TokenCache {
+  readonly #options: TokenCacheOptions;
+  readonly #grants = new Map<string, Promise<CachedToken>>();
+  readonly #received: CachedToken[] = [];
+  readonly #stale = new WeakSet<CachedToken>();
   /** Tells accounts apart without keeping their secrets in a key. */
   readonly #accounts: (Credentials | undefined)[] = [];
 
-  constructor(options: GrantsOptions) {
+  constructor(options: TokenCacheOptions) {
     this.#options = options;
   }
 
   /** A token for the scopes; one that is about to expire is got anew. */
-  async get(service: TokenService, scopes: readonly Scope[], credentials: Credentials | undefined): Promise<Grant> {
+  async get(
+    service: TokenService,
+    scopes: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): Promise<CachedToken> {
     const issuer = this.#issuerOf(service, credentials);
     const key = `${issuer} ${keyOf(scopes)}`;
     for (;;) {
@@ -68,19 +72,23 @@ export class Grants {
   }
 
   /** A token that the registry has taken before, and that was asked for at least for these scopes. */
-  proved(service: TokenService, need: readonly Scope[], credentials: Credentials | undefined): Grant | undefined {
+  accepted(
+    service: TokenService,
+    need: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): CachedToken | undefined {
     const issuer = this.#issuerOf(service, credentials);
     return this.#received.find(
-      (grant) => grant.isProved && grant.issuer === issuer && this.#isLive(grant) && coverAll(grant.scopes, need),
+      (grant) => grant.isAccepted && grant.issuer === issuer && this.#isLive(grant) && coverAll(grant.scopes, need),
     );
   }
 
-  #isLive(grant: Grant): boolean {
+  #isLive(grant: CachedToken): boolean {
     return performance.now() < grant.token.expires && !this.#stale.has(grant);
   }
 
   /** The token has expired, or was taken back; the next who asks gets another. */
-  forget(grant: Grant): void {
+  forget(grant: CachedToken): void {
     this.#stale.add(grant);
   }
 
@@ -89,7 +97,7 @@ export class Grants {
     issuer: string,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
-  ): Promise<Grant> {
+  ): Promise<CachedToken> {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
     const { registry, secrets, tokens } = this.#options;
     const redact = (text: string) => secrets.redact(text, realm);
@@ -98,7 +106,7 @@ export class Grants {
     const isOnlyWay = !acceptsBasic || credentials?.type !== 'basic';
     const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact, keepSecret };
     const token = await fetchToken(request, tokens);
-    const grant = { scopes, issuer, token, received: performance.now(), isProved: false };
+    const grant = { scopes, issuer, token, received: performance.now(), isAccepted: false };
     this.#received.push(grant);
     return grant;
   }

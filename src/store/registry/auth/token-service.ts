@@ -1,8 +1,8 @@
 import { MlistError } from '../../../errors/errors.ts';
 import { loginText, refusedLoginHint, type Credentials } from '../credentials/credentials.ts';
-import type { Answer } from '../http/response.ts';
+import type { HttpResponse } from '../http/response.ts';
 import { describeDiagnostic, readRegistryError } from '../registry-error.ts';
-import { retryAfter, waitText } from '../http/retry.ts';
+import { parseRetryAfter, waitText } from '../http/retry.ts';
 
 /** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
@@ -26,22 +26,22 @@ export interface Token {
   readonly expires: number;
 }
 
-export interface TokenCall {
+export interface TokenHttpRequest {
   readonly method: 'GET' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
 }
 
-export interface TokenReply {
+export interface TokenResponse {
   readonly status: number;
-  readonly headers: Answer['headers'];
+  readonly headers: HttpResponse['headers'];
   readonly bytes: Uint8Array;
 }
 
 export interface TokenSender {
   /** One exchange with the token service, body read; repeated after faults that are not specific to token services. */
-  readonly send: (call: TokenCall) => Promise<TokenReply>;
+  readonly send: (call: TokenHttpRequest) => Promise<TokenResponse>;
   /** Further tries of a token request. */
   readonly retries: number;
   /** Waits before the next try. */
@@ -71,7 +71,7 @@ export async function fetchToken(request: TokenRequest, sender: TokenSender): Pr
   }
 }
 
-async function ask(request: TokenRequest, send: TokenSender['send']): Promise<TokenReply> {
+async function ask(request: TokenRequest, send: TokenSender['send']): Promise<TokenResponse> {
   const { credentials } = request;
   if (credentials?.type === 'identity')
     return post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
@@ -94,7 +94,7 @@ function post(
   { realm, service, scopes }: TokenRequest,
   send: TokenSender['send'],
   grant: Readonly<Record<string, string>>,
-): Promise<TokenReply> {
+): Promise<TokenResponse> {
   const form = new URLSearchParams({ ...grant, client_id: CLIENT_ID, ...(service === undefined ? {} : { service }) });
   if (scopes.length > 0) form.set('scope', scopes.join(' '));
   return send({
@@ -121,7 +121,7 @@ export function basicHeader(credentials: Credentials | undefined): Readonly<Reco
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
-function read(request: TokenRequest, reply: TokenReply): Token {
+function read(request: TokenRequest, reply: TokenResponse): Token {
   const { realm, credentials, keepSecret } = request;
   const { status, bytes } = reply;
   if (credentials?.type === 'identity' && unknownWay.has(status)) throw noRefresh(request, status);
@@ -135,7 +135,7 @@ function read(request: TokenRequest, reply: TokenReply): Token {
   return { value, expires: performance.now() + seconds * 1000 };
 }
 
-function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: TokenReply): MlistError {
+function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: TokenResponse): MlistError {
   const { status, headers, bytes } = reply;
   const service = `the token service ${realm.host}`;
   const diagnostics = readRegistryError(bytes, redact);
@@ -143,7 +143,7 @@ function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: 
   const refused = (message: string, hint: string) =>
     new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${answer})`, { status, diagnostics, hint });
   if (![400, 401, 403].includes(status)) {
-    const wait = retryAfter(headers['retry-after'], Date.now());
+    const wait = parseRetryAfter(headers['retry-after'], Date.now());
     const later = wait === undefined ? '' : ` and asks to wait for ${waitText(wait)}`;
     const message = `${service} gives no token for ${registry}${later} (${answer})`;
     const facts = { status, retryAfterMs: wait, diagnostics, hint: 'Try again later.' };

@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import type { Connection } from '../connection.ts';
 import { HEAD_REFUSED } from '../http/retry.ts';
 
@@ -7,8 +7,8 @@ import { HEAD_REFUSED } from '../http/retry.ts';
 export interface BlobQuery {
   readonly connection: Connection;
   /** Sends the HEAD. Default: the connection. */
-  readonly request?: Requester;
-  readonly call: Pick<Call, 'step' | 'target' | 'scopes' | 'signal'>;
+  readonly request?: SendRequest;
+  readonly call: Pick<RegistryRequest, 'step' | 'target' | 'scopes' | 'signal'>;
   readonly descriptor: Descriptor;
 }
 
@@ -21,7 +21,7 @@ export async function queryBlob({
   request = (call, most) => connection.request(call, most),
   call,
   descriptor,
-}: BlobQuery): Promise<Pick<Reply, 'status' | 'headers'>> {
+}: BlobQuery): Promise<Pick<RegistryResponse, 'status' | 'headers'>> {
   const head = await request({ ...call, method: 'HEAD', accept: [200, 404, ...HEAD_REFUSED] }, 0);
   if (head.status === 200 || head.status === 404) return head;
   const range = descriptor.size === 0 ? {} : { range: 'bytes=0-0' };

@@ -4,15 +4,15 @@ import type { ContentOptions } from '../../store.ts';
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { digestMatches, isVerifiable } from '../../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
-import type { Arrival, BlobPlaces } from './mount.ts';
+import type { BlobTransfer, SentBlobs } from './mount.ts';
 import { queryBlob } from './blob-query.ts';
 import { readBlob } from './download.ts';
 import { BlobUpload, type UploadTarget } from './upload.ts';
 import { blobShownInstead, statedSize } from '../confirm-change.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import type { Connection } from '../connection.ts';
 import { decodedDocument } from '../http/content-encoding.ts';
-import { asksTooLong, REFUSALS } from '../http/retry.ts';
+import { exceedsMaxWait, REFUSALS } from '../http/retry.ts';
 import { pullFrom, pushTo, type Scope } from '../auth/scope.ts';
 import { mismatch, verifyBytes, verifyStatedDigest } from './verify-response.ts';
 
@@ -20,7 +20,7 @@ type Open = () => AsyncIterable<Uint8Array>;
 
 export interface BlobsParts {
   readonly connection: Connection;
-  readonly places: BlobPlaces;
+  readonly sentBlobs: SentBlobs;
   /** `domain/path`, for errors. */
   readonly location: string;
   readonly path: string;
@@ -77,9 +77,9 @@ export class Blobs {
 
   /** Uploads a blob, or mounts it if this command has sent it to another repository of the registry. */
   async put(descriptor: Descriptor, open: Open, options: ContentOptions): Promise<void> {
-    const { path, places } = this.#parts;
+    const { path, sentBlobs } = this.#parts;
     await this.#place(descriptor, async () => {
-      const from = await places.elsewhere(path, descriptor.digest);
+      const from = await sentBlobs.otherRepository(path, descriptor.digest);
       return from === undefined
         ? this.#upload(descriptor, open, undefined, options)
         : this.#mountOrUpload(descriptor, from, open, options);
@@ -91,16 +91,21 @@ export class Blobs {
    * opened an upload, and the bytes go there; a refusal for want of rights is tried with the rights of this repository
    * alone; other refusals of the mount lead to an upload too.
    */
-  async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
+  async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<BlobTransfer> {
     return this.#place(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
   }
 
-  #place({ digest }: Descriptor, work: () => Promise<Arrival>): Promise<Arrival> {
-    const { connection, path, places } = this.#parts;
-    return connection.uploads.track(places.put(path, digest, work));
+  #place({ digest }: Descriptor, work: () => Promise<BlobTransfer>): Promise<BlobTransfer> {
+    const { connection, path, sentBlobs } = this.#parts;
+    return connection.uploads.track(sentBlobs.put(path, digest, work));
   }
 
-  async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
+  async #mountOrUpload(
+    descriptor: Descriptor,
+    from: string,
+    open: Open,
+    options: ContentOptions,
+  ): Promise<BlobTransfer> {
     const reply = await this.#tryMount(descriptor, from, options);
     if (reply !== undefined && (await this.#isMounted(descriptor, reply, options))) return 'mounted';
     const hasBegun = reply?.status === 202 && reply.headers['location'] !== undefined;
@@ -108,7 +113,7 @@ export class Blobs {
   }
 
   /** Some registries answer 200 to a mount: a read shows whether they have the blob. */
-  async #isMounted(descriptor: Descriptor, answer: Reply, { signal }: ContentOptions): Promise<boolean> {
+  async #isMounted(descriptor: Descriptor, answer: RegistryResponse, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = answer;
     if (![200, 201, 204].includes(status)) return false;
     const subject = this.#nameOf(descriptor);
@@ -117,12 +122,16 @@ export class Blobs {
     const { connection } = this.#parts;
     const call = { ...this.#call(descriptor), scopes: [this.#scope('push')], signal };
     const reply = await queryBlob({ connection, call, descriptor }).catch(() => undefined);
-    connection.wire.signalFor(signal)?.throwIfAborted();
+    connection.client.signalFor(signal)?.throwIfAborted();
     return reply !== undefined && blobShownInstead(reply, descriptor, subject) === undefined;
   }
 
   /** Undefined where no token is given for both repositories, or the registry cannot do it just now. */
-  async #tryMount(descriptor: Descriptor, from: string, { signal }: ContentOptions): Promise<Reply | undefined> {
+  async #tryMount(
+    descriptor: Descriptor,
+    from: string,
+    { signal }: ContentOptions,
+  ): Promise<RegistryResponse | undefined> {
     const { connection, path } = this.#parts;
     const call = {
       step: { what: 'mount', reference: this.#nameOf(descriptor) },
@@ -138,9 +147,9 @@ export class Blobs {
     try {
       return await connection.request(call, MAX_DOCUMENT_BYTES);
     } catch (thrown) {
-      connection.wire.signalFor(signal)?.throwIfAborted();
+      connection.client.signalFor(signal)?.throwIfAborted();
       const { code, facts } = asMlistError(thrown);
-      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429 && !asksTooLong(facts);
+      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429 && !exceedsMaxWait(facts);
       if (code !== 'ERR_MLIST_UNAUTHORIZED' && !isAnswer) throw thrown;
       return undefined;
     }
@@ -150,11 +159,11 @@ export class Blobs {
   async #upload(
     descriptor: Descriptor,
     open: Open,
-    started: Reply | undefined,
+    started: RegistryResponse | undefined,
     { signal }: ContentOptions,
   ): Promise<'uploaded'> {
     const { connection, path } = this.#parts;
-    const targetOf = (request: Requester): UploadTarget => ({
+    const targetOf = (request: SendRequest): UploadTarget => ({
       connection,
       request,
       path: `/v2/${path}/blobs/`,
@@ -162,11 +171,11 @@ export class Blobs {
       subject: this.#nameOf(descriptor),
       signal,
     });
-    await connection.inPlace((request) => new BlobUpload(targetOf(request), descriptor, open).run(started));
+    await connection.withSlot((request) => new BlobUpload(targetOf(request), descriptor, open).run(started));
     return 'uploaded';
   }
 
-  #call(descriptor: Descriptor): Pick<Call, 'step' | 'target' | 'scopes'> {
+  #call(descriptor: Descriptor): Pick<RegistryRequest, 'step' | 'target' | 'scopes'> {
     return {
       step: { what: 'read', reference: this.#nameOf(descriptor) },
       target: `/v2/${this.#parts.path}/blobs/${descriptor.digest}`,

@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { verified } from '../../verify.ts';
-import type { Call, StreamReply } from '../request.ts';
+import type { RegistryRequest, RegistryStream } from '../request.ts';
 import type { Connection } from '../connection.ts';
-import { failedExchange, isConnectionFault } from '../request-failure.ts';
+import { connectionFailure, isConnectionError } from '../request-failure.ts';
 import { backoff } from '../http/retry.ts';
 import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.ts';
 
@@ -10,7 +10,7 @@ import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.t
 export interface BlobReading {
   readonly connection: Connection;
   /** GET of the blob, without a range. */
-  readonly call: Omit<Call, 'accept' | 'headers'>;
+  readonly call: Omit<RegistryRequest, 'accept' | 'headers'>;
   readonly descriptor: Descriptor;
 }
 
@@ -24,7 +24,7 @@ export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
 
 async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
   const { connection, call, descriptor } = reading;
-  const { wire, base } = connection;
+  const { client, base } = connection;
   let offset = 0;
   for (let failures = 0; ;) {
     const before = offset;
@@ -37,19 +37,20 @@ async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
       if (part.end >= descriptor.size) return;
       continue;
     } catch (thrown) {
-      wire.signalFor(call.signal)?.throwIfAborted();
+      client.signalFor(call.signal)?.throwIfAborted();
       // What broke was only the end of a body that is whole.
-      if (isConnectionFault(thrown) && offset === descriptor.size) return;
+      if (isConnectionError(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
-      if (!isConnectionFault(thrown) || failures > wire.retries) throw failedExchange(call.step, base.host, thrown);
+      if (!isConnectionError(thrown) || failures > client.retries)
+        throw connectionFailure(call.step, base.host, thrown);
     }
-    await wire.pause(backoff(failures), call.signal);
+    await client.pause(backoff(failures), call.signal);
   }
 }
 
 /** What one answer brings of a blob. */
 interface Part {
-  readonly reply: StreamReply;
+  readonly reply: RegistryStream;
   /** How many bytes lie before those that were asked for. */
   readonly skip: number;
   readonly start: number;
@@ -96,7 +97,7 @@ async function* without(skip: number, body: AsyncIterable<Uint8Array>): AsyncGen
 }
 
 /** @returns the end of the part */
-function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, start: number): number {
+function checkPart({ call, descriptor }: BlobReading, { headers }: RegistryStream, start: number): number {
   const range = headers['content-range'] ?? '';
   const [, from, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(range) ?? [];
   const end = Number(last) + 1;
@@ -106,7 +107,7 @@ function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, 
   throw mismatch(call.step.reference, `was asked for from byte ${start} on, and came as ${stated}`);
 }
 
-function checkLength({ call }: BlobReading, { headers }: StreamReply, expected: number): void {
+function checkLength({ call }: BlobReading, { headers }: RegistryStream, expected: number): void {
   const stated = headers['content-length'];
   if (stated === undefined || Number(stated) === expected) return;
   const hint = 'The manifest that lists it states a wrong size, or the registry or a proxy has changed the content.';
@@ -114,7 +115,7 @@ function checkLength({ call }: BlobReading, { headers }: StreamReply, expected: 
 }
 
 /** Where neither a length nor chunks tell the end of a body, a cut looks like one (RFC 9112 section 6.3). */
-function statesItsEnd({ headers }: StreamReply): boolean {
+function statesItsEnd({ headers }: RegistryStream): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 

@@ -2,7 +2,7 @@ import { SingleFlight } from '../../../async/single-flight.ts';
 import type { Digest } from '../../../oci/digest.ts';
 
 /** How a blob came into a repository. */
-export type Arrival = 'mounted' | 'uploaded';
+export type BlobTransfer = 'mounted' | 'uploaded';
 
 interface BlobPlace {
   readonly repository: string;
@@ -16,14 +16,14 @@ const MAX_PLACES = 10_000;
  * The blobs that a command has sent to one registry. A blob is sent to it once: further callers who need it in the same
  * repository wait for the first, and those who need it in another repository mount it from there.
  */
-export class BlobPlaces {
+export class SentBlobs {
   // Each caller has its own source and its own signal.
-  readonly #arriving = new SingleFlight<Arrival>({ sharesFailures: false });
+  readonly #arriving = new SingleFlight<BlobTransfer>({ sharesFailures: false });
   /** By digest: the first repository that has it or gets it. */
   readonly #places = new Map<Digest, BlobPlace>();
 
   /** Puts a blob into a repository, or waits for another caller who does. If that fails, the work is done here. */
-  async put(repository: string, digest: Digest, work: () => Promise<Arrival>): Promise<Arrival> {
+  async put(repository: string, digest: Digest, work: () => Promise<BlobTransfer>): Promise<BlobTransfer> {
     return this.#arriving.run(`${repository}@${digest}`, () => {
       const arrival = work();
       const place = { repository, arrival };
@@ -41,7 +41,7 @@ export class BlobPlaces {
   }
 
   /** Another repository that has the blob; waits for a transfer that is running. Undefined if there is none. */
-  async elsewhere(repository: string, digest: Digest): Promise<string | undefined> {
+  async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {
     const place = this.#places.get(digest);
     if (place === undefined || place.repository === repository) return undefined;
     return place.arrival.then(

@@ -1,14 +1,14 @@
 import { MlistError, type ErrorFacts } from '../../../errors/errors.ts';
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../../oci/digest.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import { queryBlob } from './blob-query.ts';
 import type { Connection } from '../connection.ts';
 import { blobShownInstead, confirmChange } from '../confirm-change.ts';
 import { withReference } from '../request-failure.ts';
 import type { Step } from '../../../async/pending.ts';
 import { checkAddress } from '../http/address.ts';
-import { asksTooLong, backoff, isRetryableStatus } from '../http/retry.ts';
+import { exceedsMaxWait, backoff, isRetryableStatus } from '../http/retry.ts';
 import type { Scope } from '../auth/scope.ts';
 import { UploadChunk } from './upload-chunk.ts';
 import { UploadSource } from './upload-source.ts';
@@ -18,7 +18,7 @@ import { verifyStatedDigest } from './verify-response.ts';
 export interface UploadTarget {
   readonly connection: Connection;
   /** Sends requests from the place that the upload holds, from its beginning to its end. */
-  readonly request: Requester;
+  readonly request: SendRequest;
   /** `/v2/NAME/blobs/` */
   readonly path: string;
   readonly scope: Scope;
@@ -68,7 +68,7 @@ export class BlobUpload {
   }
 
   /** @param started - an answer that has opened the upload already, as to a mount */
-  async run(started: Reply | undefined): Promise<void> {
+  async run(started: RegistryResponse | undefined): Promise<void> {
     const progress = () => `${this.#moved} of ${this.#descriptor.size} bytes sent`;
     const end = this.#target.connection.steps.begin(this.#step, { progress });
     try {
@@ -89,20 +89,20 @@ export class BlobUpload {
   }
 
   async #persist(): Promise<void> {
-    const { wire } = this.#target.connection;
+    const { client } = this.#target.connection;
     for (let failures = 0; ;) {
       const before = this.#offset;
       try {
         await this.#send();
         return;
       } catch (thrown) {
-        wire.signalFor(this.#target.signal)?.throwIfAborted();
+        client.signalFor(this.#target.signal)?.throwIfAborted();
         const next = await this.#recover(thrown);
         if (next === 'done') return;
         if (next === 'smaller') continue;
         failures = this.#offset > before ? 1 : failures + 1;
-        if (failures > wire.retries) throw thrown;
-        await wire.pause(backoff(failures), this.#target.signal);
+        if (failures > client.retries) throw thrown;
+        await client.pause(backoff(failures), this.#target.signal);
       }
     }
   }
@@ -118,23 +118,23 @@ export class BlobUpload {
     await this.#put();
   }
 
-  #start(): Promise<Reply> {
+  #start(): Promise<RegistryResponse> {
     const algorithm = digestAlgorithm(this.#descriptor.digest);
     const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`;
     return this.#request('POST', `${this.#target.path}uploads/${query}`, {
       accept: [202],
       repeatable: true,
-      opens: true,
+      opensUpload: true,
     });
   }
 
-  #begin(reply: Reply): void {
+  #begin(reply: RegistryResponse): void {
     this.#offset = 0;
     this.#follow(reply);
     this.#chunk.setLeast(reply.headers['oci-chunk-min-length']);
   }
 
-  #follow({ headers, url }: Reply): void {
+  #follow({ headers, url }: RegistryResponse): void {
     const location = headers['location'];
     if (location === undefined || !URL.canParse(location, url.href)) {
       throw new MlistError('ERR_MLIST_REGISTRY', `${url.host} opened an upload without a location`);
@@ -162,7 +162,7 @@ export class BlobUpload {
       ...this.#bytes(size),
       accept: [200, 201, 202, 204],
       repeatable: false,
-      extraPatienceMs: (size / CHECKED_BYTES_A_SECOND) * 1000,
+      extraTimeoutMs: (size / CHECKED_BYTES_A_SECOND) * 1000,
     });
     verifyStatedDigest(this.#target.subject, headers['docker-content-digest'], this.#descriptor);
     if (status !== 201) {
@@ -173,7 +173,7 @@ export class BlobUpload {
     this.#location = undefined;
   }
 
-  #bytes(end: number): Pick<Call, 'headers' | 'body'> {
+  #bytes(end: number): Pick<RegistryRequest, 'headers' | 'body'> {
     const start = this.#offset;
     const range = start === 0 && end === this.#descriptor.size ? {} : { 'content-range': `${start}-${end - 1}` };
     return {
@@ -214,7 +214,7 @@ export class BlobUpload {
   #isRecoverable({ code, facts }: MlistError): boolean {
     const { status } = facts;
     // The request that opens an upload has been tried often enough.
-    if (this.#location === undefined || asksTooLong(facts)) return false;
+    if (this.#location === undefined || exceedsMaxWait(facts)) return false;
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') {
       this.#chunk.halveAfterBreak();
       return true;
@@ -268,7 +268,7 @@ export class BlobUpload {
     const location = this.#location;
     if (location === undefined) return;
     this.#location = undefined;
-    const signal = this.#target.connection.wire.lastSignal(CANCEL_MS);
+    const signal = this.#target.connection.client.lastSignal(CANCEL_MS);
     await this.#request('DELETE', location, { accept: [200, 202, 204], retries: 0, signal }).catch(() => undefined);
   }
 
@@ -277,10 +277,10 @@ export class BlobUpload {
   }
 
   #request(
-    method: Call['method'],
-    target: Call['target'],
-    call: Omit<Call, 'step' | 'method' | 'target' | 'scopes'>,
-  ): Promise<Reply> {
+    method: RegistryRequest['method'],
+    target: RegistryRequest['target'],
+    call: Omit<RegistryRequest, 'step' | 'method' | 'target' | 'scopes'>,
+  ): Promise<RegistryResponse> {
     const { request, scope, signal } = this.#target;
     return request({ step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
   }

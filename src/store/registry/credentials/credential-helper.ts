@@ -11,7 +11,7 @@ import type { Environment } from './environment.ts';
  * Programs that keep credentials: `docker-credential-NAME get|store|erase`, the registry's key on stdin, JSON on stdout
  * (docker-credential-helpers, README "Development"). A helper that is asked for and missing is an error.
  */
-export interface Helper {
+export interface CredentialHelper {
   /** Suffix of the program's name. */
   readonly name: string;
   /** The program's environment; it is looked for on the PATH in it. */
@@ -20,7 +20,7 @@ export interface Helper {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface HelperOptions extends Omit<Helper, 'name'> {
+export interface HelperOptions extends Omit<CredentialHelper, 'name'> {
   readonly platform: NodeJS.Platform;
 }
 
@@ -32,7 +32,7 @@ const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
 /** The stored credentials for a key; undefined where the helper has none. */
-export async function readFromHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
+export async function readFromHelper(helper: CredentialHelper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
@@ -42,25 +42,30 @@ export async function readFromHelper(helper: Helper, key: string): Promise<Crede
 }
 
 /** @throws MlistError `ERR_MLIST_CREDENTIALS` where the helper does not take them */
-export async function storeInHelper(helper: Helper, key: string, username: string, secret: string): Promise<void> {
+export async function storeInHelper(
+  helper: CredentialHelper,
+  key: string,
+  username: string,
+  secret: string,
+): Promise<void> {
   const { code } = await run(helper, 'store', JSON.stringify({ ServerURL: key, Username: username, Secret: secret }));
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
 }
 
 /** Takes away what the helper has for a key; says whether there was anything. */
-export async function eraseFromHelper(helper: Helper, key: string): Promise<boolean> {
+export async function eraseFromHelper(helper: CredentialHelper, key: string): Promise<boolean> {
   if ((await readFromHelper(helper, key)) === undefined) return false;
   const { code } = await run(helper, 'erase', key);
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
   return true;
 }
 
-export function helperOf(name: string, { env, signal }: HelperOptions): Helper {
+export function helperOf(name: string, { env, signal }: HelperOptions): CredentialHelper {
   return { name, env, signal };
 }
 
 /** The helper of the system's own keychain, where it is installed; Docker uses it where its configuration is silent. */
-export function defaultHelper(options: HelperOptions): Helper | undefined {
+export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
   const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
   return isOnPath(`docker-credential-${name}`, env) ? helperOf(name, options) : undefined;
@@ -83,7 +88,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function parse(helper: Helper, stdout: string): { readonly Username: string; readonly Secret: string } {
+function parse(helper: CredentialHelper, stdout: string): { readonly Username: string; readonly Secret: string } {
   let answer: unknown;
   try {
     answer = JSON.parse(stdout);
@@ -107,7 +112,7 @@ interface Outcome {
  * Runs a helper without a shell. What it says on stdout may be a secret, and is never shown.
  * @throws the abort's reason, where the helper's signal stops it
  */
-async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
+async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
   const { name, env, signal } = helper;
   const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
@@ -133,7 +138,7 @@ async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: str
 }
 
 /** What becomes of a helper; nobody waits for one that is stopped, or for programs that it has started. */
-function outcomeOf(child: Child, helper: Helper, stop: AbortController): Promise<Outcome> {
+function outcomeOf(child: Child, helper: CredentialHelper, stop: AbortController): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -159,7 +164,7 @@ function outcomeOf(child: Child, helper: Helper, stop: AbortController): Promise
   });
 }
 
-function failed({ name }: Helper, reason: string, cause?: unknown): MlistError {
+function failed({ name }: CredentialHelper, reason: string, cause?: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper docker-credential-${name} failed: ${reason}`, {
     cause,
     hint: 'See credsStore and credHelpers in the Docker configuration.',

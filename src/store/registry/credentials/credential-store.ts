@@ -17,7 +17,7 @@ import {
   spellingsOf,
   type AuthFile,
 } from './auth-file.ts';
-import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type Helper } from './credential-helper.ts';
+import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type CredentialHelper } from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { waitFor } from '../../../async/pending.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
@@ -93,7 +93,7 @@ function keeperFor(
   registry: string,
   path: string,
   options: StoredCredentialsOptions,
-): Helper | undefined {
+): CredentialHelper | undefined {
   const name = helperFor(file, registry);
   if (name !== undefined) return helperOf(name, options);
   return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(options) : undefined;
@@ -104,7 +104,7 @@ function keysToErase({ auths = {} }: AuthFile, registry: string): readonly strin
   return [...new Set([...(Object.hasOwn(auths, key) ? [key] : []), ...spellingsOf(auths, registry)])];
 }
 
-function programOf({ name }: Helper): string {
+function programOf({ name }: CredentialHelper): string {
   return `docker-credential-${name}`;
 }
 

@@ -12,7 +12,7 @@ import {
   tokenIn,
   type AuthFile,
 } from './auth-file.ts';
-import { readFromHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
+import { readFromHelper, defaultHelper, helperOf, type CredentialHelper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
@@ -33,7 +33,7 @@ export interface StoredCredentialsOptions {
 }
 
 /** Credentials, and where they were found: a path, a variable, a helper's name. */
-export interface Found {
+export interface FoundCredentials {
   readonly credentials: Credentials;
   readonly place: string;
 }
@@ -71,7 +71,7 @@ export class StoredCredentials {
     this.#options = options;
   }
 
-  async find(registry: string, repository: string): Promise<Found | undefined> {
+  async find(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const { authFile } = this.#options;
     if (authFile !== undefined) return this.#inFile({ path: authFile, kind: 'config' }, registry, repository, true);
     const found = await this.#inVariable(registry, repository);
@@ -100,7 +100,12 @@ export class StoredCredentials {
     ];
   }
 
-  async #inFile(place: Place, registry: string, repository: string, mustBe: boolean): Promise<Found | undefined> {
+  async #inFile(
+    place: Place,
+    registry: string,
+    repository: string,
+    mustBe: boolean,
+  ): Promise<FoundCredentials | undefined> {
     const { path } = place;
     const file = await this.#read(place);
     if (file === undefined && mustBe) {
@@ -110,7 +115,12 @@ export class StoredCredentials {
   }
 
   /** A helper that a file names takes the place of the passwords in the file, also where it has none. */
-  async #inAuthFile(file: AuthFile, path: string, registry: string, repository: string): Promise<Found | undefined> {
+  async #inAuthFile(
+    file: AuthFile,
+    path: string,
+    registry: string,
+    repository: string,
+  ): Promise<FoundCredentials | undefined> {
     const name = helperFor(file, registry);
     const entries = keysFor(file, registry, repository).map((key) => ({ key, entry: file.auths?.[key] ?? {} }));
     if (name === undefined) {
@@ -129,7 +139,7 @@ export class StoredCredentials {
   }
 
   /** Each helper is asked once for a registry: some of them take a second to answer. */
-  #ask(helper: Helper, registry: string): Promise<Credentials | undefined> {
+  #ask(helper: CredentialHelper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
     return getOrCreate(this.#answers, key, () => {
       const what = `get the login for ${registry} from docker-credential-${helper.name}`;
@@ -138,7 +148,7 @@ export class StoredCredentials {
   }
 
   /** `DOCKER_AUTH_CONFIG` holds `{"auths": {KEY: {"auth": ...}}}` and nothing else; otherwise all of it is passed over. */
-  async #inVariable(registry: string, repository: string): Promise<Found | undefined> {
+  async #inVariable(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const text = variable(this.#options.env, 'DOCKER_AUTH_CONFIG');
     if (text === undefined) return undefined;
     const place = 'DOCKER_AUTH_CONFIG';
@@ -153,7 +163,7 @@ export class StoredCredentials {
   }
 
   /** Nobody asked for the keychain by name: where it does not work, there is no login in it. */
-  async #inKeychain(registry: string): Promise<Found | undefined> {
+  async #inKeychain(registry: string): Promise<FoundCredentials | undefined> {
     const { signal, onWarning } = this.#options;
     const config = await this.#read({ path: dockerConfigPath(this.#options), kind: 'config' });
     const helper = config === undefined || isSilent(config) ? defaultHelper(this.#options) : undefined;

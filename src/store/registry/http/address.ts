@@ -10,7 +10,7 @@ export function apiHost(domain: string): string {
 
 /** A literal 127.0.0.0/8 or ::1, `localhost` or `*.localhost`; DNS is never asked. */
 export function isLoopback(hostname: string): boolean {
-  const host = bare(hostname);
+  const host = normalizeHost(hostname);
   if (host === 'localhost' || host.endsWith('.localhost')) return true;
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
@@ -46,13 +46,13 @@ function internal(): BlockList {
 }
 
 /** A literal address that is not of the public internet: private, loopback, link-local, unspecified, multicast. */
-export function isInternal(hostname: string): boolean {
-  const host = bare(hostname);
+export function isPrivateAddress(hostname: string): boolean {
+  const host = normalizeHost(hostname);
   const family = isIP(host);
   return isLoopback(host) || (family !== 0 && internal().check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
-function bare(hostname: string): string {
+function normalizeHost(hostname: string): string {
   return hostname
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
@@ -80,5 +80,6 @@ export function checkAddress(what: string, to: URL, registry: URL): void {
   if (to.username !== '' || to.password !== '') refuse('with a user name in it');
   if (sameOrigin(to, registry)) return;
   if (registry.protocol === 'https:' && to.protocol === 'http:') refuse('which is not encrypted');
-  if (isInternal(to.hostname) && !isInternal(registry.hostname)) refuse('an address inside a private network');
+  if (isPrivateAddress(to.hostname) && !isPrivateAddress(registry.hostname))
+    refuse('an address inside a private network');
 }

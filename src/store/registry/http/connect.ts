@@ -19,7 +19,7 @@ export interface Destination {
 }
 
 /** @throws Error with Node's code, `ETIMEDOUT`, or an MlistError where a proxy refuses */
-export async function dial(destination: Destination): Promise<Socket> {
+export async function connect(destination: Destination): Promise<Socket> {
   const { host, trust, timeoutMs } = destination;
   if (trust === undefined) return plainSocket(destination);
   const { verify } = trust;
@@ -28,7 +28,7 @@ export async function dial(destination: Destination): Promise<Socket> {
   try {
     return await secure(trust.context);
   } catch (thrown) {
-    const wider = unknownAuthority.has(errorCode(thrown) ?? '') ? trust.wider() : undefined;
+    const wider = unknownAuthority.has(errorCode(thrown) ?? '') ? trust.withSystemRoots() : undefined;
     if (wider === undefined) throw thrown;
     return secure(wider);
   }
@@ -44,7 +44,7 @@ const unknownAuthority = new Set([
 ]);
 
 /** Names of this machine are not asked of a name service, which may not know them, or say otherwise (RFC 6761, 6.3). */
-const thisMachine: LookupFunction = (_host, { all = false }, found) => {
+const loopbackLookup: LookupFunction = (_host, { all = false }, found) => {
   const addresses = [
     { address: '127.0.0.1', family: 4 },
     { address: '::1', family: 6 },
@@ -56,8 +56,8 @@ const thisMachine: LookupFunction = (_host, { all = false }, found) => {
 /** To the host itself, or to what stands before it. */
 async function plainSocket(destination: Destination): Promise<Socket> {
   const { host, port, proxy, proxyTrust, timeoutMs } = destination;
-  const to = proxy === undefined ? { host, port } : addressOf(proxy.url);
-  const local = isLoopback(to.host) && isIP(to.host) === 0 ? { lookup: thisMachine } : {};
+  const to = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
+  const local = isLoopback(to.host) && isIP(to.host) === 0 ? { lookup: loopbackLookup } : {};
   const options = { ...to, ...local, noDelay: true, keepAlive: true };
   const socket = await opened(connectTcp(options), 'connect', timeoutMs);
   if (proxyTrust === undefined) return socket;
@@ -87,7 +87,7 @@ interface Connected {
 
 function connected(request: ReturnType<typeof requestHttp>, timeoutMs: number): Promise<Connected> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => request.destroy(timeout('the proxy')), timeoutMs);
+    const timer = setTimeout(() => request.destroy(timeoutError('the proxy')), timeoutMs);
     request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
       clearTimeout(timer);
       if (head.length > 0) socket.unshift(head);
@@ -146,7 +146,7 @@ function secured(socket: Socket, { host, verify, context, timeoutMs }: Security)
 
 function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(timeout(event)), timeoutMs);
+    const timer = setTimeout(() => socket.destroy(timeoutError(event)), timeoutMs);
     const onClose = () => onError(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }));
     const onError = (error: Error) => {
       clearTimeout(timer);
@@ -164,11 +164,11 @@ function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: n
   });
 }
 
-function timeout(what: string): Error {
+function timeoutError(what: string): Error {
   return Object.assign(new Error(`no answer while waiting for ${what}`), { code: 'ETIMEDOUT' });
 }
 
-function addressOf({ hostname, port, protocol }: URL): { readonly host: string; readonly port: number } {
+function hostAndPort({ hostname, port, protocol }: URL): { readonly host: string; readonly port: number } {
   const standard = protocol === 'https:' ? 443 : 80;
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? standard : Number(port) };
 }

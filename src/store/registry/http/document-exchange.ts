@@ -2,7 +2,7 @@ import { request as requestHttp, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import got, { type PlainResponse, type RequestFunction } from 'got';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
-import { joinedHeaders, type Answer } from './response.ts';
+import { joinHeaders, type HttpResponse } from './response.ts';
 import type { Route } from './network.ts';
 import { refuseUpgrade } from './upgrade.ts';
 
@@ -10,7 +10,7 @@ import { refuseUpgrade } from './upgrade.ts';
  * One HTTP exchange of documents: small bodies both ways. The only importer of got; everything that got would do by
  * itself is switched off. Bodies of any length go by `streamExchange`.
  */
-export interface Exchange {
+export interface DocumentRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,9 +24,9 @@ export interface Exchange {
 const WHOLE_ANSWER = 4;
 
 /** Sends one request and gives the answer as soon as its headers are there. Throws what Node throws. */
-export async function exchange(request: Exchange): Promise<Answer> {
+export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
   const { url, method, route, timeoutMs } = request;
-  const { signal, release } = ownSignal(request.signal);
+  const { signal, release } = detachableSignal(request.signal);
   const stream = got.stream({
     url,
     method,
@@ -43,12 +43,12 @@ export async function exchange(request: Exchange): Promise<Answer> {
   });
   for (const end of ['end', 'error', 'close']) stream.once(end, release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
-    stream.on('error', (error) => reject(original(error)));
+    stream.on('error', (error) => reject(causeOf(error)));
     stream.once('response', resolve);
   });
   return {
     status: response.statusCode,
-    headers: joinedHeaders(response.headers),
+    headers: joinHeaders(response.headers),
     body: stream,
     discard: () => stream.destroy(),
   };
@@ -58,7 +58,10 @@ export async function exchange(request: Exchange): Promise<Answer> {
  * Aborts with the signal given until it is released. Got listens to its signal as long as that lives, also when all has been
  * read: with a signal of the whole command each request would stay in memory to the end of it.
  */
-function ownSignal(signal: AbortSignal | undefined): { readonly signal: AbortSignal; readonly release: () => void } {
+function detachableSignal(signal: AbortSignal | undefined): {
+  readonly signal: AbortSignal;
+  readonly release: () => void;
+} {
   const own = new AbortController();
   const abort = () => own.abort(signal?.reason);
   if (signal?.aborted === true) abort();
@@ -69,7 +72,7 @@ function ownSignal(signal: AbortSignal | undefined): { readonly signal: AbortSig
 /** So that `content-length: 0` is sent: some registries refuse a chunked request without a body; got waits for one. */
 const NO_BODY = new Uint8Array();
 
-function hasBody({ method }: Exchange): boolean {
+function hasBody({ method }: DocumentRequest): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
@@ -84,7 +87,7 @@ const send: RequestFunction = (url, options, callback) => {
 const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
 
 /** Got wraps errors together with the request. The inner error has the code, and the address that was connected to. */
-function original(error: Error): Error {
+function causeOf(error: Error): Error {
   const { cause } = error;
   return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;
 }

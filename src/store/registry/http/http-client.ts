@@ -3,19 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PendingSteps, Step } from '../../../async/pending.ts';
 import { errorCode } from '../../../errors/errors.ts';
 import { safeUrl, type SecretRedactor } from '../../../errors/redact.ts';
-import type { TokenCall, TokenReply, TokenSender } from '../auth/token-service.ts';
-import { exchange, type Exchange } from './document-exchange.ts';
-import type { Network } from './network.ts';
-import { rateLimitOf, warningsOf } from './response-headers.ts';
-import { type Answer, readAnswer } from './response.ts';
-import { asksTooLong, backoff, isRetryableStatus, retryAfter, spread } from './retry.ts';
-import { streamExchange } from './stream-exchange.ts';
+import type { TokenHttpRequest, TokenResponse, TokenSender } from '../auth/token-service.ts';
+import { sendDocument, type DocumentRequest } from './document-exchange.ts';
+import type { ConnectionPool } from './network.ts';
+import { rateLimitIn, warningsIn } from './response-headers.ts';
+import { type HttpResponse, readBody } from './response.ts';
+import { exceedsMaxWait, backoff, isRetryableStatus, parseRetryAfter, jitter } from './retry.ts';
+import { sendStream } from './stream-exchange.ts';
 import type { RequestEvent } from '../registry-options.ts';
-import { answerText, failedExchange, isConnectionFault, noAnswerText } from '../request-failure.ts';
+import { describeStatus, connectionFailure, isConnectionError, describeNoResponse } from '../request-failure.ts';
 
 /** The connections to one registry, and what is common to all requests over them. */
-export interface WireParts {
-  readonly network: Network;
+export interface HttpClientOptions {
+  readonly pool: ConnectionPool;
   readonly timeoutMs: number;
   readonly retries: number;
   readonly userAgent: string;
@@ -28,26 +28,26 @@ export interface WireParts {
   readonly onWarning: (message: string) => void;
 }
 
-export interface Request extends Pick<Exchange, 'method' | 'url' | 'headers' | 'signal'> {
+export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'headers' | 'signal'> {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The answer's body may be of any length. */
-  readonly streams?: boolean | undefined;
+  readonly streamsResponse?: boolean | undefined;
   /** Milliseconds that the answer may take beyond the usual, once all is sent. */
-  readonly extraPatienceMs?: number | undefined;
+  readonly extraTimeoutMs?: number | undefined;
   /** The request opens something: its answer, which says what, is awaited for a moment even after an abort. */
-  readonly opens?: boolean | undefined;
+  readonly opensUpload?: boolean | undefined;
 }
 
 /** How long the answer to a request that opens something is awaited after an abort. */
-export const LINGER_MS = 1_000;
+export const ABORT_DELAY_MS = 1_000;
 
-export class Wire {
-  readonly #parts: WireParts;
+export class HttpClient {
+  readonly #parts: HttpClientOptions;
   readonly #pace = new Pace();
   readonly #signals = new WeakMap<AbortSignal, AbortSignal>();
   readonly #lingering = new WeakMap<AbortSignal, AbortSignal>();
 
-  constructor(parts: WireParts) {
+  constructor(parts: HttpClientOptions) {
     this.#parts = parts;
   }
 
@@ -56,14 +56,14 @@ export class Wire {
   }
 
   /** One exchange, told to `onRequest`. It begins when the registry lets its clients come again. */
-  async send(request: Request): Promise<Answer> {
+  async send(request: HttpRequest): Promise<HttpResponse> {
     const hold = this.#pace.wait;
     if (hold > 0) await this.pause(hold, request.signal);
     const started = performance.now();
     try {
       const answer = await this.#exchange(request);
       this.#hear(answer, request.url);
-      this.#tell(request, started, () => ({ status: answer.status, rateLimit: rateLimitOf(answer.headers) }));
+      this.#tell(request, started, () => ({ status: answer.status, rateLimit: rateLimitIn(answer.headers) }));
       return answer;
     } catch (thrown) {
       this.#tell(request, started, () => ({ note: errorCode(thrown) ?? 'failed' }));
@@ -75,32 +75,33 @@ export class Wire {
     method,
     url,
     body,
-    streams = false,
-    extraPatienceMs = 0,
-    opens = false,
+    streamsResponse = false,
+    extraTimeoutMs = 0,
+    opensUpload = false,
     ...request
-  }: Request): Promise<Answer> {
-    const { network, timeoutMs, userAgent } = this.#parts;
+  }: HttpRequest): Promise<HttpResponse> {
+    const { pool, timeoutMs, userAgent } = this.#parts;
     const headers = { 'user-agent': userAgent, ...request.headers };
-    const common = { method, url, headers, route: await network.route(url), timeoutMs };
+    const common = { method, url, headers, route: await pool.route(url), timeoutMs };
     const joint = this.signalFor(request.signal);
     joint?.throwIfAborted();
-    const signal = opens && joint !== undefined ? this.#lingeringFor(joint) : joint;
-    if (body instanceof Uint8Array || (body === undefined && !streams)) return exchange({ ...common, body, signal });
-    return streamExchange({ ...common, body, signal, patienceMs: timeoutMs + extraPatienceMs });
+    const signal = opensUpload && joint !== undefined ? this.#lingeringFor(joint) : joint;
+    if (body instanceof Uint8Array || (body === undefined && !streamsResponse))
+      return sendDocument({ ...common, body, signal });
+    return sendStream({ ...common, body, signal, responseTimeoutMs: timeoutMs + extraTimeoutMs });
   }
 
   /** `Retry-After` delays all requests to this registry; warnings are reported. */
-  #hear({ status, headers }: Answer, url: URL): void {
-    const asked = retryAfter(headers['retry-after'], Date.now());
+  #hear({ status, headers }: HttpResponse, url: URL): void {
+    const asked = parseRetryAfter(headers['retry-after'], Date.now());
     const isAsked = isRetryableStatus(status) && asked !== undefined;
-    if (isAsked && !asksTooLong({ status, retryAfterMs: asked })) this.#pace.hold(spread(asked));
-    for (const text of warningsOf(headers['warning'])) {
+    if (isAsked && !exceedsMaxWait({ status, retryAfterMs: asked })) this.#pace.hold(jitter(asked));
+    for (const text of warningsIn(headers['warning'])) {
       this.#parts.onWarning(`${url.host} says: ${this.#parts.secrets.redact(text, url)}`);
     }
   }
 
-  #tell({ method, url }: Request, started: number, facts: () => Partial<RequestEvent>): void {
+  #tell({ method, url }: HttpRequest, started: number, facts: () => Partial<RequestEvent>): void {
     const { onRequest } = this.#parts;
     if (onRequest === undefined) return;
     const milliseconds = performance.now() - started;
@@ -141,7 +142,7 @@ export class Wire {
     let lingering = this.#lingering.get(signal);
     if (lingering === undefined) {
       const late = new AbortController();
-      const onAbort = () => setTimeout(() => late.abort(signal.reason), LINGER_MS).unref();
+      const onAbort = () => setTimeout(() => late.abort(signal.reason), ABORT_DELAY_MS).unref();
       signal.addEventListener('abort', onAbort, { once: true });
       lingering = late.signal;
       setMaxListeners(0, lingering);
@@ -167,22 +168,22 @@ export class Wire {
     return { send, retries: this.retries, pause: (tries) => this.pause(backoff(tries)) };
   }
 
-  async #sendForToken(step: Step, call: TokenCall): Promise<TokenReply> {
+  async #sendForToken(step: Step, call: TokenHttpRequest): Promise<TokenResponse> {
     const { signal, steps } = this.#parts;
     for (let tries = 1; ; tries += 1) {
       const isLast = tries > this.retries;
       try {
         const answer = await this.send(call);
-        const bytes = await readAnswer(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
+        const bytes = await readBody(answer, MAX_TOKEN_ANSWER, `the answer of ${call.url.host}`);
         const { status, headers } = answer;
-        const wait = retryAfter(headers['retry-after'], Date.now());
-        const isFinal = isLast || !isRetryableStatus(status) || asksTooLong({ status, retryAfterMs: wait });
+        const wait = parseRetryAfter(headers['retry-after'], Date.now());
+        const isFinal = isLast || !isRetryableStatus(status) || exceedsMaxWait({ status, retryAfterMs: wait });
         if (isFinal) return { status, headers, bytes };
-        steps.answered(step, answerText(status, wait));
+        steps.answered(step, describeStatus(status, wait));
       } catch (thrown) {
         signal?.throwIfAborted();
-        if (isLast || !isConnectionFault(thrown)) throw failedExchange(step, call.url.host, thrown);
-        steps.answered(step, noAnswerText(thrown));
+        if (isLast || !isConnectionError(thrown)) throw connectionFailure(step, call.url.host, thrown);
+        steps.answered(step, describeNoResponse(thrown));
       }
       await this.pause(backoff(tries));
     }

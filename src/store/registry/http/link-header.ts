@@ -1,5 +1,5 @@
 import { MlistError } from '../../../errors/errors.ts';
-import type { Reply } from '../request.ts';
+import type { RegistryResponse } from '../request.ts';
 import { sameOrigin } from './address.ts';
 
 /** The address of the next page: `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last one. */
@@ -17,7 +17,12 @@ function nextPage(header: string | undefined): string | undefined {
  * @param path - of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */
-export function nextAddress({ headers, url }: Reply, path: string, base: URL, reference: string): URL | undefined {
+export function nextAddress(
+  { headers, url }: RegistryResponse,
+  path: string,
+  base: URL,
+  reference: string,
+): URL | undefined {
   const link = nextPage(headers['link']);
   if (link === undefined || !URL.canParse(link, url.href)) return undefined;
   const address = new URL(link, url);

@@ -2,10 +2,10 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from 'n
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { dial, type Destination } from './connect.ts';
+import { connect, type Destination } from './connect.ts';
 import { proxiesOf, type ProxyFor } from './proxy.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
-import { Trust, type TrustOptions } from './tls.ts';
+import { TrustStore, type TrustOptions } from './tls.ts';
 
 /** How the requests to one origin travel. */
 export interface Route {
@@ -17,7 +17,7 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface NetworkOptions extends TrustOptions {
+export interface ConnectionPoolOptions extends TrustOptions {
   readonly timeoutMs: number;
   /** Gets to know the logins of proxies. */
   readonly secrets: SecretRedactor;
@@ -28,16 +28,16 @@ export interface NetworkOptions extends TrustOptions {
  * registry that sent the client there. How many requests run at once is limited elsewhere: an agent that made them wait
  * for a connection could make a download and the upload that it feeds wait for each other.
  */
-export class Network {
-  readonly trust: Trust;
-  readonly #options: NetworkOptions;
+export class ConnectionPool {
+  readonly trust: TrustStore;
+  readonly #options: ConnectionPoolOptions;
   readonly #routes = new Map<string, Route>();
   readonly #sockets = new Set<Duplex>();
   #proxies: ProxyFor | undefined;
 
-  constructor(options: NetworkOptions) {
+  constructor(options: ConnectionPoolOptions) {
     this.#options = options;
-    this.trust = new Trust(options);
+    this.trust = new TrustStore(options);
   }
 
   /** @throws MlistError where the settings of a proxy or certificates cannot be used */
@@ -69,9 +69,9 @@ export class Network {
     return {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: Number(url.port || (isSecure ? 443 : 80)),
-      trust: isSecure ? await this.trust.of(url) : undefined,
+      trust: isSecure ? await this.trust.forHost(url) : undefined,
       proxy,
-      proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.of(proxy.url) : undefined,
+      proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
       timeoutMs: this.#options.timeoutMs,
     };
   }
@@ -79,7 +79,7 @@ export class Network {
   #routeTo(destination: Destination): Route {
     const { proxy } = destination;
     const isSecure = destination.trust !== undefined;
-    const open = async () => this.#kept(await dial(destination));
+    const open = async () => this.#kept(await connect(destination));
     const agents = isSecure ? { https: new SecureAgent(open) } : { http: new PlainAgent(open) };
     const absolute = !isSecure && proxy !== undefined;
     const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};

@@ -1,6 +1,6 @@
 import { errorCode } from '../../../errors/errors.ts';
 import { apiHost, isLoopback } from './address.ts';
-import { only, readAnswer, type Answer } from './response.ts';
+import { bodyOf, readBody, type HttpResponse } from './response.ts';
 
 /**
  * Where a registry's API answers: https, unless the registry is on this machine or was said to be plain. The first
@@ -36,7 +36,7 @@ export class Endpoint {
   }
 
   /** Sends a request to the address that is known to answer, or to each in turn until one does. */
-  async reach(send: (base: URL) => Promise<Answer>): Promise<Reached> {
+  async tryAddresses(send: (base: URL) => Promise<HttpResponse>): Promise<Reached> {
     if (this.#settled !== undefined) return { base: this.#settled, answer: await send(this.#settled) };
     let failure: Error | undefined;
     let refusal: Reached | undefined;
@@ -44,7 +44,7 @@ export class Endpoint {
       try {
         const answer = await send(base);
         if (base.protocol === 'https:' || answer.status !== 400) return this.#settle({ base, answer });
-        refusal = { base, answer: await keptAnswer(answer) };
+        refusal = { base, answer: await bufferResponse(answer) };
       } catch (thrown) {
         failure ??= thrown as Error;
         if (!mayBeOtherScheme(thrown)) throw thrown;
@@ -62,7 +62,7 @@ export class Endpoint {
 
 interface Reached {
   readonly base: URL;
-  readonly answer: Answer;
+  readonly answer: HttpResponse;
 }
 
 function schemesFor({ domain, plainHttp, insecure, hasCertificates }: EndpointOptions): readonly [string, ...string[]] {
@@ -85,7 +85,7 @@ const LONGEST_REFUSAL = 64 * 1024;
  * What a server answers over http that speaks TLS: 400, with a text, a page, or to HEAD nothing that would tell it from
  * another 400. So the other scheme is tried, and the answer kept in case there is none.
  */
-async function keptAnswer(answer: Answer): Promise<Answer> {
-  const bytes = await readAnswer(answer, LONGEST_REFUSAL, 'the answer').catch(() => new Uint8Array());
-  return { ...answer, body: only(bytes), discard: () => undefined };
+async function bufferResponse(answer: HttpResponse): Promise<HttpResponse> {
+  const bytes = await readBody(answer, LONGEST_REFUSAL, 'the answer').catch(() => new Uint8Array());
+  return { ...answer, body: bodyOf(bytes), discard: () => undefined };
 }

@@ -1,4 +1,4 @@
-import type { Answer } from './response.ts';
+import type { HttpResponse } from './response.ts';
 
 /** What registries say beside their answers. */
 
@@ -11,15 +11,15 @@ export interface RateLimit {
 }
 
 /** `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`; undefined where either is not there. */
-export function rateLimitOf(headers: Answer['headers']): RateLimit | undefined {
-  const limit = countOf(headers['ratelimit-limit']);
-  const remaining = countOf(headers['ratelimit-remaining']);
+export function rateLimitIn(headers: HttpResponse['headers']): RateLimit | undefined {
+  const limit = parseCount(headers['ratelimit-limit']);
+  const remaining = parseCount(headers['ratelimit-remaining']);
   if (limit === undefined || remaining === undefined) return undefined;
   const window = limit.window ?? remaining.window;
   return { limit: limit.count, remaining: remaining.count, ...(window === undefined ? {} : { window }) };
 }
 
-function countOf(header: string | undefined): { readonly count: number; readonly window?: number } | undefined {
+function parseCount(header: string | undefined): { readonly count: number; readonly window?: number } | undefined {
   const [, count, window] = /^\s*(\d{1,9})(?:\s*;\s*w=(\d{1,9}))?/.exec(header ?? '') ?? [];
   if (count === undefined) return undefined;
   return { count: Number(count), ...(window === undefined ? {} : { window: Number(window) }) };
@@ -29,7 +29,7 @@ function countOf(header: string | undefined): { readonly count: number; readonly
 const MAX_WARNING_BYTES = 4096;
 
 /** The texts of `Warning: 299 - "text"`; any other form is not one that registries use. */
-export function warningsOf(header: string | undefined): readonly string[] {
+export function warningsIn(header: string | undefined): readonly string[] {
   if (header === undefined || Buffer.byteLength(header) > MAX_WARNING_BYTES) return [];
   return [...header.matchAll(/(?:^|,)\s*299\s+-\s+"((?:[^"\\]|\\.)*)"\s*(?=,|$)/g)]
     .map(([, text = '']) => text.replace(/\\(.)/g, '$1').trim())

@@ -27,7 +27,7 @@ export const HEAD_REFUSED = [
 ];
 
 /** The registry did not begin on the request: it may be sent again, whatever it would have done. */
-export function isUntouchedStatus(status: number): boolean {
+export function isUnprocessedStatus(status: number): boolean {
   return status === 425 || status === 429;
 }
 
@@ -38,7 +38,7 @@ const LONGEST_MS = 8_000;
 const LONGEST_ASKED_MS = 120_000;
 
 /** Whether a registry asks for a longer wait than mlist accepts. */
-export function asksTooLong({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
+export function exceedsMaxWait({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
   return isRetryableStatus(status) && retryAfterMs > LONGEST_ASKED_MS;
 }
 
@@ -49,7 +49,7 @@ export function backoff(tries: number, random: () => number = Math.random): numb
 }
 
 /** A little later than asked, so that clients that were told the same do not all come back at once. */
-export function spread(milliseconds: number, random: () => number = Math.random): number {
+export function jitter(milliseconds: number, random: () => number = Math.random): number {
   return milliseconds + random() * Math.min(250, milliseconds / 10);
 }
 
@@ -57,7 +57,7 @@ export function spread(milliseconds: number, random: () => number = Math.random)
  * What a Retry-After header asks for, in milliseconds (RFC 9110 section 10.2.3): seconds, also with a fraction, as some
  * registries send, a duration with its unit (`12.5ms`), or a date.
  */
-export function retryAfter(header: string | undefined, now: number): number | undefined {
+export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const duration = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)?\s*$/.exec(header);
   const date = duration === null ? Date.parse(header) : Number.NaN;

@@ -1,8 +1,8 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { setImmediate } from 'node:timers/promises';
-import { joinedHeaders, type Answer } from './response.ts';
-import type { Exchange } from './document-exchange.ts';
+import { joinHeaders, type HttpResponse } from './response.ts';
+import type { DocumentRequest } from './document-exchange.ts';
 import { refuseUpgrade } from './upgrade.ts';
 
 /**
@@ -10,15 +10,15 @@ import { refuseUpgrade } from './upgrade.ts';
  * faster than got's streams, and with clocks that run only while the other side is waited for: a download does not time
  * out because the upload that it feeds is slow.
  */
-export interface StreamExchange extends Omit<Exchange, 'body'> {
+export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
   /** What is sent; its length stands in `content-length`. */
   readonly body?: AsyncIterable<Uint8Array> | undefined;
   /** How long to wait for the answer, once all is sent. */
-  readonly patienceMs: number;
+  readonly responseTimeoutMs: number;
 }
 
 /** Sends a request, no faster than it is taken, and gives the answer as soon as its headers are there. */
-export async function streamExchange(request: StreamExchange): Promise<Answer> {
+export async function sendStream(request: StreamRequest): Promise<HttpResponse> {
   const call = open(request);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     call.once('response', resolve);
@@ -30,17 +30,17 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
     () => (isAnswered = true),
     () => (isAnswered = true),
   );
-  const sent = send(call, request, () => isAnswered);
+  const sent = writeBody(call, request, () => isAnswered);
   try {
     // The answer may come before all is sent: then the rest is not wanted.
     await Promise.race([sent, noted]);
-    const response = await within(answered, request.patienceMs, call);
+    const response = await withTimeout(answered, request.responseTimeoutMs, call);
     const isWhole = call.writableEnded;
     return {
       status: response.statusCode ?? 0,
-      headers: joinedHeaders(response.headers),
+      headers: joinHeaders(response.headers),
       discard: () => response.destroy(),
-      body: received(response, request.timeoutMs, () => {
+      body: readWithTimeout(response, request.timeoutMs, () => {
         if (!response.readableEnded) response.destroy();
         if (!isWhole) call.destroy();
       }),
@@ -53,7 +53,7 @@ export async function streamExchange(request: StreamExchange): Promise<Answer> {
   }
 }
 
-function open({ url, method, route, headers, signal }: StreamExchange): ClientRequest {
+function open({ url, method, route, headers, signal }: StreamRequest): ClientRequest {
   const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
   const call = begin(url, {
     method,
@@ -67,7 +67,7 @@ function open({ url, method, route, headers, signal }: StreamExchange): ClientRe
 }
 
 /** Sends the body piece by piece, each when the connection has taken the one before, and stops where an answer comes first. */
-async function send(call: ClientRequest, request: StreamExchange, isAnswered: () => boolean): Promise<void> {
+async function writeBody(call: ClientRequest, request: StreamRequest, isAnswered: () => boolean): Promise<void> {
   let wake: () => void = () => undefined;
   let isWaiting = false;
   const clock = setTimeout(() => isWaiting && call.destroy(timeout()), request.timeoutMs);
@@ -94,7 +94,11 @@ async function send(call: ClientRequest, request: StreamExchange, isAnswered: ()
 }
 
 /** The body as it comes; the clock runs only while more is waited for. */
-async function* received(response: IncomingMessage, timeoutMs: number, onEnd: () => void): AsyncGenerator<Uint8Array> {
+async function* readWithTimeout(
+  response: IncomingMessage,
+  timeoutMs: number,
+  onEnd: () => void,
+): AsyncGenerator<Uint8Array> {
   let isWaiting = false;
   const timer = setTimeout(() => isWaiting && response.destroy(timeout()), timeoutMs);
   try {
@@ -113,7 +117,7 @@ async function* received(response: IncomingMessage, timeoutMs: number, onEnd: ()
   }
 }
 
-async function within<T>(work: Promise<T>, milliseconds: number, call: ClientRequest): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, milliseconds: number, call: ClientRequest): Promise<T> {
   const timer = setTimeout(() => call.destroy(timeout()), milliseconds);
   try {
     return await work;

@@ -27,7 +27,7 @@ export interface HostTrust {
   readonly verify: boolean;
   readonly context: SecureContext;
   /** The same with the system's authorities; undefined where there are none. */
-  readonly wider: () => SecureContext | undefined;
+  readonly withSystemRoots: () => SecureContext | undefined;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface HostTrust {
  * the host's folder in `certs.d`, and, for a certificate that none of them has signed, those of the system. The system's
  * come last since reading them costs every command more than the rest of the handshake: docs/registries.md.
  */
-export class Trust {
+export class TrustStore {
   readonly #options: TrustOptions;
   readonly #certificates = new Map<string, HostCertificates | undefined>();
   readonly #hosts = new Map<string, HostTrust>();
@@ -46,13 +46,13 @@ export class Trust {
   }
 
   /** Whether certificates were put down for the host: it speaks TLS then, and is verified even on this machine. */
-  isNamed(url: URL): boolean {
+  hasCertificates(url: URL): boolean {
     const certificates = this.#certificatesOf(url);
     return this.#options.caFile !== undefined || (certificates?.authorities.length ?? 0) > 0;
   }
 
   /** @throws MlistError where certificates cannot be read or used */
-  async of(url: URL): Promise<HostTrust> {
+  async forHost(url: URL): Promise<HostTrust> {
     const named = await (this.#named ??= this.#namedRoots());
     return getOrCreate(this.#hosts, url.host, () => this.#make(url, named));
   }
@@ -63,9 +63,9 @@ export class Trust {
     const extra = [...named, ...(certificates?.authorities ?? [])];
     let wider: SecureContext | undefined;
     return {
-      verify: !insecure && (this.isNamed(url) || !isLoopback(url.hostname)),
+      verify: !insecure && (this.hasCertificates(url) || !isLoopback(url.hostname)),
       context: contextOf(extra, certificates),
-      wider: () => {
+      withSystemRoots: () => {
         const system = systemRoots();
         return system.length === 0 ? undefined : (wider ??= contextOf([...extra, ...system], certificates));
       },

@@ -119,7 +119,7 @@ export type { CredentialLocation, Login } from './store/registry/credentials/cre
 export { storedCredentials } from './store/registry/credentials/stored-credentials.ts';
 export type { StoredCredentialsOptions } from './store/registry/credentials/stored-credentials.ts';
 export type { ReportPending } from './async/pending.ts';
-export type { RateLimit } from './store/registry/http/response-headers.ts';
+export type { RateLimit } from './store/registry/http/rate-limit.ts';
 export type { AuthHost, RegistryOptions, RequestEvent } from './store/registry/registry-options.ts';
 export type { SessionOptions } from './store/registry/session.ts';
 

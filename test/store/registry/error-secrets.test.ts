@@ -296,11 +296,11 @@ test('a rejection that nobody handles prints no credentials', async () => {
   const front = await registryWith('Basic', reset);
   const library = pathToFileURL(fileURLToPath(new URL('../../../dist/index.js', import.meta.url))).href;
   const script = `
-    import { Homes, parseLocation } from ${JSON.stringify(library)};
+    import { Stores, parseLocation } from ${JSON.stringify(library)};
     const credentials = async () => ({ type: 'basic', username: 'me', password: process.env.SECRET });
-    const stores = new Homes({ workspaceFolder: '/nonexistent', userAgent: 'test', env: {}, retries: 0, credentials });
-    const home = await stores.source(parseLocation(process.env.REFERENCE));
-    void home.fetchManifest('v1');
+    const stores = new Stores({ workspaceFolder: '/nonexistent', userAgent: 'test', env: {}, retries: 0, credentials });
+    const store = await stores.source(parseLocation(process.env.REFERENCE));
+    void store.fetchManifest('v1');
   `;
   const env = { PATH: process.env['PATH'], SECRET: password, REFERENCE: `${front.host}/team/app:v1` };
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -6,15 +6,16 @@ import { bodyTooLong } from './response.ts';
 import type { RegistryResponse } from '../request.ts';
 import { mismatch } from '../blobs/verify-response.ts';
 
-/** The encoding of a body; undefined if it is not encoded. */
+/** The `content-encoding` of a body; undefined if it is not encoded. */
 export function encodingOf(headers: RegistryResponse['headers']): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   return encoding === '' || encoding === 'identity' ? undefined : encoding;
 }
 
 /**
- * The document that an answer carries. Some registries and proxies compress with gzip although identity was requested.
- * @throws MlistError if it has another encoding, or is larger than a document may be
+ * Decodes the body of a response. Some registries and proxies compress with gzip although identity was requested.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` for another encoding, `ERR_MLIST_DOCUMENT_INVALID` for a document that is
+ *   too large
  */
 export async function decodedDocument(
   { headers, bytes }: Pick<RegistryResponse, 'headers' | 'bytes'>,

@@ -1,29 +1,30 @@
-import { request as requestHttp, type RequestOptions } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { RequestOptions } from 'node:http';
 import got, { type PlainResponse, type RequestFunction } from 'got';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
+import type { Route } from './connection-pool.ts';
 import { joinHeaders, type HttpResponse } from './response.ts';
-import type { Route } from './network.ts';
-import { refuseUpgrade } from './upgrade.ts';
+import { startRequest } from './start-request.ts';
 
-/**
- * One HTTP exchange of documents: small bodies both ways. The only importer of got; everything that got would do by
- * itself is switched off. Bodies of any length go by `streamExchange`.
- */
+/** A request whose body is in memory and whose response is small. */
 export interface DocumentRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | undefined;
   readonly route: Route;
+  /** Milliseconds without any data after which the request fails. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A document comes whole within so many times the patience for silence, however it trickles. */
-const WHOLE_ANSWER = 4;
+/** The whole request may take this many times `timeoutMs`, so that a response that trickles in ends too. */
+const TOTAL_TIMEOUT_FACTOR = 4;
 
-/** Sends one request and gives the answer as soon as its headers are there. Throws what Node throws. */
+/**
+ * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects, decompression
+ * and errors for HTTP statuses are switched off. This is the only importer of got.
+ * @throws Node's error, or an MlistError from the connection
+ */
 export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
   const { url, method, route, timeoutMs } = request;
   const { signal, release } = detachableSignal(request.signal);
@@ -32,7 +33,7 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     method,
     headers: { 'accept-encoding': 'identity', ...route.headers, ...request.headers },
     agent: route.agents,
-    timeout: { socket: timeoutMs, response: timeoutMs, request: timeoutMs * WHOLE_ANSWER },
+    timeout: { socket: timeoutMs, response: timeoutMs, request: timeoutMs * TOTAL_TIMEOUT_FACTOR },
     retry: { limit: 0 },
     decompress: false,
     followRedirect: false,
@@ -41,7 +42,7 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     ...(hasBody(request) ? { body: request.body ?? NO_BODY } : {}),
     signal,
   });
-  for (const end of ['end', 'error', 'close']) stream.once(end, release);
+  for (const event of ['end', 'error', 'close']) stream.once(event, release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
     stream.on('error', (error) => reject(causeOf(error)));
     stream.once('response', resolve);
@@ -55,38 +56,34 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
 }
 
 /**
- * Aborts with the signal given until it is released. Got listens to its signal as long as that lives, also when all has been
- * read: with a signal of the whole command each request would stay in memory to the end of it.
+ * A signal that aborts with the given one until it is released. Got never removes its listener, so each request would stay
+ * in memory as long as the signal of the whole command.
  */
 function detachableSignal(signal: AbortSignal | undefined): {
   readonly signal: AbortSignal;
   readonly release: () => void;
 } {
-  const own = new AbortController();
-  const abort = () => own.abort(signal?.reason);
+  const detachable = new AbortController();
+  const abort = () => detachable.abort(signal?.reason);
   if (signal?.aborted === true) abort();
   signal?.addEventListener('abort', abort, { once: true });
-  return { signal: own.signal, release: () => signal?.removeEventListener('abort', abort) };
+  return { signal: detachable.signal, release: () => signal?.removeEventListener('abort', abort) };
 }
 
-/** So that `content-length: 0` is sent: some registries refuse a chunked request without a body; got waits for one. */
+/** Sends `content-length: 0`. Some registries refuse a chunked request without a body, and got waits for a body. */
 const NO_BODY = new Uint8Array();
 
 function hasBody({ method }: DocumentRequest): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
-const send: RequestFunction = (url, options, callback) => {
-  const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const call = begin(url, options as RequestOptions, callback as never);
-  refuseUpgrade(call);
-  return call;
-};
+const send: RequestFunction = (url, options, callback) =>
+  startRequest(url, options as RequestOptions, callback as never);
 
-/** For a proxy that passes the request on: the whole address in the first line. */
+/** Sends the absolute URL in the request line, for a proxy that forwards the request. */
 const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
 
-/** Got wraps errors together with the request. The inner error has the code, and the address that was connected to. */
+/** Got wraps an error together with the request. The inner error has the code and the address. */
 function causeOf(error: Error): Error {
   const { cause } = error;
   return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;

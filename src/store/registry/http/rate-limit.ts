@@ -1,16 +1,14 @@
 import type { HttpResponse } from './response.ts';
 
-/** What registries say beside their answers. */
-
-/** Docker Hub's count of what may still be pulled (docs.docker.com "Docker Hub pull usage and limits"). */
+/** The pull rate limit that Docker Hub reports (docs.docker.com "Docker Hub pull usage and limits"). */
 export interface RateLimit {
   readonly limit: number;
   readonly remaining: number;
-  /** The seconds that the limit is for. */
+  /** The period of the limit in seconds. */
   readonly window?: number;
 }
 
-/** `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`; undefined where either is not there. */
+/** Reads `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`; undefined if one of them is missing. */
 export function rateLimitIn(headers: HttpResponse['headers']): RateLimit | undefined {
   const limit = parseCount(headers['ratelimit-limit']);
   const remaining = parseCount(headers['ratelimit-remaining']);
@@ -25,13 +23,17 @@ function parseCount(header: string | undefined): { readonly count: number; reado
   return { count: Number(count), ...(window === undefined ? {} : { window: Number(window) }) };
 }
 
-/** Most of what a registry's warnings may say in one answer (distribution-spec v1.1.1 "Warnings"). */
-const MAX_WARNING_BYTES = 4096;
+/** Delays all requests to a registry after a response with `Retry-After`. */
+export class RateLimitGate {
+  #until = 0;
 
-/** The texts of `Warning: 299 - "text"`; any other form is not one that registries use. */
-export function warningsIn(header: string | undefined): readonly string[] {
-  if (header === undefined || Buffer.byteLength(header) > MAX_WARNING_BYTES) return [];
-  return [...header.matchAll(/(?:^|,)\s*299\s+-\s+"((?:[^"\\]|\\.)*)"\s*(?=,|$)/g)]
-    .map(([, text = '']) => text.replace(/\\(.)/g, '$1').trim())
-    .filter((text) => text !== '');
+  /** Delays requests for this many milliseconds from now. A longer delay that is already set stays. */
+  delay(milliseconds: number): void {
+    this.#until = Math.max(this.#until, performance.now() + milliseconds);
+  }
+
+  /** Milliseconds until the next request may be sent; 0 if it may be sent now. */
+  get remainingMs(): number {
+    return Math.max(0, this.#until - performance.now());
+  }
 }

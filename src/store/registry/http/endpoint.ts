@@ -2,22 +2,23 @@ import { errorCode } from '../../../errors/errors.ts';
 import { apiHost, isLoopback } from './address.ts';
 import { bodyOf, readBody, type HttpResponse } from './response.ts';
 
-/**
- * Where a registry's API answers: https, unless the registry is on this machine or was said to be plain. The first
- * address that answers is kept. There is no way back from https to http but where the user gave up security.
- */
 export interface EndpointOptions {
+  /** The registry, as named in references. */
   readonly domain: string;
   readonly plainHttp: boolean;
   readonly insecure: boolean;
-  /** Certificates were named for this registry: it speaks TLS. */
+  /** Whether certificates are configured for the registry, so that it uses TLS. */
   readonly hasCertificates: () => boolean;
 }
 
+/**
+ * The address of a registry's API. The scheme is https, unless the registry is on this machine or http was requested. The
+ * first address that answers is used for all later requests. Only `insecure` allows a fallback from https to http.
+ */
 export class Endpoint {
   readonly #options: EndpointOptions;
   #candidates: readonly [URL, ...URL[]] | undefined;
-  #settled: URL | undefined;
+  #reached: URL | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -25,44 +26,44 @@ export class Endpoint {
 
   /** The address that answered, or the one that is tried first. */
   get base(): URL {
-    return this.#settled ?? this.#choices()[0];
+    return this.#reached ?? this.#addresses()[0];
   }
 
-  #choices(): readonly [URL, ...URL[]] {
+  #addresses(): readonly [URL, ...URL[]] {
     if (this.#candidates !== undefined) return this.#candidates;
     const [first, ...others] = schemesFor(this.#options);
     const at = (scheme: string) => new URL(`${scheme}://${apiHost(this.#options.domain)}`);
     return (this.#candidates = [at(first), ...others.map(at)]);
   }
 
-  /** Sends a request to the address that is known to answer, or to each in turn until one does. */
+  /** Sends a request to the address that has answered before, or to each address until one answers. */
   async tryAddresses(send: (base: URL) => Promise<HttpResponse>): Promise<Reached> {
-    if (this.#settled !== undefined) return { base: this.#settled, answer: await send(this.#settled) };
+    if (this.#reached !== undefined) return { base: this.#reached, response: await send(this.#reached) };
     let failure: Error | undefined;
-    let refusal: Reached | undefined;
-    for (const base of this.#choices()) {
+    let badRequest: Reached | undefined;
+    for (const base of this.#addresses()) {
       try {
-        const answer = await send(base);
-        if (base.protocol === 'https:' || answer.status !== 400) return this.#settle({ base, answer });
-        refusal = { base, answer: await bufferResponse(answer) };
+        const response = await send(base);
+        if (base.protocol === 'https:' || response.status !== 400) return this.#use({ base, response });
+        badRequest = { base, response: await bufferResponse(response) };
       } catch (thrown) {
         failure ??= thrown as Error;
         if (!mayBeOtherScheme(thrown)) throw thrown;
       }
     }
-    if (refusal !== undefined) return this.#settle(refusal);
+    if (badRequest !== undefined) return this.#use(badRequest);
     throw failure ?? new Error('no address answers');
   }
 
-  #settle(reached: Reached): Reached {
-    this.#settled ??= reached.base;
+  #use(reached: Reached): Reached {
+    this.#reached ??= reached.base;
     return reached;
   }
 }
 
 interface Reached {
   readonly base: URL;
-  readonly answer: HttpResponse;
+  readonly response: HttpResponse;
 }
 
 function schemesFor({ domain, plainHttp, insecure, hasCertificates }: EndpointOptions): readonly [string, ...string[]] {
@@ -72,20 +73,20 @@ function schemesFor({ domain, plainHttp, insecure, hasCertificates }: EndpointOp
   return insecure ? ['https', 'http'] : ['https'];
 }
 
-/** What the wrong scheme looks like from here: a reset, a refusal, or bytes that make no sense; never a word of TLS. */
+/** Errors that the wrong scheme may cause: a reset, a refused connection or an invalid message, but no TLS alert. */
 const otherScheme = /^(?:ECONNRESET|ECONNREFUSED|EPIPE|EPROTO|HPE_|ERR_SSL_(?!.*ALERT_))/;
 
 function mayBeOtherScheme(thrown: unknown): boolean {
   return otherScheme.test(errorCode(thrown) ?? '');
 }
 
-const LONGEST_REFUSAL = 64 * 1024;
+const MAX_BAD_REQUEST_BYTES = 64 * 1024;
 
 /**
- * What a server answers over http that speaks TLS: 400, with a text, a page, or to HEAD nothing that would tell it from
- * another 400. So the other scheme is tried, and the answer kept in case there is none.
+ * Reads the body of a 400 into memory. A TLS server answers a plain http request with 400, but so may a registry: the other
+ * scheme is tried, and this response is used if that fails.
  */
-async function bufferResponse(answer: HttpResponse): Promise<HttpResponse> {
-  const bytes = await readBody(answer, LONGEST_REFUSAL, 'the answer').catch(() => new Uint8Array());
-  return { ...answer, body: bodyOf(bytes), discard: () => undefined };
+async function bufferResponse(response: HttpResponse): Promise<HttpResponse> {
+  const bytes = await readBody(response, MAX_BAD_REQUEST_BYTES, 'the response').catch(() => new Uint8Array());
+  return { ...response, body: bodyOf(bytes), discard: () => undefined };
 }

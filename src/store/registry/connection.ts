@@ -101,7 +101,7 @@ export class Connection {
     const end = this.#parts.steps.begin(request.step);
     const result = this.#withRetries(request, false, async ({ url, response }) => {
       const { status, headers } = response;
-      const what = `what ${url.host} sends as ${request.step.reference}`;
+      const what = `the response of ${url.host} for ${request.step.reference}`;
       const bytes = request.method === 'HEAD' ? new Uint8Array() : await readBody(response, maxBytes, what);
       if (request.method === 'HEAD') await drain(response);
       return { status, headers, url, bytes };

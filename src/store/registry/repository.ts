@@ -24,7 +24,7 @@ import type {
 
 export interface RepositoryParts {
   readonly connection: Connection;
-  /** What is known of the registry's blobs. */
+  /** The blobs that the command has sent to the registry. */
   readonly sentBlobs: SentBlobs;
   readonly domain: string;
   readonly path: string;
@@ -53,17 +53,17 @@ export class Repository implements ContentTarget, Mounts, Tags, Referrers {
     return `${this.domain}/${this.path}`;
   }
 
-  /** Further attempts at a request that failed. */
+  /** How often a failed request is sent again. */
   get retries(): number {
     return this.#parts.connection.client.retries;
   }
 
   async resolve(name: Name, options: ContentOptions = {}): Promise<Descriptor> {
-    const found = await this.#manifests.head(name, options);
-    return found ?? (await this.fetchManifest(name, options)).descriptor;
+    const descriptor = await this.#manifests.head(name, options);
+    return descriptor ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  /** Also finds a listed manifest that is stored as a blob. */
+  /** Fetches a manifest. If it does not exist and its descriptor is expected, it may be stored as a blob. */
   async fetchManifest(name: Name, options: RegistryFetchOptions = {}): Promise<Content> {
     try {
       return await this.#manifests.get(name, options);

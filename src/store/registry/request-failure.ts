@@ -86,7 +86,7 @@ function explainRefusal(response: FailedResponse): Explanation {
   }
   if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
   const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
-  return { code, reason: `${host} asks for a login`, hint };
+  return { code, reason: `${host} requires a login`, hint };
 }
 
 /**
@@ -146,7 +146,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
     return {
       code: 'ERR_MLIST_CONFLICT',
       reason: `it has changed on ${host} meanwhile`,
-      hint: 'Look at what is there now, then try again.',
+      hint: 'Inspect its current content, then try again.',
     };
   const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
@@ -157,7 +157,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
     };
   }
   if (status >= 500)
-    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault${later}`, hint: 'Try again later.' };
+    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} reports a server error${later}`, hint: 'Try again later.' };
   if (status === 413)
     return {
       code: 'ERR_MLIST_REGISTRY',
@@ -185,15 +185,15 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
     });
   }
   if (clientRefused.test(code)) {
-    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not let this client in by TLS (${code})`, {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} refuses the TLS handshake (${code})`, {
       ...facts,
-      hint: 'It may want a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
+      hint: 'It may require a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
   if (untrustedServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
       ...facts,
-      hint: 'Name its authority with --ca-file, or give up verification with --insecure.',
+      hint: 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
     });
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
@@ -213,17 +213,17 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNRESET: 'broke the connection',
   EPIPE: 'broke the connection',
   ENOTFOUND: 'is not a host name that can be resolved',
-  EAI_AGAIN: 'cannot be resolved just now',
+  EAI_AGAIN: 'cannot be resolved at the moment',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
   EPROTO: 'does not speak TLS here',
   EPROXY: 'cannot be reached through the proxy',
-  HTTP_101: 'goes over to another protocol',
+  HTTP_101: 'switches to another protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 
 function networkReason(host: string, code: string, thrown: unknown): string {
-  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'answers with what is no HTTP' : undefined);
+  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'does not answer with HTTP' : undefined);
   return reason === undefined
     ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`
     : `${host} ${reason} (${code})`;

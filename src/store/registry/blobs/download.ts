@@ -103,7 +103,7 @@ function checkPart({ request, descriptor }: BlobReading, { headers }: RegistrySt
   const isWithin = Number(from) === start && end > start && end <= descriptor.size;
   if (isWithin && (total === '*' || Number(total) === descriptor.size)) return end;
   const stated = JSON.stringify(headers['content-range']?.slice(0, 100));
-  throw mismatch(request.step.reference, `was asked for from byte ${start} on, and came as ${stated}`);
+  throw mismatch(request.step.reference, `was requested from byte ${start} on, but came with the range ${stated}`);
 }
 
 function checkLength({ request }: BlobReading, { headers }: RegistryStream, expected: number): void {
@@ -113,7 +113,7 @@ function checkLength({ request }: BlobReading, { headers }: RegistryStream, expe
   throw mismatch(request.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
 }
 
-/** Whether a broken connection can be told from the end of the body (RFC 9112 section 6.3). */
+/** Whether the headers mark the end of the body. Otherwise a broken connection looks like the end (RFC 9112 section 6.3). */
 function statesItsEnd({ headers }: RegistryStream): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }

@@ -20,7 +20,8 @@ export function verifyBytes(
       : mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
   }
   if (digest === undefined) return;
-  if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+  if (!isVerifiable(digest))
+    throw mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
   if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
 }
 
@@ -52,7 +53,10 @@ export function mismatchError(subject: string): FaultError {
   return ({ digest, size }, fault) => {
     switch (fault.reason) {
       case 'unsupported-algorithm':
-        return mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+        return mismatch(
+          subject,
+          `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`,
+        );
       case 'too-long':
         return mismatch(subject, `is longer than ${size} bytes`);
       case 'size':

@@ -57,7 +57,7 @@ export function certificatesFor(
       return readFolder(folder);
     } catch (thrown) {
       const code = errorCode(thrown) ?? '';
-      if (code === 'EACCES' || code === 'EPERM') onWarning(`the certificates in ${folder} may not be read: ${code}`);
+      if (code === 'EACCES' || code === 'EPERM') onWarning(`cannot read the certificates in ${folder}: ${code}`);
       else if (code !== 'ENOENT' && code !== 'ENOTDIR') throw thrown;
     }
   }
@@ -84,10 +84,14 @@ function readFolder(folder: string): HostCertificates {
 }
 
 function incompletePair(folder: string, stem: string, missing: string): MlistError {
-  return new MlistError('ERR_MLIST_CREDENTIALS', `${folder} has no ${stem}.${missing} beside its other half`, {
-    path: folder,
-    hint: 'A client certificate is a pair, NAME.cert and NAME.key; authorities end in .crt.',
-  });
+  return new MlistError(
+    'ERR_MLIST_CREDENTIALS',
+    `${folder} has only one of ${stem}.cert and ${stem}.key: ${stem}.${missing} is missing`,
+    {
+      path: folder,
+      hint: 'A client certificate is a pair, NAME.cert and NAME.key; certificate authorities end in .crt.',
+    },
+  );
 }
 
 /** Reads certificates from a standard location, which must be a regular file. */
@@ -118,5 +122,5 @@ export async function readPem(path: string, signal: AbortSignal | undefined): Pr
 
 function pemIn(text: string, path: string): string {
   if (text.includes('-----BEGIN ')) return text;
-  throw new MlistError('ERR_MLIST_FILE', `${path} holds nothing in PEM form`, { path });
+  throw new MlistError('ERR_MLIST_FILE', `${path} contains no PEM data`, { path });
 }

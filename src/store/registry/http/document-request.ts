@@ -1,4 +1,3 @@
-import type { RequestOptions } from 'node:http';
 import got, { type PlainResponse, type RequestFunction } from 'got';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
 import type { Route } from './connection-pool.ts';
@@ -77,8 +76,7 @@ function hasBody({ method }: DocumentRequest): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
-const send: RequestFunction = (url, options, callback) =>
-  startRequest(url, options as RequestOptions, callback as never);
+const send: RequestFunction = (url, options, callback) => startRequest(url, options, callback);
 
 /** Sends the absolute URL in the request line, for a proxy that forwards the request. */
 const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);

@@ -45,8 +45,8 @@ function proxyIn(name: string, env: Environment): Proxy | undefined {
   const login = url === undefined ? undefined : decodeLogin(url);
   if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
     // The address may contain a password, so the message does not quote it.
-    throw new MlistError('ERR_MLIST_USAGE', `${name} holds no address of an http or https proxy`, {
-      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a login that is percent-encoded.',
+    throw new MlistError('ERR_MLIST_USAGE', `${name} is not the address of an http or https proxy`, {
+      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a percent-encoded login.',
     });
   }
   const { username, password } = login;
@@ -173,7 +173,7 @@ function refusedTunnel(proxy: Proxy, target: string, status: number): Error {
     status,
     hint:
       status === 407
-        ? 'The proxy wants a login: http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY.'
-        : 'NO_PROXY names the hosts that are reached without it.',
+        ? 'The proxy requires a login: http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY.'
+        : 'To reach a host without the proxy, add it to NO_PROXY.',
   });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { describeDiagnostic } from '../store/registry/registry-error.ts';
-import { asksTooLong, backoff, isRetryableStatus } from '../store/registry/http/retry.ts';
+import { exceedsMaxWait, backoff, isRetryableStatus } from '../store/registry/http/retry.ts';
 import type { ManifestContent, ContentWriter, TagOrDigest, PutOptions } from '../store/store.ts';
 import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
 import { isAboutContent, isContentUnknown, unknownDigests } from './unknown-content.ts';
@@ -73,7 +73,7 @@ async function putConfirmed(
 
 function isFault({ facts }: MlistError): boolean {
   const { status = 0 } = facts;
-  return status >= 500 && isRetryableStatus(status) && !asksTooLong(facts);
+  return status >= 500 && isRetryableStatus(status) && !exceedsMaxWait(facts);
 }
 
 async function pause(tries: number, { signal }: PutOptions): Promise<void> {

@@ -45,7 +45,7 @@ describe('the built program sends a login', () => {
 
   test('to no stranger’s', async () => {
     const { code, stderr } = await digestWith('auth.other.localhost');
-    expect([code, stderr]).toEqual([6, expect.stringMatching(/a stranger[^]*--auth-host/)]);
+    expect([code, stderr]).toEqual([6, expect.stringMatching(/not trusted with its credentials[^]*--auth-host/)]);
     expect(tokens.requests).toEqual([]);
   });
 });

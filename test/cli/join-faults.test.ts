@@ -62,8 +62,22 @@ async function freeze(name: string, reads = Number.POSITIVE_INFINITY): Promise<v
 
 describe('a registry that fails', () => {
   test.each<[string, string, (tag: string) => string, Rule, number, RegExp]>([
-    ['a 500 to the tag', 'tag-500', (tag) => tag, unavailable(500), 3, /has a fault \(HTTP 500, UNAVAILABLE: the disk/],
-    ['a 503 to a slot', 'slot-503', slotOf, unavailable(503), 3, /has a fault \(HTTP 503, UNAVAILABLE: the disk/],
+    [
+      'a 500 to the tag',
+      'tag-500',
+      (tag) => tag,
+      unavailable(500),
+      3,
+      /reports a server error \(HTTP 500, UNAVAILABLE: the disk/,
+    ],
+    [
+      'a 503 to a slot',
+      'slot-503',
+      slotOf,
+      unavailable(503),
+      3,
+      /reports a server error \(HTTP 503, UNAVAILABLE: the disk/,
+    ],
     ['a 429 to the tag', 'tag-429', (tag) => tag, unavailable(429), 3, /limits the rate of requests \(HTTP 429/],
     ['a 400 to the tag', 'tag-400', (tag) => tag, unavailable(400), 1, /refuses it \(HTTP 400/],
     [
@@ -72,7 +86,7 @@ describe('a registry that fails', () => {
       (tag) => tag,
       unavailable(503, { 'retry-after': '3600' }),
       1,
-      /has a fault and asks to wait for 3600 s \(HTTP 503/,
+      /reports a server error and asks to wait for 3600 s \(HTTP 503/,
     ],
     ['a 412 to every write', 'tag-412', (tag) => tag, unavailable(412), 2, /refuses it \(HTTP 412/],
   ])(

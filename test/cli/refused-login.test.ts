@@ -55,8 +55,8 @@ describe('a wrong password', () => {
     const file = await keep('auth.json', { auths: { [host]: { auth } } });
     expectRefusal(
       await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file]),
-      `${host} does not accept the login for ${host} that ${file} holds (HTTP 401`,
-      `Log in anew with "mlist login ${host}".`,
+      `${host} does not accept the login for ${host} from ${file} (HTTP 401`,
+      `Log in again with "mlist login ${host}".`,
     );
   });
 
@@ -64,8 +64,8 @@ describe('a wrong password', () => {
     const file = await keep('docker/config.json', { auths: { [host]: { auth } } });
     expectRefusal(
       await world.run(['tags', `${host}/team/app`], { env: { DOCKER_CONFIG: join(world.folder, 'docker') } }),
-      `the login for ${host} that ${file} holds`,
-      `Log in anew with "mlist login ${host}".`,
+      `the login for ${host} from ${file}`,
+      `Log in again with "mlist login ${host}".`,
     );
   });
 
@@ -79,8 +79,8 @@ describe('a wrong password', () => {
     const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` };
     expectRefusal(
       await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file], { env }),
-      `the login for ${host} that docker-credential-wrong holds`,
-      `Log in anew with "mlist login ${host}".`,
+      `the login for ${host} from docker-credential-wrong`,
+      `Log in again with "mlist login ${host}".`,
     );
   });
 
@@ -88,7 +88,7 @@ describe('a wrong password', () => {
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
     expectRefusal(
       await world.run(['digest', `${host}/team/app:1.0`], { env }),
-      `the login for ${host} that DOCKER_AUTH_CONFIG holds`,
+      `the login for ${host} from DOCKER_AUTH_CONFIG`,
       'Correct that variable',
     );
   });
@@ -99,8 +99,8 @@ describe('a wrong password', () => {
     const trust = ['--auth-host', `${guarded}=${tokens.front.host}`];
     expectRefusal(
       await world.run(['digest', `${guarded}/team/app:1.0`, '--authfile', file, ...trust]),
-      `the token service ${tokens.front.host} does not accept the login for ${guarded} that ${file} holds (HTTP 401)`,
-      `Log in anew with "mlist login ${guarded}".`,
+      `the token service ${tokens.front.host} does not accept the login for ${guarded} from ${file} (HTTP 401)`,
+      `Log in again with "mlist login ${guarded}".`,
     );
   });
 
@@ -116,7 +116,7 @@ describe('a wrong password', () => {
 
   test('no login at all', async () => {
     const ran = await world.run(['digest', `${host}/team/app:1.0`]);
-    expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} asks for a login`) as unknown });
+    expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} requires a login`) as unknown });
     expect(ran.stderr).toContain(`mlist login ${host}`);
   });
 });
@@ -219,13 +219,13 @@ describe.each([[{}], [{ silent: true }]])('a token without access, where the cha
     [
       'no login, and writing needs one',
       ['delete', `HOST/team/none@sha256:${'0'.repeat(64)}`, '--authfile', 'none.json'],
-      'HOST asks for a login (HTTP 401, UNAUTHORIZED)',
+      'HOST requires a login (HTTP 401, UNAUTHORIZED)',
       'Log in with "mlist login HOST"; a missing repository may look like this too.',
     ],
     [
       'a login that was accepted: the account has no access',
       ['digest', 'HOST/team/none', '--authfile', 'auth.json'],
-      'there is no such repository on HOST, or the login for HOST that FILE holds does not give access to it (HTTP 401',
+      'there is no such repository on HOST, or the login for HOST from FILE does not give access to it (HTTP 401',
       'Check the spelling and the permissions of the account.',
     ],
   ])('%s', async (_name, args, message, hint) => {

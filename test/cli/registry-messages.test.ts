@@ -190,7 +190,7 @@ describe('what goes wrong on the way to a registry names the reference', () => {
     const { code, stderr } = await (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
-      `mlist: cannot read ${front.host}/team/app:1: the answer of the token service ${front.host} holds no token\n`,
+      `mlist: cannot read ${front.host}/team/app:1: the response of the token service ${front.host} has no token\n`,
     ]);
   });
 

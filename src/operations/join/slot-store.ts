@@ -1,6 +1,6 @@
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import type { Repository } from '../../store/registry/repository.ts';
-import { asksTooLong, isRetryableStatus } from '../../store/registry/http/retry.ts';
+import { exceedsMaxWait, isRetryableStatus } from '../../store/registry/http/retry.ts';
 import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
@@ -203,7 +203,7 @@ function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
 /** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */
 export function isTransient({ code, facts }: MlistError): boolean {
   const { status } = facts;
-  if (asksTooLong(facts)) return false;
+  if (exceedsMaxWait(facts)) return false;
   if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);
   return code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT';
 }

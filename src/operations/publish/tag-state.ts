@@ -1,5 +1,5 @@
 import { asMlistError, type ErrorCode, type MlistError } from '../../errors/errors.ts';
-import { asksTooLong } from '../../store/registry/http/retry.ts';
+import { exceedsMaxWait } from '../../store/registry/http/retry.ts';
 import type { Push } from '../../draft/workspace/workspace-state.ts';
 import type { ContentOptions, ContentReader } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -25,7 +25,7 @@ export async function digestOfTag(store: ContentReader, tag: string, options: Co
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();
   const error = asMlistError(thrown);
-  if (isUnreachable.has(error.code) || asksTooLong(error.facts)) throw error;
+  if (isUnreachable.has(error.code) || exceedsMaxWait(error.facts)) throw error;
   return error;
 }
 

@@ -1,47 +1,50 @@
 import { errorMessage, MlistError } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { encodingOf } from './http/content-encoding.ts';
 import type { Step } from '../../async/pending.ts';
 import { backoff } from './http/retry.ts';
 import { verifyStatedDigest } from './blobs/verify-response.ts';
 
-/** The registry's reads may lag behind its writes: so many of them must contradict a change before it counts as failed. */
+/** Number of reads that must contradict a change before it counts as failed, since reads may lag behind writes. */
 const READS = 3;
 
 /**
- * A change that was answered with a status of success, but not with the one that the distribution-spec asks for. A login
- * page or a proxy may have answered in place of the registry, so the change counts only if a read confirms it.
+ * A change with a 2xx response that is not the status of the distribution-spec. A login page or a proxy may have answered in
+ * place of the registry, so a read has to confirm the change.
  */
 export interface UnconfirmedChange {
   readonly step: Step;
   readonly connection: Connection;
   readonly status: number;
-  /** The status that would have been enough. */
+  /** The status that the distribution-spec requires. */
   readonly expected: number;
-  /** Reads what the registry shows instead of the result of the change, such as `does not have it`; undefined if it shows the result. */
+  /** Reads the result of the change. Returns undefined if it is there, else what the registry shows, such as `does not have it`. */
   readonly read: () => Promise<string | undefined>;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws MlistError `ERR_MLIST_REGISTRY` with the status and what the registry shows, or why it cannot be read */
+/**
+ * Waits until a read confirms a change.
+ * @throws MlistError `ERR_MLIST_REGISTRY` with the status and what the registry shows, or why the read failed
+ */
 export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   const { connection, read, signal } = change;
   for (let reads = 1; ; reads += 1) {
     const shown = await read().catch((thrown: unknown) => {
-      connection.wire.signalFor(signal)?.throwIfAborted();
+      connection.client.signals.throwIfAborted(signal);
       throw unconfirmed(change, `reading it back failed: ${errorMessage(thrown)}`);
     });
     if (shown === undefined) return;
     if (reads >= READS) throw unconfirmed(change, shown);
-    await connection.wire.pause(backoff(reads), signal);
+    await connection.client.pause(backoff(reads), signal);
   }
 }
 
-/** What a registry shows instead of a blob, for messages; undefined if it has the blob. */
+/** Undefined if the registry has the blob, else what it shows, for messages. */
 export function blobShownInstead(
-  { status, headers }: Pick<Reply, 'status' | 'headers'>,
+  { status, headers }: Pick<RegistryResponse, 'status' | 'headers'>,
   descriptor: Descriptor,
   subject: string,
 ): string | undefined {
@@ -53,8 +56,8 @@ export function blobShownInstead(
   return size === undefined || size === descriptor.size ? undefined : `has ${size} bytes of it, not ${descriptor.size}`;
 }
 
-/** The length that an answer states for a blob; undefined if the body is encoded. */
-export function statedSize(headers: Reply['headers']): number | undefined {
+/** The `content-length` of a response; undefined if it is missing or the body is encoded. */
+export function statedSize(headers: RegistryResponse['headers']): number | undefined {
   if (encodingOf(headers) !== undefined) return undefined;
   const length = headers['content-length'];
   return length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined;

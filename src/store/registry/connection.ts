@@ -1,66 +1,63 @@
-import { MlistError } from '../../errors/errors.ts';
-import { drain, readAnswer, type Answer } from './http/response.ts';
-import type { Authorization, Authorizer } from './auth/auth.ts';
-import {
-  isConditional,
-  isRedirect,
-  urlOf,
-  type Call,
-  type Reply,
-  type Requester,
-  type StreamReply,
-} from './request.ts';
-import type { Endpoint } from './http/registry-address.ts';
-import {
-  answerText,
-  failedAnswer,
-  failedExchange,
-  isConnectionFault,
-  isUnsent,
-  noAnswerText,
-} from './request-failure.ts';
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
-import type { OpenUploads } from './blobs/open-uploads.ts';
-import { checkAddress, sameOrigin } from './http/address.ts';
-import { asksTooLong, backoff, isRetryableStatus, isUntouchedStatus, retryAfter } from './http/retry.ts';
-import type { Scope } from './auth/scope.ts';
+import type { MlistError } from '../../errors/errors.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
-import type { Wire } from './http/http-client.ts';
+import type { Authorization, Authorizer } from './auth/auth.ts';
+import type { Scope } from './auth/scope.ts';
+import type { OpenUploads } from './blobs/open-uploads.ts';
+import { sameOrigin } from './http/address.ts';
+import type { Endpoint } from './http/endpoint.ts';
+import type { HttpClient } from './http/http-client.ts';
+import { followRedirects, type LocatedResponse } from './http/redirect.ts';
+import { drain, readBody, type HttpResponse } from './http/response.ts';
+import {
+  backoff,
+  exceedsMaxWait,
+  isConnectionError,
+  isRetryableStatus,
+  isUnprocessedStatus,
+  isUnsent,
+  parseRetryAfter,
+} from './http/retry.ts';
+import {
+  isConditional,
+  urlOf,
+  type RegistryRequest,
+  type RegistryResponse,
+  type RegistryStream,
+  type SendRequest,
+} from './request.ts';
+import { connectionFailure, describeNoResponse, describeStatus, responseFailure } from './request-failure.ts';
 import type { Write, WriteGate } from './write-gate.ts';
 
-/** One registry: sends requests with login, redirects, retries and limits, and gives answers or errors that say what failed. */
 export interface ConnectionParts {
   readonly endpoint: Endpoint;
   readonly authorizer: Authorizer;
-  readonly wire: Wire;
-  /** Requests, uploads included. */
+  readonly client: HttpClient;
+  /** Limits requests, including uploads. */
   readonly requests: Limiter;
   /**
-   * Bodies that are being read. They have places of their own, since an upload holds one for a request while it waits
-   * for the body that it sends on; a body never waits for a request.
+   * Limits response bodies that are being read. They have a limit of their own: an upload holds a request slot while it
+   * waits for the body that it forwards, and a body never waits for a request slot.
    */
   readonly bodies: Limiter;
   readonly writes: WriteGate;
   readonly secrets: SecretRedactor;
-  /** Told of what is being waited for. */
   readonly steps: PendingSteps;
   readonly uploads: OpenUploads;
 }
 
-const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 4;
 /** Additional attempts at a write that failed while it overlapped others. They do not count as retries. */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
-interface Received {
-  readonly url: URL;
-  readonly answer: Answer;
-  /** What the request was sent with. */
-  readonly sent?: Authorization;
+interface Received extends LocatedResponse {
+  /** The login that the request was sent with. */
+  readonly sent: Authorization;
 }
 
+/** Sends requests to one registry: with a login, redirects, retries and limits. Its errors name the step and the reference. */
 export class Connection {
   readonly #parts: ConnectionParts;
 
@@ -68,6 +65,7 @@ export class Connection {
     this.#parts = parts;
   }
 
+  /** The address of the registry's API. */
   get base(): URL {
     return this.#parts.endpoint.base;
   }
@@ -80,187 +78,202 @@ export class Connection {
     return this.#parts.uploads;
   }
 
-  get wire(): Wire {
-    return this.#parts.wire;
+  get client(): HttpClient {
+    return this.#parts.client;
   }
 
-  /** Tells beforehand which repositories the command will work on, so that one token serves them. */
+  /** Announces the repositories that the command will use, so that one token covers them. */
   expect(scopes: readonly Scope[]): void {
     this.#parts.authorizer.expect(scopes);
   }
 
-  /** Sends a request and reads its answer, at most `most` bytes. */
-  async request(call: Call, most: number): Promise<Reply> {
-    return this.inPlace((request) => request(call, most));
+  /** Sends a request and reads at most `maxBytes` bytes of the response. */
+  async request(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {
+    return this.withSlot((send) => send(request, maxBytes));
   }
 
-  /** Does several requests of one piece of work in one place, so that it does not wait for itself between them. */
-  async inPlace<T>(work: (request: Requester) => Promise<T>): Promise<T> {
-    return this.#parts.requests.run(() => work((call, most) => this.#read(call, most)));
+  /** Runs work that sends several requests in one request slot, so that it never waits for a slot between them. */
+  async withSlot<T>(work: (send: SendRequest) => Promise<T>): Promise<T> {
+    return this.#parts.requests.run(() => work((request, maxBytes) => this.#read(request, maxBytes)));
   }
 
-  async #read(call: Call, most: number): Promise<Reply> {
-    const end = this.#parts.steps.begin(call.step);
-    const reply = this.#untilAnswered(call, false, async ({ url, answer }) => {
-      const { status, headers } = answer;
-      const what = `what ${url.host} sends as ${call.step.reference}`;
-      const bytes = call.method === 'HEAD' ? new Uint8Array() : await readAnswer(answer, most, what);
-      if (call.method === 'HEAD') await drain(answer);
+  async #read(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {
+    const end = this.#parts.steps.begin(request.step);
+    const result = this.#withRetries(request, false, async ({ url, response }) => {
+      const { status, headers } = response;
+      const what = `the response of ${url.host} for ${request.step.reference}`;
+      const bytes = request.method === 'HEAD' ? new Uint8Array() : await readBody(response, maxBytes, what);
+      if (request.method === 'HEAD') await drain(response);
       return { status, headers, url, bytes };
     });
-    return reply.finally(end);
+    return result.finally(end);
   }
 
-  /** Sends a request and hands over the answer's body as it comes. The caller reads it to its end or discards it. */
-  async open(call: Call): Promise<StreamReply> {
-    const leavePlace = await this.#parts.bodies.acquire();
-    const endStep = this.#parts.steps.begin(call.step);
-    const leave = () => {
-      leavePlace();
+  /** Sends a request and returns the response before its body is read. The caller reads the body to its end or discards it. */
+  async open(request: RegistryRequest): Promise<RegistryStream> {
+    const leaveSlot = await this.#parts.bodies.acquire();
+    const endStep = this.#parts.steps.begin(request.step);
+    const release = () => {
+      leaveSlot();
       endStep();
     };
     try {
-      return await this.#untilAnswered(call, true, ({ url, answer }) => {
-        const { status, headers, discard } = answer;
-        const end = () => {
+      return await this.#withRetries(request, true, ({ url, response }) => {
+        const { status, headers, body, discard } = response;
+        const discardAndRelease = () => {
           discard();
-          leave();
+          release();
         };
-        return Promise.resolve({ status, headers, url, body: ending(answer.body, leave), discard: end });
+        return Promise.resolve({ status, headers, url, body: releasing(body, release), discard: discardAndRelease });
       });
     } catch (thrown) {
-      leave();
+      release();
       throw thrown;
     }
   }
 
-  /** Tries until there is an answer that the caller accepts, or nothing is left to try. */
-  async #untilAnswered<T>(call: Call, streams: boolean, take: (received: Received) => Promise<T>): Promise<T> {
-    const { wire, writes, secrets, steps } = this.#parts;
-    const isRepeatable = call.repeatable ?? (call.method !== 'POST' && call.method !== 'PATCH');
-    const again = [...call.accept, ...(call.acceptAgain ?? [])];
-    let accepted = call.accept;
-    for (let tries = 1, overlaps = 0; ; tries += 1) {
-      const isLast = tries - overlaps > (call.retries ?? wire.retries);
+  /**
+   * Sends a request until a response is accepted, or it may not be retried any more.
+   * @param take - reads an accepted response. A connection error in it is retried too
+   */
+  async #withRetries<T>(
+    request: RegistryRequest,
+    streams: boolean,
+    take: (received: Received) => Promise<T>,
+  ): Promise<T> {
+    const { client, writes, steps } = this.#parts;
+    const { step, signal } = request;
+    const isRepeatable = request.repeatable ?? (request.method !== 'POST' && request.method !== 'PATCH');
+    const acceptAgain = [...request.accept, ...(request.acceptAgain ?? [])];
+    let accept = request.accept;
+    for (let attempt = 1, overlaps = 0; ; attempt += 1) {
+      const isLast = attempt - overlaps > (request.retries ?? client.retries);
       try {
-        const { received, write } = await this.#attempt(call, streams);
-        const { status, headers } = received.answer;
-        const wait = retryAfter(headers['retry-after'], Date.now());
-        const isTooLong = asksTooLong({ status, retryAfterMs: wait });
-        if (accepted.includes(status) && !isTooLong) return await take(received);
-        const body = await readAnswer(received.answer, MAX_ERROR_BODY, 'the answer').catch(() => new Uint8Array());
-        steps.recordResponse(call.step, answerText(status, wait));
-        const { url: location, sent = {} } = received;
-        const isWrite = ['POST', 'PUT', 'PATCH'].includes(call.method);
-        const request = { sent, scopes: call.scopes, isWrite, hasCondition: isConditional(call) };
-        const challenge = headers['www-authenticate'];
-        const answer = { status, body, host: this.base.host, location, wait, challenge, ...request };
-        const failure = failedAnswer(call.step, answer, secrets);
-        const maySend = isRetryableStatus(status) && (isRepeatable || isUntouchedStatus(status));
+        const { received, write } = await this.#attempt(request, streams);
+        const { status, headers } = received.response;
+        const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
+        const isTooLong = exceedsMaxWait({ status, retryAfterMs });
+        if (accept.includes(status) && !isTooLong) return await take(received);
+        const failure = await this.#failure(request, received, retryAfterMs);
+        steps.recordResponse(step, describeStatus(status, retryAfterMs));
+        const canRetry = isRetryableStatus(status) && (isRepeatable || isUnprocessedStatus(status));
         const isOverlap = overlaps < MAX_OVERLAPS && status >= 500 && write !== undefined && writes.failed(write);
-        if ((isLast && !isOverlap) || !maySend || isTooLong) throw failure;
+        if ((isLast && !isOverlap) || !canRetry || isTooLong) throw failure;
         if (isOverlap) overlaps += 1;
-        if (!isUntouchedStatus(status)) accepted = again;
+        if (!isUnprocessedStatus(status)) accept = acceptAgain;
       } catch (thrown) {
-        wire.signalFor(call.signal)?.throwIfAborted();
-        if (isConnectionFault(thrown)) steps.recordResponse(call.step, noAnswerText(thrown));
-        const maySend = isConnectionFault(thrown) && (isRepeatable || isUnsent(thrown));
-        if (isLast || !maySend) throw failedExchange(call.step, this.base.host, thrown);
-        if (!isUnsent(thrown)) accepted = again;
+        client.signals.throwIfAborted(signal);
+        if (isConnectionError(thrown)) steps.recordResponse(step, describeNoResponse(thrown));
+        const canRetry = isConnectionError(thrown) && (isRepeatable || isUnsent(thrown));
+        if (isLast || !canRetry) throw connectionFailure(step, this.base.host, thrown);
+        if (!isUnsent(thrown)) accept = acceptAgain;
       }
-      await wire.pause(backoff(tries), call.signal);
+      await client.pause(backoff(attempt), signal);
     }
   }
 
+  /** The error for a response that is not accepted. */
+  async #failure(
+    request: RegistryRequest,
+    { url: location, response, sent }: Received,
+    retryAfterMs: number | undefined,
+  ): Promise<MlistError> {
+    const { status, headers } = response;
+    const failed = {
+      status,
+      body: await readBody(response, MAX_ERROR_BODY, 'the response').catch(() => new Uint8Array()),
+      host: this.base.host,
+      location,
+      retryAfterMs,
+      sent,
+      scopes: request.scopes,
+      challenge: headers['www-authenticate'],
+      isWrite: ['POST', 'PUT', 'PATCH'].includes(request.method),
+      hasCondition: isConditional(request),
+    };
+    return responseFailure(request.step, failed, this.#parts.secrets);
+  }
+
   /** Sends a request. The write of a manifest waits for the write gate. */
-  async #attempt(call: Call, streams: boolean): Promise<{ readonly received: Received; readonly write?: Write }> {
-    if (call.isManifestWrite !== true) return { received: await this.#authorized(call, streams) };
+  async #attempt(
+    request: RegistryRequest,
+    streams: boolean,
+  ): Promise<{ readonly received: Received; readonly write?: Write }> {
+    if (request.isManifestWrite !== true) return { received: await this.#sendWithLogin(request, streams) };
     const { writes } = this.#parts;
     const write = await writes.enter();
-    const received = await this.#authorized(call, streams).finally(() => writes.leave(write));
-    if (received.answer.status < 400) writes.succeeded();
+    const received = await this.#sendWithLogin(request, streams).finally(() => writes.leave(write));
+    if (received.response.status < 400) writes.succeeded();
     return { received, write };
   }
 
-  /** Sends a request, and again with a login where the registry asks for one. */
-  async #authorized(call: Call, streams: boolean): Promise<Received> {
+  /** Sends a request, and repeats it with a login if the registry requires one. */
+  async #sendWithLogin(request: RegistryRequest, streams: boolean): Promise<Received> {
     const { authorizer } = this.#parts;
+    const { scopes } = request;
     let before: Authorization | undefined;
     for (let logins = 0; ; logins += 1) {
-      const sent = await authorizer.authorize(call.scopes);
-      const { base, ...redirected } = await this.#redirected(call, sent, streams);
-      const received: Received = { ...redirected.received, sent };
-      const { status, headers } = received.answer;
-      const isOwnAnswer = sameOrigin(received.url, base);
-      if (status !== 401 && status !== 403) authorizer.accepted(sent);
-      if ((status !== 401 && status !== 403) || !isOwnAnswer || logins >= MAX_LOGINS) return received;
-      const challenge = headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(base, call) : undefined);
-      if (!(await authorizer.refused({ status, challenge, sent, scopes: call.scopes, before, base }))) return received;
-      received.answer.discard();
+      const sent = await authorizer.authorize(scopes);
+      const { base, ...located } = await this.#sendAndRedirect(request, sent, streams);
+      const { status, headers } = located.response;
+      const isRefused = status === 401 || status === 403;
+      if (!isRefused) authorizer.accepted(sent);
+      if (!isRefused || !sameOrigin(located.url, base) || logins >= MAX_LOGINS) return { ...located, sent };
+      const challenge =
+        headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(base, request) : undefined);
+      const isRepeated = await authorizer.refused({ status, challenge, sent, scopes, before, base });
+      if (!isRepeated) return { ...located, sent };
+      located.response.discard();
       before = sent;
     }
   }
 
-  /** Some registries say how to log in at the entrance only (distribution-spec v1.1.1 "Determining Support"). */
-  async #challenge(base: URL, { signal }: Call): Promise<string | undefined> {
+  /** Some registries send a challenge for `/v2/` only (distribution-spec v1.1.1 "Determining Support"). */
+  async #challenge(base: URL, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;
-    const answer = await this.#parts.wire.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
-    answer.discard();
-    return answer.headers['www-authenticate'];
+    const response = await this.#parts.client.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
+    response.discard();
+    return response.headers['www-authenticate'];
   }
 
   /**
-   * Sends a request and follows redirects. The login goes to the registry's own origin only, and not even there once a
-   * redirect has led elsewhere: a stranger must not choose what is asked for in the user's name.
+   * Sends a request and follows redirects. The login goes to the registry's own origin only, and not even there after a
+   * redirect through another origin, which could choose any request to send with the login.
    */
-  async #redirected(
-    call: Call,
+  async #sendAndRedirect(
+    request: RegistryRequest,
     sent: Authorization,
     streams: boolean,
-  ): Promise<{ readonly base: URL; readonly received: Received }> {
-    const send = (url: URL, base: URL, isOwn: boolean) => this.#send(call, url, isOwn ? sent : {}, base, streams);
-    const first = await this.#parts.endpoint.reach((base) => send(urlOf(call, base), base, true));
-    let received: Received = { url: urlOf(call, first.base), answer: first.answer };
-    let isOwn = sameOrigin(received.url, first.base);
-    for (let hops = 0; isRedirect(received.answer.status, call); hops += 1) {
-      const location = received.answer.headers['location'];
-      if (location === undefined || !URL.canParse(location, received.url.href)) break;
-      if (hops >= MAX_REDIRECTS) throw tooManyRedirects(first.base);
-      received.answer.discard();
-      const url = new URL(location, received.url);
-      checkAddress('a redirect', url, received.url);
-      checkAddress('a redirect', url, first.base);
-      isOwn &&= sameOrigin(url, first.base);
-      received = { url, answer: await send(url, first.base, isOwn) };
-    }
-    return { base: first.base, received };
+  ): Promise<LocatedResponse & { readonly base: URL }> {
+    const { base, response } = await this.#parts.endpoint.tryAddresses((address) =>
+      this.#send(request, urlOf(request, address), sent, address, streams),
+    );
+    const send = (url: URL, isOwn: boolean) => this.#send(request, url, isOwn ? sent : {}, base, streams);
+    const first = { url: urlOf(request, base), response };
+    return { base, ...(await followRedirects(first, { method: request.method, base, send })) };
   }
 
-  #send(call: Call, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<Answer> {
+  #send(request: RegistryRequest, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<HttpResponse> {
     const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, extraPatienceMs, opens, signal } = call;
-    return this.#parts.wire.send({
+    const { method, body, isUpload = false, extraTimeoutMs, opensUpload, signal } = request;
+    return this.#parts.client.send({
       method,
       url,
-      headers: { ...call.headers, ...login },
+      headers: { ...request.headers, ...login },
       body: typeof body === 'function' ? body() : body,
-      streams: streams || isUpload,
-      extraPatienceMs,
-      opens,
+      streamsResponse: streams || isUpload,
+      extraTimeoutMs,
+      opensUpload,
       signal,
     });
   }
 }
 
-function tooManyRedirects(base: URL): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `too many redirects from ${base.host} (more than ${MAX_REDIRECTS})`);
-}
-
-/** Gives the place of a body up when it has been read, or given up. */
-async function* ending(body: AsyncIterable<Uint8Array>, leave: () => void): AsyncGenerator<Uint8Array> {
+/** Calls `release` when a body has been read or discarded. */
+async function* releasing(body: AsyncIterable<Uint8Array>, release: () => void): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } finally {
-    leave();
+    release();
   }
 }

@@ -14,7 +14,7 @@ import {
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { manifestTypeOf, typeOfDockerManifest } from '../../schema/documents.ts';
 import { confirmChange, statedSize } from './confirm-change.ts';
-import type { Call, Reply } from './request.ts';
+import type { RegistryRequest, RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { backoff, HEAD_REFUSED } from './http/retry.ts';
@@ -28,23 +28,22 @@ export interface ManifestsParts {
   readonly path: string;
 }
 
-/** What only a registry can be asked for. */
 export interface RegistryFetchOptions extends FetchOptions {
-  /** What caches on the way hold does not count (RFC 9111 section 5.2.1.4). */
+  /** Bypasses caches between the client and the registry (`no-cache`, RFC 9111 section 5.2.1.4). */
   readonly fresh?: boolean | undefined;
 }
 
-/** How often a tag that was seen is looked for again. */
-const LOOKS = 3;
+/** How often a name that is known to exist is read again after a 404. */
+const REREADS = 3;
 
 /** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
 export class Manifests {
   readonly #parts: ManifestsParts;
-  /** Reads that are under way, so that the same content is not asked for twice at once. */
-  readonly #reading = new SingleFlight<ManifestContent>();
-  /** Tags that are known to be there: a registry that denies it while the tag is being moved is asked again. */
-  readonly #seen = new Set<TagOrDigest>();
-  /** Tags that references name together with a digest, by that digest. */
+  /** Running reads, so that the same content is not requested twice at once. */
+  readonly #reads = new SingleFlight<ManifestContent>();
+  /** Names that are known to exist. A registry may answer 404 while a tag is being moved, so they are read again. */
+  readonly #existing = new Set<TagOrDigest>();
+  /** By digest: the tag that a reference names together with it. */
   readonly #tags = new Map<TagOrDigest, string>();
 
   constructor(parts: ManifestsParts) {
@@ -52,22 +51,22 @@ export class Manifests {
   }
 
   /**
-   * The descriptor, by HEAD; undefined if the answer does not state all of it, or HEAD is refused. An answer of another
-   * type, such as an HTML page, is not about a manifest, whatever its status.
+   * The descriptor of a manifest by HEAD; undefined if the response does not state all of it, or HEAD is refused. A response of
+   * another media type, such as an HTML page, is not about a manifest, whatever its status.
    */
   async head(name: TagOrDigest, { signal }: ContentOptions): Promise<Descriptor | undefined> {
-    const { status, headers } = await this.#look('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
+    const { status, headers } = await this.#readExisting('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
     const digest = headers['docker-content-digest'] ?? (isDigest(name) ? name : '');
     const mediaType = mediaTypeOfHeader(headers['content-type']);
     const size = statedSize(headers);
     if (status !== 200 || !isDigest(digest) || mediaType === undefined || size === undefined) return undefined;
     if (headers['docker-content-digest'] === undefined && !isServedAsManifest(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
-      throw mismatch(this.#nameOf(name), `is said to be ${digest}`);
+      throw mismatch(this.#nameOf(name), `came with the header Docker-ManifestContent-Digest, ${digest}`);
     return { mediaType, digest, size };
   }
 
-  /** Asks by HEAD, and by GET if HEAD is refused or its answer states too little. */
+  /** Checks by HEAD, and by GET if HEAD is refused or its response states too little. */
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 404) return false;
@@ -77,31 +76,31 @@ export class Manifests {
     return (await ignoreNotFound(this.#get(digest, { signal }))) !== undefined;
   }
 
+  /** Fetches and verifies a manifest. Callers that request the same manifest at once share the request. */
   async get(name: TagOrDigest, options: RegistryFetchOptions): Promise<ManifestContent> {
     const { expected, fresh, signal } = options;
     if (fresh === true) return this.#get(name, options);
     const types = expected === undefined ? '' : ` ${expected.mediaType} ${expected.size} ${expected.digest}`;
-    return this.#reading.run(`${name}${types}`, () => this.#get(name, { expected, signal }), signal);
+    return this.#reads.run(`${name}${types}`, () => this.#get(name, { expected, signal }), signal);
   }
 
   async #get(name: TagOrDigest, { expected, fresh, signal }: RegistryFetchOptions): Promise<ManifestContent> {
     const subject = this.#nameOf(name);
-    const wanted = expected === undefined ? [] : [expected.mediaType];
-    const { bytes, headers } = await this.#look('GET', name, { accept: [200], signal, types: wanted, fresh });
+    const types = expected === undefined ? [] : [expected.mediaType];
+    const { bytes, headers } = await this.#readExisting('GET', name, { accept: [200], signal, types, fresh });
     verifyBytes(subject, bytes, { ...expected, ...(isDigest(name) ? { digest: name } : {}) });
     verifyHeader(subject, headers['docker-content-digest'], bytes);
     const digest = isDigest(name) ? name : digestOf(bytes);
-    const announced = mediaTypeOfHeader(headers['content-type']);
-    const mediaType = expected?.mediaType ?? typeOf(announced, bytes, subject);
-    const isOther = expected === undefined && isServedAsManifest(announced ?? '') && announced !== mediaType;
+    const contentType = mediaTypeOfHeader(headers['content-type']);
+    const mediaType = expected?.mediaType ?? typeOf(contentType, bytes, subject);
+    const isOther = expected === undefined && isServedAsManifest(contentType ?? '') && contentType !== mediaType;
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    return isOther ? { ...content, announced } : content;
+    return isOther ? { ...content, announced: contentType } : content;
   }
 
   /**
-   * A PUT of the same bytes may be sent again after an answer that was lost, or that leaves open what became of it. One
-   * with a condition may not: it would run into what it has done itself. Any status of success but 201 is confirmed by
-   * reading the manifest.
+   * Writes a manifest. A PUT of the same bytes is retried, even if the registry may have processed it. A PUT with a condition is
+   * not: after a success, its condition would fail. Any 2xx status except 201 is confirmed by reading the manifest.
    */
   async put({ descriptor, bytes }: ManifestContent, name: TagOrDigest, options: PutOptions): Promise<void> {
     const { ifMatch, once = false, signal } = options;
@@ -129,10 +128,10 @@ export class Manifests {
       const read = () => this.#shownInstead(name, bytes, signal);
       await confirmChange({ step, connection, status, expected: 201, read, signal });
     }
-    this.#seen.add(name);
+    this.#existing.add(name);
   }
 
-  /** What the registry shows under a name instead of these bytes; undefined if it shows them. */
+  /** Undefined if the registry has these bytes under a name, else what it shows, for messages. */
   async #shownInstead(
     name: TagOrDigest,
     bytes: Uint8Array,
@@ -142,11 +141,11 @@ export class Manifests {
     if (head.status === 404) return 'does not have it';
     const stated = head.status === 200 ? (head.headers['docker-content-digest'] ?? '') : '';
     if (isDigest(stated) && isVerifiable(stated)) return digestMatches(stated, bytes) ? undefined : `has ${stated}`;
-    const got = await this.#read('GET', name, { accept: [200, 404], fresh: true, signal });
-    if (got.status === 404) return 'does not have it';
-    if (Buffer.compare(got.bytes, bytes) === 0) return undefined;
-    const type = mediaTypeOfHeader(got.headers['content-type']) ?? '';
-    return `has ${digestOf(got.bytes)} (${isMediaType(type) ? type : 'of unknown type'})`;
+    const response = await this.#read('GET', name, { accept: [200, 404], fresh: true, signal });
+    if (response.status === 404) return 'does not have it';
+    if (Buffer.compare(response.bytes, bytes) === 0) return undefined;
+    const type = mediaTypeOfHeader(response.headers['content-type']) ?? '';
+    return `has ${digestOf(response.bytes)} (${isMediaType(type) ? type : 'of unknown type'})`;
   }
 
   /** Records that a reference names a tag together with a digest. */
@@ -154,86 +153,87 @@ export class Manifests {
     this.#tags.set(digest, tag);
   }
 
-  /** Tags that a list of them names are there. */
+  /** Records that a tag exists, since it was listed. */
   see(tag: string): void {
-    this.#seen.add(tag);
+    this.#existing.add(tag);
   }
 
   /**
-   * Deletes a tag, or a manifest with all tags that name it. The answer to that is 202 (distribution-spec v1.1.1 "Deleting
-   * Manifests"); any other status of success is confirmed by a read.
+   * Deletes a tag, or a manifest with all its tags. The registry should answer 202 (distribution-spec v1.1.1 "Deleting
+   * Manifests"). Any other 2xx status is confirmed by a read.
    */
   async delete(name: TagOrDigest, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
     const subject = this.#nameOf(name);
-    const call: Call = {
+    const request: RegistryRequest = {
       step: { what: 'delete', reference: subject },
       method: 'DELETE',
       target: this.#target(name),
       scopes: [deleteIn(path)],
       accept: [200, 202, 204, 400, 405],
-      // The answer to the first one may be what was lost.
+      // The first request may have succeeded, although its response was lost.
       acceptAgain: [404],
       signal,
     };
-    const { status } = await connection.request(call, MAX_DOCUMENT_BYTES);
+    const { status } = await connection.request(request, MAX_DOCUMENT_BYTES);
     if (status === 400 || status === 405) throw cannotDelete(subject, status, isDigest(name), connection.base.host);
-    this.#seen.delete(name);
+    this.#existing.delete(name);
     if (status === 202 || status === 404) return;
-    const read = async () => ((await this.#isThere(name, signal)) ? 'still has it' : undefined);
-    await confirmChange({ step: call.step, connection, status, expected: 202, read, signal });
+    const read = async () => ((await this.#exists(name, signal)) ? 'still has it' : undefined);
+    await confirmChange({ step: request.step, connection, status, expected: 202, read, signal });
   }
 
-  async #isThere(name: TagOrDigest, signal: AbortSignal | undefined): Promise<boolean> {
+  async #exists(name: TagOrDigest, signal: AbortSignal | undefined): Promise<boolean> {
     const { status } = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 200 || status === 404) return status === 200;
     return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 
-  /** Reads a name; again if it is known to exist, but the registry denies it. */
-  async #look(method: 'GET' | 'HEAD', name: TagOrDigest, reading: Reading): Promise<Reply> {
-    for (let looks = 1; ; looks += 1) {
-      const isSeen = this.#seen.has(name) && looks <= LOOKS;
+  /** Reads a manifest. If it is known to exist, a 404 is retried. */
+  async #readExisting(method: 'GET' | 'HEAD', name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse> {
+    for (let attempt = 1; ; attempt += 1) {
+      const isRetried = this.#existing.has(name) && attempt <= REREADS;
       try {
-        const retries = this.#seen.has(name) ? Math.max(LOOKS, this.#parts.connection.wire.retries) : undefined;
-        const reply = await this.#read(method, name, { ...reading, retries });
-        if (reply.status === 200) this.#seen.add(name);
-        return reply;
+        const retries = this.#existing.has(name) ? Math.max(REREADS, this.#parts.connection.client.retries) : undefined;
+        const response = await this.#read(method, name, { ...options, retries });
+        if (response.status === 200) this.#existing.add(name);
+        return response;
       } catch (thrown) {
         const isAbsent = errorCode(thrown) === 'ERR_MLIST_NOT_FOUND';
-        const tagged = isAbsent ? await this.#readByTag(name, reading) : undefined;
-        if (tagged !== undefined) return tagged;
-        if (!isAbsent || !isSeen) throw thrown;
+        const byTag = isAbsent ? await this.#readByTag(name, options) : undefined;
+        if (byTag !== undefined) return byTag;
+        if (!isAbsent || !isRetried) throw thrown;
       }
-      await this.#parts.connection.wire.pause(backoff(looks), reading.signal);
+      await this.#parts.connection.client.pause(backoff(attempt), options.signal);
     }
   }
 
-  /** A pull-through cache may know a digest only once its tag has been read. */
-  async #readByTag(name: TagOrDigest, reading: Reading): Promise<Reply | undefined> {
+  /** Reads the tag of a digest, since a pull-through cache may not know the digest before its tag has been read. */
+  async #readByTag(name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
-    const reply = await ignoreNotFound(this.#read('GET', tag, { ...reading, accept: [200] }));
-    return reply !== undefined && digestMatches(name, reply.bytes) ? reply : undefined;
+    const response = await ignoreNotFound(this.#read('GET', tag, { ...options, accept: [200] }));
+    return response !== undefined && digestMatches(name, response.bytes) ? response : undefined;
   }
 
   async #read(
     method: 'GET' | 'HEAD',
     name: TagOrDigest,
-    { types = [], fresh = false, ...reading }: Reading,
-  ): Promise<Reply> {
+    { types = [], fresh = false, ...options }: ReadOptions,
+  ): Promise<RegistryResponse> {
     const { connection, path } = this.#parts;
     const accept = [...types.filter((type) => !MANIFEST_ACCEPT.includes(type)), MANIFEST_ACCEPT].join(', ');
-    const call: Call = {
+    const request: RegistryRequest = {
       step: { what: 'read', reference: this.#nameOf(name) },
       method,
       target: this.#target(name),
       scopes: [pullFrom(path)],
       headers: { accept, ...(fresh ? { 'cache-control': 'no-cache' } : {}) },
-      ...reading,
+      ...options,
     };
-    const reply = await connection.request(call, MAX_DOCUMENT_BYTES);
-    return method === 'GET' ? { ...reply, bytes: await decodedDocument(reply, this.#nameOf(name)) } : reply;
+    const response = await connection.request(request, MAX_DOCUMENT_BYTES);
+    if (method === 'HEAD') return response;
+    return { ...response, bytes: await decodedDocument(response, this.#nameOf(name)) };
   }
 
   #target(name: TagOrDigest): string {
@@ -245,18 +245,19 @@ export class Manifests {
   }
 }
 
-interface Reading extends Pick<Call, 'accept' | 'signal' | 'retries'> {
+interface ReadOptions extends Pick<RegistryRequest, 'accept' | 'signal' | 'retries'> {
+  /** Media types for the `Accept` header in addition to the usual ones. */
   readonly types?: readonly string[];
   readonly fresh?: boolean | undefined;
 }
 
-/** The media type of content without a descriptor (spec.md 1.4): the announced one, or the one that the body states. */
-function typeOf(announced = '', bytes: Uint8Array, subject: string): string {
-  if (announced === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
-  return isServedAsManifest(announced) ? announced : manifestTypeOf(bytes, subject);
+/** The media type of content without a descriptor: that of the `ManifestContent-Type` header, or the one that the body states. */
+function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
+  if (contentType === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
+  return isServedAsManifest(contentType) ? contentType : manifestTypeOf(bytes, subject);
 }
 
-/** Registries need not be able to delete, and many can only delete by digest (distribution-spec v1.1.1 "Deleting tags"). */
+/** Registries may not support deletion, and many delete only by digest (distribution-spec v1.1.1 "Deleting tags"). */
 function cannotDelete(subject: string, status: number, isByDigest: boolean, host: string): MlistError {
   const what = isByDigest ? 'manifests' : 'single tags';
   return new MlistError(
@@ -266,7 +267,7 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       reference: subject,
       status,
       hint: isByDigest
-        ? 'Deleting may have to be enabled in the registry.'
+        ? 'Deletion may have to be enabled in the registry.'
         : 'By its digest alone a manifest may be deleted, and all its tags with it: "mlist delete REPO@DIGEST".',
     },
   );

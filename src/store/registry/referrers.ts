@@ -7,7 +7,7 @@ import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
@@ -21,16 +21,16 @@ export interface ReferrersParts {
   readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 
-/** Nobody has so many signatures; a registry that pages for ever is left. */
+/** Limits the pages of a registry that always states a next one. */
 const MAX_PAGES = 1000;
 
-/** Answers of registries that do not know the API (distribution-spec v1.1.1 "Listing Referrers"): 404, or they refuse it. */
-const ANSWERS = [200, 400, 404, 405];
+/** Accepted statuses. Registries without the API answer 404 or refuse it (distribution-spec v1.1.1 "Listing Referrers"). */
+const STATUSES = [200, 400, 404, 405];
 
-/** What refers to the manifests of one repository (distribution-spec v1.1.1 "Listing Referrers"). */
+/** Lists the referrers of manifests in one repository (distribution-spec v1.1.1 "Listing Referrers"). */
 export class ReferrersOf {
   readonly #parts: ReferrersParts;
-  /** Whether the registry has the API; undefined until it was asked. One that has it answers for every digest. */
+  /** Whether the registry has the API; undefined before the first request. If it has the API, it answers for every digest. */
   #hasApi: boolean | undefined;
 
   constructor(parts: ReferrersParts) {
@@ -38,40 +38,42 @@ export class ReferrersOf {
   }
 
   /**
-   * The manifests whose subject is the digest, page by page; where the registry has no referrers API, those that the
-   * fallback tag lists. Filtered here, whatever the registry has filtered.
-   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where a page is said to lie on another host
+   * The manifests whose subject is the digest, from the referrers API or, if the registry does not have it, from the fallback
+   * tag. They are filtered by artifact type here, since a registry may ignore the filter.
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` if the pages never end
    */
   async list(
     digest: Digest,
     artifactType: string | undefined,
     options: ContentOptions,
   ): Promise<readonly Descriptor[]> {
-    const found = (await this.#fromApi(digest, options)) ?? (await this.#fromTag(digest, options));
-    return artifactType === undefined ? found : found.filter((one) => one.artifactType === artifactType);
+    const referrers = (await this.#fromApi(digest, options)) ?? (await this.#fromTag(digest, options));
+    if (artifactType === undefined) return referrers;
+    return referrers.filter((referrer) => referrer.artifactType === artifactType);
   }
 
-  /** Whether the registry has the referrers API, and so finds what refers to a manifest by itself. */
+  /** Whether the registry has the referrers API, so that no fallback tag is needed. */
   async hasApi(digest: Digest, options: ContentOptions): Promise<boolean> {
-    return this.#hasApi ?? (await this.#page(this.#first(digest), digest, ANSWERS, options)).status === 200;
+    return this.#hasApi ?? (await this.#page(this.#first(digest), digest, STATUSES, options)).status === 200;
   }
 
+  /** Undefined if the registry does not have the API. */
   async #fromApi(digest: Digest, options: ContentOptions): Promise<readonly Descriptor[] | undefined> {
     if (this.#hasApi === false) return undefined;
     const subject = `the referrers of ${this.#parts.location}@${digest}`;
-    const found = new Map<Digest, Descriptor>();
+    const referrers = new Map<Digest, Descriptor>();
     let target: string | URL | undefined = this.#first(digest);
     for (let pages = 0; target !== undefined; pages += 1) {
-      const reply: Reply = await this.#page(target, digest, pages === 0 ? ANSWERS : [200], options);
-      if (reply.status !== 200) return undefined;
-      const bytes = await decodedDocument(reply, subject);
+      const response: RegistryResponse = await this.#page(target, digest, pages === 0 ? STATUSES : [200], options);
+      if (response.status !== 200) return undefined;
+      const bytes = await decodedDocument(response, subject);
       for (const descriptor of readIndex(bytes, undefined, subject).manifests) {
-        found.set(descriptor.digest, descriptor);
+        referrers.set(descriptor.digest, descriptor);
       }
-      target = this.#next(reply, digest);
-      if (pages >= MAX_PAGES) throw endless(subject);
+      target = this.#next(response, digest);
+      if (pages >= MAX_PAGES) throw tooManyPages(subject);
     }
-    return [...found.values()];
+    return [...referrers.values()];
   }
 
   #first(digest: Digest): string {
@@ -83,9 +85,9 @@ export class ReferrersOf {
     digest: Digest,
     accept: readonly number[],
     { signal }: ContentOptions,
-  ): Promise<Reply> {
+  ): Promise<RegistryResponse> {
     const { connection, location, path } = this.#parts;
-    const reply = await connection.request(
+    const response = await connection.request(
       {
         step: { what: 'list the referrers of', reference: `${location}@${digest}` },
         method: 'GET',
@@ -97,18 +99,18 @@ export class ReferrersOf {
       },
       MAX_DOCUMENT_BYTES,
     );
-    this.#hasApi = reply.status === 200;
-    return reply;
+    this.#hasApi = response.status === 200;
+    return response;
   }
 
   /** The address of the next page; undefined on the last one. */
-  #next(reply: Reply, digest: Digest): URL | undefined {
+  #next(response: RegistryResponse, digest: Digest): URL | undefined {
     const { connection, location } = this.#parts;
-    const address = nextAddress(reply, this.#first(digest), connection.base, `${location}@${digest}`);
-    return address?.href === reply.url.href ? undefined : address;
+    const address = nextAddress(response, this.#first(digest), connection.base, `${location}@${digest}`);
+    return address?.href === response.url.href ? undefined : address;
   }
 
-  /** distribution-spec v1.1.1 "Referrers Tag Schema": a tag that is missing, or is not an index, lists nothing. */
+  /** The fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). If it is missing or not an index, there are no referrers. */
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
     const tag = referrersTag(digest);
@@ -118,6 +120,6 @@ export class ReferrersOf {
   }
 }
 
-function endless(subject: string): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `cannot list ${subject}: there is no end of pages`);
+function tooManyPages(subject: string): MlistError {
+  return new MlistError('ERR_MLIST_REGISTRY', `cannot list ${subject}: the pages never end`);
 }

@@ -5,18 +5,18 @@ const MAX_CODE = 80;
 const MAX_TEXT = 300;
 const MAX_DEPTH = 4;
 
-/** Members of a detail that hold a sentence, which is shown without the member's name. */
+/** Members of a detail that contain a sentence, which is shown without the member's name. */
 const sentences = new Set(['message', 'description', 'reason', 'error']);
 
 /**
- * Reads what a registry reports about a failure (distribution-spec v1.1.1 "Error Codes"). Registries differ from the spec in
- * many ways, so each member is read by itself: one of an unexpected type does not hide the others.
- * @param redact - is applied before a text is cut, since a part of a secret must not be shown either
+ * Parses the errors of a registry (distribution-spec v1.1.1 "Error Codes"). Registries deviate from the spec in many ways, so each
+ * member is read separately: one of an unexpected type does not hide the others.
+ * @param redact - removes secrets. It is applied before a text is shortened, so that no part of a secret is shown
  */
 export function readRegistryError(bytes: Uint8Array, redact: (text: string) => string): readonly Diagnostic[] {
   const document = parse(bytes);
   const errors = document['errors'] ?? document;
-  const limited = (value: unknown, longest: number) => redact(textOf(value)).slice(0, longest);
+  const limited = (value: unknown, maxLength: number) => redact(textOf(value)).slice(0, maxLength);
   const all = (Array.isArray(errors) ? errors : [errors]).slice(0, MAX_DIAGNOSTICS).map((error: unknown) => {
     const { code, message, detail, details = detail } = isObject(error) ? error : { message: error };
     const reason = limited(details, MAX_TEXT);
@@ -31,7 +31,7 @@ export function readRegistryError(bytes: Uint8Array, redact: (text: string) => s
 
 const unknownContent = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
-/** Whether a registry refuses a manifest because it does not have content that the manifest refers to. */
+/** Whether a registry refuses a manifest because content that it refers to is missing. */
 export function namesUnknownContent(diagnostics: readonly Diagnostic[] = []): boolean {
   return diagnostics.some(({ code }) => unknownContent.has(code));
 }
@@ -56,7 +56,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Strings as they are, members as `name: value`, and nothing for null and empty values. */
+/** A value for messages: strings unchanged, members as `name: value`, and nothing for null and empty values. */
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value.trim();
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

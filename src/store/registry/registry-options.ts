@@ -1,53 +1,54 @@
 import type { CredentialsSource } from './credentials/credentials.ts';
-import type { RateLimit } from './http/response-headers.ts';
+import type { RateLimit } from './http/rate-limit.ts';
 import type { ReportPending } from '../../async/pending.ts';
 
-/** How registries are talked to. Everything has a default. */
+/** Options for requests to registries. */
 export interface RegistryOptions {
-  /** Requests under way at once for each registry. Default 32. */
+  /** Number of concurrent requests to each registry. Default 32. */
   readonly concurrency?: number | undefined;
-  /** Further tries of a step that may be repeated. Default 4. */
+  /** How often a failed request is sent again, if it may be repeated. Default 4. */
   readonly retries?: number | undefined;
-  /** Milliseconds without a sign of life after which a request is given up. Default 30 000. */
+  /** Milliseconds without any data after which a request fails. Default 30 000. */
   readonly timeoutMs?: number | undefined;
-  /** Do not verify TLS certificates, and fall back to http. Default false. */
+  /** Whether to skip the verification of TLS certificates and to fall back to http. Default false. */
   readonly insecure?: boolean | undefined;
-  /** Registries, as written in references, that are spoken to over http. */
+  /** Registries, as named in references, that are accessed over http. */
   readonly plainHttp?: readonly string[] | undefined;
-  /** File with certificates (PEM) that are trusted beside the system's. */
+  /** A PEM file with certificate authorities that are trusted in addition to those of the system. */
   readonly caFile?: string | undefined;
-  /** Folders with a folder of certificates for each host (`certs.d`); the first that has one counts. Default: none. */
+  /** `certs.d` folders, which have a folder for each host. The first one with a folder for a host is used. Default: none. */
   readonly certificateFolders?: readonly string[] | undefined;
-  /** Registries and the token services that may see their credentials, where mlist cannot tell by itself. */
+  /** Token services that may receive a registry's credentials although mlist does not trust them by default. */
   readonly authHosts?: readonly AuthHost[] | undefined;
-  /** Where credentials come from. Default: none, anonymous. */
+  /** The source of credentials. Default: all requests are anonymous. */
   readonly credentials?: CredentialsSource | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a file, which may be a pipe, is being read. Default: not reported. */
+  /** Reports that a file is being read, since it may be a pipe. Default: not reported. */
   readonly waiting?: ReportPending | undefined;
-  /** Told of what should be known and stops nothing, such as a registry's own warnings; each text once. */
+  /** Receives warnings, such as those that a registry sends. Each text is reported once. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Told of every request, for `--debug`; nothing in it is secret. */
+  /** Receives every request, for `--debug`. The events contain no secrets. */
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
 }
 
+/** A registry, and the host of a token service that may receive its credentials. */
 export interface AuthHost {
   readonly registry: string;
   readonly host: string;
 }
 
-/** One HTTP exchange. */
+/** One HTTP request and its result. */
 export interface RequestEvent {
   readonly type: 'request';
   readonly method: string;
-  /** Without query values that may be secret. */
+  /** Query values that may be secret are removed. */
   readonly url: string;
-  /** HTTP status; undefined where no answer came. */
+  /** The HTTP status; undefined if there was no response. */
   readonly status?: number | undefined;
   readonly milliseconds: number;
   /** Why the request failed. */
   readonly note?: string | undefined;
-  /** What may still be asked of this registry, where it says so. */
+  /** The rate limit that the registry reports, if any. */
   readonly rateLimit?: RateLimit | undefined;
 }
 

@@ -4,7 +4,7 @@ import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { Blobs } from './blobs/blobs.ts';
-import type { BlobPlaces } from './blobs/mount.ts';
+import type { SentBlobs } from './blobs/mount.ts';
 import type { Connection } from './connection.ts';
 import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
@@ -24,8 +24,8 @@ import type {
 
 export interface RepositoryParts {
   readonly connection: Connection;
-  /** What is known of the registry's blobs. */
-  readonly places: BlobPlaces;
+  /** The blobs that the command has sent to the registry. */
+  readonly sentBlobs: SentBlobs;
   readonly domain: string;
   readonly path: string;
 }
@@ -39,12 +39,12 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   readonly #blobs: Blobs;
   readonly #referrers: ReferrersOf;
 
-  constructor({ connection, places, domain, path }: RepositoryParts) {
+  constructor({ connection, sentBlobs, domain, path }: RepositoryParts) {
     this.domain = domain;
     this.path = path;
     this.#parts = { connection, location: this.location, path };
     this.#manifests = new Manifests(this.#parts);
-    this.#blobs = new Blobs({ ...this.#parts, places });
+    this.#blobs = new Blobs({ ...this.#parts, sentBlobs });
     const fetchManifest = (name: TagOrDigest, options: FetchOptions): Promise<ManifestContent> =>
       this.#manifests.get(name, options);
     this.#referrers = new ReferrersOf({ ...this.#parts, fetchManifest });
@@ -54,17 +54,17 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return `${this.domain}/${this.path}`;
   }
 
-  /** Further attempts at a request that failed. */
+  /** How often a failed request is sent again. */
   get retries(): number {
-    return this.#parts.connection.wire.retries;
+    return this.#parts.connection.client.retries;
   }
 
   async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
-    const found = await this.#manifests.head(name, options);
-    return found ?? (await this.fetchManifest(name, options)).descriptor;
+    const descriptor = await this.#manifests.head(name, options);
+    return descriptor ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  /** Also finds a listed manifest that is stored as a blob. */
+  /** Fetches a manifest. If it does not exist and its descriptor is expected, it may be stored as a blob. */
   async fetchManifest(name: TagOrDigest, options: RegistryFetchOptions = {}): Promise<ManifestContent> {
     try {
       return await this.#manifests.get(name, options);

@@ -3,70 +3,71 @@ import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth/auth.ts';
 import { parseChallenges } from './auth/challenge.ts';
 import { loginText, refusedLoginHint } from './credentials/credentials.ts';
-import { waitText } from './http/retry.ts';
+import { isTimeout, waitText } from './http/retry.ts';
 import type { Step } from '../../async/pending.ts';
 import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
 import type { Scope } from './auth/scope.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 
-/** Turns what went wrong on the wire into errors that name the step, the reference and the cause. */
+/** Creates the errors for failed requests. They name the step, the reference and the reason. */
 
-export interface FailedAnswer {
+export interface FailedResponse {
   readonly status: number;
   readonly body: Uint8Array;
-  /** The registry. */
+  /** The host of the registry. */
   readonly host: string;
-  /** What answered in the end; another host where the registry has sent its client there. */
+  /** The address that sent the response. It differs from the registry after a redirect. */
   readonly location: URL;
-  /** Milliseconds that it asks to wait. */
-  readonly wait: number | undefined;
-  /** What the request was sent with. */
+  /** The `Retry-After` of the response. */
+  readonly retryAfterMs: number | undefined;
+  /** The login that the request was sent with. */
   readonly sent: Authorization;
-  /** Scopes that the request needs. */
+  /** The scopes that the request needs. */
   readonly scopes: readonly Scope[];
-  /** Header `WWW-Authenticate` of the answer. */
+  /** The `WWW-Authenticate` header of the response. */
   readonly challenge: string | undefined;
-  /** The request uploads a blob or writes a manifest. */
+  /** Whether the request uploads a blob or writes a manifest. */
   readonly isWrite: boolean;
-  /** The request had a condition, which 412 says does not hold. */
+  /** Whether the request had a condition, which may fail with 412. */
   readonly hasCondition: boolean;
 }
 
-export function failedAnswer(step: Step, answer: FailedAnswer, secrets: SecretRedactor): MlistError {
-  // The answer of another host, to which the registry has redirected its client, is not quoted.
-  const isOwn = answer.location.host === answer.host;
-  const diagnostics = isOwn ? readRegistryError(answer.body, (text) => secrets.redact(text, answer.location)) : [];
+/** The error for a response with a status that was not accepted. */
+export function responseFailure(step: Step, response: FailedResponse, secrets: SecretRedactor): MlistError {
+  // The error does not quote a host to which the registry has redirected.
+  const isOwn = response.location.host === response.host;
+  const diagnostics = isOwn ? readRegistryError(response.body, (text) => secrets.redact(text, response.location)) : [];
   const reported = diagnostics.map(describeDiagnostic).join('; ');
-  const { code, reason, hint } = meaning(answer, diagnostics);
-  const because =
-    reported === '' ? `${reason} (HTTP ${answer.status})` : `${reason} (HTTP ${answer.status}, ${reported})`;
-  return new MlistError(code, `cannot ${step.what} ${step.reference}: ${because}`, {
+  const { code, reason, hint } = explain(response, diagnostics);
+  const facts = [`HTTP ${response.status}`, reported].filter((fact) => fact !== '').join(', ');
+  return new MlistError(code, `cannot ${step.what} ${step.reference}: ${reason} (${facts})`, {
     reference: step.reference,
-    status: answer.status,
-    retryAfterMs: answer.wait,
+    status: response.status,
+    retryAfterMs: response.retryAfterMs,
     diagnostics,
-    digests: isOwn ? [...digestsIn(answer.body)].slice(0, MOST_DIGESTS) : [],
+    digests: isOwn ? [...digestsIn(response.body)].slice(0, MAX_DIGESTS) : [],
     hint,
   });
 }
 
-/** The number of digests that are kept of an answer. */
-const MOST_DIGESTS = 10;
+/** The number of digests of a response that an error keeps. */
+const MAX_DIGESTS = 10;
 
-/** An answer in short: `HTTP 503 with Retry-After 30 s`. */
-export function answerText(status: number, wait: number | undefined): string {
-  return wait === undefined ? `HTTP ${status}` : `HTTP ${status} with Retry-After ${Math.ceil(wait / 1000)} s`;
+/** The last response to a pending step, such as `HTTP 503 with Retry-After 30 s`. */
+export function describeStatus(status: number, retryAfterMs: number | undefined): string {
+  if (retryAfterMs === undefined) return `HTTP ${status}`;
+  return `HTTP ${status} with Retry-After ${Math.ceil(retryAfterMs / 1000)} s`;
 }
 
-/** That no answer came, in short: `none, ECONNRESET`. */
-export function noAnswerText(thrown: unknown): string {
+/** The same for a request without a response: `none, ECONNRESET`. */
+export function describeNoResponse(thrown: unknown): string {
   const code = errorCode(thrown);
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
-/** Who refuses, and with which login. */
-function refusal(answer: FailedAnswer): Meaning {
-  const { status, host, sent } = answer;
+/** Explains a 401 or 403: what refuses the request, and which login it was sent with. */
+function explainRefusal(response: FailedResponse): Explanation {
+  const { status, host, sent } = response;
   const { hasLogin = false, place } = sent;
   const code = 'ERR_MLIST_UNAUTHORIZED';
   const login = loginText(host, place);
@@ -77,7 +78,7 @@ function refusal(answer: FailedAnswer): Meaning {
       : `Log in with "mlist login ${host}".`;
     return { code, reason, hint };
   }
-  if (lacksAccess(answer)) {
+  if (lacksAccess(response)) {
     const [other, hint] = hasLogin
       ? [`${login} does not give access to it`, 'Check the spelling and the permissions of the account.']
       : ['it is private', `Check the spelling, or log in with "mlist login ${host}".`];
@@ -85,25 +86,25 @@ function refusal(answer: FailedAnswer): Meaning {
   }
   if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
   const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
-  return { code, reason: `${host} asks for a login`, hint };
+  return { code, reason: `${host} requires a login`, hint };
 }
 
 /**
- * Whether a valid token lacks access: a token service issues tokens for repositories that do not exist or are private,
- * and the registry then answers 401. An anonymous write is refused in any case, so it says nothing about the repository.
+ * Whether a valid token lacks access. A token service also issues tokens for repositories that are private or do not exist,
+ * and the registry then answers 401. An anonymous write is always refused, so it shows nothing about the repository.
  */
-function lacksAccess({ sent, scopes, challenge = '' }: FailedAnswer): boolean {
-  if (sent.grant === undefined || scopes.length === 0) return false;
+function lacksAccess({ sent, scopes, challenge = '' }: FailedResponse): boolean {
+  if (sent.cachedToken === undefined || scopes.length === 0) return false;
   if (parseChallenges(challenge).some(({ parameters }) => parameters['error'] === 'invalid_token')) return false;
   return sent.hasLogin === true || scopes.every(({ actions }) => actions.every((action) => action === 'pull'));
 }
 
-function notThere(host: string): Omit<Meaning, 'code'> {
+function missingContent(host: string): Omit<Explanation, 'code'> {
   return { reason: `${host} does not have it`, hint: 'Check the spelling, and that it was pushed.' };
 }
 
-/** A 404 to a request that writes: the registry lacks what the request needs, not what it writes. */
-function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meaning, 'code'> {
+/** A 404 to a request that writes: the repository, the upload or the referenced content is missing. */
+function missingTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Explanation, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
   if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
   if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
@@ -113,21 +114,21 @@ function noTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Meanin
   };
 }
 
-/** A full quota, which Harbor and others report with 403. */
+/** Whether a quota is exceeded. Harbor and others report that with 403. */
 function isOutOfSpace(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ message }) =>
     /\bquota\b|storage resource|insufficient storage|upper limit/i.test(message),
   );
 }
 
-interface Meaning {
+interface Explanation {
   readonly code: ErrorCode;
   readonly reason: string;
   readonly hint?: string;
 }
 
-function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Meaning {
-  const { status, host, location, wait, isWrite, hasCondition } = answer;
+function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): Explanation {
+  const { status, host, location, retryAfterMs, isWrite, hasCondition } = response;
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
@@ -138,15 +139,16 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
     const hint = 'Free space at the registry, or ask for a larger quota.';
     return { code: 'ERR_MLIST_UNAUTHORIZED', reason: `${host} refuses it for lack of space`, hint };
   }
-  if (status === 401 || status === 403) return refusal(answer);
-  if (status === 404) return { code: 'ERR_MLIST_NOT_FOUND', ...(isWrite ? noTarget : notThere)(host, diagnostics) };
+  if (status === 401 || status === 403) return explainRefusal(response);
+  if (status === 404)
+    return { code: 'ERR_MLIST_NOT_FOUND', ...(isWrite ? missingTarget : missingContent)(host, diagnostics) };
   if (status === 412 && hasCondition)
     return {
       code: 'ERR_MLIST_CONFLICT',
       reason: `it has changed on ${host} meanwhile`,
-      hint: 'Look at what is there now, then try again.',
+      hint: 'Inspect its current content, then try again.',
     };
-  const later = wait === undefined ? '' : ` and asks to wait for ${waitText(wait)}`;
+  const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
     return {
       code: 'ERR_MLIST_REGISTRY',
@@ -155,7 +157,7 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
     };
   }
   if (status >= 500)
-    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} has a fault${later}`, hint: 'Try again later.' };
+    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} reports a server error${later}`, hint: 'Try again later.' };
   if (status === 413)
     return {
       code: 'ERR_MLIST_REGISTRY',
@@ -165,53 +167,39 @@ function meaning(answer: FailedAnswer, diagnostics: readonly Diagnostic[]): Mean
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
-/** The connection failed, rather than the registry's answer being bad. */
-export function isConnectionFault(thrown: unknown): boolean {
-  if (thrown instanceof MlistError) return false;
-  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101)/.test(
-    errorCode(thrown) ?? '',
-  );
-}
-
-/** Nothing of the request can have arrived. */
-export function isUnsent(thrown: unknown): boolean {
-  return ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '');
-}
-
-const timeouts = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT']);
-/** The server ended the handshake, for want of a certificate of the client's or because of it. */
-const refusedClient =
+/** The server ended the handshake because the client certificate is missing or not accepted. */
+const clientRefused =
   /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
-const refusedTls = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
+const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
-/** No answer came, or not a whole one. */
-export function failedExchange(step: Step, host: string, thrown: unknown): MlistError {
+/** The error for a request without a complete response. */
+export function connectionFailure(step: Step, host: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return withReference(step, thrown);
   const code = errorCode(thrown) ?? '';
   const facts = { reference: step.reference, cause: thrown };
   const prefix = `cannot ${step.what} ${step.reference}`;
-  if (timeouts.has(code)) {
+  if (isTimeout(thrown)) {
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
       hint: 'See --timeout and --deadline.',
     });
   }
-  if (refusedClient.test(code)) {
-    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not let this client in by TLS (${code})`, {
+  if (clientRefused.test(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} refuses the TLS handshake (${code})`, {
       ...facts,
-      hint: 'It may want a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
+      hint: 'It may require a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
-  if (refusedTls.test(code)) {
+  if (untrustedServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
       ...facts,
-      hint: 'Name its authority with --ca-file, or give up verification with --insecure.',
+      hint: 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
     });
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
 }
 
-/** Adds the reference to errors of redirects, addresses and token services, which do not know it. */
+/** Adds the step to errors of redirects, addresses and token services, which do not name the reference. */
 export function withReference<Thrown>({ what, reference }: Step, error: Thrown): Thrown | MlistError {
   if (!(error instanceof MlistError)) return error;
   const { code, message, facts } = error;
@@ -225,17 +213,17 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNRESET: 'broke the connection',
   EPIPE: 'broke the connection',
   ENOTFOUND: 'is not a host name that can be resolved',
-  EAI_AGAIN: 'cannot be resolved just now',
+  EAI_AGAIN: 'cannot be resolved at the moment',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
   EPROTO: 'does not speak TLS here',
   EPROXY: 'cannot be reached through the proxy',
-  HTTP_101: 'goes over to another protocol',
+  HTTP_101: 'switches to another protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 
 function networkReason(host: string, code: string, thrown: unknown): string {
-  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'answers with what is no HTTP' : undefined);
+  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'does not answer with HTTP' : undefined);
   return reason === undefined
     ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`
     : `${host} ${reason} (${code})`;

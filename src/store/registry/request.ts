@@ -1,65 +1,64 @@
-import type { Answer } from './http/response.ts';
 import type { Step } from '../../async/pending.ts';
 import type { Scope } from './auth/scope.ts';
-import type { Exchange } from './http/document-exchange.ts';
+import type { DocumentRequest } from './http/document-request.ts';
+import type { HttpResponse } from './http/response.ts';
 
-/** What is asked of the registry. */
-export interface Call {
+/** A request to a registry, before it has a login and a base address. */
+export interface RegistryRequest {
+  /** Names the request in errors. */
   readonly step: Step;
-  readonly method: Exchange['method'];
-  /** Path and query below the registry's origin, or a whole address that the registry gave. */
+  readonly method: DocumentRequest['method'];
+  /** A path with a query, relative to the registry's origin, or an absolute address that the registry has sent. */
   readonly target: string | URL;
+  /** The scopes that a token for the request needs. */
   readonly scopes: readonly Scope[];
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A function gives the same bytes each time it is called. */
+  /** A function returns the same bytes each time it is called. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
-  /** Statuses that are answers; any other is an error. */
+  /** Accepted statuses. Any other status is an error. */
   readonly accept: readonly number[];
-  /** Statuses that are answers, too, where nobody knows what became of the request when it was sent before. */
+  /** Statuses that are also accepted after a retry, if the registry may have processed the first request. */
   readonly acceptAgain?: readonly number[] | undefined;
   /**
-   * Whether the same request may be sent again where nobody knows what became of it. Default: not for POST and PATCH.
-   * Where the registry did not begin on it, it is sent again in any case.
+   * Whether the request is retried if the registry may have processed it. Default: true, except for POST and PATCH. If the
+   * registry has not processed it, it is retried in any case.
    */
   readonly repeatable?: boolean | undefined;
-  /** Further tries. Default: what the session says. */
+  /** How often the request is retried. Default: the retries of the session. */
   readonly retries?: number | undefined;
-  /** A step of an upload or a mount: dozens at once, and each is sooner sent beside got than by it. */
+  /** Part of an upload or a mount. There are many of these at once, and node:http sends them faster than got. */
   readonly isUpload?: boolean | undefined;
-  /** Writes a manifest: counted and limited by the `WriteGate`. */
+  /** Writes a manifest. The `WriteGate` counts and limits these. */
   readonly isManifestWrite?: boolean | undefined;
-  readonly extraPatienceMs?: number | undefined;
-  /** An answer opens an upload, which has to be cancelled if the work is aborted meanwhile. */
-  readonly opens?: boolean | undefined;
+  /** Milliseconds that are added to the timeout of the response. */
+  readonly extraTimeoutMs?: number | undefined;
+  /** The response opens an upload, which has to be cancelled after an abort. */
+  readonly opensUpload?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Reply {
+/** An accepted response whose body has been read. */
+export interface RegistryResponse {
   readonly status: number;
-  readonly headers: Answer['headers'];
-  /** Address that answered in the end, after redirects. */
+  readonly headers: HttpResponse['headers'];
+  /** The address that sent the response, after redirects. */
   readonly url: URL;
   readonly bytes: Uint8Array;
 }
 
-export interface StreamReply extends Omit<Reply, 'bytes'> {
+/** An accepted response with a body of any length. */
+export interface RegistryStream extends Omit<RegistryResponse, 'bytes'> {
   readonly body: AsyncIterable<Uint8Array>;
   readonly discard: () => void;
 }
 
-/** Sends requests from a place that is held already. */
-export type Requester = (call: Call, most: number) => Promise<Reply>;
+/** Sends a request and reads at most `maxBytes` bytes of the response. */
+export type SendRequest = (request: RegistryRequest, maxBytes: number) => Promise<RegistryResponse>;
 
-export function isConditional({ headers = {} }: Call): boolean {
+export function isConditional({ headers = {} }: RegistryRequest): boolean {
   return 'if-match' in headers || 'if-none-match' in headers;
 }
 
-export function urlOf({ target }: Call, base: URL): URL {
+export function urlOf({ target }: RegistryRequest, base: URL): URL {
   return typeof target === 'string' ? new URL(target, base) : target;
-}
-
-/** 307 and 308 may be followed by any method; the older ones would turn a POST into a GET. */
-export function isRedirect(status: number, { method }: Call): boolean {
-  const isReading = method === 'GET' || method === 'HEAD';
-  return (isReading && [301, 302, 303].includes(status)) || status === 307 || status === 308;
 }

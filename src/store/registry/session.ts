@@ -3,11 +3,12 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { Authorizer } from './auth/auth.ts';
-import { BlobPlaces } from './blobs/mount.ts';
+import { SentBlobs } from './blobs/mount.ts';
 import { Connection } from './connection.ts';
 import type { Credentials, CredentialsSource } from './credentials/credentials.ts';
-import { Endpoint } from './http/registry-address.ts';
-import { Network } from './http/network.ts';
+import { Endpoint } from './http/endpoint.ts';
+import { ConnectionPool } from './http/connection-pool.ts';
+import { tokenSender } from './auth/token-request.ts';
 import { defaults, type RegistryOptions } from './registry-options.ts';
 import { CANCEL_MS } from './blobs/upload.ts';
 import { PendingSteps } from '../../async/pending.ts';
@@ -16,45 +17,46 @@ import { apiHost } from './http/address.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo } from './auth/scope.ts';
 import { SecretRedactor } from '../../errors/redact.ts';
-import { LINGER_MS, Wire } from './http/http-client.ts';
+import { ABORT_DELAY_MS, HttpClient } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
 
-/** What one command does with registries: connections, logins and limits that its parts share. */
 export interface SessionOptions extends RegistryOptions {
-  /** `User-Agent`. */
+  /** The `User-Agent` header. */
   readonly userAgent: string;
-  /** Proxies and further authorities are read from it. */
+  /** Environment variables. Proxies and certificate files are read from them. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A repository that the command will work on. */
+/** A repository that the command will use. */
 export interface Access {
   readonly reference: Reference;
+  /** Whether the command will write to it. */
   readonly push: boolean;
 }
 
 interface Registry {
   readonly connection: Connection;
-  readonly places: BlobPlaces;
+  readonly sentBlobs: SentBlobs;
 }
 
+/** The registries that one command uses: their connections, logins and limits. */
 export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #registries = new Map<string, Registry>();
   readonly #repositories = new Map<string, Repository>();
   readonly #secrets = new SecretRedactor();
-  readonly #network: Network;
+  readonly #pool: ConnectionPool;
   readonly #warned = new Set<string>();
   readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
   readonly #closed = new AbortController();
-  /** Aborts with the command, and when the session is closed. */
+  /** Aborts with the command and when the session is closed. */
   readonly #signal: AbortSignal;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-    this.#network = new Network({
+    this.#pool = new ConnectionPool({
       insecure: options.insecure ?? false,
       caFile: options.caFile,
       certificateFolders: options.certificateFolders ?? [],
@@ -67,7 +69,7 @@ export class RegistrySession {
     });
   }
 
-  /** Tells beforehand what the command will work on: one token then serves all of it. */
+  /** Announces the repositories that the command will use, so that one token covers them. */
   expect(accesses: readonly Access[]): void {
     for (const { reference, push } of accesses) {
       const scope = push ? pushTo(reference.path) : pullFrom(reference.path);
@@ -83,15 +85,15 @@ export class RegistrySession {
     return repository;
   }
 
-  /** Lets go of what is known of a repository that no more will be asked for: its reads, and the names seen there. */
+  /** Frees the memory of a repository that is not used any more. */
   forget(reference: Reference): void {
     this.#repositories.delete(repositoryName(reference));
   }
 
   /**
-   * Logs in with these credentials, to see whether the registry takes them.
-   * @returns `unasked` where the registry lets everybody in, so that nothing was proved
-   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where it refuses them, `ERR_MLIST_NOT_FOUND` where it is no registry
+   * Checks whether a registry accepts these credentials.
+   * @returns `unasked` if the registry does not require a login, so that they were not checked
+   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if it refuses them, `ERR_MLIST_NOT_FOUND` if it is not a registry
    */
   async tryLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<'accepted' | 'unasked'> {
     const { authorizer, connection } = this.#connect(domain, () => Promise.resolve(credentials));
@@ -110,42 +112,41 @@ export class RegistrySession {
   }
 
   /**
-   * What registries and token services have not answered yet, as in `read docker.io/library/ubuntu:22.04`, with the
-   * progress of uploads and the last answers to requests that are retried.
+   * The steps that registries and token services have not answered yet, such as `read docker.io/library/ubuntu:22.04`, with
+   * the progress of uploads and the last responses to requests that are retried.
    */
   get unanswered(): readonly string[] {
     return this.#steps.all;
   }
 
   /**
-   * Closes all connections. Requests that are under way fail, and are not tried again; uploads have a moment to be
-   * cancelled.
+   * Closes all connections. Requests that are running fail without a retry. Uploads have two seconds to cancel themselves
+   * at the registry.
    */
   async close(): Promise<void> {
-    this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'nobody waits for the answer any more'));
+    this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'the session was closed'));
     this.#registries.clear();
     this.#repositories.clear();
-    await this.#uploads.ended(LINGER_MS + CANCEL_MS);
-    this.#network.close();
+    await this.#uploads.ended(ABORT_DELAY_MS + CANCEL_MS);
+    this.#pool.close();
   }
 
   #registry(domain: string): Registry {
     const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
     return getOrCreate(this.#registries, domain, () => ({
       connection: this.#connect(domain, credentials).connection,
-      places: new BlobPlaces(),
+      sentBlobs: new SentBlobs(),
     }));
   }
 
   #connect(domain: string, credentials: CredentialsSource) {
     const { concurrency = defaults.concurrency, retries = defaults.retries, ...options } = this.#options;
-    const wire = new Wire({
-      network: this.#network,
+    const client = new HttpClient({
+      pool: this.#pool,
       retries,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       userAgent: options.userAgent,
       secrets: this.#secrets,
-      steps: this.#steps,
       signal: this.#signal,
       onRequest: options.onRequest,
       onWarning: (message) => this.#warn(message),
@@ -155,12 +156,12 @@ export class RegistrySession {
       credentials: (repository) => credentials(domain, repository),
       authHosts: options.authHosts ?? [],
       secrets: this.#secrets,
-      tokens: wire.tokenSender(),
+      tokens: tokenSender(client, this.#steps),
     });
     const connection = new Connection({
       endpoint: this.#endpoint(domain),
       authorizer,
-      wire,
+      client,
       requests: new Limiter(concurrency),
       bodies: new Limiter(concurrency),
       writes: new WriteGate(),
@@ -174,11 +175,11 @@ export class RegistrySession {
   #endpoint(domain: string): Endpoint {
     const { plainHttp = [], insecure = false } = this.#options;
     const isPlain = plainHttp.includes(domain);
-    const hasCertificates = () => this.#network.trust.isNamed(new URL(`https://${apiHost(domain)}`));
+    const hasCertificates = () => this.#pool.trust.hasCertificates(new URL(`https://${apiHost(domain)}`));
     return new Endpoint({ domain, plainHttp: isPlain, insecure, hasCertificates });
   }
 
-  /** Each warning once, however many requests it comes with. */
+  /** Reports each warning once. */
   #warn(message: string): void {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
@@ -186,5 +187,5 @@ export class RegistrySession {
   }
 }
 
-/** Some answer with a page for people. */
+/** Some registries answer with an HTML page. */
 const MAX_PING = 1024 * 1024;

@@ -3,7 +3,7 @@ import type { ContentOptions } from '../store.ts';
 import { readJson } from '../../json/parse.ts';
 import { isJsonObject } from '../../json/json.ts';
 import { isTag } from '../../oci/reference.ts';
-import type { Reply } from './request.ts';
+import type { RegistryResponse } from './request.ts';
 import type { Connection } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
@@ -16,17 +16,17 @@ export interface TagListParts {
   readonly path: string;
 }
 
-/** The most that registries give in one page without a complaint. */
+/** The page size. Some registries refuse larger pages. */
 const PAGE_TAGS = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** No repository has so many tags; a registry that pages for ever is left. */
+/** Limits the pages of a registry that always states a next one. */
 const MAX_PAGES = 10_000;
 
 /**
- * All tags of a repository, page by page, in the order in which the registry gives them (distribution-spec v1.1.1
- * "Listing Tags"). What is no tag by its grammar is passed over: nobody could ask for it.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where a page is said to lie on another host
+ * All tags of a repository, page by page, in the order of the registry (distribution-spec v1.1.1 "Listing Tags"). Skips names
+ * that are not valid tags, since no reference could name them.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` for an invalid list
  */
 export async function* listTags(parts: TagListParts, { signal }: ContentOptions): AsyncGenerator<string> {
   const { connection, path } = parts;
@@ -34,7 +34,7 @@ export async function* listTags(parts: TagListParts, { signal }: ContentOptions)
   const first = `/v2/${path}/tags/list`;
   let target: string | URL | undefined = `${first}?n=${PAGE_TAGS}`;
   while (target !== undefined) {
-    const reply: Reply = await connection.request(
+    const response: RegistryResponse = await connection.request(
       {
         step: { what: 'list the tags of', reference: parts.location },
         method: 'GET',
@@ -45,8 +45,8 @@ export async function* listTags(parts: TagListParts, { signal }: ContentOptions)
       },
       MAX_PAGE_BYTES,
     );
-    yield* tagsIn(await decodedDocument(reply, `the list of tags of ${parts.location}`), parts);
-    target = next(nextAddress(reply, first, connection.base, parts.location), parts, pages);
+    yield* tagsIn(await decodedDocument(response, `the list of tags of ${parts.location}`), parts);
+    target = checkNext(nextAddress(response, first, connection.base, parts.location), parts, pages);
   }
 }
 
@@ -54,13 +54,18 @@ function tagsIn(bytes: Uint8Array, { location, connection }: TagListParts): read
   const { value, problems } = readJson(bytes);
   const tags = value !== undefined && isJsonObject(value) ? (value['tags'] ?? []) : undefined;
   if (problems.length > 0 || !Array.isArray(tags)) {
-    const message = `cannot list the tags of ${location}: the answer of ${connection.base.host} is not a list of tags`;
+    const message = `cannot list the tags of ${location}: the response of ${connection.base.host} is not a list of tags`;
     throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
   }
   return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
 }
 
-function next(address: URL | undefined, { connection, location }: TagListParts, pages: Set<string>): URL | undefined {
+/** Detects pages that repeat or never end. */
+function checkNext(
+  address: URL | undefined,
+  { connection, location }: TagListParts,
+  pages: Set<string>,
+): URL | undefined {
   if (address === undefined) return undefined;
   if (pages.has(address.href) || pages.size >= MAX_PAGES) {
     const message = `cannot list the tags of ${location}: the pages of ${connection.base.host} never end`;

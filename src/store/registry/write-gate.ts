@@ -1,11 +1,11 @@
 /** The first limit after overlapping writes have failed. If writes fail under it too, they are sent one by one. */
-const FEW = 4;
+const FIRST_LIMIT = 4;
 
 /** After this many successful writes in a row the limit is doubled. */
-const RECOVERY = 16;
+const WRITES_TO_RECOVER = 16;
 
-/** The limit is lifted when it would reach the default number of concurrent requests. */
-const MANY = 32;
+/** The limit is removed when it would reach the default number of concurrent requests. */
+const MAX_LIMIT = 32;
 
 /** A write in progress. */
 export interface Write {
@@ -28,29 +28,31 @@ export class WriteGate {
     while (this.#writes.size >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const write = { peak: 0 };
     this.#writes.add(write);
-    for (const one of this.#writes) one.peak = Math.max(one.peak, this.#writes.size);
+    for (const running of this.#writes) running.peak = Math.max(running.peak, this.#writes.size);
     return write;
   }
 
+  /** Ends a write, and wakes those that wait. */
   leave(write: Write): void {
     this.#writes.delete(write);
-    const woken = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const wake of woken) wake();
+    for (const wake of waiting) wake();
   }
 
+  /** Records a successful write, and raises the limit after several. */
   succeeded(): void {
     this.#successes += 1;
-    if (this.#successes < RECOVERY) return;
+    if (this.#successes < WRITES_TO_RECOVER) return;
     this.#successes = 0;
-    this.#limit = this.#limit * 2 < MANY ? this.#limit * 2 : Number.POSITIVE_INFINITY;
+    this.#limit = this.#limit * 2 < MAX_LIMIT ? this.#limit * 2 : Number.POSITIVE_INFINITY;
   }
 
   /** Lowers the limit after a 5xx, if other writes overlapped this one. @returns whether they did */
   failed({ peak }: Write): boolean {
     if (peak === 1) return false;
     this.#successes = 0;
-    this.#limit = Math.min(this.#limit, peak > FEW ? FEW : 1);
+    this.#limit = Math.min(this.#limit, peak > FIRST_LIMIT ? FIRST_LIMIT : 1);
     return true;
   }
 }

@@ -12,7 +12,7 @@ async function expectBlob(source: ContentReader, { descriptor, bytes }: Manifest
 }
 
 describe('downloads', () => {
-  test('go on by range after each cut', async () => {
+  test('continue with a range after each broken connection', async () => {
     const { front, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(3 * MIB);
@@ -27,7 +27,7 @@ describe('downloads', () => {
     ]);
   });
 
-  test('go on where the registry ignores the range', async () => {
+  test('continue if the registry ignores the range', async () => {
     const { front, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
@@ -40,7 +40,7 @@ describe('downloads', () => {
     await expectBlob(source, blob);
   });
 
-  test('are done where all came, and only the end of the answer was lost', async () => {
+  test('succeed if only the end of the response was lost', async () => {
     const { front, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
@@ -52,7 +52,7 @@ describe('downloads', () => {
     expect(front.seen).toHaveLength(1);
   });
 
-  test('go on where a part is shorter than what was asked for', async () => {
+  test('continue after a part that is shorter than requested', async () => {
     const { front, host } = await served();
     const blob = layerOf(3 * MIB);
     front.on(/^GET .*blobs/, (exchange) => {
@@ -83,11 +83,11 @@ describe('downloads', () => {
       front.on(/^GET .*blobs/, answer(206, { 'content-range': range }, 'x'.repeat(1000)));
       front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
       await put(source, blob);
-      await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toThrow('was asked for from byte 1000 on');
+      await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toThrow('was requested from byte 1000 on');
     },
   );
 
-  test('end where cuts bring nothing any more', async () => {
+  test('fail after attempts without progress', async () => {
     const { front, host } = await served();
     const source = repository(session({ retries: 2 }), host, 'repo');
     const blob = layerOf(MIB);

@@ -37,7 +37,7 @@ describe('uploads', () => {
     }
   });
 
-  test('of another algorithm say so at the beginning', async () => {
+  test('announce another digest algorithm at the beginning', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = asSha512(layerOf(1000));
@@ -46,7 +46,7 @@ describe('uploads', () => {
     await expectBlob(target, blob);
   });
 
-  test('go on where the registry says it has got to', async () => {
+  test('continue at the offset of the registry', async () => {
     const { front, host, upstream } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(3 * MIB);
@@ -59,7 +59,7 @@ describe('uploads', () => {
     await expectBlob(target, blob);
   });
 
-  test.each([404, 405, 500])('begin again where the registry does not say: GET answers %d', async (status) => {
+  test.each([404, 405, 500])('start again if the registry states no offset: GET answers %d', async (status) => {
     const { front, host } = await served();
     const target = repository(session({ retries: 2 }), host, 'repo');
     const blob = layerOf(MIB);
@@ -70,7 +70,7 @@ describe('uploads', () => {
     expect(front.seen.at(-1)).toMatchObject({ method: 'PUT', received: MIB, status: 201 });
   });
 
-  test('are done where only the answer was lost', async () => {
+  test('succeed if only the response was lost', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     front.on(/^PUT .*uploads/, ({ pass }) => pass({ loseAnswer: true }), 1);
@@ -79,7 +79,7 @@ describe('uploads', () => {
     expect(front.asked(/^POST/)).toHaveLength(1);
   });
 
-  test.each([500, 503, 408, 429])('are tried again where PUT answers %d', async (status) => {
+  test.each([500, 503, 408, 429])('are retried after a PUT with status %d', async (status) => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
@@ -88,7 +88,7 @@ describe('uploads', () => {
     await expectBlob(target, blob);
   });
 
-  test('go in smaller requests where one is too large', async () => {
+  test('are sent in smaller requests after 413', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(5 * MIB);
@@ -102,7 +102,7 @@ describe('uploads', () => {
     await expectBlob(target, blob);
   });
 
-  test('go in chunks where the registry states a least length for them', async () => {
+  test('are sent in chunks if the registry states a minimum length', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(70 * MIB);
@@ -118,7 +118,7 @@ describe('uploads', () => {
     expect(count.opened).toBe(1);
   });
 
-  test('end where the registry takes chunks and never gets on', async () => {
+  test('fail if the registry accepts chunks without progress', async () => {
     const { front, host } = await served();
     const target = repository(session({ retries: 1 }), host, 'repo');
     front.on(/^POST/, ({ pass }) => pass({ headers: { 'oci-chunk-min-length': String(MIB) } }));
@@ -133,7 +133,7 @@ describe('uploads', () => {
   test.each([
     ['a piece is changed', (bytes: Uint8Array) => Buffer.from(bytes).fill(0, 10, 11), 'DIGEST_INVALID'],
     ['it ends too early', (bytes: Uint8Array) => bytes.subarray(0, -1), 'ends after'],
-  ])('fail where the bytes are not what they should be: %s', async (_name, change, said) => {
+  ])('fail if the bytes do not match the descriptor: %s', async (_name, change, said) => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const { descriptor, bytes } = layerOf(MIB);
@@ -142,7 +142,7 @@ describe('uploads', () => {
     expect(await target.hasBlob(descriptor)).toBe(false);
   });
 
-  test('are cancelled before they begin again', async () => {
+  test('are cancelled before they start again', async () => {
     const { front, host } = await served();
     const target = repository(session({ retries: 2 }), host, 'repo');
     front.on(/^PUT .*uploads/, answer(500), 2);
@@ -158,7 +158,7 @@ describe('uploads', () => {
   test.each<[string, (leaving: AbortController, from: TestSession) => unknown]>([
     ['their caller aborts', (leaving) => leaving.abort(new Error('enough'))],
     ['the session is closed', (_, from) => from.close()],
-  ])('are cancelled in the middle of a request where %s', async (_name, leave) => {
+  ])('are cancelled during a request if %s', async (_name, leave) => {
     const { front, host } = await served();
     const from = session();
     const leaving = new AbortController();
@@ -170,7 +170,7 @@ describe('uploads', () => {
       yield bytes.subarray(MIB / 2);
     }
     const putting = repository(from, host, 'repo').putBlob(descriptor, stalled, { signal: leaving.signal });
-    await expect(putting).rejects.toThrow(/enough|nobody waits/);
+    await expect(putting).rejects.toThrow(/enough|session was closed/);
     expect(front.seen.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
   });
 
@@ -185,7 +185,7 @@ describe('uploads', () => {
       (target: Repository, blob: ManifestContent, options: ContentOptions) =>
         target.mountBlob(blob.descriptor, repository(session(), target.domain, 'source'), opened(blob), options),
     ],
-  ])('are cancelled where the answer that opens them comes after the abort: %s', async (_name, begin) => {
+  ])('are cancelled if the response that opens them comes after the abort: %s', async (_name, begin) => {
     const { front, host } = await served();
     const leaving = new AbortController();
     front.on(/^POST/, async ({ pass }) => {
@@ -200,7 +200,7 @@ describe('uploads', () => {
     ]);
   });
 
-  test('tell the registry where they give up', async () => {
+  test('are cancelled at the registry when they fail', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const { descriptor, bytes } = layerOf(MIB);
@@ -212,7 +212,7 @@ describe('uploads', () => {
     expect(front.seen.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
   });
 
-  test('follow a location with a query of its own to the letter', async () => {
+  test('keep the query of a location unchanged', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(1000);
@@ -242,7 +242,7 @@ describe('mounts', () => {
     expect(front.seen[0]!.headers['content-length']).toBe('0');
   });
 
-  test('that were answered by 202 go on in the upload that it opened', async () => {
+  test('with status 202 continue the upload that was opened', async () => {
     const { front, host } = await served();
     const from = session();
     const blob = layerOf(1000);
@@ -254,7 +254,7 @@ describe('mounts', () => {
     ]);
   });
 
-  test.each([400, 401, 403, 404, 405, 410, 422])('that were refused with %d become uploads', async (status) => {
+  test.each([400, 401, 403, 404, 405, 410, 422])('with status %d become uploads', async (status) => {
     const { front, host } = await served();
     const from = session();
     const blob = layerOf(1000);
@@ -264,7 +264,7 @@ describe('mounts', () => {
     expect(front.asked(/^POST .*uploads\/$/)).toHaveLength(1);
   });
 
-  test.each([408, 429, 500, 502])('that ran into %d are tried again', async (status) => {
+  test.each([408, 429, 500, 502])('with status %d are retried', async (status) => {
     const { front, host } = await served();
     const from = session();
     const [source, target] = [repository(from, host, 'source'), repository(from, host, 'target')];
@@ -276,7 +276,7 @@ describe('mounts', () => {
 });
 
 describe('one blob', () => {
-  test('that many want in one repository is sent once', async () => {
+  test('that several callers send to one repository is sent once', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
@@ -284,7 +284,7 @@ describe('one blob', () => {
     expect(front.asked(/^PUT/)).toHaveLength(1);
   });
 
-  test('that many want in many repositories is sent once, and mounted', async () => {
+  test('that several callers send to different repositories is sent once, and mounted', async () => {
     const { front, host } = await served();
     const from = session();
     const blob = layerOf(MIB);
@@ -295,7 +295,7 @@ describe('one blob', () => {
     for (const target of targets) expect(await target.hasBlob(blob.descriptor)).toBe(true);
   });
 
-  test('is sent by the next where the first gives up', async () => {
+  test('is sent by the next caller if the first one fails', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
@@ -308,7 +308,7 @@ describe('one blob', () => {
     expect(await target.hasBlob(blob.descriptor)).toBe(true);
   });
 
-  test('that many read at once is asked for once', async () => {
+  test('that several callers read at once is requested once', async () => {
     const { front, host } = await served();
     const target = repository(session(), host, 'repo');
     const { config } = imageOf('x');

@@ -5,7 +5,7 @@ import { storedCredentials } from '../../../src/store/registry/credentials/store
 import { parseChallenges } from '../../../src/store/registry/auth/challenge.ts';
 import { withFolder } from '../samples.ts';
 
-/** A home with files in it, and what is found there for a repository. */
+/** The files and the environment of a test. */
 interface Case {
   readonly files?: Readonly<Record<string, string | object>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -15,29 +15,32 @@ interface Case {
 const basic = (login: string) => ({ auth: Buffer.from(login).toString('base64') });
 const auths = (entries: Readonly<Record<string, object>>) => ({ auths: entries });
 
-interface Looking {
-  readonly found: (name: string) => Promise<string | undefined>;
+interface Search {
+  readonly find: (name: string) => Promise<string | undefined>;
   readonly warnings: readonly string[];
-  /** What each helper was asked. */
+  /** The path of a file with one line for each call of a helper. */
   readonly log: string;
 }
 
-function looking(one: Case, work: (looking: Looking) => Promise<void>): Promise<void> {
+/** Runs a test with its files in a temporary home folder. `~` in a variable stands for that folder. */
+function withCredentials(setup: Case, work: (search: Search) => Promise<void>): Promise<void> {
   return withFolder(async (folder) => {
-    for (const [name, content] of Object.entries(one.files ?? {})) {
+    for (const [name, content] of Object.entries(setup.files ?? {})) {
       const path = join(folder, name);
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
       if (name.startsWith('bin/')) await chmod(path, 0o755);
     }
-    const here = Object.entries(one.env ?? {}).map(([name, value]) => [name, value.replaceAll('~', folder)] as const);
+    const variables = Object.entries(setup.env ?? {}).map(
+      ([name, value]) => [name, value.replaceAll('~', folder)] as const,
+    );
     const env: Readonly<Record<string, string>> = {
       PATH: `${join(folder, 'bin')}:/usr/bin:/bin`,
       LOG: join(folder, 'log'),
-      ...Object.fromEntries(here),
+      ...Object.fromEntries(variables),
     };
     const warnings: string[] = [];
-    const { authFile } = one;
+    const { authFile } = setup;
     const source = storedCredentials({
       env,
       home: folder,
@@ -45,19 +48,19 @@ function looking(one: Case, work: (looking: Looking) => Promise<void>): Promise<
       authFile: authFile === undefined ? undefined : join(folder, authFile),
       onWarning: (message) => warnings.push(message),
     });
-    const found = async (name: string) => {
+    const find = async (name: string) => {
       const slash = name.indexOf('/');
       const credentials = await source(slash < 0 ? name : name.slice(0, slash), slash < 0 ? '' : name.slice(slash + 1));
       if (credentials?.type === 'basic') return `${credentials.username}:${credentials.password}`;
       return credentials && `${credentials.type} ${credentials.token}`;
     };
-    await work({ found, warnings, log: join(folder, 'log') });
+    await work({ find, warnings, log: join(folder, 'log') });
   });
 }
 
 const config = (content: object) => ({ '.docker/config.json': content });
 
-/** A helper that knows some keys, and says what it was asked. */
+/** A credential helper that knows some keys, and logs its calls. */
 function helper(
   known: Readonly<Record<string, readonly [string, string]>>,
   otherwise = 'credentials not found in native keychain',
@@ -73,94 +76,114 @@ describe('credentials in files', () => {
   const hub = 'https://index.docker.io/v1/';
 
   test.each<[string, Case, string, string | undefined]>([
-    ['of the host', { files: config(auths({ 'r.test': basic('a:b') })) }, 'r.test/x', 'a:b'],
-    ['of the host with its port', { files: config(auths({ 'r.test:5000': basic('a:b') })) }, 'r.test:5000/x', 'a:b'],
-    ['not of another port', { files: config(auths({ 'r.test:5000': basic('a:b') })) }, 'r.test/x', undefined],
+    ['uses the entry of the host', { files: config(auths({ 'r.test': basic('a:b') })) }, 'r.test/x', 'a:b'],
     [
-      'not of a host that looks alike',
+      'uses the entry of the host with its port',
+      { files: config(auths({ 'r.test:5000': basic('a:b') })) },
+      'r.test:5000/x',
+      'a:b',
+    ],
+    [
+      'ignores an entry of another port',
+      { files: config(auths({ 'r.test:5000': basic('a:b') })) },
+      'r.test/x',
+      undefined,
+    ],
+    [
+      'ignores a host with the same prefix',
       { files: config(auths({ 'r.test.evil.test': basic('a:b') })) },
       'r.test/x',
       undefined,
     ],
-    ['not of a host below', { files: config(auths({ 'a.r.test': basic('a:b') })) }, 'r.test/x', undefined],
-    ['of https', { files: config(auths({ 'https://r.test/v2/': basic('a:b') })) }, 'r.test/x', 'a:b'],
+    ['ignores a subdomain', { files: config(auths({ 'a.r.test': basic('a:b') })) }, 'r.test/x', undefined],
+    ['uses an https URL', { files: config(auths({ 'https://r.test/v2/': basic('a:b') })) }, 'r.test/x', 'a:b'],
     [
-      'of https before http',
+      'prefers https to http',
       { files: config(auths({ 'http://r.test': basic('c:d'), 'https://r.test': basic('a:b') })) },
       'r.test/x',
       'a:b',
     ],
     [
-      'of the exact key before https',
+      'prefers the exact key to https',
       { files: config(auths({ 'https://r.test': basic('c:d'), 'r.test': basic('a:b') })) },
       'r.test/x',
       'a:b',
     ],
-    ['of Docker Hub', { files: config(auths({ [hub]: basic('a:b') })) }, 'docker.io/x/y', 'a:b'],
+    ['uses the key of Docker Hub', { files: config(auths({ [hub]: basic('a:b') })) }, 'docker.io/x/y', 'a:b'],
     [
-      'of Docker Hub as podman writes it',
+      'uses the key that podman writes for Docker Hub',
       { files: config(auths({ 'docker.io': basic('a:b') })) },
       'docker.io/x/y',
       'a:b',
     ],
     [
-      'of Docker Hub by its API',
+      'uses the API host of Docker Hub',
       { files: config(auths({ 'registry-1.docker.io': basic('a:b') })) },
       'docker.io/x/y',
       'a:b',
     ],
     [
-      'of a namespace',
+      'uses a namespace',
       { files: config(auths({ 'r.test': basic('a:b'), 'r.test/team': basic('c:d') })) },
       'r.test/team/app',
       'c:d',
     ],
     [
-      'of the longest namespace',
+      'uses the longest namespace',
       { files: config(auths({ 'r.test/team': basic('a:b'), 'r.test/team/app': basic('c:d') })) },
       'r.test/team/app',
       'c:d',
     ],
     [
-      'not of another namespace',
+      'ignores another namespace',
       { files: config(auths({ 'r.test/team': basic('a:b') })) },
       'r.test/teamwork/app',
       undefined,
     ],
-    ['not of a namespace for all', { files: config(auths({ 'r.test/team': basic('a:b') })) }, 'r.test', undefined],
     [
-      'of a namespace of Docker Hub',
+      'ignores a namespace for the whole registry',
+      { files: config(auths({ 'r.test/team': basic('a:b') })) },
+      'r.test',
+      undefined,
+    ],
+    [
+      'uses a namespace of Docker Hub',
       { files: config(auths({ 'docker.io/team': basic('c:d'), [hub]: basic('a:b') })) },
       'docker.io/team/app',
       'c:d',
     ],
-    ['with a colon in the password', { files: config(auths({ 'r.test': basic('a:b:c') })) }, 'r.test/x', 'a:b:c'],
-    ['with NULs at the end', { files: config(auths({ 'r.test': basic('a:b\0\0') })) }, 'r.test/x', 'a:b'],
-    ['in two members', { files: config(auths({ 'r.test': { username: 'a', password: 'b' } })) }, 'r.test/x', 'a:b'],
+    ['accepts a colon in the password', { files: config(auths({ 'r.test': basic('a:b:c') })) }, 'r.test/x', 'a:b:c'],
+    ['ignores NULs at the end', { files: config(auths({ 'r.test': basic('a:b\0\0') })) }, 'r.test/x', 'a:b'],
     [
-      'auth before two members',
+      'reads username and password',
+      { files: config(auths({ 'r.test': { username: 'a', password: 'b' } })) },
+      'r.test/x',
+      'a:b',
+    ],
+    [
+      'prefers auth to username and password',
       { files: config(auths({ 'r.test': { ...basic('a:b'), username: 'c', password: 'd' } })) },
       'r.test/x',
       'a:b',
     ],
-    ['an empty password is none', { files: config(auths({ 'r.test': basic('a:') })) }, 'r.test/x', undefined],
+    ['ignores an empty password', { files: config(auths({ 'r.test': basic('a:') })) }, 'r.test/x', undefined],
     [
-      'an empty entry is none',
+      'ignores an empty entry',
       { files: config(auths({ 'r.test': {}, 'https://r.test': basic('a:b') })) },
       'r.test/x',
       'a:b',
     ],
     [
-      'an identity token',
+      'reads an identity token',
       { files: config(auths({ 'r.test': { ...basic('a:b'), identitytoken: 't' } })) },
       'r.test/x',
       'identity t',
     ],
-    ['a registry token', { files: config(auths({ 'r.test': { registrytoken: 't' } })) }, 'r.test/x', 'bearer t'],
-    ['an empty file', { files: { '.docker/config.json': '' } }, 'r.test/x', undefined],
-    ['no file', {}, 'r.test/x', undefined],
+    ['reads a registry token', { files: config(auths({ 'r.test': { registrytoken: 't' } })) }, 'r.test/x', 'bearer t'],
+    ['accepts an empty file', { files: { '.docker/config.json': '' } }, 'r.test/x', undefined],
+    ['accepts a missing file', {}, 'r.test/x', undefined],
     [
-      'in DOCKER_CONFIG',
+      'reads DOCKER_CONFIG',
       {
         files: { 'dc/config.json': auths({ 'r.test': basic('a:b') }), ...config(auths({ 'r.test': basic('c:d') })) },
         env: { DOCKER_CONFIG: '~/dc' },
@@ -169,7 +192,7 @@ describe('credentials in files', () => {
       'a:b',
     ],
     [
-      'in REGISTRY_AUTH_FILE before Docker’s',
+      'prefers REGISTRY_AUTH_FILE to the file of Docker',
       {
         files: { f: auths({ 'r.test': basic('a:b') }), ...config(auths({ 'r.test': basic('c:d') })) },
         env: { REGISTRY_AUTH_FILE: '~/f' },
@@ -178,43 +201,38 @@ describe('credentials in files', () => {
       'a:b',
     ],
     [
-      'in Docker’s where REGISTRY_AUTH_FILE has none',
+      'falls back from REGISTRY_AUTH_FILE to the file of Docker',
       { files: { f: auths({}), ...config(auths({ 'r.test': basic('c:d') })) }, env: { REGISTRY_AUTH_FILE: '~/f' } },
       'r.test/x',
       'c:d',
     ],
     [
-      'in --authfile alone',
+      'reads no other file with --authfile',
       { files: { f: auths({}), ...config(auths({ 'r.test': basic('c:d') })) }, authFile: 'f' },
       'r.test/x',
       undefined,
     ],
     [
-      'in podman’s of this run',
+      'reads the auth.json of podman in XDG_RUNTIME_DIR',
       { files: { 'run/containers/auth.json': auths({ 'r.test': basic('a:b') }) }, env: { XDG_RUNTIME_DIR: '~/run' } },
       'r.test/x',
       'a:b',
     ],
     [
-      'in podman’s that stays',
+      'reads the auth.json of podman in the home folder',
       { files: { '.config/containers/auth.json': auths({ 'r.test': basic('a:b') }) } },
       'r.test/x',
       'a:b',
     ],
     [
-      'in podman’s elsewhere',
+      'reads the auth.json of podman in XDG_CONFIG_HOME',
       { files: { 'c/containers/auth.json': auths({ 'r.test': basic('a:b') }) }, env: { XDG_CONFIG_HOME: '~/c' } },
       'r.test/x',
       'a:b',
     ],
+    ['reads ~/.dockercfg', { files: { '.dockercfg': { 'https://r.test/v1/': basic('a:b') } } }, 'r.test/x', 'a:b'],
     [
-      'in the oldest of Docker’s',
-      { files: { '.dockercfg': { 'https://r.test/v1/': basic('a:b') } } },
-      'r.test/x',
-      'a:b',
-    ],
-    [
-      'in DOCKER_AUTH_CONFIG',
+      'reads DOCKER_AUTH_CONFIG',
       {
         files: config(auths({ 'r.test': basic('c:d') })),
         env: { DOCKER_AUTH_CONFIG: JSON.stringify(auths({ 'r.test': basic('a:b') })) },
@@ -223,7 +241,7 @@ describe('credentials in files', () => {
       'a:b',
     ],
     [
-      'in the file where DOCKER_AUTH_CONFIG has none',
+      'falls back from DOCKER_AUTH_CONFIG to the file',
       {
         files: config(auths({ 'r.test': basic('c:d') })),
         env: { DOCKER_AUTH_CONFIG: JSON.stringify(auths({ 'o.test': basic('a:b') })) },
@@ -231,21 +249,23 @@ describe('credentials in files', () => {
       'r.test/x',
       'c:d',
     ],
-  ])('%s', (_name, one, name, expected) => looking(one, async ({ found }) => expect(await found(name)).toBe(expected)));
+  ])('%s', (_name, setup, name, expected) =>
+    withCredentials(setup, async ({ find }) => expect(await find(name)).toBe(expected)),
+  );
 
   test.each<[string, string | object, string]>([
-    ['is no JSON', '{', '.docker/config.json'],
-    ['holds a member twice', '{"auths":{},"auths":{}}', '.docker/config.json'],
-    ['holds what is no base64 of a login', auths({ 'r.test': { auth: 'bm9uZQ==' } }), '.docker/config.json'],
+    ['is not JSON', '{', '.docker/config.json'],
+    ['has a duplicate member', '{"auths":{},"auths":{}}', '.docker/config.json'],
+    ['has an invalid auth', auths({ 'r.test': { auth: 'bm9uZQ==' } }), '.docker/config.json'],
     ['names a helper with a path', { credsStore: '../../bin/sh' }, '.docker/config.json'],
-  ])('a file that %s is an error that names it, and shows nothing of it', (_name, content, path) =>
-    looking({ files: config(content as object) }, async ({ found }) => {
-      await expect(found('r.test/x')).rejects.toMatchObject({
+  ])('reports a file that %s by its path, without quoting it', (_name, content, path) =>
+    withCredentials({ files: config(content as object) }, async ({ find }) => {
+      await expect(find('r.test/x')).rejects.toMatchObject({
         code: 'ERR_MLIST_CREDENTIALS',
         exitCode: 6,
         message: expect.stringContaining(path) as unknown,
       });
-      await expect(found('r.test/x')).rejects.not.toThrow(/bm9uZQ|none/);
+      await expect(find('r.test/x')).rejects.not.toThrow(/bm9uZQ|none/);
     }),
   );
 
@@ -254,19 +274,19 @@ describe('credentials in files', () => {
     '{"auths":{},"credsStore":"x"}',
     '{"auths":{"r.test":{"auth":"YTpi","email":"x"}}}',
     '{"auths":{"r.test":{}}}',
-  ])('a DOCKER_AUTH_CONFIG of %s is passed over, and told of', (value) =>
-    looking(
+  ])('ignores a DOCKER_AUTH_CONFIG of %s with a warning', (value) =>
+    withCredentials(
       { files: config(auths({ 'r.test': basic('c:d') })), env: { DOCKER_AUTH_CONFIG: value } },
-      async ({ found, warnings }) => {
-        expect(await found('r.test/x')).toBe('c:d');
+      async ({ find, warnings }) => {
+        expect(await find('r.test/x')).toBe('c:d');
         expect(warnings[0]).toContain('DOCKER_AUTH_CONFIG');
       },
     ),
   );
 
-  test('a file that --authfile names must be there', () =>
-    looking({ authFile: 'missing' }, async ({ found }) => {
-      await expect(found('r.test/x')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+  test('requires the file of --authfile to exist', () =>
+    withCredentials({ authFile: 'missing' }, async ({ find }) => {
+      await expect(find('r.test/x')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
     }));
 });
 
@@ -282,9 +302,9 @@ const hasShell = process.platform !== 'win32';
   const keychain = { 'bin/docker-credential-secretservice': helper({ 'r.test': ['k', 'l'] }) };
 
   test.each<[string, Case, string, string | undefined]>([
-    ['for all hosts', { files: { ...own, ...config({ credsStore: 'own' }) } }, 'r.test/x', 'a:b'],
+    ['asks credsStore', { files: { ...own, ...config({ credsStore: 'own' }) } }, 'r.test/x', 'a:b'],
     [
-      'for one host',
+      'asks credHelpers first',
       { files: { ...own, ...config({ credHelpers: { 'r.test': 'own' }, credsStore: 'none' }) } },
       'r.test/x',
       'a:b',
@@ -322,33 +342,41 @@ const hasShell = process.platform !== 'win32';
       'r.test/x',
       'a:b',
     ],
-  ])('%s', (_name, one, name, expected) => looking(one, async ({ found }) => expect(await found(name)).toBe(expected)));
+  ])('%s', (_name, setup, name, expected) =>
+    withCredentials(setup, async ({ find }) => expect(await find(name)).toBe(expected)),
+  );
 
   test.each<[string, string]>([
     ['fails', helper({}, 'the keychain is locked: my-secret')],
-    ['answers with something else', '#!/bin/sh\necho "{my-secret"\n'],
-    ['answers with half of it', '#!/bin/sh\necho \'{"Username":"my-secret"}\'\n'],
-  ])('a helper that %s is an error that shows nothing of what it said', (_name, script) =>
-    looking({ files: { 'bin/docker-credential-own': script, ...config({ credsStore: 'own' }) } }, async ({ found }) => {
-      await expect(found('r.test/x')).rejects.toMatchObject({ code: 'ERR_MLIST_CREDENTIALS' });
-      await expect(found('r.test/x')).rejects.not.toThrow(/my-secret/);
-    }),
+    ['prints no JSON', '#!/bin/sh\necho "{my-secret"\n'],
+    ['prints no secret', '#!/bin/sh\necho \'{"Username":"my-secret"}\'\n'],
+  ])('reports a helper that %s without quoting its output', (_name, script) =>
+    withCredentials(
+      { files: { 'bin/docker-credential-own': script, ...config({ credsStore: 'own' }) } },
+      async ({ find }) => {
+        await expect(find('r.test/x')).rejects.toMatchObject({ code: 'ERR_MLIST_CREDENTIALS' });
+        await expect(find('r.test/x')).rejects.not.toThrow(/my-secret/);
+      },
+    ),
   );
 
-  test('a helper that is missing is an error', () =>
-    looking({ files: config({ credsStore: 'missing' }) }, async ({ found }) => {
-      await expect(found('r.test/x')).rejects.toThrow('docker-credential-missing');
+  test('reports a missing helper', () =>
+    withCredentials({ files: config({ credsStore: 'missing' }) }, async ({ find }) => {
+      await expect(find('r.test/x')).rejects.toThrow('docker-credential-missing');
     }));
 
-  test('a keychain of the system that fails is told of, and passed over', () =>
-    looking({ files: { 'bin/docker-credential-secretservice': helper({}, 'no bus') } }, async ({ found, warnings }) => {
-      expect(await found('r.test/x')).toBeUndefined();
-      expect(warnings).toHaveLength(1);
-    }));
+  test('ignores a keychain that fails with a warning', () =>
+    withCredentials(
+      { files: { 'bin/docker-credential-secretservice': helper({}, 'no bus') } },
+      async ({ find, warnings }) => {
+        expect(await find('r.test/x')).toBeUndefined();
+        expect(warnings).toHaveLength(1);
+      },
+    ));
 
-  test('a helper is asked once for a host', () =>
-    looking({ files: { ...own, ...config({ credsStore: 'own' }) } }, async ({ found, log }) => {
-      await Promise.all([found('r.test/x'), found('r.test/y'), found('r.test/x')]);
+  test('asks a helper once for a host', () =>
+    withCredentials({ files: { ...own, ...config({ credsStore: 'own' }) } }, async ({ find, log }) => {
+      await Promise.all([find('r.test/x'), find('r.test/y'), find('r.test/x')]);
       const { readFile } = await import('node:fs/promises');
       expect(await readFile(log, 'utf8')).toBe('get r.test\n');
     }));

@@ -15,8 +15,8 @@ import { bytesOf, collect, imageOf, withFolder } from '../samples.ts';
 import { cleanup, layerOf, pieces, repository, session } from './setup.ts';
 
 /**
- * An error may be logged, inspected and serialised by whoever uses the library: whatever made a request fail, the error
- * shows neither the credentials nor the tokens that the request was sent with.
+ * Users of the library may log, inspect and serialise an error. Whatever made a request fail, the error shows neither the
+ * credentials nor the tokens of the request.
  */
 const password = 'correct-horse-battery-staple';
 const basic = Buffer.from(`me:${password}`).toString('base64');
@@ -31,7 +31,7 @@ function expectSafe(error: unknown): void {
   for (const secret of secrets) expect(shown + json).not.toContain(secret);
 }
 
-/** The same of an MlistError, which also has to be complete. */
+/** The same for an MlistError, which must also be complete. */
 function expectSafeAndComplete(error: unknown): void {
   expectSafe(error);
   const { name, code, message } = error as MlistError;
@@ -54,7 +54,7 @@ type Login = keyof typeof logins;
 
 const me: Credentials = { type: 'basic', username: 'me', password };
 
-/** A registry that does this to every request that comes with the right login. */
+/** A registry that applies a rule to every request with the correct login. */
 async function registryWith(
   login: Login,
   fault: Rule,
@@ -143,7 +143,7 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
     (await Promise.all(works.map(failureOf))).forEach(expectSafeAndComplete);
   });
 
-  test('shows no credentials: nobody listens any more', async () => {
+  test('shows no credentials: the server has stopped', async () => {
     const front = await registryWith(login, answer(404));
     const at = client(front);
     await failureOf(at.fetchManifest('v1'));
@@ -189,7 +189,7 @@ describe('an error of a token request', () => {
     'a refresh token': { type: 'identity', token: refreshToken },
   };
   const more: Readonly<Record<string, Rule>> = {
-    'wants the password by POST, and then breaks the connection': (exchange) =>
+    'requires the password by POST, and then breaks the connection': (exchange) =>
       (exchange.seen.method === 'GET' ? answer(405) : reset)(exchange),
     'quotes the form': ({ request, response }) =>
       void text(request).then((form) => response.writeHead(400).end(JSON.stringify({ error: form, token: '' }))),
@@ -204,7 +204,7 @@ describe('an error of a token request', () => {
   });
 });
 
-test('an error shows no token of a token answer that the registry quotes', async () => {
+test('an error shows no token of a token response that the registry quotes', async () => {
   const members = { token, refresh_token: refreshToken, identityToken: password, id_token: signature, a_token: null };
   const detail = `me ${Object.values(members).join(' ')}`;
   const front = await registryWith('Bearer', answer(403, {}, JSON.stringify({ errors: [{ code: 'DENIED', detail }] })));
@@ -292,7 +292,7 @@ describe('an error from elsewhere', () => {
   });
 });
 
-test('a rejection that nobody handles prints no credentials', async () => {
+test('an unhandled rejection prints no credentials', async () => {
   const front = await registryWith('Basic', reset);
   const library = pathToFileURL(fileURLToPath(new URL('../../../dist/index.js', import.meta.url))).href;
   const script = `

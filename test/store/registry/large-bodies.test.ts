@@ -3,13 +3,13 @@ import { expect, test } from '@jest/globals';
 import { bytesOf } from '../samples.ts';
 import { cleanup, layerOf, repository, session } from './setup.ts';
 
-/** A blob arrives whole, however the server frames its response; otherwise reading it fails. */
+/** A blob is read completely with any valid framing of the response. With any other framing, reading it fails. */
 
 const blob = layerOf(5_000_000, 'large');
 const { bytes } = blob;
 const length = `content-length: ${bytes.length}`;
 
-/** A server that answers every request in the same way. */
+/** A server that sends the same response to every request. */
 async function serverThat(answers: (socket: Socket) => Promise<void>): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -4,7 +4,7 @@ import { CliHarness } from '../../support/cli-harness.ts';
 import { blobOf, imageOf } from '../samples.ts';
 import { pieces, put, repository, served, session } from './setup.ts';
 
-/** Limits that registries set, and those that the client sets itself. Waits are held to their least length only. */
+/** Limits of registries and of the client. Only the minimum length of a wait is checked. */
 
 async function stand() {
   const { front, host } = await served();
@@ -16,12 +16,12 @@ async function stand() {
   return { front, host };
 }
 
-describe('a registry that asks its clients to wait', () => {
+describe('Retry-After', () => {
   test.each<[string, () => string, number]>([
     ['in seconds', () => '1', 1000],
     ['in a fraction of a second', () => '0.4', 400],
     ['in milliseconds', () => '300ms', 300],
-    // A date has no fractions: of two seconds at least one is left.
+    // A date has no fractions, so at least one of the two seconds remains.
     ['until a date', () => new Date(Date.now() + 2000).toUTCString(), 900],
     ['until a date that is over', () => 'Wed, 21 Oct 2015 07:28:00 GMT', 0],
   ])('%s gets the request again, and not before', async (_name, header, least) => {
@@ -33,11 +33,11 @@ describe('a registry that asks its clients to wait', () => {
     });
     await repository(session(), host, 'repo').fetchManifest('v1');
     expect(came).toHaveLength(2);
-    // A timer may be a little early.
+    // A timer may fire a little early.
     expect(came[1]! - came[0]!).toBeGreaterThanOrEqual(least - 5);
   });
 
-  test('for longer than anybody waits is left alone', async () => {
+  test('fails at once if the wait is too long', async () => {
     const { front, host } = await stand();
     front.on(/^GET/, answer(429, { 'retry-after': '86400' }));
     await expect(repository(session(), host, 'repo').fetchManifest('v1')).rejects.toMatchObject({
@@ -47,7 +47,7 @@ describe('a registry that asks its clients to wait', () => {
     expect(front.seen).toHaveLength(1);
   });
 
-  test('is left in peace by other requests too', async () => {
+  test('delays other requests to the registry too', async () => {
     const { front, host } = await stand();
     const refused: number[] = [];
     const came: number[] = [];
@@ -66,7 +66,7 @@ describe('a registry that asks its clients to wait', () => {
     const from = session();
     const repo = repository(from, host, 'repo');
     const reading = repo.fetchManifest('v1');
-    // The answer has arrived, and not just been sent.
+    // The client has received the response.
     while (from.events[0]?.status !== 429) await new Promise((resolve) => setTimeout(resolve, 5));
     await repo.fetchBlob(imageOf('limits').config.descriptor);
     await reading;
@@ -74,7 +74,7 @@ describe('a registry that asks its clients to wait', () => {
   });
 });
 
-test.each([1, 3])('no more than %d requests are under way at one registry', async (concurrency) => {
+test.each([1, 3])('sends at most %d requests to a registry at once', async (concurrency) => {
   const { front, host } = await served();
   let now = 0;
   let most = 0;
@@ -98,7 +98,7 @@ test.each([1, 3])('no more than %d requests are under way at one registry', asyn
   expect(most).toBe(concurrency);
 });
 
-test('what Docker Hub says of its limit is shown by --debug', async () => {
+test('--debug shows the rate limit of Docker Hub', async () => {
   const { front, host } = await stand();
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   front.on(/manifests/, ({ pass }) => pass({ headers }));

@@ -6,7 +6,7 @@ import { describeWith } from '../../support/programs.ts';
 import { bytesOf, imageOf, withFolder } from '../samples.ts';
 import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
-describe('which proxy', () => {
+describe('the choice of the proxy', () => {
   const env = { HTTP_PROXY: 'http://plain.test:3128', HTTPS_PROXY: 'secure.test:8080' };
   const chosen = (url: string, more: Readonly<Record<string, string>>) => proxiesOf(more)(new URL(url))?.url.href;
 
@@ -22,7 +22,7 @@ describe('which proxy', () => {
     ],
     ['none for an empty variable', { HTTPS_PROXY: '' }, 'https://a.test', undefined],
     [
-      'none that a web server’s client has set',
+      'no HTTP_PROXY in a CGI script',
       { HTTP_PROXY: 'http://p.test', REQUEST_METHOD: 'GET' },
       'http://a.test',
       undefined,
@@ -86,11 +86,11 @@ async function behind(options: Omit<ForwardProxyOptions, 'hosts'> = {}) {
 }
 
 describe('a registry over http', () => {
-  test('is asked through the proxy by its whole address, bodies too', async () => {
+  test('is requested through the proxy by its absolute URL, including bodies', async () => {
     const { front, proxy, open } = await behind();
     const blob = layerOf(300_000);
     const { manifest, config, layers } = imageOf('x');
-    for (const one of [blob, config, ...layers]) await put(open(), one);
+    for (const content of [blob, config, ...layers]) await put(open(), content);
     await open().putManifest(manifest, 'v1');
     expect((await bytesOf(open().readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
     expect(proxy.seen[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
@@ -98,7 +98,7 @@ describe('a registry over http', () => {
     expect(front.seen.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
   });
 
-  test('is reached through a proxy that wants a login', async () => {
+  test('is reached through a proxy that requires a login', async () => {
     const { front, proxy, open } = await behind({ login: 'me:proxy-secret' });
     await put(open(), layerOf(10));
     expect(front.seen.map(({ status }) => status)).toEqual([202, 201]);
@@ -134,7 +134,7 @@ describeWith('openssl', 'a registry over https', () => {
 
   test.each([
     ['through a tunnel', {}],
-    ['through a tunnel of a proxy that wants a login', { login: 'me:proxy-secret' }],
+    ['through a tunnel of a proxy that requires a login', { login: 'me:proxy-secret' }],
     ['through a proxy that speaks TLS itself', { tls: true }],
   ])('is reached %s', (_name, options) =>
     securely(async ({ proxy, caFile }) => {
@@ -147,7 +147,7 @@ describeWith('openssl', 'a registry over https', () => {
   );
 
   test.each([
-    ['wants a login', { login: 'me:proxy-secret' }, 'registry.example:5443', '407', 'HTTPS_PROXY'],
+    ['requires a login', { login: 'me:proxy-secret' }, 'registry.example:5443', '407', 'HTTPS_PROXY'],
     ['does not know the host', {}, 'other.example:5443', '403', 'NO_PROXY'],
   ])('is not reached through a proxy that %s', (_name, options, host, status, hint) =>
     securely(async ({ proxy, caFile }) => {

@@ -24,11 +24,11 @@ const types = new Map([
   [sbom, 'application/x.sbom'],
 ]);
 
-/** What the fallback tag holds. */
+/** The content of the fallback tag. */
 const listed = makeIndex([signature, sbom].map((one) => entryOf(one, undefined, { artifactType: types.get(one) })));
 
 describeOnRegistries('the referrers of a manifest', (start) => {
-  test('are found, by the API or by the fallback tag, and filtered', async () => {
+  test('are listed by the API or by the fallback tag, and filtered', async () => {
     const registry = await start();
     try {
       for (const one of [image, signature, sbom]) await pushImage(registry.url, 'team/app', undefined, one);
@@ -47,7 +47,7 @@ describeOnRegistries('the referrers of a manifest', (start) => {
   });
 });
 
-/** A repository of a server that answers by this rule. */
+/** A repository of a server with this rule. */
 async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly front: RecordingProxy }> {
   const front = cleanup(await RecordingProxy.start());
   front.on(/./, rule);
@@ -84,7 +84,7 @@ describe('pages', () => {
     },
   );
 
-  test('end, whatever the registry says', async () => {
+  test('end even if the registry always states a next page', async () => {
     let pages = 0;
     const { repo } = await repositoryOf((exchange) => {
       pages += 1;
@@ -111,7 +111,7 @@ test.each([404, 400, 405])(
   },
 );
 
-test('a fallback tag that is an image lists nothing', async () => {
+test('a fallback tag that is an image lists no referrers', async () => {
   const { repo } = await repositoryOf((exchange) => {
     const isManifest = exchange.seen.path.includes('/manifests/');
     return (isManifest ? answer(200, { 'content-type': image.mediaType }, image.bytes) : answer(404))(exchange);

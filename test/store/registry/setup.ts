@@ -9,20 +9,18 @@ import { RecordingProxy, type RecordingProxyOptions } from '../../support/record
 import { cleanup } from '../../support/cleanup.ts';
 import { blobOf } from '../samples.ts';
 
-/** What a test of the registry client stands up, and what is closed after it. */
-
 export interface TestSession extends RegistrySession {
   readonly events: RequestEvent[];
   readonly warnings: string[];
 }
 
-/** A session that remembers what it was told. */
+/** A session that records its events and warnings. */
 export function session(
   options: Partial<RegistryOptions> & { readonly env?: Readonly<Record<string, string>> } = {},
 ): TestSession {
   const events: RequestEvent[] = [];
   const warnings: string[] = [];
-  const made = new RegistrySession({
+  const created = new RegistrySession({
     userAgent: 'mlist/test',
     env: {},
     timeoutMs: 60_000,
@@ -30,14 +28,14 @@ export function session(
     onWarning: (message) => warnings.push(message),
     ...options,
   });
-  return cleanup(Object.assign(made, { events, warnings }));
+  return cleanup(Object.assign(created, { events, warnings }));
 }
 
 export function repository(from: RegistrySession, host: string, path: string): Repository {
   return from.repository(parseReference(`${host}/${path}`));
 }
 
-/** The embedded registry behind a front. */
+/** The embedded registry behind a proxy that records requests and can change responses. */
 export async function served(
   serve: ServerOptions = {},
   options: RecordingProxyOptions = {},
@@ -51,7 +49,7 @@ export { cleanup };
 
 const BLOCK = 1024 * 1024;
 
-/** So many bytes, other ones for another seed, and in each MiB. */
+/** Pseudo-random bytes, which differ by seed and in each MiB. */
 export function noise(length: number, seed = ''): Buffer {
   const block = Buffer.concat(
     Array.from({ length: BLOCK / 64 }, (_, at) => createHash('sha512').update(`${seed} ${at}`).digest()),
@@ -68,7 +66,7 @@ export function layerOf(length: number, seed = ''): ManifestContent {
   return blobOf(noise(length, seed), 'application/vnd.oci.image.layer.v1.tar+gzip');
 }
 
-/** A blob as it comes out of a file: in pieces. */
+/** Yields a blob in pieces, as a file stream does. */
 export async function* pieces(bytes: Uint8Array, length = 64 * 1024): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += length) yield await Promise.resolve(bytes.subarray(at, at + length));
 }

@@ -62,7 +62,7 @@ function withAuthority(
 }
 
 describeWith('openssl', 'a certificate of a private authority', () => {
-  test('is refused, and http is not tried instead', () =>
+  test('is refused without a fallback to http', () =>
     withAuthority(async ({ read, plain }) => {
       await expect(read()).rejects.toMatchObject(untrusted);
       expect(plain.seen).toHaveLength(0);
@@ -82,7 +82,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
     ['registry.example', 'registry.example'],
     ['registry.example:443', 'registry.example'],
     ['registry.example:8443', 'registry.example:8443'],
-  ])('is trusted by the folder certs.d/%s for %s alone', (name, host) =>
+  ])('is trusted by the folder certs.d/%s for %s only', (name, host) =>
     withAuthority(async ({ read, authority, folder }) => {
       const folders = [join(folder, 'none'), join(folder, 'certs.d')];
       await mkdir(join(folder, 'certs.d', name), { recursive: true });
@@ -104,7 +104,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
     }),
   );
 
-  test('is not looked at with --insecure, which tries http too where there is no TLS', () =>
+  test('is not verified with --insecure, which also falls back to http', () =>
     withAuthority(async ({ read, secure, plain }) => {
       await read({ insecure: true });
       expect([secure.seen.length, plain.seen.length]).toEqual([1, 0]);
@@ -134,7 +134,7 @@ describeWith('openssl', 'a client’s certificate', () => {
     return join(folder, 'certs.d');
   }
 
-  test('is shown to the registry that it was put down for', () =>
+  test('is sent to the registry of its folder', () =>
     withAuthority(
       async ({ read, authority, folder }) => {
         await read({ certificateFolders: [await pairIn(folder, authority)] });
@@ -143,7 +143,7 @@ describeWith('openssl', 'a client’s certificate', () => {
       { clients: true },
     ));
 
-  test('is not shown to where the registry sends its client', () =>
+  test('is not sent after a redirect to another host', () =>
     withAuthority(async ({ read, authority, folder, secure, other }) => {
       const shown: boolean[] = [];
       secure.on(/./, answer(307, { location: 'https://other.example/manifest' }));
@@ -171,8 +171,8 @@ describeWith('openssl', 'a client’s certificate', () => {
 
 describeWith('openssl', 'files of authorities', () => {
   test.each<[string, string | undefined, string]>([
-    ['that is not there', undefined, 'ERR_MLIST_NOT_FOUND'],
-    ['that holds none', 'nothing', 'ERR_MLIST_FILE'],
+    ['that does not exist', undefined, 'ERR_MLIST_NOT_FOUND'],
+    ['without certificates', 'nothing', 'ERR_MLIST_FILE'],
   ])('--ca-file with a file %s is an error', (_name, content, code) =>
     withAuthority(async ({ read, folder }) => {
       const caFile = join(folder, 'ca-of-mine.pem');
@@ -184,7 +184,7 @@ describeWith('openssl', 'files of authorities', () => {
     }),
   );
 
-  test('a variable that names a file that is not there is told of, and passed over', () =>
+  test('a variable with a missing file is ignored with a warning', () =>
     withFolder(async (folder) => {
       const missing = join(folder, 'missing.pem');
       const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
@@ -196,7 +196,7 @@ describeWith('openssl', 'files of authorities', () => {
 
   const isRoot = process.getuid?.() === 0;
   (isRoot ? test.skip : test)(
-    `a folder that may not be read is told of${isRoot ? ' (skipped: root reads all)' : ''}`,
+    `a folder without read permission is ignored with a warning${isRoot ? ' (skipped: root reads all)' : ''}`,
     () =>
       withAuthority(async ({ authority, folder, read }) => {
         const place = join(folder, 'certs.d', 'registry.example');
@@ -206,7 +206,7 @@ describeWith('openssl', 'files of authorities', () => {
       }),
   );
 
-  test('are looked for where docker and podman have them', () => {
+  test('are searched for in the folders of docker and podman', () => {
     const folders = certificateFolders({ env: {}, home: '/home/me', platform: 'linux' });
     expect(folders).toEqual([
       '/home/me/.config/containers/certs.d',
@@ -237,7 +237,7 @@ describe('a registry on this machine', () => {
   });
 });
 
-/** A server that gives TLS to another, and what is plain a refusal. */
+/** A server with TLS that refuses plain requests. */
 async function withRefusal(port: number, refusal: string): Promise<string> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -255,18 +255,18 @@ async function withRefusal(port: number, refusal: string): Promise<string> {
 }
 
 describeWith('openssl', 'a registry on this machine', () => {
-  test('is reached over https, whoever signed its certificate', () =>
+  test('is reached over https without verification of its certificate', () =>
     withFolder(async (folder) => {
       const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       front.on(/./, found);
       await repository(session(), front.host, 'repo').fetchManifest('v1');
     }));
 
-  // As servers written in Go answer it, whose 400 has no headers, and nginx, with a page.
+  // A server written in Go sends a 400 without headers; nginx sends a page.
   test.each<[string, string]>([
     ['a line', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
     ['a page', 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>'],
-  ])('is reached over https where it answers a plain request with 400 and %s', async (_name, refusal) =>
+  ])('is reached over https if it answers a plain request with 400 and %s', async (_name, refusal) =>
     withFolder(async (folder) => {
       const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       front.on(/./, found);
@@ -277,7 +277,7 @@ describeWith('openssl', 'a registry on this machine', () => {
     }),
   );
 
-  test('that has no TLS keeps its 400', async () => {
+  test('without TLS may answer 400', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(
       /./,
@@ -288,7 +288,7 @@ describeWith('openssl', 'a registry on this machine', () => {
     expect(front.seen).toHaveLength(1);
   });
 
-  test('is verified where an authority was named', () =>
+  test('is verified with --ca-file', () =>
     withFolder(async (folder) => {
       const other = join(folder, 'other');
       await mkdir(other);
@@ -299,7 +299,7 @@ describeWith('openssl', 'a registry on this machine', () => {
       );
     }));
 
-  test('does not lead to trust in strangers', () =>
+  test('does not make other hosts trusted', () =>
     withAuthority(async ({ secure, read, other }) => {
       const front = cleanup(await RecordingProxy.start());
       front.on(/./, answer(307, { location: 'https://other.example/x' }));

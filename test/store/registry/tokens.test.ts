@@ -17,7 +17,7 @@ function always(credentials: Credentials): CredentialsSource {
   return () => Promise.resolve(credentials);
 }
 
-/** A registry that wants tokens, and a session that may get them. */
+/** A registry that requires tokens, and a session that may request them. */
 async function guarded(
   service: TokenServiceOptions = {},
   options: GuardOptions & Partial<Pick<RegistryOptions, 'credentials' | 'retries' | 'timeoutMs'>> = {},
@@ -33,7 +33,7 @@ async function guarded(
   return { front, host, upstream, tokens, client, expect, at: (path: string) => repository(client, host, path) };
 }
 
-/** Puts an image into a registry behind its guard. */
+/** Pushes an image to the registry without authentication. */
 async function putImage(upstream: string, path: string, seed = path): Promise<string> {
   const to = repository(session(), new URL(upstream).host, path);
   const { config, layers, manifest } = imageOf(seed);
@@ -54,7 +54,7 @@ function skipTime(milliseconds: number): void {
 }
 
 describe('tokens', () => {
-  test('one serves all repositories that were told beforehand', async () => {
+  test('one covers all announced repositories', async () => {
     const { at, expect: expecting, tokens, upstream } = await guarded();
     const paths = Array.from({ length: 12 }, (_, n) => `team/app-${n}`);
     for (const path of paths) await putImage(upstream, path);
@@ -68,7 +68,7 @@ describe('tokens', () => {
     expect(tokens.requests[0]!.scopes).toContain('repository:team/target:pull,push');
   });
 
-  test('the scope that was asked for goes first', async () => {
+  test('the needed scope comes first', async () => {
     const { at, expect: expecting, tokens, upstream } = await guarded();
     await putImage(upstream, 'c');
     expecting(['a', 'b', 'c'], false);
@@ -76,7 +76,7 @@ describe('tokens', () => {
     expect(tokens.requests[0]!.scopes[0]).toBe('repository:c:pull');
   });
 
-  test('hold at most twenty scopes, each with what is written to', async () => {
+  test('have at most twenty scopes, and each includes the target', async () => {
     const { at, expect: expecting, tokens, upstream } = await guarded();
     const paths = Array.from({ length: 45 }, (_, n) => `app-${n}`);
     for (const path of paths) await putImage(upstream, path, 'same');
@@ -95,7 +95,7 @@ describe('tokens', () => {
     ['gives the first scope only', { grant: (scopes) => scopes.slice(0, 1) }],
     ['refuses several scopes', { grant: (scopes) => (scopes.length > 1 ? undefined : scopes) }],
     ['drops a scope that it does not know', { grant: (scopes) => scopes.filter((scope) => !scope.includes(':b:')) }],
-  ])('fall back to one for each need where the service %s', async (_name, service) => {
+  ])('are requested one by one if the service %s', async (_name, service) => {
     const { at, expect: expecting, upstream, tokens } = await guarded(service);
     const digests = { a: await putImage(upstream, 'a'), c: await putImage(upstream, 'c') };
     expecting(['a', 'b', 'c'], false);
@@ -108,7 +108,7 @@ describe('tokens', () => {
     ['the token service refuses', { grant: (scopes) => refuseTwo(scopes) }, {}],
     ['the registry refuses with 401', { grant: (scopes) => targetOnly(scopes) }, {}],
     ['the registry refuses with 403', { grant: (scopes) => targetOnly(scopes) }, { denial: 403 }],
-  ])('for source and target together, which %s, are done without', async (_name, service, options) => {
+  ])('for source and target are not required: %s', async (_name, service, options) => {
     const { at, expect: expecting, upstream } = await guarded(service, options);
     await putImage(upstream, 'source', 'x');
     const [layer] = imageOf('x').layers;
@@ -122,12 +122,12 @@ describe('tokens', () => {
   test.each<[string, GuardOptions]>([
     ['as the challenge says', {}],
     ['though the challenge does not say so', { silent: true }],
-  ])('that have expired are got anew, once for all who notice, %s', async (_name, options) => {
+  ])('that have expired are replaced once for all requests, %s', async (_name, options) => {
     const { at, upstream, tokens } = await guarded({}, options);
     await putImage(upstream, 'a');
     await at('a').fetchManifest('v1');
     expect(tokens.requests).toHaveLength(1);
-    // Without a word a token that is not accepted is taken for expired only once it is no longer new.
+    // Without an error in the challenge, only a refused token of some age counts as expired.
     if (options.silent === true) skipTime(2_100);
     tokens.expire();
     const { layers, config } = imageOf('a');
@@ -139,7 +139,7 @@ describe('tokens', () => {
     expect(tokens.requests).toHaveLength(2);
   });
 
-  test('that expire in the middle of an upload are got anew', async () => {
+  test('that expire during an upload are replaced', async () => {
     const { at, front, tokens } = await guarded();
     front.on(
       /^PUT .*uploads/,
@@ -155,7 +155,7 @@ describe('tokens', () => {
     expect(tokens.requests).toHaveLength(2);
   });
 
-  test('that are about to expire by the word of the service are not used', async () => {
+  test('that are about to expire are not used', async () => {
     const { at, upstream, tokens } = await guarded({ expiresIn: 5 });
     await putImage(upstream, 'a');
     await at('a').fetchManifest('v1');
@@ -163,14 +163,14 @@ describe('tokens', () => {
     expect(tokens.requests).toHaveLength(1);
   });
 
-  test('are asked for with what the registry wants beyond what a client would think of', async () => {
+  test('are requested with the scopes of the challenge', async () => {
     const { at, upstream, tokens } = await guarded();
     await putImage(upstream, 'a');
     await at('a').untag('v1');
     expect(tokens.requests.at(-1)!.scopes).toEqual(['repository:a:delete,pull']);
   });
 
-  test('are got for a wrong password once', async () => {
+  test('are requested once with a wrong password', async () => {
     const { at, front, tokens } = await guarded({}, { credentials: always({ ...me, password: 'wrong-password' }) });
     await expect(Promise.all([at('a').resolve('v1'), at('a').resolve('v2')])).rejects.toMatchObject({
       code: 'ERR_MLIST_UNAUTHORIZED',
@@ -184,7 +184,7 @@ describe('tokens', () => {
     ['every action', (scopes) => scopes.map((scope) => scope.replace(/pull$/, '*'))],
     ['another resource', (scopes) => [...scopes, 'registry:catalog:*']],
     ['another repository', (scopes) => [...scopes, 'repository:b:pull']],
-  ])('serve reads that run in parallel where the challenge asks for %s, too', async (_name, asks) => {
+  ])('cover parallel reads if the challenge also requires %s', async (_name, asks) => {
     const { at, upstream } = await guarded({}, { asks });
     for (const path of ['a', 'b']) await putImage(upstream, path);
     const reads = ['a', 'b'].flatMap((path) => [at(path).fetchManifest('v1'), at(path).resolve('v1')]);
@@ -200,7 +200,7 @@ describe('tokens', () => {
       { scope: 'repository:a:pull,push' },
     ],
   ])(
-    'serve a read that is refused after another has its token: the registry %s',
+    'cover a read that is refused after another one got a token: the registry %s',
     async (_name, options, parameters) => {
       const { at, front, upstream, tokens } = await guarded({}, options);
       await putImage(upstream, 'a');
@@ -215,7 +215,7 @@ describe('tokens', () => {
     },
   );
 
-  test('are given to nobody in particular too', async () => {
+  test('are also issued anonymously', async () => {
     const { at, upstream, tokens } = await guarded({}, { credentials: () => Promise.resolve(undefined) });
     await putImage(upstream, 'a');
     await at('a').fetchManifest('v1');
@@ -236,8 +236,8 @@ function challengeOf(tokens: TokenService): string {
   return `Bearer realm="${tokens.realm}",service="registry.test",error="invalid_token"`;
 }
 
-describe('asking for a token', () => {
-  test('with a refresh token goes by POST', async () => {
+describe('a token request', () => {
+  test('uses POST for an identity token', async () => {
     const { at, upstream, tokens } = await guarded(
       { refreshTokens: { 'refresh-me': 'me' } },
       { credentials: always({ type: 'identity', token: 'refresh-me' }) },
@@ -254,7 +254,7 @@ describe('asking for a token', () => {
     });
   });
 
-  test('with a refresh token that the service does not know how to take says so', async () => {
+  test('reports that the service does not support identity tokens', async () => {
     const credentials = always({ type: 'identity', token: 'refresh-me' });
     const { at } = await guarded({ methods: ['GET'] }, { credentials });
     await expect(at('a').resolve('v1')).rejects.toMatchObject({
@@ -263,7 +263,7 @@ describe('asking for a token', () => {
     });
   });
 
-  test('with a password goes by POST where GET is not known', async () => {
+  test('uses POST for a password if GET is not supported', async () => {
     const { at, upstream, tokens } = await guarded({ methods: ['POST'] });
     await putImage(upstream, 'a');
     await at('a').fetchManifest('v1');
@@ -271,7 +271,7 @@ describe('asking for a token', () => {
     expect(tokens.requests[1]!.form.get('grant_type')).toBe('password');
   });
 
-  test('is not done with a token that is sent as it is', async () => {
+  test('is not sent for a registry token', async () => {
     const { front, host, upstream } = await served();
     await putImage(upstream, 'a');
     front.on(/ \/v2\//, (exchange) =>
@@ -313,18 +313,18 @@ describe('asking for a token', () => {
     }
   });
 
-  test.each([404, 405, 408, 414, 500])('is not a rejected login where the service answers %d', async (status) => {
+  test.each([404, 405, 408, 414, 500])('does not blame the login for a status of %d', async (status) => {
     for (const credentials of [me, undefined]) {
       const { at, tokens } = await guarded({}, { retries: 1, credentials: () => Promise.resolve(credentials) });
       tokens.front.on(/token/, answer(status));
       await expect(at('a').resolve('v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_REGISTRY',
-        message: expect.stringMatching(new RegExp(`gives no token for .*\\(HTTP ${status}\\)`)) as unknown,
+        message: expect.stringMatching(new RegExp(`issues no token for .*\\(HTTP ${status}\\)`)) as unknown,
       });
     }
   });
 
-  test('for source and target together may be answered with 404: then it is uploaded', async () => {
+  test('for source and target may fail with 404: then the blob is uploaded', async () => {
     const { at, expect: expecting, tokens, upstream } = await guarded({ methods: ['GET'] }, { retries: 0 });
     await putImage(upstream, 'source', 'x');
     const [layer] = imageOf('x').layers;
@@ -339,8 +339,8 @@ describe('asking for a token', () => {
     ['sends a token with a line break', answer(200, {}, '{"token":"a\\r\\nx: y"}'), 'ERR_MLIST_REGISTRY'],
     ['sends too much', answer(200, {}, Buffer.alloc(2_000_000, ' ')), 'ERR_MLIST_DOCUMENT_INVALID'],
     ['sends no JSON', answer(200, {}, '<html>'), 'ERR_MLIST_REGISTRY'],
-    ['leads elsewhere', answer(307, { location: 'http://127.0.0.1:1/token' }), 'ERR_MLIST_REGISTRY'],
-  ])('ends in an error where the service %s', async (_name, fault, code) => {
+    ['redirects', answer(307, { location: 'http://127.0.0.1:1/token' }), 'ERR_MLIST_REGISTRY'],
+  ])('fails if the service %s', async (_name, fault, code) => {
     const { at, tokens } = await guarded({}, { retries: 0, ...(fault === hang ? { timeoutMs: 300 } : {}) });
     tokens.front.on(/token/, fault);
     await expect(at('a').resolve('v1')).rejects.toMatchObject({ code });
@@ -364,7 +364,7 @@ describe('accounts', () => {
     expect(await at('mine/target').mountBlob(layer!.descriptor, at('theirs/c'), open)).toBe('uploaded');
   });
 
-  test('are sent by Basic where the registry asks for that', () =>
+  test('are sent with Basic if the registry requires it', () =>
     withFolder(async (folder) => {
       const htpasswd = join(folder, 'htpasswd');
       await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('my-secret-password').digest('base64')}\n`);

@@ -9,8 +9,8 @@ import { imageOf, withFolder } from '../samples.ts';
 import { cleanup, pieces, put, repository, served, session } from './setup.ts';
 
 /**
- * What a hostile registry, or somebody between, may try. Each attempt ends in an error that says so, within its time,
- * and nobody but the registry sees the password. Hosts under `.example` are this machine's, reached by a proxy.
+ * Attacks by a hostile registry, or by a host between it and the client. Each fails with an error that names it before the
+ * timeout, and only the registry receives the password. A proxy maps hosts under `.example` to this machine.
  */
 const password = 'my-secret-password';
 const me: Credentials = { type: 'basic', username: 'me', password };
@@ -24,7 +24,7 @@ function onlyWithLogin(rule: Rule): Rule {
   return (exchange) => (exchange.seen.headers.authorization === undefined ? wantsLogin : rule)(exchange);
 }
 
-/** A stranger who writes down what is sent. */
+/** Another host that records requests. */
 async function stranger(rule: Rule = answer(200)): Promise<RecordingProxy> {
   const front = cleanup(await RecordingProxy.start());
   front.on(/./, rule);
@@ -61,7 +61,7 @@ describe('a redirect', () => {
     sawNoSecret(other);
   });
 
-  test('to elsewhere and back does not carry the login again', async () => {
+  test('through another host does not get the login again', async () => {
     const front = cleanup(await RecordingProxy.start());
     const other = await stranger((exchange) => answer(307, { location: `${front.url}/v2/private` })(exchange));
     front.on(/manifests/, onlyWithLogin(answer(307, { location: other.url })));
@@ -76,7 +76,7 @@ describe('a redirect', () => {
     ['without an end', (front: RecordingProxy) => `${front.url}/v2/repo/manifests/again`, 'ERR_MLIST_REGISTRY'],
     ['to a file', () => 'file:///etc/passwd', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
     ['with a user name', () => 'http://me:x@127.0.0.1/', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
-    ['that is no address', () => 'http://[', 'ERR_MLIST_REGISTRY'],
+    ['with an invalid address', () => 'http://[', 'ERR_MLIST_REGISTRY'],
   ])('%s ends in an error', async (_name, locationOf, code) => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/./, (exchange) => answer(307, { location: locationOf(front) })(exchange));
@@ -95,7 +95,7 @@ describe('a redirect', () => {
 });
 
 describe('an upload location', () => {
-  test('on another host gets the bytes and not the login', async () => {
+  test('on another host receives the bytes but no login', async () => {
     const other = await stranger(answer(201));
     const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
@@ -124,7 +124,7 @@ describe('an upload location', () => {
 
   test.each([
     ['is not there', {}],
-    ['is no address', { location: 'http://[' }],
+    ['is not an address', { location: 'http://[' }],
     ['is a file', { location: 'file:///tmp/x' }],
   ])('that %s ends in an error', async (_name, headers) => {
     const front = cleanup(await RecordingProxy.start());
@@ -136,7 +136,7 @@ describe('an upload location', () => {
 });
 
 describe('a token service', () => {
-  test('on a stranger’s host gets nothing, and the flag that would allow it is named', async () => {
+  test('on another host receives nothing, and the error names the option that would allow it', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
     const front = cleanup(await RecordingProxy.start());
     front.on(/./, bearer(`${other.url}/token`));
@@ -148,7 +148,7 @@ describe('a token service', () => {
     expect(other.seen).toHaveLength(0);
   });
 
-  test('on a stranger’s host may be asked by who has no login', async () => {
+  test('on another host receives anonymous requests', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
     const front = cleanup(await RecordingProxy.start());
     front.on(/./, bearer(`${other.url}/token`));
@@ -184,7 +184,7 @@ describe('a token service', () => {
   });
 });
 
-/** A registry with TLS and a public name, and strangers with other names. */
+/** A registry with TLS and a public name, and servers with other names. */
 async function publicly(
   work: (
     registry: RecordingProxy,
@@ -216,7 +216,7 @@ async function publicly(
 }
 
 describeWith('openssl', 'a registry with a public name', () => {
-  test.each(['redirect', 'upload location', 'token realm'])('may not send its client from https to http: %s', (what) =>
+  test.each(['redirect', 'upload location', 'token realm'])('may not redirect from https to http: %s', (what) =>
     publicly(async (front, { plain }, repo) => {
       const location = 'http://registry.example/stolen';
       if (what === 'redirect') front.on(/manifests/, answer(307, { location }));
@@ -249,7 +249,7 @@ describeWith('openssl', 'a registry with a public name', () => {
     'app.localhost',
     '[::7f00:1]',
     '[64:ff9b::a00:1]',
-  ])('may not send its client to %s', (address) =>
+  ])('may not redirect to the private address %s', (address) =>
     publicly(async (front, _hosts, repo) => {
       front.on(/manifests/, answer(307, { location: `https://${address}/latest/meta-data` }));
       front.on(/tags/, bearer(`https://${address}/token`));
@@ -276,7 +276,7 @@ describeWith('openssl', 'a registry with a public name', () => {
   );
 });
 
-describe('an answer', () => {
+describe('a response', () => {
   const type = { 'content-type': manifest.descriptor.mediaType };
   const { digest, mediaType, size } = manifest.descriptor;
   const other = imageOf('other').manifest;
@@ -308,7 +308,7 @@ describe('an answer', () => {
 
   test.each<[string, Rule, (repo: Repository) => Promise<unknown>, string]>([
     ['with other bytes than the digest names', answer(200, type, other.bytes), byDigest, 'CONTENT_MISMATCH'],
-    ['with another length than was said', answer(200, type, manifest.bytes), expected, 'CONTENT_MISMATCH'],
+    ['with another length than expected', answer(200, type, manifest.bytes), expected, 'CONTENT_MISMATCH'],
     [
       'with a digest header of something else',
       answer(200, { ...type, ...wrongDigest }, manifest.bytes),
@@ -391,7 +391,7 @@ describe('an answer', () => {
     ['looking for a blob', /^HEAD/, (repo) => repo.hasBlob(layer!.descriptor)],
     ['listing tags', /tags/, (repo) => repo.tags()[Symbol.asyncIterator]().next()],
     ['deleting', /^DELETE/, (repo) => repo.untag('v1')],
-  ])('to %s that never comes ends in time', async (_name, pattern, work) => {
+  ])('to %s that never comes fails after the timeout', async (_name, pattern, work) => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
     front.on(pattern, hang);
@@ -408,7 +408,7 @@ describe('an answer', () => {
     expect(other.seen).toHaveLength(0);
   });
 
-  test('with pages that lead to each other ends in an error', async () => {
+  test('with pages that link to each other fails', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/tags/, answer(200, { link: '</v2/repo/tags/list?last=a>; rel=next' }, '{"tags":["a"]}'));
     const all = async () => {
@@ -418,7 +418,7 @@ describe('an answer', () => {
   });
 });
 
-test('nothing that is told holds a secret', async () => {
+test('no event contains a secret', async () => {
   const { front, host } = await served();
   front.on(/./, (exchange) => {
     const { authorization = '' } = exchange.seen.headers;

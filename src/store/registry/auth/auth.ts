@@ -2,48 +2,45 @@ import { getOrCreate } from '../../../async/single-flight.ts';
 import { MlistError, type ErrorCode } from '../../../errors/errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from '../credentials/credentials.ts';
-import { Grants, type Grant, type TokenService } from './token-cache.ts';
+import { TokenCache, type CachedToken, type TokenService } from './token-cache.ts';
 import type { AuthHost } from '../registry-options.ts';
-import { asksTooLong, isTransientStatus } from '../http/retry.ts';
+import { exceedsMaxWait, isTransientStatus } from '../http/retry.ts';
 import { coverAll, covers, groupScopes, keyOf, mergeScopes, parseScopes, type Scope } from './scope.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { basicHeader, type TokenSender } from './token-service.ts';
 import { checkRealm } from './realm-trust.ts';
 
-/**
- * Authorises the requests to one registry. It learns what the registry wants from the first 401, and gets one token for
- * all repositories that the command works on; where such a token is not given, or not enough, one for each need.
- */
 export interface AuthorizerOptions {
-  /** As named in references. */
+  /** The registry, as named in references. */
   readonly registry: string;
-  /** What to log in with for a repository; accounts may differ from one to the next. */
+  /** The credentials for a repository. Repositories of one registry may have different accounts. */
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: SecretRedactor;
   readonly tokens: TokenSender;
 }
 
-/** What a request was sent with; handed back where the registry did not like it. */
+/** The login of a request. */
 export interface Authorization {
+  /** The `Authorization` header; absent for a request without a login. Secret. */
   readonly header?: string;
-  /** Whether it authenticates an account; a token service also issues anonymous tokens. */
+  /** Whether it authenticates an account. A token service also issues anonymous tokens. */
   readonly hasLogin?: boolean;
-  /** Where the login comes from. */
+  /** Where the credentials were found, for messages. */
   readonly place?: string | undefined;
-  readonly grant?: Grant;
+  readonly cachedToken?: CachedToken;
 }
 
-/** A 401 or 403, and what it was the answer to. */
-export interface Refused {
+/** A request that was answered with 401 or 403. */
+export interface RefusedRequest {
   readonly status: number;
-  /** The header `WWW-Authenticate`. */
+  /** The `WWW-Authenticate` header. */
   readonly challenge: string | undefined;
   readonly sent: Authorization;
   readonly scopes: readonly Scope[];
-  /** What the previous attempt of the same request was sent with. */
+  /** The login of the previous attempt at the same request. */
   readonly before?: Authorization | undefined;
-  /** Where the registry's API answers. */
+  /** The address of the registry's API. */
   readonly base: URL;
 }
 
@@ -52,30 +49,34 @@ interface BearerChallenge {
   readonly service: TokenService;
 }
 
-/** A token that is refused although it is younger than this was never good for the request. */
+/** A token that is refused before this age has not expired: it does not allow the request. */
 const FRESH_MS = 2_000;
 
+/**
+ * Adds logins to the requests to one registry. The first 401 shows how the registry authenticates. One token covers all
+ * repositories that the command uses; if such a token is not issued or not accepted, each set of scopes gets its own.
+ */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #grants: Grants;
+  readonly #tokens: TokenCache;
   readonly #credentials = new Map<string, Promise<Credentials | undefined>>();
-  /** Needs that a token for more than them does not serve. */
+  /** Keys of scopes for which a token with more scopes is not accepted. */
   readonly #narrow = new Set<string>();
-  /** What the registry asks for a need beyond what mlist would think of. */
+  /** By key of scopes: the scopes that the registry requires in its challenge. */
   readonly #challenged = new Map<string, readonly Scope[]>();
-  /** By resource, in the order in which they were told. */
+  /** The announced scopes by resource, in their order. */
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
-  /** Realms that are not asked again because they issued no token and the registry also accepts Basic. */
+  /** Realms that failed to issue a token, while the registry also accepts Basic. They are not used again. */
   readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
-    this.#grants = new Grants(options);
+    this.#tokens = new TokenCache(options);
   }
 
-  /** Tells beforehand what the command will work on. */
+  /** Announces scopes that the command will need. */
   expect(scopes: readonly Scope[]): void {
     for (const scope of scopes) {
       const key = `${scope.type}:${scope.name}`;
@@ -86,7 +87,7 @@ export class Authorizer {
     }
   }
 
-  /** What a request that needs these scopes is sent with, as far as is known. The first is the one that matters most. */
+  /** The login for a request that needs these scopes. Until the first 401 it is empty. The first scope selects the account. */
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
     if (!this.#basic && this.#bearer === undefined) return {};
     const credentials = await this.#credentialsFor(scopes);
@@ -95,8 +96,8 @@ export class Authorizer {
     if (this.#bearer === undefined) return basicAuthorization(credentials);
     const service = this.#bearer;
     try {
-      const grant = await this.#grantFor(service, scopes, credentials);
-      return { header: `Bearer ${grant.token.value}`, grant, ...login };
+      const cachedToken = await this.#tokenFor(service, scopes, credentials);
+      return { header: `Bearer ${cachedToken.token.value}`, cachedToken, ...login };
     } catch (thrown) {
       if (!service.acceptsBasic || credentials?.type !== 'basic' || !isUnusable(thrown)) throw thrown;
       this.#unusable.add(service.realm.href);
@@ -105,18 +106,18 @@ export class Authorizer {
     }
   }
 
-  /** The registry took what a request was sent with. */
-  accepted({ grant }: Authorization): void {
-    if (grant !== undefined) grant.isProved = true;
+  /** Records that the registry has accepted the login of a request. */
+  accepted({ cachedToken }: Authorization): void {
+    if (cachedToken !== undefined) cachedToken.isAccepted = true;
   }
 
   /**
-   * Takes in a 401 or 403 to a request.
-   * @returns whether the request is worth sending again
-   * @throws MlistError where the registry sends its client to a token service that it must not talk to
+   * Handles a 401 or 403.
+   * @returns whether to send the request again with another login
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the address of the token service is not allowed
    */
-  async refused({ status, challenge, sent, scopes, before, base }: Refused): Promise<boolean> {
-    if (status === 403) return this.#isTooNarrow(sent.grant, scopes);
+  async refused({ status, challenge, sent, scopes, before, base }: RefusedRequest): Promise<boolean> {
+    if (status === 403) return this.#useOwnToken(sent.cachedToken, scopes);
     const challenges = parseChallenges(challenge ?? '');
     const acceptsBasic = challenges.some(({ scheme }) => scheme === 'basic');
     this.#basic ||= acceptsBasic;
@@ -129,7 +130,7 @@ export class Authorizer {
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  /** Whether a 401 has already told how to log in. */
+  /** Whether a 401 has shown how the registry authenticates. */
   get hasLearned(): boolean {
     return this.#basic || this.#bearer !== undefined;
   }
@@ -140,7 +141,7 @@ export class Authorizer {
    */
   #usableBearer(challenges: readonly Challenge[], base: URL, acceptsBasic: boolean): BearerChallenge | undefined {
     const { registry, authHosts } = this.#options;
-    const faults: unknown[] = [];
+    const failures: unknown[] = [];
     for (const { scheme, parameters } of challenges) {
       const { realm: address, service } = parameters;
       if (scheme !== 'bearer' || address === undefined) continue;
@@ -150,102 +151,109 @@ export class Authorizer {
         const isUsable = !acceptsBasic || !this.#unusable.has(realm.href);
         if (isUsable) return { parameters, service: { realm, base, service, acceptsBasic } };
       } catch (thrown) {
-        faults.push(thrown);
+        failures.push(thrown);
       }
     }
-    if (faults.length > 0 && !acceptsBasic) throw faults[0];
+    if (failures.length > 0 && !acceptsBasic) throw failures[0];
     return undefined;
   }
 
   #learnBearer({ parameters, service }: BearerChallenge, sent: Authorization, scopes: readonly Scope[]): boolean {
-    const { grant } = sent;
+    const { cachedToken } = sent;
     const isOther = this.#bearer?.realm.href !== service.realm.href || this.#bearer.service !== service.service;
     if (isOther) this.#bearer = service;
-    const asked = parseScopes(parameters['scope']);
-    const wantsMore = scopes.length > 0 && !coverAll(grant?.scopes ?? scopes, asked);
-    if (wantsMore && this.#isNewNeed(scopes, asked)) return true;
-    if (grant === undefined) return sent.header === undefined;
-    if (wantsMore) return this.#isTooNarrow(grant, scopes);
-    if (isOther) return !grant.isProved;
-    const isOld = performance.now() - grant.received > FRESH_MS;
-    if (parameters['error'] === 'invalid_token' ? grant.isProved || isOld : isOld) {
-      this.#grants.forget(grant);
+    const required = parseScopes(parameters['scope']);
+    const requiresMore = scopes.length > 0 && !coverAll(cachedToken?.scopes ?? scopes, required);
+    if (requiresMore && this.#isNewRequirement(scopes, required)) return true;
+    if (cachedToken === undefined) return sent.header === undefined;
+    if (requiresMore) return this.#useOwnToken(cachedToken, scopes);
+    if (isOther) return !cachedToken.isAccepted;
+    const isOld = performance.now() - cachedToken.received > FRESH_MS;
+    if (parameters['error'] === 'invalid_token' ? cachedToken.isAccepted || isOld : isOld) {
+      this.#tokens.forget(cachedToken);
       return true;
     }
-    return this.#isTooNarrow(grant, scopes);
+    return this.#useOwnToken(cachedToken, scopes);
   }
 
   /** Pauses after one 401 to a new token, which not every server may know yet. @returns whether to send it again */
   async #pauseForToken(
     parameters: Challenge['parameters'],
-    { grant }: Authorization,
+    { cachedToken }: Authorization,
     before?: Authorization,
   ): Promise<boolean> {
-    if (grant === undefined || grant === before?.grant || parameters['error'] === 'insufficient_scope') return false;
+    if (
+      cachedToken === undefined ||
+      cachedToken === before?.cachedToken ||
+      parameters['error'] === 'insufficient_scope'
+    )
+      return false;
     await this.#options.tokens.pause(1);
     return true;
   }
 
-  /** Records what the registry requires beyond these scopes. @returns whether that was unknown */
-  #isNewNeed(scopes: readonly Scope[], asked: readonly Scope[]): boolean {
+  /** Records that the registry requires more than these scopes. @returns whether that was unknown */
+  #isNewRequirement(scopes: readonly Scope[], required: readonly Scope[]): boolean {
     const key = keyOf(scopes);
     const known = this.#challenged.get(key);
-    if (known !== undefined && coverAll(known, asked)) return false;
-    this.#challenged.set(key, mergeScopes([...asked, ...(known ?? [])]));
+    if (known !== undefined && coverAll(known, required)) return false;
+    this.#challenged.set(key, mergeScopes([...required, ...(known ?? [])]));
     return true;
   }
 
-  #isTooNarrow(grant: Grant | undefined, scopes: readonly Scope[]): boolean {
-    if (grant === undefined || keyOf(grant.scopes) === keyOf(this.#needOf(scopes))) return false;
+  /** From now on requests a token for exactly these scopes. @returns whether the refused token had other scopes */
+  #useOwnToken(refused: CachedToken | undefined, scopes: readonly Scope[]): boolean {
+    if (refused === undefined || keyOf(refused.scopes) === keyOf(this.#neededScopes(scopes))) return false;
     this.#narrow.add(keyOf(scopes));
     return true;
   }
 
-  /** What the challenge asked for goes first: some services honour only the first scope. */
-  #needOf(scopes: readonly Scope[]): readonly Scope[] {
+  /** The scopes for a token. Those of a challenge come first, since some token services use only the first scope. */
+  #neededScopes(scopes: readonly Scope[]): readonly Scope[] {
     return mergeScopes([...(this.#challenged.get(keyOf(scopes)) ?? []), ...scopes]);
   }
 
-  async #grantFor(
+  async #tokenFor(
     service: TokenService,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
-  ): Promise<Grant> {
-    const need = this.#needOf(scopes);
+  ): Promise<CachedToken> {
+    const needed = this.#neededScopes(scopes);
     const isNarrow = this.#narrow.has(keyOf(scopes));
-    const proved = isNarrow ? undefined : this.#grants.proved(service, need, credentials);
-    if (proved !== undefined) return proved;
-    const shared = isNarrow ? undefined : await this.#sharedFor(need, credentials);
-    if (shared === undefined) return this.#grants.get(service, need, credentials);
+    const accepted = isNarrow ? undefined : this.#tokens.accepted(service, needed, credentials);
+    if (accepted !== undefined) return accepted;
+    const shared = isNarrow ? undefined : await this.#sharedScopes(needed, credentials);
+    if (shared === undefined) return this.#tokens.get(service, needed, credentials);
     try {
-      return await this.#grants.get(service, first(shared, need), credentials);
+      return await this.#tokens.get(service, neededFirst(shared, needed), credentials);
     } catch (error) {
       if (!isTokenRefusal(error)) throw error;
       this.#narrow.add(keyOf(scopes));
-      return this.#grants.get(service, need, credentials);
+      return this.#tokens.get(service, needed, credentials);
     }
   }
 
-  /** All that one account is expected to need, where that is more than this and includes it. */
-  async #sharedFor(
-    need: readonly Scope[],
+  /** All announced scopes of one account, if they include the needed ones and more. */
+  async #sharedScopes(
+    needed: readonly Scope[],
     credentials: Credentials | undefined,
   ): Promise<readonly Scope[] | undefined> {
     const expected = [...this.#expected.values()];
     const accounts = await Promise.all(expected.map((scope) => this.#credentialsFor([scope])));
-    const own = expected.filter((_, at) => sameCredentials(accounts[at], credentials));
-    const group = groupScopes(own).find((scopes) => coverAll(scopes, need));
-    return group === undefined || keyOf(group) === keyOf(need) ? undefined : group;
+    const sameAccount = expected.filter((_, at) => sameCredentials(accounts[at], credentials));
+    const group = groupScopes(sameAccount).find((scopes) => coverAll(scopes, needed));
+    return group === undefined || keyOf(group) === keyOf(needed) ? undefined : group;
   }
 
   #credentialsFor([scope]: readonly Scope[]): Promise<Credentials | undefined> {
     const repository = scope?.name ?? '';
     return getOrCreate(this.#credentials, repository, () =>
-      this.#options.credentials(repository).then((found) => this.#kept(found)),
+      this.#options.credentials(repository).then((credentials) => this.#redact(credentials)),
     );
   }
 
-  #kept(credentials: Credentials | undefined): Credentials | undefined {
+  /** Removes credentials from all later messages. */
+  #redact(credentials: Credentials | undefined): Credentials | undefined {
     const { secrets } = this.#options;
     if (credentials?.type === 'basic') secrets.add(credentials.password, encoded(credentials));
     else secrets.add(credentials?.token);
@@ -262,7 +270,7 @@ function encoded(credentials: Credentials): string | undefined {
   return basicHeader(credentials)['authorization']?.slice('Basic '.length);
 }
 
-/** The token service refused, and may give a token for fewer scopes. */
+/** Whether the token service refused the request. It may issue a token for fewer scopes. */
 function isTokenRefusal(error: unknown): boolean {
   const status = error instanceof MlistError ? (error.facts.status ?? 0) : 0;
   return status >= 400 && status < 500 && !isTransientStatus(status);
@@ -274,16 +282,16 @@ const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ERR_MLIST_TIMEOUT',
 ]);
 
-/** Whether a token service cannot be used: it fails, or must not see the login. It has not refused the login. */
+/** Whether a token service cannot be used because it fails, or because it is not trusted. It has not refused the login. */
 function isUnusable(error: unknown): boolean {
-  if (!(error instanceof MlistError) || asksTooLong(error.facts)) return false;
+  if (!(error instanceof MlistError) || exceedsMaxWait(error.facts)) return false;
   const { code, facts } = error;
   return unusable.has(code) || (code === 'ERR_MLIST_UNAUTHORIZED' && facts.status === undefined);
 }
 
-/** The scopes with those of what is needed now in front. */
-function first(scopes: readonly Scope[], need: readonly Scope[]): readonly Scope[] {
-  const isNeeded = (scope: Scope) => need.some(({ type, name }) => scope.type === type && scope.name === name);
+/** Moves the scopes of the needed resources to the front. */
+function neededFirst(scopes: readonly Scope[], needed: readonly Scope[]): readonly Scope[] {
+  const isNeeded = (scope: Scope) => needed.some(({ type, name }) => scope.type === type && scope.name === name);
   return [...scopes.filter(isNeeded), ...scopes.filter((scope) => !isNeeded(scope))];
 }
 
@@ -291,6 +299,6 @@ function parseRealm(text: string, registry: string): URL {
   if (URL.canParse(text)) return new URL(text);
   throw new MlistError(
     'ERR_MLIST_FORBIDDEN_ADDRESS',
-    `${registry} names a token service whose address is no absolute URL`,
+    `${registry} names a token service whose address is not an absolute URL`,
   );
 }

@@ -1,4 +1,4 @@
-/** One challenge of a WWW-Authenticate header (RFC 9110 section 11.6.1). Names are in lower case. */
+/** A challenge of a `WWW-Authenticate` header (RFC 9110 section 11.6.1). The scheme and the names are in lower case. */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -11,8 +11,8 @@ const token68 = /\s*[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y;
 const comma = /\s*,/y;
 
 /**
- * Reads all challenges of a header; several may stand in one line, since Node joins repeated headers with commas.
- * What cannot be read ends the list: the challenges before it count.
+ * Parses all challenges of a header. There may be several, since Node joins repeated headers with commas. Parsing stops at a
+ * syntax error and returns the challenges before it.
  */
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: Challenge[] = [];
@@ -32,16 +32,17 @@ function parametersOf(reader: HeaderReader): Readonly<Record<string, string>> {
   for (;;) {
     const start = reader.position;
     while (reader.match(comma) !== null);
-    const found = reader.match(parameter);
-    if (found === null) {
+    const match = reader.match(parameter);
+    if (match === null) {
       reader.position = start;
       return parameters;
     }
-    const [, name = '', quoted, plain] = found;
+    const [, name = '', quoted, plain] = match;
     parameters[name.toLowerCase()] ??= quoted === undefined ? (plain ?? '') : quoted.replace(/\\(.)/g, '$1');
   }
 }
 
+/** Reads a header from left to right. */
 class HeaderReader {
   readonly #text: string;
   position = 0;
@@ -54,10 +55,11 @@ class HeaderReader {
     return this.position >= this.#text.length;
   }
 
+  /** Matches a sticky expression at the position, and moves the position behind the match. */
   match(sticky: RegExp): RegExpExecArray | null {
     sticky.lastIndex = this.position;
-    const found = sticky.exec(this.#text);
-    if (found !== null) this.position = sticky.lastIndex;
-    return found;
+    const match = sticky.exec(this.#text);
+    if (match !== null) this.position = sticky.lastIndex;
+    return match;
   }
 }

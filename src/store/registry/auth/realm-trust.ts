@@ -3,8 +3,8 @@ import type { AuthHost } from '../registry-options.ts';
 import { apiHost, checkAddress, sameOrigin } from '../http/address.ts';
 
 /**
- * Which token service may see a registry's credentials. The registry chooses the address of its token service, so a
- * hostile one could ask for passwords on behalf of another: trust is a pair of hosts, never a list of token services.
+ * Registries and the token services that may receive their credentials. A registry chooses the address of its token service,
+ * so a hostile one could request passwords for another service. Therefore only pairs are trusted, not token services.
  */
 const knownPairs: readonly AuthHost[] = [
   { registry: 'docker.io', host: 'auth.docker.io' },
@@ -13,15 +13,20 @@ const knownPairs: readonly AuthHost[] = [
   { registry: 'registry.gitlab.com', host: 'gitlab.com' },
 ];
 
+/** A token service that a registry names. */
 export interface Realm {
+  /** As named in references. */
   readonly registry: string;
-  /** Where the registry's API answers. */
+  /** The address of the registry's API. */
   readonly base: URL;
   readonly realm: URL;
   readonly authHosts: readonly AuthHost[];
 }
 
-/** @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` where nobody should send anything there, credentials or not */
+/**
+ * Checks the address of a token service.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if not even an anonymous request may be sent there
+ */
 export function checkRealm({ realm, base }: Realm): void {
   checkAddress('a token realm', realm, base);
   if (realm.hash !== '') {
@@ -29,7 +34,10 @@ export function checkRealm({ realm, base }: Realm): void {
   }
 }
 
-/** @throws MlistError `ERR_MLIST_UNAUTHORIZED` naming the flag that would allow it */
+/**
+ * Checks that a token service may receive the registry's credentials.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` with the option that would allow it
+ */
 export async function checkCredentialTrust(realm: Realm): Promise<void> {
   if (
     sameOrigin(realm.realm, realm.base) ||
@@ -40,7 +48,7 @@ export async function checkCredentialTrust(realm: Realm): Promise<void> {
   const { registry, realm: url } = realm;
   throw new MlistError(
     'ERR_MLIST_UNAUTHORIZED',
-    `${registry} asks for its credentials to be sent to ${url.host}, a stranger`,
+    `${registry} names the token service ${url.host}, which is not trusted with its credentials`,
     {
       hint: `If that is its token service, allow it with --auth-host ${registry}=${url.host}.`,
     },
@@ -56,6 +64,6 @@ function isPair({ registry, realm, authHosts }: Realm): boolean {
 /** Whether two host names belong to one owner: the same registrable domain by the Public Suffix List. */
 async function sameOwner(left: string, right: string): Promise<boolean> {
   const { getDomain } = await import('tldts');
-  const [one, other] = [left, right].map((host) => getDomain(host, { allowPrivateDomains: true }));
-  return one != null && one === other;
+  const [leftDomain, rightDomain] = [left, right].map((host) => getDomain(host, { allowPrivateDomains: true }));
+  return leftDomain != null && leftDomain === rightDomain;
 }

@@ -1,12 +1,11 @@
 /**
- * What a token is asked for: actions on a resource, `type:name:action,action` (distribution, docs "Token Scope
- * Documentation").
+ * Actions on a resource that a token allows: `type:name:action,action` (distribution, docs "Token Scope Documentation").
  */
 export interface Scope {
   readonly type: string;
-  /** A repository, for the type `repository`. */
+  /** The repository, if the type is `repository`. */
   readonly name: string;
-  /** Sorted, each once; `*` stands for all. */
+  /** Sorted and unique. `*` stands for all actions. */
   readonly actions: readonly string[];
 }
 
@@ -26,18 +25,18 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
-/** Most scopes in one token request: token services limit the length of an address. */
+/** The number of scopes in one token request. Token services limit the length of a URL. */
 export const MAX_SCOPES = 20;
 
-/** No registry needs more; a challenge is not trusted. */
-const MAX_TEXT = 4096;
+/** The longest `scope` of a challenge that is parsed. Registries are not trusted. */
+const MAX_SCOPE_TEXT = 4096;
 
-/** Reads the scopes of a challenge; what has not the form of a scope is passed over. A name may hold a colon. */
+/** Parses the scopes of a challenge. Skips invalid ones. A name may contain a colon. */
 export function parseScopes(text: string | undefined): readonly Scope[] {
-  if (text === undefined || text.length > MAX_TEXT) return [];
+  if (text === undefined || text.length > MAX_SCOPE_TEXT) return [];
   return mergeScopes(
-    text.split(' ').flatMap((one) => {
-      const [, type, name, actions] = /^([a-z0-9()-]+):([\x21-\x7e]*):([a-z*,-]+)$/i.exec(one) ?? [];
+    text.split(' ').flatMap((scope) => {
+      const [, type, name, actions] = /^([a-z0-9()-]+):([\x21-\x7e]*):([a-z*,-]+)$/i.exec(scope) ?? [];
       if (type === undefined || name === undefined || actions === undefined) return [];
       return [{ type, name, actions: sorted(actions.split(',').filter((action) => action !== '')) }];
     }),
@@ -49,18 +48,18 @@ function sorted(actions: Iterable<string>): readonly string[] {
   return all.includes('*') ? ['*'] : all;
 }
 
-/** Whether one scope gives all that the other asks for. */
-export function covers(given: Scope, asked: Scope): boolean {
-  if (given.type !== asked.type || given.name !== asked.name) return false;
-  return given.actions.includes('*') || asked.actions.every((action) => given.actions.includes(action));
+/** Whether a granted scope includes a required one. */
+export function covers(granted: Scope, required: Scope): boolean {
+  if (granted.type !== required.type || granted.name !== required.name) return false;
+  return granted.actions.includes('*') || required.actions.every((action) => granted.actions.includes(action));
 }
 
-/** Whether the scopes together give all that is asked for. */
-export function coverAll(given: readonly Scope[], asked: readonly Scope[]): boolean {
-  return asked.every((one) => given.some((scope) => covers(scope, one)));
+/** Whether the granted scopes include all required ones. */
+export function coverAll(granted: readonly Scope[], required: readonly Scope[]): boolean {
+  return required.every((scope) => granted.some((candidate) => covers(candidate, scope)));
 }
 
-/** One scope for each resource, with all actions that are asked for, in the order in which they first came. */
+/** Merges the scopes of each resource. The order is that of their first scopes. */
 export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   const merged = new Map<string, Scope>();
   for (const scope of scopes) {
@@ -71,14 +70,14 @@ export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   return [...merged.values()];
 }
 
-/** The same for the same scopes in any order. */
+/** A key that does not depend on the order of the scopes. */
 export function keyOf(scopes: readonly Scope[]): string {
   return mergeScopes(scopes).map(formatScope).sort().join(' ');
 }
 
 /**
- * Splits what a command will need into as many tokens as it takes: what is written to stands in each of them, since a
- * mount needs its target and its source in one token.
+ * Splits the scopes of a command into groups of at most `MAX_SCOPES`, one for each token. Repositories that are written to are
+ * in every group, since a mount needs its target and its source in one token.
  */
 export function groupScopes(expected: readonly Scope[]): readonly (readonly Scope[])[] {
   const all = mergeScopes(expected);

@@ -6,82 +6,91 @@ import type { SecretRedactor } from '../../../errors/redact.ts';
 import { fetchToken, type Token, type TokenSender } from './token-service.ts';
 import { checkCredentialTrust } from './realm-trust.ts';
 
-/** Where a registry's tokens come from, as its challenge says. */
+/** The token service that a registry names in its challenge. */
 export interface TokenService {
   readonly realm: URL;
-  /** Where the registry's API answers. */
+  /** The address of the registry's API. */
   readonly base: URL;
   readonly service: string | undefined;
-  /** The registry also accepts Basic. */
+  /** Whether the registry also accepts Basic. */
   readonly acceptsBasic: boolean;
 }
 
-/** A token, and what it was asked for. */
-export interface Grant {
+/** A token, and the request for it. */
+export interface CachedToken {
   readonly scopes: readonly Scope[];
-  /** Of the service and the account. */
+  /** Identifies the token service and the account. */
   readonly issuer: string;
   readonly token: Token;
+  /** On the clock of `performance.now()`. */
   readonly received: number;
-  /** The registry has taken it for some request. */
-  isProved: boolean;
+  /** Whether the registry has accepted it for any request. */
+  isAccepted: boolean;
 }
 
-export interface GrantsOptions {
+export interface TokenCacheOptions {
   readonly registry: string;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: SecretRedactor;
   readonly tokens: TokenSender;
 }
 
-/** The tokens of one registry. In memory only; one request for a token at a time for each set of scopes. */
-export class Grants {
-  readonly #options: GrantsOptions;
-  readonly #grants = new Map<string, Promise<Grant>>();
-  readonly #received: Grant[] = [];
-  readonly #stale = new WeakSet<Grant>();
-  /** Tells accounts apart without keeping their secrets in a key. */
+/** The tokens of one registry, in memory. There is one token request at a time for each set of scopes. */
+export class TokenCache {
+  readonly #options: TokenCacheOptions;
+  readonly #tokens = new Map<string, Promise<CachedToken>>();
+  readonly #received: CachedToken[] = [];
+  readonly #stale = new WeakSet<CachedToken>();
+  /** Accounts are identified by their index, so that keys contain no secrets. */
   readonly #accounts: (Credentials | undefined)[] = [];
 
-  constructor(options: GrantsOptions) {
+  constructor(options: TokenCacheOptions) {
     this.#options = options;
   }
 
-  /** A token for the scopes; one that is about to expire is got anew. */
-  async get(service: TokenService, scopes: readonly Scope[], credentials: Credentials | undefined): Promise<Grant> {
+  /** A token for exactly these scopes. Requests a new one if the known one is about to expire. */
+  async get(
+    service: TokenService,
+    scopes: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): Promise<CachedToken> {
     const issuer = this.#issuerOf(service, credentials);
     const key = `${issuer} ${keyOf(scopes)}`;
     for (;;) {
-      const known = this.#grants.get(key);
+      const known = this.#tokens.get(key);
       if (known === undefined) break;
-      const grant = await known;
-      if (this.#isLive(grant)) return grant;
-      if (this.#grants.get(key) === known) this.#grants.delete(key);
+      const token = await known;
+      if (this.#isUsable(token)) return token;
+      if (this.#tokens.get(key) === known) this.#tokens.delete(key);
     }
     const fetching = this.#fetch(service, issuer, scopes, credentials);
-    this.#grants.set(key, fetching);
+    this.#tokens.set(key, fetching);
     fetching.catch((error: unknown) => {
       const isFinal = error instanceof MlistError && error.code === 'ERR_MLIST_UNAUTHORIZED';
-      if (!isFinal && this.#grants.get(key) === fetching) this.#grants.delete(key);
+      if (!isFinal && this.#tokens.get(key) === fetching) this.#tokens.delete(key);
     });
     return fetching;
   }
 
-  /** A token that the registry has taken before, and that was asked for at least for these scopes. */
-  proved(service: TokenService, need: readonly Scope[], credentials: Credentials | undefined): Grant | undefined {
+  /** A token that the registry has accepted before and whose scopes include these. */
+  accepted(
+    service: TokenService,
+    needed: readonly Scope[],
+    credentials: Credentials | undefined,
+  ): CachedToken | undefined {
     const issuer = this.#issuerOf(service, credentials);
     return this.#received.find(
-      (grant) => grant.isProved && grant.issuer === issuer && this.#isLive(grant) && coverAll(grant.scopes, need),
+      (token) => token.isAccepted && token.issuer === issuer && this.#isUsable(token) && coverAll(token.scopes, needed),
     );
   }
 
-  #isLive(grant: Grant): boolean {
-    return performance.now() < grant.token.expires && !this.#stale.has(grant);
+  #isUsable(token: CachedToken): boolean {
+    return performance.now() < token.token.expires && !this.#stale.has(token);
   }
 
-  /** The token has expired, or was taken back; the next who asks gets another. */
-  forget(grant: Grant): void {
-    this.#stale.add(grant);
+  /** Forgets a token that has expired or was revoked. */
+  forget(token: CachedToken): void {
+    this.#stale.add(token);
   }
 
   async #fetch(
@@ -89,23 +98,23 @@ export class Grants {
     issuer: string,
     scopes: readonly Scope[],
     credentials: Credentials | undefined,
-  ): Promise<Grant> {
+  ): Promise<CachedToken> {
     if (credentials !== undefined) await checkCredentialTrust({ ...this.#options, realm, base });
     const { registry, secrets, tokens } = this.#options;
     const redact = (text: string) => secrets.redact(text, realm);
     const keepSecret = (token: string) => secrets.add(token);
-    const wanted = scopes.map(formatScope);
-    const isOnlyWay = !acceptsBasic || credentials?.type !== 'basic';
-    const request = { registry, realm, service, scopes: wanted, credentials, isOnlyWay, redact, keepSecret };
+    const formatted = scopes.map(formatScope);
+    const isOnlyLogin = !acceptsBasic || credentials?.type !== 'basic';
+    const request = { registry, realm, service, scopes: formatted, credentials, isOnlyLogin, redact, keepSecret };
     const token = await fetchToken(request, tokens);
-    const grant = { scopes, issuer, token, received: performance.now(), isProved: false };
-    this.#received.push(grant);
-    return grant;
+    const cached = { scopes, issuer, token, received: performance.now(), isAccepted: false };
+    this.#received.push(cached);
+    return cached;
   }
 
   #issuerOf({ realm, service = '' }: TokenService, credentials: Credentials | undefined): string {
-    const at = this.#accounts.findIndex((known) => sameCredentials(known, credentials));
-    const account = at >= 0 ? at : this.#accounts.push(credentials) - 1;
+    const index = this.#accounts.findIndex((known) => sameCredentials(known, credentials));
+    const account = index >= 0 ? index : this.#accounts.push(credentials) - 1;
     return `${realm.href} ${service} ${account}`;
   }
 }

@@ -1,91 +1,92 @@
 import { MlistError } from '../../../errors/errors.ts';
 import { loginText, refusedLoginHint, type Credentials } from '../credentials/credentials.ts';
-import type { Answer } from '../http/response.ts';
+import type { HttpResponse } from '../http/response.ts';
 import { describeDiagnostic, readRegistryError } from '../registry-error.ts';
-import { retryAfter, waitText } from '../http/retry.ts';
+import { parseRetryAfter, waitText } from '../http/retry.ts';
 
-/** Asking a token service (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
+/** A request for a token (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
-  /** As named in references. */
+  /** The registry, as named in references. */
   readonly registry: string;
   readonly realm: URL;
   readonly service: string | undefined;
-  /** `repository:NAME:pull,push`, the most wanted first: some services honour only the first. */
+  /** Such as `repository:NAME:pull,push`. The most important one comes first: some services use only the first. */
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
-  /** There is no other way to log in: a service that answers 404 or 405 is asked again. */
-  readonly isOnlyWay: boolean;
+  /** Whether the registry accepts no other login, so that a 404 or 405 of the service is retried. */
+  readonly isOnlyLogin: boolean;
   readonly redact: (text: string) => string;
-  /** Is given every token of an answer, so that no message shows it later. */
+  /** Receives every token of a response, so that no message shows it later. */
   readonly keepSecret: (token: string) => void;
 }
 
 export interface Token {
   readonly value: string;
-  /** By the clock of `performance.now()`, with a margin. */
+  /** When the token is not used any more, shortly before it expires. On the clock of `performance.now()`. */
   readonly expires: number;
 }
 
-export interface TokenCall {
+export interface TokenHttpRequest {
   readonly method: 'GET' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
 }
 
-export interface TokenReply {
+export interface TokenResponse {
   readonly status: number;
-  readonly headers: Answer['headers'];
+  readonly headers: HttpResponse['headers'];
   readonly bytes: Uint8Array;
 }
 
 export interface TokenSender {
-  /** One exchange with the token service, body read; repeated after faults that are not specific to token services. */
-  readonly send: (call: TokenCall) => Promise<TokenReply>;
-  /** Further tries of a token request. */
+  /** Sends a request to the token service, with retries, and reads the response. */
+  readonly send: (call: TokenHttpRequest) => Promise<TokenResponse>;
+  /** How often a token request is retried after 404 or 405. */
   readonly retries: number;
-  /** Waits before the next try. */
-  readonly pause: (tries: number) => Promise<void>;
+  /** Waits before the next attempt. */
+  readonly pause: (attempt: number) => Promise<void>;
 }
 
 const CLIENT_ID = 'mlist';
-const SHORTEST_LIFE_S = 60;
-const MARGIN_S = 10;
+/** The minimum lifetime of a token (distribution, docs "Token Authentication"). */
+const MIN_LIFETIME_S = 60;
+/** A token is replaced this long before it expires. */
+const EXPIRY_MARGIN_S = 10;
 
-/** Answers of a service that does not know this way of asking. A proxy in front of it may give 404 and 405 as well. */
-const unknownWay = new Set([404, 405, 501]);
+/** Statuses of a service that does not support a kind of token request. A proxy may also answer 404 or 405. */
+const unsupported = new Set([404, 405, 501]);
 
 /**
- * Gets a token: by POST with a refresh token, else by GET with Basic credentials or none; by POST with the password
- * where the service does not know GET. After 404 or 405 to all of them, the request is repeated.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the service refuses, `ERR_MLIST_REGISTRY` where its answer is no token
+ * Requests a token: by POST with an identity token, else by GET with Basic credentials or none, and by POST with the password
+ * if the service does not support GET.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the service refuses, `ERR_MLIST_REGISTRY` if its response has no token
  */
 export async function fetchToken(request: TokenRequest, sender: TokenSender): Promise<Token> {
   const { send, retries, pause } = sender;
-  for (let tries = 1; ; tries += 1) {
-    const reply = await ask(request, send);
-    const isRepeated = request.isOnlyWay && tries <= retries;
-    const isAskedAgain = isRepeated && (reply.status === 404 || reply.status === 405);
-    if (!isAskedAgain) return read(request, reply);
-    await pause(tries);
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await requestToken(request, send);
+    const isNotFound = response.status === 404 || response.status === 405;
+    if (!isNotFound || !request.isOnlyLogin || attempt > retries) return readToken(request, response);
+    await pause(attempt);
   }
 }
 
-async function ask(request: TokenRequest, send: TokenSender['send']): Promise<TokenReply> {
+async function requestToken(request: TokenRequest, send: TokenSender['send']): Promise<TokenResponse> {
   const { credentials } = request;
   if (credentials?.type === 'identity')
     return post(request, send, { grant_type: 'refresh_token', refresh_token: credentials.token });
-  const reply = await send({ method: 'GET', url: getUrl(request), headers: basicHeader(credentials) });
-  if (!unknownWay.has(reply.status) || credentials?.type !== 'basic') return reply;
+  const response = await send({ method: 'GET', url: tokenUrl(request), headers: basicHeader(credentials) });
+  if (!unsupported.has(response.status) || credentials?.type !== 'basic') return response;
   const { username, password } = credentials;
   return post(request, send, { grant_type: 'password', username, password });
 }
 
-function noRefresh({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
+function identityTokenRefused({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
   const login = loginText(registry, credentials?.place);
   return new MlistError(
     'ERR_MLIST_UNAUTHORIZED',
-    `the token service ${realm.host} does not take identity tokens, and ${login} is one (HTTP ${status})`,
+    `the token service ${realm.host} does not accept identity tokens, and ${login} is one (HTTP ${status})`,
     { status, hint: `Log in with a user name and a password: "mlist login ${registry}".` },
   );
 }
@@ -94,7 +95,7 @@ function post(
   { realm, service, scopes }: TokenRequest,
   send: TokenSender['send'],
   grant: Readonly<Record<string, string>>,
-): Promise<TokenReply> {
+): Promise<TokenResponse> {
   const form = new URLSearchParams({ ...grant, client_id: CLIENT_ID, ...(service === undefined ? {} : { service }) });
   if (scopes.length > 0) form.set('scope', scopes.join(' '));
   return send({
@@ -105,8 +106,8 @@ function post(
   });
 }
 
-/** The realm keeps a query of its own. */
-function getUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
+/** The URL of a GET. The query of the realm is kept. */
+function tokenUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.append('service', service);
   for (const scope of scopes) url.searchParams.append('scope', scope);
@@ -115,68 +116,69 @@ function getUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   return url;
 }
 
+/** The `authorization` header for Basic credentials; empty for any others. */
 export function basicHeader(credentials: Credentials | undefined): Readonly<Record<string, string>> {
   if (credentials?.type !== 'basic') return {};
   const { username, password } = credentials;
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
-function read(request: TokenRequest, reply: TokenReply): Token {
+function readToken(request: TokenRequest, response: TokenResponse): Token {
   const { realm, credentials, keepSecret } = request;
-  const { status, bytes } = reply;
-  if (credentials?.type === 'identity' && unknownWay.has(status)) throw noRefresh(request, status);
-  if (status !== 200) throw noGrant(request, reply);
-  const answer = parse(realm, bytes);
-  tokensIn(answer).forEach(keepSecret);
-  const { token, access_token: access, expires_in: life } = answer;
+  const { status, bytes } = response;
+  if (credentials?.type === 'identity' && unsupported.has(status)) throw identityTokenRefused(request, status);
+  if (status !== 200) throw tokenRefused(request, response);
+  const document = parse(realm, bytes);
+  tokensIn(document).forEach(keepSecret);
+  const { token, access_token: access, expires_in: lifetime } = document;
   const value = typeof access === 'string' && access !== '' ? access : token;
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw noToken(realm);
-  const seconds = Math.max(typeof life === 'number' ? life : 0, SHORTEST_LIFE_S) - MARGIN_S;
+  const seconds = Math.max(typeof lifetime === 'number' ? lifetime : 0, MIN_LIFETIME_S) - EXPIRY_MARGIN_S;
   return { value, expires: performance.now() + seconds * 1000 };
 }
 
-function noGrant({ registry, realm, credentials, redact }: TokenRequest, reply: TokenReply): MlistError {
-  const { status, headers, bytes } = reply;
+function tokenRefused({ registry, realm, credentials, redact }: TokenRequest, response: TokenResponse): MlistError {
+  const { status, headers, bytes } = response;
   const service = `the token service ${realm.host}`;
   const diagnostics = readRegistryError(bytes, redact);
-  const answer = [`HTTP ${status}`, diagnostics.map(describeDiagnostic).join('; ')].filter(Boolean).join(', ');
+  const facts = [`HTTP ${status}`, diagnostics.map(describeDiagnostic).join('; ')].filter(Boolean).join(', ');
   const refused = (message: string, hint: string) =>
-    new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${answer})`, { status, diagnostics, hint });
+    new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${facts})`, { status, diagnostics, hint });
   if (![400, 401, 403].includes(status)) {
-    const wait = retryAfter(headers['retry-after'], Date.now());
-    const later = wait === undefined ? '' : ` and asks to wait for ${waitText(wait)}`;
-    const message = `${service} gives no token for ${registry}${later} (${answer})`;
-    const facts = { status, retryAfterMs: wait, diagnostics, hint: 'Try again later.' };
-    return new MlistError('ERR_MLIST_REGISTRY', message, facts);
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
+    const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;
+    const message = `${service} issues no token for ${registry}${later} (${facts})`;
+    const details = { status, retryAfterMs, diagnostics, hint: 'Try again later.' };
+    return new MlistError('ERR_MLIST_REGISTRY', message, details);
   }
   if (credentials === undefined)
-    return refused(`gives no token for ${registry} without a login`, `Log in with "mlist login ${registry}".`);
+    return refused(`issues no token for ${registry} without a login`, `Log in with "mlist login ${registry}".`);
   const { place } = credentials;
   return refused(`does not accept ${loginText(registry, place)}`, refusedLoginHint(registry, place));
 }
 
-interface TokenAnswer {
+interface TokenDocument {
   readonly token?: unknown;
   readonly access_token?: unknown;
   readonly expires_in?: unknown;
 }
 
-function parse(realm: URL, bytes: Uint8Array): TokenAnswer {
+function parse(realm: URL, bytes: Uint8Array): TokenDocument {
   try {
-    const answer: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof answer === 'object' && answer !== null ? answer : {};
+    const document: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return typeof document === 'object' && document !== null ? document : {};
   } catch {
     throw noToken(realm);
   }
 }
 
-/** Beside the token itself, a service may send a refresh token or an identity token. */
-function tokensIn(answer: TokenAnswer): readonly string[] {
-  return Object.entries(answer).flatMap(([name, value]: [string, unknown]) =>
+/** All tokens of a response. Besides the token itself, it may have a refresh token or an identity token. */
+function tokensIn(document: TokenDocument): readonly string[] {
+  return Object.entries(document).flatMap(([name, value]: [string, unknown]) =>
     /token$/i.test(name) && typeof value === 'string' ? [value] : [],
   );
 }
 
 function noToken(realm: URL): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `the answer of the token service ${realm.host} holds no token`);
+  return new MlistError('ERR_MLIST_REGISTRY', `the response of the token service ${realm.host} has no token`);
 }

@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import type { Connection } from '../connection.ts';
 import { HEAD_REFUSED } from '../http/retry.ts';
 
@@ -7,8 +7,8 @@ import { HEAD_REFUSED } from '../http/retry.ts';
 export interface BlobQuery {
   readonly connection: Connection;
   /** Sends the HEAD. Default: the connection. */
-  readonly request?: Requester;
-  readonly call: Pick<Call, 'step' | 'target' | 'scopes' | 'signal'>;
+  readonly send?: SendRequest;
+  readonly request: Pick<RegistryRequest, 'step' | 'target' | 'scopes' | 'signal'>;
   readonly descriptor: Descriptor;
 }
 
@@ -18,16 +18,16 @@ export interface BlobQuery {
  */
 export async function queryBlob({
   connection,
-  request = (call, most) => connection.request(call, most),
-  call,
+  send = (request, maxBytes) => connection.request(request, maxBytes),
+  request,
   descriptor,
-}: BlobQuery): Promise<Pick<Reply, 'status' | 'headers'>> {
-  const head = await request({ ...call, method: 'HEAD', accept: [200, 404, ...HEAD_REFUSED] }, 0);
+}: BlobQuery): Promise<Pick<RegistryResponse, 'status' | 'headers'>> {
+  const head = await send({ ...request, method: 'HEAD', accept: [200, 404, ...HEAD_REFUSED] }, 0);
   if (head.status === 200 || head.status === 404) return head;
   const range = descriptor.size === 0 ? {} : { range: 'bytes=0-0' };
-  const reply = await connection.open({ ...call, method: 'GET', headers: range, accept: [200, 206, 404] });
-  reply.discard();
-  const { status, headers } = reply;
+  const stream = await connection.open({ ...request, method: 'GET', headers: range, accept: [200, 206, 404] });
+  stream.discard();
+  const { status, headers } = stream;
   if (status !== 206) return { status, headers };
   const total = /\/(\d{1,15})$/.exec(headers['content-range'] ?? '')?.[1];
   return { status: 200, headers: { ...headers, 'content-length': total } };

@@ -4,15 +4,15 @@ import type { ContentOptions } from '../../store.ts';
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { digestMatches, isVerifiable } from '../../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
-import type { Arrival, BlobPlaces } from './mount.ts';
+import type { BlobTransfer, SentBlobs } from './mount.ts';
 import { queryBlob } from './blob-query.ts';
 import { readBlob } from './download.ts';
 import { BlobUpload, type UploadTarget } from './upload.ts';
 import { blobShownInstead, statedSize } from '../confirm-change.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import type { Connection } from '../connection.ts';
 import { decodedDocument } from '../http/content-encoding.ts';
-import { asksTooLong, REFUSALS } from '../http/retry.ts';
+import { exceedsMaxWait, REFUSALS } from '../http/retry.ts';
 import { pullFrom, pushTo, type Scope } from '../auth/scope.ts';
 import { mismatch, verifyBytes, verifyStatedDigest } from './verify-response.ts';
 
@@ -20,13 +20,13 @@ type Open = () => AsyncIterable<Uint8Array>;
 
 export interface BlobsParts {
   readonly connection: Connection;
-  readonly places: BlobPlaces;
+  readonly sentBlobs: SentBlobs;
   /** `domain/path`, for errors. */
   readonly location: string;
   readonly path: string;
 }
 
-/** The blobs of one repository: reading, uploading, mounting (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */
+/** Reads, uploads and mounts the blobs of one repository (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */
 export class Blobs {
   readonly #parts: BlobsParts;
   readonly #reading = new SingleFlight<Uint8Array>();
@@ -35,7 +35,7 @@ export class Blobs {
     this.#parts = parts;
   }
 
-  /** A blob of another size is not there: something may answer 200 in place of the registry. */
+  /** Whether the registry has a blob of this size. A proxy may answer 200 with another size in place of the registry. */
   async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
     const size = await this.size(descriptor, options);
     return size === 'unknown' || size === descriptor.size;
@@ -44,25 +44,25 @@ export class Blobs {
   /** The size that the registry states for a blob; undefined if it does not have the blob. */
   async size(descriptor: Descriptor, { signal }: ContentOptions): Promise<number | 'unknown' | undefined> {
     const { connection } = this.#parts;
-    const call = { ...this.#call(descriptor), signal };
-    const { status, headers } = await queryBlob({ connection, call, descriptor });
+    const request = { ...this.#readRequest(descriptor), signal };
+    const { status, headers } = await queryBlob({ connection, request, descriptor });
     if (status === 404) return undefined;
-    verifyStatedDigest(call.step.reference, headers['docker-content-digest'], descriptor);
+    verifyStatedDigest(request.step.reference, headers['docker-content-digest'], descriptor);
     return statedSize(headers) ?? 'unknown';
   }
 
-  /** A small blob, whole. */
+  /** Reads a small blob into memory. */
   async fetch(descriptor: Descriptor, { signal }: ContentOptions): Promise<Uint8Array> {
     const subject = this.#nameOf(descriptor);
     if (descriptor.size > MAX_DOCUMENT_BYTES)
-      throw mismatch(subject, `has ${descriptor.size} bytes: too many to be read whole`);
+      throw mismatch(subject, `has ${descriptor.size} bytes, which is too large to read into memory`);
     const read = async (): Promise<Uint8Array> => {
-      const call = { ...this.#call(descriptor), method: 'GET', accept: [200], signal } as const;
-      const reply = await this.#parts.connection.request(call, MAX_DOCUMENT_BYTES);
-      const { headers } = reply;
+      const request = { ...this.#readRequest(descriptor), method: 'GET', accept: [200], signal } as const;
+      const response = await this.#parts.connection.request(request, MAX_DOCUMENT_BYTES);
+      const { headers } = response;
       // A blob that is itself compressed may be sent unchanged with `Content-Encoding: gzip`.
-      const isUnchanged = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, reply.bytes);
-      const bytes = isUnchanged ? reply.bytes : await decodedDocument(reply, subject);
+      const isUnchanged = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, response.bytes);
+      const bytes = isUnchanged ? response.bytes : await decodedDocument(response, subject);
       verifyBytes(subject, bytes, descriptor);
       verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
       return bytes;
@@ -72,14 +72,15 @@ export class Blobs {
 
   read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
     const { connection } = this.#parts;
-    return readBlob({ connection, descriptor, call: { ...this.#call(descriptor), method: 'GET', signal } });
+    const request = { ...this.#readRequest(descriptor), method: 'GET', signal } as const;
+    return readBlob({ connection, descriptor, request });
   }
 
-  /** Uploads a blob, or mounts it if this command has sent it to another repository of the registry. */
+  /** Uploads a blob, or mounts it if this command has sent it to another repository of the registry before. */
   async put(descriptor: Descriptor, open: Open, options: ContentOptions): Promise<void> {
-    const { path, places } = this.#parts;
-    await this.#place(descriptor, async () => {
-      const from = await places.elsewhere(path, descriptor.digest);
+    const { path, sentBlobs } = this.#parts;
+    await this.#sendOnce(descriptor, async () => {
+      const from = await sentBlobs.otherRepository(path, descriptor.digest);
       return from === undefined
         ? this.#upload(descriptor, open, undefined, options)
         : this.#mountOrUpload(descriptor, from, open, options);
@@ -87,86 +88,95 @@ export class Blobs {
   }
 
   /**
-   * Mounts a blob from another repository of the registry, without asking first whether it is there. An answer of 202 has
-   * opened an upload, and the bytes go there; a refusal for want of rights is tried with the rights of this repository
-   * alone; other refusals of the mount lead to an upload too.
+   * Mounts a blob from another repository of the registry, without checking first whether it is there. If the registry
+   * answers 202, it has opened an upload, which is continued. If it refuses the mount, or no token for both repositories is
+   * issued, the blob is uploaded.
    */
-  async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
-    return this.#place(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
+  async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<BlobTransfer> {
+    return this.#sendOnce(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
   }
 
-  #place({ digest }: Descriptor, work: () => Promise<Arrival>): Promise<Arrival> {
-    const { connection, path, places } = this.#parts;
-    return connection.uploads.track(places.put(path, digest, work));
+  #sendOnce({ digest }: Descriptor, work: () => Promise<BlobTransfer>): Promise<BlobTransfer> {
+    const { connection, path, sentBlobs } = this.#parts;
+    return connection.uploads.track(sentBlobs.put(path, digest, work));
   }
 
-  async #mountOrUpload(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<Arrival> {
-    const reply = await this.#tryMount(descriptor, from, options);
-    if (reply !== undefined && (await this.#isMounted(descriptor, reply, options))) return 'mounted';
-    const hasBegun = reply?.status === 202 && reply.headers['location'] !== undefined;
-    return this.#upload(descriptor, open, hasBegun ? reply : undefined, options);
+  async #mountOrUpload(
+    descriptor: Descriptor,
+    from: string,
+    open: Open,
+    options: ContentOptions,
+  ): Promise<BlobTransfer> {
+    const response = await this.#tryMount(descriptor, from, options);
+    if (response !== undefined && (await this.#isMounted(descriptor, response, options))) return 'mounted';
+    const hasOpenedUpload = response?.status === 202 && response.headers['location'] !== undefined;
+    return this.#upload(descriptor, open, hasOpenedUpload ? response : undefined, options);
   }
 
-  /** Some registries answer 200 to a mount: a read shows whether they have the blob. */
-  async #isMounted(descriptor: Descriptor, answer: Reply, { signal }: ContentOptions): Promise<boolean> {
-    const { status, headers } = answer;
+  /** Whether a mount succeeded. Some registries answer 200, so a HEAD checks whether they have the blob. */
+  async #isMounted(descriptor: Descriptor, response: RegistryResponse, { signal }: ContentOptions): Promise<boolean> {
+    const { status, headers } = response;
     if (![200, 201, 204].includes(status)) return false;
     const subject = this.#nameOf(descriptor);
     verifyStatedDigest(subject, headers['docker-content-digest'], descriptor);
     if (status === 201) return true;
     const { connection } = this.#parts;
-    const call = { ...this.#call(descriptor), scopes: [this.#scope('push')], signal };
-    const reply = await queryBlob({ connection, call, descriptor }).catch(() => undefined);
-    connection.wire.signalFor(signal)?.throwIfAborted();
-    return reply !== undefined && blobShownInstead(reply, descriptor, subject) === undefined;
+    const request = { ...this.#readRequest(descriptor), scopes: [this.#scope('push')], signal };
+    const query = await queryBlob({ connection, request, descriptor }).catch(() => undefined);
+    connection.client.signals.throwIfAborted(signal);
+    return query !== undefined && blobShownInstead(query, descriptor, subject) === undefined;
   }
 
-  /** Undefined where no token is given for both repositories, or the registry cannot do it just now. */
-  async #tryMount(descriptor: Descriptor, from: string, { signal }: ContentOptions): Promise<Reply | undefined> {
+  /** The response to a mount; undefined if no token for both repositories is issued, or the registry fails. */
+  async #tryMount(
+    descriptor: Descriptor,
+    from: string,
+    { signal }: ContentOptions,
+  ): Promise<RegistryResponse | undefined> {
     const { connection, path } = this.#parts;
-    const call = {
+    const request: RegistryRequest = {
       step: { what: 'mount', reference: this.#nameOf(descriptor) },
-      method: 'POST' as const,
+      method: 'POST',
       target: `/v2/${path}/blobs/uploads/?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`,
       scopes: [this.#scope('push'), pullFrom(from)],
-      accept: MOUNT_ANSWERS,
+      accept: MOUNT_STATUSES,
       repeatable: true,
       isUpload: true,
-      opens: true,
+      opensUpload: true,
       signal,
     };
     try {
-      return await connection.request(call, MAX_DOCUMENT_BYTES);
+      return await connection.request(request, MAX_DOCUMENT_BYTES);
     } catch (thrown) {
-      connection.wire.signalFor(signal)?.throwIfAborted();
+      connection.client.signals.throwIfAborted(signal);
       const { code, facts } = asMlistError(thrown);
-      const isAnswer = (facts.status ?? 0) >= 400 && facts.status !== 429 && !asksTooLong(facts);
-      if (code !== 'ERR_MLIST_UNAUTHORIZED' && !isAnswer) throw thrown;
+      const isRefusal = (facts.status ?? 0) >= 400 && facts.status !== 429 && !exceedsMaxWait(facts);
+      if (code !== 'ERR_MLIST_UNAUTHORIZED' && !isRefusal) throw thrown;
       return undefined;
     }
   }
 
-  /** In one place from the first request to the last, so that uploads never wait for each other half way. */
+  /** Uploads a blob in one request slot, so that an upload that has begun never waits for others. */
   async #upload(
     descriptor: Descriptor,
     open: Open,
-    started: Reply | undefined,
+    started: RegistryResponse | undefined,
     { signal }: ContentOptions,
   ): Promise<'uploaded'> {
     const { connection, path } = this.#parts;
-    const targetOf = (request: Requester): UploadTarget => ({
+    const targetOf = (send: SendRequest): UploadTarget => ({
       connection,
-      request,
+      send,
       path: `/v2/${path}/blobs/`,
       scope: this.#scope('push'),
       subject: this.#nameOf(descriptor),
       signal,
     });
-    await connection.inPlace((request) => new BlobUpload(targetOf(request), descriptor, open).run(started));
+    await connection.withSlot((send) => new BlobUpload(targetOf(send), descriptor, open).run(started));
     return 'uploaded';
   }
 
-  #call(descriptor: Descriptor): Pick<Call, 'step' | 'target' | 'scopes'> {
+  #readRequest(descriptor: Descriptor): Pick<RegistryRequest, 'step' | 'target' | 'scopes'> {
     return {
       step: { what: 'read', reference: this.#nameOf(descriptor) },
       target: `/v2/${this.#parts.path}/blobs/${descriptor.digest}`,
@@ -183,5 +193,5 @@ export class Blobs {
   }
 }
 
-/** All answers after which the blob can be uploaded; retryable ones are retried first. */
-const MOUNT_ANSWERS = [200, 201, 202, 204, ...REFUSALS];
+/** All statuses after which the blob can be uploaded. Retryable ones are retried first. */
+const MOUNT_STATUSES = [200, 201, 202, 204, ...REFUSALS];

@@ -1,30 +1,30 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { verified } from '../../verify.ts';
-import type { Call, StreamReply } from '../request.ts';
+import type { RegistryRequest, RegistryStream } from '../request.ts';
 import type { Connection } from '../connection.ts';
-import { failedExchange, isConnectionFault } from '../request-failure.ts';
-import { backoff } from '../http/retry.ts';
+import { connectionFailure } from '../request-failure.ts';
+import { connectionClosed } from '../http/connect.ts';
+import { backoff, isConnectionError } from '../http/retry.ts';
 import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.ts';
 
-/** Reading a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). */
 export interface BlobReading {
   readonly connection: Connection;
   /** GET of the blob, without a range. */
-  readonly call: Omit<Call, 'accept' | 'headers'>;
+  readonly request: Omit<RegistryRequest, 'accept' | 'headers'>;
   readonly descriptor: Descriptor;
 }
 
 /**
- * The bytes as they come, checked as they flow. A connection that breaks is not the end: what is missing is asked for
- * (RFC 9110 section 14.2), as long as each try brings some bytes, or for so many tries as the session allows.
+ * Reads a blob of any length (distribution-spec v1.1.1 "Pulling blobs"), and verifies it. After a connection error the rest
+ * is requested with a range (RFC 9110 section 14.2). An attempt that yields no bytes counts as a retry.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
-  return verified(reading.descriptor, resuming(reading), mismatchError(reading.call.step.reference));
+  return verified(reading.descriptor, resuming(reading), mismatchError(reading.request.step.reference));
 }
 
 async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
-  const { connection, call, descriptor } = reading;
-  const { wire, base } = connection;
+  const { connection, request, descriptor } = reading;
+  const { client, base } = connection;
   let offset = 0;
   for (let failures = 0; ;) {
     const before = offset;
@@ -37,87 +37,83 @@ async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
       if (part.end >= descriptor.size) return;
       continue;
     } catch (thrown) {
-      wire.signalFor(call.signal)?.throwIfAborted();
-      // What broke was only the end of a body that is whole.
-      if (isConnectionFault(thrown) && offset === descriptor.size) return;
+      client.signals.throwIfAborted(request.signal);
+      // The body is complete: only its end is missing.
+      if (isConnectionError(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
-      if (!isConnectionFault(thrown) || failures > wire.retries) throw failedExchange(call.step, base.host, thrown);
+      if (!isConnectionError(thrown) || failures > client.retries)
+        throw connectionFailure(request.step, base.host, thrown);
     }
-    await wire.pause(backoff(failures), call.signal);
+    await client.pause(backoff(failures), request.signal);
   }
 }
 
-/** What one answer brings of a blob. */
+/** The part of a blob in one response. */
 interface Part {
-  readonly reply: StreamReply;
-  /** How many bytes lie before those that were asked for. */
+  readonly response: RegistryStream;
+  /** Bytes to skip at the start of the body: a registry may ignore the range and send the whole blob. */
   readonly skip: number;
   readonly start: number;
-  /** Behind its last byte. A registry may give less than was asked for (RFC 9110 section 15.3.7). */
+  /** The offset after its last byte. A registry may send less than was requested (RFC 9110 section 15.3.7). */
   readonly end: number;
 }
 
 async function openPart(reading: BlobReading, start: number): Promise<Part> {
-  const { connection, call, descriptor } = reading;
+  const { connection, request, descriptor } = reading;
   const headers = start === 0 ? {} : { range: `bytes=${start}-` };
-  const reply = await connection.open({ ...call, headers, accept: start === 0 ? [200] : [200, 206] });
+  const response = await connection.open({ ...request, headers, accept: start === 0 ? [200] : [200, 206] });
   try {
-    const isPart = reply.status === 206;
-    const end = isPart ? checkPart(reading, reply, start) : descriptor.size;
-    checkLength(reading, reply, isPart ? end - start : end);
-    verifyStatedDigest(call.step.reference, reply.headers['docker-content-digest'], descriptor);
-    return { reply, skip: isPart ? 0 : start, start, end };
+    const isPart = response.status === 206;
+    const end = isPart ? checkPart(reading, response, start) : descriptor.size;
+    checkLength(reading, response, isPart ? end - start : end);
+    verifyStatedDigest(request.step.reference, response.headers['docker-content-digest'], descriptor);
+    return { response, skip: isPart ? 0 : start, start, end };
   } catch (thrown) {
-    reply.discard();
+    response.discard();
     throw thrown;
   }
 }
 
-async function* bytesOf({ reply, skip, start, end }: Part): AsyncGenerator<Uint8Array> {
+async function* bytesOf({ response, skip, start, end }: Part): AsyncGenerator<Uint8Array> {
   let offset = start;
   try {
-    for await (const chunk of without(skip, reply.body)) {
+    for await (const chunk of skipBytes(skip, response.body)) {
       offset += chunk.length;
       yield chunk;
     }
-    if (offset < end && !statesItsEnd(reply)) throw cut();
+    if (offset < end && !statesItsEnd(response)) throw connectionClosed('the body ended too early');
   } finally {
-    reply.discard();
+    response.discard();
   }
 }
 
-/** A registry may ignore the range, and begin at the beginning. */
-async function* without(skip: number, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let left = skip;
+async function* skipBytes(count: number, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let remaining = count;
   for await (const chunk of body) {
-    if (left < chunk.length) yield left === 0 ? chunk : chunk.subarray(left);
-    left = Math.max(0, left - chunk.length);
+    if (remaining < chunk.length) yield remaining === 0 ? chunk : chunk.subarray(remaining);
+    remaining = Math.max(0, remaining - chunk.length);
   }
 }
 
-/** @returns the end of the part */
-function checkPart({ call, descriptor }: BlobReading, { headers }: StreamReply, start: number): number {
+/** Checks the `content-range` of a 206. @returns the offset after the last byte of the part */
+function checkPart({ request, descriptor }: BlobReading, { headers }: RegistryStream, start: number): number {
   const range = headers['content-range'] ?? '';
   const [, from, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(range) ?? [];
   const end = Number(last) + 1;
   const isWithin = Number(from) === start && end > start && end <= descriptor.size;
   if (isWithin && (total === '*' || Number(total) === descriptor.size)) return end;
   const stated = JSON.stringify(headers['content-range']?.slice(0, 100));
-  throw mismatch(call.step.reference, `was asked for from byte ${start} on, and came as ${stated}`);
+  throw mismatch(request.step.reference, `was requested from byte ${start} on, but came with the range ${stated}`);
 }
 
-function checkLength({ call }: BlobReading, { headers }: StreamReply, expected: number): void {
+function checkLength({ request }: BlobReading, { headers }: RegistryStream, expected: number): void {
   const stated = headers['content-length'];
   if (stated === undefined || Number(stated) === expected) return;
   const hint = 'The manifest that lists it states a wrong size, or the registry or a proxy has changed the content.';
-  throw mismatch(call.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
+  throw mismatch(request.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
 }
 
-/** Where neither a length nor chunks tell the end of a body, a cut looks like one (RFC 9112 section 6.3). */
-function statesItsEnd({ headers }: StreamReply): boolean {
+/** Whether the headers mark the end of the body. Otherwise a broken connection looks like the end (RFC 9112 section 6.3). */
+function statesItsEnd({ headers }: RegistryStream): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-}
-
-function cut(): Error {
-  return Object.assign(new Error('the body ended too early'), { code: 'ECONNRESET' });
 }

@@ -1,51 +1,51 @@
 import { SingleFlight } from '../../../async/single-flight.ts';
 import type { Digest } from '../../../oci/digest.ts';
 
-/** How a blob came into a repository. */
-export type Arrival = 'mounted' | 'uploaded';
+/** How a blob was transferred to a repository. */
+export type BlobTransfer = 'mounted' | 'uploaded';
 
-interface BlobPlace {
+interface SentBlob {
   readonly repository: string;
-  readonly arrival: Promise<unknown>;
+  readonly transfer: Promise<unknown>;
 }
 
-/** The digests that are remembered: enough for any list, and few enough that a run of thousands does not fill the memory. */
-const MAX_PLACES = 10_000;
+/** Number of digests that are remembered: enough for any list, and a limit on memory for runs over thousands of lists. */
+const MAX_BLOBS = 10_000;
 
 /**
- * The blobs that a command has sent to one registry. A blob is sent to it once: further callers who need it in the same
- * repository wait for the first, and those who need it in another repository mount it from there.
+ * The blobs that a command has sent to one registry, so that it uploads each blob once. Other callers that send the blob to
+ * the same repository wait for the first one; callers that send it to another repository mount it from there.
  */
-export class BlobPlaces {
-  // Each caller has its own source and its own signal.
-  readonly #arriving = new SingleFlight<Arrival>({ sharesFailures: false });
-  /** By digest: the first repository that has it or gets it. */
-  readonly #places = new Map<Digest, BlobPlace>();
+export class SentBlobs {
+  // A failure is not shared, since each caller has its own source and its own signal.
+  readonly #running = new SingleFlight<BlobTransfer>({ sharesFailures: false });
+  /** By digest: the first repository that has the blob or receives it. */
+  readonly #sent = new Map<Digest, SentBlob>();
 
-  /** Puts a blob into a repository, or waits for another caller who does. If that fails, the work is done here. */
-  async put(repository: string, digest: Digest, work: () => Promise<Arrival>): Promise<Arrival> {
-    return this.#arriving.run(`${repository}@${digest}`, () => {
-      const arrival = work();
-      const place = { repository, arrival };
-      if (!this.#places.has(digest)) this.#remember(digest, place);
-      arrival.catch(() => this.#places.get(digest) === place && this.#places.delete(digest));
-      return arrival;
+  /** Sends a blob to a repository with `work`, or waits for another caller who does. If that one fails, runs `work`. */
+  async put(repository: string, digest: Digest, work: () => Promise<BlobTransfer>): Promise<BlobTransfer> {
+    return this.#running.run(`${repository}@${digest}`, () => {
+      const transfer = work();
+      const sent = { repository, transfer };
+      if (!this.#sent.has(digest)) this.#remember(digest, sent);
+      transfer.catch(() => this.#sent.get(digest) === sent && this.#sent.delete(digest));
+      return transfer;
     });
   }
 
-  /** Forgets the oldest if there are too many: such a blob is sent again if it is needed again. */
-  #remember(digest: Digest, place: BlobPlace): void {
-    const [oldest] = this.#places.size < MAX_PLACES ? [] : this.#places.keys();
-    if (oldest !== undefined) this.#places.delete(oldest);
-    this.#places.set(digest, place);
+  /** Forgets the oldest digest if there are too many. Its blob is uploaded again if it is sent again. */
+  #remember(digest: Digest, sent: SentBlob): void {
+    const [oldest] = this.#sent.size < MAX_BLOBS ? [] : this.#sent.keys();
+    if (oldest !== undefined) this.#sent.delete(oldest);
+    this.#sent.set(digest, sent);
   }
 
-  /** Another repository that has the blob; waits for a transfer that is running. Undefined if there is none. */
-  async elsewhere(repository: string, digest: Digest): Promise<string | undefined> {
-    const place = this.#places.get(digest);
-    if (place === undefined || place.repository === repository) return undefined;
-    return place.arrival.then(
-      () => place.repository,
+  /** Another repository that has the blob, or undefined. Waits for a transfer that is running. */
+  async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {
+    const sent = this.#sent.get(digest);
+    if (sent === undefined || sent.repository === repository) return undefined;
+    return sent.transfer.then(
+      () => sent.repository,
       () => undefined,
     );
   }

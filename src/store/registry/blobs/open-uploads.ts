@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The uploads of a session that have not ended. Its connections stay open for them while they cancel what they opened. */
+/** The uploads of a session that have not ended. The session waits for them on close, so that they can cancel themselves. */
 export class OpenUploads {
   readonly #open = new Set<Promise<unknown>>();
 
@@ -13,7 +13,7 @@ export class OpenUploads {
     }
   }
 
-  /** Waits until all have ended, but no longer than this. */
+  /** Waits until all uploads have ended, but no longer than this. */
   async ended(milliseconds: number): Promise<void> {
     if (this.#open.size === 0) return;
     const timer = new AbortController();

@@ -5,11 +5,11 @@ const LARGEST = 64 * MIB;
 const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;
 
-/** How many bytes of a blob one request carries: all, until the registry asks for chunks or refuses the whole blob. */
+/** The number of bytes per request of an upload: all, until the registry asks for chunks or refuses the whole blob. */
 export class UploadChunk {
   readonly #blobSize: number;
   #size = Number.POSITIVE_INFINITY;
-  #least = 0;
+  #minimum = 0;
   #isDisabled = false;
 
   constructor(blobSize: number) {
@@ -21,16 +21,16 @@ export class UploadChunk {
   }
 
   /** @param header - `OCI-Chunk-Min-Length` */
-  setLeast(header: string | undefined): void {
-    const least = Number(header);
-    if (this.#isDisabled || !Number.isSafeInteger(least) || least < 0) return;
-    this.#least = least;
-    this.#size = Math.min(this.#size, Math.max(LARGEST, least));
+  setMinimum(header: string | undefined): void {
+    const minimum = Number(header);
+    if (this.#isDisabled || !Number.isSafeInteger(minimum) || minimum < 0) return;
+    this.#minimum = minimum;
+    this.#size = Math.min(this.#size, Math.max(LARGEST, minimum));
   }
 
   /** After 413: halves the size, down to exactly 1 MiB. @returns whether that was possible */
   halve(): boolean {
-    const smallest = Math.max(SMALLEST, this.#least);
+    const smallest = Math.max(SMALLEST, this.#minimum);
     const size = Math.min(this.#size, this.#blobSize);
     if (this.#isDisabled || size <= smallest) return false;
     this.#size = Math.max(smallest, Math.min(LARGEST, Math.floor(size / 2)));
@@ -39,7 +39,7 @@ export class UploadChunk {
 
   /** After a connection that broke, perhaps because the request was too large: halves the size, but not below 8 MiB. */
   halveAfterBreak(): void {
-    if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#least)) this.halve();
+    if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#minimum)) this.halve();
   }
 
   /** After a refusal of chunks: sends the whole blob in one request. @returns whether it was sent in chunks before */

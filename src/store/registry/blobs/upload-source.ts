@@ -1,9 +1,9 @@
 import { mismatch } from './verify-response.ts';
 
 /**
- * The bytes of a blob that is being uploaded, in as many slices as the upload takes. They are read once, in order, as
- * long as each slice begins where the last one ended; otherwise the source is opened again and read up to there. An answer
- * that comes early leaves a slice behind that still waits for its bytes: what it gets is not the next slice's.
+ * The bytes of a blob for an upload in one or more slices. They are read once, as long as each slice begins where the last
+ * one ended. Otherwise the source is opened again and read up to the start of the slice. If a response comes early, a slice
+ * may still be waiting for bytes: then the source is opened again too, so that the next slice loses none.
  */
 export class UploadSource {
   readonly #subject: string;
@@ -16,17 +16,17 @@ export class UploadSource {
     this.#open = open;
   }
 
-  /** What the source itself has failed with: nothing that the registry did, and nothing that another try mends. */
+  /** The error of the source itself. Another attempt at the upload would not change it. */
   get failure(): { readonly thrown: unknown } | undefined {
     return this.#failure;
   }
 
-  /** How many bytes have been taken of it since it was opened last. */
+  /** Number of bytes that were read since the source was last opened. */
   get position(): number {
     return this.#opened?.position ?? 0;
   }
 
-  /** Opens the source and reads its first bytes while the target is still being asked. What fails is told with the slice. */
+  /** Opens the source and reads its first bytes while the upload is being opened. The first slice throws its errors. */
   begin(): void {
     this.#opened = new Opened(this.#open());
     this.#opened.readAhead();
@@ -37,8 +37,7 @@ export class UploadSource {
     try {
       const opened = await this.#openedUpTo(start);
       yield* opened.upTo(start, end);
-      if (opened.position < end)
-        throw mismatch(this.#subject, `ends after ${opened.position} bytes where it comes from`);
+      if (opened.position < end) throw mismatch(this.#subject, `ends after ${opened.position} bytes at its source`);
     } catch (thrown) {
       this.#failure ??= { thrown };
       throw thrown;
@@ -50,7 +49,7 @@ export class UploadSource {
     return (this.#opened ??= new Opened(this.#open()));
   }
 
-  /** Gives the source up; another slice opens it again. */
+  /** Closes the source. The next slice opens it again. */
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
@@ -58,11 +57,11 @@ export class UploadSource {
   }
 }
 
-/** The source as it was opened once. */
+/** One reading of the source. */
 class Opened {
-  /** Of the next byte that comes out. */
+  /** The offset of the next byte. */
   position = 0;
-  /** A slice takes bytes of it. */
+  /** Whether a slice is reading. */
   isBusy = false;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #ahead: Promise<Uint8Array | undefined> | undefined;
@@ -77,17 +76,17 @@ class Opened {
     this.#ahead.catch(() => undefined);
   }
 
-  /** What there is of these bytes. */
+  /** The bytes from `start` up to, not including, `end`, or fewer if the source ends. */
   async *upTo(start: number, end: number): AsyncGenerator<Uint8Array> {
     this.isBusy = true;
     try {
       for (let chunk = await this.#next(start); chunk !== undefined; chunk = await this.#next(start)) {
         const skipped = Math.max(0, start - this.position);
         const isWhole = skipped === 0 && chunk.length <= end - this.position;
-        const taken = isWhole ? chunk : chunk.subarray(skipped, end - this.position);
-        this.#rest = chunk.subarray(skipped + taken.length);
-        this.position += skipped + taken.length;
-        yield taken;
+        const slice = isWhole ? chunk : chunk.subarray(skipped, end - this.position);
+        this.#rest = chunk.subarray(skipped + slice.length);
+        this.position += skipped + slice.length;
+        yield slice;
         if (this.position >= end) return;
       }
     } finally {
@@ -95,7 +94,7 @@ class Opened {
     }
   }
 
-  /** The next bytes of which some lie at or behind `start`; undefined at the end. */
+  /** The next chunk with bytes at or after `start`; undefined at the end. */
   async #next(start: number): Promise<Uint8Array | undefined> {
     for (;;) {
       const chunk = this.#rest.length > 0 ? this.#rest : await (this.#takeAhead() ?? this.#read());
@@ -116,7 +115,7 @@ class Opened {
     return next.done === true ? undefined : next.value;
   }
 
-  /** What was asked for and is not wanted any more is not waited for. */
+  /** Closes the reading. Does not wait for a chunk that is still being read. */
   async close(): Promise<void> {
     const closed = this.#chunks.return?.();
     if (this.isBusy || this.#ahead !== undefined) closed?.catch(() => undefined);

@@ -1,42 +1,42 @@
 import { MlistError, type ErrorFacts } from '../../../errors/errors.ts';
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { digestAlgorithm } from '../../../oci/digest.ts';
-import type { Call, Reply, Requester } from '../request.ts';
+import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
 import { queryBlob } from './blob-query.ts';
 import type { Connection } from '../connection.ts';
 import { blobShownInstead, confirmChange } from '../confirm-change.ts';
 import { withReference } from '../request-failure.ts';
 import type { Step } from '../../../async/pending.ts';
 import { checkAddress } from '../http/address.ts';
-import { asksTooLong, backoff, isRetryableStatus } from '../http/retry.ts';
+import { exceedsMaxWait, backoff, isRetryableStatus } from '../http/retry.ts';
 import type { Scope } from '../auth/scope.ts';
 import { UploadChunk } from './upload-chunk.ts';
 import { UploadSource } from './upload-source.ts';
 import { verifyStatedDigest } from './verify-response.ts';
 
-/** Where a blob is uploaded to. */
+/** The repository that a blob is uploaded to. */
 export interface UploadTarget {
   readonly connection: Connection;
-  /** Sends requests from the place that the upload holds, from its beginning to its end. */
-  readonly request: Requester;
+  /** Sends requests in the request slot that the upload holds from its beginning to its end. */
+  readonly send: SendRequest;
   /** `/v2/NAME/blobs/` */
   readonly path: string;
   readonly scope: Scope;
-  /** For errors. */
+  /** The reference of the blob, for errors. */
   readonly subject: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A registry may read the blob again before it answers: it gets a second for every so many bytes. */
-const CHECKED_BYTES_A_SECOND = 8 * 1024 * 1024;
+/** A registry may read the whole blob again before it answers, so the timeout grows by a second for this many bytes. */
+const VERIFIED_BYTES_PER_SECOND = 8 * 1024 * 1024;
 
-/** How long the registry has to cancel an upload, so that neither an interrupt nor an error is held up. */
+/** The timeout for cancelling an upload. It is short, since an interrupt or an error waits for it. */
 export const CANCEL_MS = 1_000;
 
-/** What a registry answers with: short, or a page for people. */
-const MAX_ANSWER = 1024 * 1024;
+/** Responses are short, but some registries send an HTML page. */
+const MAX_RESPONSE_BYTES = 1024 * 1024;
 
-/** How many bytes the registry has, where its answer says so; `0-0` is said of one byte and of none. */
+/** The number of bytes that a `Range` header states. `0-0` counts as 0, although it could also mean one byte. */
 export function receivedBytes(range: string | undefined): number | undefined {
   const end = /(?:^|[=\s])0-(\d{1,15})$/.exec(range ?? '')?.[1];
   if (end === undefined) return undefined;
@@ -44,17 +44,17 @@ export function receivedBytes(range: string | undefined): number | undefined {
 }
 
 /**
- * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks where the registry states a
- * least length for them, or has not taken the whole. What broke goes on where the registry says it has got to, else from
- * the beginning; each try that brings nothing counts against the tries that the session allows. An upload that is given up
- * for whatever reason is cancelled at the registry.
+ * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks if the registry states a minimum
+ * length for them or has refused the whole blob. After a failure, the upload continues at the offset that the registry
+ * states, or starts again. Each attempt without progress counts as a retry. An upload that fails is cancelled at the
+ * registry.
  */
 export class BlobUpload {
   readonly #target: UploadTarget;
   readonly #descriptor: Descriptor;
   readonly #source: UploadSource;
   readonly #chunk: UploadChunk;
-  /** Where the next bytes go; the registry may give another address with each answer. */
+  /** The address for the next request. Each response of the registry may change it. */
   #location: URL | undefined;
   #offset = 0;
   #hasResumed = false;
@@ -67,14 +67,14 @@ export class BlobUpload {
     this.#chunk = new UploadChunk(descriptor.size);
   }
 
-  /** @param started - an answer that has opened the upload already, as to a mount */
-  async run(started: Reply | undefined): Promise<void> {
-    const progress = () => `${this.#moved} of ${this.#descriptor.size} bytes sent`;
+  /** @param started - the response that has already opened the upload, such as that to a mount */
+  async run(started: RegistryResponse | undefined): Promise<void> {
+    const progress = () => `${this.#sentBytes} of ${this.#descriptor.size} bytes sent`;
     const end = this.#target.connection.steps.begin(this.#step, { progress });
     try {
-      if (started !== undefined) this.#begin(started);
+      if (started !== undefined) this.#startFrom(started);
       else if (this.#descriptor.size > 0) this.#source.begin();
-      await this.#persist();
+      await this.#sendWithRetries();
     } catch (thrown) {
       await this.#cancel();
       throw this.#source.failure?.thrown ?? withReference(this.#step, thrown);
@@ -84,32 +84,32 @@ export class BlobUpload {
     }
   }
 
-  get #moved(): number {
+  get #sentBytes(): number {
     return Math.max(this.#offset, this.#source.position);
   }
 
-  async #persist(): Promise<void> {
-    const { wire } = this.#target.connection;
+  async #sendWithRetries(): Promise<void> {
+    const { client } = this.#target.connection;
     for (let failures = 0; ;) {
       const before = this.#offset;
       try {
         await this.#send();
         return;
       } catch (thrown) {
-        wire.signalFor(this.#target.signal)?.throwIfAborted();
+        client.signals.throwIfAborted(this.#target.signal);
         const next = await this.#recover(thrown);
         if (next === 'done') return;
         if (next === 'smaller') continue;
         failures = this.#offset > before ? 1 : failures + 1;
-        if (failures > wire.retries) throw thrown;
-        await wire.pause(backoff(failures), this.#target.signal);
+        if (failures > client.retries) throw thrown;
+        await client.pause(backoff(failures), this.#target.signal);
       }
     }
   }
 
   async #send(): Promise<void> {
     const { size } = this.#descriptor;
-    if (this.#location === undefined) this.#begin(await this.#start());
+    if (this.#location === undefined) this.#startFrom(await this.#open());
     while (size - this.#offset > this.#chunk.size) {
       const before = this.#offset;
       await this.#patch(before + this.#chunk.size);
@@ -118,23 +118,23 @@ export class BlobUpload {
     await this.#put();
   }
 
-  #start(): Promise<Reply> {
+  #open(): Promise<RegistryResponse> {
     const algorithm = digestAlgorithm(this.#descriptor.digest);
     const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`;
     return this.#request('POST', `${this.#target.path}uploads/${query}`, {
       accept: [202],
       repeatable: true,
-      opens: true,
+      opensUpload: true,
     });
   }
 
-  #begin(reply: Reply): void {
+  #startFrom(response: RegistryResponse): void {
     this.#offset = 0;
-    this.#follow(reply);
-    this.#chunk.setLeast(reply.headers['oci-chunk-min-length']);
+    this.#follow(response);
+    this.#chunk.setMinimum(response.headers['oci-chunk-min-length']);
   }
 
-  #follow({ headers, url }: Reply): void {
+  #follow({ headers, url }: RegistryResponse): void {
     const location = headers['location'];
     if (location === undefined || !URL.canParse(location, url.href)) {
       throw new MlistError('ERR_MLIST_REGISTRY', `${url.host} opened an upload without a location`);
@@ -146,13 +146,13 @@ export class BlobUpload {
   }
 
   async #patch(end: number): Promise<void> {
-    const reply = await this.#request('PATCH', this.#address(), {
+    const response = await this.#request('PATCH', this.#address(), {
       ...this.#bytes(end),
       accept: [202, 201, 204],
       repeatable: false,
     });
-    const received = receivedBytes(reply.headers['range']) ?? end;
-    if (reply.headers['location'] !== undefined) this.#follow(reply);
+    const received = receivedBytes(response.headers['range']) ?? end;
+    if (response.headers['location'] !== undefined) this.#follow(response);
     this.#offset = received > 0 && received <= end ? received : end;
   }
 
@@ -162,7 +162,7 @@ export class BlobUpload {
       ...this.#bytes(size),
       accept: [200, 201, 202, 204],
       repeatable: false,
-      extraPatienceMs: (size / CHECKED_BYTES_A_SECOND) * 1000,
+      extraTimeoutMs: (size / VERIFIED_BYTES_PER_SECOND) * 1000,
     });
     verifyStatedDigest(this.#target.subject, headers['docker-content-digest'], this.#descriptor);
     if (status !== 201) {
@@ -173,7 +173,7 @@ export class BlobUpload {
     this.#location = undefined;
   }
 
-  #bytes(end: number): Pick<Call, 'headers' | 'body'> {
+  #bytes(end: number): Pick<RegistryRequest, 'headers' | 'body'> {
     const start = this.#offset;
     const range = start === 0 && end === this.#descriptor.size ? {} : { 'content-range': `${start}-${end - 1}` };
     return {
@@ -213,8 +213,8 @@ export class BlobUpload {
 
   #isRecoverable({ code, facts }: MlistError): boolean {
     const { status } = facts;
-    // The request that opens an upload has been tried often enough.
-    if (this.#location === undefined || asksTooLong(facts)) return false;
+    // The request that opens an upload has had its own retries.
+    if (this.#location === undefined || exceedsMaxWait(facts)) return false;
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') {
       this.#chunk.halveAfterBreak();
       return true;
@@ -223,7 +223,7 @@ export class BlobUpload {
     if (status === 413) return this.#chunk.halve();
     if (status === 405) return this.#chunk.disable();
     if (status === 400) return this.#isTransient(facts);
-    // The upload is unknown, or its bytes do not fit or did not arrive: it starts again.
+    // The upload is unknown, or its offset is wrong, or bytes were lost: it starts again.
     return status === 202 || status === 404 || status === 416 || isRetryableStatus(status);
   }
 
@@ -236,39 +236,39 @@ export class BlobUpload {
     return isTransient;
   }
 
-  /** Whether the registry says how far it has got (distribution-spec v1.1.1 "Get upload status"). */
+  /** Asks for the offset (distribution-spec v1.1.1 "Get upload status"). @returns whether the upload can continue there */
   async #resume(): Promise<boolean> {
     if (this.#location === undefined) return false;
-    const reply = await this.#request('GET', this.#location, { accept: [200, 202, 204], retries: 1 }).catch(
+    const response = await this.#request('GET', this.#location, { accept: [200, 202, 204], retries: 1 }).catch(
       () => undefined,
     );
-    const received = receivedBytes(reply?.headers['range']);
-    if (reply === undefined || received === undefined || received > this.#descriptor.size) return false;
-    if (reply.headers['location'] !== undefined) this.#follow(reply);
+    const received = receivedBytes(response?.headers['range']);
+    if (response === undefined || received === undefined || received > this.#descriptor.size) return false;
+    if (response.headers['location'] !== undefined) this.#follow(response);
     this.#hasResumed ||= received > 0;
     this.#offset = received;
     return true;
   }
 
-  /** The answer may have been lost after all was done. */
+  /** Whether the registry has the blob, although the response was lost. */
   async #isThere(): Promise<boolean> {
     return (await this.#shownInstead().catch(() => 'unknown')) === undefined;
   }
 
-  /** What the registry shows instead of the blob; undefined if it has the blob. */
+  /** Undefined if the registry has the blob, else what it shows. */
   async #shownInstead(): Promise<string | undefined> {
-    const { connection, request, path, scope, subject, signal } = this.#target;
+    const { connection, send, path, scope, subject, signal } = this.#target;
     const descriptor = this.#descriptor;
-    const call = { step: this.#step, target: `${path}${descriptor.digest}`, scopes: [scope], signal };
-    return blobShownInstead(await queryBlob({ connection, request, call, descriptor }), descriptor, subject);
+    const request = { step: this.#step, target: `${path}${descriptor.digest}`, scopes: [scope], signal };
+    return blobShownInstead(await queryBlob({ connection, send, request, descriptor }), descriptor, subject);
   }
 
-  /** Closes the upload at the registry, if it is open (distribution-spec at 967efdc). Nothing depends on the answer. */
+  /** Cancels the upload at the registry, if it is open (distribution-spec at 967efdc). Ignores failures. */
   async #cancel(): Promise<void> {
     const location = this.#location;
     if (location === undefined) return;
     this.#location = undefined;
-    const signal = this.#target.connection.wire.lastSignal(CANCEL_MS);
+    const signal = this.#target.connection.client.signals.timeout(CANCEL_MS);
     await this.#request('DELETE', location, { accept: [200, 202, 204], retries: 0, signal }).catch(() => undefined);
   }
 
@@ -277,12 +277,15 @@ export class BlobUpload {
   }
 
   #request(
-    method: Call['method'],
-    target: Call['target'],
-    call: Omit<Call, 'step' | 'method' | 'target' | 'scopes'>,
-  ): Promise<Reply> {
-    const { request, scope, signal } = this.#target;
-    return request({ step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...call }, MAX_ANSWER);
+    method: RegistryRequest['method'],
+    target: RegistryRequest['target'],
+    options: Omit<RegistryRequest, 'step' | 'method' | 'target' | 'scopes'>,
+  ): Promise<RegistryResponse> {
+    const { send, scope, signal } = this.#target;
+    return send(
+      { step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...options },
+      MAX_RESPONSE_BYTES,
+    );
   }
 }
 
@@ -292,7 +295,7 @@ function withDigest({ href }: URL, digest: string): URL {
   return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
 }
 
-/** Each response states that the registry has received no more than before. */
+/** The error for a registry whose responses all state the same offset. */
 function stuck({ connection, subject }: UploadTarget): MlistError {
   const message = `cannot upload ${subject}: ${connection.base.host} accepts chunks, but makes no progress (HTTP 202)`;
   return new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject, status: 202 });

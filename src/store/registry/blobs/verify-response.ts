@@ -3,9 +3,10 @@ import { digestAlgorithm, digestMatches, isDigest, isVerifiable, type Digest } f
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { FaultError } from '../../verify.ts';
 
-/** Registry responses are untrusted: length and digest are checked against what was requested. */
-
-/** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` */
+/**
+ * Checks a response against the requested digest and size. Registry responses are untrusted.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH`
+ */
 export function verifyBytes(
   subject: string,
   bytes: Uint8Array,
@@ -19,39 +20,43 @@ export function verifyBytes(
       : mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
   }
   if (digest === undefined) return;
-  if (!isVerifiable(digest)) throw mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+  if (!isVerifiable(digest))
+    throw mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
   if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
 }
 
-/** Checks the digest that a registry states in `Docker-Content-Digest`; it may leave it out. */
+/** Checks the `Docker-Content-Digest` header, which is optional, against the bytes. */
 export function verifyHeader(subject: string, header: string | undefined, bytes: Uint8Array): void {
   if (header === undefined) return;
-  if (!isDigest(header)) throw stated(subject, header);
+  if (!isDigest(header)) throw wrongHeader(subject, header);
   if (isVerifiable(header) && !digestMatches(header, bytes))
-    throw mismatch(subject, `is not what its header says, ${header}`);
+    throw mismatch(subject, `does not match its header Docker-Content-Digest, ${header}`);
 }
 
-/** The same where only the digest is known, and not the bytes: one of another algorithm can say the same. */
+/** Checks the header against the requested digest. A digest of another algorithm cannot be compared and is accepted. */
 export function verifyStatedDigest(
   subject: string,
   header: string | undefined,
   { digest }: Pick<Descriptor, 'digest'>,
 ): void {
   if (header === undefined || header === digest) return;
-  if (!isDigest(header) || digestAlgorithm(header) === digestAlgorithm(digest)) throw stated(subject, header);
+  if (!isDigest(header) || digestAlgorithm(header) === digestAlgorithm(digest)) throw wrongHeader(subject, header);
 }
 
-function stated(subject: string, header: string): MlistError {
-  const said = isDigest(header) ? header : 'which is no digest';
-  return mismatch(subject, `came with the header Docker-Content-Digest, ${said}`);
+function wrongHeader(subject: string, header: string): MlistError {
+  const value = isDigest(header) ? header : 'which is not a digest';
+  return mismatch(subject, `came with the header Docker-Content-Digest, ${value}`);
 }
 
-/** Errors for blobs that a registry sends. @param subject - the blob's reference */
+/** Creates the errors for blobs that do not match their descriptor. @param subject - the reference of the blob */
 export function mismatchError(subject: string): FaultError {
   return ({ digest, size }, fault) => {
     switch (fault.reason) {
       case 'unsupported-algorithm':
-        return mismatch(subject, `cannot be checked: ${digestAlgorithm(digest)} is not known here`);
+        return mismatch(
+          subject,
+          `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`,
+        );
       case 'too-long':
         return mismatch(subject, `is longer than ${size} bytes`);
       case 'size':
@@ -72,6 +77,7 @@ function wrongSize(subject: string, actual: number, size: number): MlistError {
 
 const CHANGED = 'The registry, or a proxy in front of it, has changed the content. It was not used.';
 
+/** @param fault - what is wrong, such as `has 3 bytes, not 4` */
 export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, { reference: subject, hint });
 }

@@ -5,13 +5,14 @@ import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
 import { checkDockerConfig } from '../../../schema/docker-documents.ts';
 import { basicCredentials, type Credentials } from './credentials.ts';
 
-/** Files that hold credentials: Docker's config.json, auth.json of the containers tools (schemas/docker-config.schema.json). */
+/** A file with credentials: Docker's config.json or the auth.json of podman and skopeo (schemas/docker-config.schema.json). */
 export interface AuthFile {
   readonly auths?: Readonly<Record<string, Auth>>;
   readonly credsStore?: string;
   readonly credHelpers?: Readonly<Record<string, string>>;
 }
 
+/** An entry of a file. All members are secret. */
 export interface Auth {
   readonly auth?: string;
   readonly username?: string;
@@ -20,11 +21,11 @@ export interface Auth {
   readonly registrytoken?: string;
 }
 
-/** Docker Hub goes by this key in Docker's files, and by these names elsewhere. */
+/** Docker's files use this key for Docker Hub. References and other files use these names. */
 const HUB_KEY = 'https://index.docker.io/v1/';
 const HUB_NAMES = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
-/** What a registry is called as a key in files and to helpers. */
+/** The key of a registry in files and for credential helpers. */
 export function credentialKey(registry: string): string {
   return isHub(registry) ? HUB_KEY : registry;
 }
@@ -38,8 +39,9 @@ function namesOf(registry: string): readonly string[] {
 }
 
 /**
- * @param signal - ends the wait for what a pipe brings
- * @throws MlistError `ERR_MLIST_CREDENTIALS` naming the file, or the abort's reason; undefined where there is no such file
+ * Reads a file with credentials, which may be a pipe.
+ * @returns undefined if the file does not exist
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` with the path of the file; the abort's reason
  */
 export async function readAuthFile(
   path: string,
@@ -54,48 +56,48 @@ export async function readAuthFile(
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
     throw cannotRead(path, error);
   }
-  return parseAuthFile(kind === 'legacy' ? wrapped(bytes) : bytes, path);
+  return parseAuthFile(kind === 'legacy' ? wrapLegacy(bytes) : bytes, path);
 }
 
-/** Says of a file with credentials why it cannot be read. */
+/** The error for a file with credentials that cannot be read. */
 export function cannotRead(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CREDENTIALS') return thrown;
   const message = thrown instanceof MlistError ? thrown.message : `cannot read ${path}: ${readReason(thrown)}`;
   return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 
-/** The first of Docker's files, ~/.dockercfg, was what is now the member `auths`. */
-function wrapped(bytes: Uint8Array): Uint8Array {
+/** Docker's legacy file ~/.dockercfg has only the content of the member `auths`. */
+function wrapLegacy(bytes: Uint8Array): Uint8Array {
   return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from('{"auths":'), bytes, Buffer.from('}')]);
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS`; nothing of what the text holds is in it */
+/** @throws MlistError `ERR_MLIST_CREDENTIALS`, which quotes nothing of the content */
 export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
   const checked = checkDockerConfig(bytes);
   if ('value' in checked) return checked.value as unknown as AuthFile;
   const [first] = checked.problems;
-  const place = first?.pointer === '' ? 'the top' : (first?.pointer ?? '');
-  throw new MlistError('ERR_MLIST_CREDENTIALS', `${path} cannot be used: ${first?.message ?? ''} at ${place}`, {
+  const pointer = first?.pointer === '' ? 'the top' : (first?.pointer ?? '');
+  throw new MlistError('ERR_MLIST_CREDENTIALS', `${path} cannot be used: ${first?.message ?? ''} at ${pointer}`, {
     path,
-    hint: 'Mend the file: nothing was changed in it.',
+    hint: 'Correct the file. It was not changed.',
   });
 }
 
-/** The helper that a file names for a registry. */
+/** The name of the credential helper that a file configures for a registry. */
 export function helperFor({ credHelpers = {}, credsStore }: AuthFile, registry: string): string | undefined {
   const key = [credentialKey(registry), ...namesOf(registry)].find((name) => Object.hasOwn(credHelpers, name));
   const helper = key === undefined ? credsStore : credHelpers[key];
   return helper === '' ? undefined : helper;
 }
 
-/** Whether a file says anything about logins; Docker looks for a helper of the system's where it does not. */
-export function isSilent({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile): boolean {
+/** Whether a file configures no logins. If so, Docker uses the credential helper of the system. */
+export function hasNoLogins({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile): boolean {
   return Object.keys(auths).length + Object.keys(credHelpers).length === 0 && credsStore === '';
 }
 
 /**
- * The keys of a file under which the credentials of a repository may stand, the best first: namespaces from the longest
- * to the shortest (containers-auth.json(5)), the registry's own key, other spellings of the same host.
+ * The keys of a file that apply to a repository, the most specific first: namespaces from the longest to the shortest
+ * (containers-auth.json(5)), the key of the registry, other spellings of its host.
  */
 export function keysFor({ auths = {} }: AuthFile, registry: string, repository: string): readonly string[] {
   const parts = repository === '' ? [] : repository.split('/');
@@ -105,7 +107,7 @@ export function keysFor({ auths = {} }: AuthFile, registry: string, repository: 
   return [...new Set([...exact, ...spellingsOf(auths, registry)])].filter((key) => Object.hasOwn(auths, key));
 }
 
-/** The keys that stand for the whole registry, in whichever spelling: https before http before none. */
+/** The keys of a whole registry in all spellings: first with https, then with http, then without a scheme. */
 export function spellingsOf(auths: Readonly<Record<string, Auth>>, registry: string): readonly string[] {
   const names = namesOf(registry);
   const rank = (key: string) => (key.startsWith('https://') ? 0 : key.startsWith('http://') ? 1 : 2);
@@ -114,18 +116,18 @@ export function spellingsOf(auths: Readonly<Record<string, Auth>>, registry: str
     .sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
 }
 
-/** The host that a key stands for as a whole; undefined where it is a namespace in it. */
+/** The host of a key for a whole registry; undefined if the key is a namespace. */
 function hostOf(key: string): string | undefined {
   return /^(?:https?:\/\/([^/]+)(?:\/.*)?|([^/]+)(?:\/(?:v[12]\/?)?)?)$/.exec(key)?.slice(1).find(Boolean);
 }
 
-/** A token that a file holds for a key. */
+/** The token of an entry, if it has one. */
 export function tokenIn({ identitytoken, registrytoken }: Auth): Credentials | undefined {
   if (registrytoken) return { type: 'bearer', token: registrytoken };
   return identitytoken ? { type: 'identity', token: identitytoken } : undefined;
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS` where `auth` is not what it should be; it does not say what it is */
+/** The credentials of an entry. @throws MlistError `ERR_MLIST_CREDENTIALS` if `auth` is invalid; it does not quote it */
 export function credentialsIn(entry: Auth, key: string, path: string): Credentials | undefined {
   const token = tokenIn(entry);
   if (token !== undefined) return token;
@@ -134,9 +136,13 @@ export function credentialsIn(entry: Auth, key: string, path: string): Credentia
   const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = text.indexOf(':');
   if (colon > 0) return basicCredentials(text.slice(0, colon), text.slice(colon + 1));
-  const place = `auths[${JSON.stringify(key)}].auth`;
-  throw new MlistError('ERR_MLIST_CREDENTIALS', `${path} cannot be used: ${place} is not the base64 of user:password`, {
-    path,
-    hint: 'Log in to the registry again.',
-  });
+  const member = `auths[${JSON.stringify(key)}].auth`;
+  throw new MlistError(
+    'ERR_MLIST_CREDENTIALS',
+    `${path} cannot be used: ${member} is not the base64 of user:password`,
+    {
+      path,
+      hint: 'Log in to the registry again.',
+    },
+  );
 }

@@ -8,31 +8,31 @@ import type { Credentials } from './credentials.ts';
 import type { Environment } from './environment.ts';
 
 /**
- * Programs that keep credentials: `docker-credential-NAME get|store|erase`, the registry's key on stdin, JSON on stdout
- * (docker-credential-helpers, README "Development"). A helper that is asked for and missing is an error.
+ * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and JSON on
+ * stdout (docker-credential-helpers, README "Development"). A configured helper that is not installed is an error.
  */
-export interface Helper {
-  /** Suffix of the program's name. */
+export interface CredentialHelper {
+  /** The suffix of the program's name. */
   readonly name: string;
-  /** The program's environment; it is looked for on the PATH in it. */
+  /** The environment of the program. The program is searched for on its PATH. */
   readonly env: Environment;
-  /** Stops it. */
+  /** Stops the program. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface HelperOptions extends Omit<Helper, 'name'> {
+export interface HelperOptions extends Omit<CredentialHelper, 'name'> {
   readonly platform: NodeJS.Platform;
 }
 
-/** Helpers that run at once: there is one for each registry that is asked. */
+/** Limits the helpers that run at once. There is one for each registry. */
 const helpers = new Limiter(8);
 
 const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
-/** The stored credentials for a key; undefined where the helper has none. */
-export async function readFromHelper(helper: Helper, key: string): Promise<Credentials | undefined> {
+/** The stored credentials for a key; undefined if the helper has none. */
+export async function readFromHelper(helper: CredentialHelper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
@@ -41,26 +41,31 @@ export async function readFromHelper(helper: Helper, key: string): Promise<Crede
   return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS` where the helper does not take them */
-export async function storeInHelper(helper: Helper, key: string, username: string, secret: string): Promise<void> {
+/** @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails */
+export async function storeInHelper(
+  helper: CredentialHelper,
+  key: string,
+  username: string,
+  secret: string,
+): Promise<void> {
   const { code } = await run(helper, 'store', JSON.stringify({ ServerURL: key, Username: username, Secret: secret }));
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
 }
 
-/** Takes away what the helper has for a key; says whether there was anything. */
-export async function eraseFromHelper(helper: Helper, key: string): Promise<boolean> {
+/** Removes the credentials for a key. @returns whether there were any */
+export async function eraseFromHelper(helper: CredentialHelper, key: string): Promise<boolean> {
   if ((await readFromHelper(helper, key)) === undefined) return false;
   const { code } = await run(helper, 'erase', key);
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
   return true;
 }
 
-export function helperOf(name: string, { env, signal }: HelperOptions): Helper {
+export function helperOf(name: string, { env, signal }: HelperOptions): CredentialHelper {
   return { name, env, signal };
 }
 
-/** The helper of the system's own keychain, where it is installed; Docker uses it where its configuration is silent. */
-export function defaultHelper(options: HelperOptions): Helper | undefined {
+/** The helper for the keychain of the system, if it is installed. Docker uses it if its configuration has no logins. */
+export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
   const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
   return isOnPath(`docker-credential-${name}`, env) ? helperOf(name, options) : undefined;
@@ -83,31 +88,31 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function parse(helper: Helper, stdout: string): { readonly Username: string; readonly Secret: string } {
-  let answer: unknown;
+function parse(helper: CredentialHelper, stdout: string): { readonly Username: string; readonly Secret: string } {
+  let output: unknown;
   try {
-    answer = JSON.parse(stdout);
+    output = JSON.parse(stdout);
   } catch {
-    throw failed(helper, 'its answer is no JSON');
+    throw failed(helper, 'its output is not JSON');
   }
-  const { Username, Secret } = (answer ?? {}) as { readonly Username?: unknown; readonly Secret?: unknown };
+  const { Username, Secret } = (output ?? {}) as { readonly Username?: unknown; readonly Secret?: unknown };
   if (typeof Username !== 'string' || typeof Secret !== 'string')
-    throw failed(helper, 'its answer has no Username and Secret');
+    throw failed(helper, 'its output has no Username and Secret');
   return { Username, Secret };
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-interface Outcome {
+interface HelperResult {
   readonly code: number | null;
   readonly stdout: string;
 }
 
 /**
- * Runs a helper without a shell. What it says on stdout may be a secret, and is never shown.
- * @throws the abort's reason, where the helper's signal stops it
+ * Runs a helper without a shell. Its output may be secret, so no message quotes it.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be run; the abort's reason
  */
-async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: string): Promise<Outcome> {
+async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', input: string): Promise<HelperResult> {
   const { name, env, signal } = helper;
   const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
@@ -119,27 +124,27 @@ async function run(helper: Helper, action: 'get' | 'store' | 'erase', input: str
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  // Node's own limit would keep the process alive where the helper could not be started.
-  const tooSlow = () => stop.abort(failed(helper, `it gave no answer within ${TIME_LIMIT_S} s`));
-  const timer = setTimeout(tooSlow, TIME_LIMIT_S * 1000);
+  // The timeout option of spawn would keep the process alive if the helper could not be started.
+  const onTimeout = () => stop.abort(failed(helper, `it did not answer within ${TIME_LIMIT_S} s`));
+  const timer = setTimeout(onTimeout, TIME_LIMIT_S * 1000);
   try {
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
-    return await outcomeOf(child, helper, stop);
+    return await resultOf(child, helper, stop);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
   }
 }
 
-/** What becomes of a helper; nobody waits for one that is stopped, or for programs that it has started. */
-function outcomeOf(child: Child, helper: Helper, stop: AbortController): Promise<Outcome> {
+/** Waits for a helper to end, but not if it is stopped, since programs that it has started may still be running. */
+function resultOf(child: Child, helper: CredentialHelper, stop: AbortController): Promise<HelperResult> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_OUTPUT) stop.abort(failed(helper, 'its answer is too long'));
+      if (size > MAX_OUTPUT) stop.abort(failed(helper, 'its output is too long'));
       else chunks.push(chunk);
     });
     child.on('error', (cause) => {
@@ -159,7 +164,7 @@ function outcomeOf(child: Child, helper: Helper, stop: AbortController): Promise
   });
 }
 
-function failed({ name }: Helper, reason: string, cause?: unknown): MlistError {
+function failed({ name }: CredentialHelper, reason: string, cause?: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper docker-credential-${name} failed: ${reason}`, {
     cause,
     hint: 'See credsStore and credHelpers in the Docker configuration.',

@@ -12,19 +12,17 @@ import {
   cannotRead,
   credentialKey,
   helperFor,
-  isSilent,
+  hasNoLogins,
   parseAuthFile,
   spellingsOf,
   type AuthFile,
 } from './auth-file.ts';
-import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type Helper } from './credential-helper.ts';
+import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type CredentialHelper } from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { waitFor } from '../../../async/pending.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
 
-/** Keeping credentials where other tools find them too: in the helper that the file names, else in the file. */
-
-/** A user name and a password, of one registry. */
+/** The user name and password for one registry. */
 export interface Login {
   /** As named in references. */
   readonly registry: string;
@@ -32,15 +30,18 @@ export interface Login {
   readonly password: string;
 }
 
-/** Where credentials were put, or taken away. */
+/** Where credentials were stored or removed. */
 export type CredentialLocation =
   { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED` */
+/**
+ * Stores credentials where other tools find them: in the credential helper that the file configures, else in the file.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED`
+ */
 export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<CredentialLocation> {
   const path = pathFor(options);
   const file = await contentOf(path);
-  const helper = keeperFor(file.parsed, login.registry, path, options);
+  const helper = configuredHelper(file.parsed, login.registry, path, options);
   const key = credentialKey(login.registry);
   if (helper !== undefined) {
     const what = `store the login in ${programOf(helper)}`;
@@ -52,19 +53,19 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
   return { kind: 'file', path };
 }
 
-/** Takes a registry's credentials away, in each spelling of its name; tells where there were any. */
+/** Removes the credentials for a registry in all spellings of its name. @returns where there were any */
 export async function eraseLogin(
   registry: string,
   options: StoredCredentialsOptions,
 ): Promise<readonly CredentialLocation[]> {
   const path = pathFor(options);
   const { parsed } = await contentOf(path);
-  const helper = keeperFor(parsed, registry, path, options);
+  const helper = configuredHelper(parsed, registry, path, options);
   const erased: CredentialLocation[] = [];
   if (helper !== undefined) {
     const program = programOf(helper);
-    const clearing = eraseFromHelper(helper, credentialKey(registry));
-    if (await waitFor(options.waiting, `remove the login from ${program}`, clearing))
+    const erasing = eraseFromHelper(helper, credentialKey(registry));
+    if (await waitFor(options.waiting, `remove the login from ${program}`, erasing))
       erased.push({ kind: 'helper', program });
   }
   if (keysToErase(parsed, registry).length === 0) return erased;
@@ -74,7 +75,7 @@ export async function eraseLogin(
   return [...erased, { kind: 'file', path }];
 }
 
-/** Where a registry's credentials are found now; undefined where there are none. */
+/** Where the credentials for a registry are found now: a path, a variable or a program; undefined if there are none. */
 export async function locationOfLogin(
   registry: string,
   options: StoredCredentialsOptions,
@@ -87,16 +88,16 @@ function pathFor(options: StoredCredentialsOptions): string {
   return options.authFile ?? variable(options.env, 'REGISTRY_AUTH_FILE') ?? dockerConfigPath(options);
 }
 
-/** The helper that the file names; that of the system only for Docker's own file, where it is silent. */
-function keeperFor(
+/** The helper that a file configures. If Docker's own file has no logins, that of the system. */
+function configuredHelper(
   file: AuthFile,
   registry: string,
   path: string,
   options: StoredCredentialsOptions,
-): Helper | undefined {
+): CredentialHelper | undefined {
   const name = helperFor(file, registry);
   if (name !== undefined) return helperOf(name, options);
-  return path === dockerConfigPath(options) && isSilent(file) ? defaultHelper(options) : undefined;
+  return path === dockerConfigPath(options) && hasNoLogins(file) ? defaultHelper(options) : undefined;
 }
 
 function keysToErase({ auths = {} }: AuthFile, registry: string): readonly string[] {
@@ -104,7 +105,7 @@ function keysToErase({ auths = {} }: AuthFile, registry: string): readonly strin
   return [...new Set([...(Object.hasOwn(auths, key) ? [key] : []), ...spellingsOf(auths, registry)])];
 }
 
-function programOf({ name }: Helper): string {
+function programOf({ name }: CredentialHelper): string {
   return `docker-credential-${name}`;
 }
 
@@ -114,7 +115,7 @@ interface FileContent {
   readonly isAbsent: boolean;
 }
 
-/** A file that cannot be read as what it should be is never written to; nor is a pipe or a device, which cannot be replaced. */
+/** Reads a file for an edit. Invalid files, pipes and devices are errors, so that they are never overwritten. */
 async function contentOf(path: string): Promise<FileContent> {
   try {
     const bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, onlyFile: true });
@@ -126,16 +127,16 @@ async function contentOf(path: string): Promise<FileContent> {
 }
 
 /**
- * Changes a file under its lock: whole or not at all, only for its owner's eyes where it is new, and with its mode where
- * it is not. A link is followed, so that what it leads to is changed and not the link.
+ * Edits a file atomically under its lock. A new file is readable by its owner only; an existing one keeps its mode. If the
+ * file is a symbolic link, its target is changed.
  */
 async function edit(
-  named: string,
+  filePath: string,
   change: (content: FileContent) => string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await createFolders(dirname(named), { mode: 0o700 });
-  const path = await resolveLinks(named);
+  await createFolders(dirname(filePath), { mode: 0o700 });
+  const path = await resolveLinks(filePath);
   await withLock(
     `${path}.mlist-lock`,
     async (lock) => {
@@ -145,7 +146,7 @@ async function edit(
         () => 0o600,
       );
       await writeFileAtomic(path, change(content), { mode, lock });
-      // The umask may have narrowed it.
+      // The umask may have removed permissions.
       await chmod(path, mode);
     },
     { subject: path, signal },

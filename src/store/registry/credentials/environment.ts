@@ -1,7 +1,7 @@
-/** The variables of the environment, as the command line hands them in. */
+/** Environment variables. The command line passes in those of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A variable; one that is set to nothing says nothing. */
+/** The value of a variable; undefined if it is unset or empty. */
 export function variable(env: Environment, name: string): string | undefined {
   const value = env[name];
   return value === '' ? undefined : value;

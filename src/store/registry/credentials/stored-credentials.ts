@@ -5,43 +5,42 @@ import {
   credentialKey,
   credentialsIn,
   helperFor,
-  isSilent,
+  hasNoLogins,
   keysFor,
   parseAuthFile,
   readAuthFile,
   tokenIn,
   type AuthFile,
 } from './auth-file.ts';
-import { readFromHelper, defaultHelper, helperOf, type Helper } from './credential-helper.ts';
+import { readFromHelper, defaultHelper, helperOf, type CredentialHelper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
 
-/** Where people keep the credentials of registries. */
 export interface StoredCredentialsOptions {
   readonly env: Environment;
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
-  /** The only file that is looked at (`--authfile`). */
+  /** The only file that is read (`--authfile`). */
   readonly authFile?: string | undefined;
-  /** Ends the wait for a helper, and for what a pipe brings. */
+  /** Stops helpers, and reading a file that may be a pipe. */
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a helper is being asked, or that a file, which may be a pipe, is being read. Default: not reported. */
+  /** Reports that a helper runs, or that a file is being read, since it may be a pipe. Default: not reported. */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Credentials, and where they were found: a path, a variable, a helper's name. */
-export interface Found {
+export interface FoundCredentials {
   readonly credentials: Credentials;
+  /** Where they were found: a path, a variable or the name of a helper. */
   readonly place: string;
 }
 
 /**
- * The credentials of a user, from the first of these that has any: `--authfile` alone, where it is given; else
- * `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of the containers tools, ~/.dockercfg,
- * and the keychain of the system where Docker's configuration is silent (docs/registries.md).
+ * The credentials of the user. With `--authfile`, only that file is read. Otherwise they come from the first of these that has
+ * any: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of podman and skopeo, ~/.dockercfg, and the
+ * keychain of the system if Docker's configuration has no logins (docs/registries.md).
  */
 export function storedCredentials(options: StoredCredentialsOptions): CredentialsSource {
   const stored = new StoredCredentials(options);
@@ -51,66 +50,78 @@ export function storedCredentials(options: StoredCredentialsOptions): Credential
   };
 }
 
-/** Docker's own file. */
+/** The path of Docker's config.json. */
 export function dockerConfigPath({ env, home }: Pick<StoredCredentialsOptions, 'env' | 'home'>): string {
   return join(variable(env, 'DOCKER_CONFIG') ?? join(home, '.docker'), 'config.json');
 }
 
-interface Place {
+/** A file that may have credentials. */
+interface AuthFileLocation {
   readonly path: string;
   readonly kind: 'config' | 'legacy';
 }
 
+/** Finds the credentials of the user. Reads each file, and asks each helper for a registry, once. */
 export class StoredCredentials {
   readonly #options: StoredCredentialsOptions;
   readonly #files = new Map<string, Promise<AuthFile | undefined>>();
-  readonly #answers = new Map<string, Promise<Credentials | undefined>>();
+  readonly #helperResults = new Map<string, Promise<Credentials | undefined>>();
   #variable: AuthFile | undefined;
 
   constructor(options: StoredCredentialsOptions) {
     this.#options = options;
   }
 
-  async find(registry: string, repository: string): Promise<Found | undefined> {
+  async find(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const { authFile } = this.#options;
     if (authFile !== undefined) return this.#inFile({ path: authFile, kind: 'config' }, registry, repository, true);
     const found = await this.#inVariable(registry, repository);
     if (found !== undefined) return found;
-    for (const place of this.#places()) {
-      const here = await this.#inFile(place, registry, repository, false);
-      if (here !== undefined) return here;
+    for (const location of this.#locations()) {
+      const inFile = await this.#inFile(location, registry, repository, false);
+      if (inFile !== undefined) return inFile;
     }
     return this.#inKeychain(registry);
   }
 
-  #places(): readonly Place[] {
+  #locations(): readonly AuthFileLocation[] {
     const { env, home, platform, uid } = this.#options;
     const runtime = variable(env, 'XDG_RUNTIME_DIR');
-    const own = uid === undefined ? undefined : `/run/containers/${uid}`;
-    const running = runtime === undefined ? own : join(runtime, 'containers');
+    const userFolder = uid === undefined ? undefined : `/run/containers/${uid}`;
+    const runtimeFolder = runtime === undefined ? userFolder : join(runtime, 'containers');
     const paths = [
       variable(env, 'REGISTRY_AUTH_FILE'),
       dockerConfigPath(this.#options),
-      platform === 'linux' && running !== undefined ? join(running, 'auth.json') : undefined,
+      platform === 'linux' && runtimeFolder !== undefined ? join(runtimeFolder, 'auth.json') : undefined,
       join(variable(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'),
     ].filter((path) => path !== undefined);
     return [
-      ...paths.map((path): Place => ({ path, kind: 'config' })),
+      ...paths.map((path): AuthFileLocation => ({ path, kind: 'config' })),
       { path: join(home, '.dockercfg'), kind: 'legacy' },
     ];
   }
 
-  async #inFile(place: Place, registry: string, repository: string, mustBe: boolean): Promise<Found | undefined> {
-    const { path } = place;
-    const file = await this.#read(place);
-    if (file === undefined && mustBe) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no file ${path}, which --authfile names`, { path });
+  async #inFile(
+    location: AuthFileLocation,
+    registry: string,
+    repository: string,
+    isRequired: boolean,
+  ): Promise<FoundCredentials | undefined> {
+    const { path } = location;
+    const file = await this.#read(location);
+    if (file === undefined && isRequired) {
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `the file ${path} of --authfile does not exist`, { path });
     }
     return file && this.#inAuthFile(file, path, registry, repository);
   }
 
-  /** A helper that a file names takes the place of the passwords in the file, also where it has none. */
-  async #inAuthFile(file: AuthFile, path: string, registry: string, repository: string): Promise<Found | undefined> {
+  /** If a file configures a helper for a registry, its passwords for that registry are ignored, but its tokens are used. */
+  async #inAuthFile(
+    file: AuthFile,
+    path: string,
+    registry: string,
+    repository: string,
+  ): Promise<FoundCredentials | undefined> {
     const name = helperFor(file, registry);
     const entries = keysFor(file, registry, repository).map((key) => ({ key, entry: file.auths?.[key] ?? {} }));
     if (name === undefined) {
@@ -123,22 +134,22 @@ export class StoredCredentials {
     return token && { credentials: token, place: path };
   }
 
-  #read({ path, kind }: Place): Promise<AuthFile | undefined> {
+  #read({ path, kind }: AuthFileLocation): Promise<AuthFile | undefined> {
     const { signal, waiting } = this.#options;
     return getOrCreate(this.#files, path, () => waitFor(waiting, `read ${path}`, readAuthFile(path, kind, signal)));
   }
 
-  /** Each helper is asked once for a registry: some of them take a second to answer. */
-  #ask(helper: Helper, registry: string): Promise<Credentials | undefined> {
+  /** Asks a helper once for each registry, since some helpers take a second. */
+  #ask(helper: CredentialHelper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
-    return getOrCreate(this.#answers, key, () => {
+    return getOrCreate(this.#helperResults, key, () => {
       const what = `get the login for ${registry} from docker-credential-${helper.name}`;
       return waitFor(this.#options.waiting, what, readFromHelper(helper, credentialKey(registry)));
     });
   }
 
-  /** `DOCKER_AUTH_CONFIG` holds `{"auths": {KEY: {"auth": ...}}}` and nothing else; otherwise all of it is passed over. */
-  async #inVariable(registry: string, repository: string): Promise<Found | undefined> {
+  /** `DOCKER_AUTH_CONFIG` must be `{"auths": {KEY: {"auth": ...}}}`. A variable with anything else is ignored with a warning. */
+  async #inVariable(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const text = variable(this.#options.env, 'DOCKER_AUTH_CONFIG');
     if (text === undefined) return undefined;
     const place = 'DOCKER_AUTH_CONFIG';
@@ -152,11 +163,11 @@ export class StoredCredentials {
     return this.#inAuthFile(this.#variable, place, registry, repository);
   }
 
-  /** Nobody asked for the keychain by name: where it does not work, there is no login in it. */
-  async #inKeychain(registry: string): Promise<Found | undefined> {
+  /** The keychain of the system. It is not configured explicitly, so a failure is a warning, not an error. */
+  async #inKeychain(registry: string): Promise<FoundCredentials | undefined> {
     const { signal, onWarning } = this.#options;
     const config = await this.#read({ path: dockerConfigPath(this.#options), kind: 'config' });
-    const helper = config === undefined || isSilent(config) ? defaultHelper(this.#options) : undefined;
+    const helper = config === undefined || hasNoLogins(config) ? defaultHelper(this.#options) : undefined;
     if (helper === undefined) return undefined;
     try {
       const credentials = await this.#ask(helper, registry);
@@ -170,12 +181,12 @@ export class StoredCredentials {
 }
 
 function checkVariable(file: AuthFile): void {
-  const isPlain = Object.keys(file).every((name) => name === 'auths');
+  const hasOnlyAuths = Object.keys(file).every((name) => name === 'auths');
   const entries = Object.values(file.auths ?? {});
-  if (isPlain && entries.every((entry) => Object.keys(entry).join() === 'auth')) return;
+  if (hasOnlyAuths && entries.every((entry) => Object.keys(entry).join() === 'auth')) return;
   throw new MlistError(
     'ERR_MLIST_CREDENTIALS',
-    'DOCKER_AUTH_CONFIG holds more or less than "auths" with an "auth" each',
+    'DOCKER_AUTH_CONFIG has members other than "auths" with an "auth" each',
   );
 }
 

@@ -1,22 +1,22 @@
 import { BlockList, isIP } from 'node:net';
 import { MlistError } from '../../../errors/errors.ts';
 
-/** Which addresses a registry may send its client to, and which hosts are this machine. */
+/** Classifies hosts, and checks the addresses that a registry sends. */
 
-/** The host that serves the API of a registry named in references. */
+/** The host that serves the API of a registry, which references name by its domain. */
 export function apiHost(domain: string): string {
   return domain === 'docker.io' ? 'registry-1.docker.io' : domain;
 }
 
-/** A literal 127.0.0.0/8 or ::1, `localhost` or `*.localhost`; DNS is never asked. */
+/** Whether a host is 127.0.0.0/8, ::1, `localhost` or `*.localhost`. Names are not resolved. */
 export function isLoopback(hostname: string): boolean {
-  const host = bare(hostname);
+  const host = normalizeHost(hostname);
   if (host === 'localhost' || host.endsWith('.localhost')) return true;
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
 
-/** What is not of the public internet (IANA, special-purpose address registries); what IPv6 wraps of IPv4 counts too. */
-const subnets: readonly (readonly [string, number])[] = [
+/** Networks outside the public internet (IANA special-purpose address registries), and IPv6 addresses that contain IPv4 ones. */
+const privateNetworks: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -35,38 +35,42 @@ const subnets: readonly (readonly [string, number])[] = [
   ['ff00::', 8],
 ];
 
-let blocked: BlockList | undefined;
+let privateList: BlockList | undefined;
 
-/** Made when it is first needed, which for most commands is never: it takes longer than reading a file. */
-function internal(): BlockList {
-  if (blocked !== undefined) return blocked;
-  blocked = new BlockList();
-  for (const [network, bits] of subnets) blocked.addSubnet(network, bits, isIP(network) === 4 ? 'ipv4' : 'ipv6');
-  return blocked;
+/** Created on first use: it is slow, and most commands do not need it. */
+function privateBlockList(): BlockList {
+  if (privateList !== undefined) return privateList;
+  privateList = new BlockList();
+  for (const [network, bits] of privateNetworks)
+    privateList.addSubnet(network, bits, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  return privateList;
 }
 
-/** A literal address that is not of the public internet: private, loopback, link-local, unspecified, multicast. */
-export function isInternal(hostname: string): boolean {
-  const host = bare(hostname);
+/** Whether a host is an IP address outside the public internet, such as a private, loopback or link-local one. */
+export function isPrivateAddress(hostname: string): boolean {
+  const host = normalizeHost(hostname);
   const family = isIP(host);
-  return isLoopback(host) || (family !== 0 && internal().check(host, family === 4 ? 'ipv4' : 'ipv6'));
+  return isLoopback(host) || (family !== 0 && privateBlockList().check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
-function bare(hostname: string): string {
+/** Lower case, without the brackets of IPv6 addresses and without the dot at the end. */
+function normalizeHost(hostname: string): string {
   return hostname
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '');
 }
 
-/** Scheme, host and effective port are equal. */
+/** Whether scheme, host and effective port are equal. */
 export function sameOrigin(left: URL, right: URL): boolean {
   return left.origin === right.origin;
 }
 
 /**
- * Checks an address that a registry sends its client to: a redirect, an upload location, a token realm, a next page.
+ * Checks an address that a registry sends: of a redirect, an upload location or a token realm.
  * @param what - with its article, for the error
+ * @param to - the address
+ * @param registry - the address that sent it
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`
  */
 export function checkAddress(what: string, to: URL, registry: URL): void {
@@ -80,5 +84,6 @@ export function checkAddress(what: string, to: URL, registry: URL): void {
   if (to.username !== '' || to.password !== '') refuse('with a user name in it');
   if (sameOrigin(to, registry)) return;
   if (registry.protocol === 'https:' && to.protocol === 'http:') refuse('which is not encrypted');
-  if (isInternal(to.hostname) && !isInternal(registry.hostname)) refuse('an address inside a private network');
+  if (isPrivateAddress(to.hostname) && !isPrivateAddress(registry.hostname))
+    refuse('an address inside a private network');
 }

@@ -2,22 +2,23 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { errorCode } from '../../../errors/errors.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
-import { tooLong } from './response.ts';
-import type { Reply } from '../request.ts';
+import { bodyTooLong } from './response.ts';
+import type { RegistryResponse } from '../request.ts';
 import { mismatch } from '../blobs/verify-response.ts';
 
-/** The encoding of a body; undefined if it is not encoded. */
-export function encodingOf(headers: Reply['headers']): string | undefined {
+/** The `content-encoding` of a body; undefined if it is not encoded. */
+export function encodingOf(headers: RegistryResponse['headers']): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   return encoding === '' || encoding === 'identity' ? undefined : encoding;
 }
 
 /**
- * The document that an answer carries. Some registries and proxies compress with gzip although identity was requested.
- * @throws MlistError if it has another encoding, or is larger than a document may be
+ * Decodes the body of a response. Some registries and proxies compress with gzip although identity was requested.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` for another encoding, `ERR_MLIST_DOCUMENT_INVALID` for a document that is
+ *   too large
  */
 export async function decodedDocument(
-  { headers, bytes }: Pick<Reply, 'headers' | 'bytes'>,
+  { headers, bytes }: Pick<RegistryResponse, 'headers' | 'bytes'>,
   subject: string,
 ): Promise<Uint8Array> {
   const encoding = encodingOf(headers);
@@ -27,7 +28,7 @@ export async function decodedDocument(
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: MAX_DOCUMENT_BYTES });
   } catch (cause) {
-    if (errorCode(cause) === 'ERR_BUFFER_TOO_LARGE') throw tooLong(subject, MAX_DOCUMENT_BYTES);
+    if (errorCode(cause) === 'ERR_BUFFER_TOO_LARGE') throw bodyTooLong(subject, MAX_DOCUMENT_BYTES);
     throw mismatch(subject, 'came with the encoding gzip, but cannot be decompressed');
   }
 }

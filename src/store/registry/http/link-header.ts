@@ -1,8 +1,8 @@
 import { MlistError } from '../../../errors/errors.ts';
-import type { Reply } from '../request.ts';
+import type { RegistryResponse } from '../request.ts';
 import { sameOrigin } from './address.ts';
 
-/** The address of the next page: `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last one. */
+/** The target of `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last page. */
 function nextPage(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   for (const [, target = '', parameters = ''] of header.matchAll(/<([^>]*)>((?:\s*;\s*[^,<"]*(?:"[^"]*")?)*)/g)) {
@@ -12,12 +12,18 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * The address of the next page of a list. Registries behind a proxy may not know the scheme or the path of their clients'
- * requests: only the query is used of a link to the same host whose path ends like that of the first page.
+ * The address of the next page of a list; undefined on the last page. A registry behind a proxy may not know the scheme or
+ * the path that its clients use. Of a link to the same list, whose path ends like that of the first page, only the query is
+ * used.
  * @param path - of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */
-export function nextAddress({ headers, url }: Reply, path: string, base: URL, reference: string): URL | undefined {
+export function nextAddress(
+  { headers, url }: RegistryResponse,
+  path: string,
+  base: URL,
+  reference: string,
+): URL | undefined {
   const link = nextPage(headers['link']);
   if (link === undefined || !URL.canParse(link, url.href)) return undefined;
   const address = new URL(link, url);

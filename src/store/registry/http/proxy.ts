@@ -1,49 +1,52 @@
-import { BlockList, isIP } from 'node:net';
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { MlistError } from '../../../errors/errors.ts';
 import { variable, type Environment } from '../credentials/environment.ts';
 import { isLoopback } from './address.ts';
+import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
 
-/**
- * Which proxy stands between this machine and a host: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or in lower case, read
- * as Go's golang.org/x/net/http/httpproxy reads them, since that is what the other tools of registries do.
- */
+/** The proxy for the requests to a host. */
 export interface Proxy {
   readonly url: URL;
-  /** `Proxy-Authorization`, where the address holds a login. Secret. */
+  /** `Proxy-Authorization`; undefined if the address has no login. Secret. */
   readonly authorization: string | undefined;
-  /** The password of that login, and the header's value. */
+  /** The password, and the encoded login of the header. */
   readonly secrets: readonly string[];
 }
 
 export type ProxyFor = (url: URL) => Proxy | undefined;
 
-/** @throws MlistError `ERR_MLIST_USAGE` where a variable holds no address of a proxy */
+/**
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, also in lower case, as Go's golang.org/x/net/http/httpproxy does, which
+ * other registry clients use.
+ * @throws MlistError `ERR_MLIST_USAGE` if a variable is not the address of a proxy
+ */
 export function proxiesOf(env: Environment): ProxyFor {
-  const [plain, secure] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => proxyNamed(name, env));
-  const exceptions = exceptionsOf(setting(env, 'NO_PROXY') ?? '');
+  const [httpProxy, httpsProxy] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => proxyIn(name, env));
+  const isException = parseNoProxy(setting(env, 'NO_PROXY') ?? '');
   return (url) => {
-    const proxy = url.protocol === 'https:' ? secure : plain;
-    if (proxy === undefined || isLoopback(url.hostname) || exceptions(url)) return undefined;
+    const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy;
+    if (proxy === undefined || isLoopback(url.hostname) || isException(url)) return undefined;
     return proxy;
   };
 }
 
-/** A web server's script has HTTP_PROXY set by whoever sends it a `Proxy:` header (CVE-2016-5385). */
+/** In a CGI script, anyone can set HTTP_PROXY with a `Proxy:` header (CVE-2016-5385). */
 function setting(env: Environment, name: string): string | undefined {
-  const isFromWeb = name === 'HTTP_PROXY' && env['REQUEST_METHOD'] !== undefined;
-  return (isFromWeb ? undefined : variable(env, name)) ?? variable(env, name.toLowerCase());
+  const isCgi = name === 'HTTP_PROXY' && env['REQUEST_METHOD'] !== undefined;
+  return (isCgi ? undefined : variable(env, name)) ?? variable(env, name.toLowerCase());
 }
 
-function proxyNamed(name: string, env: Environment): Proxy | undefined {
+function proxyIn(name: string, env: Environment): Proxy | undefined {
   const value = setting(env, name);
   if (value === undefined) return undefined;
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const login = url === undefined ? undefined : loginOf(url);
+  const login = url === undefined ? undefined : decodeLogin(url);
   if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    // The address may hold a password: it is not shown.
-    throw new MlistError('ERR_MLIST_USAGE', `${name} holds no address of an http or https proxy`, {
-      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a login that is percent-encoded.',
+    // The address may contain a password, so the message does not quote it.
+    throw new MlistError('ERR_MLIST_USAGE', `${name} is not the address of an http or https proxy`, {
+      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a percent-encoded login.',
     });
   }
   const { username, password } = login;
@@ -56,8 +59,11 @@ function proxyNamed(name: string, env: Environment): Proxy | undefined {
   };
 }
 
-/** Undefined where the user info is not percent-encoded UTF-8. */
-function loginOf({ username, password }: URL): { readonly username: string; readonly password: string } | undefined {
+/** The user name and password of a URL; undefined if they are not percent-encoded UTF-8. */
+function decodeLogin({
+  username,
+  password,
+}: URL): { readonly username: string; readonly password: string } | undefined {
   try {
     return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
   } catch {
@@ -65,26 +71,31 @@ function loginOf({ username, password }: URL): { readonly username: string; read
   }
 }
 
-/** Hosts that are reached directly: names with what is below them, addresses, networks (CIDR), each also with a port; `*`. */
-function exceptionsOf(text: string): (url: URL) => boolean {
+/**
+ * Matches the hosts that are reached without a proxy. An item is `*`, a domain (with its subdomains), an IP address or a
+ * network (CIDR). Domains and addresses may have a port.
+ */
+function parseNoProxy(text: string): (url: URL) => boolean {
   const items = text
     .split(/[\s,]+/)
     .filter((item) => item !== '')
     .map((item) => item.toLowerCase());
   if (items.includes('*')) return () => true;
   const networks = new BlockList();
-  const tests = items.map((item) => exception(item, networks)).filter((test) => test !== undefined);
+  const matchers = items.map((item) => parseNoProxyItem(item, networks)).filter((matcher) => matcher !== undefined);
   return (url) => {
-    const { host, port } = hostAndPort(url);
+    const target = hostAndPort(url);
+    const host = target.host.replace(/\.$/, '');
     const family = isIP(host);
     if (family !== 0 && networks.check(host, family === 4 ? 'ipv4' : 'ipv6')) return true;
-    return tests.some((test) => test(host, port));
+    return matchers.some((matches) => matches(host, String(target.port)));
   };
 }
 
-type Test = (host: string, port: string) => boolean;
+type HostMatcher = (host: string, port: string) => boolean;
 
-function exception(item: string, networks: BlockList): Test | undefined {
+/** Adds a network to `networks`, or returns a matcher for a domain or an address. Ignores invalid items. */
+function parseNoProxyItem(item: string, networks: BlockList): HostMatcher | undefined {
   const [, network = '', bits] = /^([0-9a-f.:]+)\/(\d{1,3})$/.exec(item) ?? [];
   const family = isIP(network);
   if (family !== 0 && Number(bits) <= (family === 4 ? 32 : 128)) {
@@ -95,20 +106,74 @@ function exception(item: string, networks: BlockList): Test | undefined {
   const [, bracketed, plain = '', port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/]+))(?::(\d+))?$/.exec(item) ?? [];
   const name = bracketed ?? plain.replace(/\.$/, '');
   if (name === '') return undefined;
-  const samePort: (given: string) => boolean = (given) => port === undefined || given === port;
-  if (isIP(name) !== 0) return (host, given) => host === canonical(name) && samePort(given);
+  const isPort: (requested: string) => boolean = (requested) => port === undefined || requested === port;
+  if (isIP(name) !== 0) return (host, requested) => host === canonical(name) && isPort(requested);
   const suffix = `.${name.replace(/^\*?\./, '')}`;
-  const isBelowOnly = /^\*?\./.test(name);
-  return (host, given) => samePort(given) && (host.endsWith(suffix) || (!isBelowOnly && host === name));
+  const onlySubdomains = /^\*?\./.test(name);
+  return (host, requested) => isPort(requested) && (host.endsWith(suffix) || (!onlySubdomains && host === name));
 }
 
-function hostAndPort({ hostname, port, protocol }: URL): { readonly host: string; readonly port: string } {
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  return { host, port: port === '' ? (protocol === 'https:' ? '443' : '80') : port };
-}
-
-/** An address as URLs write it, so that two spellings of one compare. */
+/** An IP address in the notation of URLs, so that different notations of one address are equal. */
 function canonical(address: string): string {
   if (isIP(address) !== 6) return address;
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+/**
+ * Opens a tunnel through a proxy with CONNECT (RFC 9110 section 9.3.6).
+ * @param socket - the connection to the proxy
+ * @returns the connection to the target
+ * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` if it fails, or Node's error
+ */
+export async function openTunnel(
+  socket: Socket,
+  { host, port }: HostAndPort,
+  proxy: Proxy,
+  timeoutMs: number,
+): Promise<Socket> {
+  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const login = proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization };
+  const headers = { host: target, ...login };
+  const request = requestHttp({ method: 'CONNECT', path: target, headers, createConnection: () => socket });
+  const tunnel = await connectResponse(request, timeoutMs);
+  if (tunnel.response.statusCode === 200) return tunnel.socket;
+  tunnel.socket.destroy();
+  throw refusedTunnel(proxy, target, tunnel.response.statusCode ?? 0);
+}
+
+interface ConnectResponse {
+  readonly response: IncomingMessage;
+  readonly socket: Socket;
+}
+
+function connectResponse(request: ClientRequest, timeoutMs: number): Promise<ConnectResponse> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => request.destroy(timeoutError('the proxy')), timeoutMs);
+    request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
+      clearTimeout(timer);
+      if (head.length > 0) socket.unshift(head);
+      resolve({ response, socket });
+    });
+    request.once('response', (response) => {
+      clearTimeout(timer);
+      resolve({ response, socket: response.socket });
+    });
+    request.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    request.end();
+  });
+}
+
+function refusedTunnel(proxy: Proxy, target: string, status: number): Error {
+  const message = `the proxy ${proxy.url.host} does not connect to ${target} (HTTP ${status})`;
+  if (status >= 500) return Object.assign(new Error(message), { code: 'EPROXY' });
+  return new MlistError('ERR_MLIST_NETWORK', message, {
+    status,
+    hint:
+      status === 407
+        ? 'The proxy requires a login: http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY.'
+        : 'To reach a host without the proxy, add it to NO_PROXY.',
+  });
 }

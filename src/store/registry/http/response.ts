@@ -1,53 +1,70 @@
 import { MlistError } from '../../../errors/errors.ts';
 
-/** What comes back from a server. */
-export interface Answer {
+/** The response to one HTTP request. */
+export interface HttpResponse {
   readonly status: number;
-  /** By lower-case name; repeated headers are joined with commas. */
+  /** By lower-case name. Repeated headers are joined with commas. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Must be read to its end, or given up with `discard`. */
+  /** The caller reads it to its end or calls `discard`. */
   readonly body: AsyncIterable<Uint8Array>;
   readonly discard: () => void;
 }
 
-export function joinedHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Answer['headers'] {
+export function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): HttpResponse['headers'] {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
   );
 }
 
-/** Reads a small body whole. What is longer than `most` bytes ends the exchange: nobody reads an endless body. */
-export async function readAnswer(answer: Answer, most: number, what: string): Promise<Uint8Array> {
-  const announced = Number(answer.headers['content-length'] ?? 0);
-  const isBodyless = answer.status === 204 || answer.status === 304;
-  if (announced > most && !isBodyless) {
-    answer.discard();
-    throw tooLong(what, most);
+/**
+ * Reads a body into memory.
+ * @param maxBytes - a longer body is discarded
+ * @param what - names the body in the error
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the body is longer than `maxBytes`
+ */
+export async function readBody(response: HttpResponse, maxBytes: number, what: string): Promise<Uint8Array> {
+  const contentLength = Number(response.headers['content-length'] ?? 0);
+  const isBodyless = response.status === 204 || response.status === 304;
+  if (contentLength > maxBytes && !isBodyless) {
+    response.discard();
+    throw bodyTooLong(what, maxBytes);
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of answer.body) {
+  for await (const chunk of response.body) {
     size += chunk.length;
-    if (size > most) {
-      answer.discard();
-      throw tooLong(what, most);
+    if (size > maxBytes) {
+      response.discard();
+      throw bodyTooLong(what, maxBytes);
     }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-export function tooLong(what: string, most: number): MlistError {
-  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${what} is longer than ${most} bytes`);
+export function bodyTooLong(what: string, maxBytes: number): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${what} is longer than ${maxBytes} bytes`);
 }
 
-/** An answer to HEAD has no body; its connection is free once that is noticed. */
-export async function drain(answer: Answer): Promise<void> {
-  for await (const chunk of answer.body) if (chunk.length > 0) return answer.discard();
+/** Reads the empty body of a response to HEAD, so that its connection can be reused. */
+export async function drain(response: HttpResponse): Promise<void> {
+  for await (const chunk of response.body) if (chunk.length > 0) return response.discard();
 }
 
-/** A body of bytes that are at hand. */
-// eslint-disable-next-line @typescript-eslint/require-await -- an async iterable is what the interface asks for
-export async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+/** A body of bytes that have already been read. */
+// eslint-disable-next-line @typescript-eslint/require-await -- HttpResponse has an async iterable
+export async function* bodyOf(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
+}
+
+/** The longest `Warning` header that is reported (distribution-spec v1.1.1 "Warnings"). */
+const MAX_WARNING_BYTES = 4096;
+
+/** The texts of `Warning: 299 - "text"`. Registries use no other form. */
+export function warningsIn(headers: HttpResponse['headers']): readonly string[] {
+  const header = headers['warning'];
+  if (header === undefined || Buffer.byteLength(header) > MAX_WARNING_BYTES) return [];
+  return [...header.matchAll(/(?:^|,)\s*299\s+-\s+"((?:[^"\\]|\\.)*)"\s*(?=,|$)/g)]
+    .map(([, text = '']) => text.replace(/\\(.)/g, '$1').trim())
+    .filter((text) => text !== '');
 }

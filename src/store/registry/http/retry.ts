@@ -1,10 +1,10 @@
-import type { ErrorFacts } from '../../../errors/errors.ts';
+import { errorCode, MlistError, type ErrorFacts } from '../../../errors/errors.ts';
 
-/** When a failed step is worth another try, and how long to wait for it. */
+/** Decides whether a failed request is sent again, and after which delay. */
 
 const retryable = new Set([408, 425, 429, 499]);
 
-/** 501 and 505 say that it will never work. */
+/** 5xx and a few 4xx. 501 and 505 are permanent. */
 export function isRetryableStatus(status: number): boolean {
   return retryable.has(status) || (status >= 500 && status !== 501 && status !== 505);
 }
@@ -18,46 +18,46 @@ export function isTransientStatus(status: number): boolean {
 export const REFUSALS = Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status));
 
 /**
- * Answers to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and still serve GET. The answer to
- * GET also has a body, which may state the reason. 401 is not among them, since it would be the answer to GET too.
+ * Responses to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and still serve GET. The
+ * response to GET also has a body, which may state the reason. 401 is not among them, since GET would also get a 401.
  */
 export const HEAD_REFUSED = [
   ...REFUSALS.filter((status) => status !== 401 && status !== 404),
   ...Array.from({ length: 100 }, (_, at) => 500 + at),
 ];
 
-/** The registry did not begin on the request: it may be sent again, whatever it would have done. */
-export function isUntouchedStatus(status: number): boolean {
+/** Whether the registry has not processed the request, so that even a POST may be sent again. */
+export function isUnprocessedStatus(status: number): boolean {
   return status === 425 || status === 429;
 }
 
-const FIRST_MS = 200;
-const LONGEST_MS = 8_000;
+const MIN_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 8_000;
 
-/** The longest wait that a registry may ask for. If it asks for more, the step fails at once. */
-const LONGEST_ASKED_MS = 120_000;
+/** The longest `Retry-After` that mlist waits for. If a registry asks for more, the request fails at once. */
+const MAX_WAIT_MS = 120_000;
 
 /** Whether a registry asks for a longer wait than mlist accepts. */
-export function asksTooLong({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
-  return isRetryableStatus(status) && retryAfterMs > LONGEST_ASKED_MS;
+export function exceedsMaxWait({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts, 'status' | 'retryAfterMs'>): boolean {
+  return isRetryableStatus(status) && retryAfterMs > MAX_WAIT_MS;
 }
 
-/** Milliseconds before try number `tries` + 1: doubling, half of it at random, so that many clients spread out. */
-export function backoff(tries: number, random: () => number = Math.random): number {
-  const full = Math.min(FIRST_MS * 2 ** (tries - 1), LONGEST_MS);
+/** Milliseconds to wait after attempt number `attempt`. They double each time; half of them is random. */
+export function backoff(attempt: number, random: () => number = Math.random): number {
+  const full = Math.min(MIN_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS);
   return full / 2 + (random() * full) / 2;
 }
 
-/** A little later than asked, so that clients that were told the same do not all come back at once. */
-export function spread(milliseconds: number, random: () => number = Math.random): number {
+/** Adds a random part to a wait, so that clients with the same `Retry-After` do not all return at once. */
+export function jitter(milliseconds: number, random: () => number = Math.random): number {
   return milliseconds + random() * Math.min(250, milliseconds / 10);
 }
 
 /**
- * What a Retry-After header asks for, in milliseconds (RFC 9110 section 10.2.3): seconds, also with a fraction, as some
- * registries send, a duration with its unit (`12.5ms`), or a date.
+ * The wait in a `Retry-After` header, in milliseconds (RFC 9110 section 10.2.3). It may be a number of seconds, a date, or,
+ * as some registries send it, a fraction (`1.5`) or a duration with a unit (`12.5ms`).
  */
-export function retryAfter(header: string | undefined, now: number): number | undefined {
+export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const duration = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)?\s*$/.exec(header);
   const date = duration === null ? Date.parse(header) : Number.NaN;
@@ -67,7 +67,7 @@ export function retryAfter(header: string | undefined, now: number): number | un
 
 const DAY_MS = 86_400_000;
 
-/** A wait that a registry asks for, for messages. */
+/** A `Retry-After` for messages, such as `30 s`. */
 export function waitText(milliseconds: number): string {
   return milliseconds > DAY_MS ? 'more than a day' : `${Math.ceil(milliseconds / 1000)} s`;
 }
@@ -75,4 +75,21 @@ export function waitText(milliseconds: number): string {
 function unitMs(unit: string | undefined): number {
   if (unit === 'ms') return 1;
   return unit === 'm' ? 60_000 : 1_000;
+}
+
+/** Whether a connection failed, which another attempt may change. Errors of TLS trust, DNS and HTTP syntax are permanent. */
+export function isConnectionError(thrown: unknown): boolean {
+  if (thrown instanceof MlistError) return false;
+  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101)/.test(
+    errorCode(thrown) ?? '',
+  );
+}
+
+/** Whether the connection was never opened, so that the server has received nothing of the request. */
+export function isUnsent(thrown: unknown): boolean {
+  return ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '');
+}
+
+export function isTimeout(thrown: unknown): boolean {
+  return ['ETIMEDOUT', 'ESOCKETTIMEDOUT'].includes(errorCode(thrown) ?? '');
 }

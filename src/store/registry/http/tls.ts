@@ -1,73 +1,75 @@
 import * as tls from 'node:tls';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, rootCertificates, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { existsSync } from 'node:fs';
+import { isIP, type Socket } from 'node:net';
 import { getOrCreate } from '../../../async/single-flight.ts';
-import { asMlistError, errorMessage, MlistError } from '../../../errors/errors.ts';
-import { certificatesFor, readPem, readPlacedPem, type HostCertificates } from './certificates.ts';
+import { asMlistError, errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
+import { certificatesFor, readPem, readPemFile, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from '../credentials/environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
 import { isLoopback } from './address.ts';
+import { opened } from './connect.ts';
 
-/** Whom connections trust, host by host. */
 export interface TrustOptions {
   readonly insecure: boolean;
   readonly caFile: string | undefined;
-  /** Folders of the kind `certs.d`. */
+  /** `certs.d` folders. */
   readonly certificateFolders: readonly string[];
   readonly env: Environment;
-  /** Ends the wait for what a pipe brings. */
+  /** Aborts reading a file that may be a pipe. */
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a file, which may be a pipe, is being read. */
+  /** Reports that a file is being read, since it may be a pipe. */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning: (message: string) => void;
 }
 
-/** What a TLS connection to one host is made with. */
+/** The certificates for TLS connections to one host. */
 export interface HostTrust {
+  /** Whether the certificate of the host is verified. */
   readonly verify: boolean;
   readonly context: SecureContext;
-  /** The same with the system's authorities; undefined where there are none. */
-  readonly wider: () => SecureContext | undefined;
+  /** The context with the certificate authorities of the system added; undefined if the system has none. */
+  readonly withSystemRoots: () => SecureContext | undefined;
 }
 
 /**
- * The authorities that count: those that come with Node, `--ca-file`, `SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`, those of
- * the host's folder in `certs.d`, and, for a certificate that none of them has signed, those of the system. The system's
- * come last since reading them costs every command more than the rest of the handshake: docs/registries.md.
+ * The trusted certificate authorities of each host: those of Node, `--ca-file`, `SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS` and
+ * the host's folder in `certs.d`. Those of the system are read only for a certificate that none of these has signed, since
+ * reading them takes longer than the rest of the handshake (docs/registries.md).
  */
-export class Trust {
+export class TrustStore {
   readonly #options: TrustOptions;
   readonly #certificates = new Map<string, HostCertificates | undefined>();
   readonly #hosts = new Map<string, HostTrust>();
-  #named: Promise<readonly string[]> | undefined;
+  #configured: Promise<readonly string[]> | undefined;
 
   constructor(options: TrustOptions) {
     this.#options = options;
   }
 
-  /** Whether certificates were put down for the host: it speaks TLS then, and is verified even on this machine. */
-  isNamed(url: URL): boolean {
+  /** Whether certificates are configured for a host. If so, it uses TLS and is verified even on this machine. */
+  hasCertificates(url: URL): boolean {
     const certificates = this.#certificatesOf(url);
     return this.#options.caFile !== undefined || (certificates?.authorities.length ?? 0) > 0;
   }
 
-  /** @throws MlistError where certificates cannot be read or used */
-  async of(url: URL): Promise<HostTrust> {
-    const named = await (this.#named ??= this.#namedRoots());
-    return getOrCreate(this.#hosts, url.host, () => this.#make(url, named));
+  /** @throws MlistError if certificates cannot be read or are invalid */
+  async forHost(url: URL): Promise<HostTrust> {
+    const configured = await (this.#configured ??= this.#configuredRoots());
+    return getOrCreate(this.#hosts, url.host, () => this.#create(url, configured));
   }
 
-  #make(url: URL, named: readonly string[]): HostTrust {
+  #create(url: URL, configured: readonly string[]): HostTrust {
     const { insecure } = this.#options;
     const certificates = this.#certificatesOf(url);
-    const extra = [...named, ...(certificates?.authorities ?? [])];
-    let wider: SecureContext | undefined;
+    const extra = [...configured, ...(certificates?.authorities ?? [])];
+    let withSystem: SecureContext | undefined;
     return {
-      verify: !insecure && (this.isNamed(url) || !isLoopback(url.hostname)),
+      verify: !insecure && (this.hasCertificates(url) || !isLoopback(url.hostname)),
       context: contextOf(extra, certificates),
-      wider: () => {
+      withSystemRoots: () => {
         const system = systemRoots();
-        return system.length === 0 ? undefined : (wider ??= contextOf([...extra, ...system], certificates));
+        return system.length === 0 ? undefined : (withSystem ??= contextOf([...extra, ...system], certificates));
       },
     };
   }
@@ -80,8 +82,8 @@ export class Trust {
     });
   }
 
-  /** A file that the environment names and that is not there is told of, and passed over, as Node does. */
-  async #namedRoots(): Promise<readonly string[]> {
+  /** The files of `--ca-file` and the environment. An unreadable file of the environment is a warning, as in Node. */
+  async #configuredRoots(): Promise<readonly string[]> {
     const { caFile, env, signal, waiting, onWarning } = this.#options;
     const read = (path: string) => waitFor(waiting, `read ${path}`, readPem(path, signal));
     const roots: string[] = [];
@@ -99,7 +101,7 @@ export class Trust {
   }
 }
 
-/** A list of authorities of our own replaces Node's: they are added again. */
+/** The option `ca` replaces Node's certificate authorities, so they are added to it. */
 function contextOf(extra: readonly string[], certificates: HostCertificates | undefined): SecureContext {
   const { client, folder = '' } = certificates ?? {};
   try {
@@ -115,8 +117,8 @@ function contextOf(extra: readonly string[], certificates: HostCertificates | un
   }
 }
 
-/** Where systems keep their authorities in one file, as Go looks for them (crypto/x509 root_linux.go, root_bsd.go). */
-const bundles = [
+/** Files with the certificate authorities of the system, as in Go (crypto/x509 root_linux.go, root_bsd.go). */
+const systemBundles = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
   '/etc/ssl/ca-bundle.pem',
@@ -125,12 +127,53 @@ const bundles = [
   '/etc/ssl/cert.pem',
 ];
 
-let found: readonly string[] | undefined;
+let cachedSystemRoots: readonly string[] | undefined;
 
-/** Node itself knows the system's authorities from 22.15 on; before that, where the system has them in a file. */
+/** Node 22.15 and later can read the certificate authorities of the system. Before, only a file with them is found. */
 function systemRoots(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
-  const bundle = bundles.find((path) => existsSync(path));
-  found ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readPlacedPem(bundle)]);
-  return found;
+  const bundle = systemBundles.find((path) => existsSync(path));
+  cachedSystemRoots ??= getCACertificates?.('system') ?? (bundle === undefined ? [] : [readPemFile(bundle)]);
+  return cachedSystemRoots;
+}
+
+export interface TlsOptions {
+  readonly host: string;
+  readonly verify: boolean;
+  readonly context: SecureContext;
+  readonly timeoutMs: number;
+}
+
+/** Bytes that are read ahead. TLS records are small: a large body takes fewer steps if several records are read at once. */
+const READ_AHEAD_BYTES = 128 * 1024;
+
+/**
+ * Starts TLS on a connection.
+ * @throws Error with Node's code or `ETIMEDOUT`
+ */
+export function connectTls(socket: Socket, { host, verify, context, timeoutMs }: TlsOptions): Promise<Socket> {
+  // Node documents highWaterMark, but the types for version 20 do not have it.
+  const options: ConnectionOptions & { readonly highWaterMark: number } = {
+    socket,
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    secureContext: context,
+    rejectUnauthorized: verify,
+    ALPNProtocols: ['http/1.1'],
+    highWaterMark: READ_AHEAD_BYTES,
+  };
+  return opened(tls.connect(options), 'secureConnect', timeoutMs);
+}
+
+const unknownAuthority = new Set([
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+]);
+
+/** Whether a handshake failed because no trusted authority has signed the certificate. */
+export function isUnknownAuthority(thrown: unknown): boolean {
+  return unknownAuthority.has(errorCode(thrown) ?? '');
 }

@@ -4,19 +4,19 @@ import { answer, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf } from '../samples.ts';
 import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
-/** Blobs that are uploaded to one registry while they are downloaded from another. */
+/** Uploads blobs to one registry while they are downloaded from another. */
 
 const MIB = 1024 * 1024;
 
 test.each<[string, Rule]>([
   ['in one request each', ({ pass }) => pass()],
-  // Halves of these lengths end in the middle of a piece.
+  // Half of a blob size is not a multiple of the length of a piece.
   [
     'in requests that end within a piece',
     (exchange) =>
       Number(exchange.request.headers['content-length']) > 4 * MIB ? answer(413)(exchange) : exchange.pass(),
   ],
-])('several large blobs at once arrive as they were, %s', async (_name, puts) => {
+])('uploads several blobs while they are downloaded, %s', async (_name, puts) => {
   const [from, to] = [await served(), await served()];
   const blobs: readonly ManifestContent[] = [9_300_001, 7_777_777, 6_000_000].map((length) =>
     layerOf(length, String(length)),
@@ -31,9 +31,9 @@ test.each<[string, Rule]>([
 });
 
 test.each<[string, Rule]>([
-  ['sends the client on', (exchange) => answer(307, { location: exchange.request.url })(exchange)],
-  ['lets the client come again', answer(503, { 'retry-after': '0' })],
-])('a blob arrives as it was where the target %s while its bytes are still waited for', async (_name, rule) => {
+  ['redirects', (exchange) => answer(307, { location: exchange.request.url })(exchange)],
+  ['asks for a retry', answer(503, { 'retry-after': '0' })],
+])('uploads a blob if the target %s before all bytes have been downloaded', async (_name, rule) => {
   const [from, to] = [await served(), await served()];
   const blob = layerOf(200_000, 'waited for');
   let answered: () => void = () => undefined;

@@ -1,0 +1,155 @@
+import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { SecretRedactor } from '../../../errors/redact.ts';
+import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
+import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
+import { connectTls, isUnknownAuthority, TrustStore, type HostTrust, type TrustOptions } from './tls.ts';
+
+/** How requests reach one origin. */
+export interface Route {
+  /** Keep connections open for later requests. */
+  readonly agents: { readonly http?: HttpAgent; readonly https?: HttpsAgent };
+  /** A proxy forwards the requests: the request line has the absolute URL (RFC 9112 section 3.2.2). */
+  readonly absolute: boolean;
+  /** Headers for the proxy. Secret. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface ConnectionPoolOptions extends TrustOptions {
+  readonly timeoutMs: number;
+  /** Receives the passwords of proxies. */
+  readonly secrets: SecretRedactor;
+}
+
+/**
+ * The connections of a command. Trusted certificates, client certificates and proxies depend on the host of a connection,
+ * not on the registry that redirected to it. The pool does not limit how many requests run at once: a download that waits
+ * for a connection could block the upload that it feeds.
+ */
+export class ConnectionPool {
+  readonly trust: TrustStore;
+  readonly #options: ConnectionPoolOptions;
+  readonly #routes = new Map<string, Route>();
+  readonly #sockets = new Set<Socket>();
+  #proxies: ProxyFor | undefined;
+
+  constructor(options: ConnectionPoolOptions) {
+    this.#options = options;
+    this.trust = new TrustStore(options);
+  }
+
+  /** @throws MlistError if the proxy settings or the certificates are invalid */
+  async route(url: URL): Promise<Route> {
+    const known = this.#routes.get(url.origin);
+    if (known !== undefined) return known;
+    const destination = await this.#destination(url);
+    // Another request may have created the route while this one waited for the certificates.
+    const route = this.#routes.get(url.origin) ?? this.#createRoute(destination);
+    this.#routes.set(url.origin, route);
+    return route;
+  }
+
+  /** Closes all connections. Requests that are running fail. */
+  close(): void {
+    for (const { agents } of this.#routes.values()) {
+      agents.http?.destroy();
+      agents.https?.destroy();
+    }
+    for (const socket of this.#sockets) socket.destroy();
+    this.#routes.clear();
+  }
+
+  async #destination(url: URL): Promise<Destination> {
+    this.#proxies ??= proxiesOf(this.#options.env);
+    const proxy = this.#proxies(url);
+    this.#options.secrets.add(...(proxy?.secrets ?? []));
+    return {
+      ...hostAndPort(url),
+      trust: url.protocol === 'https:' ? await this.trust.forHost(url) : undefined,
+      proxy,
+      proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
+      timeoutMs: this.#options.timeoutMs,
+    };
+  }
+
+  #createRoute(destination: Destination): Route {
+    const { proxy } = destination;
+    const isSecure = destination.trust !== undefined;
+    const open = async () => this.#track(await connect(destination));
+    const agents = isSecure
+      ? { https: withConnect(new HttpsAgent(agentOptions), open) }
+      : { http: withConnect(new HttpAgent(agentOptions), open) };
+    const absolute = !isSecure && proxy !== undefined;
+    const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};
+    return { agents, absolute, headers: login };
+  }
+
+  /** An agent does not know a connection that opens after its request has ended, so `close` would miss it. */
+  #track(socket: Socket): Socket {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+}
+
+interface Destination extends HostAndPort {
+  /** Undefined for http. */
+  readonly trust: HostTrust | undefined;
+  /** Opens a tunnel to the host for https, and forwards the requests for http. */
+  readonly proxy: Proxy | undefined;
+  /** For a proxy with an https address. */
+  readonly proxyTrust: HostTrust | undefined;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Opens a connection, directly or through a proxy. If no known authority has signed the certificate, it tries again with
+ * those of the system.
+ * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
+ */
+async function connect(destination: Destination): Promise<Socket> {
+  const { host, trust, timeoutMs } = destination;
+  if (trust === undefined) return connectFirstHop(destination);
+  const { verify } = trust;
+  const open = async (context: SecureContext) =>
+    connectTls(await connectThroughProxy(destination), { host, verify, context, timeoutMs });
+  try {
+    return await open(trust.context);
+  } catch (thrown) {
+    const context = isUnknownAuthority(thrown) ? trust.withSystemRoots() : undefined;
+    if (context === undefined) throw thrown;
+    return open(context);
+  }
+}
+
+/** Connects to the proxy, or to the host if there is no proxy. */
+async function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
+  const hop = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
+  const socket = await connectTcp(hop, timeoutMs);
+  if (proxyTrust === undefined) return socket;
+  const { verify, context } = proxyTrust;
+  return connectTls(socket, { host: hop.host, verify, context, timeoutMs });
+}
+
+async function connectThroughProxy(destination: Destination): Promise<Socket> {
+  const { proxy, timeoutMs } = destination;
+  const socket = await connectFirstHop(destination);
+  return proxy === undefined ? socket : openTunnel(socket, destination, proxy, timeoutMs);
+}
+
+const agentOptions: AgentOptions = { keepAlive: true, scheduling: 'lifo', maxFreeSockets: 256 };
+
+/** Makes an agent open its connections with this function. */
+function withConnect<Agent extends HttpAgent>(agent: Agent, open: () => Promise<Socket>): Agent {
+  agent.createConnection = (_options, callback) => {
+    open().then(
+      (socket) => callback?.(null, socket),
+      // Node accepts an error alone, but its types also require a socket.
+      (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
+    );
+    return undefined;
+  };
+  return agent;
+}

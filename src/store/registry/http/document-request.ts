@@ -1,0 +1,88 @@
+import got, { type PlainResponse, type RequestFunction } from 'got';
+import { errorCode, MlistError } from '../../../errors/errors.ts';
+import type { Route } from './connection-pool.ts';
+import { joinHeaders, type HttpResponse } from './response.ts';
+import { startRequest } from './start-request.ts';
+
+/** A request whose body is in memory and whose response is small. */
+export interface DocumentRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+  readonly route: Route;
+  /** Milliseconds without any data after which the request fails. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The whole request may take this many times `timeoutMs`, so that a response that trickles in ends too. */
+const TOTAL_TIMEOUT_FACTOR = 4;
+
+/**
+ * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects, decompression
+ * and errors for HTTP statuses are switched off. This is the only importer of got.
+ * @throws Node's error, or an MlistError from the connection
+ */
+export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
+  const { url, method, route, timeoutMs } = request;
+  const { signal, release } = detachableSignal(request.signal);
+  const stream = got.stream({
+    url,
+    method,
+    headers: { 'accept-encoding': 'identity', ...route.headers, ...request.headers },
+    agent: route.agents,
+    timeout: { socket: timeoutMs, response: timeoutMs, request: timeoutMs * TOTAL_TIMEOUT_FACTOR },
+    retry: { limit: 0 },
+    decompress: false,
+    followRedirect: false,
+    throwHttpErrors: false,
+    request: route.absolute ? sendAbsolute : send,
+    ...(hasBody(request) ? { body: request.body ?? NO_BODY } : {}),
+    signal,
+  });
+  for (const event of ['end', 'error', 'close']) stream.once(event, release);
+  const response = await new Promise<PlainResponse>((resolve, reject) => {
+    stream.on('error', (error) => reject(causeOf(error)));
+    stream.once('response', resolve);
+  });
+  return {
+    status: response.statusCode,
+    headers: joinHeaders(response.headers),
+    body: stream,
+    discard: () => stream.destroy(),
+  };
+}
+
+/**
+ * A signal that aborts with the given one until it is released. Got never removes its listener, so each request would stay
+ * in memory as long as the signal of the whole command.
+ */
+function detachableSignal(signal: AbortSignal | undefined): {
+  readonly signal: AbortSignal;
+  readonly release: () => void;
+} {
+  const detachable = new AbortController();
+  const abort = () => detachable.abort(signal?.reason);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  return { signal: detachable.signal, release: () => signal?.removeEventListener('abort', abort) };
+}
+
+/** Sends `content-length: 0`. Some registries refuse a chunked request without a body, and got waits for a body. */
+const NO_BODY = new Uint8Array();
+
+function hasBody({ method }: DocumentRequest): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
+const send: RequestFunction = (url, options, callback) => startRequest(url, options, callback);
+
+/** Sends the absolute URL in the request line, for a proxy that forwards the request. */
+const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
+
+/** Got wraps an error together with the request. The inner error has the code and the address. */
+function causeOf(error: Error): Error {
+  const { cause } = error;
+  return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;
+}

@@ -1,0 +1,125 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
+import { connectionClosed, timeoutError } from './connect.ts';
+import type { DocumentRequest } from './document-request.ts';
+import { joinHeaders, type HttpResponse } from './response.ts';
+import { startRequest } from './start-request.ts';
+
+/** A request whose bodies may have any length. */
+export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
+  /** The `content-length` header states its length. */
+  readonly body?: AsyncIterable<Uint8Array> | undefined;
+  /** Milliseconds to wait for the response after the whole body has been sent. */
+  readonly responseTimeoutMs: number;
+}
+
+/**
+ * Sends one request over the same connections as `sendDocument`, with backpressure, and returns as soon as the response
+ * headers have arrived. It uses node:http, which is faster than got's streams. Timeouts run only while it waits for the
+ * server: a download does not time out because the upload that it feeds is slow.
+ */
+export async function sendStream(request: StreamRequest): Promise<HttpResponse> {
+  const clientRequest = start(request);
+  const responded = new Promise<IncomingMessage>((resolve, reject) => {
+    clientRequest.once('response', resolve);
+    clientRequest.on('error', reject);
+    clientRequest.once('close', () => reject(connectionClosed()));
+  });
+  let hasEnded = false;
+  const ended = responded.then(
+    () => (hasEnded = true),
+    () => (hasEnded = true),
+  );
+  const written = writeBody(clientRequest, request, () => hasEnded);
+  try {
+    // If the response comes first, the rest of the body is not sent.
+    await Promise.race([written, ended]);
+    const response = await withTimeout(responded, request.responseTimeoutMs, clientRequest);
+    const isWritten = clientRequest.writableEnded;
+    return {
+      status: response.statusCode ?? 0,
+      headers: joinHeaders(response.headers),
+      discard: () => response.destroy(),
+      body: readWithTimeout(response, request.timeoutMs, () => {
+        if (!response.readableEnded) response.destroy();
+        if (!isWritten) clientRequest.destroy();
+      }),
+    };
+  } catch (thrown) {
+    clientRequest.destroy();
+    throw thrown;
+  } finally {
+    written.catch(() => undefined);
+  }
+}
+
+function start({ url, method, route, headers, signal }: StreamRequest): ClientRequest {
+  return startRequest(url, {
+    method,
+    agent: route.agents.https ?? route.agents.http,
+    headers: { 'accept-encoding': 'identity', ...route.headers, ...headers },
+    ...(route.absolute ? { path: url.href } : {}),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** Writes the body, each chunk after the previous one was accepted. Stops if the request ends first. */
+async function writeBody(clientRequest: ClientRequest, request: StreamRequest, hasEnded: () => boolean): Promise<void> {
+  let wake: () => void = () => undefined;
+  let isWaiting = false;
+  const onTimeout = () => isWaiting && clientRequest.destroy(timeoutError('the server to read the request'));
+  const timer = setTimeout(onTimeout, request.timeoutMs);
+  const stop = () => wake();
+  clientRequest.once('close', stop);
+  clientRequest.once('response', stop);
+  try {
+    for await (const chunk of request.body ?? []) {
+      // Reads what has arrived before it writes more: a write to a connection that was reset discards the response.
+      await setImmediate();
+      if (hasEnded() || clientRequest.destroyed) return;
+      isWaiting = true;
+      timer.refresh();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        clientRequest.write(chunk, () => resolve());
+      });
+      isWaiting = false;
+    }
+    if (!hasEnded()) clientRequest.end();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Yields the body as it arrives. The timeout runs only while the caller waits for more. */
+async function* readWithTimeout(
+  response: IncomingMessage,
+  timeoutMs: number,
+  onEnd: () => void,
+): AsyncGenerator<Uint8Array> {
+  let isWaiting = false;
+  const timer = setTimeout(() => isWaiting && response.destroy(timeoutError('the response body')), timeoutMs);
+  try {
+    const chunks = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    for (;;) {
+      isWaiting = true;
+      timer.refresh();
+      const next = await chunks.next();
+      isWaiting = false;
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    clearTimeout(timer);
+    onEnd();
+  }
+}
+
+async function withTimeout<T>(work: Promise<T>, milliseconds: number, clientRequest: ClientRequest): Promise<T> {
+  const timer = setTimeout(() => clientRequest.destroy(timeoutError('the response')), milliseconds);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,33 +1,33 @@
-/** Runs a limited number of tasks at once; the others wait in the order in which they came. */
+/** Limits the number of concurrent tasks. Waiting tasks start in the order of the calls. */
 export class Limiter {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
-  constructor(most: number) {
-    this.#free = most;
+  constructor(maxConcurrent: number) {
+    this.#free = maxConcurrent;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const leave = await this.acquire();
+    const release = await this.acquire();
     try {
       return await work();
     } finally {
-      leave();
+      release();
     }
   }
 
-  /** Waits for a slot. The returned function frees it; further calls do nothing. */
+  /** Waits for a slot. The returned function releases it; further calls of it do nothing. */
   async acquire(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    let isIn = true;
+    let isHeld = true;
     return () => {
-      if (isIn) this.#leave();
-      isIn = false;
+      if (isHeld) this.#release();
+      isHeld = false;
     };
   }
 
-  #leave(): void {
+  #release(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#free += 1;
     else next();
@@ -35,22 +35,26 @@ export class Limiter {
 }
 
 /**
- * Applies `work` to all items, to at most `most` of them at once.
+ * Applies `work` to all items, with at most `maxConcurrent` calls at a time.
  * @returns the results, in the order of the items
- * @throws the first failure; items whose work has not begun by then are skipped
+ * @throws the first failure; no further items are started after it
  */
-export async function mapLimited<T, R>(items: Iterable<T>, most: number, work: (item: T) => Promise<R>): Promise<R[]> {
+export async function mapLimited<T, R>(
+  items: Iterable<T>,
+  maxConcurrent: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = [];
   const iterator = items[Symbol.iterator]();
-  let taken = 0;
+  let nextPosition = 0;
   let hasFailed = false;
   const worker = async (): Promise<void> => {
     for (let next = iterator.next(); next.done !== true && !hasFailed; next = iterator.next()) {
-      const at = taken++;
-      results[at] = await work(next.value);
+      const position = nextPosition++;
+      results[position] = await work(next.value);
     }
   };
-  const workers = Array.from({ length: most }, () =>
+  const workers = Array.from({ length: maxConcurrent }, () =>
     worker().catch((error: unknown) => {
       hasFailed = true;
       throw error;

@@ -1,57 +1,59 @@
-/** A step as people call it: `read docker.io/library/ubuntu:22.04`. */
+/** A step that a command waits for, such as `read docker.io/library/ubuntu:22.04`. */
 export interface Step {
+  /** A verb with its object, such as `read` or `read a config`. */
   readonly what: string;
   readonly reference: string;
 }
 
-/** Awaits work under a name such as `read stdin`, so that an error at a deadline can say what was waited for. */
+/** Awaits work with a description such as `read stdin`, so that a timeout error can report pending work. */
 export type ReportPending = <T>(what: string, work: Promise<T>) => Promise<T>;
 
+/** Awaits work, and reports it as pending if there is a reporter. */
 export function waitFor<T>(waiting: ReportPending | undefined, what: string, work: Promise<T>): Promise<T> {
   return waiting === undefined ? work : waiting(what, work);
 }
 
 export interface PendingStepOptions {
-  /** Other steps wait for this one, so it is named before them. */
+  /** Whether other steps wait for this one: then it is listed before them. Default false. */
   readonly isShared?: boolean | undefined;
-  /** How far the step has got, such as `10 of 20 bytes sent`. */
+  /** Progress of the step, such as `10 of 20 bytes sent`. */
   readonly progress?: (() => string) | undefined;
 }
 
 interface OpenStep extends PendingStepOptions {
   /** `read docker.io/library/ubuntu:22.04` */
   readonly text: string;
-  answer?: string | undefined;
+  response?: string | undefined;
 }
 
-/** The steps that registries have not answered yet: what a command that runs out of time has waited for. */
+/** The registry requests that are pending, for the error of a command that times out. */
 export class PendingSteps {
   readonly #open = new Set<OpenStep>();
 
-  /** @returns what ends it */
+  /** @returns a function that ends the step */
   begin(step: Step, options: PendingStepOptions = {}): () => void {
-    const one = { text: textOf(step), ...options };
-    this.#open.add(one);
+    const open = { text: textOf(step), ...options };
+    this.#open.add(open);
     return () => {
-      this.#open.delete(one);
+      this.#open.delete(open);
     };
   }
 
-  /** Records the last answer to a step that is retried, such as `HTTP 503`. */
-  recordResponse(step: Step, answer: string): void {
+  /** Records the last response to a step that is retried, such as `HTTP 503`. */
+  recordResponse(step: Step, response: string): void {
     const text = textOf(step);
-    for (const one of this.#open) if (one.text === text) one.answer = answer;
+    for (const open of this.#open) if (open.text === text) open.response = response;
   }
 
   /**
-   * Each once, with its progress and the last answer to it. Steps that others wait for come first, then those that were
-   * answered before, then the oldest.
+   * The pending steps without duplicates, with progress and last response: first shared steps, then steps with a response,
+   * then the others. The oldest come first within each group.
    */
   get all(): readonly string[] {
     const byText = new Map<string, OpenStep>();
-    for (const one of this.#open) {
-      const { progress = one.progress, answer = one.answer } = byText.get(one.text) ?? {};
-      byText.set(one.text, { ...one, progress, answer });
+    for (const open of this.#open) {
+      const { progress = open.progress, response = open.response } = byText.get(open.text) ?? {};
+      byText.set(open.text, { ...open, progress, response });
     }
     return [...byText.values()].sort((left, right) => rank(left) - rank(right)).map(describe);
   }
@@ -61,13 +63,13 @@ function textOf({ what, reference }: Step): string {
   return `${what} ${reference}`;
 }
 
-function rank({ isShared = false, answer }: OpenStep): number {
+function rank({ isShared = false, response }: OpenStep): number {
   if (isShared) return 0;
-  return answer === undefined ? 2 : 1;
+  return response === undefined ? 2 : 1;
 }
 
-function describe({ text, progress, answer }: OpenStep): string {
-  const facts = [progress?.(), answer === undefined ? undefined : `last answer: ${answer}`];
-  const known = facts.filter((fact) => fact !== undefined).join('; ');
-  return known === '' ? text : `${text} (${known})`;
+function describe({ text, progress, response }: OpenStep): string {
+  const details = [progress?.(), response === undefined ? undefined : `last answer: ${response}`];
+  const detail = details.filter((each) => each !== undefined).join('; ');
+  return detail === '' ? text : `${text} (${detail})`;
 }

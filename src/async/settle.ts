@@ -1,13 +1,13 @@
 import { asMlistError, SeveralErrors, type MlistError } from '../errors/errors.ts';
 
 export interface Settled<T> {
-  /** Of the work that succeeded, in its order. */
+  /** Results of the work that succeeded, in the order of the work. */
   readonly values: readonly T[];
-  /** Of the work that failed, in its order. */
+  /** Errors of the work that failed, in the order of the work. */
   readonly failures: readonly MlistError[];
 }
 
-/** Waits until all work has ended, whether it succeeds or fails. */
+/** Waits until all work has succeeded or failed. Never rejects. */
 export async function settle<T>(work: Iterable<Promise<T>>): Promise<Settled<T>> {
   const results = await Promise.allSettled(work);
   return {
@@ -17,9 +17,9 @@ export async function settle<T>(work: Iterable<Promise<T>>): Promise<Settled<T>>
 }
 
 /**
- * Waits until all work has ended. Unlike `Promise.all`, it leaves nothing running behind a failure.
+ * Waits until all work has ended. Unlike with `Promise.all`, no work is still running after a failure.
  * @returns the results, in the order of the work
- * @throws MlistError for all failures; the reason of the signal if it is aborted
+ * @throws MlistError with all failures; the reason of the signal if it is aborted
  */
 export async function allOrErrors<T>(
   work: readonly Promise<T>[],

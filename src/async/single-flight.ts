@@ -1,12 +1,12 @@
 export interface SingleFlightOptions {
-  /** Whether a failure fails all callers who wait for it. If not, each of them tries its own work. Default true. */
+  /** Whether a failure fails all waiting callers. If not, each of them tries its own work. Default true. */
   readonly sharesFailures?: boolean | undefined;
 }
 
-/** Shares work while it runs: callers who ask for the same key at the same time get the same result. */
+/** Shares work while it runs: concurrent callers with the same key get the same result. */
 export class SingleFlight<T, K = string> {
   readonly #running = new Map<K, Promise<T>>();
-  /** Work that has failed, but not for the other callers. */
+  /** Failed work that the other callers retry. */
   readonly #isRetried = new WeakSet<Promise<T>>();
   readonly #sharesFailures: boolean;
 
@@ -15,9 +15,9 @@ export class SingleFlight<T, K = string> {
   }
 
   /**
-   * The result of the work under this key, which may already run for another caller. If the caller who started it is
-   * cancelled, a caller who is not starts it again. The signal ends this caller's wait for the work of another; the work
-   * itself has to observe the signal of the caller who starts it.
+   * Returns the result of the work for this key, which may already be running for another caller. If that caller is
+   * cancelled, one of the waiting callers starts the work again. The signal ends this caller's wait for the work of another
+   * caller; the work itself must observe the signal of the caller that starts it.
    */
   async run(key: K, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
@@ -32,7 +32,7 @@ export class SingleFlight<T, K = string> {
     }
   }
 
-  /** The work that runs under this key, if any. */
+  /** The running work for this key, if any. */
   get(key: K): Promise<T> | undefined {
     return this.#running.get(key);
   }
@@ -64,12 +64,12 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
 }
 
 /**
- * The value under a key of a map, created when it is first asked for. If the value is a promise, the work behind it is done
- * once, and its result or failure is remembered.
+ * Returns the value of a key, and creates it if the map does not have it. If the value is a promise, its work is done once,
+ * and the map keeps its result or failure.
  */
 export function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined || map.has(key)) return known as V;
+  const existing = map.get(key);
+  if (existing !== undefined || map.has(key)) return existing as V;
   const created = create();
   map.set(key, created);
   return created;

@@ -15,7 +15,7 @@ export interface BcryptReply {
   readonly result: string | boolean;
 }
 
-interface Pending {
+interface PendingRequest {
   readonly resolve: (result: string | boolean) => void;
   readonly reject: (error: Error) => void;
 }
@@ -25,7 +25,7 @@ interface Pending {
  * keeps the process alive only while it computes.
  */
 export class Bcrypt {
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, PendingRequest>();
   #worker: Worker | undefined;
   #lastId = 0;
 
@@ -37,7 +37,7 @@ export class Bcrypt {
     return String(await this.#send({ password, cost }));
   }
 
-  /** Ends the thread. Requests that are not answered are rejected. */
+  /** Terminates the thread and rejects pending requests. */
   async close(): Promise<void> {
     this.#rejectAll(new RequestError(503, { code: 'UNAVAILABLE', message: 'the registry is shutting down' }));
     await this.#worker?.terminate();

@@ -2,7 +2,7 @@ import { MlistError } from '../errors/errors.ts';
 import { digestProblem, isDigest, type Digest } from '../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
 import { reply, replyStream, type ServerExchange, type Headers } from './server-exchange.ts';
-import { rangeOf } from './ranges.ts';
+import { parseRange } from './ranges.ts';
 import { replaceNotFound, RequestError, unknownBlob, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
@@ -17,38 +17,41 @@ export async function getBlob(exchange: ServerExchange): Promise<void> {
     reply(exchange, 304, headers);
     return;
   }
-  const whole = { ...headers, 'content-type': 'application/octet-stream', 'content-length': size };
+  const fullHeaders = { ...headers, 'content-type': 'application/octet-stream', 'content-length': size };
   if (request.method === 'HEAD') {
-    exchange.response.writeHead(200, whole).end();
+    exchange.response.writeHead(200, fullHeaders).end();
     return;
   }
   const { range: header, 'if-range': condition } = request.headers;
-  const range = condition === undefined || condition === etag ? rangeOf(header, size) : undefined;
+  const range = condition === undefined || condition === etag ? parseRange(header, size) : undefined;
   if (range === undefined) {
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
-    await replyStream(exchange, 200, whole, repository.readBlob(descriptor));
-  } else await replyPart(exchange, { repository, digest, size, range, headers: whole });
+    await replyStream(exchange, 200, fullHeaders, repository.readBlob(descriptor));
+  } else await replyRange(exchange, { repository, digest, size, range, headers: fullHeaders });
 }
 
-interface Part {
+interface RangeReply {
   readonly repository: Repository;
   readonly digest: Digest;
   readonly size: number;
-  readonly range: Exclude<ReturnType<typeof rangeOf>, undefined>;
+  readonly range: Exclude<ReturnType<typeof parseRange>, undefined>;
   readonly headers: Headers;
 }
 
-async function replyPart(exchange: ServerExchange, { repository, digest, size, range, headers }: Part): Promise<void> {
+async function replyRange(
+  exchange: ServerExchange,
+  { repository, digest, size, range, headers }: RangeReply,
+): Promise<void> {
   if (range === 'unsatisfiable') {
     const message = `the blob has ${size} bytes`;
     throw new RequestError(416, { code: 'RANGE_INVALID', message }, { 'content-range': `bytes */${size}` });
   }
   const { start, end } = range;
-  const place = { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${size}` };
-  await replyStream(exchange, 206, { ...headers, ...place }, repository.readBlobPart(digest, start, end));
+  const rangeHeaders = { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${size}` };
+  await replyStream(exchange, 206, { ...headers, ...rangeHeaders }, repository.readBlobPart(digest, start, end));
 }
 
-/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"); whether something still needs it is not asked. */
+/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"), even if a manifest refers to it. */
 export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {
@@ -57,23 +60,27 @@ export async function deleteBlob(exchange: ServerExchange): Promise<void> {
     if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_CONFLICT') throw error;
     throw new RequestError(405, {
       code: 'UNSUPPORTED',
-      message: 'that is a manifest, to be deleted as one',
+      message: 'this is a manifest: delete it at /manifests/',
       detail: digest,
     });
   }
   reply(exchange, 202);
 }
 
-async function blobOf({ service, name, last }: ServerExchange): Promise<{ repository: Repository; digest: Digest }> {
-  const digest = digestOfPath(last);
+async function blobOf({
+  service,
+  name,
+  lastSegment,
+}: ServerExchange): Promise<{ repository: Repository; digest: Digest }> {
+  const digest = parseDigestParameter(lastSegment);
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
   return { repository, digest };
 }
 
-/** @throws Refusal 400 DIGEST_INVALID */
-export function digestOfPath(text: string): Digest {
+/** @throws RequestError 400 DIGEST_INVALID */
+export function parseDigestParameter(text: string): Digest {
   if (isDigest(text)) return text;
-  const message = `that is no digest: ${digestProblem(text) ?? 'not of the form'}`;
+  const message = `invalid digest: ${digestProblem(text) ?? 'it is not of the form ALGORITHM:ENCODED'}`;
   throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: text });
 }

@@ -9,20 +9,20 @@ import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import type { Repositories } from './storage.ts';
 
-/** File systems take names of 255 bytes. */
-const MAX_FOLDER = 200;
+/** File systems allow names of 255 bytes. */
+const MAX_NAME_LENGTH = 200;
 
-/** Names that Windows gives to devices, also with an extension behind them. */
+/** Device names of Windows, which are reserved also with an extension. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
 
 /**
- * The folder of a repository. A name of one component is its own folder, so that a layout put there by hand is served;
- * `/` becomes `%2F`, so that `a/b` lies beside `a` and never in it. No two names share a folder: names hold neither `%`
- * nor `~`. What would be too long is cut and told apart by its hash.
+ * The folder name of a repository. A name with one component is used as it is, so that existing layouts are served; `/` is
+ * escaped as `%2F`, so that `a/b` is next to `a` and not inside it. Folder names are unique, because repository names contain
+ * neither `%` nor `~`. Names that are too long are shortened and get a hash.
  */
 export function folderOf(name: string): string {
-  const escaped = name.replaceAll('/', '%2F').replace(device, (found) => `%${hex(found)}${found.slice(1)}`);
-  if (escaped.length <= MAX_FOLDER) return escaped;
+  const escaped = name.replaceAll('/', '%2F').replace(device, (match) => `%${hex(match)}${match.slice(1)}`);
+  if (escaped.length <= MAX_NAME_LENGTH) return escaped;
   return `${escaped.slice(0, 100)}~${createHash('sha256').update(name).digest('hex')}`;
 }
 
@@ -30,24 +30,24 @@ function hex(text: string): string {
   return text.charCodeAt(0).toString(16).toUpperCase();
 }
 
-/** The name whose folder this is; undefined for any other file, and for names that were cut. */
+/** The repository name for a folder name; undefined for other files, and for shortened names. */
 export function repositoryNameOf(folder: string): string | undefined {
   const name = folder.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
-/** Repositories that are OCI layouts, side by side in one folder. */
+/** Repositories that are stored as OCI layouts in one folder. */
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
-  /** Each layout once, so that its changes wait for each other here and not at the lock. */
+  /** Open layouts. There is one object for each, so that its edits are queued in memory and do not wait for the lock. */
   readonly #layouts = new Map<string, Layout>();
-  readonly #written = new Set<string>();
+  readonly #openedForWriting = new Set<string>();
 
   private constructor(dir: string) {
     this.#dir = dir;
   }
 
-  /** @throws MlistError `ERR_MLIST_USAGE` where the folder is itself a layout. */
+  /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
   static async inFolder(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
@@ -58,7 +58,7 @@ export class FolderRepositories implements Repositories {
     }
     throw new MlistError('ERR_MLIST_USAGE', `${dir} is an OCI layout, not a folder of layouts`, {
       path: dir,
-      hint: `Serve the folder that it lies in: ${dirname(dir)}.`,
+      hint: `Serve its parent folder: ${dirname(dir)}.`,
     });
   }
 
@@ -66,15 +66,15 @@ export class FolderRepositories implements Repositories {
     return ignoreNotFound(this.#layout(name, false));
   }
 
-  /** The first opening for writing also clears away what a crashed writer left there. */
+  /** Opens a repository for writing. The first call also removes temporary files of crashed processes. */
   async open(name: string): Promise<Layout> {
-    const found = this.#written.has(name) ? await this.find(name) : undefined;
-    if (found !== undefined) return found;
-    this.#written.add(name);
+    const existing = this.#openedForWriting.has(name) ? await this.find(name) : undefined;
+    if (existing !== undefined) return existing;
+    this.#openedForWriting.add(name);
     return await this.#layout(name, true);
   }
 
-  /** A damaged layout is left out: it must not stand in the way of the others. */
+  /** Damaged layouts are skipped, so that the others can be used. */
   async *all(): AsyncGenerator<Layout> {
     const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
     for (const name of new Set([...onDisk, ...this.#layouts.keys()])) {
@@ -83,7 +83,7 @@ export class FolderRepositories implements Repositories {
     }
   }
 
-  /** Looks at the folder every time: a layout may be put there or taken away by hand. */
+  /** Checks the folder every time, because layouts may be added or removed by other tools. */
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
@@ -93,10 +93,10 @@ export class FolderRepositories implements Repositories {
     return layout;
   }
 
-  /** A link may lead to a layout beside it, not out of the folder that is served. */
+  /** A symbolic link may point to another layout in the served folder, but not outside it. */
   async #checkInside(dir: string): Promise<void> {
     const real = await realpath(dir).catch(() => dir);
     if (dirname(real) === this.#dir) return;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${dir} is a link that leads out of the folder`, { path: dir });
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${dir} is a link to a path outside the folder`, { path: dir });
   }
 }

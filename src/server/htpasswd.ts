@@ -20,7 +20,7 @@ type StoredHash =
 /** The users of a registry: lines of `USER:HASH`, with hashes of bcrypt, `{SHA}` or `{SHA256}`. */
 export class Htpasswd {
   readonly #users: ReadonlyMap<string, StoredHash>;
-  /** What the password of an unknown user is compared with, so that the response time does not reveal which users exist. */
+  /** The hash for unknown users, so that the response time does not reveal which users exist. */
   readonly #decoy: StoredHash;
   /** Accepted passwords, hashed with the pepper: bcrypt runs once for each, and not for every request. */
   readonly #accepted = new Map<string, Buffer>();
@@ -52,17 +52,17 @@ export class Htpasswd {
       .toString('utf8')
       .split(/\r?\n/)
       .map((line, at) => ({ line: line.trim(), number: at + 1 }));
-    const used = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
-    return new Htpasswd(new Map(used.map(({ line, number }) => parseLine(line, path, number))));
+    const entries = lines.filter(({ line }) => line !== '' && !line.startsWith('#'));
+    return new Htpasswd(new Map(entries.map(({ line, number }) => parseLine(line, path, number))));
   }
 
-  /** @throws Refusal 401 unless the header names a user of the file with the right password (RFC 7617). */
+  /** @throws RequestError 401 unless the header names a user of the file with the right password (RFC 7617). */
   async check(authorization: string | undefined): Promise<void> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';
     const credentials = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'));
-    if (credentials !== null && (await this.#isRight(credentials[1] ?? '', credentials[2] ?? ''))) return;
+    if (credentials !== null && (await this.#isValid(credentials[1] ?? '', credentials[2] ?? ''))) return;
     const challenge = { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' };
-    throw new RequestError(401, { code: 'UNAUTHORIZED', message: 'a user name and password are needed' }, challenge);
+    throw new RequestError(401, { code: 'UNAUTHORIZED', message: 'user name and password required' }, challenge);
   }
 
   /** Ends the thread that compares passwords. */
@@ -70,7 +70,7 @@ export class Htpasswd {
     return this.#bcrypt.close();
   }
 
-  async #isRight(user: string, password: string): Promise<boolean> {
+  async #isValid(user: string, password: string): Promise<boolean> {
     const given = createHash('sha256').update(this.#pepper).update(password).digest();
     const accepted = this.#accepted.get(user);
     if (accepted !== undefined && timingSafeEqual(accepted, given)) return true;
@@ -137,7 +137,7 @@ function parseHash(text: string): StoredHash | undefined {
   return { scheme: 'sha', algorithm: name === 'SHA' ? 'sha1' : 'sha256', digest };
 }
 
-/** A hash that no password has, with the highest cost of these. */
+/** A hash that matches no password, with the highest cost of these hashes. */
 function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   const prefixes = [...hashes].flatMap((stored) => (stored.scheme === 'bcrypt' ? [stored.hash.slice(3, 7)] : []));
   const highest = prefixes.sort().at(-1);
@@ -147,6 +147,6 @@ function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
 
 /** Compares in constant time. */
 function isEqual(left: string, right: string): boolean {
-  const [one, other] = [left, right].map((text) => createHash('sha256').update(text).digest());
-  return one !== undefined && other !== undefined && timingSafeEqual(one, other);
+  const [first, second] = [left, right].map((text) => createHash('sha256').update(text).digest());
+  return first !== undefined && second !== undefined && timingSafeEqual(first, second);
 }

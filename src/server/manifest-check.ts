@@ -14,9 +14,9 @@ export interface CheckedManifest {
 }
 
 /**
- * Reads a manifest that a client wants to put. Its bytes are kept as they are; that they can be read in one way only is
- * what makes a digest worth anything.
- * @throws Refusal 400 MANIFEST_INVALID with the reason.
+ * Parses and checks a manifest of a PUT. Ambiguous JSON, such as duplicate members, is refused, because clients could
+ * interpret the same digest differently.
+ * @throws RequestError 400 MANIFEST_INVALID with the reason
  */
 export function checkManifest(bytes: Uint8Array, contentType: string | undefined): CheckedManifest {
   try {
@@ -32,13 +32,13 @@ export function checkManifest(bytes: Uint8Array, contentType: string | undefined
 }
 
 function invalid(reason: string, detail?: unknown): RequestError {
-  return new RequestError(400, { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${reason}`, detail });
+  return new RequestError(400, { code: 'MANIFEST_INVALID', message: `invalid manifest: ${reason}`, detail });
 }
 
 /**
- * Everything that a manifest points at must be in the repository, so that no reader finds it incomplete, and be what its
- * descriptor says. The subject may come later, and foreign layers never come (distribution-spec v1.1.1 "Pushing manifests").
- * @throws Refusal 400 with a problem for each wrong descriptor, MANIFEST_INVALID, and each missing digest, MANIFEST_BLOB_UNKNOWN
+ * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The subject
+ * may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
+ * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
  */
 export async function checkLinks({ manifests, blobs }: Children, repository: Repository): Promise<void> {
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
@@ -48,11 +48,11 @@ export async function checkLinks({ manifests, blobs }: Children, repository: Rep
     ...manifests.filter((child) => !isManifest(child)),
     ...blobs.filter(({ mediaType }) => !isForeignLayerType(mediaType)),
   ];
-  const found = [
+  const results = [
     ...(await manifestProblems(manifests.filter(isManifest), stored, repository)),
     ...(await Promise.all(others.map((blob) => blobProblem(blob, repository)))),
   ];
-  const problems = new Map(found.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
+  const problems = new Map(results.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
   if (problems.size > 0) throw new RequestError(400, [...problems.values()]);
 }
 
@@ -66,19 +66,19 @@ async function manifestProblems(
   for (const { mediaType, digest, size } of children) {
     const content = stored.get(digest);
     if (content === undefined) problems.push(missing(digest));
-    else if (content.size !== size) problems.push(wrong(digest, `has ${content.size} bytes, not ${size}`));
+    else if (content.size !== size) problems.push(mismatch(digest, `has ${content.size} bytes, not ${size}`));
     else if (content.mediaType !== mediaType) {
       const key = `${digest} ${mediaType}`;
-      const isAllowed = allowed.get(key) ?? (await mayBe(mediaType, content, repository));
+      const isAllowed = allowed.get(key) ?? (await canHaveType(mediaType, content, repository));
       allowed.set(key, isAllowed);
-      if (!isAllowed) problems.push(wrong(digest, `is ${content.mediaType}, not ${mediaType}`));
+      if (!isAllowed) problems.push(mismatch(digest, `is ${content.mediaType}, not ${mediaType}`));
     }
   }
   return problems;
 }
 
-/** Whether the bytes of a manifest, which was put as another type, may also be of this one: they state none. */
-async function mayBe(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
+/** Whether a manifest that was put as another type can have this one too, because its bytes state none. */
+async function canHaveType(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return false;
   const { bytes } = await repository.fetchManifest(digest);
   return kindOf(readDocument(bytes), mediaType).fault === undefined;
@@ -90,14 +90,14 @@ async function blobProblem(
 ): Promise<RegistryErrorEntry | undefined> {
   const actual = await ignoreNotFound(repository.blobSize(digest));
   if (actual === undefined) return missing(digest);
-  return actual === size ? undefined : wrong(digest, `has ${actual} bytes, not ${size}`);
+  return actual === size ? undefined : mismatch(digest, `has ${actual} bytes, not ${size}`);
 }
 
 function missing(digest: Digest): RegistryErrorEntry {
-  const message = 'the manifest points at what is not in the repository';
+  const message = 'the manifest refers to content that is not in the repository';
   return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: digest };
 }
 
-function wrong(digest: Digest, reason: string): RegistryErrorEntry {
-  return { code: 'MANIFEST_INVALID', message: `the manifest is refused: ${digest} ${reason}`, detail: digest };
+function mismatch(digest: Digest, reason: string): RegistryErrorEntry {
+  return { code: 'MANIFEST_INVALID', message: `invalid manifest: ${digest} ${reason}`, detail: digest };
 }

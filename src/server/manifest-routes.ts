@@ -10,47 +10,49 @@ import { checkManifest, checkLinks, type CheckedManifest } from './manifest-chec
 import { replaceNotFound, RequestError, unknownManifest, unknownName } from './request-error.ts';
 import type { Repository } from './storage.ts';
 
-/** GET and HEAD of `/v2/<name>/manifests/<reference>`: exactly the bytes that were put. */
+/** GET and HEAD of `/v2/<name>/manifests/<reference>` return the exact bytes of the PUT. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {
-  const { request, last } = exchange;
+  const { request, lastSegment: reference } = exchange;
   const repository = await repositoryOf(exchange);
-  const { descriptor, bytes } = await replaceNotFound(fetched(repository, last), () => unknownManifest(last));
+  const { descriptor, bytes } = await replaceNotFound(fetchManifest(repository, reference), () =>
+    unknownManifest(reference),
+  );
   const { digest, mediaType } = descriptor;
   const headers = { 'docker-content-digest': digest, etag: etagOf(digest) };
   if (isNotModified(request, digest)) reply(exchange, 304, headers);
   else reply(exchange, 200, { ...headers, 'content-type': mediaType }, bytes);
 }
 
-/** What is neither a tag nor a digest names nothing. */
-async function fetched(repository: Repository, reference: string): ReturnType<Repository['fetchManifest']> {
+/** A reference that is neither a tag nor a digest is treated as unknown. */
+async function fetchManifest(repository: Repository, reference: string): ReturnType<Repository['fetchManifest']> {
   if (!isDigest(reference) && !isTag(reference)) throw unknownManifest(reference);
   return await repository.fetchManifest(reference);
 }
 
-/** PUT of `/v2/<name>/manifests/<reference>`, of a digest also with `?tag=` for further tags (distribution-spec at 967efdc). */
+/** PUT of `/v2/<name>/manifests/<reference>`. A PUT by digest supports `?tag=` for tags (distribution-spec at 967efdc). */
 export async function putManifest(exchange: ServerExchange): Promise<void> {
-  const { request, name, last, query, service } = exchange;
-  const tags = [...(isDigest(last) ? query.getAll('tag') : [last])];
-  checkReference(last, tags);
+  const { request, name, lastSegment: reference, query, service } = exchange;
+  const tags = [...(isDigest(reference) ? query.getAll('tag') : [reference])];
+  checkReference(reference, tags);
   const bytes = await manifestBody(exchange);
-  const digest = digestIn(last, bytes);
+  const digest = storageDigest(reference, bytes);
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
   await service.changes.run(name, async () => {
-    const isBound = isConditional(exchange);
-    const current = isBound ? await currentDigest(repository, last) : undefined;
+    const hasCondition = isConditional(exchange);
+    const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
     await checkLinks(links, repository);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    await repository.putManifest(content, last, { ifMatch: isBound ? (current ?? 'absent') : undefined });
-    if (isDigest(last)) for (const tag of tags) await repository.putManifest(content, tag);
+    await repository.putManifest(content, reference, { ifMatch: hasCondition ? (current ?? 'absent') : undefined });
+    if (isDigest(reference)) for (const tag of tags) await repository.putManifest(content, tag);
   });
   reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));
 }
 
 function headersOfPut(
-  { name, last }: ServerExchange,
+  { name, lastSegment: reference }: ServerExchange,
   digest: Digest,
   { links }: CheckedManifest,
   tags: readonly string[],
@@ -60,22 +62,22 @@ function headersOfPut(
     'docker-content-digest': digest,
     etag: etagOf(digest),
     ...(links.subject === undefined ? {} : { 'oci-subject': links.subject.digest }),
-    ...(isDigest(last) && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
+    ...(isDigest(reference) && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
   };
 }
 
 /** DELETE of a tag, or of a manifest with all its tags (distribution-spec v1.1.1 "Deleting tags", "Deleting Manifests"). */
 export async function deleteManifest(exchange: ServerExchange): Promise<void> {
-  const { name, last, service } = exchange;
+  const { name, lastSegment: reference, service } = exchange;
   const repository = await repositoryOf(exchange);
   await service.changes.run(name, async () => {
-    const work = isDigest(last) ? deleteUnlessNeeded(repository, last) : repository.untag(last);
-    await replaceNotFound(work, () => unknownManifest(last));
+    const work = isDigest(reference) ? deleteByDigest(repository, reference) : repository.untag(reference);
+    await replaceNotFound(work, () => unknownManifest(reference));
   });
   reply(exchange, 202);
 }
 
-async function deleteUnlessNeeded(repository: Repository, digest: Digest): Promise<void> {
+async function deleteByDigest(repository: Repository, digest: Digest): Promise<void> {
   try {
     await repository.deleteManifest(digest);
   } catch (error) {
@@ -94,22 +96,22 @@ async function repositoryOf({ service, name }: ServerExchange): Promise<Reposito
 
 function checkReference(reference: string, tags: readonly string[]): void {
   if (!isDigest(reference) && reference.includes(':')) {
-    throw new RequestError(400, { code: 'DIGEST_INVALID', message: 'that is no digest', detail: reference });
+    throw new RequestError(400, { code: 'DIGEST_INVALID', message: 'invalid digest', detail: reference });
   }
-  const wrong = tags.find((tag) => !isTag(tag));
-  if (wrong === undefined) return;
-  throw new RequestError(400, { code: 'TAG_INVALID', message: 'that is no tag', detail: wrong });
+  const invalid = tags.find((tag) => !isTag(tag));
+  if (invalid === undefined) return;
+  throw new RequestError(400, { code: 'TAG_INVALID', message: 'invalid tag', detail: invalid });
 }
 
-/** The digest under which the bytes are stored: that of the path, which must be theirs, else their sha256. */
-function digestIn(reference: string, bytes: Uint8Array): Digest {
+/** The digest for storing the bytes: the one in the path, which must match them, else their sha256. */
+function storageDigest(reference: string, bytes: Uint8Array): Digest {
   if (!isDigest(reference)) return digestOf(bytes);
   if (digestMatches(reference, bytes)) return reference;
-  const message = isVerifiable(reference) ? 'the manifest has another digest' : 'the algorithm is not supported';
+  const message = isVerifiable(reference) ? 'the manifest has a different digest' : 'the algorithm is not supported';
   throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: reference });
 }
 
-/** Reads the body, which is refused as soon as it is known to be too long. */
+/** Reads the body. A body that is too large is refused as early as possible. */
 async function manifestBody(exchange: ServerExchange): Promise<Uint8Array> {
   if (Number(exchange.request.headers['content-length'] ?? 0) > MAX_DOCUMENT_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
@@ -123,7 +125,7 @@ async function manifestBody(exchange: ServerExchange): Promise<Uint8Array> {
 }
 
 function tooLarge(): RequestError {
-  const message = `a manifest may have ${MAX_DOCUMENT_BYTES} bytes`;
+  const message = `the manifest has more than ${MAX_DOCUMENT_BYTES} bytes`;
   return new RequestError(413, { code: 'SIZE_INVALID', message });
 }
 

@@ -7,20 +7,21 @@ export function etagOf(digest: Digest): string {
   return `"${digest}"`;
 }
 
-/** Whether a reader has this content already (RFC 9110 section 13.1.2). */
+/** Whether the client already has this content (RFC 9110 section 13.1.2). */
 export function isNotModified({ headers }: IncomingMessage, digest: Digest): boolean {
   return matches(headers['if-none-match'], digest);
 }
 
 /**
- * Checks what a writer expects to replace: `If-Match`, or `If-None-Match: *` for what must not be there yet.
- * @throws Refusal 412 where something else is there.
+ * Checks the precondition of a write: `If-Match`, or `If-None-Match: *` if the content must not exist.
+ * @param current - the current digest; undefined if the content does not exist
+ * @throws RequestError 412 if the precondition fails
  */
 export function checkPreconditions({ headers }: IncomingMessage, current: Digest | undefined): void {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   const isMet = (match === undefined || matches(match, current)) && !matches(noneMatch, current);
   if (isMet) return;
-  const message = current === undefined ? 'there is nothing to replace' : `the content there is ${current}`;
+  const message = current === undefined ? 'the content does not exist' : `the current content is ${current}`;
   throw new RequestError(412, { code: 'PRECONDITION_FAILED', message });
 }
 

@@ -1,19 +1,19 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import { encodeImageIndex } from '../oci/list-encoding.ts';
 import { MediaType } from '../oci/media-type.ts';
-import { digestOfPath } from './blob-routes.ts';
+import { parseDigestParameter } from './blob-routes.ts';
 import { reply, type ServerExchange } from './server-exchange.ts';
 
-/** A page stays below what clients read of a manifest. */
-const PAGE_BYTES = 3 * 1024 * 1024;
+/** Maximum size of a page, below the limit of clients for manifests. */
+const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
 /**
- * GET of `/v2/<name>/referrers/<digest>` (distribution-spec v1.1.1 "Listing Referrers"): an index, also where nothing
- * refers to the digest, or there is no such digest or repository.
+ * GET of `/v2/<name>/referrers/<digest>` (distribution-spec v1.1.1 "Listing Referrers"). The index is empty if the digest
+ * has no referrers, or if the digest or the repository does not exist.
  */
 export async function listReferrers(exchange: ServerExchange): Promise<void> {
-  const { service, name, last, query } = exchange;
-  const subject = digestOfPath(last);
+  const { service, name, lastSegment, query } = exchange;
+  const subject = parseDigestParameter(lastSegment);
   const artifactType = query.get('artifactType') ?? undefined;
   const repository = await service.repositories.find(name);
   const all = (await repository?.referrers(subject, artifactType)) ?? [];
@@ -29,19 +29,21 @@ export async function listReferrers(exchange: ServerExchange): Promise<void> {
 
 interface Page {
   readonly page: readonly Descriptor[];
-  /** The last digest of this page, where there is another. */
+  /** The last digest of this page, if there is another page. */
   readonly next?: string;
 }
 
-/** Pages go by digest, so that they fit together also where something changes between them. */
+/** Pages are sorted by digest, so that they are consistent if referrers are added or removed in between. */
 function pageOf(all: readonly Descriptor[], last: string): Page {
-  const rest = all.filter(({ digest }) => digest > last).sort((left, right) => (left.digest < right.digest ? -1 : 1));
+  const remaining = all
+    .filter(({ digest }) => digest > last)
+    .sort((left, right) => (left.digest < right.digest ? -1 : 1));
   let bytes = 0;
-  const fitting = rest.findIndex(
-    (descriptor) => (bytes += encodeImageIndex({ manifests: [descriptor] }).length) > PAGE_BYTES,
+  const pageLength = remaining.findIndex(
+    (descriptor) => (bytes += encodeImageIndex({ manifests: [descriptor] }).length) > MAX_PAGE_BYTES,
   );
-  if (fitting < 0) return { page: rest };
-  const page = rest.slice(0, Math.max(1, fitting));
+  if (pageLength < 0) return { page: remaining };
+  const page = remaining.slice(0, Math.max(1, pageLength));
   const end = page.at(-1)?.digest;
-  return page.length === rest.length || end === undefined ? { page } : { page, next: end };
+  return page.length === remaining.length || end === undefined ? { page } : { page, next: end };
 }

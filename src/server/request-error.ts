@@ -1,6 +1,6 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
 
-/** The specification's error codes (distribution-spec v1.1.1 "Error Codes"), and after them those of other registries. */
+/** The error codes of distribution-spec v1.1.1 "Error Codes", followed by codes that other registries use. */
 export type RegistryCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -22,13 +22,14 @@ export type RegistryCode =
   | 'UNAVAILABLE'
   | 'UNKNOWN';
 
+/** An entry of `errors` in a response body. */
 export interface RegistryErrorEntry {
   readonly code: RegistryCode;
   readonly message: string;
   readonly detail?: unknown;
 }
 
-/** A request that is answered with an error. */
+/** An error response to a request. */
 export class RequestError extends Error {
   readonly status: number;
   readonly problems: readonly RegistryErrorEntry[];
@@ -45,34 +46,38 @@ export class RequestError extends Error {
   }
 }
 
-/** Answers with this refusal where the content is not there; any other failure stays what it is. */
-export async function replaceNotFound<T>(work: Promise<T>, refusal: () => RequestError): Promise<T> {
+/** Replaces `ERR_MLIST_NOT_FOUND` with this error. Other errors are rethrown. */
+export async function replaceNotFound<T>(work: Promise<T>, toError: () => RequestError): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw error instanceof MlistError && error.code === 'ERR_MLIST_NOT_FOUND' ? refusal() : error;
+    throw error instanceof MlistError && error.code === 'ERR_MLIST_NOT_FOUND' ? toError() : error;
   }
 }
 
-/** What is answered to a failure. A fault of the registry itself is not explained to strangers: it may name files. */
+/** The error response for any error. Internal errors are not described, because they may contain paths. */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   const code = thrown instanceof MlistError ? thrown.code : undefined;
   if (code === 'ERR_MLIST_LOCKED') {
     const headers = { 'retry-after': '1' };
-    return new RequestError(503, { code: 'UNAVAILABLE', message: 'another writer holds the repository' }, headers);
+    return new RequestError(
+      503,
+      { code: 'UNAVAILABLE', message: 'another process has locked the repository' },
+      headers,
+    );
   }
   if (code === 'ERR_MLIST_AMBIGUOUS') {
     return new RequestError(404, {
       code: 'MANIFEST_UNKNOWN',
-      message: 'the tag names several manifests: use a digest',
+      message: 'the tag matches several manifests: use a digest',
     });
   }
   if (code === 'ERR_MLIST_DIGEST_INVALID') {
     return new RequestError(400, { code: 'DIGEST_INVALID', message: 'the algorithm of the digest is not supported' });
   }
   if (code === 'ERR_MLIST_CONFLICT') {
-    return new RequestError(412, { code: 'PRECONDITION_FAILED', message: 'another writer was faster' });
+    return new RequestError(412, { code: 'PRECONDITION_FAILED', message: 'another client has changed the tag' });
   }
   if (isStorageFull(thrown)) {
     return new RequestError(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
@@ -80,7 +85,7 @@ export function toRequestError(thrown: unknown): RequestError {
   return new RequestError(500, { code: 'UNKNOWN', message: 'the registry failed' });
 }
 
-/** Whether the disk or its quota is used up; errors about files keep the system's error as their cause. */
+/** Whether the disk or the quota is full. File errors have the error of the system as their cause. */
 function isStorageFull(thrown: unknown): boolean {
   if (['ENOSPC', 'EDQUOT'].includes(errorCode(thrown) ?? '')) return true;
   return thrown instanceof Error && thrown.cause !== undefined && isStorageFull(thrown.cause);

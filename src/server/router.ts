@@ -7,12 +7,12 @@ import { type ServerExchange, type Handler, replyJson } from './server-exchange.
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
 interface Route {
-  /** The repository's name is the first group, the last part of the path the second. */
+  /** Group 1 is the repository name, group 2 the last segment of the path. */
   readonly path: RegExp;
   readonly methods: Readonly<Record<string, Handler>>;
 }
 
-/** The endpoints of distribution-spec v1.1.1 "Endpoints". A name may hold `manifests` and the like: the last one counts. */
+/** The endpoints of distribution-spec v1.1.1 "Endpoints". A name may contain `manifests`: the last occurrence counts. */
 const routes: readonly Route[] = [
   { path: /^\/v2\/?$/, methods: { GET: ping, HEAD: ping } },
   {
@@ -29,74 +29,76 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, methods: { GET: listReferrers } },
 ];
 
-/** Methods that change nothing. */
-const READING = ['GET', 'HEAD'];
+/** Methods of a read-only registry. */
+const READ_METHODS = ['GET', 'HEAD'];
 
 export interface MatchedRoute {
   readonly handler: Handler;
+  /** The repository name; empty if the path has none. */
   readonly name: string;
-  readonly last: string;
+  /** The last segment of the path: a tag, a digest or an upload id. */
+  readonly lastSegment: string;
 }
 
 /**
- * Who answers a request.
- * @throws Refusal 404 for a path that is no endpoint, 400 for a bad name, 405 for a method that it does not have
+ * Finds the handler of a request.
+ * @throws RequestError 404 for an unknown endpoint, 400 for an invalid name, 405 for an unsupported method
  */
 export function route(method: string, path: string, readOnly: boolean): MatchedRoute {
-  const decoded = decodedPath(path);
+  const decoded = decodePath(path);
   for (const { path: pattern, methods } of routes) {
     const match = pattern.exec(decoded);
     if (match === null) continue;
-    const [, name, last = ''] = match;
-    if (name !== undefined && !isRepositoryName(name)) throw badName(name);
-    const allowed = Object.keys(methods).filter((each) => !readOnly || READING.includes(each));
+    const [, name, lastSegment = ''] = match;
+    if (name !== undefined && !isRepositoryName(name)) throw invalidName(name);
+    const allowed = Object.keys(methods).filter((each) => !readOnly || READ_METHODS.includes(each));
     const handler = allowed.includes(method) ? methods[method] : undefined;
-    if (handler !== undefined) return { handler, name: name ?? '', last };
+    if (handler !== undefined) return { handler, name: name ?? '', lastSegment };
     const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
     throw new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
   }
   throw new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
 }
 
-/** The path with its escapes resolved; an escaped slash or a control character is no part of any name. */
-function decodedPath(path: string): string {
+/** Decodes percent escapes. Escaped slashes and control characters are refused, because no name contains them. */
+function decodePath(path: string): string {
   try {
     return path
       .split('/')
       .map((part) => {
         const decoded = decodeURIComponent(part);
-        if (/[/\\\u0000-\u001f\u007f]/.test(decoded)) throw badName(part);
+        if (/[/\\\u0000-\u001f\u007f]/.test(decoded)) throw invalidName(part);
         return decoded;
       })
       .join('/');
   } catch (error) {
-    throw error instanceof RequestError ? error : badName(path);
+    throw error instanceof RequestError ? error : invalidName(path);
   }
 }
 
-function badName(name: string): RequestError {
-  return new RequestError(400, { code: 'NAME_INVALID', message: 'that is no name of a repository', detail: name });
+function invalidName(name: string): RequestError {
+  return new RequestError(400, { code: 'NAME_INVALID', message: 'invalid repository name', detail: name });
 }
 
-/** GET of `/v2/`: this is a registry (distribution-spec v1.1.1 "Determining Support"). */
+/** GET of `/v2/` (distribution-spec v1.1.1 "Determining Support"). */
 async function ping(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
   replyJson(exchange, {});
 }
 
-/** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in the order of their characters. */
+/** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */
 async function listTags(exchange: ServerExchange): Promise<void> {
   const { service, name, query } = exchange;
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
-  const limit = limitOf(query.get('n'));
+  const limit = parseLimit(query.get('n'));
   const last = query.get('last') ?? '';
   const all: string[] = [];
   for await (const tag of repository.tags()) if (isTag(tag) && tag > last) all.push(tag);
   const tags = all.sort().slice(0, limit);
   const end = tags.at(-1);
-  const isMore = end !== undefined && tags.length < all.length;
-  replyJson(exchange, { name, tags }, isMore ? { link: nextLink(name, limit, end) } : {});
+  const hasNextPage = end !== undefined && tags.length < all.length;
+  replyJson(exchange, { name, tags }, hasNextPage ? { link: nextLink(name, limit, end) } : {});
 }
 
 function nextLink(name: string, limit: number | undefined, last: string): string {
@@ -104,8 +106,8 @@ function nextLink(name: string, limit: number | undefined, last: string): string
   return `</v2/${name}/tags/list?${query.toString()}>; rel="next"`;
 }
 
-function limitOf(text: string | null): number | undefined {
+function parseLimit(text: string | null): number | undefined {
   if (text === null) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is no number', detail: text });
+  throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is not a number', detail: text });
 }

@@ -5,24 +5,24 @@ import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
-/** What all requests share. */
+/** State shared by all requests. */
 export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
-  /** Changes of one repository's manifests and tags, one after the other. */
+  /** Serializes the changes to manifests and tags of each repository. */
   readonly changes: RepositoryQueues;
   readonly readOnly: boolean;
 }
 
-/** One request and its answer. */
+/** A request and its response. */
 export interface ServerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly service: Service;
-  /** The repository's name, checked; empty where the path has none. */
+  /** The repository name, validated; empty if the path has none. */
   readonly name: string;
-  /** The last part of the path: a tag, a digest, an upload's id; not checked. */
-  readonly last: string;
+  /** The last segment of the path: a tag, a digest or an upload id; not validated. */
+  readonly lastSegment: string;
   readonly query: URLSearchParams;
 }
 
@@ -30,7 +30,7 @@ export type Handler = (exchange: ServerExchange) => Promise<void>;
 
 export type Headers = Readonly<Record<string, string | number>>;
 
-/** Answers with a body that is at hand. To HEAD goes the same without the body. */
+/** Sends a response with a complete body. The response to a HEAD request has the same headers without the body. */
 export function reply(
   { request, response }: Pick<ServerExchange, 'request' | 'response'>,
   status: number,
@@ -46,13 +46,13 @@ export function replyJson(exchange: ServerExchange, body: unknown, headers: Head
   reply(exchange, 200, { 'content-type': 'application/json', ...headers }, JSON.stringify(body));
 }
 
-/** An error in the form of distribution-spec v1.1.1 "Error Codes". */
-export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'>, refusal: RequestError): void {
-  const headers = { 'content-type': 'application/json', ...refusal.headers };
-  reply(exchange, refusal.status, headers, JSON.stringify({ errors: refusal.problems }));
+/** Sends an error response (distribution-spec v1.1.1 "Error Codes"). */
+export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'>, error: RequestError): void {
+  const headers = { 'content-type': 'application/json', ...error.headers };
+  reply(exchange, error.status, headers, JSON.stringify({ errors: error.problems }));
 }
 
-/** Sends a body as it comes, no faster than the client takes it. A failure on the way cuts the connection. */
+/** Streams a body, with backpressure. A failure closes the connection. */
 export async function replyStream(
   { response }: ServerExchange,
   status: number,
@@ -63,12 +63,12 @@ export async function replyStream(
   await pipeline(chunks, response);
 }
 
-/** The request's body. Leaving it half read does not cut the connection, so that an error can still be answered. */
+/** The request body. The connection stays open if it is not read to its end, so that an error response can be sent. */
 export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
 }
 
-/** A queue for each repository that is being changed. */
+/** Queues for changes: one for each repository that is being changed. */
 export class RepositoryQueues {
   readonly #queues = new Map<string, { readonly queue: SerialQueue; users: number }>();
 

@@ -11,59 +11,59 @@ import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
 
-/** How the embedded registry serves. Everything has a default. */
+/** Options of the embedded registry. */
 export interface ServerOptions {
-  /** `HOST:PORT`; port 0 picks a free one. Default `127.0.0.1:0`. */
+  /** `HOST:PORT`; port 0 selects a free port. Default `127.0.0.1:0`. */
   readonly address?: string | undefined;
-  /** A folder with an OCI layout for each repository. Default: memory, and nothing is kept. */
+  /** A folder with an OCI layout for each repository. Default: content is stored in memory only. */
   readonly dir?: string | undefined;
-  /** Refuse everything that changes content. Default false. */
+  /** Refuse all requests that change content. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** A certificate and its key, PEM. Default: http. */
+  /** Certificate and key for HTTPS, in PEM format. Default: HTTP. */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
-  /** A file of users and password hashes. Default: everybody may do everything. */
+  /** Path of an htpasswd file. Default: no authentication. */
   readonly htpasswd?: string | undefined;
   /** Answers requests itself, to inject faults in tests: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of every request once it is answered, or its client is gone. */
+  /** Called for every request when its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
 
 /** @returns whether it has answered the request, or destroyed the connection */
 export type Interceptor = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
-/** One request to the embedded registry, and its response. */
+/** A request to the embedded registry, with its response. */
 export interface ServedRequest {
   readonly type: 'request';
   readonly method: string;
-  /** As it came, with the query. */
+  /** Path of the request with its query. */
   readonly path: string;
-  /** 0 where there was no answer. */
+  /** HTTP status; 0 if no response was sent. */
   readonly status: number;
-  /** The client left before it had the whole answer. */
+  /** Whether the client disconnected before the end of the response. */
   readonly aborted: boolean;
   readonly milliseconds: number;
-  /** The error inside the registry that led to status 500 or 507. */
+  /** The internal error that caused status 500 or 507. */
   readonly fault?: unknown;
 }
 
 export interface RunningRegistry {
   /** `http://127.0.0.1:5000`, without a slash at the end. */
   readonly url: string;
-  /** `127.0.0.1:5000`: what stands in references. */
+  /** `127.0.0.1:5000`, for references. */
   readonly host: string;
-  /** Cuts what is under way, removes unfinished uploads and frees the port. */
+  /** Closes all connections, removes unfinished uploads and releases the port. */
   close(): Promise<void>;
 }
 
-/** A connection on which nothing moves for this long is cut. */
+/** Connections are closed after this time without data. */
 const IDLE_MS = 120_000;
 
 /**
  * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
- * @throws MlistError where the address, the folder or the password file cannot be used
+ * @throws MlistError if the address, the folder or the htpasswd file cannot be used
  */
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   options.signal?.throwIfAborted();
@@ -76,15 +76,15 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
       : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
-    const work = answer(front, request, response).finally(() => running.delete(work));
+    const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
   const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryQueues(), readOnly };
   const { intercept, onRequest } = options;
-  const front = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
-  const close = closing(server, async () => {
+  const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
+  const close = closer(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
-    // First: requests that wait for a password check would delay the end.
+    // First, because requests that wait for a password check would delay the shutdown.
     await users?.close();
     await Promise.all(running);
     await service.uploads.close();
@@ -98,17 +98,17 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     throw error;
   }
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  const name = `${nameOf(host)}:${(server.address() as AddressInfo).port}`;
+  const name = `${displayHost(host)}:${(server.address() as AddressInfo).port}`;
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
 }
 
-/** What to call the address by: a registry that listens everywhere is on this machine too. */
-function nameOf(host: string): string {
+/** The host for URLs: `localhost` for a registry that listens on all addresses. */
+function displayHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
 }
 
-interface Front {
+interface ServerContext {
   readonly service: Service;
   readonly users: Htpasswd | undefined;
   readonly onLoopback: boolean;
@@ -120,7 +120,7 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
   const server = tls === undefined ? createHttpServer(listener) : createTlsServer(tls, listener);
-  // An upload may take longer than any fixed time, as long as it moves.
+  // The duration of an upload is not limited while data arrives.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;
   server.keepAliveTimeout = IDLE_MS;
@@ -136,22 +136,26 @@ function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, liste
   }
 }
 
-/** Answers one request; never rejects. */
-async function answer(front: Front, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Handles a request; never rejects. */
+async function handleRequest(
+  context: ServerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const started = performance.now();
   const closed = new Promise<void>((resolve) => response.once('close', resolve));
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
-  const fault = await handle(front, request, response).catch((error: unknown) => {
-    const refusal = toRequestError(error);
+  const fault = await dispatch(context, request, response).catch((error: unknown) => {
+    const requestError = toRequestError(error);
     if (response.headersSent) response.destroy();
-    else replyError({ request, response }, refusal);
-    return isFault(refusal) && !isDeparture(error) ? error : undefined;
+    else replyError({ request, response }, requestError);
+    return isFault(requestError) && !isDisconnect(error) ? error : undefined;
   });
-  // What is left of a body that nobody wanted must come off the connection before the next request can.
+  // Discards the rest of the request body, so that the connection can be used for the next request.
   request.resume();
   await closed;
-  front.onRequest?.({
+  context.onRequest?.({
     type: 'request',
     method: request.method ?? '',
     path: request.url ?? '',
@@ -162,29 +166,31 @@ async function answer(front: Front, request: IncomingMessage, response: ServerRe
   });
 }
 
-/** Whether the registry itself failed, rather than refused the request or was busy. */
+/** Whether the response reports an internal error. */
 function isFault({ status }: RequestError): boolean {
   return status === 500 || status === 507;
 }
 
-/** The client went away in the middle of its request or of the answer. */
-function isDeparture(error: unknown): boolean {
+/** Whether the client disconnected during its request or the response. */
+function isDisconnect(error: unknown): boolean {
   return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(errorCode(error) ?? '');
 }
 
-async function handle(front: Front, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function dispatch(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = '', url = '', headers } = request;
-  checkHost(headers.host, front.onLoopback);
-  if ((await front.intercept?.(request, response)) === true) return;
+  checkHost(headers.host, context.onLoopback);
+  if ((await context.intercept?.(request, response)) === true) return;
   const [path = '', ...query] = url.split('?');
-  if (!path.startsWith('/')) throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the target is no path' });
-  await front.users?.check(headers.authorization);
-  const { handler, name, last } = route(method, path, front.service.readOnly);
-  const exchange = { request, response, service: front.service, name, last };
+  if (!path.startsWith('/'))
+    throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
+  await context.users?.check(headers.authorization);
+  const { handler, name, lastSegment } = route(method, path, context.service.readOnly);
+  const exchange = { request, response, service: context.service, name, lastSegment };
   await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });
 }
 
-function closing(server: Server, after: () => Promise<void>): () => Promise<void> {
+/** Returns a function that closes the server and then runs `after`, once. */
+function closer(server: Server, after: () => Promise<void>): () => Promise<void> {
   let closed: Promise<void> | undefined;
   return () => {
     closed ??= new Promise<void>((resolve) => {
@@ -195,11 +201,11 @@ function closing(server: Server, after: () => Promise<void>): () => Promise<void
   };
 }
 
-const refusals: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
-  EADDRINUSE: { reason: 'something listens there already', hint: 'Port 0 picks a free port.' },
-  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Take 127.0.0.1, or one that this machine has.' },
+const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
+  EADDRINUSE: { reason: 'the address is in use', hint: 'Use port 0 for a free port.' },
+  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Use 127.0.0.1 or an address of this machine.' },
   EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
-  ENOTFOUND: { reason: 'there is no such host', hint: 'Take 127.0.0.1, or an address that this machine has.' },
+  ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
 };
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
@@ -213,7 +219,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
     });
   } catch (cause) {
     const code = errorCode(cause) ?? 'unknown';
-    const { reason, hint } = refusals[code] ?? { reason: errorMessage(cause), hint: undefined };
+    const { reason, hint } = listenErrors[code] ?? { reason: errorMessage(cause), hint: undefined };
     throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${reason} (${code})`, {
       cause,
       hint,
@@ -225,14 +231,14 @@ function parseAddress(address: string): { readonly host: string; readonly port: 
   const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(address) ?? [];
   const [host, port] = [bracketed ?? plain, Number(digits)];
   if (host !== undefined && port <= 65_535) return { host, port };
-  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(address)} is no address`, {
+  throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
     hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0.',
   });
 }
 
-const grammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
-/** `localhost`, a name below it, or a literal of 127.0.0.0/8 or ::1; never by DNS. */
+/** Whether a host is `localhost`, a subdomain of it, or a literal of 127.0.0.0/8 or ::1. Does not use DNS. */
 function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '');
   if (name === 'localhost' || name.endsWith('.localhost') || name === '::1') return true;
@@ -240,20 +246,20 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * A registry that listens on loopback only answers to loopback names only: a page in a browser whose own name leads to
- * 127.0.0.1 must not read or write it (DNS rebinding).
- * @throws Refusal 400 for what is no host, 421 for a stranger's name
+ * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose host
+ * name resolves to 127.0.0.1 cannot access it (DNS rebinding).
+ * @throws RequestError 400 for an invalid host, 421 for other names
  */
 export function checkHost(host: string | undefined, listensOnLoopback: boolean): void {
-  if (host === undefined || !grammar.test(host)) {
-    throw new RequestError(400, { code: 'DENIED', message: 'the Host header is no host' });
+  if (host === undefined || !hostGrammar.test(host)) {
+    throw new RequestError(400, { code: 'DENIED', message: 'invalid Host header' });
   }
   const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   if (!listensOnLoopback || isLoopback(name)) return;
-  throw new RequestError(421, { code: 'DENIED', message: 'this registry answers to loopback names only' });
+  throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
 }
 
-/** Repositories that last as long as the process. */
+/** Repositories in memory. */
 class MemoryRepositories implements Repositories {
   readonly #repositories = new Map<string, Repository>();
 

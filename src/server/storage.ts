@@ -2,40 +2,42 @@ import type { ContentWriter, Mounter, ReferrerLister, TagStore } from '../store/
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** What the registry's handlers need of the place where content lies; `Layout` and `MemoryContent` have it. */
+/** The store of a repository, as the request handlers use it. `Layout` and `MemoryStore` implement it. */
 export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mounter {
-  /** Those of the manifests that are here, with the media type and the size of their own bytes. */
+  /** The manifests that the store has, with the media type and the size of their bytes. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>>;
-  /** Length of a blob; `ERR_MLIST_NOT_FOUND` where there is none. */
+  /** Size of a blob in bytes; rejects with `ERR_MLIST_NOT_FOUND` if it does not exist. */
   blobSize(digest: Digest): Promise<number>;
-  /** The bytes from `start` up to, not including, `end`. */
+  /** Streams the bytes from `start` to `end` (exclusive). */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array>;
+  /** Starts an upload. */
   stageBlob(): Promise<Upload>;
-  /** `ERR_MLIST_NOT_FOUND` where there is none; `ERR_MLIST_CONFLICT` where it is a manifest. */
+  /** Rejects with `ERR_MLIST_NOT_FOUND`; with `ERR_MLIST_CONFLICT` if it is a manifest. */
   deleteBlob(digest: Digest): Promise<void>;
   /**
-   * Removes a manifest and all its tags; `ERR_MLIST_NOT_FOUND` where there is none, `ERR_MLIST_CONFLICT` where it would
-   * still be there since an index lists it and its bytes are needed.
+   * Removes a manifest and all its tags. Rejects with `ERR_MLIST_NOT_FOUND`; with `ERR_MLIST_CONFLICT` if an index lists it
+   * and its blob is needed, because it would still exist.
    */
   deleteManifest(digest: Digest): Promise<void>;
 }
 
-/** A blob whose bytes are still arriving. */
+/** A blob that is being uploaded. */
 export interface Upload {
-  /** Bytes that have arrived so far. */
+  /** Number of bytes received so far. */
   readonly size: number;
-  /** Takes bytes no faster than they can be kept. Where the source fails, what came before stays. */
+  /** Appends bytes, with backpressure. If the source fails, the bytes before the failure are kept. */
   append(chunks: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Makes it a blob, once; `ERR_MLIST_CONTENT_MISMATCH` where the bytes are others: then nothing is stored. */
+  /** Stores the blob. Rejects with `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest. May be called once. */
   commit(digest: Digest): Promise<void>;
   discard(): Promise<void>;
 }
 
-/** The repositories of a registry, by names that are valid. */
+/** The repositories of a registry. All names are valid repository names. */
 export interface Repositories {
+  /** Undefined if the repository does not exist. */
   find(name: string): Promise<Repository | undefined>;
-  /** Finds a repository, or makes it. */
+  /** Finds or creates a repository. */
   open(name: string): Promise<Repository>;
-  /** All of them, in no order. */
+  /** All repositories, in any order. */
   all(): AsyncIterable<Repository>;
 }

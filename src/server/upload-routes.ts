@@ -1,33 +1,33 @@
 import { errorCode } from '../errors/errors.ts';
 import type { Digest } from '../oci/digest.ts';
-import { digestOfPath } from './blob-routes.ts';
+import { parseDigestParameter } from './blob-routes.ts';
 import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { chunkRangeOf } from './ranges.ts';
+import { parseChunkRange } from './ranges.ts';
 import { RequestError } from './request-error.ts';
 import type { Repository, Upload } from './storage.ts';
 import type { UploadSession } from './upload-sessions.ts';
 
 /** Pushing blobs (distribution-spec v1.1.1 "Pushing blobs"): `/v2/<name>/blobs/uploads/` and the uploads below it. */
 
-/** POST: begins an upload, takes a whole blob at once (`?digest=`), or finds the blob in a repository (`?mount=`). */
+/** POST: starts an upload, stores the body as a blob (`?digest=`), or mounts a blob (`?mount=`). */
 export async function postUpload(exchange: ServerExchange): Promise<void> {
   const { query, service, name } = exchange;
-  const [mount, whole] = [query.get('mount'), query.get('digest')];
-  const wanted = mount === null ? undefined : digestOfPath(mount);
-  const digest = whole === null ? undefined : digestOfPath(whole);
+  const [mount, monolithic] = [query.get('mount'), query.get('digest')];
+  const mountDigest = mount === null ? undefined : parseDigestParameter(mount);
+  const digest = monolithic === null ? undefined : parseDigestParameter(monolithic);
   const repository = await service.repositories.open(name);
-  if (wanted !== undefined && (await mountBlob(exchange, repository, wanted))) {
-    replyCreated(exchange, wanted);
+  if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) {
+    replyCreated(exchange, mountDigest);
     return;
   }
   const upload = await repository.stageBlob();
-  if (digest === undefined || wanted !== undefined) replyAccepted(exchange, service.uploads.begin(name, upload));
-  else await takeWhole(exchange, upload, digest);
+  if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, service.uploads.begin(name, upload));
+  else await uploadMonolithic(exchange, upload, digest);
 }
 
-async function takeWhole(exchange: ServerExchange, upload: Upload, digest: Digest): Promise<void> {
+async function uploadMonolithic(exchange: ServerExchange, upload: Upload, digest: Digest): Promise<void> {
   try {
     await upload.append(bodyOf(exchange));
     await commit(upload, digest);
@@ -37,7 +37,7 @@ async function takeWhole(exchange: ServerExchange, upload: Upload, digest: Diges
   replyCreated(exchange, digest);
 }
 
-/** GET: how far the upload got. */
+/** GET: the progress of an upload. */
 export async function getUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, (session) => {
     reply(exchange, 204, progressOf(session));
@@ -45,7 +45,7 @@ export async function getUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** PATCH: the next chunk, or, without a Content-Range, all that the body holds. */
+/** PATCH: appends a chunk; without a Content-Range, the whole body. */
 export async function patchUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
@@ -54,9 +54,9 @@ export async function patchUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** PUT: the last chunk, or the whole blob, or nothing more; then the bytes must be those of `?digest=`. */
+/** PUT: appends the body, which may be empty, and completes the upload. The bytes must match `?digest=`. */
 export async function putUpload(exchange: ServerExchange): Promise<void> {
-  const digest = digestOfPath(exchange.query.get('digest') ?? '');
+  const digest = parseDigestParameter(exchange.query.get('digest') ?? '');
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
     await session.upload.append(bodyOf(exchange));
@@ -69,7 +69,7 @@ export async function putUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** DELETE: the client gives the upload up (distribution-spec at 967efdc). */
+/** DELETE: cancels an upload (distribution-spec at 967efdc). */
 export async function deleteUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, async (session) => {
     await exchange.service.uploads.end(session);
@@ -78,26 +78,26 @@ export async function deleteUpload(exchange: ServerExchange): Promise<void> {
 }
 
 async function withSession(exchange: ServerExchange, work: (session: UploadSession) => Promise<void>): Promise<void> {
-  const { service, name, last } = exchange;
-  const isThere = await service.uploads.use(name, last, async (session) => {
+  const { service, name, lastSegment: id } = exchange;
+  const exists = await service.uploads.use(name, id, async (session) => {
     await work(session);
     return true;
   });
-  if (isThere === true) return;
-  throw new RequestError(404, { code: 'BLOB_UPLOAD_UNKNOWN', message: 'there is no such upload', detail: last });
+  if (exists === true) return;
+  throw new RequestError(404, { code: 'BLOB_UPLOAD_UNKNOWN', message: 'there is no such upload', detail: id });
 }
 
-/** A chunk must begin where the last one ended (distribution-spec v1.1.1 "Pushing a blob in chunks"). */
+/** A chunk must start where the previous one ended (distribution-spec v1.1.1 "Pushing a blob in chunks"). */
 function checkChunk({ request: { headers } }: ServerExchange, session: UploadSession): void {
   const { 'content-range': header, 'content-length': length } = headers;
   if (header === undefined) return;
-  const range = chunkRangeOf(header);
+  const range = parseChunkRange(header);
   if (range === undefined || (length !== undefined && Number(length) !== range.end - range.start)) {
-    const message = 'the Content-Range is not START-END, or does not fit the Content-Length';
+    const message = 'the Content-Range is not START-END, or does not match the Content-Length';
     throw new RequestError(400, { code: 'BLOB_UPLOAD_INVALID', message, detail: header });
   }
   if (range.start === session.upload.size) return;
-  const message = `the next chunk begins at ${session.upload.size}`;
+  const message = `the next chunk must start at ${session.upload.size}`;
   throw new RequestError(416, { code: 'BLOB_UPLOAD_INVALID', message, detail: header }, progressOf(session));
 }
 
@@ -106,11 +106,15 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
     await upload.commit(digest);
   } catch (error) {
     if (errorCode(error) !== 'ERR_MLIST_CONTENT_MISMATCH') throw error;
-    throw new RequestError(400, { code: 'DIGEST_INVALID', message: 'the content has another digest', detail: digest });
+    throw new RequestError(400, {
+      code: 'DIGEST_INVALID',
+      message: 'the content has a different digest',
+      detail: digest,
+    });
   }
 }
 
-/** Mounts from the repository named, or, where none is named, from whichever has the blob. */
+/** Mounts a blob from the repository `?from=`, or else from any repository that has it. Returns false if there is none. */
 async function mountBlob(
   { service, query, name }: ServerExchange,
   target: Repository,
@@ -118,8 +122,8 @@ async function mountBlob(
 ): Promise<boolean> {
   const from = query.get('from');
   if (from !== null && !isRepositoryName(from)) return false;
-  const named = from === null ? undefined : await service.repositories.find(from);
-  for await (const source of from === null ? service.repositories.all() : [named]) {
+  const repository = from === null ? undefined : await service.repositories.find(from);
+  for await (const source of from === null ? service.repositories.all() : [repository]) {
     const size = source === undefined ? undefined : await sizeIn(source, digest);
     if (source === undefined || size === undefined) continue;
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
@@ -133,7 +137,7 @@ function sizeIn(repository: Repository, digest: Digest): Promise<number | undefi
   return ignoreNotFound(repository.blobSize(digest));
 }
 
-/** `0-0` says one byte and none alike, as in other registries: a chunk's Content-Range tells them apart. */
+/** As in other registries, the range is `0-0` both for an empty upload and after one byte. */
 function progressOf({ id, name, upload }: UploadSession): Readonly<Record<string, string>> {
   return {
     location: `/v2/${name}/blobs/uploads/${id}`,

@@ -2,37 +2,37 @@ import { randomUUID } from 'node:crypto';
 import { SerialQueue } from '../async/serial-queue.ts';
 import type { Upload } from './storage.ts';
 
-/** An upload that nobody adds to is given up after this long. */
+/** Uploads are removed after this time without requests. */
 const IDLE_MS = 60 * 60 * 1000;
 
 export interface UploadSession {
   readonly id: string;
-  /** The repository's name. */
+  /** The repository name. */
   readonly name: string;
   readonly upload: Upload;
-  /** Requests for one upload wait for each other. */
+  /** Serializes the requests for this upload. */
   readonly queue: SerialQueue;
 }
 
-/** The uploads under way (distribution-spec v1.1.1 "Pushing blobs"). They do not outlive the registry. */
+/** The uploads in progress (distribution-spec v1.1.1 "Pushing blobs"). They are removed when the registry is closed. */
 export class UploadSessions {
-  readonly #sessions = new Map<string, { readonly session: UploadSession; users: number; touched: number }>();
+  readonly #sessions = new Map<string, { readonly session: UploadSession; users: number; lastUsed: number }>();
   readonly #idleMs: number;
   readonly #timer: NodeJS.Timeout;
 
   constructor(idleMs = IDLE_MS) {
     this.#idleMs = idleMs;
-    this.#timer = setInterval(() => void this.sweep(), Math.min(idleMs / 4, 60_000));
+    this.#timer = setInterval(() => void this.removeIdle(), Math.min(idleMs / 4, 60_000));
     this.#timer.unref();
   }
 
   begin(name: string, upload: Upload): UploadSession {
     const session = { id: randomUUID(), name, upload, queue: new SerialQueue() };
-    this.#sessions.set(session.id, { session, users: 0, touched: performance.now() });
+    this.#sessions.set(session.id, { session, users: 0, lastUsed: performance.now() });
     return session;
   }
 
-  /** Runs the work once all earlier work on the upload is done; undefined where there is no such upload any more. */
+  /** Runs the work after all earlier work on the upload. Returns undefined if the upload does not exist any more. */
   async use<T>(name: string, id: string, work: (session: UploadSession) => Promise<T>): Promise<T | undefined> {
     const entry = this.#sessions.get(id);
     if (entry?.session.name !== name) return undefined;
@@ -43,19 +43,19 @@ export class UploadSessions {
       );
     } finally {
       entry.users -= 1;
-      entry.touched = performance.now();
+      entry.lastUsed = performance.now();
     }
   }
 
-  /** The upload became a blob, or never will: nothing of it stays. */
+  /** Removes an upload that was completed or cancelled. */
   async end({ id, upload }: UploadSession): Promise<void> {
     if (this.#sessions.delete(id)) await upload.discard();
   }
 
-  /** Gives up what nobody has touched for too long. */
-  async sweep(): Promise<void> {
+  /** Removes idle uploads. */
+  async removeIdle(): Promise<void> {
     const limit = performance.now() - this.#idleMs;
-    const idle = [...this.#sessions.values()].filter(({ users, touched }) => users === 0 && touched < limit);
+    const idle = [...this.#sessions.values()].filter(({ users, lastUsed }) => users === 0 && lastUsed < limit);
     await Promise.all(idle.map(({ session }) => this.end(session)));
   }
 

@@ -9,34 +9,33 @@ import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } f
 import { readChildren } from '../schema/documents.ts';
 import { MissingContent } from './missing-content.ts';
 
-/** A manifest with everything below it. */
+/** A manifest with all its descendants. */
 export interface ManifestNode {
   readonly content: ManifestContent;
   readonly source: ContentReader;
-  /** Config and layers; of an index the entries that are not manifests. */
+  /** Config and layers; for an index, the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
-   * Layers that are stored at their urls (image-spec v1.1.1 layer.md "Non-Distributable Layers"), and not copied. One
-   * without urls is copied.
+   * Foreign layers, which are stored at their URLs and not copied (image-spec v1.1.1 layer.md "Non-Distributable Layers").
+   * Foreign layers without URLs are in `blobs`.
    */
   readonly foreign: readonly Descriptor[];
-  /** What the manifest refers to by its `subject`; it need not be in the source, nor in the target. */
+  /** Digest of the `subject`, which may be missing in the source and in the target. */
   readonly subject?: Digest | undefined;
   readonly children: readonly ManifestNode[];
 }
 
 export interface GraphOptions extends ContentOptions {
-  /** Bytes that are at hand already. */
+  /** Looks up bytes of manifests in a cache. Default: no cache. */
   readonly cached?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
 }
 
-/** How many indexes may be nested: more than in any list that was built on purpose. */
+/** Limit for the nesting of indexes. Real lists have less. */
 export const MAX_DEPTH = 8;
 
 /**
- * Reads a manifest and all manifests below it, from the source or from what is at hand. What lies beside each other is
- * read at the same time.
- * @throws MissingContent for an index, with everything that the source does not have
+ * Reads a manifest and its descendants from the cache or the source. Siblings are read concurrently.
+ * @throws MissingContent if the source does not have all entries of an index; it lists all missing entries
  */
 export async function readGraph(
   source: ContentReader,
@@ -46,16 +45,16 @@ export async function readGraph(
   return read(source, descriptor, options, []);
 }
 
-/** The same of a manifest that is at hand: it was read before, or made of one of the source's. */
+/** Like `readGraph`, for a manifest whose bytes are known: it was read before, or derived from one of the source. */
 export async function graphOfManifest(
   source: ContentReader,
   content: ManifestContent,
   options: GraphOptions = {},
 ): Promise<ManifestNode> {
-  return below(source, content, options, []);
+  return readChildNodes(source, content, options, []);
 }
 
-/** What a manifest points at. Content of other types points at nothing. */
+/** The links of a manifest. Content of other types has none. */
 export function childrenOfManifest({ descriptor, bytes }: ManifestContent, source: ContentReader): Children {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
@@ -71,28 +70,28 @@ async function read(
   source: ContentReader,
   descriptor: Descriptor,
   options: GraphOptions,
-  above: readonly Digest[],
+  ancestors: readonly Digest[],
 ): Promise<ManifestNode> {
-  if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
+  if (ancestors.includes(descriptor.digest) || ancestors.length >= MAX_DEPTH) {
     const reference = `${source.location}@${descriptor.digest}`;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} is listed inside itself, or too deep`, {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} contains itself, or is nested too deeply`, {
       reference,
     });
   }
-  return below(source, await contentOf(source, descriptor, options), options, above);
+  return readChildNodes(source, await contentOf(source, descriptor, options), options, ancestors);
 }
 
-async function below(
+async function readChildNodes(
   source: ContentReader,
   content: ManifestContent,
   options: GraphOptions,
-  above: readonly Digest[],
+  ancestors: readonly Digest[],
 ): Promise<ManifestNode> {
   const { manifests, blobs } = childrenOfManifest(content, source);
-  const all = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
+  const allBlobs = [...blobs, ...manifests.filter(({ mediaType }) => !isServedAsManifest(mediaType))];
   const listed = manifests.filter(({ mediaType }) => isServedAsManifest(mediaType));
-  const way = [...above, content.descriptor.digest];
-  const results = await Promise.allSettled(listed.map((entry) => read(source, entry, options, way)));
+  const path = [...ancestors, content.descriptor.digest];
+  const results = await Promise.allSettled(listed.map((entry) => read(source, entry, options, path)));
   const failures = listed.flatMap((entry, at): readonly Failure[] => {
     const result = results[at];
     return result?.status === 'rejected' ? [{ entry, thrown: result.reason }] : [];
@@ -101,8 +100,8 @@ async function below(
   return {
     content,
     source,
-    blobs: all.filter((blob) => !isForeignLayer(blob)),
-    foreign: all.filter(isForeignLayer),
+    blobs: allBlobs.filter((blob) => !isForeignLayer(blob)),
+    foreign: allBlobs.filter(isForeignLayer),
     children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
     subject: subjectOf(content.bytes),
   };
@@ -113,7 +112,7 @@ interface Failure {
   readonly thrown: unknown;
 }
 
-/** All missing entries at once, if nothing else has failed. */
+/** The error for all missing entries, or the first error of another kind. */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
   if (other !== undefined) return other.thrown;
@@ -123,7 +122,7 @@ function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent
   return new MissingContent(`${source.location}@${descriptor.digest}`, new Map(missing), failures[0]?.thrown);
 }
 
-/** The subject of a manifest of any type, if it has one. */
+/** The digest of the subject of a manifest of any type; undefined if it has none. */
 export function subjectOf(bytes: Uint8Array): Digest | undefined {
   const digest = memberOf(memberOf(readJson(bytes).value, 'subject'), 'digest');
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;

@@ -1,20 +1,20 @@
 import { MlistError } from '../errors/errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** `absent` if the content itself is missing; `incomplete` if only something below it is. */
+/** `absent` if the content itself is missing; `incomplete` if one of its descendants is. */
 export type MissingState = 'absent' | 'incomplete';
 
-/** Entries of an index that its location does not have. */
+/** Entries of an index that are missing or incomplete in its location. */
 export type MissingEntries = ReadonlyMap<Digest, MissingState>;
 
-/** The source of a transfer does not have everything that an index lists. */
+/** The error if the source of a transfer does not have all content that an index lists. */
 export class MissingContent extends MlistError {
-  /** Never empty. */
+  /** Not empty. */
   readonly missing: MissingEntries;
 
   constructor(reference: string, missing: MissingEntries, cause: unknown) {
     const digests = [...missing.keys()].join(', ');
-    super('ERR_MLIST_NOT_FOUND', `${reference} lists content that is not there: ${digests}`, { reference, cause });
+    super('ERR_MLIST_NOT_FOUND', `${reference} lists content that does not exist: ${digests}`, { reference, cause });
     this.missing = missing;
   }
 }

@@ -4,18 +4,18 @@ import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { ManifestNode } from './graph.ts';
 
-/** What is to be done at one target, in an order in which nothing ever points at something that is not there. */
+/** The steps of a transfer to one target, in an order in which no manifest is written before its links. */
 export interface Plan {
   readonly target: ContentWriter;
-  /** Each blob once, however many manifests share it. */
+  /** Without duplicates: manifests may share blobs. */
   readonly blobs: readonly BlobStep[];
-  /** Children before what lists them, subjects before what refers to them. */
+  /** Children before their index, subjects before their referrers. */
   readonly manifests: readonly ManifestStep[];
-  /** What else gets a name, such as signatures: before the list, so that nobody finds it without them. */
+  /** Other manifests that are tagged, such as signatures. They are tagged before the list, so that clients find them. */
   readonly labels: readonly RootStep[];
-  /** The list itself, last, under each name. */
+  /** The list itself, which is written last, under each name. */
   readonly root: RootStep;
-  /** Manifests and blobs that the target is known to have already, where that was looked at. */
+  /** Manifests and blobs that the target already has, as far as that was checked. */
   readonly there: readonly Descriptor[];
 }
 
@@ -23,29 +23,29 @@ export interface BlobStep {
   readonly action: 'mount' | 'upload';
   readonly blob: Descriptor;
   readonly from: ContentReader;
-  /** An index lists it, so the source may have it as a manifest of an unknown type. */
+  /** Whether an index lists the blob. If so, the source may have it as a manifest of an unknown type. */
   readonly isListed?: boolean | undefined;
 }
 
 export interface ManifestStep {
   readonly content: ManifestContent;
-  /** Digests of the blobs and manifests that must be there before; the subject too, if it is part of the transfer. */
+  /** Digests of the blobs and manifests that must exist first, including the subject if it is part of the transfer. */
   readonly needs: readonly Digest[];
-  /** Layers of the manifest that are not transferred, since they are stored at their URLs. */
+  /** Foreign layers, which are not transferred because they are stored at their URLs. */
   readonly foreign: readonly Descriptor[];
 }
 
 export interface RootStep {
   readonly content: ManifestContent;
   readonly names: readonly TagOrDigest[];
-  /** Move a name only away from its digest here, as far as the target can tell. */
+  /** Move a name only if it still has this digest. Targets that do not support conditions ignore it. */
   readonly ifMatch?: ReadonlyMap<TagOrDigest, Digest | 'absent'> | undefined;
 }
 
 export interface PlanTransferOptions {
-  /** Manifests that the target has already, with all below them: nothing of it is sent. */
+  /** Manifests that the target has with all their descendants. Neither is sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
-  /** What the target was found to have, blobs too: nothing of it is sent, and the plan reports it. */
+  /** Manifests and blobs that the target has. They are not sent, and the plan reports them. */
   readonly there?: readonly Descriptor[] | undefined;
   /** Blobs that the root lists, if the root is not one of the nodes. */
   readonly listed?: readonly ListedBlob[] | undefined;
@@ -59,9 +59,9 @@ export interface ListedBlob {
 }
 
 /**
- * Makes the plan. Pure: what is present was found out before.
- * @param nodes - what the target needs. A node that is itself the root, or has a label, is put by its digest only if
- *   another node or label lists it or refers to it
+ * Plans a transfer. Pure: the caller has checked what the target already has.
+ * @param nodes - the manifests that the target needs. A node that is the root, or is in `labels`, is put by its digest only
+ *   if another node or label lists it or refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,
@@ -102,40 +102,40 @@ function stepOf(
 }
 
 /**
- * The nodes and all below them that the target lacks, each once, after its children and its subject. It does not recurse,
- * since a chain of subjects may be as long as a list. In a cycle, which is only possible with digests that cannot be
- * verified, the first node goes last.
+ * The nodes and their descendants that the target lacks, without duplicates, each after its children and its subject. Not
+ * recursive, because a chain of subjects may be long. In a cycle, which is only possible with digests that cannot be
+ * verified, the first node is the last.
  */
 function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): readonly ManifestNode[] {
   const byDigest = nodesByDigest(nodes);
   const ordered = new Map<Digest, ManifestNode>();
-  const begun = new Set<Digest>(has);
+  const visited = new Set<Digest>(has);
   const stack = [...nodes].reverse();
   for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
     const { digest } = node.content.descriptor;
-    if (begun.has(digest)) {
+    if (visited.has(digest)) {
       if (!has.has(digest)) ordered.set(digest, node);
       stack.pop();
       continue;
     }
-    begun.add(digest);
+    visited.add(digest);
     const subject = node.subject === undefined ? undefined : byDigest.get(node.subject);
-    const before = [...node.children, ...(subject === undefined ? [] : [subject])];
-    stack.push(...before.filter((one) => !begun.has(one.content.descriptor.digest)).reverse());
+    const dependencies = [...node.children, ...(subject === undefined ? [] : [subject])];
+    stack.push(...dependencies.filter((each) => !visited.has(each.content.descriptor.digest)).reverse());
   }
   return [...ordered.values()];
 }
 
 function nodesByDigest(nodes: readonly ManifestNode[]): ReadonlyMap<Digest, ManifestNode> {
-  const found = new Map<Digest, ManifestNode>();
+  const byDigest = new Map<Digest, ManifestNode>();
   const stack = [...nodes];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     const { digest } = node.content.descriptor;
-    if (found.has(digest)) continue;
-    found.set(digest, node);
+    if (byDigest.has(digest)) continue;
+    byDigest.set(digest, node);
     stack.push(...node.children);
   }
-  return found;
+  return byDigest;
 }
 
 function dependenciesOf({ children, subject }: ManifestNode): readonly Digest[] {

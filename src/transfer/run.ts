@@ -12,11 +12,11 @@ import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
 import { isOutcomeUnknown, storeManifest, type StoreOptions } from './store-manifest.ts';
 import { logTarget, type TargetLog } from './target-log.ts';
 
-/** What is being done, and what has been done; the digest says to what. */
+/** Progress of a transfer. The digest identifies the blob or manifest. */
 export type TransferEvent =
-  /** How much a plan moves at most: what can be mounted, or is there already, is counted too. */
+  /** Maximum number of blobs and bytes of the plan, including those that will be mounted or already exist. */
   | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
-  /** How many bytes of a blob were read and handed on. It begins at 0 again where a try was cut short. */
+  /** `moved`: bytes of the blob that were read and sent so far. It starts at 0 again for each retry. */
   | {
       readonly type: 'progress';
       readonly digest: Digest;
@@ -26,7 +26,7 @@ export type TransferEvent =
     }
   | {
       readonly type: 'blob';
-      /** present: the target had it already. */
+      /** present: the target already had the blob. */
       readonly how: 'mounted' | 'uploaded' | 'present';
       readonly digest: Digest;
       readonly size: number;
@@ -40,80 +40,82 @@ export type TransferEvent =
       readonly target: string;
     } & ReplacedTag);
 
-/** What a name stood for before it was moved, as far as that is known. */
+/** The previous state of a tag that was moved, as far as it is known. */
 export interface ReplacedTag {
   readonly before?: Digest | 'absent';
-  /** Platforms of the list that it named before which the new content lacks. */
+  /** Platforms of the previous list that the new content lacks. */
   readonly lost?: readonly Platform[];
 }
 
 export interface RunOptions extends ContentOptions {
-  /** Shared by the plans of one command, so that they send a blob or manifest to a target once. */
+  /** Shared by the plans of one command, so that each blob or manifest is sent to a target once. */
   readonly transfers?: SharedTransfers | undefined;
-  /** By name of the root, what it stands for now. No name is moved before this resolves; if it rejects, the plan stops. */
+  /** The current state of each name of the root. No name is moved before this resolves; if it rejects, the plan stops. */
   readonly replaced?: Promise<ReadonlyMap<TagOrDigest, ReplacedTag>> | undefined;
-  /** Gets each config of an image that is read, before it is verified. */
+  /** Receives each image config that is transferred, before it is verified. */
   readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
-  /** Is told what becomes of each name. */
+  /** Records the outcome for each name. */
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 }
 
 /**
- * Carries out a plan: everything that may go at once goes at once, each manifest as soon as what it needs is there, the
- * list when all is there. The first failure stops the rest; then nothing points at anything incomplete.
+ * Runs a plan. Independent steps run concurrently: each manifest is written as soon as its dependencies exist, and the root
+ * last. The first failure stops all other steps, so that no manifest is incomplete.
  */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
-  const failed = new AbortController();
-  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
-  const done = new Map<Digest, Promise<unknown>>();
+  const failure = new AbortController();
+  const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
+  const steps = new Map<Digest, Promise<unknown>>();
   const stored = new Set<string>();
   const start = (digest: Digest, work: () => Promise<void>) => {
     const running = work().then(
       () => void stored.add(digest),
       (thrown: unknown) => {
-        failed.abort(thrown);
+        failure.abort(thrown);
         throw thrown;
       },
     );
     // One digest may be needed as a blob and as a manifest.
-    const both = Promise.all([done.get(digest), running]);
+    const both = Promise.all([steps.get(digest), running]);
     both.catch(() => undefined);
-    done.set(digest, both);
+    steps.set(digest, both);
   };
   const isStored = async (digest: string): Promise<boolean> =>
     stored.has(digest) || (await options.transfers?.has(plan.target.location, digest)) === true;
-  const outer = { ...options, isStored };
-  const inner = { ...outer, signal };
-  tellStart(plan, options);
+  const rootOptions = { ...options, isStored };
+  const stepOptions = { ...rootOptions, signal };
+  reportStart(plan, options);
   for (const step of plan.blobs) {
     start(step.blob.digest, async () => {
       const facts = { digest: step.blob.digest, size: step.blob.size, target: plan.target.location };
-      const isNew = await unlessDone(facts, inner, () => putBlob(plan.target, step, inner));
+      const isNew = await unlessDone(facts, stepOptions, () => putBlob(plan.target, step, stepOptions));
       if (!isNew) options.onEvent?.({ type: 'blob', how: 'present', ...facts });
     });
   }
   for (const step of plan.manifests) {
-    const needed = step.needs.flatMap((digest) => done.get(digest) ?? []);
+    const needed = step.needs.flatMap((digest) => steps.get(digest) ?? []);
     start(step.content.descriptor.digest, async () => {
       await Promise.all(needed);
       const { digest } = step.content.descriptor;
-      await unlessDone({ digest, target: plan.target.location }, inner, () => putManifest(plan.target, step, inner));
+      await unlessDone({ digest, target: plan.target.location }, stepOptions, () =>
+        putManifest(plan.target, step, stepOptions),
+      );
     });
   }
-  options.replaced?.catch((thrown: unknown) => failed.abort(thrown));
+  options.replaced?.catch((thrown: unknown) => failure.abort(thrown));
   await allOrErrors<unknown>(
-    [...done.values(), ...(options.replaced === undefined ? [] : [options.replaced])],
+    [...steps.values(), ...(options.replaced === undefined ? [] : [options.replaced])],
     options.signal,
   );
   await allOrErrors(
-    plan.labels.map((label) => putRoot(plan.target, label, { ...outer, replaced: undefined })),
+    plan.labels.map((label) => putRoot(plan.target, label, { ...rootOptions, replaced: undefined })),
     options.signal,
   );
-  await putRoot(plan.target, plan.root, outer);
+  await putRoot(plan.target, plan.root, rootOptions);
 }
 
-/** Does the work unless another plan has done it. @returns whether it was done here */
+/** Does the work unless another plan has done it. Returns whether this call did the work. */
 async function unlessDone(
   { digest, target }: { readonly digest: Digest; readonly target: string },
   { transfers, signal }: RunOptions,
@@ -124,7 +126,7 @@ async function unlessDone(
   return true;
 }
 
-function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
+function reportStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
   if (blobs.length === 0) return;
   const bytes = blobs.reduce((sum, { blob }) => sum + blob.size, 0);
   onEvent?.({ type: 'started', target: target.location, blobs: blobs.length, bytes });
@@ -133,8 +135,8 @@ function tellStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
 async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep, options: PutOptions): Promise<void> {
   const { action, blob, from } = step;
   const facts = { digest: blob.digest, size: blob.size, target: target.location };
-  const reading = new Reading(
-    () => watched(from.readBlob(blob, options), step, options),
+  const reading = new BlobReading(
+    () => withConfigCopy(from.readBlob(blob, options), step, options),
     (moved) => options.onEvent?.({ type: 'progress', ...facts, moved }),
   );
   const mount = action === 'mount' ? target.mountBlob?.bind(target) : undefined;
@@ -154,7 +156,7 @@ async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep,
   options.onEvent?.({ type: 'blob', how: reading.how, ...facts });
 }
 
-/** Puts an entry of an unknown type that the source has as a manifest. @returns whether it has */
+/** Puts an entry of an unknown type as a manifest. Returns false if the source does not have it as a manifest. */
 async function putListedManifest(
   target: ContentWriter,
   { blob, from }: BlobStep,
@@ -167,35 +169,35 @@ async function putListedManifest(
   return true;
 }
 
-/** The same pieces; those of a config are also collected for `onConfig`. */
-function watched(
-  pieces: AsyncIterable<Uint8Array>,
+/** Passes on the chunks of a blob. Those of an image config are also collected for `onConfig`. */
+function withConfigCopy(
+  chunks: AsyncIterable<Uint8Array>,
   step: BlobStep,
   { onConfig }: RunOptions,
 ): AsyncIterable<Uint8Array> {
   const { mediaType, size } = step.blob;
-  const isWatched = onConfig !== undefined && isImageConfigType(mediaType) && size <= MAX_DOCUMENT_BYTES;
-  return isWatched ? collected(pieces, size, (bytes) => onConfig(step, bytes)) : pieces;
+  const isConfig = onConfig !== undefined && isImageConfigType(mediaType) && size <= MAX_DOCUMENT_BYTES;
+  return isConfig ? collected(chunks, size, (bytes) => onConfig(step, bytes)) : chunks;
 }
 
-/** An upload does not ask for a further piece after the last byte. */
+/** Calls `onWhole` with the last byte, because an upload does not read on after it. */
 async function* collected(
-  pieces: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array>,
   size: number,
   onWhole: (bytes: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array> {
   const copies: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of pieces) {
-    copies.push(Uint8Array.from(piece));
-    length += piece.length;
+  for await (const chunk of chunks) {
+    copies.push(Uint8Array.from(chunk));
+    length += chunk.length;
     if (length === size) onWhole(Buffer.concat(copies));
-    yield piece;
+    yield chunk;
   }
 }
 
-/** Reading a blob while it is put. If the reading fails, that is what failed, whatever the target makes of it. */
-class Reading {
+/** Reads a blob while it is put. If reading fails, its error is reported instead of the resulting error of the target. */
+class BlobReading {
   readonly #open: () => AsyncIterable<Uint8Array>;
   readonly #onMoved: (bytes: number) => void;
   #isRead = false;
@@ -243,7 +245,7 @@ async function putManifest(target: ContentWriter, step: ManifestStep, options: P
   options.onEvent?.({ type: 'manifest', digest, target: target.location });
 }
 
-/** Moves all names at once; each either has the whole list or what it had. */
+/** Moves all names concurrently. Each name refers to either its previous content or the complete list. */
 async function putRoot(target: ContentWriter, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
   const moved = root.names.map((name) => putName(target, name, root, { ...options, before: replaced?.get(name) }));

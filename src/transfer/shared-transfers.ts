@@ -1,20 +1,20 @@
 import { getOrCreate, SingleFlight } from '../async/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** The blobs and manifests that one target gets. */
+/** The blobs and manifests that are sent to one target. */
 interface Target {
   readonly done: Set<Digest>;
   readonly running: SingleFlight<void, Digest>;
 }
 
-/** What the plans of one command transfer: a blob or manifest that several of them need is sent to a target once. */
+/** Deduplicates the transfers of a command: a blob or manifest that several plans need is sent to a target once. */
 export class SharedTransfers {
   readonly #targets = new Map<string, Target>();
 
   /**
    * Does the work unless another plan has done it. Waits for a plan that is doing it; if that plan fails, for example
-   * because another part of it has failed, the work is done here.
-   * @returns whether it was done here
+   * because of another step, this call does the work.
+   * @returns whether this call did the work
    */
   async run(
     target: string,
@@ -23,26 +23,26 @@ export class SharedTransfers {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     signal?.throwIfAborted();
-    // Each plan has its own source, and stops for its own reasons.
+    // Plans have different sources and may be stopped individually, so they do not share failures.
     const create = (): Target => ({ done: new Set(), running: new SingleFlight({ sharesFailures: false }) });
     const { done, running } = getOrCreate(this.#targets, target, create);
     if (done.has(digest)) return false;
-    let isDoneHere = false;
+    let didWork = false;
     const store = async (): Promise<void> => {
       if (done.has(digest)) return;
-      isDoneHere = true;
+      didWork = true;
       await work();
       done.add(digest);
     };
     await running.run(digest, store, signal);
-    return isDoneHere;
+    return didWork;
   }
 
   /** Whether a plan has stored it at the target. Waits for a plan that is doing so. */
   async has(target: string, digest: string): Promise<boolean> {
-    const known = this.#targets.get(target);
-    const running = known?.running.get(digest as Digest);
-    if (running === undefined) return known?.done.has(digest as Digest) === true;
+    const transfers = this.#targets.get(target);
+    const running = transfers?.running.get(digest as Digest);
+    if (running === undefined) return transfers?.done.has(digest as Digest) === true;
     return running.then(
       () => true,
       () => false,

@@ -7,15 +7,15 @@ import { digestsIn, isDigestName, type Digest } from '../oci/digest.ts';
 import { isAboutContent, isContentUnknown, unknownDigests } from './unknown-content.ts';
 
 export interface StoreOptions extends PutOptions {
-  /** Whether this command has stored a blob or manifest at the target. Waits for one that is being sent. */
+  /** Whether this command has stored the blob or manifest in the target. Waits while it is being sent. */
   readonly isStored: (digest: string) => Promise<boolean>;
 }
 
 /**
- * Stores a manifest under a name. A refusal for lack of content that this command has just stored is retried once, since
- * some registries show their own writes late. After any other failure one read decides: the name may have the manifest
- * already, for example if its tag is immutable. A write with a condition is repeated after a fault of the registry if the
- * condition still holds.
+ * Stores a manifest under a name. If the registry reports content as unknown that this command has just stored, the PUT is
+ * retried once, because some registries are eventually consistent. After any other failure, the name is read: it may have
+ * the manifest already, for example if its tag is immutable. A conditional write is retried after a fault of the registry
+ * while the condition holds.
  */
 export async function storeManifest(
   target: ContentWriter,
@@ -25,18 +25,18 @@ export async function storeManifest(
 ): Promise<void> {
   const put = () => putConfirmed(target, content, name, options);
   await put().catch(async (thrown: unknown) => {
-    if (!(await isLate(thrown, content, isStored))) throw thrown;
+    if (!(await isInconsistency(thrown, content, isStored))) throw thrown;
     await pause(2, options);
     await put();
   });
 }
 
 /**
- * Whether a manifest was refused only for lack of content that is at the target by now: everything that the registry names
- * or, if it names nothing, anything that the manifest mentions. A fault of the registry (5xx) was retried before. Only what
- * the manifest mentions is waited for: two manifests cannot mention each other, so two refusals never wait for each other.
+ * Whether a manifest was refused only because of content that this command has stored in the target: all digests that the
+ * registry names or, if it names none, any digest in the manifest. Faults of the registry (5xx) were already retried. This
+ * waits only for digests in the manifest. Two manifests cannot contain each other's digest, so there is no deadlock.
  */
-async function isLate(
+async function isInconsistency(
   thrown: unknown,
   content: ManifestContent,
   isStored: (digest: string) => Promise<boolean>,
@@ -60,11 +60,11 @@ async function putConfirmed(
       return await target.putManifest(content, name, options);
     } catch (thrown) {
       options.signal?.throwIfAborted();
-      if (!(thrown instanceof MlistError) || !mayBeThere(thrown, content, name)) throw thrown;
-      const now = await digestNow(target, name, options);
-      if (now === content.descriptor.digest) return;
-      if (options.ifMatch === undefined || now !== options.ifMatch) throw thrown;
-      if (thrown.facts.status === 412) throw refusedAnyway(thrown);
+      if (!(thrown instanceof MlistError) || !mayBeStored(thrown, content, name)) throw thrown;
+      const current = await currentDigest(target, name, options);
+      if (current === content.descriptor.digest) return;
+      if (options.ifMatch === undefined || current !== options.ifMatch) throw thrown;
+      if (thrown.facts.status === 412) throw unexpectedConflict(thrown);
       if (!isFault(thrown) || tries > (target.retries ?? 0)) throw thrown;
     }
     await pause(tries, options);
@@ -81,8 +81,8 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Whether the name may have the manifest although the PUT failed. A PUT by digest was repeated after any fault. */
-function mayBeThere(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
+/** Whether the name may have the manifest although the PUT failed. A PUT by digest was already retried after faults. */
+function mayBeStored(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
   if (isAboutContent(thrown, content)) return false;
   const { status = 0 } = thrown.facts;
   return (status >= 400 && status < 500) || (!isDigestName(name) && isOutcomeUnknown(thrown));
@@ -94,8 +94,8 @@ export function isOutcomeUnknown(thrown: unknown): boolean {
   return thrown instanceof MlistError && codes.includes(thrown.code);
 }
 
-/** The digest that the name has now; undefined if it cannot be read. */
-async function digestNow(
+/** The current digest of the name; undefined if it cannot be read. */
+async function currentDigest(
   target: ContentWriter,
   name: TagOrDigest,
   { signal }: PutOptions,
@@ -108,8 +108,8 @@ async function digestNow(
   }
 }
 
-/** A 412 although the condition holds, for example because the tag is immutable. */
-function refusedAnyway(thrown: MlistError): MlistError {
+/** The error for HTTP 412 although the condition holds, for example because the tag is immutable. */
+function unexpectedConflict(thrown: MlistError): MlistError {
   const { reference, status, diagnostics = [] } = thrown.facts;
   const reported = diagnostics.map((diagnostic) => `, ${describeDiagnostic(diagnostic)}`).join('');
   const message = `cannot write ${reference}: the registry refuses it, although it has not changed`;

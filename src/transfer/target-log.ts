@@ -1,6 +1,6 @@
 import type { TargetOutcome } from '../errors/errors.ts';
 
-/** What has become of each target so far, by its reference: kept while a command works, for the report of an interruption. */
+/** The outcome of each target so far, by reference. It is reported if the command is interrupted. */
 export type TargetLog = Map<string, TargetOutcome>;
 
 export function logTarget(log: TargetLog | undefined, target: TargetOutcome): void {

@@ -6,17 +6,17 @@ import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * Manifests that a registry refuses because it does not have what they refer to: layers, the images of a list, or a
- * subject. Content that the source of a transfer does not have is in missing-content.ts.
+ * Errors of registries that refuse a manifest because they do not have content that it refers to: layers, the images of a
+ * list, or a subject. For content that the source of a transfer does not have, see missing-content.ts.
  */
 
-/** Whether a registry has refused a manifest because it does not have what the manifest refers to. */
+/** Whether a registry has refused a manifest because it does not have content that the manifest refers to. */
 export function isContentUnknown(thrown: unknown): boolean {
   if (thrown instanceof SeveralErrors) return thrown.errors.some(isContentUnknown);
   return thrown instanceof MlistError && namesUnknownContent(thrown.facts.diagnostics);
 }
 
-/** Digests that a refusal names, other than that of the refused manifest itself. */
+/** Digests in the registry's error, except that of the refused manifest. */
 export function unknownDigests(thrown: unknown): readonly string[] {
   if (thrown instanceof SeveralErrors) return thrown.errors.flatMap(unknownDigests);
   if (!(thrown instanceof MlistError)) return [];
@@ -25,8 +25,8 @@ export function unknownDigests(thrown: unknown): readonly string[] {
 }
 
 /**
- * Whether a run was refused because the target has lost content that it was known or found to have, rather than content
- * that the plan has sent or leaves out.
+ * Whether the target has lost content that it had when the plan was made, so that it is neither sent by the plan nor a
+ * foreign layer.
  */
 export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boolean {
   if (!isContentUnknown(thrown)) return false;
@@ -37,14 +37,14 @@ export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boo
   return lacked.length === 0 || lacked.some((digest) => !planned.has(digest));
 }
 
-/** Whether a refusal is about what the manifest refers to, whatever code the registry gives. */
+/** Whether an error is about content that the manifest refers to, regardless of the registry's error code. */
 export function isAboutContent(thrown: unknown, content: ManifestContent): boolean {
   if (isContentUnknown(thrown)) return true;
   const mentioned = digestsIn(content.bytes);
   return unknownDigests(thrown).some((digest) => mentioned.has(digest));
 }
 
-/** Adds to a refusal for lack of content what the registry lacks, and the reason if that is a foreign layer. */
+/** Adds the missing digests to the error message, and an explanation if one of them is a foreign layer. */
 export function withReason(thrown: unknown, foreign: readonly Descriptor[]): unknown {
   if (!(thrown instanceof MlistError) || !isContentUnknown(thrown)) return thrown;
   const { code, message, facts } = thrown;

@@ -6,11 +6,11 @@ interface Task {
   readonly work: () => Promise<string>;
   readonly succeed: (value: string) => void;
   readonly fail: (message: string) => void;
-  /** How often the work was started. */
+  /** Number of times the work was started. */
   starts: number;
 }
 
-/** Work that ends when the test says so, or when its signal is aborted. */
+/** Work that ends when the test ends it, or when its signal is aborted. */
 function task(signal?: AbortSignal): Task {
   const ends: { resolve: (value: string) => void; reject: (error: Error) => void }[] = [];
   const made: Task = {
@@ -28,7 +28,7 @@ function task(signal?: AbortSignal): Task {
 }
 
 describe('SingleFlight', () => {
-  test('gives all callers of one key the result of one run', async () => {
+  test('runs the work once for concurrent callers with the same key', async () => {
     const flights = new SingleFlight<string>();
     const [first, second, other] = [task(), task(), task()];
     const both = Promise.all([flights.run('a', first.work), flights.run('a', second.work)]);
@@ -40,7 +40,7 @@ describe('SingleFlight', () => {
     expect([first.starts, second.starts, other.starts]).toEqual([1, 0, 1]);
   });
 
-  test('forgets the work when it has ended', async () => {
+  test('runs the work again after it has ended', async () => {
     const flights = new SingleFlight<string>();
     const work = task();
     const once = flights.run('a', work.work);
@@ -66,7 +66,7 @@ describe('SingleFlight', () => {
     await expect(next).resolves.toBe('fine');
   });
 
-  test('starts the work of another caller if the one who started it is cancelled', async () => {
+  test('starts the work of another caller if the first caller is cancelled', async () => {
     const flights = new SingleFlight<string>();
     const cancelled = new AbortController();
     const [first, second, third] = [task(cancelled.signal), task(), task()];
@@ -80,7 +80,7 @@ describe('SingleFlight', () => {
     expect([first.starts, second.starts, third.starts]).toEqual([1, 1, 0]);
   });
 
-  test('ends the wait of a cancelled caller, and not the work', async () => {
+  test('ends the wait of a cancelled caller, but not the work', async () => {
     const flights = new SingleFlight<string>();
     const cancelled = new AbortController();
     const [first, second] = [task(), task()];
@@ -121,7 +121,7 @@ describe('getOrCreate', () => {
     expect([good.starts, bad.starts]).toEqual([1, 1]);
   });
 
-  test('remembers that there is nothing', () => {
+  test('remembers undefined', () => {
     const map = new Map<string, string | undefined>();
     let calls = 0;
     const create = (): undefined => void (calls += 1);

@@ -112,20 +112,16 @@ test('validate --deep refuses what is no layout and no archive any more, and loo
   ]);
 });
 
-test.each([
-  ['oci:../job/none:v1', /oci:none:v1 does not exist: none is not an OCI layout: the folder does not exist/],
-  ['oci:.', /oci:\. does not exist: \. is not an OCI layout: it has no oci-layout file/],
-  ['oci-archive:./none.tar', /oci-archive:none\.tar does not exist: there is no archive none\.tar/],
-  ['docker-archive:none.tar:a', /docker-archive:none\.tar:a does not exist: there is no archive none\.tar/],
-  ['oci-archive:moved-img', /cannot read the archive moved-img: it is not a regular file/],
-])('%s is told as it could be typed', async (name, said) => {
+test.each<[string, number, RegExp]>([
+  ['oci:../job/none:v1', 4, /oci:none:v1 does not exist: none is not an OCI layout: the folder does not exist/],
+  ['oci:.', 4, /oci:\. does not exist: \. is not an OCI layout: it has no oci-layout file/],
+  ['oci-archive:./none.tar', 4, /oci-archive:none\.tar does not exist: there is no archive none\.tar/],
+  ['docker-archive:none.tar:a', 4, /docker-archive:none\.tar:a does not exist: there is no archive none\.tar/],
+  ['oci-archive:moved-img', 3, /cannot read the archive moved-img: it is not a regular file/],
+])('%s is reported with the path as typed', async (name, expectedCode, message) => {
   for (const command of ['digest', 'show', 'validate', 'copy']) {
     const { code, stderr } = await run(command, name, ...(command === 'copy' ? ['oci:copy:v1'] : []));
-    expect([command, code, stderr]).toEqual([
-      command,
-      said.source.includes('refused') ? 3 : 4,
-      expect.stringMatching(said),
-    ]);
+    expect([command, code, stderr]).toEqual([command, expectedCode, expect.stringMatching(message)]);
     expect(stderr).not.toContain(world.folder);
   }
 });

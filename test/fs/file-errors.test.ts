@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../../src/fs/atomic.ts';
 import { writeFailure } from '../../src/fs/file-errors.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-describe('a failed write says what could not be written, and why', () => {
+describe('a failed write reports the path and the reason', () => {
   test.each([
     ['ENOSPC', /^cannot write out\.tar: the disk is full \(ENOSPC\)$/],
     ['EDQUOT', /quota/],
@@ -19,12 +19,12 @@ describe('a failed write says what could not be written, and why', () => {
     expect(failed).toMatchObject({ code: 'ERR_MLIST_FILE', message: expect.stringMatching(message) as unknown });
   });
 
-  test('and many of one cause are told once', () => {
+  test('many errors with the same cause are reported once', () => {
     const full = () => writeFailure('out', Object.assign(new Error('full'), { code: 'ENOSPC' }));
     expect(SeveralErrors.of([full(), full(), full()])).not.toBeInstanceOf(SeveralErrors);
   });
 
-  test('where a folder has the name of the file', async () => {
+  test('to the path of a folder', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'taken'));
     await writeFile(join(folder, 'taken', 'x'), '');

@@ -5,8 +5,8 @@ import { describe, expect, test } from '@jest/globals';
 import { createFolders } from '../../src/fs/folders.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-describe('making folders', () => {
-  test('one that is there, one below it, and several at once', async () => {
+describe('createFolders', () => {
+  test('creates missing folders, also concurrently', async () => {
     const root = await temporaryFolder();
     await createFolders(root);
     for (let round = 0; round < 50; round += 1) {
@@ -16,13 +16,13 @@ describe('making folders', () => {
     }
   });
 
-  test('the rights count for each that is made', async () => {
+  test('applies the mode to each new folder', async () => {
     const root = await temporaryFolder();
     await createFolders(join(root, 'x', 'y'), { mode: 0o700 });
     for (const name of ['x', join('x', 'y')]) expect((await stat(join(root, name))).mode & 0o777).toBe(0o700);
   });
 
-  test('a file in its place, or on its path', async () => {
+  test('refuses a path that contains a file', async () => {
     const root = await temporaryFolder();
     await writeFile(join(root, 'file'), '');
     await mkdir(join(root, 'folder'));
@@ -35,7 +35,7 @@ describe('making folders', () => {
   });
 
   (existsSync('/proc/self') ? test : test.skip)(
-    'where nothing can be made, that is told and not tried for ever',
+    'reports a folder that cannot be created, and does not retry forever',
     async () => {
       await expect(createFolders('/proc/mlist/x')).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
     },

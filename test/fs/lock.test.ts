@@ -7,7 +7,7 @@ import { withLock } from '../../src/fs/lock.ts';
 import { removeStaleTemporaries, writeFileAtomic } from '../../src/fs/atomic.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** A lock that can be had is had within this time, also on a busy machine. */
+/** A free lock is acquired within this time, also on a busy machine. */
 const patient = { waitMs: 200_000 };
 
 async function lockIn(folder: string): Promise<string> {
@@ -15,14 +15,14 @@ async function lockIn(folder: string): Promise<string> {
   return join(folder, 'x.lock');
 }
 
-/** What a lock of this process would say of itself. */
+/** The content of a lock file of this process. */
 async function ownOwner(folder: string): Promise<Record<string, unknown>> {
   const path = await lockIn(join(folder, 'probe'));
   return withLock(path, async () => JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>);
 }
 
 describe('withLock', () => {
-  test('lets one in at a time, in this process', async () => {
+  test('runs one task at a time in this process', async () => {
     const path = await lockIn(await temporaryFolder());
     let inside = 0;
     let most = 0;
@@ -42,14 +42,14 @@ describe('withLock', () => {
     expect(most).toBe(1);
   });
 
-  test('leaves nothing behind, also after a failure', async () => {
+  test('removes its files, also after a failure', async () => {
     const folder = await temporaryFolder();
     const path = await lockIn(folder);
     await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('waits so long, then says who holds it', async () => {
+  test('reports the holder after the wait', async () => {
     const path = await lockIn(await temporaryFolder());
     const wait = withLock(path, () => withLock(path, () => undefined, { waitMs: 100, subject: 'the thing' }));
     await expect(wait).rejects.toMatchObject({
@@ -154,7 +154,7 @@ describe('withLock', () => {
     expect(most).toBe(1);
   });
 
-  test('gives up waiting when it is interrupted', async () => {
+  test('stops waiting when the signal is aborted', async () => {
     const path = await lockIn(await temporaryFolder());
     const interrupt = new AbortController();
     const wait = withLock(path, async () => {
@@ -166,7 +166,7 @@ describe('withLock', () => {
 });
 
 describe('writeFileAtomic', () => {
-  test('replaces a file, and leaves no temporary one', async () => {
+  test('replaces a file, and leaves no temporary file', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'a');
     await writeFileAtomic(path, 'old');
@@ -174,14 +174,14 @@ describe('writeFileAtomic', () => {
     expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['new', ['a']]);
   });
 
-  test('keeps the old file where the new one cannot be put', async () => {
+  test('keeps the old file if the new one cannot be written', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'a', 'b'), { recursive: true });
     await expect(writeFileAtomic(join(folder, 'a'), 'new')).rejects.toThrow();
     expect(await readdir(folder)).toEqual(['a']);
   });
 
-  test('what a crashed writer left is removed when it is old', async () => {
+  test('removes old temporary files of crashed processes', async () => {
     const folder = await temporaryFolder();
     const left = join(folder, '.a.0123456789abcdef.tmp');
     await writeFile(left, '');

@@ -9,20 +9,20 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 
 const hasPipes = process.platform !== 'win32';
 
-describe('reading a file whole', () => {
+describe('readAtMost', () => {
   test.each([
     ['empty', 0, 10, 0],
     ['below the limit', 9, 10, 9],
     ['at the limit', 10, 10, 10],
-    ['over the limit: one byte more, which shows it', 500_000, 10, 11],
-    ['of several pieces', 500_000, 1_000_000, 500_000],
+    ['over the limit: one byte more', 500_000, 10, 11],
+    ['of several chunks', 500_000, 1_000_000, 500_000],
   ])('%s', async (_name, size, maxBytes, expected) => {
     const path = join(await temporaryFolder(), 'file');
     await writeFile(path, Buffer.alloc(size, 'x'));
     for (const onlyFile of [false, true]) expect(await readAtMost(path, { maxBytes, onlyFile })).toHaveLength(expected);
   });
 
-  (hasPipes ? test : test.skip)('a pipe is read where it was named, and not waited for elsewhere', async () => {
+  (hasPipes ? test : test.skip)('a pipe is read, or refused with onlyFile', async () => {
     const path = join(await temporaryFolder(), 'pipe');
     execFileSync('mkfifo', [path]);
     await expect(readAtMost(path, { maxBytes: 10, onlyFile: true })).rejects.toMatchObject({
@@ -36,13 +36,13 @@ describe('reading a file whole', () => {
     expect((await reading).toString()).toBe('abc');
   });
 
-  (hasPipes ? test : test.skip)('a device that never ends', async () => {
+  (hasPipes ? test : test.skip)('an endless device is read up to the limit', async () => {
     expect(await readAtMost('/dev/zero', { maxBytes: 100_000 })).toHaveLength(100_001);
   });
 });
 
-(hasPipes ? describe : describe.skip)('where links lead', () => {
-  test('to a file, to nothing yet, over a link to a folder, and in a circle', async () => {
+(hasPipes ? describe : describe.skip)('resolveLinks', () => {
+  test('to a file, to a missing file, through a link to a folder, and in a loop', async () => {
     const root = await temporaryFolder();
     const at = (name: string): string => join(root, name);
     await mkdir(at('folder'));

@@ -11,10 +11,10 @@ describe.each(stores)('blobs in %s', (_, serve) => {
 
   test.each([
     ['of bytes', blob],
-    ['of no bytes', blobOf('')],
+    ['without bytes', blobOf('')],
     ['of an empty object', blobOf('{}')],
     ['under sha512', asSha512(blob)],
-  ])('%s come back', (_case, content) =>
+  ])('%s are read back', (_case, content) =>
     serve(async (served) => {
       const put = await served.putBlob('repo', content);
       const location = `/v2/repo/blobs/${content.descriptor.digest}`;
@@ -42,7 +42,7 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     ['bytes=-5000', 0, 2048, 'bytes 0-2047/2048'],
     ['bytes=2000-5000', 2000, 2048, 'bytes 2000-2047/2048'],
     ['bytes=0-0', 0, 1, 'bytes 0-0/2048'],
-  ])('are sent in parts: %s', (range, start, end, place) =>
+  ])('are sent in ranges: %s', (range, start, end, place) =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       const answer = await served.get(path, { range });
@@ -54,7 +54,7 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     }),
   );
 
-  test.each(['bytes=500-0', 'bytes=2048-', 'bytes=5000-10000', 'bytes=-0'])('have no such part: %s', (range) =>
+  test.each(['bytes=500-0', 'bytes=2048-', 'bytes=5000-10000', 'bytes=-0'])('cannot satisfy the range %s', (range) =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       const answer = await served.get(path, { range });
@@ -68,7 +68,7 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     [{ range: 'bytes=-' }],
     [{ range: 'bytes=0-1,4-5' }],
     [{ range: 'bytes=0-1', 'if-range': '"other"' }],
-  ])('come whole where the part cannot be understood: %j', (headers) =>
+  ])('are sent completely if the range is not supported: %j', (headers) =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       const answer = await served.get(path, headers);
@@ -76,7 +76,7 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     }),
   );
 
-  test('that a reader has are not sent again, and a part of the same blob is', () =>
+  test('are not sent again if the ETag matches, but a range of them is', () =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       expect((await served.get(path, { 'if-none-match': `"${digest}"` })).status).toBe(304);
@@ -96,8 +96,8 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     ['a repository', `/v2/none/blobs/${digest}`, 404, 'NAME_UNKNOWN'],
     ['a blob', `/v2/repo/blobs/${blobOf('none').descriptor.digest}`, 404, 'BLOB_UNKNOWN'],
     ['a digest of the wrong form', '/v2/repo/blobs/sha256:bad', 400, 'DIGEST_INVALID'],
-    ['an algorithm that is not known', `/v2/repo/blobs/x:${'0'.repeat(64)}`, undefined, undefined],
-  ])('%s that is not there is not found', (_case, missing, status, code) =>
+    ['an unsupported algorithm', `/v2/repo/blobs/x:${'0'.repeat(64)}`, undefined, undefined],
+  ])('%s that does not exist is not found', (_case, missing, status, code) =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       const answer = await served.get(missing);
@@ -108,7 +108,7 @@ describe.each(stores)('blobs in %s', (_, serve) => {
 });
 
 describe('blobs in a folder', () => {
-  test('a damaged one ends in a cut, not in a whole answer', () =>
+  test('a damaged blob closes the connection before the end of the response', () =>
     withFolder(async (dir) => {
       const faults: unknown[] = [];
       const onRequest = ({ fault }: { readonly fault?: unknown }): void => void faults.push(fault);
@@ -121,7 +121,7 @@ describe('blobs in a folder', () => {
       expect(faults.at(-1)).toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
     }));
 
-  test('a manifest is not deleted as a blob', () =>
+  test('DELETE of a blob refuses a manifest', () =>
     withFolder((dir) =>
       withRegistry({ dir }, async (served) => {
         const image = imageOf('a');

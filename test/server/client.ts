@@ -5,7 +5,7 @@ import type { ManifestContent } from '../../src/store/store.ts';
 import { startRegistry, type ServerOptions, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { imageOf, indexOf, withFolder, type Image } from '../store/samples.ts';
 
-/** A client that sends exactly what it is told to. */
+/** An HTTP client that sends requests without changes. */
 
 export interface Answer {
   readonly status: number;
@@ -15,7 +15,7 @@ export interface Answer {
 
 export interface Sending {
   readonly headers?: OutgoingHttpHeaders;
-  /** A list goes in chunks, without a length. */
+  /** A list is sent in chunks, without a Content-Length. */
   readonly body?: Uint8Array | string | readonly (Uint8Array | string)[];
   readonly ca?: string;
 }
@@ -39,7 +39,7 @@ export function send(url: string, method: string, path: string, sending: Sending
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
-      response.on('aborted', () => reject(new Error('the answer was cut')));
+      response.on('aborted', () => reject(new Error('the response was aborted')));
       response.on('end', () =>
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
       );
@@ -49,20 +49,20 @@ export function send(url: string, method: string, path: string, sending: Sending
   });
 }
 
-/** The codes of an error's body. */
+/** The error codes in a response body. */
 export function codesOf({ body }: Answer): readonly string[] {
   return (JSON.parse(body.toString()) as { errors: { code: string }[] }).errors.map(({ code }) => code);
 }
 
-export function jsonOf(answer: Answer): unknown {
-  return JSON.parse(answer.body.toString());
+export function jsonOf(response: Answer): unknown {
+  return JSON.parse(response.body.toString());
 }
 
-/** A registry and how to talk to it. */
+/** A running registry with a client. */
 export interface Served {
   readonly registry: RunningRegistry;
   readonly url: string;
-  /** The folder that is served; undefined for memory. */
+  /** The served folder; undefined for a registry in memory. */
   readonly dir: string | undefined;
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
   get(path: string, headers?: OutgoingHttpHeaders): Promise<Answer>;
@@ -99,7 +99,7 @@ export async function withRegistry(options: ServerOptions, work: (served: Served
   }
 }
 
-/** The same work with a registry in memory and with one in a folder. */
+/** Runs the work with a registry in memory, and with one in a folder. */
 export const stores: readonly (readonly [string, (work: (served: Served) => Promise<void>) => Promise<void>])[] = [
   ['memory', (work) => withRegistry({}, work)],
   ['a folder', (work) => withFolder((folder) => withRegistry({ dir: join(folder, 'served') }, work))],
@@ -110,7 +110,7 @@ export async function putImage(served: Served, name: string, image: Image, tag?:
   return await served.putManifest(name, image.manifest, tag);
 }
 
-/** Two images and an index of them, under a tag. */
+/** Pushes two images and an index of them, with a tag. */
 export async function putList(served: Served, name: string, tag: string): Promise<ManifestContent> {
   const images = ['one', 'two'].map((seed) => imageOf(seed));
   for (const image of images) await putImage(served, name, image);

@@ -16,7 +16,7 @@ import {
 } from '../store/samples.ts';
 import { codesOf, jsonOf, putImage, withRegistry, type Served } from './client.ts';
 
-/** Folders in which an older version or another tool has left wrong descriptors. */
+/** Folders with wrong descriptors of an older version or another tool. */
 
 const image = imageOf('a');
 const referrer = imageOf('r', { subject: image.manifest.descriptor });
@@ -48,7 +48,7 @@ async function expectWhole(served: Served): Promise<void> {
   ]);
 }
 
-/** Pushes all of it again, as clients do: children first. */
+/** Pushes all content again, children first. */
 async function pushAgain(served: Served): Promise<void> {
   for (const each of [image, referrer]) await putImage(served, 'repo', each);
   expect((await served.putManifest('repo', inner)).status).toBe(201);
@@ -64,13 +64,13 @@ const lies: readonly (readonly [string, Partial<Descriptor>])[] = [
   ['a size that is too large to be read', { size: 5_000_000_000 }],
   ['the type of an image', { mediaType: MediaType.ociManifest }],
   ['the type of a Docker list', { mediaType: MediaType.dockerList }],
-  ['a type that is not known', { mediaType: 'application/x' }],
+  ['an unknown type', { mediaType: 'application/x' }],
 ];
 
 describe.each(lies)('an index that another one lists with %s', (_, lie) => {
   const wrong = indexOf([{ ...inner.descriptor, ...lie }]);
 
-  test('answers with its own bytes and type', () =>
+  test('is served with its own bytes and type', () =>
     withDamaged([wrong], [tagged(wrong, 'wrong')], async (served) => {
       await expectStored(served, inner);
       await expectStored(served, wrong);
@@ -86,7 +86,7 @@ describe.each(lies)('an index that another one lists with %s', (_, lie) => {
       await expectWhole(served);
     }));
 
-  test('is complete where a true list names it too', () => {
+  test('is complete if a correct list has it too', () => {
     const right = indexOf([inner.descriptor]);
     return withDamaged([wrong, right], [tagged(wrong, 'wrong'), tagged(right, 'right')], async (served) => {
       await expectWhole(served);
@@ -94,7 +94,7 @@ describe.each(lies)('an index that another one lists with %s', (_, lie) => {
     });
   });
 
-  test('cannot be listed like this again: the wrong list is refused', () =>
+  test('cannot be listed in this way again: the wrong list is refused', () =>
     withDamaged([wrong], [tagged(wrong, 'wrong')], async (served) => {
       await pushAgain(served);
       expect(codesOf(await served.putManifest('repo', wrong, 'again'))).toEqual(['MANIFEST_INVALID']);
@@ -123,7 +123,7 @@ describe.each(lies)('an index that index.json lists with %s', (_, lie) => {
   });
 });
 
-test('a manifest is not deleted where an index lists it and an image names it as a layer', () => {
+test('a manifest is not deleted if an index lists it and an image has it as a layer', () => {
   const holder = imageOf('holder', { layers: [image.manifest.descriptor] });
   const { digest } = image.manifest.descriptor;
   const entries = [tagged(inner, 'v1'), tagged(holder.manifest, 'holder')];
@@ -154,7 +154,7 @@ test('a media type that the bytes do not imply is still known after a restart', 
     });
   }));
 
-test('a child whose file was cut short is reported as missing until it is pushed again', () =>
+test('a child with a truncated file is reported as missing until it is pushed again', () =>
   withFolder(async (dir) => {
     const cut = { ...image.manifest, bytes: image.manifest.bytes.subarray(1) };
     await writeLayout(join(dir, 'repo'), [...contents, cut], [tagged(inner, 'v1')]);

@@ -33,7 +33,7 @@ const hashes: readonly (readonly [scheme: string, password: string, hash: string
 ];
 const [, password, bcryptHash] = hashes[5]!;
 
-/** What a registry sends to its worker threads during the work, and whether all of these have ended after it. */
+/** Records the messages to worker threads during the work, and whether all threads have ended after it. */
 async function watchWorkers<T>(work: (compared: readonly Compared[]) => Promise<T>): Promise<boolean> {
   const compared: Compared[] = [];
   let running = 0;
@@ -85,7 +85,7 @@ describe('passwords', () => {
     ['$6$', '$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1'],
     ['$2x$', bcryptHash.replace('$2y$', '$2x$')],
     ['bcrypt with an impossible cost', bcryptHash.replace('$04$', '$99$')],
-    ['bcrypt that is cut off', bcryptHash.slice(0, -1)],
+    ['truncated bcrypt', bcryptHash.slice(0, -1)],
     ['crypt()', 'rqXexS6ZhobKA'],
     ['plain text', 'my-password'],
     ['nothing', ''],
@@ -111,7 +111,7 @@ describe('passwords', () => {
     }),
   );
 
-  test('in a file that is not there stop the start', async () => {
+  test('in a missing file prevent the start', async () => {
     await expect(startRegistry({ htpasswd: '/none/htpasswd' })).rejects.toMatchObject({
       code: 'ERR_MLIST_NOT_FOUND',
       message: 'cannot read /none/htpasswd: no such file or folder',
@@ -139,7 +139,7 @@ describe('comparisons by bcrypt', () => {
       expect(ended).toBe(true);
     }));
 
-  test('run once for a right password, also for parallel requests, and for each wrong one', () =>
+  test('run once for a correct password, also for parallel requests, and once for each wrong one', () =>
     withFile(users, (htpasswd) =>
       watchWorkers((compared) =>
         withRegistry({ htpasswd }, async (served) => {
@@ -179,7 +179,7 @@ describe('comparisons by bcrypt', () => {
       }),
     ));
 
-  test('are cut off when the registry is closed', () =>
+  test('are cancelled when the registry is closed', () =>
     // This comparison would take days.
     withFile(`me:${bcryptHash.replace('$04$', '$31$')}\n`, async (htpasswd) => {
       const faults: unknown[] = [];
@@ -195,7 +195,7 @@ describe('comparisons by bcrypt', () => {
     }));
 });
 
-test('a registry with users answers nobody else', () =>
+test('a registry with users refuses all others', () =>
   withFile(`me:${hashes[0]![2]}\n`, (htpasswd) =>
     withRegistry({ htpasswd }, async (served) => {
       for (const authorization of [undefined, basic('me', 'wrong'), 'Bearer x', 'Basic', 'Basic !!!', 'Basic bWU=']) {

@@ -8,7 +8,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
   const { manifest } = image;
   const { digest, size, mediaType } = manifest.descriptor;
 
-  test('come back byte for byte, by tag and by digest', () =>
+  test('are read back byte for byte, by tag and by digest', () =>
     serve(async (served) => {
       const put = await putImage(served, 'some/repo', image, 'v1');
       expect(put.status).toBe(201);
@@ -33,7 +33,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       }
     }));
 
-  test('keep their white space, and members that nobody knows', () =>
+  test('keep their white space and unknown members', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const text = JSON.stringify(
@@ -46,7 +46,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await served.get('/v2/repo/manifests/odd')).body).toEqual(odd.bytes);
     }));
 
-  test('may go by sha512', () =>
+  test('may have a sha512 digest', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const other = asSha512(manifest);
@@ -57,7 +57,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await served.putManifest('repo', indexOf([other.descriptor]), 'list')).status).toBe(201);
     }));
 
-  test('are stored under several tags at once where the query names them', () =>
+  test('are stored under the tags in the query', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const put = await served.send('PUT', `/v2/repo/manifests/${digest}?tag=a&tag=b`, {
@@ -69,7 +69,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
         expect((await served.get(`/v2/repo/manifests/${tag}`)).body).toEqual(manifest.bytes);
     }));
 
-  test('need no mediaType of their own where the header says it', () =>
+  test('need no mediaType if the Content-Type states it', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const bare = contentOf(
@@ -86,26 +86,26 @@ describe.each(stores)('manifests in %s', (_, serve) => {
   const document = { schemaVersion: 2, mediaType, config: image.config.descriptor, layers: [] };
   const index = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
   test.each<[string, string, string | object, string?]>([
-    ['is no JSON', mediaType, '{'],
-    ['is no object', mediaType, '[]'],
-    ['has a member twice', mediaType, `{"schemaVersion":2,${JSON.stringify(document).slice(1)}`],
-    ['has more behind it', mediaType, `${JSON.stringify(document)}{}`],
+    ['is not JSON', mediaType, '{'],
+    ['is not an object', mediaType, '[]'],
+    ['has a duplicate member', mediaType, `{"schemaVersion":2,${JSON.stringify(document).slice(1)}`],
+    ['has text after the document', mediaType, `${JSON.stringify(document)}{}`],
     ['is not UTF-8', mediaType, Buffer.from('{"schemaVersion":2,"x":"\xff"}', 'latin1')],
-    ['is announced as something else', MediaType.ociIndex, document],
-    ['is of a type that nobody knows', 'application/x', { ...document, mediaType: 'application/x' }],
+    ['has another Content-Type', MediaType.ociIndex, document],
+    ['has an unknown type', 'application/x', { ...document, mediaType: 'application/x' }],
     ['is of schema 1', MediaType.dockerSchema1, { schemaVersion: 1, fsLayers: [] }],
-    ['is of another version', mediaType, { ...document, schemaVersion: 3 }],
-    ['could be two things', MediaType.ociIndex, { ...index, layers: [] }],
+    ['has another schemaVersion', mediaType, { ...document, schemaVersion: 3 }],
+    ['has members of two types', MediaType.ociIndex, { ...index, layers: [] }],
     ['is an index with the members of an image', MediaType.ociIndex, { ...document, mediaType: MediaType.ociIndex }],
     ['has no config', mediaType, { ...document, config: undefined }],
     ['has a layer without a digest', mediaType, { ...document, layers: [{ mediaType: 'a/b', size: 1 }] }],
-    ['has a size below zero', mediaType, { ...document, layers: [{ ...image.config.descriptor, size: -1 }] }],
+    ['has a negative size', mediaType, { ...document, layers: [{ ...image.config.descriptor, size: -1 }] }],
     [
       'has an entry with a bad digest',
       MediaType.ociIndex,
       { ...index, manifests: [{ mediaType, size: 1, digest: 'sha256:1' }] },
     ],
-    ['has a subject that is none', mediaType, { ...document, subject: {} }],
+    ['has an invalid subject', mediaType, { ...document, subject: {} }],
   ])('that %s is refused', (_case, contentType, body) =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
@@ -122,8 +122,8 @@ describe.each(stores)('manifests in %s', (_, serve) => {
   test.each([
     ['another digest', blobOf('other').descriptor.digest, 'DIGEST_INVALID'],
     ['a digest of the wrong form', 'sha256:baddigeststring', 'DIGEST_INVALID'],
-    ['a digest that cannot be checked', `blake3:${'0'.repeat(64)}`, 'DIGEST_INVALID'],
-    ['no tag', '.INVALID', 'TAG_INVALID'],
+    ['a digest with an unsupported algorithm', `blake3:${'0'.repeat(64)}`, 'DIGEST_INVALID'],
+    ['an invalid tag', '.INVALID', 'TAG_INVALID'],
     ['a tag that is too long', 'x'.repeat(129), 'TAG_INVALID'],
   ])('put under %s are refused', (_case, reference, code) =>
     serve(async (served) => {
@@ -134,7 +134,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
     }),
   );
 
-  test('that are incomplete are refused, and say what is missing', () =>
+  test('that are incomplete are refused with the missing digests', () =>
     serve(async (served) => {
       const missing = image.layers[0]!.descriptor.digest;
       await served.putBlob('repo', image.config);
@@ -146,14 +146,14 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await served.get('/v2/repo/manifests/v1')).status).toBe(404);
     }));
 
-  test('a child that was pushed as a blob is not there as a manifest', () =>
+  test('a child that was pushed as a blob is missing as a manifest', () =>
     serve(async (served) => {
       await putImage(served, 'elsewhere', image);
       await served.putBlob('repo', manifest);
       expect((await served.putManifest('repo', indexOf([manifest.descriptor]))).status).toBe(400);
     }));
 
-  test('an index may list what is no manifest', () =>
+  test('an index may list content that is not a manifest', () =>
     serve(async (served) => {
       const blob = blobOf('bytes', 'application/x-other');
       expect((await served.putManifest('repo', indexOf([blob.descriptor]))).status).toBe(400);
@@ -161,7 +161,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await served.putManifest('repo', indexOf([blob.descriptor]))).status).toBe(201);
     }));
 
-  test('foreign layers and the subject need not be there', () =>
+  test('foreign layers and the subject may be missing', () =>
     serve(async (served) => {
       const foreign = blobOf('far away', 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip').descriptor;
       const subject = imageOf('missing').manifest.descriptor;
@@ -175,7 +175,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
     ['an empty index', () => indexOf([])],
     ['an image without layers', () => imageOf('none', { layers: [] }).manifest],
     ['an index of annotations of nearly 4 MB', () => indexOf([], { annotations: { large: 'x'.repeat(3_900_000) } })],
-  ])('%s is taken', (_case, make) =>
+  ])('%s is accepted', (_case, make) =>
     serve(async (served) => {
       await putImage(served, 'repo', imageOf('none'));
       const content = make();
@@ -185,7 +185,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
   );
 
   test.each([
-    ['with its length', (bytes: Uint8Array) => bytes],
+    ['with a Content-Length', (bytes: Uint8Array) => bytes],
     ['in chunks', (bytes: Uint8Array) => [bytes.subarray(0, 1_000_000), bytes.subarray(1_000_000)]],
   ])('of more than 4 MiB, sent %s, are refused', (_case, bodyOf) =>
     serve(async (served) => {
@@ -198,7 +198,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
     }),
   );
 
-  test('that a reader has already are not sent again', () =>
+  test('are not sent again if the ETag matches', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image, 'v1');
       const get = (value: string) => served.get('/v2/repo/manifests/v1', { 'if-none-match': value });
@@ -209,7 +209,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await get('"sha256:other"')).status).toBe(200);
     }));
 
-  test('replace only what the writer expects', () =>
+  test('are replaced only if the precondition holds', () =>
     serve(async (served) => {
       const other = imageOf('b');
       await putImage(served, 'repo', image, 'v1');
@@ -224,7 +224,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect((await put('new', { 'if-none-match': '*' })).status).toBe(201);
     }));
 
-  test('put at once under one condition: one of them wins', () =>
+  test('put concurrently under one precondition: one of them is accepted', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image, 'v1');
       const others = Array.from({ length: 8 }, (_none, at) => imageOf(`w${at}`));
@@ -237,7 +237,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       expect(statuses.filter((status) => status === 412)).toHaveLength(7);
     }));
 
-  test('a tag is never half moved', () =>
+  test('a tag always has a complete manifest', () =>
     serve(async (served) => {
       const images = ['x', 'y'].map((seed) => imageOf(seed));
       for (const each of images) await putImage(served, 'repo', each, 'v1');
@@ -255,7 +255,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       await reader;
     }));
 
-  test('are deleted by tag, which leaves the manifest, and by digest, which takes the tags', () =>
+  test('are deleted by tag, which keeps the manifest, and by digest, which removes the tags', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image, 'v1');
       await served.putManifest('repo', manifest, 'v2');
@@ -269,7 +269,7 @@ describe.each(stores)('manifests in %s', (_, serve) => {
       }
     }));
 
-  test('the children of a deleted list stay, and so does a list whose last tag went', () =>
+  test('the children of a deleted list are kept, and so is a list without tags', () =>
     serve(async (served) => {
       const list = await putList(served, 'repo', 'v1');
       const child = imageOf('one').manifest.descriptor.digest;
@@ -289,8 +289,8 @@ describe.each(stores)('manifests in %s', (_, serve) => {
     ['a tag', '/v2/repo/manifests/none', 'MANIFEST_UNKNOWN'],
     ['a digest', `/v2/repo/manifests/${blobOf('none').descriptor.digest}`, 'MANIFEST_UNKNOWN'],
     ['a digest of the wrong form', '/v2/repo/manifests/sha256:baddigeststring', 'MANIFEST_UNKNOWN'],
-    ['what is no tag', '/v2/repo/manifests/.INVALID', 'MANIFEST_UNKNOWN'],
-  ])('%s that is not there is not found', (_case, path, code) =>
+    ['an invalid tag', '/v2/repo/manifests/.INVALID', 'MANIFEST_UNKNOWN'],
+  ])('%s that does not exist is not found', (_case, path, code) =>
     serve(async (served) => {
       await putImage(served, 'repo', image, 'v1');
       const answer = await served.get(path);

@@ -22,7 +22,7 @@ describe.each(stores)('referrers in %s', (_, serve) => {
     { ...index.descriptor, artifactType: 'application/x.list' },
   ].sort((left, right) => (left.digest < right.digest ? -1 : 1));
 
-  test('are listed, before and after the subject is there', () =>
+  test('are listed before and after the subject exists', () =>
     serve(async (served) => {
       for (const each of [signature, plain]) await putImage(served, 'repo', each);
       const put = await served.putManifest('repo', index, 'tagged');
@@ -47,14 +47,14 @@ describe.each(stores)('referrers in %s', (_, serve) => {
       }
     }));
 
-  test('are found among the entries of an index too', () =>
+  test('are also found among the entries of an index', () =>
     serve(async (served) => {
       await putImage(served, 'repo', plain);
       await served.putManifest('repo', indexOf([plain.manifest.descriptor]), 'list');
       expect((jsonOf(await served.get(path)) as Listed).manifests).toHaveLength(1);
     }));
 
-  test('may refer by sha512', () =>
+  test('may refer to a sha512 digest', () =>
     serve(async (served) => {
       const other = asSha512(image.manifest).descriptor;
       const referrer = imageOf('r', { subject: other });
@@ -63,7 +63,7 @@ describe.each(stores)('referrers in %s', (_, serve) => {
       expect((jsonOf(answer) as Listed).manifests).toHaveLength(1);
     }));
 
-  test('go with their manifests', () =>
+  test('are not listed after their manifests were deleted', () =>
     serve(async (served) => {
       await putImage(served, 'repo', plain);
       await served.send('DELETE', `/v2/repo/manifests/${plain.manifest.descriptor.digest}`);
@@ -71,9 +71,9 @@ describe.each(stores)('referrers in %s', (_, serve) => {
     }));
 
   test.each([
-    ['in a repository that is not there', `/v2/none/referrers/${subject.digest}`],
-    ['of what is not there', `/v2/repo/referrers/${blobOf('none').descriptor.digest}`],
-  ])('are none %s', (_case, missing) =>
+    ['in a repository that does not exist', `/v2/none/referrers/${subject.digest}`],
+    ['of content that does not exist', `/v2/repo/referrers/${blobOf('none').descriptor.digest}`],
+  ])('are an empty list %s', (_case, missing) =>
     serve(async (served) => {
       await putImage(served, 'repo', plain);
       const answer = await served.get(missing);
@@ -82,13 +82,13 @@ describe.each(stores)('referrers in %s', (_, serve) => {
     }),
   );
 
-  test('of no digest are refused', () =>
+  test('of an invalid digest are refused', () =>
     serve(async (served) => {
       const answer = await served.get('/v2/repo/referrers/sha256:bad');
       expect([answer.status, ...codesOf(answer)]).toEqual([400, 'DIGEST_INVALID']);
     }));
 
-  test('come in pages that are no longer than a manifest may be', () =>
+  test('are paged so that no page is larger than a manifest', () =>
     serve(async (served) => {
       await served.putBlob('repo', image.config);
       const large = ['1', '2', '3'].map((seed) =>

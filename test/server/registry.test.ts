@@ -178,7 +178,7 @@ describe('a folder of repositories', () => {
       }),
     ));
 
-  test('keeps what it got for the next registry', () =>
+  test('keeps its content for the next registry', () =>
     withFolder(async (dir) => {
       const image = imageOf('a');
       await withRegistry({ dir }, async (served) => {
@@ -190,7 +190,7 @@ describe('a folder of repositories', () => {
       });
     }));
 
-  test('a damaged repository is answered with 500, without its path, and does not harm the others', () =>
+  test('requests to a damaged repository have status 500 without its path, and do not affect others', () =>
     withFolder(async (dir) => {
       const faults: unknown[] = [];
       const onRequest = (event: ServedRequest): void => void faults.push(event.fault);
@@ -225,13 +225,13 @@ describe('a folder of repositories', () => {
     }),
   );
 
-  test('is not a layout itself', () =>
+  test('must not be a layout itself', () =>
     withFolder(async (dir) => {
       await openLayout(dir, { create: true });
       await expect(startRegistry({ dir })).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE' });
     }));
 
-  test('must be there for a registry that is read-only', () =>
+  test('must exist for a read-only registry', () =>
     withFolder(async (dir) => {
       const starting = startRegistry({ dir: join(dir, 'none'), readOnly: true });
       await expect(starting).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
@@ -239,7 +239,7 @@ describe('a folder of repositories', () => {
 });
 
 describe('starting and stopping', () => {
-  test('tells where it listens', () =>
+  test('returns its URL and host', () =>
     withRegistry({ address: '127.0.0.1:0' }, async ({ registry }) => {
       expect(registry.host).toMatch(/^127\.0\.0\.1:\d+$/);
       expect(registry.url).toBe(`http://${registry.host}`);
@@ -253,13 +253,13 @@ describe('starting and stopping', () => {
     },
   );
 
-  test('refuses a port that is taken', () =>
+  test('refuses a port that is in use', () =>
     withRegistry({}, async ({ registry }) => {
       const second = startRegistry({ address: registry.host });
       await expect(second).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
     }));
 
-  test('frees the port, also when it is closed twice', async () => {
+  test('releases the port, also when it is closed twice', async () => {
     const registry = await startRegistry();
     await Promise.all([registry.close(), registry.close()]);
     await expect(send(registry.url, 'GET', '/v2/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
@@ -274,7 +274,7 @@ describe('starting and stopping', () => {
     await expect(startRegistry({ signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  test('tells of requests', async () => {
+  test('reports requests', async () => {
     const events: ServedRequest[] = [];
     await withRegistry({ onRequest: (event) => void events.push(event) }, async (served) => {
       await served.get('/v2/repo/tags/list?n=1');
@@ -287,7 +287,7 @@ describe('starting and stopping', () => {
     for (const { milliseconds } of events) expect(milliseconds).toBeGreaterThan(0);
   });
 
-  test('a registry that listens for all answers to any name', () => {
+  test('a registry that listens on all addresses accepts any name', () => {
     expect(() => checkHost('registry.example:5000', false)).not.toThrow();
     expect(() => checkHost('registry.example:5000', true)).toThrow();
   });

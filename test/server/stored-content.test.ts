@@ -5,7 +5,7 @@ import { MediaType } from '../../src/oci/media-type.ts';
 import { blobOf, contentOf, imageOf, indexOf, unstated } from '../store/samples.ts';
 import { codesOf, stores, jsonOf, putImage, type Served } from './client.ts';
 
-/** What is stored answers by its digest with its own bytes and media type, whatever others push. */
+/** Content that is fetched by digest has its own bytes and media type, regardless of other pushes. */
 
 async function expectStored(served: Served, { descriptor, bytes }: ManifestContent, reference?: string): Promise<void> {
   const answer = await served.get(`/v2/repo/manifests/${reference ?? descriptor.digest}`);
@@ -31,33 +31,35 @@ describe.each(stores)('stored content in %s', (_, serve) => {
   const inner = indexOf([image.manifest.descriptor, referrer.manifest.descriptor]);
   const layer = image.layers[0]!;
 
-  const lies: readonly (readonly [string, ManifestContent, Partial<Descriptor>])[] = [
+  const wrongDescriptors: readonly (readonly [string, ManifestContent, Partial<Descriptor>])[] = [
     ['an image with a wrong size', image.manifest, { size: 5 }],
     ['an image of another format', image.manifest, { mediaType: MediaType.dockerManifest }],
     ['an image as an index', image.manifest, { mediaType: MediaType.ociIndex }],
-    ['an image as a type that is not known', image.manifest, { mediaType: 'application/x' }],
+    ['an image as an unknown type', image.manifest, { mediaType: 'application/x' }],
     ['a referrer with a wrong size', referrer.manifest, { size: 5 }],
-    ['a referrer as a type that is not known', referrer.manifest, { mediaType: 'application/x' }],
+    ['a referrer as an unknown type', referrer.manifest, { mediaType: 'application/x' }],
     ['an index with a wrong size', inner, { size: 5 }],
     ['an index as an image', inner, { mediaType: MediaType.ociManifest }],
     ['an index as a Docker list', inner, { mediaType: MediaType.dockerList }],
     ['a blob with a wrong size', layer, { size: 5 }],
   ];
 
-  test.each(lies)('an index that lists %s is refused, and changes nothing', (_case, { descriptor }, lie) =>
-    serve(async (served) => {
-      for (const each of [image, referrer]) await putImage(served, 'repo', each);
-      await served.putManifest('repo', inner);
-      const put = await served.putManifest('repo', indexOf([{ ...descriptor, ...lie }]), 'wrong');
-      expect(put.status).toBe(400);
-      expect(jsonOf(put)).toMatchObject({ errors: [{ code: 'MANIFEST_INVALID', detail: descriptor.digest }] });
-      expect((await served.get('/v2/repo/manifests/wrong')).status).toBe(404);
-      for (const content of [image.manifest, referrer.manifest, inner]) await expectStored(served, content);
-      expect(await referrersOf(served, image.manifest.descriptor)).toHaveLength(1);
-    }),
+  test.each(wrongDescriptors)(
+    'an index that lists %s is refused, and changes nothing',
+    (_case, { descriptor }, wrong) =>
+      serve(async (served) => {
+        for (const each of [image, referrer]) await putImage(served, 'repo', each);
+        await served.putManifest('repo', inner);
+        const put = await served.putManifest('repo', indexOf([{ ...descriptor, ...wrong }]), 'wrong');
+        expect(put.status).toBe(400);
+        expect(jsonOf(put)).toMatchObject({ errors: [{ code: 'MANIFEST_INVALID', detail: descriptor.digest }] });
+        expect((await served.get('/v2/repo/manifests/wrong')).status).toBe(404);
+        for (const content of [image.manifest, referrer.manifest, inner]) await expectStored(served, content);
+        expect(await referrersOf(served, image.manifest.descriptor)).toHaveLength(1);
+      }),
   );
 
-  test('an image that gives a layer a wrong size is refused', () =>
+  test('an image with a wrong layer size is refused', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const wrong = imageOf('a', { layers: [{ ...layer.descriptor, size: 5 }] }).manifest;
@@ -66,7 +68,7 @@ describe.each(stores)('stored content in %s', (_, serve) => {
       expect(jsonOf(put)).toMatchObject({ errors: [{ code: 'MANIFEST_INVALID', detail: layer.descriptor.digest }] });
     }));
 
-  test('a refusal names every wrong descriptor and every missing digest', () =>
+  test('the error names every wrong descriptor and every missing digest', () =>
     serve(async (served) => {
       await putImage(served, 'repo', image);
       const absent = imageOf('absent').manifest.descriptor;
@@ -113,7 +115,7 @@ describe.each(stores)('stored content in %s', (_, serve) => {
       expect(codesOf(await served.putManifest('repo', wrong))).toEqual(['MANIFEST_INVALID']);
     }));
 
-  describe('a manifest that an image names as a layer', () => {
+  describe('a manifest that is a layer of an image', () => {
     const holder = imageOf('holder', { layers: [{ ...image.manifest.descriptor, mediaType: 'application/x' }] });
     const putHolder = async (served: Served): Promise<void> => {
       await putImage(served, 'repo', image, 'v1');
@@ -134,7 +136,7 @@ describe.each(stores)('stored content in %s', (_, serve) => {
         await expectStored(served, image.manifest);
       }));
 
-    test('stays as a blob where it was a blob before', () =>
+    test('stays as a blob if it was a blob before', () =>
       serve(async (served) => {
         await served.putBlob('repo', image.manifest);
         await putImage(served, 'repo', holder, 'holder');

@@ -30,7 +30,7 @@ describe.each(stores)('tags in %s', (_, serve) => {
     ['?last=B', ['Z', '_', 'a', 'b'], undefined],
     ['?last=zz', [], undefined],
     ['?n=1&last=Z', ['_'], '</v2/some/repo/tags/list?n=1&last=_>; rel="next"'],
-  ])('are listed by the page: %s', (query, expected, link) =>
+  ])('are paged: %s', (query, expected, link) =>
     serve(async (served) => {
       await fill(served);
       const answer = await served.get(`/v2/some/repo/tags/list${query}`);
@@ -39,7 +39,7 @@ describe.each(stores)('tags in %s', (_, serve) => {
     }),
   );
 
-  test('all pages together are all tags', () =>
+  test('all pages together have all tags', () =>
     serve(async (served) => {
       await fill(served);
       const seen: string[] = [];
@@ -51,7 +51,7 @@ describe.each(stores)('tags in %s', (_, serve) => {
       expect(seen).toEqual(tags);
     }));
 
-  test('are none in a repository without', () =>
+  test('are an empty list in a repository without tags', () =>
     serve(async (served) => {
       await putImage(served, 'repo', imageOf('a'));
       expect(jsonOf(await served.get('/v2/repo/tags/list'))).toEqual({ name: 'repo', tags: [] });

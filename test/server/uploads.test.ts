@@ -87,7 +87,7 @@ describe.each(stores)('uploads to %s', (_, serve) => {
     ['PATCH', '20-29'],
     ['PATCH', '0-9'],
     ['PUT', '20-29'],
-  ])('a %s out of order is refused, and the upload goes on where it was', (method, range) =>
+  ])('a %s out of order is refused, and the upload can be continued', (method, range) =>
     serve(async (served) => {
       const location = await begin(served);
       await patch(served, location, bytes.subarray(0, 10), '0-9');
@@ -152,7 +152,7 @@ describe.each(stores)('uploads to %s', (_, serve) => {
       expect((await served.get(`/v2/repo/blobs/${other}`)).body).toEqual(bytes);
     }));
 
-  test('are given up by DELETE', () =>
+  test('are cancelled by DELETE', () =>
     serve(async (served) => {
       const location = await begin(served);
       await patch(served, location, bytes);
@@ -170,7 +170,7 @@ describe.each(stores)('uploads to %s', (_, serve) => {
       expect((await served.get(location)).status).toBe(204);
     }));
 
-  test('go on after the connection was cut', () =>
+  test('continue after the connection was closed', () =>
     serve(async (served) => {
       const { hostname, port } = new URL(served.url);
       let location = '';
@@ -187,7 +187,7 @@ describe.each(stores)('uploads to %s', (_, serve) => {
       expect(await served.send('PUT', `${location}?digest=${digest}`)).toMatchObject(created);
     }));
 
-  test('by many at once of one blob leave one blob', () =>
+  test('of the same blob by concurrent clients store one blob', () =>
     serve(async (served) => {
       const answers = await Promise.all(Array.from({ length: 8 }, () => served.putBlob('repo', blob)));
       expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 201));
@@ -196,8 +196,8 @@ describe.each(stores)('uploads to %s', (_, serve) => {
 
   test.each([
     ['the repository that has it', '&from=source'],
-    ['wherever it is', ''],
-  ])('are spared by mounting from %s', (_case, from) =>
+    ['any repository', ''],
+  ])('are not needed if the blob is mounted from %s', (_case, from) =>
     serve(async (served) => {
       await served.putBlob('source', blob);
       expect(await served.send('POST', `/v2/repo/blobs/uploads/?mount=${digest}${from}`)).toMatchObject(created);
@@ -207,11 +207,11 @@ describe.each(stores)('uploads to %s', (_, serve) => {
   );
 
   test.each([
-    ['of nowhere', '&from=none'],
+    ['that does not exist', '&from=none'],
     ['that does not have it', '&from=empty'],
-    ['of a bad name', '&from=..%2Fsource'],
-    ['that is not named', ''],
-  ])('begin where the blob cannot be mounted from a repository %s', (_case, from) =>
+    ['with an invalid name', '&from=..%2Fsource'],
+    ['that is not specified', ''],
+  ])('start if the blob cannot be mounted from a repository %s', (_case, from) =>
     serve(async (served) => {
       if (from !== '') await served.putBlob('source', blob);
       await served.putBlob('empty', blobOf('other'));
@@ -223,12 +223,12 @@ describe.each(stores)('uploads to %s', (_, serve) => {
   );
 });
 
-describe('uploads that nobody finishes', () => {
+describe('unfinished uploads', () => {
   test('are removed after a while', async () => {
     const sessions = new UploadSessions(1);
     const session = sessions.begin('repo', await new MemoryStore().stageBlob());
     await sleep(5);
-    await sessions.sweep();
+    await sessions.removeIdle();
     expect(await sessions.use('repo', session.id, () => Promise.resolve(true))).toBeUndefined();
     await sessions.close();
   });
@@ -238,7 +238,7 @@ describe('uploads that nobody finishes', () => {
     const { id, upload } = sessions.begin('repo', await new MemoryStore().stageBlob());
     const work = sessions.use('repo', id, async () => {
       await sleep(10);
-      await sessions.sweep();
+      await sessions.removeIdle();
       await upload.append(chunksOf(Buffer.from('bytes')));
       return upload.size;
     });
@@ -257,7 +257,7 @@ describe('uploads that nobody finishes', () => {
       expect(await leftovers()).toEqual([]);
     }));
 
-  test('are cut when the registry closes', () =>
+  test('are cancelled when the registry closes', () =>
     withFolder((dir) =>
       withRegistry({ dir }, async (served) => {
         const { hostname, port } = new URL(served.url);

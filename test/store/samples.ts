@@ -8,7 +8,7 @@ import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf, parseDigest, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 
-/** Content to put and to look for again. */
+/** Sample content for the tests of stores. */
 
 export function contentOf(mediaType: string, bytes: Uint8Array | string): ManifestContent {
   const buffer = Buffer.from(bytes);
@@ -19,7 +19,7 @@ export function sha512Of(bytes: Uint8Array): Digest {
   return parseDigest(`sha512:${createHash('sha512').update(bytes).digest('hex')}`);
 }
 
-/** The same content under its sha512. */
+/** The same content with its sha512 digest. */
 export function asSha512({ descriptor, bytes }: ManifestContent): ManifestContent {
   return { descriptor: { ...descriptor, digest: sha512Of(bytes) }, bytes };
 }
@@ -37,7 +37,7 @@ export interface Image {
   readonly manifest: ManifestContent;
 }
 
-/** An image of one layer; another seed makes another image. */
+/** An image with one layer. Different seeds give different images. */
 export function imageOf(seed: string, members: object = {}): Image {
   const layer = blobOf(`layer of ${seed}`);
   const config = contentOf(
@@ -63,7 +63,7 @@ export function indexOf(manifests: readonly Descriptor[], members: object = {}):
   return contentOf(MediaType.ociIndex, JSON.stringify(document));
 }
 
-/** An image that tools may unpack: its layer is an empty tar archive. */
+/** An image that tools can unpack: its layer is an empty tar archive. */
 function unpackable(architecture: string): Image {
   const tar = Buffer.alloc(1024);
   const layer = blobOf(gzipSync(tar), 'application/vnd.oci.image.layer.v1.tar+gzip');
@@ -81,7 +81,7 @@ function unpackable(architecture: string): Image {
   return { config, layers: [layer], manifest: contentOf(MediaType.ociManifest, JSON.stringify(document)) };
 }
 
-/** An index of two of them, with all that they need. */
+/** Puts an index of two images, with their blobs. */
 export async function putUnpackableList(
   store: ContentWriter,
   tag: string,
@@ -115,7 +115,7 @@ export async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(await collect(chunks));
 }
 
-/** Writes a layout without mlist's checks, as another tool or an older version may have left it. */
+/** Writes a layout without mlist's checks, like another tool or an older version. */
 export async function writeLayout(
   dir: string,
   contents: readonly ManifestContent[],
@@ -135,7 +135,7 @@ export function tagged({ descriptor }: ManifestContent, tag: string): Descriptor
   return { ...descriptor, annotations: { 'org.opencontainers.image.ref.name': tag } };
 }
 
-/** The image as one piece of content after the other, the manifest last. */
+/** The content of an image; the manifest is the last item. */
 export function contentsOf({ config, layers, manifest }: Image): readonly ManifestContent[] {
   return [config, ...layers, manifest];
 }
@@ -146,7 +146,7 @@ export function unstated({ descriptor, bytes }: ManifestContent): ManifestConten
   return contentOf(descriptor.mediaType, JSON.stringify({ ...document, mediaType: undefined }));
 }
 
-/** Runs the work with a folder of its own, which is gone afterwards. */
+/** Runs the work with a temporary folder, which is removed afterwards. */
 export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-test-'));
   try {

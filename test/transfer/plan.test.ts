@@ -8,7 +8,6 @@ import { planTransfer, type Plan } from '../../src/transfer/plan.ts';
 import { runPlan } from '../../src/transfer/run.ts';
 import { seeded } from '../support/flaky-proxy.ts';
 
-/** Plans of any graph of manifests: each after its children and its subject, whatever order they are listed in. */
 const source = new MemoryStore('source');
 const root = contentOf('root');
 
@@ -26,8 +25,8 @@ const order = ({ manifests }: Plan): readonly Digest[] => manifests.map(({ conte
 const planOf = (nodes: readonly ManifestNode[], more?: Parameters<typeof planTransfer>[3]): Plan =>
   planTransfer(new MemoryStore('target'), nodes, { content: root, names: ['tag'] }, more);
 
-/** A target on which every manifest takes a moment of its own, and which refuses what comes before what it refers to. */
-class Strict extends MemoryStore {
+/** A target with random delays, which refuses a manifest before its children and its subject. */
+class StrictTarget extends MemoryStore {
   readonly #nodes: ReadonlyMap<Digest, ManifestNode>;
   readonly #random: () => number;
 
@@ -40,9 +39,9 @@ class Strict extends MemoryStore {
   override async putManifest(content: ManifestContent, name: TagOrDigest): Promise<void> {
     const node = this.#nodes.get(content.descriptor.digest);
     const needed = [...(node?.children ?? []).map((child) => child.content.descriptor.digest), node?.subject];
-    for (const one of needed) {
-      if (one === undefined || !this.#nodes.has(one) || (await this.hasManifest(one))) continue;
-      throw new Error(`${content.bytes.toString()} came before ${this.#nodes.get(one)?.content.bytes.toString()}`);
+    for (const digest of needed) {
+      if (digest === undefined || !this.#nodes.has(digest) || (await this.hasManifest(digest))) continue;
+      throw new Error(`${content.bytes.toString()} came before ${this.#nodes.get(digest)?.content.bytes.toString()}`);
     }
     for (let turns = this.#random() * 5; turns > 0; turns -= 1) await new Promise(setImmediate);
     await super.putManifest(content, name);
@@ -50,7 +49,7 @@ class Strict extends MemoryStore {
 }
 
 describe('a plan', () => {
-  test('of 300 random graphs never puts a manifest before its children or its subject', async () => {
+  test('for 300 random graphs puts each manifest after its children and its subject', async () => {
     const random = seeded(12);
     for (let round = 0; round < 300; round += 1) {
       const nodes: ManifestNode[] = [];
@@ -63,11 +62,11 @@ describe('a plan', () => {
       const shuffled = nodes.map((node) => ({ node, key: random() })).sort((left, right) => left.key - right.key);
       const plan = planOf(shuffled.map(({ node }) => node));
       expect([...order(plan)].sort()).toEqual(nodes.map(({ content }) => content.descriptor.digest).sort());
-      await runPlan({ ...plan, target: new Strict(nodes, random) });
+      await runPlan({ ...plan, target: new StrictTarget(nodes, random) });
     }
   });
 
-  test('waits for no subject that is there already, is not part of it, or is nowhere', () => {
+  test('ignores a subject that exists already, or is not part of the plan', () => {
     const nodes = [nodeOf('a', [], digest('b')), nodeOf('b'), nodeOf('c', [], digest('nowhere'))];
     expect(planOf(nodes).manifests.find(({ content }) => content.bytes.toString() === 'a')?.needs).toEqual([
       digest('b'),
@@ -76,7 +75,7 @@ describe('a plan', () => {
     expect(manifests.map(({ needs }) => needs)).toEqual([[], []]);
   });
 
-  test('puts a root and a label by their digests only if something refers to them', () => {
+  test('puts a root and a label by digest only if something refers to them', () => {
     const rootNode: ManifestNode = { ...nodeOf('root', [nodeOf('child')]), content: root };
     const label = { content: contentOf('label'), names: ['label'] };
     expect(order(planOf([rootNode, nodeOf('label')], { labels: [label] }))).toEqual([digest('child')]);
@@ -88,7 +87,7 @@ describe('a plan', () => {
     expect(order(planOf([nodeOf('label')], { labels: [label, index] }))).toEqual([digest('label')]);
   });
 
-  test('of a chain of 50,000 subjects, and of one that runs through nested lists, comes to its end', async () => {
+  test('supports a chain of 50,000 subjects, also through nested lists', async () => {
     const chain = Array.from({ length: 50_000 }, (_, at) => nodeOf(`link ${at}`, [], digest(`link ${at + 1}`)));
     expect(order(planOf(chain)).slice(0, 2)).toEqual([digest('link 49999'), digest('link 49998')]);
     const nested = Array.from({ length: 20_000 }, (_, at) =>
@@ -98,12 +97,12 @@ describe('a plan', () => {
     await runPlan(planOf(chain.slice(0, 5_000)));
   });
 
-  test('of subjects in a circle, which only unverifiable digests allow, holds nothing up', async () => {
+  test('supports a cycle of subjects, which is possible only with unverifiable digests', async () => {
     const circle = [nodeOf('a', [], digest('b')), nodeOf('b', [], digest('c')), nodeOf('c', [], digest('a'))];
     const own = nodeOf('own', [], digest('own'));
     const plan = planOf([...circle, own, nodeOf('list', [nodeOf('image', [], digest('list'))])]);
     expect(order(plan)).toEqual(['c', 'b', 'a', 'own', 'image', 'list'].map(digest));
     await runPlan(plan);
-    for (const one of order(plan)) expect(await plan.target.hasManifest(one)).toBe(true);
+    for (const each of order(plan)) expect(await plan.target.hasManifest(each)).toBe(true);
   });
 });

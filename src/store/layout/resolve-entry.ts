@@ -39,7 +39,7 @@ function entriesOf(entries: Entries, ref: string): Entries {
 }
 
 /**
- * The entries without attachments and children of lists. If any entry has a name, entries without one are ignored too,
+ * The entries without attachments and untagged children of lists. If any entry has a name, entries without one are ignored,
  * because other tools keep entries that have lost their name.
  */
 async function topLevelEntries({ graph }: LayoutParts, entries: Entries): Promise<Entries> {

@@ -8,7 +8,7 @@ import { blobOf, bytesOf, contentOf, indexOf } from '../samples.ts';
 import { blobMember, entryFor, header, imageName, indexMember, refName, withTar } from './layout-tar.ts';
 import { tarOf, type Member } from './tar-bytes.ts';
 
-/** Layers are small tars, as engines keep them: not compressed. */
+/** Layers are small tar files, uncompressed as in engines. */
 const layers = ['one', 'two'].map((text) => blobOf(tarOf({ name: text, content: text })));
 
 function configOf(diffIds: readonly string[] | undefined, more: object = {}): ManifestContent {
@@ -18,7 +18,7 @@ function configOf(diffIds: readonly string[] | undefined, more: object = {}): Ma
 
 const config = configOf(layers.map(({ descriptor }) => descriptor.digest));
 
-/** What docker 27 writes for this image, to the byte: the order of Go's struct members, no white space. */
+/** The exact manifest of docker 27 for this image: members in the order of Go's struct, no white space. */
 function dockersManifest(own: ManifestContent, blobs: readonly Descriptor[]): ManifestContent {
   const describe = ({ mediaType, digest, size }: Descriptor) =>
     `{"mediaType":"${mediaType}","digest":"${digest}","size":${size}}`;
@@ -38,7 +38,7 @@ function listOf(...items: readonly object[]): Member {
   return { name: 'manifest.json', content: JSON.stringify(items) };
 }
 
-/** docker 1.10 to 24: a folder for each layer, and a link where two images share one. */
+/** docker 1.10 to 24: a folder for each layer, and a link if two images share a layer. */
 const oldForm: readonly Member[] = [
   { name: 'aa/', type: '5' },
   { name: 'aa/VERSION', content: '1.0' },

@@ -10,7 +10,7 @@ import { startRegistry } from '../../../src/server/start-registry.ts';
 import { describeWith, runProgram } from '../../support/programs.ts';
 import { blobOf, bytesOf, putUnpackableList, withFolder } from '../samples.ts';
 
-/** Archives that other tools write and read, where they are found. */
+/** Tests with other tools that read and write archives, if they are installed. */
 
 const copy = ['copy', '--insecure-policy', '--preserve-digests'];
 
@@ -23,7 +23,7 @@ async function manifestOf(store: ContentReader, name: string): Promise<Manifest>
   return JSON.parse(Buffer.from((await store.fetchManifest(name)).bytes).toString()) as Manifest;
 }
 
-/** Writes an archive with a list of two images, and beside it one with the first of them alone. */
+/** Writes an archive with a list of two images, and another one with the first image only. */
 async function written(
   folder: string,
 ): Promise<{ readonly list: string; readonly single: string; readonly first: string }> {

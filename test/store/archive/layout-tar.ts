@@ -5,7 +5,7 @@ import { MediaType } from '../../../src/oci/media-type.ts';
 import { withFolder, type Image } from '../samples.ts';
 import { tarOf, type Member } from './tar-bytes.ts';
 
-/** OCI archives made by hand. */
+/** Builds OCI archives without the writer of mlist. */
 
 export const refName = 'org.opencontainers.image.ref.name';
 export const imageName = 'io.containerd.image.name';
@@ -31,7 +31,7 @@ export function entryFor({ descriptor }: ManifestContent, annotations?: Readonly
   return { ...descriptor, ...(annotations === undefined ? {} : { annotations }) };
 }
 
-/** Runs the work with a file of this archive. */
+/** Runs the work with the path of an archive with these members. */
 export function withTar<T>(members: readonly Member[], work: (path: string, folder: string) => Promise<T>): Promise<T> {
   return withFolder(async (folder) => {
     const path = join(folder, 'some.tar');

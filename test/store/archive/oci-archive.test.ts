@@ -76,7 +76,7 @@ describe('an archive that changes while it is read', () => {
   const large = blobOf('x'.repeat(600_000));
   const members = [header, ...membersOf(image), blobMember(large), indexMember([entryFor(image.manifest)])];
 
-  /** Reads a blob, and changes the archive after its first piece. */
+  /** Reads a blob, and changes the archive after the first chunk. */
   async function readWhile(change: (path: string) => Promise<void>): Promise<Uint8Array> {
     return withTar(members, async (path) => {
       const archive = await OciArchive.open(path);

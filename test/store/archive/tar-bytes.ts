@@ -1,4 +1,4 @@
-/** Tar archives made by hand, byte by byte: nothing of mlist's own writer is used to make what its reader is tested with. */
+/** Builds tar archives byte by byte, so that the reader is tested without the writer of mlist. */
 
 export interface Member {
   readonly name: string;
@@ -6,11 +6,11 @@ export interface Member {
   readonly type?: string;
   readonly content?: Uint8Array | string;
   readonly link?: string;
-  /** What the size field says, where it is not the length of the content. */
+  /** Value of the size field. Default: the length of the content. */
   readonly size?: number | Uint8Array;
   readonly prefix?: string;
   readonly magic?: 'ustar' | 'gnu' | 'v7';
-  /** Damages the header after its checksum was made. */
+  /** Changes the header after its checksum was computed. */
   readonly damage?: (header: Buffer) => void;
 }
 
@@ -45,7 +45,7 @@ export function memberBytes(member: Member): Buffer {
   return Buffer.concat([headerOf(member), content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)]);
 }
 
-/** An archive with its end. */
+/** An archive with end blocks. */
 export function tarOf(...members: readonly Member[]): Buffer {
   return Buffer.concat([...members.map(memberBytes), Buffer.alloc(2 * BLOCK)]);
 }

@@ -183,7 +183,7 @@ export type { DraftPushed, PushDraftOptions, Pushed, PushOptions } from './opera
 export type { PushedTarget } from './operations/push/push-target.ts';
 export type { TagState } from './operations/publish/tag-state.ts';
 export type { CheckOptions } from './operations/publish/check-push.ts';
-export { contentOf, draftName, lookup } from './operations/lookup.ts';
+export { contentOf, listIn, lookup } from './operations/lookup.ts';
 export type { ChildChoice, LookupResult, ReadOptions } from './operations/lookup.ts';
 export { deleteReference, listTags } from './operations/tags/registry-tags.ts';
 export type { Deleted, RegistryTagOptions } from './operations/tags/registry-tags.ts';

@@ -1,6 +1,6 @@
 import { MlistError } from '../errors/errors.ts';
 import type { BlobCache } from '../store/cache.ts';
-import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
+import { descriptorOf, isAttestationEntry, listName, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/to-list.ts';
 import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
 import {
@@ -19,10 +19,10 @@ import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
-import { formatReference, withDefaultTag } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/documents.ts';
 import { refusal } from '../schema/problems.ts';
-import { chosenList } from './current-draft.ts';
+import { currentList } from './current-draft.ts';
 import type { Stores } from '../store/open.ts';
 import { listBytes } from './list-bytes.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
@@ -50,10 +50,13 @@ type FoundElsewhere = Exclude<LookupResult, { from: 'draft' }>;
 
 /** @param name - as typed; undefined is the current draft */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
-  const found = await lookupDraft(name, options);
-  if (found !== undefined) return told(found, options);
-  const location = parseLocation(name ?? '');
-  const { signal } = options;
+  const { workspace, signal } = options;
+  if (name === undefined)
+    return told(await draftResult(await workspace.load(await currentList(workspace)), options), options);
+  const location = parseLocation(name);
+  const list = listIn(location);
+  const draft = list === undefined ? undefined : await workspace.find(list);
+  if (draft !== undefined) return told(await draftResult(draft, options), options);
   const stores = await options.stores();
   const { store, name: named } = await stores.resolveLocation(location, { signal });
   const content = await waitForSource(() => store.fetchManifest(named, { signal }), { ...options, stores });
@@ -65,23 +68,14 @@ function told(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
   return found;
 }
 
-/** The draft of that name; undefined where there is none, or where the name can only be something else. */
-export async function lookupDraft(
-  name: string | undefined,
-  options: ReadOptions,
-): Promise<Extract<LookupResult, { from: 'draft' }> | undefined> {
-  const list = await draftName(name, options.workspace);
-  if (list === undefined) return undefined;
-  const draft = name === undefined ? await options.workspace.load(list) : await options.workspace.find(list);
-  return draft && { from: 'draft', reference: list, draft, list: await listBytes(draft, options) };
+async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupResult> {
+  return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
 }
 
-/** The list that a name would be as a draft. */
-export async function draftName(name: string | undefined, workspace: Workspace): Promise<string | undefined> {
-  if (name === undefined) return chosenList(workspace, undefined);
-  const location = parseLocation(name);
+/** The list whose draft a location may refer to; undefined for files, digests and `docker://`. */
+export function listIn(location: Location): Reference | undefined {
   if (location.kind !== 'registry' || location.explicit || location.reference.digest !== undefined) return undefined;
-  return formatReference(withDefaultTag(location.reference));
+  return location.reference;
 }
 
 /**
@@ -115,7 +109,7 @@ export interface ChildChoice {
 
 /** A manifest in a list, with the place that it can be read from. */
 export interface Child {
-  readonly source: string;
+  readonly source: Location;
   readonly descriptor: Descriptor;
 }
 
@@ -151,7 +145,7 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
 }
 
 function remoteChildren(found: FoundElsewhere, manifest: string | undefined): readonly Child[] {
-  const { reference, content } = found;
+  const { reference, location, content } = found;
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${reference} is a single image, not a list`, { reference });
   }
@@ -159,7 +153,7 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
   const digest = manifest?.slice(manifest.lastIndexOf('@') + 1) ?? '';
   return manifests
     .filter((descriptor) => manifest === undefined || isPrefixOf(digest, descriptor.digest))
-    .map((descriptor) => ({ source: reference, descriptor }));
+    .map((descriptor) => ({ source: location, descriptor }));
 }
 
 /** Reads one manifest of a list: what was kept of it, else where it lies. */
@@ -169,7 +163,7 @@ export async function readChild(
 ): Promise<Content> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };
-  const store = await (await stores()).source(parseLocation(source), { signal });
+  const store = await (await stores()).source(source, { signal });
   const isBlob = !isServedAsManifest(descriptor.mediaType) && descriptor.size <= MAX_DOCUMENT_BYTES;
   const blob = isBlob ? await ignoreNotFound(store.fetchBlob(descriptor, { signal })) : undefined;
   if (blob !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: blob };

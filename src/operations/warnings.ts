@@ -1,5 +1,5 @@
 import type { Problem } from '../errors/errors.ts';
-import type { Draft } from '../draft/draft.ts';
+import { listName, type Draft } from '../draft/draft.ts';
 import { formatOf } from '../draft/to-list.ts';
 import { checkDraft } from '../draft/draft-rules.ts';
 import type { Content } from '../store/store.ts';
@@ -48,7 +48,7 @@ export function toleranceWarnings(
 export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
   const format = formatOf(after);
   if (before.entries.length === 0 || formatOf(before) === format) return;
-  onEvent?.({ type: 'warning', message: `${after.list} becomes ${becomes(format, after)}` });
+  onEvent?.({ type: 'warning', message: `${listName(after)} becomes ${becomes(format, after)}` });
 }
 
 function becomes(format: 'docker' | 'oci', { entries }: Draft): string {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
+import { parseReference, startRegistry, Workspace, type RunningRegistry } from '../../src/index.ts';
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
@@ -73,7 +73,7 @@ describe('a draft that is not a regular file', () => {
     const home = await temporaryFolder();
     const workspace = new Workspace(join(home, 'ws'));
     await workspace.create();
-    const path = workspace.pathOf(name);
+    const path = workspace.pathOf(parseReference(name));
     await kinds[kind]!(path);
     const before = await lstat(path);
     for (const args of [

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
+import { parseReference, startRegistry, Workspace, type Draft, type RunningRegistry } from '../../src/index.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { momentsOf, killAtStep } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';
@@ -39,10 +39,10 @@ describe('killed', () => {
       const list = at('team/app:created');
       const args = ['create', list, ...sources()];
       await killAtStep(args, own, moment);
-      const draft = await workspace.find(list);
+      const draft = await workspace.find(parseReference(list));
       expect([moment, draft?.entries.length]).toEqual([moment, draft && tags.length]);
       await world.must(...args);
-      expect((await workspace.load(list)).entries).toHaveLength(tags.length);
+      expect((await workspace.load(parseReference(list))).entries).toHaveLength(tags.length);
     }
   });
 
@@ -53,12 +53,12 @@ describe('killed', () => {
     const moments = await momentsOf(['annotate', '--annotation', 'k=0'], env);
     const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
     for (const moment of moments) {
-      const before = value(await workspace.load(list));
+      const before = value(await workspace.load(parseReference(list)));
       const args = ['annotate', '--annotation', `k=${moment}`];
       await killAtStep(args, env, moment);
-      expect([before, String(moment)]).toContain(value(await workspace.load(list)));
+      expect([before, String(moment)]).toContain(value(await workspace.load(parseReference(list))));
       await world.must(...args);
-      expect(value(await workspace.load(list))).toBe(String(moment));
+      expect(value(await workspace.load(parseReference(list)))).toBe(String(moment));
     }
   });
 
@@ -137,7 +137,7 @@ test('an interrupt ends cleanly, with its own exit code, and leaves no lock', as
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([130, expect.stringContaining('interrupted')]);
-    expect(await workspace.find(at('team/app:interrupted'))).toBeUndefined();
+    expect(await workspace.find(parseReference(at('team/app:interrupted')))).toBeUndefined();
     await expect(readFile(join(workspace.folder, 'locks', 'x'))).rejects.toThrow();
   } finally {
     silent.close();

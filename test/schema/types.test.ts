@@ -1,17 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type {
-  Descriptor,
-  Draft,
-  Entry,
-  ImageConfig,
-  ImageIndex,
-  ImageManifest,
-  ManifestList,
-  Platform,
-} from '../../src/index.ts';
+import type { Descriptor, ImageConfig, ImageIndex, ImageManifest, ManifestList, Platform } from '../../src/index.ts';
 import { parseDigest } from '../../src/index.ts';
+import type { DraftDocument, EntryDocument } from '../../src/draft/workspace/draft-file.ts';
 
 /** The types are written by hand and the schemas rule at run time: here the two are held together. */
 interface Schema {
@@ -85,7 +77,7 @@ const config: Full<ImageConfig> = {
   'os.version': '1',
   'os.features': ['f'],
 };
-const entry: Full<Entry> = {
+const entry: Full<EntryDocument> = {
   source: 'x.io/a:b',
   via: digest,
   mediaType: 'a/b',
@@ -108,7 +100,7 @@ const entry: Full<Entry> = {
   attests: digest,
   extra: { x: 1 },
 };
-const draft: Full<Draft> = {
+const draft: Full<DraftDocument> = {
   version: 1,
   list: 'x.io/a:b',
   format: 'oci',

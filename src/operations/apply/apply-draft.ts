@@ -1,11 +1,20 @@
 import { settle } from '../../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
-import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import {
+  emptyDraft,
+  isAttestationEntry,
+  listName,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+} from '../../draft/draft.ts';
 import { changeEntry, changeList } from '../../draft/draft-edit.ts';
 import { appendSources, type ResolvedSource } from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { formatLocation, type Location } from '../../oci/location.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from '../sources/entry-members.ts';
@@ -30,17 +39,20 @@ export interface SpecDraft {
  * Reads the images of a spec and makes the draft.
  * @throws MlistError what reading throws, for all that cannot be read; `ERR_MLIST_NOT_FOUND` where too few images are left
  */
-export async function draftFromSpec(name: string, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
+export async function draftFromSpec(list: Reference, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
   const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
   const subject = await subjectOf(made.subject, options);
   options.signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);
   const missing = found.flatMap((one) => ('gone' in one ? [one] : []));
   const sources = found.flatMap((one) => ('gone' in one ? [] : [one]));
-  const draft = assemble(name, { ...made, subject }, sources);
+  const draft = assemble(list, { ...made, subject }, sources);
   requireEnough(draft, made, missing);
   for (const { source } of missing) {
-    options.onEvent?.({ type: 'warning', message: `${source} is not there, and is left out of ${name}` });
+    options.onEvent?.({
+      type: 'warning',
+      message: `${source} is not there, and is left out of ${formatReference(list)}`,
+    });
   }
   return { draft, missing: missing.map(({ source }) => source) };
 }
@@ -48,14 +60,14 @@ export async function draftFromSpec(name: string, made: EntriesSpec, options: Dr
 /**
  * The draft of a spec that writes all its entries out; undefined where one must be read first. Pure.
  */
-export function exactDraft({ name, content }: ListSpec): Draft | undefined {
+export function exactDraft({ list, content }: ListSpec): Draft | undefined {
   if (content.kind === 'copy') return undefined;
   const sources = content.entries.flatMap((entry) => exactSource(entry) ?? []);
-  return sources.length === content.entries.length ? assemble(name, content, sources) : undefined;
+  return sources.length === content.entries.length ? assemble(list, content, sources) : undefined;
 }
 
-function assemble(name: string, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
-  const { draft } = appendSources(emptyDraft(name, made.format), sources);
+function assemble(list: Reference, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
+  const { draft } = appendSources(emptyDraft(list, made.format), sources);
   const { annotations, artifactType, subject } = made;
   const about = subject !== undefined && 'mediaType' in subject ? subject : undefined;
   return changeList(draft, { annotations, artifactType, ...(about === undefined ? {} : { subject: about }) });
@@ -91,8 +103,7 @@ async function readEntry(
 
 /** An entry as it was written, with nothing read. */
 function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined {
-  const source = formatLocation(location);
-  return exact && { source, entries: [{ source, ...entryMembers(exact) }] };
+  return exact && { source: location, entries: [{ source: location, ...entryMembers(exact) }] };
 }
 
 async function lookFor(location: Location, { stores, signal }: DraftingOptions): Promise<Descriptor> {
@@ -119,9 +130,9 @@ function described(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOp
     entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
   const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
   const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
-  const claims = entries.flatMap((one) => claimWarnings(one.source, platformOf(one), one.detected));
+  const claims = entries.flatMap((one) => claimWarnings(sourceName(one), platformOf(one), one.detected));
   for (const event of [...resolved.events, ...claims]) onEvent?.(event);
-  if (index !== undefined) warnOfLost(source, index.document, onEvent);
+  if (index !== undefined) warnOfLost(formatLocation(source), index.document, onEvent);
   return { source, entries };
 }
 
@@ -166,6 +177,6 @@ function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: read
   throw new MlistError(
     'ERR_MLIST_NOT_FOUND',
     `${images} of the ${minimum} images that are needed at least are there; missing are ${names}`,
-    { reference: draft.list },
+    { reference: listName(draft) },
   );
 }

@@ -48,7 +48,7 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
 }
 
 async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { draft, missing } = await draftFromSpec(spec.name, made, options);
+  const { draft, missing } = await draftFromSpec(spec.list, made, options);
   const { stores, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,

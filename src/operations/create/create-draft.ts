@@ -1,10 +1,21 @@
 import { MlistError } from '../../errors/errors.ts';
-import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry, type Format } from '../../draft/draft.ts';
+import {
+  emptyDraft,
+  isAttestationEntry,
+  listName,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+  type Format,
+} from '../../draft/draft.ts';
 import { changeList, type ListChange } from '../../draft/draft-edit.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { appendSources, mergeSource, replaceSources, type EntryEvent, type ResolvedSource } from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { sameLocation, type Location } from '../../oci/location.ts';
+import type { Reference } from '../../oci/reference.ts';
 import { sameJson, type Json } from '../../json/json.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import { formatPlatform, samePlatform } from '../../oci/platform/platform.ts';
@@ -35,7 +46,7 @@ export interface DraftResult {
 
 /** A list that others have moved, and that says other things of itself than the draft that was made from it. */
 export interface OtherBase {
-  readonly ref: string;
+  readonly ref: Location;
   /** What it has now. */
   readonly digest: Digest;
   /** What it says otherwise. */
@@ -43,8 +54,8 @@ export interface OtherBase {
 }
 
 /** A draft where there was none. */
-export function newDraft(name: string, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
-  const { draft, events } = appendSources(startOf(name, resolved), resolved);
+export function newDraft(list: Reference, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
+  const { draft, events } = appendSources(startOf(list, resolved), resolved);
   return { draft: withWishes(draft, { ...wishes, format: wishes.format ?? settledFormat(draft) }), changes: events };
 }
 
@@ -65,9 +76,10 @@ export function amendDraft(current: Draft, resolved: readonly Resolved[], wishes
  * says other things of itself than the draft does: they would be lost, and the push is to be refused.
  */
 function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult, 'draft' | 'other'> {
-  const again = resolved.find(({ source, index }) => index !== undefined && source === draft.base?.ref);
+  const { base } = draft;
+  const again = base && resolved.find(({ source, index }) => index !== undefined && sameLocation(source, base.ref));
   const fresh = again && fromIndex(draft.list, again);
-  if (fresh?.base === undefined || fresh.base.digest === draft.base?.digest) return { draft };
+  if (fresh?.base === undefined || fresh.base.digest === base?.digest) return { draft };
   const members = otherMembers(fresh, draft);
   return members.length === 0
     ? { draft: { ...draft, base: fresh.base } }
@@ -126,7 +138,7 @@ export function requireSameDraft(current: Draft, read: readonly ReadArgument[], 
 }
 
 function identityOf({ entries }: Draft): string {
-  return JSON.stringify(entries.map(({ source, digest, mediaType, size }) => [source, digest, mediaType, size]));
+  return JSON.stringify(entries.map((entry) => [sourceName(entry), entry.digest, entry.mediaType, entry.size]));
 }
 
 /** Where the platform that an argument says is not the one in the draft. */
@@ -144,7 +156,7 @@ function isSame(left: Entry, right: Entry | undefined): boolean {
 }
 
 function otherDraft(current: Draft, which: string): MlistError {
-  const { list } = current;
+  const list = listName(current);
   return new MlistError('ERR_MLIST_DRAFT_EXISTS', `there is a draft ${list} already, ${which}`, {
     reference: list,
     hint:
@@ -157,9 +169,9 @@ function withWishes(draft: Draft, { format = draft.format, listChange = {} }: Li
   return changeList({ ...draft, format }, listChange);
 }
 
-function startOf(name: string, resolved: readonly Resolved[]): Draft {
+function startOf(list: Reference, resolved: readonly Resolved[]): Draft {
   const [only, ...others] = resolved;
-  return only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
+  return only !== undefined && others.length === 0 ? fromIndex(list, only) : emptyDraft(list);
 }
 
 /** The images of an index that the author gave are sources by themselves, with their attestations. */
@@ -183,15 +195,18 @@ const listMembers = ['schemaVersion', 'mediaType', 'manifests'];
 const indexMembers = [...listMembers, 'annotations', 'artifactType', 'subject'];
 
 /** A draft that carries on with all that a single index says of itself. */
-export function fromIndex(name: string, { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>): Draft {
-  if (index === undefined) return emptyDraft(name);
+export function fromIndex(
+  list: Reference,
+  { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>,
+): Draft {
+  if (index === undefined) return emptyDraft(list);
   const { document, content } = index;
   const isDocker = document.mediaType === MediaType.dockerList;
   const extra = unknownMembers(document, isDocker ? listMembers : indexMembers);
   const { annotations, artifactType, subject } = isDocker ? {} : document;
   return {
     version: 1,
-    list: name,
+    list,
     format: isDocker ? 'docker' : 'oci',
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),

@@ -1,11 +1,11 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
-import { descriptorOf, type Draft } from '../../draft/draft.ts';
+import { descriptorOf, sourceName, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn, formatLocation, parseLocation } from '../../oci/location.ts';
+import { atDigest, digestIn } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -74,11 +74,10 @@ export async function create(
   manifests: readonly ManifestArgument[],
   options: CreateOptions,
 ): Promise<Created> {
-  const name = formatReference(list);
   const { workspace, amend = false } = options;
-  const before = await workspace.find(name);
+  const before = await workspace.find(list);
   const isForAll = amend && manifests.length === 0;
-  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(name))) : manifests;
+  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;
   const read = inOrder(wanted, await resolveAll(wanted, options), options.order);
   const resolved = read.map((one) => one.resolved);
   requirePlatforms(
@@ -89,18 +88,18 @@ export async function create(
   requireCachedContent(workspace, options.stores.cache);
   let made: DraftResult | undefined;
   const { draft, changed } = await workspace.update(
-    name,
+    list,
     (current) => {
-      made = current === undefined ? newDraft(name, resolved, options) : again(current, read, options);
+      made = current === undefined ? newDraft(list, resolved, options) : again(current, read, options);
       if (options.strict === true) requireKnownPlatforms(made.draft, made.draft.entries);
       return made.draft;
     },
     { signal: options.signal },
   );
-  await updateState(workspace, (state) => withCurrent(state, name));
+  await updateState(workspace, (state) => withCurrent(state, list));
   const { changes = [], other } = made ?? {};
   reportCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
-  return { draft, list: name, changes: changed ? changes : [], changed };
+  return { draft, list: formatReference(list), changes: changed ? changes : [], changed };
 }
 
 /** What becomes of a draft that is there already. */
@@ -141,9 +140,9 @@ function inOrder(
 
 /** The sources of a draft, each once. One that is named by its own digest is what the draft says it is. */
 function argumentsOf(draft: Draft): readonly ManifestArgument[] {
-  const sources = new Map(draft.entries.map((entry) => [entry.source, entry]));
-  return [...sources].map(([source, entry]) => {
-    const location = parseLocation(source);
+  const sources = new Map(draft.entries.map((entry) => [sourceName(entry), entry]));
+  return [...sources.values()].map((entry) => {
+    const location = entry.source;
     const isListed = entry.via === undefined && isIndexType(entry.mediaType);
     return {
       location,
@@ -178,6 +177,6 @@ function pinToDigest(resolved: Resolved): Resolved {
   const digest = resolved.index?.content.descriptor.digest ?? resolved.entries[0]?.digest;
   // The entries of an index that the author gave have their digests for names already.
   if (digest === undefined || resolved.given !== undefined) return resolved;
-  const source = formatLocation(atDigest(parseLocation(resolved.source), digest));
+  const source = atDigest(resolved.source, digest);
   return { ...resolved, source, entries: resolved.entries.map((entry) => ({ ...entry, source })) };
 }

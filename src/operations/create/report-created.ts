@@ -1,5 +1,6 @@
-import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
+import { formatLocation, sameLocation } from '../../oci/location.ts';
 import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
 import type { OnEvent } from '../events.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
@@ -22,29 +23,30 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
     for (const event of events) onEvent?.(event);
     if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
   }
-  for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
-  const isOwn = other?.ref === draft.list;
-  if (other !== undefined && isOwn) onEvent?.({ type: 'warning', message: staysBehind(draft, other) });
+  for (const change of changes) onEvent?.({ type: 'entry', list: listName(draft), change });
+  const isOwn = other !== undefined && formatLocation(other.ref) === listName(draft);
+  if (isOwn) onEvent?.({ type: 'warning', message: staysBehind(draft, other) });
   const isMixed = resolved.length > 1 || isAmended;
   for (const one of isMixed ? resolved : []) {
-    const lost = isOwn && one.source === other.ref ? [] : lostMembers(draft, one);
+    const lost = isOwn && sameLocation(one.source, other.ref) ? [] : lostMembers(draft, one);
     const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps what it says of itself';
-    const message = `${lost.join(', ')} of the index ${one.given?.name ?? one.source} do not come along: ${reason}`;
+    const message = `${lost.join(', ')} of the index ${one.given?.name ?? formatLocation(one.source)} do not come along: ${reason}`;
     if (lost.length > 0) onEvent?.({ type: 'warning', message });
   }
   warnAboutDraft(draft, onEvent);
 }
 
-function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase): string {
+function staysBehind(draft: Draft, { ref, digest, members }: OtherBase): string {
+  const list = listName(draft);
   return (
-    `${ref} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${base?.digest ?? ''}, ` +
+    `${formatLocation(ref)} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${draft.base?.digest ?? ''}, ` +
     `and a push there is still refused. "mlist diff ${list}" shows what differs: say the same with "mlist annotate" and amend ` +
     `again, begin anew with "mlist rm ${list}", or overwrite what others have done with "mlist push --if-digest ${digest}"`
   );
 }
 
 function leftOut(entry: Entry): Omission {
-  const reason = `${entry.source} is for none of the requested platforms`;
+  const reason = `${sourceName(entry)} is for none of the requested platforms`;
   return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
-import { isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf } from '../../draft/draft.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
 import type { StoredDraft, Workspace } from '../../draft/workspace/workspace.ts';
@@ -12,7 +12,7 @@ import type { Digest } from '../../oci/digest.ts';
 /** The drafts of a workspace: listing, choosing, removing, tidying. No network. */
 export type DraftSummary =
   | {
-      readonly list: string;
+      readonly list: Reference;
       readonly path: string;
       readonly current: boolean;
       readonly modified: string;
@@ -31,13 +31,13 @@ export async function listDrafts(workspace: Workspace): Promise<readonly DraftSu
   });
 }
 
-function summaryOf({ list, path, modified, draft }: StoredDraft, current: string | undefined): DraftSummary {
+function summaryOf({ path, modified, draft }: StoredDraft, current: string | undefined): DraftSummary {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const platforms = images.flatMap((entry) => platformOf(entry) ?? []);
   return {
-    list,
+    list: draft.list,
     path,
-    current: list === current,
+    current: listName(draft) === current,
     modified: modified.toISOString(),
     format: formatOf(draft),
     images: images.length,
@@ -48,18 +48,16 @@ function summaryOf({ list, path, modified, draft }: StoredDraft, current: string
 
 /** Makes a draft the current one. */
 export async function useDraft(workspace: Workspace, list: Reference): Promise<string> {
-  const name = formatReference(list);
-  await workspace.load(name);
-  await updateState(workspace, (state) => withCurrent(state, name));
-  return name;
+  await workspace.load(list);
+  await updateState(workspace, (state) => withCurrent(state, list));
+  return formatReference(list);
 }
 
 /** Removes a draft, damaged or not. */
 export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
-  const name = formatReference(list);
-  await workspace.remove(name, undefined, { signal });
-  await updateState(workspace, (state) => withoutDraft(state, name));
-  return name;
+  await workspace.remove(list, undefined, { signal });
+  await updateState(workspace, (state) => withoutDraft(state, list));
+  return formatReference(list);
 }
 
 export interface Pruned {

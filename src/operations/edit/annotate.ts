@@ -1,5 +1,14 @@
 import { MlistError, withHint } from '../../errors/errors.ts';
-import { isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import {
+  isAttestationEntry,
+  listName,
+  manifestKey,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+  type PlatformSettings,
+} from '../../draft/draft.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../../draft/draft-edit.ts';
 import {
@@ -9,14 +18,13 @@ import {
   matchesPlatform,
   platformNotFoundText,
   entryNotFound,
-  type PartialPlatform,
 } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
 import { shortDigest } from '../../oci/digest.ts';
-import type { Location } from '../../oci/location.ts';
+import { sameLocation, type Location } from '../../oci/location.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
@@ -58,20 +66,20 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
   const { workspace, change, signal, onEvent } = options;
   if (!hasChange(change) && !changesList(options)) throw nothingToSet();
   const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
-  const name = await chosenList(workspace, list);
-  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
+  const target = await chosenList(workspace, list);
+  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(target), options) : undefined;
   let entry: Entry | undefined;
   const {
     before: was,
     draft,
     changed,
   } = await workspace.update(
-    name,
+    target,
     (before) => {
       if (before === undefined) return undefined;
-      const target = chosen === undefined ? undefined : sameEntry(before, chosen);
-      const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
-      entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
+      const old = chosen === undefined ? undefined : sameEntry(before, chosen);
+      const edited = changeList(old === undefined ? before : changeEntries(before, [old], change), listChange);
+      entry = old === undefined ? undefined : edited.entries[before.entries.indexOf(old)];
       if (entry !== undefined && options.strict === true) requireKnownPlatforms(edited, [entry]);
       return edited;
     },
@@ -79,7 +87,7 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
   );
   if (was !== undefined) reportFormatChange(was, draft, onEvent);
   warnAboutDraft(draft, onEvent);
-  return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
+  return { draft, list: formatReference(target), ...(entry === undefined ? {} : { entry }), changed };
 }
 
 async function subjectChange({ subject, stores, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
@@ -107,10 +115,10 @@ function nothingToSet(): MlistError {
 /** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
 function sameEntry(draft: Draft, chosen: Entry): Entry {
   const key = manifestKey(chosen);
-  const same = draft.entries.filter((entry) => manifestKey(entry) === key && entry.source === chosen.source);
+  const same = draft.entries.filter((entry) => manifestKey(entry) === key && sameLocation(entry.source, chosen.source));
   const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
   const [entry] = exact.length > 0 ? exact : same;
-  if (entry === undefined) throw entryNotFound(draft, chosen.source);
+  if (entry === undefined) throw entryNotFound(draft, sourceName(chosen));
   return entry;
 }
 
@@ -153,11 +161,12 @@ function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateO
 }
 
 /** The short form selects by what it sets: a version that is not there cannot be set by it. */
-function describeShortForm(draft: Draft, given: PartialPlatform): string {
-  const { os, architecture, variant, 'os.version': version } = given;
+function describeShortForm(draft: Draft, given: PlatformSettings): string {
+  const { 'os.version': version, ...withoutVersion } = given;
+  const { os, architecture, variant } = withoutVersion;
   const name = `${os ?? '*'}${version == null ? '' : `(${version})`}`;
   const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
-  const others = draft.entries.filter((entry) => matchesShortForm(entry, { ...given, 'os.version': undefined }));
+  const others = draft.entries.filter((entry) => matchesShortForm(entry, withoutVersion));
   const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
   return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: choose it with --platform)`;
 }
@@ -165,8 +174,8 @@ function describeShortForm(draft: Draft, given: PartialPlatform): string {
 /** The candidates are told as arguments that name exactly one entry each. */
 function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
   const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
-  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${draft.list} could be meant`, {
-    reference: draft.list,
+  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${listName(draft)} could be meant`, {
+    reference: listName(draft),
     hint: `They are: ${entries.map(describeEntry).join(', ')}.`,
     candidates: entries.map(
       (entry) => shortDigest(entry.digest) + (isShared ? ` --platform '${platformText(entry)}'` : ''),

@@ -2,24 +2,25 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMlistError, MlistError, withHint } from '../../errors/errors.ts';
-import type { Draft } from '../../draft/draft.ts';
+import { listName, type Draft } from '../../draft/draft.ts';
 import type { Content } from '../../store/store.ts';
 import type { Index } from '../../oci/manifest.ts';
 import { fromIndex, settledFormat } from '../create/create-draft.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
-import { readState } from '../../draft/workspace/workspace-state.ts';
+import { pushesOf, readState } from '../../draft/workspace/workspace-state.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
-import { isFileLocation, type Location } from '../../oci/location.ts';
+import { isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
+import { currentList } from '../current-draft.ts';
 import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-place.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
-import { draftName } from '../lookup.ts';
+import { listIn } from '../lookup.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import { isTagUsed, readTagStatesEarly } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
@@ -49,18 +50,17 @@ export async function editAndPush<T>(
   const onEvent = deduplicateEvents(options.onEvent, ['warning']);
   const told = { ...options, onEvent };
   if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
-  const own = await draftName(name, workspace);
-  const draft = own === undefined ? undefined : await ownDraft(own, name, workspace);
+  const draft = await ownDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
-  const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
-  onEvent({ type: 'from', from, reference });
-  const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  const found: DraftEdit<T> = (list, place) =>
-    edit(list, { ...place, named: (manifest) => findInList(start, manifest, told) });
-  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, editDraft(told), told)) };
-  const removeHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
+  const list = draft?.list ?? parseListName(name ?? '');
+  onEvent({ type: 'from', from, reference: formatReference(list) });
+  const start = draft ?? (await remoteDraft(list, told));
+  const found: DraftEdit<T> = (edited, place) =>
+    edit(edited, { ...place, named: (manifest) => findInList(start, manifest, told) });
+  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(list, found, editDraft(told), told)) };
+  const removeHint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
   const apart = draft === undefined ? { ...told, missingHint: removeHint } : told;
-  const done = withWorkspaceOf(start, (options) => undone(start.list, found, options), apart);
+  const done = withWorkspaceOf(start, (options) => undone(list, found, options), apart);
   return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
 }
 
@@ -73,7 +73,7 @@ function sayAgain(thrown: unknown): never {
 
 /** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */
 async function undone<T>(
-  list: string,
+  list: Reference,
   edit: DraftEdit<T>,
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
@@ -119,32 +119,33 @@ export async function createAndPush<T>(
     { reference: list, push: !dryRun },
     ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
   ]);
-  const { pushes } = await readState(workspace);
+  const state = await readState(workspace);
   const early = readTagStatesEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
     ...options,
-    isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
+    isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
   const told = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
   if (!dryRun) return both(told);
-  return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);
+  return withWorkspaceOf(await workspace.find(list), both, told);
 }
 
-async function ownDraft(list: string, name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
-  return name === undefined ? workspace.load(list) : workspace.find(list);
+async function ownDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
+  if (name === undefined) return workspace.load(await currentList(workspace));
+  const list = listIn(parseLocation(name));
+  return list === undefined ? undefined : workspace.find(list);
 }
 
 async function inPlace<T>(
-  list: string,
+  list: Reference,
   edit: DraftEdit<T>,
   place: EditTarget,
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
-  const reference = parseListName(list);
-  const edited = await edit(reference, place);
-  const emptyHint = `Push it empty all the same with --allow-empty, or take the tag away with "mlist delete ${list}".`;
-  return { edited, pushed: await push(reference, { ...options, emptyHint }) };
+  const edited = await edit(list, place);
+  const emptyHint = `Push it empty all the same with --allow-empty, or take the tag away with "mlist delete ${formatReference(list)}".`;
+  return { edited, pushed: await push(list, { ...options, emptyHint }) };
 }
 
 /** Runs work in a workspace that holds just this draft, or none, and is gone afterwards. */
@@ -169,10 +170,8 @@ async function withWorkspaceOf<T>(
 async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Promise<Draft> {
   const name = formatReference(list);
   stores.registries.expect([{ reference: list, push: true }]);
-  const { store, name: tag } = await stores.resolveLocation(
-    { kind: 'registry', reference: list, explicit: true },
-    { signal },
-  );
+  const location: Location = { kind: 'registry', reference: list, explicit: true };
+  const { store, name: tag } = await stores.resolveLocation(location, { signal });
   const content = await store.fetchManifest(tag, { signal }).catch((thrown: unknown) => {
     throw thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? noList(thrown, name) : thrown;
   });
@@ -183,7 +182,7 @@ async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Pr
     });
   }
   await stores.cache.put(content.bytes);
-  return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
+  return draftOfList(list, readIndex(content.bytes, content.descriptor.mediaType, name), content);
 }
 
 function noList(error: MlistError, name: string): MlistError {
@@ -204,10 +203,9 @@ function notInRegistry(name: string): MlistError {
 /**
  * The draft that says what a list says, word for word: nothing is asked of its images, nested indexes stay entries, and
  * members that mlist does not know come along. Pushed as it is, it is that list to the byte.
- * @param list - canonical reference that the draft goes by
- * @param source - canonical location of the list
  */
-function draftOfList(list: string, source: string, document: Index, content: Content): Draft {
+function draftOfList(list: Reference, document: Index, content: Content): Draft {
+  const source: Location = { kind: 'registry', reference: list, explicit: true };
   const draft: Draft = {
     ...fromIndex(list, { source, index: { document, content } }),
     entries: document.manifests.map((entry) => ({ source, via: content.descriptor.digest, ...entryMembers(entry) })),

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { removeEntries } from '../../draft/draft-edit.ts';
 import {
   describeEntry,
@@ -10,7 +10,7 @@ import {
 } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
 import { reportFormatChange } from '../warnings.ts';
@@ -40,10 +40,10 @@ export async function remove(
   options: RemoveOptions,
 ): Promise<Removed> {
   const { workspace, platforms = [], signal, onEvent } = options;
-  const name = await chosenList(workspace, list);
+  const chosen = await chosenList(workspace, list);
   let removed: readonly Entry[] = [];
   const { before: was, draft } = await workspace.update(
-    name,
+    chosen,
     (before) => {
       if (before === undefined) return undefined;
       const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
@@ -52,6 +52,7 @@ export async function remove(
     },
     { signal },
   );
+  const name = formatReference(chosen);
   for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
   if (was !== undefined) reportFormatChange(was, draft, onEvent);
   return { draft, list: name, removed };
@@ -88,8 +89,8 @@ function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): r
   const isPrefix =
     named.every((entry) => entry.digest.includes(manifest)) && new Set(named.map((entry) => entry.digest)).size > 1;
   if (!isPrefix) return named;
-  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is the beginning of several digests in ${draft.list}`, {
-    reference: draft.list,
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is the beginning of several digests in ${listName(draft)}`, {
+    reference: listName(draft),
     hint: `Write more of the digest: ${named.map(describeEntry).join(', ')}.`,
   });
 }

@@ -1,7 +1,6 @@
 import { isAttestationEntry, type Entry } from '../../draft/draft.ts';
 import { attestedDigest, AnnotationKey, minimalDescriptor } from '../../oci/descriptor.ts';
 import type { ContentOptions } from '../../store/store.ts';
-import { parseLocation } from '../../oci/location.ts';
 import { isManifestType } from '../../oci/media-type.ts';
 import type { ReadStore, Stores } from '../../store/open.ts';
 import { listReferrers } from '../list-referrers.ts';
@@ -18,7 +17,7 @@ export async function withReferringAttestations(
   resolved: Resolved,
   { stores, signal }: ContentOptions & { readonly stores: Stores },
 ): Promise<Resolved> {
-  const store = await stores.source(parseLocation(resolved.source), { signal });
+  const store = await stores.source(resolved.source, { signal });
   const attested = new Set(resolved.entries.map(({ attests }) => attests));
   const entries = await Promise.all(
     resolved.entries.map(async (entry) => {

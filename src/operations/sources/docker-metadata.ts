@@ -7,6 +7,7 @@ import type { Annotations } from '../../oci/descriptor.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { parsePlatform, type Platform } from '../../oci/platform/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
 
 /** What docker/metadata-action says of a build (its `json` output, DOCKER_METADATA_OUTPUT_JSON), as far as a list goes. */
 export interface DockerMetadata {
@@ -101,7 +102,7 @@ function labelsIn(document: JsonObject, name: string): readonly (readonly [strin
 
 /** Annotates images of a draft: all of a platform, or all. */
 export async function annotateImages(
-  list: string,
+  list: Reference,
   said: readonly EntryAnnotations[],
   { workspace, signal }: { readonly workspace: Workspace; readonly signal?: AbortSignal | undefined },
 ): Promise<Draft> {

@@ -1,6 +1,5 @@
 import { isAttestationEntry, type Draft } from '../../draft/draft.ts';
 import { entriesNamed } from '../../draft/entry-selection.ts';
-import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { nameIn, parseLocation } from '../../oci/location.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
@@ -21,8 +20,7 @@ export async function findInList(
 ): Promise<string> {
   if (/^(?:sha256:)?[0-9a-f]{1,64}$/.test(manifest) || entriesNamed(draft, manifest).length > 0) return manifest;
   const location = parseLocation(manifest);
-  const { domain } = parseListName(draft.list);
-  if (location.kind !== 'registry' || location.reference.domain !== domain) return manifest;
+  if (location.kind !== 'registry' || location.reference.domain !== draft.list.domain) return manifest;
   const content = await ignoreNotFound(
     stores.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
   );

@@ -1,6 +1,6 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
-import { type Entry, isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { type Entry, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
@@ -114,13 +114,14 @@ async function resolveEntry(
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
-  const source = formatLocation(argument.location);
-  await requireParts(content.descriptor, source, store, options);
+  const source = argument.location;
+  const name = formatLocation(source);
+  await requireParts(content.descriptor, name, store, options);
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, store, options);
   const entry = withArgument(detected, argument);
-  const warnings = isWanted(entry, options) ? claimWarnings(source, platformOf(entry), detected.detected) : [];
-  const events = [...toleranceWarnings(content, source), ...warnings];
+  const warnings = isWanted(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
+  const events = [...toleranceWarnings(content, name), ...warnings];
   const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
 }
@@ -138,7 +139,7 @@ async function completeEntry(
 
 /** Completes the entry of an image with what its config states. */
 async function imageEntry(entry: Entry, content: Content, store: ReadStore, options: ResolveOptions): Promise<Entry> {
-  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
+  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, sourceName(entry));
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
   const fetch = async () => {
     const { cache } = options.stores;
@@ -146,7 +147,7 @@ async function imageEntry(entry: Entry, content: Content, store: ReadStore, opti
     await cache.put(bytes);
     return bytes;
   };
-  const detected = await statedPlatform(config, entry.source, fetch, options.isPlatformGiven);
+  const detected = await statedPlatform(config, sourceName(entry), fetch, options.isPlatformGiven);
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 
@@ -156,14 +157,14 @@ async function resolveIndex(
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
-  const source = formatLocation(argument.location);
+  const source = argument.location;
   const via = index.content.descriptor.digest;
   const { nested, platforms = [], signal } = options;
   const missing = new Map<Digest, MissingState>();
   const { manifests } = index.document;
   const listed = nested === 'flatten' ? await flattenIndex(manifests, store, { missing, signal }, [via]) : manifests;
   const placeOf = ({ digest }: Descriptor) =>
-    argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
+    argument.given === undefined ? { source, via } : { source: atDigest(source, digest) };
   const entries = await allOrErrors(
     listed.map(async (descriptor) => {
       const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
@@ -178,14 +179,18 @@ async function resolveIndex(
     (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
   const kept = keepImages(entries, isChosen);
   const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
-  const place = argument.given === undefined ? source : store.location;
+  const place = argument.given === undefined ? formatLocation(source) : store.location;
   const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...platformsOf(usable), ...platformsOf(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, store, signal);
-  const reported = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
+  const reported = [
+    ...toleranceWarnings(index.content, argument.given?.name ?? formatLocation(source)),
+    ...events,
+    ...claims,
+  ];
   return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
 }
 

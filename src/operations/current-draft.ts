@@ -5,7 +5,7 @@ import { parseListName } from '../draft/workspace/draft-file.ts';
 import type { Reference } from '../oci/reference.ts';
 
 /**
- * The list that a command works on: the one named, else the current draft.
+ * The list that a command works on: the given one, or else the current draft.
  * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT`
  */
 export async function chosenList(workspace: Workspace, list: Reference | undefined): Promise<Reference> {
@@ -16,7 +16,7 @@ export async function chosenList(workspace: Workspace, list: Reference | undefin
 export async function currentList(workspace: Workspace): Promise<Reference> {
   const { current } = await readState(workspace);
   if (current !== undefined) return parseListName(current);
-  throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and no draft is the current one', {
+  throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and there is no current draft', {
     path: workspace.folder,
     hint: 'Name the list, or choose one with "mlist use LIST".',
   });

@@ -27,15 +27,15 @@ import type { Stores } from '../store/open.ts';
 import { listBytes } from './list-bytes.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
-/** Reads what a command shows: the draft of that name, or else the content of the location. */
+/** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   readonly workspace: Workspace;
   readonly cache: BlobCache;
-  /** Opened only where something must be fetched. */
+  /** Called only if something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
 }
 
-/** What was found under a name, and where. */
+/** The draft or the content that a name refers to. */
 export type LookupResult =
   | { readonly from: 'draft'; readonly reference: string; readonly draft: Draft; readonly list: EncodedList }
   | {
@@ -45,25 +45,29 @@ export type LookupResult =
       readonly content: Content;
     };
 
-/** What was found elsewhere than in the workspace. */
-type FoundElsewhere = Exclude<LookupResult, { from: 'draft' }>;
+/** Content in a registry, a layout or an archive. */
+type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
-/** @param name - as typed; undefined is the current draft */
+/**
+ * Looks up the draft of a name, or else the content of the location.
+ * @param name - as typed; undefined is the current draft
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_REFERENCE_INVALID`
+ */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const { workspace, signal } = options;
   if (name === undefined)
-    return told(await draftResult(await workspace.load(await currentList(workspace)), options), options);
+    return report(await draftResult(await workspace.load(await currentList(workspace)), options), options);
   const location = parseLocation(name);
   const list = listIn(location);
   const draft = list === undefined ? undefined : await workspace.find(list);
-  if (draft !== undefined) return told(await draftResult(draft, options), options);
+  if (draft !== undefined) return report(await draftResult(draft, options), options);
   const stores = await options.stores();
   const { store, name: named } = await stores.resolveLocation(location, { signal });
   const content = await waitForSource(() => store.fetchManifest(named, { signal }), { ...options, stores });
-  return told({ from: location.kind, reference: formatLocation(location), location, content }, options);
+  return report({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 
-function told(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
+function report(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
   onEvent?.({ type: 'from', from: found.from, reference: found.reference });
   return found;
 }
@@ -79,8 +83,8 @@ export function listIn(location: Location): Reference | undefined {
 }
 
 /**
- * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
- * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
+ * The exact bytes, with media type, digest and size. For a draft, these are the bytes that are pushed.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if the draft cannot be encoded in its format
  */
 export function contentOf(found: LookupResult): Content {
   if (found.from !== 'draft') return found.content;
@@ -94,26 +98,29 @@ export function contentOf(found: LookupResult): Content {
   });
 }
 
-/** The same, whatever is left out of a draft by its format: to be looked at. */
+/** The same for display: members of a draft that its format cannot hold are omitted. */
 export function encodedContentOf(found: LookupResult): Content {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
-/** What of a list is meant: one manifest of it. */
+/** Selects manifests of a list, by name or by platform. */
 export interface ChildChoice {
   readonly manifest?: string | undefined;
   readonly platform?: Platform | undefined;
 }
 
-/** A manifest in a list, with the place that it can be read from. */
+/** A manifest in a list, and the location that it can be read from. */
 export interface Child {
   readonly source: Location;
   readonly descriptor: Descriptor;
 }
 
-/** The manifests of a list that a choice means; all where nothing is chosen. */
+/**
+ * The selected manifests of a list; all if nothing is selected.
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+ */
 export function childrenOf(found: LookupResult, { manifest, platform }: ChildChoice): readonly Child[] {
   const all = found.from === 'draft' ? draftChildren(found.draft, manifest) : remoteChildren(found, manifest);
   const chosen =
@@ -144,7 +151,7 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
   }));
 }
 
-function remoteChildren(found: FoundElsewhere, manifest: string | undefined): readonly Child[] {
+function remoteChildren(found: ContentResult, manifest: string | undefined): readonly Child[] {
   const { reference, location, content } = found;
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${reference} is a single image, not a list`, { reference });
@@ -156,7 +163,7 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
     .map((descriptor) => ({ source: location, descriptor }));
 }
 
-/** Reads one manifest of a list: what was kept of it, else where it lies. */
+/** Reads one manifest of a list, from the cache or else from its location. */
 export async function readChild(
   { source, descriptor }: Child,
   { cache, stores, signal }: ReadOptions,

@@ -7,13 +7,13 @@ import { omissionsOf, type Omission } from '../omissions.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
 import { warnAboutDraft } from '../warnings.ts';
 
-/** What the author should know of a draft that was made or amended. */
+/** A draft that was created or amended, to be reported to the author. */
 export interface Creation {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
   readonly other: OtherBase | undefined;
   readonly resolved: readonly Resolved[];
-  /** The draft was there before, and keeps what it says of itself. */
+  /** The draft existed before, and keeps its members of the list itself. */
   readonly isAmended: boolean;
 }
 
@@ -25,23 +25,23 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
   }
   for (const change of changes) onEvent?.({ type: 'entry', list: listName(draft), change });
   const isOwn = other !== undefined && formatLocation(other.ref) === listName(draft);
-  if (isOwn) onEvent?.({ type: 'warning', message: staysBehind(draft, other) });
+  if (isOwn) onEvent?.({ type: 'warning', message: baseStays(draft, other) });
   const isMixed = resolved.length > 1 || isAmended;
   for (const one of isMixed ? resolved : []) {
     const lost = isOwn && sameLocation(one.source, other.ref) ? [] : lostMembers(draft, one);
-    const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps what it says of itself';
-    const message = `${lost.join(', ')} of the index ${one.given?.name ?? formatLocation(one.source)} do not come along: ${reason}`;
+    const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps its own values';
+    const message = `${lost.join(', ')} of the index ${one.given?.name ?? formatLocation(one.source)} are not kept: ${reason}`;
     if (lost.length > 0) onEvent?.({ type: 'warning', message });
   }
   warnAboutDraft(draft, onEvent);
 }
 
-function staysBehind(draft: Draft, { ref, digest, members }: OtherBase): string {
+function baseStays(draft: Draft, { ref, digest, members }: OtherBase): string {
   const list = listName(draft);
   return (
     `${formatLocation(ref)} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${draft.base?.digest ?? ''}, ` +
-    `and a push there is still refused. "mlist diff ${list}" shows what differs: say the same with "mlist annotate" and amend ` +
-    `again, begin anew with "mlist rm ${list}", or overwrite what others have done with "mlist push --if-digest ${digest}"`
+    `and a push there is still refused. "mlist diff ${list}" shows the difference: set the same values with "mlist annotate" and amend ` +
+    `again, start again with "mlist rm ${list}", or overwrite the other change with "mlist push --if-digest ${digest}"`
   );
 }
 
@@ -50,7 +50,7 @@ function leftOut(entry: Entry): Omission {
   return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
-/** What an index says of itself that the draft does not say; of the list that the draft stands on, its author changed that. */
+/** Members of an index that the draft does not take over. Differences from the draft's own base are edits of the author. */
 function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
   const { index } = resolved;
   if (index === undefined || index.content.descriptor.digest === draft.base?.digest) return [];

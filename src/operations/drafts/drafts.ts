@@ -9,7 +9,7 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readJson } from '../../json/parse.ts';
 import type { Digest } from '../../oci/digest.ts';
 
-/** The drafts of a workspace: listing, choosing, removing, tidying. No network. */
+/** A draft of a workspace, or a file that cannot be read as one. */
 export type DraftSummary =
   | {
       readonly list: Reference;
@@ -46,14 +46,14 @@ function summaryOf({ path, modified, draft }: StoredDraft, current: string | und
   };
 }
 
-/** Makes a draft the current one. */
+/** Makes a draft the current one. Returns its canonical reference. */
 export async function useDraft(workspace: Workspace, list: Reference): Promise<string> {
   await workspace.load(list);
   await updateState(workspace, (state) => withCurrent(state, list));
   return formatReference(list);
 }
 
-/** Removes a draft, damaged or not. */
+/** Removes a draft, which may be damaged. Returns its canonical reference. */
 export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
   await workspace.remove(list, undefined, { signal });
   await updateState(workspace, (state) => withoutDraft(state, list));
@@ -65,12 +65,12 @@ export interface Pruned {
   readonly leftovers: number;
 }
 
-/** Nothing younger is removed: a command may be about to need it. */
+/** Newer files are kept, since a running command may need them. */
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Removes cached blobs that no draft needs, and what crashed commands left behind, if older than an hour.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` where a draft cannot say what it needs; then nothing is removed
+ * Removes cached blobs that no draft needs, and temporary files of crashed commands, if they are older than an hour.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft cannot be read: nothing is removed then
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
   const needed = new Set<string>();
@@ -99,7 +99,7 @@ async function configOf(cache: BlobCache, digest: Digest): Promise<string | unde
 function cannotPrune(error: MlistError): MlistError {
   return new MlistError(
     error.code,
-    `nothing was removed, since a draft cannot say what it needs: ${error.message}`,
+    `nothing was removed, since the blobs that a damaged draft needs are unknown: ${error.message}`,
     error.facts,
   );
 }

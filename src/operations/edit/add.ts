@@ -12,7 +12,7 @@ import type { SourceWaitOptions } from '../source-wait.ts';
 
 export interface AddOptions extends SourceWaitOptions {
   readonly workspace: Workspace;
-  /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
+  /** Keep an existing image of the same platform. Default false: the new image replaces it. */
   readonly keep?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
@@ -30,7 +30,7 @@ export interface Edited {
   readonly changed: boolean;
 }
 
-/** Adds images to a draft; all of them or, where one cannot be read, none. */
+/** Adds images to a draft. If one cannot be read, nothing is written. */
 export async function add(
   list: Reference | undefined,
   manifests: readonly ManifestArgument[],

@@ -8,10 +8,10 @@ import type { Content, ContentOptions } from '../../store/store.ts';
 import type { Stores } from '../../store/open.ts';
 
 /**
- * What a MANIFEST argument means in a list that was read from a registry, now or into a draft. Its entries come from that
- * list, and not from the tags by which people know the images: a tag of the same registry is looked up, and found by its
- * digest. So is the one image of an index that a build has left there.
- * @returns a digest of the list; the argument itself where it means something already, or nothing at all
+ * Resolves a MANIFEST argument in a list that was read from a registry. The source of such entries is the list, not the tags
+ * of its images: a tag of the same registry is read, and its digest is looked up in the list. If the tag has an index, as
+ * builds push it, exactly one of its images must be in the list.
+ * @returns the digest of an entry; the argument itself if it names an entry already, or none
  */
 export async function findInList(
   draft: Draft,

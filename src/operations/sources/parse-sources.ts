@@ -8,10 +8,10 @@ import { parseReference, sameRepository, withDigest, type Reference } from '../.
 import { checkDescriptor, readIndex } from '../../schema/documents.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 
-/** Sources that come in a file: lines, or the JSON that build tools leave behind. */
+/** How sources in a file are parsed: lines, or JSON that build tools write. */
 export interface SourceParsing {
   readonly list: Reference;
-  /** Where digests without a repository lie. Default: where the list is to lie. */
+  /** The repository of digests without one. Default: the repository of the list. */
   readonly repository?: Reference | undefined;
   /** Reads `MANIFEST[=PLATFORM]`. */
   readonly parse: (text: string) => ManifestArgument;
@@ -29,7 +29,7 @@ export function parseSources(bytes: Uint8Array, name: string, parsing: SourcePar
   return /^\s*[[{"]/.test(text) || jsonScalar.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
 }
 
-/** A number or a word of JSON is the whole output of a CI job that has no digests, and not the name of an image. */
+/** A number or a word of JSON is the output of a CI job without digests, and not the name of an image. */
 const jsonScalar = /^\s*(?:null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*$/;
 
 function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
@@ -40,7 +40,7 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
 }
 
-/** An argument of which only the digest was given. */
+/** An argument that is only a digest. */
 export function bareArgument(repository: Reference, digest: Digest): ManifestArgument {
   return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true }, isBare: true };
 }
@@ -118,25 +118,25 @@ function given(bytes: Uint8Array, { name, list, repository = list }: Reading): M
 function described(value: Json, { name, list, repository = list }: Reading): ManifestArgument {
   const [problem] = checkDescriptor(value);
   if (problem !== undefined)
-    throw refused(name, `a descriptor in it is wrong: ${problem.message} at ${problem.pointer}`);
+    throw refused(name, `it contains an invalid descriptor: ${problem.message} at ${problem.pointer}`);
   const descriptor = value as unknown as Descriptor;
   return { ...bareArgument(repository, descriptor.digest), described: descriptor };
 }
 
-/** What `docker buildx build` or `imagetools create` writes of what it has pushed. */
+/** Whether a value is metadata that `docker buildx build` or `docker buildx imagetools create` writes after a push. */
 function isBuilt(value: JsonObject): boolean {
   return 'containerimage.digest' in value || 'containerimage.descriptor' in value;
 }
 
 /**
- * What was built, at the digest that it got: in the list's own repository where it was pushed there, else under the first
- * name that it was pushed under.
+ * The image of a build, by its digest: in the repository of the list if it was pushed there, else in the first repository
+ * that it was pushed to.
  */
 function built(metadata: JsonObject, { name, list, repository = list }: Reading): ManifestArgument {
   const descriptor = metadata['containerimage.descriptor'];
   const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
   const names = metadata['image.name'];
-  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is no digest');
+  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is not a digest');
   const pushed = (typeof names === 'string' ? names.split(',') : [])
     .map((one) => one.trim())
     .filter((one) => one !== '');
@@ -148,7 +148,7 @@ function built(metadata: JsonObject, { name, list, repository = list }: Reading)
 }
 
 /**
- * Reads the metadata files of builds, and nothing else.
+ * Parses a file of build metadata. Other files are refused.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function parseBuildMetadata(
@@ -157,11 +157,11 @@ export function parseBuildMetadata(
   { list, repository }: Omit<SourceParsing, 'parse'>,
 ): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
-  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
+  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
   const targets = isJsonObject(value) && !isBuilt(value) ? Object.values(value) : [value];
   const builds = targets.filter((target): target is JsonObject => isJsonObject(target) && isBuilt(target));
   if (builds.length > 0) return builds.map((target) => built(target, { name, list, repository }));
-  throw refused(name, 'it says no "containerimage.digest", so it is no metadata of a build that was pushed');
+  throw refused(name, 'it has no "containerimage.digest", so it is not the metadata of a build that was pushed');
 }
 
 function refused(name: string, reason: string): MlistError {

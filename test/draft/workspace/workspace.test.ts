@@ -46,7 +46,7 @@ describe('file names', () => {
     ['con.io/a:b', '%63on.io%2Fa%3Ab'],
     ['lpt1.example/a:b', '%6Cpt1.example%2Fa%3Ab'],
     ['[::1]:5000/a:b', '%5B%3A%3A1%5D%3A5000%2Fa%3Ab'],
-  ])('%s lies in %s', (list, name) => {
+  ])('the draft %s is stored in %s', (list, name) => {
     expect(fileNameOf(parseReference(list))).toBe(name);
   });
 
@@ -59,7 +59,7 @@ describe('file names', () => {
     )
     .map(([domain, path, tag]): Reference => ({ domain, path, tag }));
 
-  test('no two references share one, on no file system', () => {
+  test('different references have different names, also on file systems that ignore case', () => {
     fc.assert(
       fc.property(fc.uniqueArray(reference, { maxLength: 30, selector: formatReference }), (lists) => {
         const names = lists.map((list) => fileNameOf(list).toLowerCase());
@@ -68,7 +68,7 @@ describe('file names', () => {
     );
   });
 
-  test('every name is one that every file system takes', () => {
+  test('every name is valid on every file system', () => {
     fc.assert(
       fc.property(reference, (list) => {
         const name = fileNameOf(list);
@@ -79,7 +79,7 @@ describe('file names', () => {
     );
   });
 
-  test('the longest reference has a name, and its neighbour another', () => {
+  test('long references have different names', () => {
     const text = (last: string) => `registry.example.com:5000/${'a'.repeat(254)}${last}:${'t'.repeat(128)}`;
     const long = (last: string) => parseReference(text(last));
     expect(fileNameOf(long('a')).length).toBeLessThanOrEqual(200);
@@ -89,14 +89,14 @@ describe('file names', () => {
 });
 
 describe('drafts on disk', () => {
-  test('names that differ only in case, or that docker would mix up, stay apart', async () => {
+  test('keeps drafts apart whose names differ only in case, or that docker would store in one file', async () => {
     const lists = ['x.io/a_b:1', 'x.io/a/b:1', 'x.io/x-y:1', 'x.io/x:y-1', 'x.io/a:v1', 'x.io/a:V1', 'X.io/a:v1'];
     const workspace = await workspaceWith(...lists.map(parseReference));
     for (const list of lists) expect(formatReference((await workspace.load(parseReference(list))).list)).toBe(list);
     expect((await workspace.all()).length).toBe(lists.length);
   });
 
-  test('truncated at every byte, a draft is named, hides no other, and can be removed', async () => {
+  test('reports a truncated draft, reads the others, and can remove it', async () => {
     const workspace = await workspaceWith(NAME, OTHER);
     const path = workspace.pathOf(NAME);
     const whole = await readFile(path);
@@ -126,13 +126,13 @@ describe('drafts on disk', () => {
     ['another version', (text) => text.replace('"version": 1', '"version": 2'), /must be 1 at \/version/],
     ['a wrong digest', (text) => text.replace('sha256:ab', 'sha256:AB'), /at \/entries\/0\/digest/],
     [
-      'a source that is none',
+      'a source that is not a location',
       (text) => text.replace('library/a', 'library/A'),
       /is not a location at \/entries\/0\/source/,
     ],
     ['a duplicate member', (text) => text.replace('"version"', '"format": "oci", "version"'), /twice/],
     ['a list without a tag', (text) => text.replace('test:latest', 'test'), /canonical reference/],
-  ])('%s is refused', async (_name, change, reason) => {
+  ])('refuses %s', async (_name, change, reason) => {
     const workspace = await workspaceWith(NAME);
     const path = workspace.pathOf(NAME);
     await writeFile(path, change(await readFile(path, 'utf8')));
@@ -142,7 +142,7 @@ describe('drafts on disk', () => {
     });
   });
 
-  test('a file that is in the place of another is named', async () => {
+  test('reports a file whose name is not that of its list', async () => {
     const workspace = await workspaceWith(NAME);
     const text = await readFile(workspace.pathOf(NAME), 'utf8');
     await writeFile(join(workspace.folder, 'drafts', 'elsewhere.json'), text);
@@ -150,21 +150,21 @@ describe('drafts on disk', () => {
     expect(stray).toMatchObject({ name: 'elsewhere', error: { code: 'ERR_MLIST_DRAFT_DAMAGED' } });
   });
 
-  test('strangers in the folder are left alone', async () => {
+  test('ignores other files in the folder', async () => {
     const workspace = await workspaceWith(NAME);
     await writeFile(join(workspace.folder, 'drafts', '.DS_Store'), 'x');
     await mkdir(join(workspace.folder, 'drafts', 'sub'));
     expect(await workspace.all()).toHaveLength(1);
   });
 
-  test('an edit that changes nothing writes nothing', async () => {
+  test('does not write if an edit changes nothing', async () => {
     const workspace = await workspaceWith(NAME);
     expect(await workspace.update(NAME, (before) => before)).toMatchObject({ changed: false });
     expect(await workspace.update(NAME, () => draft(NAME))).toMatchObject({ changed: false });
     expect(await workspace.update(NAME, () => ({ ...draft(NAME), format: 'oci' }))).toMatchObject({ changed: true });
   });
 
-  test('a draft that was edited meanwhile is not removed', async () => {
+  test('does not remove a draft that was edited meanwhile', async () => {
     const workspace = await workspaceWith(NAME);
     const before = await workspace.load(NAME);
     await workspace.update(NAME, (now) => now && { ...now, format: 'oci' });
@@ -172,13 +172,13 @@ describe('drafts on disk', () => {
     expect(await workspace.remove(NAME, await workspace.load(NAME))).toBe(true);
   });
 
-  test('nothing is left in the lock folder', async () => {
+  test('leaves no files in the lock folder', async () => {
     const workspace = await workspaceWith(NAME);
     expect(await readdir(join(workspace.folder, 'locks'))).toEqual([]);
   });
 });
 
-describe('where the workspace is', () => {
+describe('locating the workspace', () => {
   async function place() {
     const home = await temporaryFolder();
     const cwd = join(home, 'a', 'b');
@@ -187,13 +187,13 @@ describe('where the workspace is', () => {
     return { home, cwd, options: { env: {}, cwd, home, platform: 'linux', uid } as const };
   }
 
-  test('--workspace, then MLIST_WORKSPACE', async () => {
+  test('prefers --workspace to MLIST_WORKSPACE', async () => {
     const { cwd, options } = await place();
     expect(await locateWorkspace({ ...options, workspace: 'x', env: { MLIST_WORKSPACE: '/y' } })).toBe(join(cwd, 'x'));
     expect(await locateWorkspace({ ...options, env: { MLIST_WORKSPACE: '/y' } })).toBe('/y');
   });
 
-  test('the nearest .mlist upwards, as far as home', async () => {
+  test('finds the closest .mlist in the parent folders, up to the home folder', async () => {
     const { home, options } = await place();
     await mkdir(join(home, 'a', '.mlist'));
     expect(await locateWorkspace(options)).toBe(join(home, 'a', '.mlist'));
@@ -201,7 +201,7 @@ describe('where the workspace is', () => {
     expect(await locateWorkspace(options)).toBe(join(home, 'a', 'b', '.mlist'));
   });
 
-  test('not above home', async () => {
+  test('does not search above the home folder', async () => {
     const { home, options } = await place();
     await mkdir(join(home, '.mlist'));
     const inner = { ...options, home: join(home, 'a') };
@@ -212,17 +212,17 @@ describe('where the workspace is', () => {
     ['linux', {}, ['.local', 'share', 'mlist']],
     ['darwin', {}, ['Library', 'Application Support', 'mlist']],
     ['win32', {}, ['AppData', 'Local', 'mlist']],
-  ] as const)("the user's own on %s", async (platform, env, names) => {
+  ] as const)("falls back to the user's data folder on %s", async (platform, env, names) => {
     const { home, options } = await place();
     expect(await locateWorkspace({ ...options, platform, env })).toBe(join(home, ...names));
   });
 
-  test('XDG_DATA_HOME', async () => {
+  test('uses XDG_DATA_HOME', async () => {
     const { options } = await place();
     expect(await locateWorkspace({ ...options, env: { XDG_DATA_HOME: '/x' } })).toBe('/x/mlist');
   });
 
-  test('a folder of another user is refused', async () => {
+  test('refuses a folder of another user', async () => {
     const { home, options } = await place();
     await mkdir(join(home, '.mlist'));
     await expect(locateWorkspace({ ...options, uid: 12345 })).rejects.toMatchObject({
@@ -231,7 +231,7 @@ describe('where the workspace is', () => {
     });
   });
 
-  test('a link to a folder counts as that folder', async () => {
+  test('follows a symbolic link to a folder', async () => {
     const { home, cwd, options } = await place();
     await mkdir(join(home, 'real'));
     await symlink(join(home, 'real'), join(cwd, '.mlist'));

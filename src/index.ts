@@ -199,7 +199,7 @@ export type { SpecParsing } from './operations/spec/parse-spec.ts';
 export type { SpecFile } from './operations/spec/read-spec.ts';
 export { locationHint, pathHint } from './oci/location-hint.ts';
 export { waitForSource } from './operations/source-wait.ts';
-export { bareArgument, parseBuildMetadata, parseSources } from './operations/sources/parse-sources.ts';
+export { digestOnlyArgument, parseBuildMetadata, parseSources } from './operations/sources/parse-sources.ts';
 export { readDigestsFolder } from './operations/sources/digests-folder.ts';
 export { annotateImages, parseDockerMetadata } from './operations/sources/docker-metadata.ts';
 export type { DockerMetadata, EntryAnnotations } from './operations/sources/docker-metadata.ts';

@@ -11,14 +11,19 @@ export interface DraftTarget {
 /** The workspace of a draft that is edited. */
 export interface EditTarget extends DraftTarget {
   /** Resolves a MANIFEST argument: unchanged, or with a push also by asking the registry for a tag. */
-  readonly named: (manifest: string) => Promise<string>;
+  readonly resolveManifest: (manifest: string) => Promise<string>;
   /** Reports the edit: at once or, if a refused push would undo it, once the push has been accepted. */
   readonly whenAccepted: (report: () => void) => void;
 }
 
 /** The target of an edit in the workspace: it is reported at once, and no registry is asked. */
 export function editDraft({ workspace, onEvent }: DraftTarget): EditTarget {
-  return { workspace, onEvent, named: (manifest) => Promise.resolve(manifest), whenAccepted: (report) => report() };
+  return {
+    workspace,
+    onEvent,
+    resolveManifest: (manifest) => Promise.resolve(manifest),
+    whenAccepted: (report) => report(),
+  };
 }
 
 export type DraftEdit<T> = (list: Reference, place: EditTarget) => Promise<T>;

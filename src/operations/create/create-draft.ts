@@ -41,11 +41,11 @@ export interface DraftResult {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
   /** The base was read again and has changed, but the draft cannot be based on the new one. */
-  readonly other?: OtherBase | undefined;
+  readonly other?: MovedBase | undefined;
 }
 
 /** The base of a draft as it is now, if others have changed members of the list itself. */
-export interface OtherBase {
+export interface MovedBase {
   readonly ref: Location;
   /** The digest that the tag has now. */
   readonly digest: Digest;

@@ -1,7 +1,7 @@
 import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { formatLocation, sameLocation } from '../../oci/location.ts';
-import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
+import { fromIndex, otherMembers, type MovedBase } from './create-draft.ts';
 import type { OnEvent } from '../events.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
@@ -11,7 +11,7 @@ import { warnAboutDraft } from '../warnings.ts';
 export interface Creation {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
-  readonly other: OtherBase | undefined;
+  readonly other: MovedBase | undefined;
   readonly resolved: readonly Resolved[];
   /** The draft existed before, and keeps its members of the list itself. */
   readonly isAmended: boolean;
@@ -19,9 +19,9 @@ export interface Creation {
 
 export function reportCreated(creation: Creation, onEvent: OnEvent | undefined): void {
   const { draft, changes, other, resolved, isAmended } = creation;
-  for (const { left, events } of resolved) {
+  for (const { omitted, events } of resolved) {
     for (const event of events) onEvent?.(event);
-    if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
+    if (omitted !== undefined) onEvent?.({ type: 'left', ...leftOut(omitted) });
   }
   for (const change of changes) onEvent?.({ type: 'entry', list: listName(draft), change });
   const isOwn = other !== undefined && formatLocation(other.ref) === listName(draft);
@@ -36,7 +36,7 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
   warnAboutDraft(draft, onEvent);
 }
 
-function baseStays(draft: Draft, { ref, digest, members }: OtherBase): string {
+function baseStays(draft: Draft, { ref, digest, members }: MovedBase): string {
   const list = listName(draft);
   return (
     `${formatLocation(ref)} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${draft.base?.digest ?? ''}, ` +

@@ -56,7 +56,7 @@ export async function editAndPush<T>(
   onEvent({ type: 'from', from, reference: formatReference(list) });
   const start = draft ?? (await remoteDraft(list, reporting));
   const namedEdit: DraftEdit<T> = (edited, place) =>
-    edit(edited, { ...place, named: (manifest) => findInList(start, manifest, reporting) });
+    edit(edited, { ...place, resolveManifest: (manifest) => findInList(start, manifest, reporting) });
   if (draft !== undefined && !dryRun)
     return { from, ...(await inPlace(list, namedEdit, editDraft(reporting), reporting)) };
   const removeHint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;

@@ -6,7 +6,7 @@ import { parseDigest } from '../../oci/digest.ts';
 import { formatLocation } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { ManifestArgument } from './resolve-source.ts';
-import { bareArgument, digestArgument } from './parse-sources.ts';
+import { digestOnlyArgument, digestArgument } from './parse-sources.ts';
 
 /** A file whose name is a digest, as the builds of a matrix write them. Its content is ignored. */
 const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
@@ -41,7 +41,7 @@ export async function readDigestsFolder(path: string, repository: Reference): Pr
 
 async function argumentOf(file: string, name: string, repository: Reference): Promise<readonly ManifestArgument[]> {
   const hex = DIGEST_FILE.exec(name)?.[1];
-  if (hex !== undefined) return [bareArgument(repository, parseDigest(`sha256:${hex}`))];
+  if (hex !== undefined) return [digestOnlyArgument(repository, parseDigest(`sha256:${hex}`))];
   const content = await readAtMost(file, { maxBytes: MAX_CONTENT, onlyFile: true }).catch((cause: unknown) => {
     throw unreadable(file, cause);
   });

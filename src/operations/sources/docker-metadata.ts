@@ -18,7 +18,7 @@ export interface DockerMetadata {
   /** For entries: of one platform, or of all images. */
   readonly entries: readonly EntryAnnotations[];
   /** Annotations that a list cannot have, unparsed. */
-  readonly left: readonly string[];
+  readonly unsupported: readonly string[];
 }
 
 export interface EntryAnnotations {
@@ -65,7 +65,7 @@ export function parseDockerMetadata(bytes: Uint8Array, name: string): DockerMeta
           annotations: Object.fromEntries([pair]),
         })),
     ),
-    left: given.flatMap(({ text, levels }) => (levels.some(isHeld) ? [] : [text])),
+    unsupported: given.flatMap(({ text, levels }) => (levels.some(isHeld) ? [] : [text])),
   };
 }
 

@@ -37,12 +37,15 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .split(/\r?\n/)
     .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
     .filter((line) => line !== '')
-    .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
+    .map((line) => (isDigestName(line) ? digestOnlyArgument(repository, line) : parse(line)));
 }
 
 /** An argument that is only a digest. */
-export function bareArgument(repository: Reference, digest: Digest): ManifestArgument {
-  return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true }, isBare: true };
+export function digestOnlyArgument(repository: Reference, digest: Digest): ManifestArgument {
+  return {
+    location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true },
+    isDigestOnly: true,
+  };
 }
 
 function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
@@ -94,7 +97,7 @@ function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
  */
 export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
   const name = text.trim();
-  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [bareArgument(repository, parseDigest(name))];
+  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [digestOnlyArgument(repository, parseDigest(name))];
   const reference = name.includes('@') ? referenceIn(name) : undefined;
   if (reference?.digest === undefined) return [];
   return [{ location: { kind: 'registry', reference, explicit: true } }];
@@ -112,7 +115,7 @@ function given(bytes: Uint8Array, { name, list, repository = list }: Reading): M
   const document = readIndex(bytes, undefined, name);
   const digest = digestOf(bytes);
   const content = { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes };
-  return { ...bareArgument(repository, digest), given: { name, document, content } };
+  return { ...digestOnlyArgument(repository, digest), given: { name, document, content } };
 }
 
 function described(value: Json, { name, list, repository = list }: Reading): ManifestArgument {
@@ -120,7 +123,7 @@ function described(value: Json, { name, list, repository = list }: Reading): Man
   if (problem !== undefined)
     throw refused(name, `it contains an invalid descriptor: ${problem.message} at ${problem.pointer}`);
   const descriptor = value as unknown as Descriptor;
-  return { ...bareArgument(repository, descriptor.digest), described: descriptor };
+  return { ...digestOnlyArgument(repository, descriptor.digest), described: descriptor };
 }
 
 /** Whether a value is metadata that `docker buildx build` or `docker buildx imagetools create` writes after a push. */
@@ -143,7 +146,7 @@ function built(metadata: JsonObject, { name, list, repository = list }: Reading)
   const references = pushed.map((one) => parseReference(one));
   const own = references.find((one) => sameRepository(one, list));
   const place = own ?? references[0];
-  if (place === undefined) return bareArgument(repository, digest);
+  if (place === undefined) return digestOnlyArgument(repository, digest);
   return { location: { kind: 'registry', reference: withDigest(place, digest), explicit: true } };
 }
 

@@ -41,7 +41,7 @@ export interface ManifestArgument {
   /** The index is an entry of the list already: it is expanded only with `nested: 'flatten'`. */
   readonly isListed?: boolean | undefined;
   /** Only the digest was given: the repository is assumed to be that of the list. */
-  readonly isBare?: boolean | undefined;
+  readonly isDigestOnly?: boolean | undefined;
   /** Its position among the arguments has no meaning, as for files in a folder. */
   readonly isUnordered?: boolean | undefined;
 }
@@ -77,7 +77,7 @@ export interface Resolved extends ResolvedSource {
   /** The index is from a file. Each entry has its own source. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** A single image that was left out, since it is for none of the requested platforms. */
-  readonly left?: Entry;
+  readonly omitted?: Entry;
   /** Events to report: parts that were left out, and deviations from the specification. */
   readonly events: readonly OperationEvent[];
 }
@@ -89,7 +89,7 @@ export interface Resolved extends ResolvedSource {
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
   const reading = readSource(argument, { ...options, isPlatformGiven });
-  return argument.isBare === true ? withRepositoryHint(reading, argument.location) : reading;
+  return argument.isDigestOnly === true ? withRepositoryHint(reading, argument.location) : reading;
 }
 
 async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
@@ -126,7 +126,7 @@ async function resolveEntry(
   const warnings = isWanted(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
   const events = [...toleranceWarnings(content, name), ...warnings];
   const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
-  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
+  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
 /** Reads the config of an image, unless its descriptor states the platform. */

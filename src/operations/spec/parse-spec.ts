@@ -10,7 +10,7 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { targetsOf } from '../publish/target.ts';
-import { bareArgument } from '../sources/parse-sources.ts';
+import { digestOnlyArgument } from '../sources/parse-sources.ts';
 import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { error } from '../../schema/problems.ts';
 
@@ -178,7 +178,7 @@ class SpecParser {
   /** A digest without a repository refers to the repository of the list. */
   #location(text: string): Location {
     if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
-    return bareArgument(this.#list, text).location;
+    return digestOnlyArgument(this.#list, text).location;
   }
 
   #platform(text: string, pointer: string): Platform | undefined {

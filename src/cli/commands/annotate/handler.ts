@@ -29,11 +29,11 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const selected = invocation.text('platform');
   const platform = selected === undefined ? undefined : readPlatform(selected);
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
-    const { workspace, named, onEvent } = place;
+    const { workspace, resolveManifest, onEvent } = place;
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
-      manifest: manifest === undefined ? undefined : await named(manifest),
+      manifest: manifest === undefined ? undefined : await resolveManifest(manifest),
       platform,
       strict: invocation.flag('strict'),
       stores: context.stores,

@@ -141,10 +141,10 @@ function changeOf(invocation: ParsedArguments, metadata: DockerMetadata | undefi
 
 async function annotateAll(
   list: Reference,
-  { entries, left }: DockerMetadata,
+  { entries, unsupported }: DockerMetadata,
   context: Context,
   { workspace }: DraftTarget,
 ): Promise<Draft> {
-  for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
+  for (const text of unsupported) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
   return annotateImages(list, entries, { workspace, signal: context.signal });
 }

@@ -112,7 +112,7 @@ interface Reporting {
 
 class Run {
   writes = 0;
-  /** What became of the names of the lists that were stopped. */
+  /** The outcomes for the names of stopped lists. */
   readonly stopped: TargetOutcome[] = [];
   readonly #sources: SourceReader;
   readonly #use: RepositoryUse;
@@ -149,7 +149,7 @@ class Run {
     for (const reference of namesOf(spec)) logTarget(targets, { reference, status: 'not-pushed' });
     const isLate = isAborted(this.#options.signal);
     const result = isLate ? stopped : await this.#applyList(spec, unit, { targets, onEvent });
-    this.#letGo(spec);
+    this.#release(spec);
     if (result.status === 'stopped') this.stopped.push(...targets.values());
     return result;
   }
@@ -166,7 +166,7 @@ class Run {
     }
   }
 
-  #letGo(spec: ListSpec): void {
+  #release(spec: ListSpec): void {
     for (const repository of this.#use.leave(spec)) {
       this.#options.stores.registries.forget(repository);
       this.#transfers.forget(repositoryName(repository));

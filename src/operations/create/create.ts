@@ -37,7 +37,7 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions {
   readonly amend?: boolean | undefined;
   /** Replace the entries of an existing draft instead of failing. Default false. */
   readonly replace?: boolean | undefined;
-  /** Only these images of the sources. Default: all. */
+  /** Use only the images of the sources for these platforms. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
@@ -160,7 +160,10 @@ async function resolveOne(argument: ManifestArgument, options: Parameters<typeof
   return options.pin === true ? pinToDigest(whole) : whole;
 }
 
-/** Reads all sources concurrently. @throws SeveralErrors the failures of all sources */
+/**
+ * Reads all sources concurrently.
+ * @throws MlistError the errors of all sources that cannot be read
+ */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
   options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,

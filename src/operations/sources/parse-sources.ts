@@ -22,7 +22,7 @@ export interface SourceParsing {
  * metadata of a build (`containerimage.digest` and `image.name`), also of several targets; or other JSON that contains
  * digests, such as the outputs of CI jobs.
  * @param name - of the file, for errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, or what reading a reference throws
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`; `ERR_MLIST_REFERENCE_INVALID` for a line
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const text = Buffer.from(bytes).toString('utf8');

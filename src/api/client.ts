@@ -8,7 +8,7 @@ import { parseDigest } from '../oci/digest.ts';
 import { isFileLocation, parseLocation } from '../oci/location.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { parsePlatform } from '../oci/platform/platform.ts';
-import { formatReference, isTag } from '../oci/reference.ts';
+import { isTag, parseReference } from '../oci/reference.ts';
 import { apply, type Applied } from '../operations/apply/apply.ts';
 import { copy, type Copied } from '../operations/copy/copy.ts';
 import { newDraft } from '../operations/create/create-draft.ts';
@@ -226,7 +226,7 @@ export class Client {
     }
     const call = this.#call(options);
     const { allowEmpty, dryRun, replaceImage, ifDigest } = options;
-    const list = isFileLocation(target) ? draft.list : formatReference(parseTagReference(target));
+    const list = isFileLocation(target) ? draft.list : parseTagReference(target);
     const { encoded, pushed, failures } = await pushDraft(
       { ...draft, list },
       { version: 1 },
@@ -385,7 +385,7 @@ export class Client {
 }
 
 /** The name of a list until it is pushed. */
-const UNNAMED = 'localhost/index:latest';
+const UNNAMED = parseReference('localhost/index:latest');
 
 function optionalPlatform(text: string | undefined): Platform | undefined {
   return text === undefined ? undefined : parsePlatform(text);

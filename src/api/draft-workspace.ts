@@ -83,8 +83,9 @@ export class DraftWorkspace {
 
   /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async get(list: string): Promise<ListView> {
-    const name = formatReference(listNamed(list));
-    await this.#workspace.load(name);
+    const reference = listNamed(list);
+    const name = formatReference(reference);
+    await this.#workspace.load(reference);
     const stores = this.#stores;
     return show(name, { workspace: this.#workspace, cache: stores.cache, stores: () => stores });
   }

@@ -14,11 +14,14 @@ import {
 
 /** A change by `annotate` to an entry. Null removes a value; absent members stay as they are. */
 export interface EntryChange {
-  readonly platform?: Omit<PlatformSettings, 'os.features'> | undefined;
+  readonly platform?: PlatformChange | undefined;
   readonly features?: FeatureChange | undefined;
   readonly annotations?: AnnotationChange | undefined;
   readonly artifactType?: string | null | undefined;
 }
+
+/** os, architecture, variant and version; features are changed by `FeatureChange`. */
+export type PlatformChange = Omit<PlatformSettings, 'os.features'>;
 
 export interface FeatureChange {
   /** Remove the present features first. */

@@ -3,7 +3,7 @@ import { entryName } from '../oci/entry-name.ts';
 import { pointerTo } from '../json/pointer.ts';
 import { checkList, type RuleOptions } from '../schema/rules/list-rules.ts';
 import { capped, error } from '../schema/problems.ts';
-import { descriptorOf, type Draft, type Entry } from './draft.ts';
+import { descriptorOf, listName, type Draft, type Entry } from './draft.ts';
 import { formatOf, listOf, ociMembersOf } from './to-list.ts';
 
 /** Checks the list of a draft. The pointers refer to the list, not to the draft file. */
@@ -36,8 +36,8 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
 /** Rules that are errors only with `strict`. */
 const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
-export function otherFormatHint({ list }: Draft): string {
-  return `Push it as an OCI index with --format oci, or convert it with "mlist create --amend --format oci ${list}".`;
+export function otherFormatHint(draft: Draft): string {
+  return `Push it as an OCI index with --format oci, or convert it with "mlist create --amend --format oci ${listName(draft)}".`;
 }
 
 /** Members of a draft in the Docker format that only OCI indexes can have. They are errors, not dropped silently. */

@@ -1,13 +1,15 @@
 import type { Annotations, Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { JsonObject } from '../json/json.ts';
+import { formatLocation, type Location } from '../oci/location.ts';
 import type { Platform } from '../oci/platform/platform.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
 
-/** A list in the workspace; schemas/draft.schema.json defines the file format. */
+/** A list in the workspace. Draft files (workspace/draft-file.ts) store its references and locations as text. */
 export interface Draft {
   readonly version: 1;
-  /** Canonical reference, with a tag. */
-  readonly list: string;
+  /** Has a tag and no digest. */
+  readonly list: Reference;
   readonly format: Format;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
@@ -24,13 +26,13 @@ export interface Draft {
 export type Format = 'auto' | 'oci' | 'docker';
 
 export interface Base {
-  readonly ref: string;
+  readonly ref: Location;
   readonly digest: Digest;
 }
 
 export interface Entry {
   /** Location of the manifest; for an entry that comes from an index, of the index. */
-  readonly source: string;
+  readonly source: Location;
   /** Digest of the index that the entry comes from. */
   readonly via?: Digest;
   readonly mediaType: string;
@@ -65,8 +67,23 @@ export interface EntrySettings extends PlatformSettings {
 
 export const platformMembers = ['os', 'architecture', 'variant', 'os.version', 'os.features'] as const;
 
-export function emptyDraft(list: string, format: Format = 'auto'): Draft {
+export function emptyDraft(list: Reference, format: Format = 'auto'): Draft {
   return { version: 1, list, format, entries: [] };
+}
+
+/** The canonical reference of the draft's list. */
+export function listName({ list }: Pick<Draft, 'list'>): string {
+  return formatReference(list);
+}
+
+/** The canonical location of the entry's source. */
+export function sourceName({ source }: Pick<Entry, 'source'>): string {
+  return formatLocation(source);
+}
+
+/** Whether the draft was made from the list that has this canonical name. */
+export function isBasedOn({ base }: Draft, name: string): boolean {
+  return base !== undefined && formatLocation(base.ref) === name;
 }
 
 /** The platform in the list: the detected one, with the author's overrides. Undefined if both are empty. */

@@ -1,9 +1,17 @@
 import { MlistError } from '../errors/errors.ts';
 import { shortDigest } from '../oci/digest.ts';
-import { formatLocation, parseLocation } from '../oci/location.ts';
+import { parseLocation, sameLocation } from '../oci/location.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
-import { isAttestationEntry, platformOf, type Draft, type Entry } from './draft.ts';
+import {
+  isAttestationEntry,
+  listName,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+  type PlatformSettings,
+} from './draft.ts';
 
 /** Finds the entries of a draft that the arguments of a command refer to. */
 
@@ -30,16 +38,14 @@ export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
 
 function entriesFrom(draft: Draft, manifest: string): readonly Entry[] {
   const location = parseLocation(manifest);
-  const canonical = formatLocation(location);
-  const same = draft.entries.filter((entry) => entry.source === canonical);
+  const same = draft.entries.filter((entry) => sameLocation(entry.source, location));
   if (same.length > 0 || location.kind !== 'registry') return same;
   return draft.entries.filter((entry) => isContentOf(entry, location.reference));
 }
 
 /** Whether `repo@digest` names the entry's manifest. */
-function isContentOf(entry: Entry, { digest, ...name }: Reference): boolean {
+function isContentOf({ source, ...entry }: Entry, { digest, ...name }: Reference): boolean {
   if (entry.digest !== digest) return false;
-  const source = parseLocation(entry.source);
   return source.kind === 'registry' && sameRepository(source.reference, withTag(name, 'latest'));
 }
 
@@ -76,16 +82,11 @@ function isOfVersion(has: string, wanted: string): boolean {
   return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
 }
 
-/** Platform options that both select an entry and change it. Null removes a value; absent members were not given. */
-export interface PartialPlatform {
-  readonly os?: string | null | undefined;
-  readonly architecture?: string | null | undefined;
-  readonly variant?: string | null | undefined;
-  readonly 'os.version'?: string | null | undefined;
-}
-
-/** Whether the entry has the given os and architecture, and does not contradict the other given values. */
-export function matchesShortForm(entry: Entry, given: PartialPlatform): boolean {
+/**
+ * Whether the entry has the given os and architecture, and does not contradict the other given values.
+ * @param given - platform options that both select an entry and change it
+ */
+export function matchesShortForm(entry: Entry, given: PlatformSettings): boolean {
   const platform = platformOf(entry);
   if (platform === undefined || isAttestationEntry(entry)) return false;
   const has = normalizePlatform(platform);
@@ -103,7 +104,7 @@ function isOpenTo(raw: string | undefined, given: string | null | undefined, nor
 }
 
 /** v5 to v8 are variants of arm and arm64: without an architecture they select among these. */
-function mayHaveVariant(architecture: string, given: PartialPlatform): boolean {
+function mayHaveVariant(architecture: string, given: PlatformSettings): boolean {
   if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
   return architecture === 'arm' || architecture === 'arm64';
 }
@@ -116,14 +117,14 @@ export function describeEntry(entry: Entry): string {
     : platform === undefined
       ? 'no platform'
       : formatPlatform(platform, { all: true });
-  return `${entry.source} (${name}, ${shortDigest(entry.digest)})`;
+  return `${sourceName(entry)} (${name}, ${shortDigest(entry.digest)})`;
 }
 
 export function entryNotFound(draft: Draft, what: string): MlistError {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const available = images.map(describeEntry).join(', ');
-  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${draft.list} has no entry ${what}${digestTooShort(what)}`, {
-    reference: draft.list,
+  return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${listName(draft)} has no entry ${what}${digestTooShort(what)}`, {
+    reference: listName(draft),
     hint: images.length === 0 ? 'The list is empty.' : `It has: ${available}.${otherNames(images)}`,
   });
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { sameLocation, type Location } from '../oci/location.ts';
 import { platformKey, type Platform } from '../oci/platform/platform.ts';
 import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
 import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from './draft-edit.ts';
@@ -7,7 +8,7 @@ import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from '
 
 /** The result of reading one MANIFEST argument: one image, or the entries of an index in its order. */
 export interface ResolvedSource {
-  readonly source: string;
+  readonly source: Location;
   readonly entries: readonly Entry[];
   /** The platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
   readonly said?: EntryChange;
@@ -49,7 +50,7 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
 export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {
   const pairs: Pair[] = [];
   const inherited = sources.map((resolved) => {
-    const old = { ...draft, entries: draft.entries.filter(({ source }) => source === resolved.source) };
+    const old = { ...draft, entries: draft.entries.filter((entry) => isFrom(entry, resolved.source)) };
     const found = old.entries.length === 0 ? [] : pair(old, resolved);
     pairs.push(...found);
     const replacements = [...replacementsOf(old, found, resolved).values()];
@@ -90,7 +91,7 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const replacements = replacementsOf(draft, pairs, resolved);
   const paired = new Set(pairs.map(({ old }) => old));
   const removed = draft.entries.filter(
-    (entry) => entry.source === resolved.source && !paired.has(entry) && !isAttestationEntry(entry),
+    (entry) => isFrom(entry, resolved.source) && !paired.has(entry) && !isAttestationEntry(entry),
   );
   const replaced = pairs.filter(({ entry, old }) => entry.digest !== old.digest).map(({ old }) => old);
   const remaining = new Set(withoutEntries(draft.entries, [...removed, ...replaced]));
@@ -165,7 +166,7 @@ function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
 
 /** Whether the source no longer has this attestation. */
 function isOutdated(entry: Entry, resolved: ResolvedSource): boolean {
-  if (!isAttestationEntry(entry) || entry.source !== resolved.source) return false;
+  if (!isAttestationEntry(entry) || !isFrom(entry, resolved.source)) return false;
   return !resolved.entries.some((one) => manifestKey(one) === manifestKey(entry));
 }
 
@@ -177,7 +178,7 @@ function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[
 function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly Pair[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const oldImages = draft.entries.filter((entry) => !isAttestationEntry(entry));
-  const sameSource = oldImages.filter((entry) => entry.source === source);
+  const sameSource = oldImages.filter((entry) => isFrom(entry, source));
   const candidates = sameSource.length > 0 ? sameSource : oldImages;
   const isOneForOne = sameSource.length === 1 && images.length === 1;
   const free = new Set(candidates);
@@ -190,6 +191,10 @@ function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
     return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), said ?? {}), old }];
   });
+}
+
+function isFrom(entry: Entry, source: Location): boolean {
+  return sameLocation(entry.source, source);
 }
 
 function sameDetected(left: Entry, right: Entry): boolean {

@@ -4,6 +4,7 @@ import { locationHint } from './location-hint.ts';
 import {
   formatReference,
   parseTypedReference,
+  sameReference,
   sameRepository,
   withDefaultTag,
   withDigest,
@@ -80,11 +81,18 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
   };
 }
 
-/** The canonical form, which drafts store and comparisons use. */
+/** The canonical text of a location: it is stored in drafts, shown in messages, and used as the key of maps and sets. */
 export function formatLocation(location: Location): string {
   if (location.kind === 'registry') return formatReference(location.reference);
   const { kind, path, ref, digest } = location;
   return `${kind}:${path}${ref === undefined ? '' : `:${ref}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** Whether two locations have the same canonical text. */
+export function sameLocation(left: Location, right: Location): boolean {
+  if (left.kind === 'registry') return right.kind === 'registry' && sameReference(left.reference, right.reference);
+  if (left.kind !== right.kind || left.path !== right.path) return false;
+  return left.ref === right.ref && left.digest === right.digest;
 }
 
 /** The tag or REF of a target; undefined if the target has none. */

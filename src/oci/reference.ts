@@ -188,7 +188,11 @@ export function sameRepository(left: Reference, right: Reference): boolean {
   return left.domain === right.domain && left.path === right.path;
 }
 
-/** A reference to a digest in the same repository. */
+export function sameReference(left: Reference, right: Reference): boolean {
+  return sameRepository(left, right) && left.tag === right.tag && left.digest === right.digest;
+}
+
+/** The same repository at another tag or digest. */
 export function withDigest({ domain, path }: Reference, digest: Digest): Reference {
   return { domain, path, digest };
 }

@@ -2,22 +2,21 @@ import { MlistError } from '../errors/errors.ts';
 import { readState } from '../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import { parseListName } from '../draft/workspace/draft-file.ts';
-import { formatReference, type Reference } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
 
 /**
- * The list that a command works on: the one named, else the current draft.
- * @returns the canonical reference
+ * The list that a command works on: the given one, or else the current draft.
  * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT`
  */
-export async function chosenList(workspace: Workspace, list: Reference | undefined): Promise<string> {
-  return list === undefined ? currentList(workspace) : formatReference(list);
+export async function chosenList(workspace: Workspace, list: Reference | undefined): Promise<Reference> {
+  return list ?? currentList(workspace);
 }
 
 /** @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` */
-export async function currentList(workspace: Workspace): Promise<string> {
+export async function currentList(workspace: Workspace): Promise<Reference> {
   const { current } = await readState(workspace);
-  if (current !== undefined) return formatReference(parseListName(current));
-  throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and no draft is the current one', {
+  if (current !== undefined) return parseListName(current);
+  throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and there is no current draft', {
     path: workspace.folder,
     hint: 'Name the list, or choose one with "mlist use LIST".',
   });

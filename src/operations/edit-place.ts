@@ -2,23 +2,28 @@ import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { OnEvent } from './events.ts';
 
-/** Where a draft lies or is to lie, and whom its making tells. */
+/** The workspace of a draft that is created, and the receiver of events. */
 export interface DraftTarget {
   readonly workspace: Workspace;
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** Where an edit finds its draft. */
+/** The workspace of a draft that is edited. */
 export interface EditTarget extends DraftTarget {
-  /** What a MANIFEST argument means: what it says; with a push also what registries know by that name. */
-  readonly named: (manifest: string) => Promise<string>;
-  /** Runs what tells of the edit: at once, or where a refused push undoes the edit, when the push is no longer refused. */
-  readonly whenAccepted: (tell: () => void) => void;
+  /** Resolves a MANIFEST argument: unchanged, or with a push also by asking the registry for a tag. */
+  readonly resolveManifest: (manifest: string) => Promise<string>;
+  /** Reports the edit: at once or, if a refused push would undo it, once the push has been accepted. */
+  readonly whenAccepted: (report: () => void) => void;
 }
 
-/** The place of an edit of a draft that stays: it tells at once, and asks no registry what an argument means. */
+/** The target of an edit in the workspace: it is reported at once, and no registry is asked. */
 export function editDraft({ workspace, onEvent }: DraftTarget): EditTarget {
-  return { workspace, onEvent, named: (manifest) => Promise.resolve(manifest), whenAccepted: (tell) => tell() };
+  return {
+    workspace,
+    onEvent,
+    resolveManifest: (manifest) => Promise.resolve(manifest),
+    whenAccepted: (report) => report(),
+  };
 }
 
 export type DraftEdit<T> = (list: Reference, place: EditTarget) => Promise<T>;

@@ -4,17 +4,17 @@ import type { Location } from '../oci/location.ts';
 import type { Omission } from './omissions.ts';
 import type { TransferEvent } from '../transfer/run.ts';
 
-/** What operations report while they work. Data only: the words and colours are up to the caller. */
+/** Progress events of operations. They contain data only: the caller formats them. */
 export type OperationEvent =
   | TransferEvent
   | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
-  /** Something that the author should know and that stops nothing. */
+  /** A problem that does not stop the operation. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
-  /** Where what was read came from. */
+  /** Whether a draft, a registry, a layout or an archive was read. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
-  /** A part that does not come along. */
+  /** A part that is left out. */
   | ({ readonly type: 'left' } & Omission)
-  /** A name that had the list already, told where another one has failed. */
+  /** A name that had the list already; emitted only if another name failed. */
   | { readonly type: 'unchanged'; readonly reference: string; readonly digest: Digest }
   | { readonly type: 'note'; readonly message: string };
 

@@ -2,7 +2,7 @@ import type { Draft } from '../draft/draft.ts';
 import { encodeDraft, listOf, type EncodedList } from '../draft/to-list.ts';
 import type { Digest } from '../oci/digest.ts';
 import { sameJson } from '../json/json.ts';
-import { parseLocation } from '../oci/location.ts';
+import { formatLocation, type Location } from '../oci/location.ts';
 import { readIndex } from '../schema/documents.ts';
 import type { BlobCache } from '../store/cache.ts';
 import type { Stores } from '../store/open.ts';
@@ -22,15 +22,15 @@ export async function listBytes(draft: Draft, options: BytesOptions): Promise<En
   const { base } = draft;
   if (base === undefined) return encodeDraft(draft);
   const bytes = await baseBytes(base.ref, base.digest, options);
-  const document = readIndex(bytes, undefined, base.ref);
+  const document = readIndex(bytes, undefined, formatLocation(base.ref));
   if (!sameJson(document, listOf(draft))) return encodeDraft(draft);
   return { mediaType: document.mediaType, digest: base.digest, bytes };
 }
 
-async function baseBytes(ref: string, digest: Digest, { cache, stores, signal }: BytesOptions): Promise<Uint8Array> {
+async function baseBytes(ref: Location, digest: Digest, { cache, stores, signal }: BytesOptions): Promise<Uint8Array> {
   const known = await cache.get(digest);
   if (known !== undefined) return known;
-  const store = await (await stores()).source(parseLocation(ref), { signal });
+  const store = await (await stores()).source(ref, { signal });
   const { bytes } = await store.fetchManifest(digest, { signal });
   await cache.put(bytes);
   return bytes;

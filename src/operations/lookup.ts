@@ -1,6 +1,6 @@
 import { MlistError } from '../errors/errors.ts';
 import type { BlobCache } from '../store/cache.ts';
-import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
+import { descriptorOf, isAttestationEntry, listName, type Draft } from '../draft/draft.ts';
 import type { EncodedList } from '../draft/to-list.ts';
 import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
 import {
@@ -19,24 +19,24 @@ import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
-import { formatReference, withDefaultTag } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/documents.ts';
 import { refusal } from '../schema/problems.ts';
-import { chosenList } from './current-draft.ts';
+import { currentList } from './current-draft.ts';
 import type { Stores } from '../store/open.ts';
 import { listBytes } from './list-bytes.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
-/** Reads what a command shows: the draft of that name, or else the content of the location. */
+/** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   /** Where drafts are looked up. Default: names are never drafts. */
   readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
-  /** Opened only where something must be fetched. */
+  /** Called only if something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
 }
 
-/** What was found under a name, and where. */
+/** The draft or the content that a name refers to. */
 export type LookupResult =
   | { readonly from: 'draft'; readonly reference: string; readonly draft: Draft; readonly list: EncodedList }
   | {
@@ -46,50 +46,49 @@ export type LookupResult =
       readonly content: ManifestContent;
     };
 
-/** What was found elsewhere than in the workspace. */
-type FoundElsewhere = Exclude<LookupResult, { from: 'draft' }>;
+/** ManifestContent in a registry, a layout or an archive. */
+type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
-/** @param name - as typed; undefined is the current draft */
+/**
+ * Looks up the draft of a name, or else the content of the location.
+ * @param name - as typed; undefined is the current draft
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_REFERENCE_INVALID`
+ */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
-  const found = await lookupDraft(name, options);
-  if (found !== undefined) return told(found, options);
+  const { workspace, signal } = options;
+  const draft = workspace === undefined ? undefined : await findDraft(name, workspace);
+  if (draft !== undefined) return report(await draftResult(draft, options), options);
   const location = parseLocation(name ?? '');
-  const { signal } = options;
   const stores = await options.stores();
   const { store, name: named } = await stores.resolveLocation(location, { signal });
   const content = await waitForSource(() => store.fetchManifest(named, { signal }), { ...options, stores });
-  return told({ from: location.kind, reference: formatLocation(location), location, content }, options);
+  return report({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 
-function told(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
+async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
+  if (name === undefined) return workspace.load(await currentList(workspace));
+  const list = listIn(parseLocation(name));
+  return list === undefined ? undefined : workspace.find(list);
+}
+
+function report(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
   onEvent?.({ type: 'from', from: found.from, reference: found.reference });
   return found;
 }
 
-/** The draft of that name; undefined where there is none, or where the name can only be something else. */
-export async function lookupDraft(
-  name: string | undefined,
-  options: ReadOptions,
-): Promise<Extract<LookupResult, { from: 'draft' }> | undefined> {
-  const { workspace } = options;
-  if (workspace === undefined) return undefined;
-  const list = await draftName(name, workspace);
-  if (list === undefined) return undefined;
-  const draft = name === undefined ? await workspace.load(list) : await workspace.find(list);
-  return draft && { from: 'draft', reference: list, draft, list: await listBytes(draft, options) };
+async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupResult> {
+  return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
 }
 
-/** The list that a name would be as a draft. */
-export async function draftName(name: string | undefined, workspace: Workspace): Promise<string | undefined> {
-  if (name === undefined) return chosenList(workspace, undefined);
-  const location = parseLocation(name);
+/** The list whose draft a location may refer to; undefined for files, digests and `docker://`. */
+export function listIn(location: Location): Reference | undefined {
   if (location.kind !== 'registry' || location.explicit || location.reference.digest !== undefined) return undefined;
-  return formatReference(withDefaultTag(location.reference));
+  return location.reference;
 }
 
 /**
- * The exact bytes of what was found, with its type, digest and size; of a draft those that are pushed.
- * @throws MlistError `ERR_MLIST_LIST_INVALID` for a draft that its format cannot hold: there are no such bytes
+ * The exact bytes, with media type, digest and size. For a draft, these are the bytes that are pushed.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if the draft cannot be encoded in its format
  */
 export function contentOf(found: LookupResult): ManifestContent {
   if (found.from !== 'draft') return found.content;
@@ -103,26 +102,29 @@ export function contentOf(found: LookupResult): ManifestContent {
   });
 }
 
-/** The same, whatever is left out of a draft by its format: to be looked at. */
+/** The same for display: members of a draft that its format cannot hold are omitted. */
 export function encodedContentOf(found: LookupResult): ManifestContent {
   if (found.from !== 'draft') return found.content;
   const { mediaType, digest, bytes } = found.list;
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
-/** What of a list is meant: one manifest of it. */
+/** Selects manifests of a list, by name or by platform. */
 export interface ChildChoice {
   readonly manifest?: string | undefined;
   readonly platform?: Platform | undefined;
 }
 
-/** A manifest in a list, with the place that it can be read from. */
+/** A manifest in a list, and the location that it can be read from. */
 export interface Child {
-  readonly source: string;
+  readonly source: Location;
   readonly descriptor: Descriptor;
 }
 
-/** The manifests of a list that a choice means; all where nothing is chosen. */
+/**
+ * The selected manifests of a list; all if nothing is selected.
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+ */
 export function childrenOf(found: LookupResult, { manifest, platform }: ChildChoice): readonly Child[] {
   const all = found.from === 'draft' ? draftChildren(found.draft, manifest) : remoteChildren(found, manifest);
   const chosen =
@@ -153,8 +155,8 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
   }));
 }
 
-function remoteChildren(found: FoundElsewhere, manifest: string | undefined): readonly Child[] {
-  const { reference, content } = found;
+function remoteChildren(found: ContentResult, manifest: string | undefined): readonly Child[] {
+  const { reference, location, content } = found;
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${reference} is a single image, not a list`, { reference });
   }
@@ -162,17 +164,17 @@ function remoteChildren(found: FoundElsewhere, manifest: string | undefined): re
   const digest = manifest?.slice(manifest.lastIndexOf('@') + 1) ?? '';
   return manifests
     .filter((descriptor) => manifest === undefined || isPrefixOf(digest, descriptor.digest))
-    .map((descriptor) => ({ source: reference, descriptor }));
+    .map((descriptor) => ({ source: location, descriptor }));
 }
 
-/** Reads one manifest of a list: what was kept of it, else where it lies. */
+/** Reads one manifest of a list, from the cache or else from its location. */
 export async function readChild(
   { source, descriptor }: Child,
   { cache, stores, signal }: ReadOptions,
 ): Promise<ManifestContent> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };
-  const store = await (await stores()).source(parseLocation(source), { signal });
+  const store = await (await stores()).source(source, { signal });
   const isBlob = !isServedAsManifest(descriptor.mediaType) && descriptor.size <= MAX_DOCUMENT_BYTES;
   const blob = isBlob ? await ignoreNotFound(store.fetchBlob(descriptor, { signal })) : undefined;
   if (blob !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: blob };

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { platformOfConfig } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
-import { isAttestationEntry, platformOf, type Entry } from '../draft/draft.ts';
+import { isAttestationEntry, platformOf, sourceName, type Entry } from '../draft/draft.ts';
 import { readImageConfig, readImageManifest, readIndex } from '../schema/documents.ts';
 import { checkClaim } from '../schema/rules/platform-claim.ts';
 import { childrenOfManifest } from '../transfer/graph.ts';
@@ -34,13 +34,13 @@ export async function indexClaimWarnings(
   signal: AbortSignal | undefined,
 ): Promise<readonly OperationEvent[]> {
   if (store.statedSize !== undefined)
-    return entries.flatMap((entry) => claimWarnings(entry.source, platformOf(entry), entry.detected));
+    return entries.flatMap((entry) => claimWarnings(sourceName(entry), platformOf(entry), entry.detected));
   const images = entries.filter((entry) => isManifestType(entry.mediaType) && !isAttestationEntry(entry));
   const found = images.map(async (entry) => {
     try {
       const { bytes } = await store.fetchManifest(entry.digest, { expected: entry, signal });
-      const { config } = readImageManifest(bytes, entry.mediaType, entry.source);
-      const stated = await statedPlatform(config, entry.source, () => store.fetchBlob(config, { signal }), true);
+      const { config } = readImageManifest(bytes, entry.mediaType, sourceName(entry));
+      const stated = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), true);
       return claimWarnings(`${store.location}@${entry.digest}`, platformOf(entry), stated);
     } catch {
       return [];

@@ -2,7 +2,7 @@ import { getOrCreate } from '../async/single-flight.ts';
 import { errorCode } from '../errors/errors.ts';
 import type { Candidate, CandidateList } from '../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
-import { parseLocation } from '../oci/location.ts';
+import type { Location } from '../oci/location.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
@@ -29,14 +29,19 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   const { descriptor, bytes } = contentOf(found);
   const reader = new OfferReader(found, options);
   if (!isIndexType(descriptor.mediaType)) {
-    return { mediaType: descriptor.mediaType, entries: [await reader.open('1', descriptor, found.reference, 0)] };
+    return { mediaType: descriptor.mediaType, entries: [await reader.open('1', descriptor, sourceOf(found, 0), 0)] };
   }
   const { manifests } = readIndex(bytes, descriptor.mediaType, found.reference);
   const entries = manifests.map((entry, at) => {
-    const source = found.from === 'draft' ? found.draft.entries[at]?.source : undefined;
-    return reader.open(String(at + 1), entry, source ?? found.reference, 0);
+    return reader.open(String(at + 1), entry, sourceOf(found, at), 0);
   });
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
+}
+
+/** Where an entry of what was found can be read from. */
+function sourceOf(found: LookupResult, at: number): Location {
+  if (found.from !== 'draft') return found.location;
+  return found.draft.entries[at]?.source ?? { kind: 'registry', reference: found.draft.list, explicit: false };
 }
 
 class OfferReader {
@@ -53,7 +58,7 @@ class OfferReader {
     this.#options = options;
   }
 
-  async open(place: string, descriptor: Descriptor, source: string, depth: number): Promise<Candidate> {
+  async open(place: string, descriptor: Descriptor, source: Location, depth: number): Promise<Candidate> {
     const { mediaType, platform } = descriptor;
     const offer: Candidate = { place, descriptor };
     const isSilent = platform === undefined && isManifestType(mediaType) && !isAttestation(descriptor);
@@ -94,11 +99,11 @@ class OfferReader {
     });
   }
 
-  async #blob(source: string, descriptor: Descriptor): Promise<Uint8Array> {
+  async #blob(source: Location, descriptor: Descriptor): Promise<Uint8Array> {
     const { cache, stores, signal } = this.#options;
     const known = await cache.get(descriptor.digest);
     if (known !== undefined) return known;
-    const store = await (await stores()).source(parseLocation(source), { signal });
+    const store = await (await stores()).source(source, { signal });
     return store.fetchBlob(descriptor, { signal });
   }
 }

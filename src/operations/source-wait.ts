@@ -7,16 +7,16 @@ import type { Stores } from '../store/open.ts';
 
 export interface SourceWaitOptions {
   readonly stores: Stores;
-  /** Milliseconds to wait for a manifest that its registry does not have yet. Default 0: a 404 is an error at once. */
+  /** Milliseconds to wait for a manifest while its registry returns 404. Default 0: a 404 is an error at once. */
   readonly waitForSourceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
 /**
- * Reads a manifest, and again while its registry answers 404: some registries do so for a while after a push, until all
- * of their servers know the manifest.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is over; any other error of `read` at once
+ * Reads a manifest, and retries while its registry returns 404: after a push, some registries return 404 until the manifest
+ * has reached all of their servers.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is up; any other error of `read` at once
  */
 export async function waitForSource<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
   const { stores, waitForSourceMs = 0, signal, onEvent } = options;

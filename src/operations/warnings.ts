@@ -1,5 +1,5 @@
 import type { Problem } from '../errors/errors.ts';
-import type { Draft } from '../draft/draft.ts';
+import { listName, type Draft } from '../draft/draft.ts';
 import { formatOf } from '../draft/to-list.ts';
 import { checkDraft } from '../draft/draft-rules.ts';
 import type { ManifestContent } from '../store/store.ts';
@@ -7,8 +7,8 @@ import { tolerancesIn } from '../schema/documents.ts';
 import type { RuleOptions } from '../schema/rules/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 
-/** Warnings that matter while a list is being built; `validate` reports the others too. */
-const worthSaying = new Set([
+/** Rules that are reported while a list is being built; `validate` reports the others too. */
+const reportedRules = new Set([
   'E-DUP-PLATFORM',
   'E-DUP-DIGEST',
   'E-PLAT-MISSING',
@@ -26,7 +26,7 @@ export function warnAboutDraft(draft: Draft, onEvent: OnEvent | undefined, optio
 /** Reports the problems that the author should know about. */
 export function reportWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
   for (const { rule, severity, pointer, message } of problems) {
-    if (severity === 'error' || worthSaying.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
+    if (severity === 'error' || reportedRules.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
 }
 
@@ -40,19 +40,20 @@ export function toleranceWarnings(
     ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
   );
   if (announced === undefined) return tolerated;
-  const message = `${subject} is announced as ${announced}, but its config is of another kind: it is read as ${mediaType}`;
+  const message = `${subject} has the media type ${announced}, but its config is of another kind: it is read as ${mediaType}`;
   return [...tolerated, { type: 'warning', message }];
 }
 
-/** Says where an edit changed the type that the list is pushed as: clients and tools may treat the two differently. */
+/** Warns if an edit has changed the media type of the list: clients and tools may treat the two types differently. */
 export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
   const format = formatOf(after);
   if (before.entries.length === 0 || formatOf(before) === format) return;
-  onEvent?.({ type: 'warning', message: `${after.list} becomes ${becomes(format, after)}` });
+  onEvent?.({ type: 'warning', message: `${listName(after)} becomes ${becomes(format, after)}` });
 }
 
 function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
-  if (format === 'docker') return 'a Docker manifest list: nothing in it needs an OCI image index any more';
-  const why = entries.length === 0 ? 'an empty list is one' : 'a Docker manifest list cannot hold what it says now';
+  if (format === 'docker') return 'a Docker manifest list: no member requires an OCI image index any more';
+  const why =
+    entries.length === 0 ? 'an empty list always is one' : 'a Docker manifest list cannot have all its members';
   return `an OCI image index: ${why}`;
 }

@@ -44,7 +44,7 @@ describe('one entry by its source', () => {
     for (const names of [[], [list], [list, image('arm64')]]) {
       expect(await annotate(...names, ...flags)).toMatchObject({
         code: 2,
-        stderr: expect.stringMatching(/nothing to set or to clear[^]*--arch[^]*--subject/) as unknown,
+        stderr: expect.stringMatching(/nothing to set or clear[^]*--arch[^]*--subject/) as unknown,
       });
     }
   });

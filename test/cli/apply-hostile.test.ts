@@ -8,7 +8,7 @@ test.each<[string, string, RegExp]>([
   [
     'more lists than anybody writes',
     Array.from({ length: 25_000 }, (_, at) => `---\nlist: localhost/a:${at}\n`).join(''),
-    /^mlist: stdin:40002:1: comes after 20000 lists: what follows is not read\./m,
+    /^mlist: stdin:40002:1: comes after 20000 lists: the rest of the file is not read\./m,
   ],
   [
     'one document with too much in it',

@@ -10,9 +10,9 @@ serveSpecified();
 describe('refused, with line and column', () => {
   const image = 'HOST/team/app:1.0-amd64';
   test.each<[string, string, string]>([
-    ['an empty file', '', '1:1: holds no spec'],
-    ['comments only', '# nothing\n---\n', '1:1: holds no spec'],
-    ['an empty array', '[]', '1:1: holds no spec'],
+    ['an empty file', '', '1:1: contains no spec'],
+    ['comments only', '# nothing\n---\n', '1:1: contains no spec'],
+    ['an empty array', '[]', '1:1: contains no spec'],
     ['a text', 'hello', '1:1: must be of type object, not string'],
     ['a tab', `list: a\nmanifests:\n\t- ${image}\n`, '3:1: Tabs are not allowed as indentation'],
     ['an unknown member', `list: HOST/a:b\nmanifest: []\nmanifests: [${image}]\n`, '2:1: unknown member'],
@@ -55,12 +55,12 @@ describe('refused, with line and column', () => {
     [
       'an unknown placeholder',
       `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: ["HOST/a:{arch}-{version}"]\n`,
-      '3:13: there is no placeholder {version}',
+      '3:13: unknown placeholder {version}',
     ],
     [
-      'a lonely brace',
+      'an unmatched brace',
       `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: ["HOST/a:{arch"]\n`,
-      '3:13: a brace stands alone',
+      '3:13: unmatched brace',
     ],
     ['placeholders without platforms', `list: HOST/a:b\nmanifests: ["HOST/a:{arch}"]\n`, '2:13: has placeholders'],
     [
@@ -70,7 +70,11 @@ describe('refused, with line and column', () => {
     ],
     ['no minimum', `list: HOST/a:b\nignoreMissing: {}\nmanifests: [${image}]\n`, '2:16: "minimum" is missing'],
     ['a minimum of nothing', `list: HOST/a:b\nignoreMissing: {minimum: 0}\nmanifests: [${image}]\n`, '2:26: '],
-    ['copy beside manifests', `list: HOST/a:b\ncopy: ${image}\nmanifests: []\n`, '3:12: cannot stand beside "copy"'],
+    [
+      'copy beside manifests',
+      `list: HOST/a:b\ncopy: ${image}\nmanifests: []\n`,
+      '3:12: cannot be combined with "copy"',
+    ],
     ['neither', 'list: HOST/a:b\n', '1:1: has neither'],
     [
       'a media type without digest',
@@ -139,7 +143,7 @@ describe('refused, with line and column', () => {
     const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
     const told = await report(world, text);
     expect(told).toMatchObject({ code: 3, counts: { failed: 1, pushed: 1 } });
-    expect(told.lists[1]?.errors[0]?.message).toContain('is read here and made by stdin:1');
+    expect(told.lists[1]?.errors[0]?.message).toContain('is read here and created by stdin:1');
   });
 
   test('bytes that are no text, and UTF-16', async () => {
@@ -205,9 +209,9 @@ manifests:
     const told = await report(world, text);
     expect(told).toMatchObject({ code: 0, counts: { pushed: 1 } });
     expect(told.lists[0]?.warnings).toEqual([
-      'stdin:2:8: 1.10 is taken for the text "1.10"',
-      'stdin:8:19: manifest-tool passes over os.version, and knows osversion only',
-      'stdin:8:19: 10.0 is taken for the text "10.0"',
+      'stdin:2:8: 1.10 is read as the string "1.10"',
+      'stdin:8:19: manifest-tool ignores os.version, and knows only osversion',
+      'stdin:8:19: 10.0 is read as the string "10.0"',
       expect.stringContaining('it is an OCI index'),
     ]);
     expect((await served('tool/app', '1.10')).document.manifests.map(({ platform }) => platform)).toEqual([
@@ -216,7 +220,7 @@ manifests:
     ]);
   });
 
-  test('what it passes over in silence is refused', async () => {
+  test('refuses what manifest-tool silently ignores', async () => {
     const world = await CliHarness.make();
     const text = `image: HOST/tool/app\nmanifests:\n  - image: HOST/oci/app:1.0-amd64\n    platfrom: {os: linux}\n`;
     expect(await applyText(world, text)).toMatchObject({

@@ -123,9 +123,9 @@ describe('--metadata-file', () => {
   });
 
   test.each<[string, string, RegExp]>([
-    ['no metadata', '{"mediaType": "x"}', /no metadata of a build/],
+    ['no metadata', '{"mediaType": "x"}', /not the metadata of a build/],
     ['no JSON', 'team/app:1', /cannot be used/],
-    ['a digest that is none', '{"containerimage.digest": "x"}', /is no digest/],
+    ['a digest that is none', '{"containerimage.digest": "x"}', /is not a digest/],
   ])('%s is refused', async (_name, text, message) => {
     await writeFile(join(world.folder, 'bad.json'), text);
     const ran = await world.run(['create', at('team/app:bad'), '--metadata-file', 'bad.json']);
@@ -215,9 +215,9 @@ describe('--docker-metadata', () => {
     ['not set', undefined, 2, /is not set/],
     ['no JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
     ['something else', '{"a": 1}', 3, /neither tags nor labels nor annotations/],
-    ['tags that are none', '{"tags": "a"}', 3, /"tags" is no list of texts/],
-    ['labels that are none', '{"labels": {"a": 1}}', 3, /"labels" is no object of texts/],
-    ['an annotation that is none', '{"annotations": ["index:a"]}', 3, /is no annotation/],
+    ['tags that are none', '{"tags": "a"}', 3, /"tags" is not an array of strings/],
+    ['labels that are none', '{"labels": {"a": 1}}', 3, /"labels" is not an object of strings/],
+    ['an annotation that is none', '{"annotations": ["index:a"]}', 3, /is not an annotation/],
   ])('%s', async (_name, text, code, message) => {
     const env = text === undefined ? {} : { DOCKER_METADATA_OUTPUT_JSON: text };
     const ran = await world.run(['create', at('team/app:x'), at('team/app:amd64'), '--docker-metadata', 'env'], {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { fileNameOf } from '../../src/draft/workspace/workspace.ts';
 import { withLock } from '../../src/fs/lock.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
@@ -45,7 +46,7 @@ test('the lock of a draft', async () => {
   const env = { ...(await jumpingClock(home)), MLIST_WORKSPACE: join(home, 'workspace') };
   let changes = 0;
   const watcher = watch(locks, () => (changes += 1));
-  const { ended } = await withLock(join(locks, `${fileNameOf(list)}.lock`), async () => {
+  const { ended } = await withLock(join(locks, `${fileNameOf(parseReference(list))}.lock`), async () => {
     const started = startMlist(['create', list], env);
     await until(() => changes >= 20, started.ended);
     return started;

@@ -41,7 +41,7 @@ describe('create --amend', () => {
     await putManifest(registry.url, 'team/app', 'theirs', theirs.mediaType, theirs.bytes);
     await world.must('create', at('l:1'), at('team/app:amd64'));
     expect((await world.run(['create', '--amend', at('l:1'), at('team/app:theirs')])).stderr).toContain(
-      `warning: annotations of the index ${at('team/app:theirs')} do not come along: the draft keeps what it says of itself`,
+      `warning: annotations of the index ${at('team/app:theirs')} are not kept: the draft keeps its own values`,
     );
   });
 
@@ -51,7 +51,7 @@ describe('create --amend', () => {
     await putManifest(registry.url, 'team/app', 'based', theirs.mediaType, theirs.bytes);
     await world.must('create', at('l:1'), at('team/app:based'));
     await world.must('add', at('team/app:amd64'));
-    expect((await world.run(['create', '--amend'])).stderr).not.toContain('do not come along');
+    expect((await world.run(['create', '--amend'])).stderr).not.toContain('are not kept');
   });
 
   test('adds what is new, in its place by source or platform', async () => {

@@ -84,7 +84,7 @@ describe('an index in a file', () => {
     expect([code, stderr]).toEqual([
       0,
       expect.stringContaining(
-        'warning: artifactType, x-later, subject, annotations of the index index.json do not come along',
+        'warning: artifactType, x-later, subject, annotations of the index index.json are not kept',
       ),
     ]);
     expect(await inspected()).not.toHaveProperty('annotations');
@@ -94,7 +94,7 @@ describe('an index in a file', () => {
     const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', '-'], {
       stdin: JSON.stringify([documentOf({ a: '1' }), documentOf({ b: '2' })]),
     });
-    expect([code, stderr.match(/of the index stdin do not come along/g)?.length]).toEqual([0, 2]);
+    expect([code, stderr.match(/of the index stdin are not kept/g)?.length]).toEqual([0, 2]);
   });
 
   test.each([

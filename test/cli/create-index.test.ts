@@ -66,7 +66,7 @@ describe('create from an index', () => {
     await putManifest(registry.url, 'team/app', 'annotated', annotated.mediaType, annotated.bytes);
     const world = await CliHarness.make();
     const { stderr } = await world.run(['create', at('l:1'), at('team/app:annotated'), at('team/built')]);
-    expect(stderr).toMatch(/warning: annotations of the index .*annotated do not come along/);
+    expect(stderr).toMatch(/warning: annotations of the index .*annotated are not kept/);
   });
 
   test.each([

@@ -2,6 +2,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, makeImage, makeIndex, pushImage, sha256, type Served } from '../support/images.ts';
 import { putInArchive } from '../support/layouts.ts';
@@ -45,7 +46,10 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     await workspace.create();
     for (const at of [...numbers, ...numbers.map((one) => one + MANY)]) {
       const list = `localhost:5000/app:v${at}`;
-      await writeFile(workspace.pathOf(list), JSON.stringify({ version: 1, list, format: 'oci', entries: [] }));
+      await writeFile(
+        workspace.pathOf(parseReference(list)),
+        JSON.stringify({ version: 1, list, format: 'oci', entries: [] }),
+      );
     }
     const listed = await runLimited(['ls', '--json'], workspace.folder);
     expect(listed).toMatchObject({ code: 0, stderr: '' });
@@ -114,7 +118,7 @@ describeWith('strace', 'a file that cannot be opened', () => {
       const args = ['create', `${registry.host}/app:${tag}`, `${registry.host}/app:v1`];
       expect(await runMlist(args, { MLIST_WORKSPACE: workspace.folder })).toMatchObject({ code: 0 });
     }
-    path = workspace.pathOf(`${registry.host}/app:one`);
+    path = workspace.pathOf(parseReference(`${registry.host}/app:one`));
   });
 
   /** Runs the built program on a system that does not open this file, and says why. */
@@ -151,7 +155,7 @@ describeWith('strace', 'a file that cannot be opened', () => {
     const names = await readdir(blobs);
     const longAgo = new Date(Date.now() - 2 * 60 * 60 * 1000);
     for (const name of names) await utimes(join(blobs, name), longAgo, longAgo);
-    const [entry] = (await workspace.load(`${registry.host}/app:two`)).entries;
+    const [entry] = (await workspace.load(parseReference(`${registry.host}/app:two`))).entries;
     const manifest = join(blobs, entry!.digest.replace('sha256:', ''));
     expect(await runWithout(manifest, 'EMFILE', 'prune')).toMatchObject({ code: 1 });
     expect(await readdir(blobs)).toEqual(names);

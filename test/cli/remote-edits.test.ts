@@ -268,7 +268,7 @@ describe('an edit with --push', () => {
       const { code, stderr } = await world.run(args);
       expect([code, stderr]).toEqual([
         5,
-        expect.stringMatching(/somebody has moved it\nhint: .*The same command reads the list anew/),
+        expect.stringMatching(/somebody has moved it\nhint: .*it reads the list again/),
       ]);
       expect(await leftBehind()).toEqual([]);
     } finally {
@@ -295,7 +295,7 @@ describe('an edit with --push', () => {
   test.each<[string, () => readonly string[], number, RegExp]>([
     ['no such list', () => [`${registry.host}/team/app:none`, '--arch', 'amd64', '--annotation', 'a=b'], 4, /none/],
     ['a single image', () => [`${registry.host}/team/app:riscv64`, '--index-annotation', 'a=b'], 3, /a single image/],
-    ['a layout', () => ['oci:app', '--arch', 'amd64', '--annotation', 'a=b'], 2, /lies in no registry/],
+    ['a layout', () => ['oci:app', '--arch', 'amd64', '--annotation', 'a=b'], 2, /is not in a registry/],
     ['no such entry', () => [list, '--arch', 's390x', '--annotation', 'a=b'], 4, /no entry/],
     ['several entries', () => [list, '--os', 'linux', '--annotation', 'a=b'], 2, /--annotation a=b --push/],
   ])('%s is refused, and nothing is written', async (_name, args, code, message) => {

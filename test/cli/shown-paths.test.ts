@@ -58,7 +58,7 @@ async function forget(digest: string): Promise<void> {
 describe('with the workspace elsewhere', () => {
   test('a warning of create names a location as what was added does', async () => {
     const text = await told('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
-    expect(text).toContain('annotations of the index oci:out:1.0 do not come along');
+    expect(text).toContain('annotations of the index oci:out:1.0 are not kept');
     expect(text).toContain('added oci-archive:app.tar (linux/arm/v7');
     expect(await stored()).toMatch(/"source": "oci:\.\.\/\.\.\/ci\/job\/out:1\.0"/);
     const changes = (await events('create', 'x.io/b:1', 'oci:out:1.0')).filter(({ type }) => type === 'entry');

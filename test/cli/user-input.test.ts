@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { bug } from '../support/bug.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
@@ -74,7 +75,7 @@ describe('a draft that is not a regular file', () => {
     const home = await temporaryFolder();
     const workspace = new Workspace(join(home, 'ws'));
     await workspace.create();
-    const path = workspace.pathOf(name);
+    const path = workspace.pathOf(parseReference(name));
     await kinds[kind]!(path);
     const before = await lstat(path);
     for (const args of [

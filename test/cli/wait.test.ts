@@ -71,7 +71,7 @@ describe('a source that does not appear', () => {
   test.each(commands)('%s', async (_, late, args, spec) => {
     answerReads(late, unknown);
     const ran = await run(args(), spec, '--wait-for-source', '1ms');
-    const message = /cannot read .*\(HTTP 404.*\): not there after 0\.001s$|of the 1 images that are needed/m;
+    const message = /cannot read .*\(HTTP 404.*\): not there after 0\.001s$|of at least 1 required images/m;
     expect([ran.code, ran.stderr]).toEqual([4, expect.stringMatching(message)]);
   });
 

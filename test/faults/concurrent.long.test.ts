@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { platformOf } from '../../src/draft/draft.ts';
 import { encodeDraft } from '../../src/draft/to-list.ts';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { roundsOf } from '../support/long.ts';
@@ -32,7 +33,7 @@ test(`${ROUNDS} rounds of two annotates: no update is lost, no draft is damaged`
       runMlist(['annotate', '--os-version', `1.2.${round}`], env),
     ]);
     expect([round, one.code, two.code, one.stderr + two.stderr]).toEqual([round, 0, 0, expect.any(String)]);
-    const platform = platformOf((await workspace.load(list)).entries[0]!);
+    const platform = platformOf((await workspace.load(parseReference(list))).entries[0]!);
     if (platform?.variant !== `v${round}` || platform['os.version'] !== `1.2.${round}`) lost.push(round);
   }
   expect(lost).toEqual([]);
@@ -56,7 +57,7 @@ test('eight processes that add an image each: all are there', async () => {
     variants.map((variant) => runMlist(['add', list, `${registry.host}/team/app:${variant}`], env)),
   );
   expect(ended.map(({ code }) => code)).toEqual(variants.map(() => 0));
-  const draft = await new Workspace(folder).load(list);
+  const draft = await new Workspace(folder).load(parseReference(list));
   expect(draft.entries.map((entry) => platformOf(entry)?.variant).sort()).toEqual(variants);
   expect(encodeDraft(draft).bytes.length).toBeGreaterThan(0);
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Draft } from '../../src/draft/draft.ts';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { momentsOf, killAtStep } from '../support/killed.ts';
@@ -41,10 +42,10 @@ describe('killed', () => {
       const list = at('team/app:created');
       const args = ['create', list, ...sources()];
       await killAtStep(args, own, moment);
-      const draft = await workspace.find(list);
+      const draft = await workspace.find(parseReference(list));
       expect([moment, draft?.entries.length]).toEqual([moment, draft && tags.length]);
       await world.must(...args);
-      expect((await workspace.load(list)).entries).toHaveLength(tags.length);
+      expect((await workspace.load(parseReference(list))).entries).toHaveLength(tags.length);
     }
   });
 
@@ -55,12 +56,12 @@ describe('killed', () => {
     const moments = await momentsOf(['annotate', '--annotation', 'k=0'], env);
     const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
     for (const moment of moments) {
-      const before = value(await workspace.load(list));
+      const before = value(await workspace.load(parseReference(list)));
       const args = ['annotate', '--annotation', `k=${moment}`];
       await killAtStep(args, env, moment);
-      expect([before, String(moment)]).toContain(value(await workspace.load(list)));
+      expect([before, String(moment)]).toContain(value(await workspace.load(parseReference(list))));
       await world.must(...args);
-      expect(value(await workspace.load(list))).toBe(String(moment));
+      expect(value(await workspace.load(parseReference(list)))).toBe(String(moment));
     }
   });
 
@@ -139,7 +140,7 @@ test('an interrupt ends cleanly, with its own exit code, and leaves no lock', as
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([130, expect.stringContaining('interrupted')]);
-    expect(await workspace.find(at('team/app:interrupted'))).toBeUndefined();
+    expect(await workspace.find(parseReference(at('team/app:interrupted')))).toBeUndefined();
     await expect(readFile(join(workspace.folder, 'locks', 'x'))).rejects.toThrow();
   } finally {
     silent.close();

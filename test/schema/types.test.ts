@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { Draft, Entry } from '../../src/draft/draft.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import type { ImageConfig, ImageIndex, ImageManifest, ManifestList } from '../../src/oci/manifest.ts';
 import type { Platform } from '../../src/oci/platform/platform.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
+import type { DraftDocument, EntryDocument } from '../../src/draft/workspace/draft-file.ts';
 
 /** The types are written by hand, while the schemas apply at run time. These tests compare the two. */
 interface Schema {
@@ -79,7 +79,7 @@ const config: Full<ImageConfig> = {
   'os.version': '1',
   'os.features': ['f'],
 };
-const entry: Full<Entry> = {
+const entry: Full<EntryDocument> = {
   source: 'x.io/a:b',
   via: digest,
   mediaType: 'a/b',
@@ -102,7 +102,7 @@ const entry: Full<Entry> = {
   attests: digest,
   extra: { x: 1 },
 };
-const draft: Full<Draft> = {
+const draft: Full<DraftDocument> = {
   version: 1,
   list: 'x.io/a:b',
   format: 'oci',

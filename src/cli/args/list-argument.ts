@@ -1,6 +1,6 @@
 import { MlistError, withHint } from '../../errors/errors.ts';
 import { isFileLocation } from '../../oci/location.ts';
-import { withoutPassword } from '../../oci/reference.ts';
+import { formatReference, withoutPassword } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
 import { listOption } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
@@ -28,7 +28,8 @@ export async function withListArgumentHint<T>(
     if (!isPositional || !first || !isOfList(thrown, first)) throw thrown;
     const current = await currentList(context.workspace).catch(() => undefined);
     const typed = invocation.positionals.map(withoutPassword);
-    const command = [invocation.command.name, current ?? 'LIST', ...typed].join(' ');
+    const name = current === undefined ? 'LIST' : formatReference(current);
+    const command = [invocation.command.name, name, ...typed].join(' ');
     const meant = `${withoutPassword(first)} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
     throw withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
   }

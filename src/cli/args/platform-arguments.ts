@@ -1,3 +1,4 @@
+import type { PlatformChange } from '../../draft/draft-edit.ts';
 import { MlistError } from '../../errors/errors.ts';
 import {
   isKnownArchitecture,
@@ -132,13 +133,13 @@ function refuseSpaces(text: Typed): void {
 
 /** The options of `annotate` in canonical words, and what was understood by the words that were typed. */
 export function canonicalPlatform(typed: TypedPlatform): {
-  readonly platform: TypedPlatform;
+  readonly platform: PlatformChange;
   readonly notes: readonly string[];
 } {
   for (const text of [typed.os, typed.architecture, typed.variant]) refuseSpaces(text);
   const machine = typed.architecture == null ? undefined : resolveArchitecture(typed.architecture);
   const variant = typed.variant === undefined ? machine?.variant : typed.variant && resolveVariant(typed.variant);
-  const platform: TypedPlatform = {
+  const platform: PlatformChange = {
     ...(typed.os === undefined ? {} : { os: typed.os && resolveOs(typed.os) }),
     ...(typed.architecture === undefined ? {} : { architecture: machine?.architecture ?? null }),
     ...(variant === undefined ? {} : { variant }),

@@ -6,7 +6,7 @@ import { isDigestName } from '../../oci/digest.ts';
 import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { parseTypedReference, withoutPassword, type Reference } from '../../oci/reference.ts';
 import type { ManifestArgument } from '../../operations/sources/resolve-source.ts';
-import { bareArgument } from '../../operations/sources/parse-sources.ts';
+import { digestOnlyArgument } from '../../operations/sources/parse-sources.ts';
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import { clearable, readPlatform } from './platform-arguments.ts';
@@ -102,7 +102,9 @@ export function manifestArgument(text: string, context: Folders, repository: Ref
   const looksLikePlatform = /^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
   const hasPlatform = at >= 0 && (looksLikePlatform || !isFileLocation(text));
   const name = hasPlatform ? text.slice(0, at) : text;
-  const argument = isDigestName(name) ? bareArgument(repository, name) : { location: typedLocation(name, context) };
+  const argument = isDigestName(name)
+    ? digestOnlyArgument(repository, name)
+    : { location: typedLocation(name, context) };
   return hasPlatform ? { ...argument, platform: readPlatform(text.slice(at + 1)) } : argument;
 }
 

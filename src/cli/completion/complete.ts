@@ -1,6 +1,6 @@
 import { locateWorkspace, type LocateOptions } from '../../draft/workspace/locate-workspace.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
-import { familiarReference, parseReference } from '../../oci/reference.ts';
+import { familiarReference, formatReference } from '../../oci/reference.ts';
 import { listDrafts } from '../../operations/drafts/drafts.ts';
 import { shells } from './completion-script.ts';
 import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
@@ -133,8 +133,8 @@ async function draftNames(
     .catch(() => []);
   return drafts.flatMap((draft) => {
     if ('damaged' in draft) return [];
-    const familiar = familiarReference(parseReference(draft.list));
+    const familiar = familiarReference(draft.list);
     const describe = draft.platforms.join(' ');
-    return [{ word: familiar.startsWith(typing) ? familiar : draft.list, describe }];
+    return [{ word: familiar.startsWith(typing) ? familiar : formatReference(draft.list), describe }];
   });
 }

@@ -1,10 +1,10 @@
-import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 
 /** Entries in `--json` outputs: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {
-  const { source, mediaType, digest, size, attests } = entry;
-  return { source, mediaType, digest, size, platform: platformOf(entry), attests };
+  const { mediaType, digest, size, attests } = entry;
+  return { source: sourceName(entry), mediaType, digest, size, platform: platformOf(entry), attests };
 }
 
 export function changeDocument(change: EntryEvent): object {
@@ -16,5 +16,5 @@ export function changeDocument(change: EntryEvent): object {
 }
 
 export function draftDocument(draft: Draft): object {
-  return { ref: draft.list, format: draft.format, entries: draft.entries.map(entryDocument) };
+  return { ref: listName(draft), format: draft.format, entries: draft.entries.map(entryDocument) };
 }

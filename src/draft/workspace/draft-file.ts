@@ -1,13 +1,28 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
 import type { Json } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { isFileLocation, parseLocation } from '../../oci/location.ts';
-import { formatReference, parseTypedReference, type Reference } from '../../oci/reference.ts';
+import { formatLocation, isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { formatReference, parseTypedReference, sameReference, type Reference } from '../../oci/reference.ts';
 import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
-import type { Draft, Entry } from '../draft.ts';
+import { sourceName, type Base, type Draft, type Entry } from '../draft.ts';
 
 /** Draft files: JSON with one member a line, so that changes are easy to review. */
+
+/** A draft as it is stored: schemas/draft.schema.json. References and locations are canonical text. */
+export interface DraftDocument extends Omit<Draft, 'list' | 'base' | 'entries'> {
+  readonly list: string;
+  readonly base?: BaseDocument;
+  readonly entries: readonly EntryDocument[];
+}
+
+interface BaseDocument extends Omit<Base, 'ref'> {
+  readonly ref: string;
+}
+
+export interface EntryDocument extends Omit<Entry, 'source'> {
+  readonly source: string;
+}
 
 const draftMembers = ['version', 'list', 'format', 'annotations', 'artifactType', 'subject', 'base', 'extra'] as const;
 const entryMembers = [
@@ -17,47 +32,63 @@ const entryMembers = [
 
 /** Without a final line break, so that every truncated file is invalid JSON. */
 export function formatDraft(draft: Draft): string {
-  const entries = draft.entries.map((entry) => Object.fromEntries(entryMembers.map((name) => [name, entry[name]])));
-  const members = Object.fromEntries(draftMembers.map((name) => [name, draft[name]]));
+  const { list, base, entries: parsed, ...rest } = draft;
+  const document: Omit<DraftDocument, 'entries'> = {
+    ...rest,
+    list: formatReference(list),
+    ...(base === undefined ? {} : { base: { ...base, ref: formatLocation(base.ref) } }),
+  };
+  const members = Object.fromEntries(draftMembers.map((name) => [name, document[name]]));
+  const entries = parsed.map((entry) => {
+    const stored: EntryDocument = { ...entry, source: sourceName(entry) };
+    return Object.fromEntries(entryMembers.map((name) => [name, stored[name]]));
+  });
   return writeJson({ ...members, entries }, { indent: '  ' });
 }
 
 /**
- * Reads a draft.
+ * Parses a draft file.
  * @param list - the list that it must be the draft of; undefined accepts any
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` with the path of the file and all problems
  */
-export async function parseDraft(bytes: Uint8Array, path: string, list?: string): Promise<Draft> {
+export async function parseDraft(bytes: Uint8Array, path: string, list?: Reference): Promise<Draft> {
   const checked = await checkDraftDocument(bytes);
   if ('problems' in checked) throw damagedDraft(path, checked.problems);
-  const draft = draftOf(checked.value);
-  const problems = [...checkIdentity(draft, list), ...checkBase(draft), ...draft.entries.flatMap(checkSource)];
-  if (problems.length > 0) throw damagedDraft(path, problems);
+  const problems: Problem[] = [];
+  const draft = parseDocument(documentOf(checked.value), list, problems);
+  if (draft === undefined || problems.length > 0) throw damagedDraft(path, problems);
   return draft;
 }
 
 /** The schema has validated the members, including the digests. */
-function draftOf(value: Json): Draft {
-  return value as unknown as Draft;
+function documentOf(value: Json): DraftDocument {
+  return value as unknown as DraftDocument;
 }
 
-function checkIdentity(draft: Draft, list: string | undefined): readonly Problem[] {
-  const reference = attempt(() => parseListName(draft.list));
-  if (reference === undefined || formatReference(reference) !== draft.list) {
-    return [error('E-DRAFT', '/list', 'is not a canonical reference with a tag')];
+/** @param problems - the problems of the document are added to it */
+function parseDocument(
+  { list: name, base, entries, ...rest }: DraftDocument,
+  expected: Reference | undefined,
+  problems: Problem[],
+): Draft | undefined {
+  const list = attempt(() => parseListName(name));
+  if (list === undefined || formatReference(list) !== name) {
+    problems.push(error('E-DRAFT', '/list', 'is not a canonical reference with a tag'));
+  } else if (expected !== undefined && !sameReference(list, expected)) {
+    const message = `names ${name}, but this is the file of ${formatReference(expected)}`;
+    problems.push(error('E-DRAFT', '/list', message));
   }
-  if (list === undefined || list === draft.list) return [];
-  return [error('E-DRAFT', '/list', `names ${draft.list}, but this is the file of ${list}`)];
-}
-
-function checkBase({ base }: Draft): readonly Problem[] {
-  const isValid = base === undefined || attempt(() => parseLocation(base.ref)) !== undefined;
-  return isValid ? [] : [error('E-DRAFT', '/base/ref', 'is not a location')];
-}
-
-function checkSource(entry: Entry, at: number): readonly Problem[] {
-  const isValid = attempt(() => parseLocation(entry.source)) !== undefined;
-  return isValid ? [] : [error('E-DRAFT', `/entries/${at}/source`, 'is not a location')];
+  const locationAt = (pointer: string, text: string): Location | undefined => {
+    const location = attempt(() => parseLocation(text));
+    if (location === undefined) problems.push(error('E-DRAFT', pointer, 'is not a location'));
+    return location;
+  };
+  const ref = base && locationAt('/base/ref', base.ref);
+  const parsed = entries.flatMap((entry, at): readonly Entry[] => {
+    const source = locationAt(`/entries/${at}/source`, entry.source);
+    return source === undefined ? [] : [{ ...entry, source }];
+  });
+  return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
 }
 
 function attempt<T>(work: () => T): T | undefined {

@@ -1,17 +1,18 @@
-import { shownText, storedText, type Folders } from '../../oci/stored-location.ts';
+import type { Location } from '../../oci/location.ts';
+import { shownLocation, storedLocation, type Folders } from '../../oci/stored-location.ts';
 import type { Draft } from '../draft.ts';
 
 /** A draft with its paths as they are stored. */
 export function storedDraft(draft: Draft, folders: Folders): Draft {
-  return convertDraft(draft, (text) => storedText(text, folders), folders);
+  return convertDraft(draft, (location) => storedLocation(location, folders), folders);
 }
 
 /** A draft with its paths relative to the current folder. */
 export function shownDraft(draft: Draft, folders: Folders): Draft {
-  return convertDraft(draft, (text) => shownText(text, folders), folders);
+  return convertDraft(draft, (location) => shownLocation(location, folders), folders);
 }
 
-function convertDraft(draft: Draft, convert: (text: string) => string, { cwd, root }: Folders): Draft {
+function convertDraft(draft: Draft, convert: (location: Location) => Location, { cwd, root }: Folders): Draft {
   if (cwd === root) return draft;
   const { base, entries } = draft;
   return {

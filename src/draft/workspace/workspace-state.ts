@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../fs/atomic.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { checkStateDocument } from '../../schema/workspace-documents.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { shownText, storedText } from '../../oci/stored-location.ts';
@@ -12,7 +13,7 @@ export interface State {
   readonly version: 1;
   /** Canonical reference of the current draft. */
   readonly current?: string;
-  /** The last push, by draft and target. */
+  /** The last push, by the canonical names of the draft and the target. */
   readonly pushes?: Readonly<Record<string, Readonly<Record<string, Push>>>>;
 }
 
@@ -70,21 +71,28 @@ function pathOf(workspace: Workspace): string {
   return join(workspace.folder, 'state.json');
 }
 
-export function withCurrent(state: State, list: string): State {
-  return { ...state, current: list };
+export function withCurrent(state: State, list: Reference): State {
+  return { ...state, current: formatReference(list) };
 }
 
 /** Removes a deleted draft from the state. */
-export function withoutDraft(state: State, list: string): State {
+export function withoutDraft(state: State, list: Reference): State {
+  const removed = formatReference(list);
   const { current, pushes = {}, ...rest } = state;
-  const others = Object.fromEntries(Object.entries(pushes).filter(([name]) => name !== list));
+  const others = Object.fromEntries(Object.entries(pushes).filter(([name]) => name !== removed));
   return {
     ...rest,
-    ...(current === undefined || current === list ? {} : { current }),
+    ...(current === undefined || current === removed ? {} : { current }),
     ...(Object.keys(others).length === 0 ? {} : { pushes: others }),
   };
 }
 
-export function withPush(state: State, list: string, target: string, push: Push): State {
-  return { ...state, pushes: { ...state.pushes, [list]: { ...state.pushes?.[list], [target]: push } } };
+/** The last pushes of a draft, by the canonical name of the target. */
+export function pushesOf({ pushes }: State, list: Reference): Readonly<Record<string, Push>> | undefined {
+  return pushes?.[formatReference(list)];
+}
+
+export function withPush(state: State, list: Reference, target: string, push: Push): State {
+  const own = { ...pushesOf(state, list), [target]: push };
+  return { ...state, pushes: { ...state.pushes, [formatReference(list)]: own } };
 }

@@ -11,6 +11,7 @@ import { createFolders } from '../../fs/folders.ts';
 import { type LockOptions, withLock } from '../../fs/lock.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { createHash } from '../../oci/digest.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { type Folders, foldersOf } from '../../oci/stored-location.ts';
 import { error, refusal } from '../../schema/problems.ts';
 import { MAX_WORKSPACE_BYTES } from '../../schema/workspace-documents.ts';
@@ -28,7 +29,6 @@ import { MAX_WORKSPACE_BYTES } from '../../schema/workspace-documents.ts';
  * or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
  */
 export interface StoredDraft {
-  readonly list: string;
   readonly path: string;
   /** Time of the last write. */
   readonly modified: Date;
@@ -67,7 +67,7 @@ export class Workspace {
     this.folders = foldersOf(folder, cwd);
   }
 
-  pathOf(list: string): string {
+  pathOf(list: Reference): string {
     return join(this.folder, 'drafts', fileNameOf(list) + SUFFIX);
   }
 
@@ -79,20 +79,20 @@ export class Workspace {
   }
 
   /** The draft of a list; undefined if it does not exist. */
-  async find(list: string): Promise<Draft | undefined> {
+  async find(list: Reference): Promise<Draft | undefined> {
     const path = this.pathOf(list);
     const bytes = await readIfExists(path);
     return bytes === undefined ? undefined : shownDraft(await parseDraft(bytes, path, list), this.folders);
   }
 
   /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED` */
-  async load(list: string): Promise<Draft> {
+  async load(list: Reference): Promise<Draft> {
     return (await this.find(list)) ?? this.#missing(list);
   }
 
   /** Edits a draft under its lock. Nothing is written if the edit returns the same draft, or undefined. */
   async update(
-    list: string,
+    list: Reference,
     edit: (before: Draft | undefined) => Draft | undefined | Promise<Draft | undefined>,
     options: LockOptions = {},
   ): Promise<Update> {
@@ -111,7 +111,7 @@ export class Workspace {
         }
         return { before, draft, changed };
       },
-      { subject: `the draft ${list}`, ...options },
+      { subject: `the draft ${formatReference(list)}`, ...options },
     );
   }
 
@@ -120,7 +120,7 @@ export class Workspace {
    * @param unchanged - remove the draft only if it is still this one
    * @returns whether it was removed
    */
-  async remove(list: string, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
+  async remove(list: Reference, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
     if ((await readIfExists(this.pathOf(list))) === undefined) return this.#missing(list);
     await this.create();
     return withLock(
@@ -131,7 +131,7 @@ export class Workspace {
         await unlink(this.pathOf(list));
         return true;
       },
-      { subject: `the draft ${list}`, ...options },
+      { subject: `the draft ${formatReference(list)}`, ...options },
     );
   }
 
@@ -165,9 +165,9 @@ export class Workspace {
       const expected = this.pathOf(draft.list);
       if (expected !== path)
         throw damagedDraft(path, [
-          error('E-DRAFT', '/list', `the draft of ${draft.list} must be stored in ${expected}`),
+          error('E-DRAFT', '/list', `the draft of ${formatReference(draft.list)} must be stored in ${expected}`),
         ]);
-      return { list: draft.list, path, modified: info.mtime, draft };
+      return { path, modified: info.mtime, draft };
     } catch (thrown) {
       if (errorCode(thrown) === 'ENOENT') return undefined;
       if (!(thrown instanceof MlistError)) throw readFailure(path, thrown);
@@ -186,13 +186,14 @@ export class Workspace {
     return formatDraft(storedDraft(draft, this.folders));
   }
 
-  #lockOf(list: string): string {
+  #lockOf(list: Reference): string {
     return join(this.folder, 'locks', `${fileNameOf(list)}.lock`);
   }
 
-  #missing(list: string): never {
-    throw new MlistError('ERR_MLIST_DRAFT_NOT_FOUND', `there is no draft ${list}`, {
-      reference: list,
+  #missing(list: Reference): never {
+    const reference = formatReference(list);
+    throw new MlistError('ERR_MLIST_DRAFT_NOT_FOUND', `there is no draft ${reference}`, {
+      reference,
       path: this.folder,
       hint: 'See "mlist ls" for the drafts of this workspace, or create one with "mlist create".',
     });
@@ -200,12 +201,13 @@ export class Workspace {
 }
 
 /** Refuses an edit whose result could not be read again. */
-async function refuseUnreadable(text: string, list: string): Promise<void> {
+async function refuseUnreadable(text: string, list: Reference): Promise<void> {
+  const name = formatReference(list);
   try {
-    await parseDraft(Buffer.from(text), list, list);
+    await parseDraft(Buffer.from(text), name, list);
   } catch (thrown) {
     if (thrown instanceof MlistError && thrown.problems.length > 0)
-      throw refusal(`the edit of ${list}`, thrown.problems, 'ERR_MLIST_LIST_INVALID');
+      throw refusal(`the edit of ${name}`, thrown.problems, 'ERR_MLIST_LIST_INVALID');
     throw thrown;
   }
 }
@@ -245,12 +247,13 @@ const PREFIX_LENGTH = 120;
 /** Names that Windows reserves for devices, with any extension. */
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
-export function fileNameOf(list: string): string {
-  const encoded = Array.from(list, encode)
+export function fileNameOf(list: Reference): string {
+  const name = formatReference(list);
+  const encoded = Array.from(name, encode)
     .join('')
-    .replace(reserved, (name) => encodeAlways(name.slice(0, 1)) + name.slice(1));
+    .replace(reserved, (device) => encodeAlways(device.slice(0, 1)) + device.slice(1));
   if (encoded.length <= MAX_NAME) return encoded;
-  return `${encoded.slice(0, PREFIX_LENGTH)}~${createHash('sha256').update(list).digest('hex')}`;
+  return `${encoded.slice(0, PREFIX_LENGTH)}~${createHash('sha256').update(name).digest('hex')}`;
 }
 
 function encode(character: string): string {

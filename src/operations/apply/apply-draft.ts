@@ -1,11 +1,20 @@
 import { settle } from '../../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
-import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import {
+  emptyDraft,
+  isAttestationEntry,
+  listName,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+} from '../../draft/draft.ts';
 import { changeEntry, changeList } from '../../draft/draft-edit.ts';
 import { appendSources, type ResolvedSource } from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { formatLocation, type Location } from '../../oci/location.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from '../sources/entry-members.ts';
@@ -22,46 +31,49 @@ export interface DraftingOptions extends SourceWaitOptions {
 
 export interface SpecDraft {
   readonly draft: Draft;
-  /** Sources that are not there, and were left out. */
+  /** Sources that do not exist and were left out. */
   readonly missing: readonly string[];
 }
 
 /**
- * Reads the images of a spec and makes the draft.
- * @throws MlistError what reading throws, for all that cannot be read; `ERR_MLIST_NOT_FOUND` where too few images are left
+ * Reads the images of a spec and builds the draft.
+ * @throws MlistError the errors of all sources that cannot be read; `ERR_MLIST_NOT_FOUND` if too few images exist
  */
-export async function draftFromSpec(name: string, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
+export async function draftFromSpec(list: Reference, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
   const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
   const subject = await subjectOf(made.subject, options);
   options.signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);
   const missing = found.flatMap((one) => ('gone' in one ? [one] : []));
   const sources = found.flatMap((one) => ('gone' in one ? [] : [one]));
-  const draft = assemble(name, { ...made, subject }, sources);
+  const draft = assemble(list, { ...made, subject }, sources);
   requireEnough(draft, made, missing);
   for (const { source } of missing) {
-    options.onEvent?.({ type: 'warning', message: `${source} is not there, and is left out of ${name}` });
+    options.onEvent?.({
+      type: 'warning',
+      message: `${source} does not exist and is left out of ${formatReference(list)}`,
+    });
   }
   return { draft, missing: missing.map(({ source }) => source) };
 }
 
 /**
- * The draft of a spec that writes all its entries out; undefined where one must be read first. Pure.
+ * The draft of a spec whose entries are all complete descriptors; undefined if a source must be read. Pure.
  */
-export function exactDraft({ name, content }: ListSpec): Draft | undefined {
+export function exactDraft({ list, content }: ListSpec): Draft | undefined {
   if (content.kind === 'copy') return undefined;
   const sources = content.entries.flatMap((entry) => exactSource(entry) ?? []);
-  return sources.length === content.entries.length ? assemble(name, content, sources) : undefined;
+  return sources.length === content.entries.length ? assemble(list, content, sources) : undefined;
 }
 
-function assemble(name: string, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
-  const { draft } = appendSources(emptyDraft(name, made.format), sources);
+function assemble(list: Reference, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
+  const { draft } = appendSources(emptyDraft(list, made.format), sources);
   const { annotations, artifactType, subject } = made;
   const about = subject !== undefined && 'mediaType' in subject ? subject : undefined;
   return changeList(draft, { annotations, artifactType, ...(about === undefined ? {} : { subject: about }) });
 }
 
-/** A source that the registry itself says is not there. */
+/** A source for which the registry has returned 404. */
 interface Gone {
   readonly source: string;
   readonly gone: MlistError;
@@ -79,7 +91,7 @@ async function readEntry(
       if (isOptional) await waitForSource(() => lookFor(entry.location, options), options);
       return exact;
     }
-    return described(await options.sources.read(entry), entry, options);
+    return applySpec(await options.sources.read(entry), entry, options);
   } catch (thrown) {
     const error = asMlistError(thrown);
     if (isOptional && error.code === 'ERR_MLIST_NOT_FOUND' && (await isGone(entry, options))) {
@@ -89,10 +101,9 @@ async function readEntry(
   }
 }
 
-/** An entry as it was written, with nothing read. */
+/** The entry of a complete descriptor; nothing is read. */
 function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined {
-  const source = formatLocation(location);
-  return exact && { source, entries: [{ source, ...entryMembers(exact) }] };
+  return exact && { source: location, entries: [{ source: location, ...entryMembers(exact) }] };
 }
 
 async function lookFor(location: Location, { stores, signal }: DraftingOptions): Promise<Descriptor> {
@@ -100,7 +111,7 @@ async function lookFor(location: Location, { stores, signal }: DraftingOptions):
   return store.resolve(name, { signal });
 }
 
-/** Asks again, since an image that only lacks a part, or for which a request failed once, is not a missing image. */
+/** Checks again: an image that lacks a part, or for which another request failed, does not count as missing. */
 async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
   try {
     await lookFor(entry.location, options);
@@ -112,16 +123,16 @@ async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boole
   }
 }
 
-/** What was read, with what the spec says of it. */
-function described(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOptions): ResolvedSource {
+/** Applies the platform, annotations and attestations of the spec to a source that was read. */
+function applySpec(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOptions): ResolvedSource {
   const { source, index } = resolved;
   const kept =
     entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
   const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
   const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
-  const claims = entries.flatMap((one) => claimWarnings(one.source, platformOf(one), one.detected));
+  const claims = entries.flatMap((one) => claimWarnings(sourceName(one), platformOf(one), one.detected));
   for (const event of [...resolved.events, ...claims]) onEvent?.(event);
-  if (index !== undefined) warnOfLost(source, index.document, onEvent);
+  if (index !== undefined) warnOfLost(formatLocation(source), index.document, onEvent);
   return { source, entries };
 }
 
@@ -131,7 +142,7 @@ function changeOnlyImage(entries: readonly Entry[], { change = {}, location }: E
     throw new MlistError(
       'ERR_MLIST_AMBIGUOUS',
       `${formatLocation(location)} is an index of ${more.length + (only === undefined ? 0 : 1)} images: ` +
-        'nothing can be said of all of them at once',
+        'a platform or annotation cannot be set for all of them',
       {
         hint: 'Name one image by its digest.',
         candidates: [only, ...more].flatMap((one) => (one ? [describeEntry(one)] : [])),
@@ -146,7 +157,7 @@ function warnOfLost(source: string, document: object, onEvent: OnEvent | undefin
   if (lost.length === 0) return;
   onEvent?.({
     type: 'warning',
-    message: `${lost.join(', ')} of the index ${source} do not come along; "copy" takes a list as it is`,
+    message: `${lost.join(', ')} of the index ${source} are dropped; "copy" keeps a list unchanged`,
   });
 }
 
@@ -158,14 +169,14 @@ async function subjectOf(
   return minimalDescriptor(await waitForSource(() => lookFor(subject, options), options));
 }
 
-/** Leaving out what is missing may not leave a list that nobody wanted. */
+/** Refuses a list with fewer images than the minimum of the spec. */
 function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: readonly Gone[]): void {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry)).length;
   if (missing.length === 0 || images >= minimum) return;
   const names = missing.map(({ source }) => source).join(', ');
   throw new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `${images} of the ${minimum} images that are needed at least are there; missing are ${names}`,
-    { reference: draft.list },
+    `only ${images} of at least ${minimum} required images exist; missing: ${names}`,
+    { reference: listName(draft) },
   );
 }

@@ -14,17 +14,17 @@ import { withTag } from '../../oci/reference.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 
-/** Bringing one list where its spec says it is to be. */
+/** Pushes or copies one list of a spec. */
 
 export interface ApplyListOptions extends DraftingOptions {
-  /** What the lists of the run bring. */
+  /** Transfers of all lists of the run: content is sent once. */
   readonly transfers: SharedTransfers;
-  /** What becomes of the names of the list. */
+  /** Records the outcome for each name of the list. */
   readonly targets: TargetLog;
   readonly dryRun?: boolean | undefined;
-  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;
-  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
@@ -34,21 +34,21 @@ export type AppliedTarget = Omit<PushedTarget, 'plan'>;
 
 export interface ListOutcome {
   readonly descriptor: Descriptor;
-  /** Without their plans: a report holds no contents. */
+  /** Without their plans, which contain the bytes of manifests. */
   readonly targets: readonly AppliedTarget[];
   readonly missing: readonly string[];
-  /** Of targets that failed beside others. */
+  /** The errors of failed targets, if other targets succeeded. */
   readonly failures: readonly MlistError[];
 }
 
-/** @throws MlistError where nothing was written */
+/** @throws MlistError if nothing was written */
 export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { content } = spec;
   return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
 }
 
 async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { draft, missing } = await draftFromSpec(spec.name, made, options);
+  const { draft, missing } = await draftFromSpec(spec.list, made, options);
   const { stores, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
@@ -61,9 +61,9 @@ async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOpt
       readTags: true,
       transfers,
       targets: log,
-      emptyHint: 'Name at least one image that is there, or leave the list out.',
+      emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
       missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
-      duplicateHint: 'Name one image for each platform, or say "allowDuplicates: true" of the list.',
+      duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',
       force,
       dryRun,
       replaceImage,
@@ -86,7 +86,7 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
   };
 }
 
-/** Copies to one tag after another, since a later copy finds at the target what an earlier one has sent. */
+/** Copies to one tag after another: later copies find the content at the target. */
 async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { stores, signal } = options;
   const { store, name } = await stores.resolveLocation(from, { signal });

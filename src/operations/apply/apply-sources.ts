@@ -6,12 +6,12 @@ import type { EntrySpec, ListSpec } from '../spec/spec.ts';
 import { targetsOf } from '../publish/target.ts';
 
 /**
- * Reads each distinct source once in a run, however many lists it is in. How often each is needed is known beforehand: what
- * was read is let go when the last list has had it, so that memory does not grow with the number of lists.
+ * Reads each distinct source once in a run, even if it is in several lists. A source is released after the last list that
+ * needs it, so that memory does not grow with the number of lists.
  */
 export class SourceReader {
   readonly #options: SourceWaitOptions;
-  /** How many lists still need it, of what more than one does. */
+  /** For sources of several lists: the number of lists that still need them. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
@@ -54,7 +54,7 @@ function isPlatformGiven({ platform, change }: EntrySpec): boolean {
   return platform !== undefined || (os != null && architecture != null);
 }
 
-/** Which repositories the lists still to come need: what is known of the others can be let go of. */
+/** Counts the lists that still need each repository, so that the state of other repositories can be released. */
 export class RepositoryUse {
   readonly #lists = new Map<string, number>();
 
@@ -64,7 +64,7 @@ export class RepositoryUse {
     }
   }
 
-  /** A list is done: the repositories that no other needs. */
+  /** Marks a list as done. Returns the repositories that no other list needs. */
   leave(spec: ListSpec): readonly Reference[] {
     return [...repositoriesOf(spec)].flatMap(([name, reference]) => {
       const left = (this.#lists.get(name) ?? 1) - 1;

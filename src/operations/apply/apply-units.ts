@@ -6,29 +6,29 @@ import { unpackSpec } from '../spec/packed-spec.ts';
 import type { SpecParsing } from '../spec/parse-spec.ts';
 import type { SpecUnit } from '../spec/read-spec.ts';
 
-/** What holds of many specs together. */
+/** Checks across all specs of a run, and their distribution over parallel runs. */
 
-/** This runner's part, `index` of `count`, from 1. */
+/** The part of this run, `index` of `count`, from 1. */
 export interface Shard {
   readonly index: number;
   readonly count: number;
 }
 
 /**
- * Refuses lists that two specs make: which of them is meant nobody can say. And lists that another spec takes its images
- * from: which of the two comes first would be up to chance.
+ * Refuses lists that two specs create, and lists that are sources of another spec, since the order of the two would be
+ * undefined.
  */
 export function checkUnits(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
-  const makers = new Map<string, SpecUnit[]>();
+  const creators = new Map<string, SpecUnit[]>();
   for (const unit of units) {
     for (const name of unit.spec === undefined ? [] : namesOf(unpackSpec(unit.spec, parsing))) {
-      makers.set(name, [...(makers.get(name) ?? []), unit]);
+      creators.set(name, [...(creators.get(name) ?? []), unit]);
     }
   }
   return units.map((unit) => {
     if (unit.spec === undefined) return unit;
     const spec = unpackSpec(unit.spec, parsing);
-    const messages = [...repetitions(unit, spec, makers), ...dependencies(unit, spec, makers)];
+    const messages = [...repetitions(unit, spec, creators), ...dependencies(unit, spec, creators)];
     if (messages.length === 0) return unit;
     const { file, line, column, quirks } = unit;
     return {
@@ -50,10 +50,10 @@ export function namesOf({ list, tags }: ListSpec): ReadonlySet<string> {
 function repetitions(
   unit: SpecUnit,
   spec: ListSpec,
-  makers: ReadonlyMap<string, readonly SpecUnit[]>,
+  creators: ReadonlyMap<string, readonly SpecUnit[]>,
 ): readonly string[] {
   return [...namesOf(spec)].flatMap((name) => {
-    const others = (makers.get(name) ?? []).filter((one) => one !== unit);
+    const others = (creators.get(name) ?? []).filter((one) => one !== unit);
     return others.length === 0 ? [] : [`${name} is also the list of ${others.map(placeOf).join(', ')}`];
   });
 }
@@ -61,15 +61,15 @@ function repetitions(
 function dependencies(
   unit: SpecUnit,
   { content }: ListSpec,
-  makers: ReadonlyMap<string, readonly SpecUnit[]>,
+  creators: ReadonlyMap<string, readonly SpecUnit[]>,
 ): readonly string[] {
   const sources = content.kind === 'copy' ? [content.from] : content.entries.map(({ location }) => location);
   const names = new Set(sources.map(formatLocation));
   return [...names].flatMap((name) => {
-    const other = makers.get(name)?.find((one) => one !== unit);
+    const other = creators.get(name)?.find((one) => one !== unit);
     return other === undefined
       ? []
-      : [`${name} is read here and made by ${placeOf(other)}: apply that one first, by itself`];
+      : [`${name} is read here and created by ${placeOf(other)}: apply that spec first, on its own`];
   });
 }
 
@@ -78,7 +78,8 @@ function placeOf({ file, line }: SpecUnit): string {
 }
 
 /**
- * The lists of one runner: every list falls to exactly one of them, about as many to each, whatever the order of the files.
+ * The lists of one part. Each list is in exactly one part, the parts have about equal sizes, and the order of the files does
+ * not matter.
  */
 export function shardOf(
   units: readonly SpecUnit[],
@@ -92,7 +93,7 @@ export function shardOf(
   return units.filter((unit) => own.has(unit));
 }
 
-/** What cannot be read comes after all lists, by its place. */
+/** Specs that cannot be read are sorted after all lists, by their position. */
 function keyOf({ spec, file, line, column }: SpecUnit, parsing: SpecParsing): string {
   const place = `${file}\u0000${String(line).padStart(9, '0')}\u0000${String(column).padStart(9, '0')}`;
   return spec === undefined ? `\uffff${place}` : `${unpackSpec(spec, parsing).name}\u0000${place}`;

@@ -17,31 +17,31 @@ import type { SpecParsing } from '../spec/parse-spec.ts';
 import { readSpecs, type SpecFile, type SpecUnit } from '../spec/read-spec.ts';
 
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
-  /** Write nothing: report what would be written. Default false. */
+  /** Report what would be written, and write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** Check everything that each list needs, and write its tags even if they have the list. Default false. */
+  /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;
-  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse lists that lack a platform of the list that they replace. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** Only the lists that fall to this one of several runners. Default: all. */
+  /** Apply only the lists of this part of several parallel runs. Default: all. */
   readonly shard?: Shard | undefined;
 }
 
-/** What became of one spec. */
+/** The outcome of one spec. */
 export interface AppliedList {
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** Canonical reference, or as it is written where it is none; undefined where that cannot be read. */
+  /** Canonical reference, or the text of the spec if it is invalid; absent if the spec cannot be read. */
   readonly list?: string;
   /** stopped: the run was interrupted before its end. */
   readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
   readonly descriptor?: Descriptor;
-  /** Where it lies now, or would; also what succeeded beside a failure. */
+  /** The names that have the list, or would have it with `dryRun`; also those that succeeded if others failed. */
   readonly targets: readonly AppliedTarget[];
-  /** Sources that are not there, and were left out as the spec allows. */
+  /** Missing sources that were left out, as the spec allows. */
   readonly missing: readonly string[];
   readonly warnings: readonly string[];
   readonly errors: readonly MlistError[];
@@ -50,18 +50,18 @@ export interface AppliedList {
 export interface Applied {
   /** In the order of the files. */
   readonly lists: readonly AppliedList[];
-  /** How many blobs, manifests and tags were written. */
+  /** Number of blobs, manifests and tags that were written. */
   readonly writes: number;
-  /** Where lists were stopped: why, and what became of every name. */
+  /** If lists were stopped: the reason, and the outcome for every name. */
   readonly interruption?: MlistError;
 }
 
-/** How many lists are worked on at once: memory holds no more of them. */
+/** Number of lists that are applied concurrently, which limits memory. */
 const LISTS_AT_ONCE = 16;
 
 /**
- * Makes the lists that the specs in the files say, where they are not there already. One failure stops nothing else: each
- * list is told of, with its errors.
+ * Creates the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned with
+ * its errors.
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await readUnits(files, options);
@@ -73,7 +73,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
 }
 
-/** The names of a list that was not stopped. */
+/** The outcomes for the names of a list that was not stopped. */
 function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOutcome[] {
   if (status === 'stopped') return [];
   return targets.map((target) => {
@@ -82,7 +82,7 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
   });
 }
 
-/** The specs of this runner. Apart from `apply`, so that nothing but them outlives the reading. */
+/** The specs of this part. A separate function, so that the other specs can be garbage-collected. */
 async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const read: SpecUnit[] = [];
   for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
@@ -94,12 +94,12 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
   for (const { spec } of units) if (spec !== undefined) yield unpackSpec(spec, parsing);
 }
 
-/** One token is to serve the repositories that the lists go to. */
+/** Announces the target repositories, so that one token covers them. */
 function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
   for (const { list } of specs) stores.registries.expect([{ reference: list, push: true }]);
 }
 
-/** Takes the items out of their array in their order, so that each is let go of when it is done. */
+/** Removes the items from the array in order, so that each can be garbage-collected when it is done. */
 function* taken<T>(items: T[]): Generator<T> {
   items.reverse();
   for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
@@ -112,7 +112,7 @@ interface Reporting {
 
 class Run {
   writes = 0;
-  /** What became of the names of the lists that were stopped. */
+  /** The outcomes for the names of stopped lists. */
   readonly stopped: TargetOutcome[] = [];
   readonly #sources: SourceReader;
   readonly #use: RepositoryUse;
@@ -133,14 +133,14 @@ class Run {
       ({ line, column, message }) => `${unit.file}:${line}:${column}: ${message}`,
     );
     for (const message of warnings) onEvent?.({ type: 'warning', message });
-    const told = (event: OperationEvent): void => {
+    const reported = (event: OperationEvent): void => {
       if (isWrite(event)) this.writes += 1;
       const named = event.type === 'warning' ? { ...event, message: placed(event.message, unit) } : event;
       if (named.type === 'warning') warnings.push(named.message);
       onEvent?.(named);
     };
     if (spec === undefined) return { ...factsOf(unit), ...failed(problemsOf(unit)), warnings };
-    const result = await this.#applySpec(spec, unit, told);
+    const result = await this.#applySpec(spec, unit, reported);
     return { ...factsOf(unit), ...result, warnings };
   }
 
@@ -149,7 +149,7 @@ class Run {
     for (const reference of namesOf(spec)) logTarget(targets, { reference, status: 'not-pushed' });
     const isLate = isAborted(this.#options.signal);
     const result = isLate ? stopped : await this.#applyList(spec, unit, { targets, onEvent });
-    this.#letGo(spec);
+    this.#release(spec);
     if (result.status === 'stopped') this.stopped.push(...targets.values());
     return result;
   }
@@ -159,14 +159,14 @@ class Run {
     try {
       const shared = { sources: this.#sources, transfers: this.#transfers };
       const outcome = await applyList(spec, { ...this.#options, ...shared, ...reporting });
-      tellOfType(unit, outcome, reporting.onEvent);
+      warnAboutType(unit, outcome, reporting.onEvent);
       return resultOf(outcome, unit, signal);
     } catch (thrown) {
       return isAborted(signal) ? stopped : failed(partsOf(thrown).map((error) => inPlace(error, unit)));
     }
   }
 
-  #letGo(spec: ListSpec): void {
+  #release(spec: ListSpec): void {
     for (const repository of this.#use.leave(spec)) {
       this.#options.stores.registries.forget(repository);
       this.#transfers.forget(repositoryName(repository));
@@ -174,7 +174,7 @@ class Run {
   }
 }
 
-/** Asked anew each time: it may have happened meanwhile. */
+/** A function, since TypeScript would otherwise assume that the value does not change. */
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
@@ -184,12 +184,12 @@ function isWrite(event: OperationEvent): boolean {
   return event.type === 'manifest' || event.type === 'tagged';
 }
 
-/** manifest-tool makes a Docker list whatever it lists. */
-function tellOfType({ quirks }: SpecUnit, { descriptor }: ListOutcome, tell: OnEvent): void {
+/** Warns if a spec of manifest-tool becomes an OCI index: manifest-tool creates Docker lists. */
+function warnAboutType({ quirks }: SpecUnit, { descriptor }: ListOutcome, onEvent: OnEvent): void {
   if (quirks === undefined || descriptor.mediaType.includes('docker')) return;
-  tell({
+  onEvent({
     type: 'warning',
-    message: 'it is an OCI index, since that is what its images need; manifest-tool makes a Docker list by default',
+    message: 'it is an OCI index, since its images require one; manifest-tool creates a Docker list by default',
   });
 }
 
@@ -220,7 +220,7 @@ function partsOf(thrown: unknown): readonly MlistError[] {
   return error instanceof SeveralErrors ? error.errors : [error];
 }
 
-/** Says which spec a message is about. One that begins with the list does not get its name twice. */
+/** Prefixes a message with its spec, and with the list unless the message begins with it. */
 function placed(message: string, { file, line, written }: SpecUnit): string {
   const name = written === undefined || message.startsWith(`${written} `) ? '' : `${written}: `;
   return `${file}:${line}: ${name}${message}`;
@@ -231,7 +231,7 @@ function inPlace(error: MlistError, unit: SpecUnit): MlistError {
   return new MlistError(error.code, placed(error.message, unit), { ...error.facts, path });
 }
 
-/** Each problem is an error of its own, at its own line. */
+/** One error for each problem, with its line. */
 function problemsOf({ file, problems }: SpecUnit): readonly MlistError[] {
   return problems.map((problem) => {
     const { line, column, message, pointer } = problem;

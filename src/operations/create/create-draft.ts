@@ -1,55 +1,69 @@
 import { MlistError } from '../../errors/errors.ts';
-import { emptyDraft, isAttestationEntry, platformOf, type Draft, type Entry, type Format } from '../../draft/draft.ts';
+import {
+  emptyDraft,
+  isAttestationEntry,
+  listName,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+  type Format,
+} from '../../draft/draft.ts';
 import { changeList, type ListChange } from '../../draft/draft-edit.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { appendSources, mergeSource, replaceSources, type EntryEvent, type ResolvedSource } from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { sameLocation, type Location } from '../../oci/location.ts';
+import type { Reference } from '../../oci/reference.ts';
 import { sameJson, type Json } from '../../json/json.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import { formatPlatform, samePlatform } from '../../oci/platform/platform.ts';
 import { unknownMembers } from '../sources/entry-members.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
 
-/** What `create` makes of what was read. Pure. */
+/** Builds the draft of `create` from the sources that were read. Pure. */
 
-/** What was asked for of the list itself; absent is left as it is. */
+/** Requested settings of the list itself. Absent members keep their value. */
 export interface ListSettings {
   readonly format?: Format | undefined;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
 }
 
-/** What an argument turned out to be. */
+/** A MANIFEST argument that was read. */
 export interface ReadArgument {
   readonly resolved: Resolved;
-  /** The author said its platform. */
-  readonly isSaid: boolean;
+  /** The argument states a platform (`=PLATFORM`). */
+  readonly isPlatformGiven: boolean;
 }
 
 export interface DraftResult {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
-  /** Its base was read again, and the draft cannot stand on what is there now. */
-  readonly other?: OtherBase | undefined;
+  /** The base was read again and has changed, but the draft cannot be based on the new one. */
+  readonly other?: MovedBase | undefined;
 }
 
-/** A list that others have moved, and that says other things of itself than the draft that was made from it. */
-export interface OtherBase {
-  readonly ref: string;
-  /** What it has now. */
+/** The base of a draft as it is now, if others have changed members of the list itself. */
+export interface MovedBase {
+  readonly ref: Location;
+  /** The digest that the tag has now. */
   readonly digest: Digest;
-  /** What it says otherwise. */
+  /** Names of the members that differ from the draft. */
   readonly members: readonly string[];
 }
 
-/** A draft where there was none. */
-export function newDraft(name: string, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
-  const { draft, events } = appendSources(startOf(name, resolved), resolved);
-  return { draft: withWishes(draft, { ...wishes, format: wishes.format ?? settledFormat(draft) }), changes: events };
+/** A new draft. */
+export function newDraft(list: Reference, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
+  const { draft, events } = appendSources(startOf(list, resolved), resolved);
+  return {
+    draft: withSettings(draft, { ...settings, format: settings.format ?? settledFormat(draft) }),
+    changes: events,
+  };
 }
 
-/** The sources in an existing draft, each brought up to date in its place. */
-export function amendDraft(current: Draft, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
+/** Updates the sources of an existing draft in place (`--amend`). */
+export function amendDraft(current: Draft, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   let draft = current;
   const changes: EntryEvent[] = [];
   for (const source of resolved.flatMap(imagesApart)) {
@@ -57,24 +71,25 @@ export function amendDraft(current: Draft, resolved: readonly Resolved[], wishes
     draft = merged.draft;
     changes.push(...merged.events);
   }
-  return { ...rebased(withWishes(draft, wishes), resolved), changes };
+  return { ...rebased(withSettings(draft, settings), resolved), changes };
 }
 
 /**
- * A draft whose base was read again is based on what is there now, so that it can be pushed over it. Not where the list
- * says other things of itself than the draft does: they would be lost, and the push is to be refused.
+ * Moves the base of a draft to the list that was just read, so that a push can replace that list. If members of the list
+ * itself differ from the draft, a push would lose them: the base stays, and the push is refused.
  */
 function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult, 'draft' | 'other'> {
-  const again = resolved.find(({ source, index }) => index !== undefined && source === draft.base?.ref);
+  const { base } = draft;
+  const again = base && resolved.find(({ source, index }) => index !== undefined && sameLocation(source, base.ref));
   const fresh = again && fromIndex(draft.list, again);
-  if (fresh?.base === undefined || fresh.base.digest === draft.base?.digest) return { draft };
+  if (fresh?.base === undefined || fresh.base.digest === base?.digest) return { draft };
   const members = otherMembers(fresh, draft);
   return members.length === 0
     ? { draft: { ...draft, base: fresh.base } }
     : { draft, other: { ...fresh.base, members } };
 }
 
-/** Names of what two drafts say differently of the list itself. */
+/** Names of the members of the list itself in which two drafts differ. */
 export function otherMembers(left: Draft, right: Draft): readonly string[] {
   const [some, others] = [membersOf(left), membersOf(right)];
   return [...new Set([...Object.keys(some), ...Object.keys(others)])].filter(
@@ -91,8 +106,8 @@ function membersOf({ annotations = {}, artifactType, subject, extra }: Draft): R
   };
 }
 
-/** Exactly the sources. What the author said of the list stays too, where it did not come from another list. */
-export function replaceDraft(current: Draft, resolved: readonly Resolved[], wishes: ListSettings): DraftResult {
+/** Replaces all entries by the sources (`--replace`). Members that the author has set on the list itself stay. */
+export function replaceDraft(current: Draft, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   const { draft, events } = replaceSources(current, startOf(current.list, resolved), resolved.flatMap(entriesApart));
   const { artifactType, annotations, subject } = current.base === undefined ? current : {};
   const isChosen = current.base === undefined && current.format !== 'auto';
@@ -103,33 +118,32 @@ export function replaceDraft(current: Draft, resolved: readonly Resolved[], wish
     ...(subject === undefined ? {} : { subject }),
     ...(annotations === undefined ? {} : { annotations: { ...draft.annotations, ...annotations } }),
   };
-  return { draft: withWishes(kept, wishes), changes: events };
+  return { draft: withSettings(kept, settings), changes: events };
 }
 
 /**
- * Creating again what is there already is no conflict: what the author set since then stays, and what is asked for of the
- * list itself is done.
- * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` where other entries, or another platform of one, are asked for
+ * Creating the same draft again succeeds: edits of the author stay, and requested settings of the list are applied.
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or the platform of an entry, differ
  */
-export function requireSameDraft(current: Draft, read: readonly ReadArgument[], wishes: ListSettings): DraftResult {
+export function requireSameDraft(current: Draft, read: readonly ReadArgument[], settings: ListSettings): DraftResult {
   const made = newDraft(
     current.list,
     read.map(({ resolved }) => resolved),
-    wishes,
+    settings,
   ).draft;
   if (identityOf(current) !== identityOf(made)) throw otherDraft(current, 'with other entries');
-  for (const { isSaid, resolved } of read) {
-    const other = isSaid ? otherPlatform(current, made, resolved) : undefined;
+  for (const { isPlatformGiven, resolved } of read) {
+    const other = isPlatformGiven ? otherPlatform(current, made, resolved) : undefined;
     if (other !== undefined) throw otherDraft(current, other);
   }
-  return { draft: withWishes(current, wishes), changes: [] };
+  return { draft: withSettings(current, settings), changes: [] };
 }
 
 function identityOf({ entries }: Draft): string {
-  return JSON.stringify(entries.map(({ source, digest, mediaType, size }) => [source, digest, mediaType, size]));
+  return JSON.stringify(entries.map((entry) => [sourceName(entry), entry.digest, entry.mediaType, entry.size]));
 }
 
-/** Where the platform that an argument says is not the one in the draft. */
+/** Describes the entry whose platform differs from the one that the argument states; undefined if there is none. */
 function otherPlatform(current: Draft, made: Draft, { entries }: Resolved): string | undefined {
   const differing = made.entries.find((entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]));
   const there = differing && current.entries[made.entries.indexOf(differing)];
@@ -144,25 +158,25 @@ function isSame(left: Entry, right: Entry | undefined): boolean {
 }
 
 function otherDraft(current: Draft, which: string): MlistError {
-  const { list } = current;
-  return new MlistError('ERR_MLIST_DRAFT_EXISTS', `there is a draft ${list} already, ${which}`, {
+  const list = listName(current);
+  return new MlistError('ERR_MLIST_DRAFT_EXISTS', `the draft ${list} exists already, ${which}`, {
     reference: list,
     hint:
-      'Bring it up to date with --amend, make it exactly these images with --replace, or remove it with "mlist rm". ' +
-      `It is shown by "mlist show ${list}", what the registry has by "mlist show docker://${list}".`,
+      'Update it with --amend, replace its images with --replace, or remove it with "mlist rm". ' +
+      `"mlist show ${list}" shows the draft, "mlist show docker://${list}" the list in the registry.`,
   });
 }
 
-function withWishes(draft: Draft, { format = draft.format, listChange = {} }: ListSettings): Draft {
+function withSettings(draft: Draft, { format = draft.format, listChange = {} }: ListSettings): Draft {
   return changeList({ ...draft, format }, listChange);
 }
 
-function startOf(name: string, resolved: readonly Resolved[]): Draft {
+function startOf(list: Reference, resolved: readonly Resolved[]): Draft {
   const [only, ...others] = resolved;
-  return only !== undefined && others.length === 0 ? fromIndex(name, only) : emptyDraft(name);
+  return only !== undefined && others.length === 0 ? fromIndex(list, only) : emptyDraft(list);
 }
 
-/** The images of an index that the author gave are sources by themselves, with their attestations. */
+/** The images of an index from a file are separate sources, each with its attestations. */
 function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
   if (resolved.given === undefined) return [resolved];
   const images = resolved.entries.filter((entry) => !isAttestationEntry(entry));
@@ -172,26 +186,29 @@ function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
   }));
 }
 
-/** The same with all entries in their places. */
+/** The entries of an index from a file as separate sources, in their order. */
 function entriesApart(resolved: Resolved): readonly ResolvedSource[] {
   if (resolved.given === undefined) return [resolved];
   return resolved.entries.map((entry) => ({ source: entry.source, entries: [entry] }));
 }
 
-/** What a Docker list knows; the rest of an index's members are unknown in one, and stay as they are. */
+/** Members that are defined for a Docker manifest list. All others are kept as unknown members. */
 const listMembers = ['schemaVersion', 'mediaType', 'manifests'];
 const indexMembers = [...listMembers, 'annotations', 'artifactType', 'subject'];
 
-/** A draft that carries on with all that a single index says of itself. */
-export function fromIndex(name: string, { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>): Draft {
-  if (index === undefined) return emptyDraft(name);
+/** An empty draft with the members of an index that was read, based on it unless it is unpublished. */
+export function fromIndex(
+  list: Reference,
+  { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>,
+): Draft {
+  if (index === undefined) return emptyDraft(list);
   const { document, content } = index;
   const isDocker = document.mediaType === MediaType.dockerList;
   const extra = unknownMembers(document, isDocker ? listMembers : indexMembers);
   const { annotations, artifactType, subject } = isDocker ? {} : document;
   return {
     version: 1,
-    list: name,
+    list,
     format: isDocker ? 'docker' : 'oci',
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
@@ -202,7 +219,7 @@ export function fromIndex(name: string, { source, index, given }: Pick<Resolved,
   };
 }
 
-/** Where a list would get the type of the one that it was made from anyway, it is not tied to it. */
+/** `auto` if it results in the format that the draft has, so that later edits can change it. */
 export function settledFormat(draft: Draft): Format {
   return formatOf({ ...draft, format: 'auto' }) === draft.format ? 'auto' : draft.format;
 }

@@ -1,11 +1,11 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
-import { descriptorOf, type Draft } from '../../draft/draft.ts';
+import { descriptorOf, sourceName, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn, formatLocation, parseLocation } from '../../oci/location.ts';
+import { atDigest, digestIn } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -30,26 +30,26 @@ import {
   resolveSource,
 } from '../sources/resolve-source.ts';
 
-/** The format is by default that of a single index source, else auto; the list change is what the list says of itself. */
+/** `format` is by default that of the index if it is the only source, else auto. */
 export interface CreateOptions extends ListSettings, SourceWaitOptions {
   readonly workspace: Workspace;
-  /** Bring an existing draft up to date instead of refusing it. Default false. */
+  /** Update an existing draft instead of failing. Default false. */
   readonly amend?: boolean | undefined;
-  /** Make an existing draft exactly these sources instead of refusing it. Default false. */
+  /** Replace the entries of an existing draft instead of failing. Default false. */
   readonly replace?: boolean | undefined;
-  /** Only these images of the sources. Default: all. */
+  /** Use only the images of the sources for these platforms. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
-  /** Order of the sources that have no order of their own, such as files in a folder. Default: as they are given. */
+  /** Platforms in the order for sources without an order, such as files in a folder. Default: the order of the arguments. */
   readonly order?: readonly Platform[] | undefined;
-  /** What becomes of indexes. Default: their entries come along, and an index among these stays one. */
+  /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
-  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
+  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
   readonly strict?: boolean | undefined;
 }
 
@@ -57,28 +57,28 @@ export interface Created {
   readonly draft: Draft;
   /** Canonical reference of the list. */
   readonly list: string;
-  /** What became of the entries; empty where the draft held exactly this already. */
+  /** Changes of the entries; empty if the draft did not change. */
   readonly changes: readonly EntryEvent[];
-  /** False where the draft held exactly this already. */
+  /** Whether the draft was written. */
   readonly changed: boolean;
 }
 
 /**
- * Drafts a list of the given manifests, all of them or, where one cannot be read, none; it becomes the current draft.
- * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` where there is another draft of that name and `amend` is not set;
- *   `ERR_MLIST_DRAFT_NOT_FOUND` where it is to be amended with its own sources and is not there;
- *   `ERR_MLIST_PLATFORM_NOT_FOUND`; for sources that cannot be read the errors of all of them
+ * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is written.
+ * @param manifests - with `amend`, none stands for the sources of the existing draft
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if there is another draft of that name, without `amend` and `replace`;
+ *   `ERR_MLIST_DRAFT_NOT_FOUND` if a draft without `manifests` does not exist; `ERR_MLIST_PLATFORM_NOT_FOUND`; the errors of
+ *   all sources that cannot be read
  */
 export async function create(
   list: Reference,
   manifests: readonly ManifestArgument[],
   options: CreateOptions,
 ): Promise<Created> {
-  const name = formatReference(list);
   const { workspace, amend = false } = options;
-  const before = await workspace.find(name);
+  const before = await workspace.find(list);
   const isForAll = amend && manifests.length === 0;
-  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(name))) : manifests;
+  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;
   const read = inOrder(wanted, await resolveAll(wanted, options), options.order);
   const resolved = read.map((one) => one.resolved);
   requirePlatforms(
@@ -87,30 +87,30 @@ export async function create(
     'what was named',
   );
   requireCachedContent(workspace, options.stores.cache);
-  let made: DraftResult | undefined;
+  let result: DraftResult | undefined;
   const { draft, changed } = await workspace.update(
-    name,
+    list,
     (current) => {
-      made = current === undefined ? newDraft(name, resolved, options) : again(current, read, options);
-      if (options.strict === true) requireKnownPlatforms(made.draft, made.draft.entries);
-      return made.draft;
+      result = current === undefined ? newDraft(list, resolved, options) : changeDraft(current, read, options);
+      if (options.strict === true) requireKnownPlatforms(result.draft, result.draft.entries);
+      return result.draft;
     },
     { signal: options.signal },
   );
-  await updateState(workspace, (state) => withCurrent(state, name));
-  const { changes = [], other } = made ?? {};
+  await updateState(workspace, (state) => withCurrent(state, list));
+  const { changes = [], other } = result ?? {};
   reportCreated({ draft, changes, other, resolved, isAmended: amend && before !== undefined }, options.onEvent);
-  return { draft, list: name, changes: changed ? changes : [], changed };
+  return { draft, list: formatReference(list), changes: changed ? changes : [], changed };
 }
 
-/** What becomes of a draft that is there already. */
-function again(current: Draft, read: readonly ReadSource[], options: CreateOptions): DraftResult {
+/** Applies the sources to an existing draft. */
+function changeDraft(current: Draft, read: readonly ReadSource[], options: CreateOptions): DraftResult {
   const resolved = read.map((one) => one.resolved);
   if (options.amend === true) return amendDraft(current, resolved, options);
   if (options.replace === true) return replaceDraft(current, resolved, options);
   return requireSameDraft(
     current,
-    read.map(({ argument, resolved }) => ({ resolved, isSaid: argument.platform !== undefined })),
+    read.map(({ argument, resolved }) => ({ resolved, isPlatformGiven: argument.platform !== undefined })),
     options,
   );
 }
@@ -120,7 +120,7 @@ interface ReadSource {
   readonly resolved: Resolved;
 }
 
-/** The arguments with what was read for them. Those without an order of their own are sorted by platform. */
+/** Pairs each argument with its source. Arguments without an order are sorted by platform. */
 function inOrder(
   wanted: readonly ManifestArgument[],
   resolved: readonly Resolved[],
@@ -139,11 +139,11 @@ function inOrder(
   return read.map((one) => (isUnordered(one) ? (sorted.shift() ?? one) : one));
 }
 
-/** The sources of a draft, each once. One that is named by its own digest is what the draft says it is. */
+/** The sources of a draft, each once. A source with the digest of its entry keeps the descriptor of the draft. */
 function argumentsOf(draft: Draft): readonly ManifestArgument[] {
-  const sources = new Map(draft.entries.map((entry) => [entry.source, entry]));
-  return [...sources].map(([source, entry]) => {
-    const location = parseLocation(source);
+  const sources = new Map(draft.entries.map((entry) => [sourceName(entry), entry]));
+  return [...sources.values()].map((entry) => {
+    const location = entry.source;
     const isListed = entry.via === undefined && isIndexType(entry.mediaType);
     return {
       location,
@@ -160,7 +160,10 @@ async function resolveOne(argument: ManifestArgument, options: Parameters<typeof
   return options.pin === true ? pinToDigest(whole) : whole;
 }
 
-/** Reads all sources at once; what fails is reported together. */
+/**
+ * Reads all sources concurrently.
+ * @throws MlistError the errors of all sources that cannot be read
+ */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
   options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
@@ -173,11 +176,11 @@ export async function resolveAll(
   );
 }
 
-/** A source by the digest that it had when it was read: however its tag moves, `create --amend` reads the same again. */
+/** Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves. */
 function pinToDigest(resolved: Resolved): Resolved {
   const digest = resolved.index?.content.descriptor.digest ?? resolved.entries[0]?.digest;
-  // The entries of an index that the author gave have their digests for names already.
+  // The entries of an index from a file are named by their digests already.
   if (digest === undefined || resolved.given !== undefined) return resolved;
-  const source = formatLocation(atDigest(parseLocation(resolved.source), digest));
+  const source = atDigest(resolved.source, digest);
   return { ...resolved, source, entries: resolved.entries.map((entry) => ({ ...entry, source })) };
 }

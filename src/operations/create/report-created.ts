@@ -1,54 +1,56 @@
-import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
-import { fromIndex, otherMembers, type OtherBase } from './create-draft.ts';
+import { formatLocation, sameLocation } from '../../oci/location.ts';
+import { fromIndex, otherMembers, type MovedBase } from './create-draft.ts';
 import type { OnEvent } from '../events.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
 import { warnAboutDraft } from '../warnings.ts';
 
-/** What the author should know of a draft that was made or amended. */
+/** A draft that was created or amended, to be reported to the author. */
 export interface Creation {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
-  readonly other: OtherBase | undefined;
+  readonly other: MovedBase | undefined;
   readonly resolved: readonly Resolved[];
-  /** The draft was there before, and keeps what it says of itself. */
+  /** The draft existed before, and keeps its members of the list itself. */
   readonly isAmended: boolean;
 }
 
 export function reportCreated(creation: Creation, onEvent: OnEvent | undefined): void {
   const { draft, changes, other, resolved, isAmended } = creation;
-  for (const { left, events } of resolved) {
+  for (const { omitted, events } of resolved) {
     for (const event of events) onEvent?.(event);
-    if (left !== undefined) onEvent?.({ type: 'left', ...leftOut(left) });
+    if (omitted !== undefined) onEvent?.({ type: 'left', ...leftOut(omitted) });
   }
-  for (const change of changes) onEvent?.({ type: 'entry', list: draft.list, change });
-  const isOwn = other?.ref === draft.list;
-  if (other !== undefined && isOwn) onEvent?.({ type: 'warning', message: staysBehind(draft, other) });
+  for (const change of changes) onEvent?.({ type: 'entry', list: listName(draft), change });
+  const isOwn = other !== undefined && formatLocation(other.ref) === listName(draft);
+  if (isOwn) onEvent?.({ type: 'warning', message: baseStays(draft, other) });
   const isMixed = resolved.length > 1 || isAmended;
   for (const one of isMixed ? resolved : []) {
-    const lost = isOwn && one.source === other.ref ? [] : lostMembers(draft, one);
-    const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps what it says of itself';
-    const message = `${lost.join(', ')} of the index ${one.given?.name ?? one.source} do not come along: ${reason}`;
+    const lost = isOwn && sameLocation(one.source, other.ref) ? [] : lostMembers(draft, one);
+    const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps its own values';
+    const message = `${lost.join(', ')} of the index ${one.given?.name ?? formatLocation(one.source)} are not kept: ${reason}`;
     if (lost.length > 0) onEvent?.({ type: 'warning', message });
   }
   warnAboutDraft(draft, onEvent);
 }
 
-function staysBehind({ list, base }: Draft, { ref, digest, members }: OtherBase): string {
+function baseStays(draft: Draft, { ref, digest, members }: MovedBase): string {
+  const list = listName(draft);
   return (
-    `${ref} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${base?.digest ?? ''}, ` +
-    `and a push there is still refused. "mlist diff ${list}" shows what differs: say the same with "mlist annotate" and amend ` +
-    `again, begin anew with "mlist rm ${list}", or overwrite what others have done with "mlist push --if-digest ${digest}"`
+    `${formatLocation(ref)} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${draft.base?.digest ?? ''}, ` +
+    `and a push there is still refused. "mlist diff ${list}" shows the difference: set the same values with "mlist annotate" and amend ` +
+    `again, start again with "mlist rm ${list}", or overwrite the other change with "mlist push --if-digest ${digest}"`
   );
 }
 
 function leftOut(entry: Entry): Omission {
-  const reason = `${entry.source} is for none of the requested platforms`;
+  const reason = `${sourceName(entry)} is for none of the requested platforms`;
   return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
-/** What an index says of itself that the draft does not say; of the list that the draft stands on, its author changed that. */
+/** Members of an index that the draft does not take over. Differences from the draft's own base are edits of the author. */
 function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
   const { index } = resolved;
   if (index === undefined || index.content.descriptor.digest === draft.base?.digest) return [];

@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
-import { isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf } from '../../draft/draft.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
 import type { StoredDraft, Workspace } from '../../draft/workspace/workspace.ts';
@@ -9,10 +9,10 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readJson } from '../../json/parse.ts';
 import type { Digest } from '../../oci/digest.ts';
 
-/** The drafts of a workspace: listing, choosing, removing, tidying. No network. */
+/** A draft of a workspace, or a file that cannot be read as one. */
 export type DraftSummary =
   | {
-      readonly list: string;
+      readonly list: Reference;
       readonly path: string;
       readonly current: boolean;
       readonly modified: string;
@@ -31,13 +31,13 @@ export async function listDrafts(workspace: Workspace): Promise<readonly DraftSu
   });
 }
 
-function summaryOf({ list, path, modified, draft }: StoredDraft, current: string | undefined): DraftSummary {
+function summaryOf({ path, modified, draft }: StoredDraft, current: string | undefined): DraftSummary {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const platforms = images.flatMap((entry) => platformOf(entry) ?? []);
   return {
-    list,
+    list: draft.list,
     path,
-    current: list === current,
+    current: listName(draft) === current,
     modified: modified.toISOString(),
     format: formatOf(draft),
     images: images.length,
@@ -46,20 +46,18 @@ function summaryOf({ list, path, modified, draft }: StoredDraft, current: string
   };
 }
 
-/** Makes a draft the current one. */
+/** Makes a draft the current one. Returns its canonical reference. */
 export async function useDraft(workspace: Workspace, list: Reference): Promise<string> {
-  const name = formatReference(list);
-  await workspace.load(name);
-  await updateState(workspace, (state) => withCurrent(state, name));
-  return name;
+  await workspace.load(list);
+  await updateState(workspace, (state) => withCurrent(state, list));
+  return formatReference(list);
 }
 
-/** Removes a draft, damaged or not. */
+/** Removes a draft, which may be damaged. Returns its canonical reference. */
 export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
-  const name = formatReference(list);
-  await workspace.remove(name, undefined, { signal });
-  await updateState(workspace, (state) => withoutDraft(state, name));
-  return name;
+  await workspace.remove(list, undefined, { signal });
+  await updateState(workspace, (state) => withoutDraft(state, list));
+  return formatReference(list);
 }
 
 export interface Pruned {
@@ -67,12 +65,12 @@ export interface Pruned {
   readonly leftovers: number;
 }
 
-/** Nothing younger is removed: a command may be about to need it. */
+/** Newer files are kept, since a running command may need them. */
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Removes cached blobs that no draft needs, and what crashed commands left behind, if older than an hour.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` where a draft cannot say what it needs; then nothing is removed
+ * Removes cached blobs that no draft needs, and temporary files of crashed commands, if they are older than an hour.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft cannot be read: nothing is removed then
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
   const needed = new Set<string>();
@@ -101,7 +99,7 @@ async function configOf(cache: BlobCache, digest: Digest): Promise<string | unde
 function cannotPrune(error: MlistError): MlistError {
   return new MlistError(
     error.code,
-    `nothing was removed, since a draft cannot say what it needs: ${error.message}`,
+    `nothing was removed, since the blobs that a damaged draft needs are unknown: ${error.message}`,
     error.facts,
   );
 }

@@ -1,7 +1,7 @@
 import type { Draft } from '../../draft/draft.ts';
 import { appendSources, mergeSource, type EntryEvent } from '../../draft/merge.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
 import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 import { chosenList } from '../current-draft.ts';
@@ -12,7 +12,7 @@ import type { SourceWaitOptions } from '../source-wait.ts';
 
 export interface AddOptions extends SourceWaitOptions {
   readonly workspace: Workspace;
-  /** Keep an image of the same platform beside the new one. Default: the new one takes its place. */
+  /** Keep an existing image of the same platform. Default false: the new image replaces it. */
   readonly keep?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
@@ -30,15 +30,15 @@ export interface Edited {
   readonly changed: boolean;
 }
 
-/** Adds images to a draft; all of them or, where one cannot be read, none. */
+/** Adds images to a draft. If one cannot be read, nothing is written. */
 export async function add(
   list: Reference | undefined,
   manifests: readonly ManifestArgument[],
   options: AddOptions,
 ): Promise<Edited> {
   const { workspace, keep = false, signal, onEvent } = options;
-  const name = await chosenList(workspace, list);
-  await workspace.load(name);
+  const chosen = await chosenList(workspace, list);
+  await workspace.load(chosen);
   const resolved = await resolveAll(manifests, options);
   requireCachedContent(workspace, options.stores.cache);
   const changes: EntryEvent[] = [];
@@ -47,7 +47,7 @@ export async function add(
     draft,
     changed,
   } = await workspace.update(
-    name,
+    chosen,
     (before) => {
       let edited = before;
       for (const source of resolved) {
@@ -60,6 +60,7 @@ export async function add(
     },
     { signal },
   );
+  const name = formatReference(chosen);
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   for (const change of changes) onEvent?.({ type: 'entry', list: name, change });
   if (was !== undefined) reportFormatChange(was, draft, onEvent);

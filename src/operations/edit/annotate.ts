@@ -1,5 +1,14 @@
 import { MlistError, withHint } from '../../errors/errors.ts';
-import { isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import {
+  isAttestationEntry,
+  listName,
+  manifestKey,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+  type PlatformSettings,
+} from '../../draft/draft.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../../draft/draft-edit.ts';
 import {
@@ -9,14 +18,13 @@ import {
   matchesPlatform,
   platformNotFoundText,
   entryNotFound,
-  type PartialPlatform,
 } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
 import { shortDigest } from '../../oci/digest.ts';
-import type { Location } from '../../oci/location.ts';
+import { sameLocation, type Location } from '../../oci/location.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
@@ -24,19 +32,19 @@ import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 
 export interface AnnotateOptions {
   readonly workspace: Workspace;
-  /** Source, digest or beginning of a digest of the entry; undefined is the short form. */
+  /** Source, digest or prefix of the digest of the entry. Default: the short form, in which the change selects the entry. */
   readonly manifest?: string | undefined;
-  /** Selects, never sets. */
+  /** Selects the entry, and never changes it. */
   readonly platform?: Platform | undefined;
   readonly change: EntryChange;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
-  /** What the list is about; null clears. */
+  /** The subject of the list; null removes it. */
   readonly subject?: Location | null | undefined;
-  /** Opened only to read the subject. */
+  /** Called only if a subject is read. */
   readonly stores?: (() => Stores | Promise<Stores>) | undefined;
-  /** Refuse unknown platforms, and variants that no client selects, instead of warning. Default false. */
+  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
   readonly strict?: boolean | undefined;
-  /** Asks the user which of several entries is meant; undefined for none of them. Default: does not ask. */
+  /** Asks the user to choose among several entries; undefined chooses none. Default: no question is asked. */
   readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -45,33 +53,35 @@ export interface AnnotateOptions {
 export interface Annotated {
   readonly draft: Draft;
   readonly list: string;
-  /** The entry as it is now; undefined where only the list was annotated. */
+  /** The edited entry; absent if only the list was annotated. */
   readonly entry?: Entry;
   readonly changed: boolean;
 }
 
 /**
- * Sets or clears what the author has to say of an entry, or of the list. No network, but to read a subject.
- * @throws MlistError `ERR_MLIST_USAGE` where there is nothing to set; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates, where nothing is changed
+ * Sets or clears the platform and annotations of an entry, or members of the list itself. Only a subject is read from a
+ * registry.
+ * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the
+ *   candidates. Nothing is written then.
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
-  if (!hasChange(change) && !changesList(options)) throw nothingToSet();
+  if (!hasChange(change) && !changesList(options)) throw emptyChange();
   const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
-  const name = await chosenList(workspace, list);
-  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(name), options) : undefined;
+  const target = await chosenList(workspace, list);
+  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(target), options) : undefined;
   let entry: Entry | undefined;
   const {
     before: was,
     draft,
     changed,
   } = await workspace.update(
-    name,
+    target,
     (before) => {
       if (before === undefined) return undefined;
-      const target = chosen === undefined ? undefined : sameEntry(before, chosen);
-      const edited = changeList(target === undefined ? before : changeEntries(before, [target], change), listChange);
-      entry = target === undefined ? undefined : edited.entries[before.entries.indexOf(target)];
+      const old = chosen === undefined ? undefined : sameEntry(before, chosen);
+      const edited = changeList(old === undefined ? before : changeEntries(before, [old], change), listChange);
+      entry = old === undefined ? undefined : edited.entries[before.entries.indexOf(old)];
       if (entry !== undefined && options.strict === true) requireKnownPlatforms(edited, [entry]);
       return edited;
     },
@@ -79,7 +89,7 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
   );
   if (was !== undefined) reportFormatChange(was, draft, onEvent);
   warnAboutDraft(draft, onEvent);
-  return { draft, list: name, ...(entry === undefined ? {} : { entry }), changed };
+  return { draft, list: formatReference(target), ...(entry === undefined ? {} : { entry }), changed };
 }
 
 async function subjectChange({ subject, stores, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
@@ -98,19 +108,19 @@ function changesList({ listChange = {}, subject }: AnnotateOptions): boolean {
   return hasChange(listChange) || subject !== undefined;
 }
 
-function nothingToSet(): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', 'there is nothing to set or to clear', {
-    hint: 'Say what: --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type of an image, --index-annotation, --index-artifact-type or --subject of the list.',
+function emptyChange(): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', 'nothing to set or clear', {
+    hint: 'Use --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type for an image, --index-annotation, --index-artifact-type or --subject for the list.',
   });
 }
 
-/** The chosen entry in the draft as it is under the lock; it may have changed since it was chosen, but not gone. */
+/** Finds the chosen entry in the draft that was read under the lock: other commands may have edited or removed it. */
 function sameEntry(draft: Draft, chosen: Entry): Entry {
   const key = manifestKey(chosen);
-  const same = draft.entries.filter((entry) => manifestKey(entry) === key && entry.source === chosen.source);
+  const same = draft.entries.filter((entry) => manifestKey(entry) === key && sameLocation(entry.source, chosen.source));
   const exact = same.filter((entry) => JSON.stringify(entry.detected) === JSON.stringify(chosen.detected));
   const [entry] = exact.length > 0 ? exact : same;
-  if (entry === undefined) throw entryNotFound(draft, chosen.source);
+  if (entry === undefined) throw entryNotFound(draft, sourceName(chosen));
   return entry;
 }
 
@@ -121,22 +131,22 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
   const pool = images.length > 0 ? images : candidates;
   const fitting = platform === undefined ? pool : pool.filter((entry) => matchesPlatform(platformOf(entry), platform));
   const [only, ...others] = fitting;
-  if (only === undefined) throw nothingFits(draft, pool, options);
+  if (only === undefined) throw noMatch(draft, pool, options);
   if (others.length === 0) return only;
   const answer = await options.choose?.(fitting);
   if (answer === undefined) throw ambiguous(draft, fitting);
   return answer;
 }
 
-/** The short form chooses by what it sets, which surprises whoever means to set something else. */
-function nothingFits(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
+/** Explains that the options of the short form select the entry, which is unexpected if they were meant to change it. */
+function noMatch(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
   const missed = entryNotFound(draft, describeWanted(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
-  const hint = `${missed.facts.hint ?? ''} Without an image, --os and --arch choose it. To set them, choose it by its name or with --platform.`;
+  const hint = `${missed.facts.hint ?? ''} Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.`;
   return withHint(missed, hint.trim());
 }
 
-/** Without a manifest: the entry whose platform fits what is given, or the only image there is. */
+/** The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options. */
 function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonly Entry[] {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const { os, architecture } = change.platform ?? {};
@@ -152,22 +162,23 @@ function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateO
   return `for ${wanted ?? describeShortForm(draft, change.platform ?? {})}`;
 }
 
-/** The short form selects by what it sets: a version that is not there cannot be set by it. */
-function describeShortForm(draft: Draft, given: PartialPlatform): string {
-  const { os, architecture, variant, 'os.version': version } = given;
+/** Describes what the short form selects, with the versions that could be selected instead. */
+function describeShortForm(draft: Draft, given: PlatformSettings): string {
+  const { 'os.version': version, ...withoutVersion } = given;
+  const { os, architecture, variant } = withoutVersion;
   const name = `${os ?? '*'}${version == null ? '' : `(${version})`}`;
   const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
-  const others = draft.entries.filter((entry) => matchesShortForm(entry, { ...given, 'os.version': undefined }));
+  const others = draft.entries.filter((entry) => matchesShortForm(entry, withoutVersion));
   const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
-  return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: choose it with --platform)`;
+  return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: select it with --platform)`;
 }
 
-/** The candidates are told as arguments that name exactly one entry each. */
+/** Each candidate is listed as arguments that select only this entry. */
 function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
   const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
-  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${draft.list} could be meant`, {
-    reference: draft.list,
-    hint: `They are: ${entries.map(describeEntry).join(', ')}.`,
+  return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${listName(draft)} match`, {
+    reference: listName(draft),
+    hint: `Select one of: ${entries.map(describeEntry).join(', ')}.`,
     candidates: entries.map(
       (entry) => shortDigest(entry.digest) + (isShared ? ` --platform '${platformText(entry)}'` : ''),
     ),

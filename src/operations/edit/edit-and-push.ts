@@ -2,30 +2,31 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMlistError, MlistError, withHint } from '../../errors/errors.ts';
-import type { Draft } from '../../draft/draft.ts';
+import { listName, type Draft } from '../../draft/draft.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Index } from '../../oci/manifest.ts';
 import { fromIndex, settledFormat } from '../create/create-draft.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
-import { readState } from '../../draft/workspace/workspace-state.ts';
+import { pushesOf, readState } from '../../draft/workspace/workspace-state.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
-import { isFileLocation, type Location } from '../../oci/location.ts';
+import { isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
+import { currentList } from '../current-draft.ts';
 import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-place.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
-import { draftName } from '../lookup.ts';
+import { listIn } from '../lookup.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import { isTagUsed, readTagStatesEarly } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
 
 export interface EditedAndPushed<T> {
-  /** What the edit gave. */
+  /** The result of the edit. */
   readonly edited: T;
   readonly pushed: Pushed;
   /** Whether a draft of the workspace was edited, or the list in the registry. */
@@ -33,11 +34,11 @@ export interface EditedAndPushed<T> {
 }
 
 /**
- * Edits a list and pushes it in one go. A draft of that name is edited and stays; where there is none, the list is read
- * from its registry into a draft that nobody else sees and that is gone afterwards. With `dryRun` a draft of the
- * workspace is not changed either. Of an edit that is undone where the push is refused nothing is told before.
- * @param name - as typed: `docker://` means the registry even where there is a draft; undefined is the current draft
- * @throws MlistError `ERR_MLIST_CONFLICT` where the tag has moved since it was read; what the edit and the push throw
+ * Edits a list and pushes it. If there is a draft of that name, the draft is edited and stays. Otherwise the list is read
+ * from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed. Events of
+ * an edit in a temporary workspace are emitted once the push has been accepted.
+ * @param name - as typed: `docker://` refers to the registry even if there is a draft; undefined is the current draft
+ * @throws MlistError `ERR_MLIST_CONFLICT` if the tag has moved since it was read; the errors of the edit and the push
  */
 export async function editAndPush<T>(
   name: string | undefined,
@@ -45,44 +46,44 @@ export async function editAndPush<T>(
   options: PushOptions,
 ): Promise<EditedAndPushed<T>> {
   const { workspace, dryRun = false } = options;
-  // The edit and the push warn of the same things.
+  // The edit and the push report the same warnings.
   const onEvent = deduplicateEvents(options.onEvent, ['warning']);
-  const told = { ...options, onEvent };
+  const reporting = { ...options, onEvent };
   if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
-  const own = await draftName(name, workspace);
-  const draft = own === undefined ? undefined : await ownDraft(own, name, workspace);
+  const draft = await ownDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
-  const reference = draft === undefined ? formatReference(parseListName(name ?? '')) : draft.list;
-  onEvent({ type: 'from', from, reference });
-  const start = draft ?? (await remoteDraft(parseListName(name ?? ''), told));
-  const found: DraftEdit<T> = (list, place) =>
-    edit(list, { ...place, named: (manifest) => findInList(start, manifest, told) });
-  if (draft !== undefined && !dryRun) return { from, ...(await inPlace(draft.list, found, editDraft(told), told)) };
-  const removeHint = `Remove missing images with "mlist remove docker://${start.list} DIGEST... --push".`;
-  const apart = draft === undefined ? { ...told, missingHint: removeHint } : told;
-  const done = withWorkspaceOf(start, (options) => undone(start.list, found, options), apart);
-  return { from, ...(await (draft === undefined ? done.catch(sayAgain) : done)) };
+  const list = draft?.list ?? parseListName(name ?? '');
+  onEvent({ type: 'from', from, reference: formatReference(list) });
+  const start = draft ?? (await remoteDraft(list, reporting));
+  const namedEdit: DraftEdit<T> = (edited, place) =>
+    edit(edited, { ...place, resolveManifest: (manifest) => findInList(start, manifest, reporting) });
+  if (draft !== undefined && !dryRun)
+    return { from, ...(await inPlace(list, namedEdit, editDraft(reporting), reporting)) };
+  const removeHint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
+  const temporary = draft === undefined ? { ...reporting, missingHint: removeHint } : reporting;
+  const done = withWorkspaceOf(start, (options) => editTemporary(list, namedEdit, options), temporary);
+  return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
 }
 
-/** What was read from a registry was no draft that could be amended. */
-function sayAgain(thrown: unknown): never {
+/** Replaces a hint to amend the draft, since there is none. */
+function withRepeatHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
-  const hint = 'Nothing was changed. The same command reads the list anew, and edits what it has now.';
+  const hint = 'Nothing was changed. Run the command again: it reads the list again and edits the current one.';
   throw withHint(thrown, hint);
 }
 
-/** In a workspace that is gone afterwards: what the edit tells waits for the push, which tells nothing before it goes on. */
-async function undone<T>(
-  list: string,
+/** Edits and pushes in a temporary workspace. Events of the edit are held back until the push emits its first event. */
+async function editTemporary<T>(
+  list: Reference,
   edit: DraftEdit<T>,
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
   const waiting: (() => void)[] = [];
   const release = () => {
-    for (const tell of waiting.splice(0)) tell();
+    for (const report of waiting.splice(0)) report();
   };
   const { onEvent } = options;
-  const whenAccepted = (tell: () => void) => void waiting.push(tell);
+  const whenAccepted = (report: () => void) => void waiting.push(report);
   const place: EditTarget = {
     ...editDraft(options),
     onEvent: (event) => whenAccepted(() => onEvent?.(event)),
@@ -98,16 +99,15 @@ async function undone<T>(
 }
 
 export interface CreateAndPushOptions extends PushOptions {
-  /** What the list is made of, as far as that is known beforehand. */
+  /** Sources of the list that are known before it is created. */
   readonly sources?: readonly Location[] | undefined;
   /** How the sources are read if they lack images. */
   readonly missing?: MissingChoice | undefined;
 }
 
 /**
- * Makes a draft, or amends it, and pushes it in one go; the draft stays. With `dryRun` neither a draft nor the workspace's
- * state is changed.
- * @throws MlistError what making and pushing throw; a draft that was made before the push failed is there to be pushed again
+ * Creates or amends a draft and pushes it. With `dryRun`, neither drafts nor the state of the workspace change.
+ * @throws MlistError the errors of `make` and of the push; if the push fails, the draft stays and can be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,
@@ -119,35 +119,36 @@ export async function createAndPush<T>(
     { reference: list, push: !dryRun },
     ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
   ]);
-  const { pushes } = await readState(workspace);
+  const state = await readState(workspace);
   const early = readTagStatesEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
     ...options,
-    isLate: (reference) => isTagUsed(reference, pushes?.[formatReference(list)], options),
+    isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
-  const told = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
+  const reporting = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
   const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
-  if (!dryRun) return both(told);
-  return withWorkspaceOf(await workspace.find(formatReference(list)), both, told);
+  if (!dryRun) return both(reporting);
+  return withWorkspaceOf(await workspace.find(list), both, reporting);
 }
 
-async function ownDraft(list: string, name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
-  return name === undefined ? workspace.load(list) : workspace.find(list);
+async function ownDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
+  if (name === undefined) return workspace.load(await currentList(workspace));
+  const list = listIn(parseLocation(name));
+  return list === undefined ? undefined : workspace.find(list);
 }
 
 async function inPlace<T>(
-  list: string,
+  list: Reference,
   edit: DraftEdit<T>,
   place: EditTarget,
   options: PushOptions,
 ): Promise<Pick<EditedAndPushed<T>, 'edited' | 'pushed'>> {
-  const reference = parseListName(list);
-  const edited = await edit(reference, place);
-  const emptyHint = `Push it empty all the same with --allow-empty, or take the tag away with "mlist delete ${list}".`;
-  return { edited, pushed: await push(reference, { ...options, emptyHint }) };
+  const edited = await edit(list, place);
+  const emptyHint = `Push the empty list with --allow-empty, or delete the tag with "mlist delete ${formatReference(list)}".`;
+  return { edited, pushed: await push(list, { ...options, emptyHint }) };
 }
 
-/** Runs work in a workspace that holds just this draft, or none, and is gone afterwards. */
+/** Runs work in a temporary workspace that contains only this draft, or none. */
 async function withWorkspaceOf<T>(
   draft: Draft | undefined,
   work: (options: PushOptions) => Promise<T>,
@@ -165,49 +166,46 @@ async function withWorkspaceOf<T>(
   }
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` where a single image goes by that name */
+/** @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` if the tag refers to a single image */
 async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Promise<Draft> {
   const name = formatReference(list);
   stores.registries.expect([{ reference: list, push: true }]);
-  const { store, name: tag } = await stores.resolveLocation(
-    { kind: 'registry', reference: list, explicit: true },
-    { signal },
-  );
+  const location: Location = { kind: 'registry', reference: list, explicit: true };
+  const { store, name: tag } = await stores.resolveLocation(location, { signal });
   const content = await store.fetchManifest(tag, { signal }).catch((thrown: unknown) => {
     throw thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND' ? noList(thrown, name) : thrown;
   });
   if (!isIndexType(content.descriptor.mediaType)) {
-    throw new MlistError('ERR_MLIST_LIST_INVALID', `${name} is a single image, not a list that could be edited`, {
+    throw new MlistError('ERR_MLIST_LIST_INVALID', `${name} is a single image, not a list`, {
       reference: name,
-      hint: `Make a list of it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit that, and push it.`,
+      hint: `Create a list of it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit that, and push it.`,
     });
   }
   await stores.cache.put(content.bytes);
-  return draftOfList(name, name, readIndex(content.bytes, content.descriptor.mediaType, name), content);
+  return draftOfList(list, readIndex(content.bytes, content.descriptor.mediaType, name), content);
 }
 
 function noList(error: MlistError, name: string): MlistError {
-  const hint = `Check the spelling. A new list is made with "mlist create ${name} IMAGE" and "mlist push"; where there may be none yet, use "mlist join".`;
+  const hint = `Check the spelling. Create a new list with "mlist create ${name} IMAGE" and "mlist push"; if the list may not exist yet, use "mlist join".`;
   return withHint(error, hint);
 }
 
 function notInRegistry(name: string): MlistError {
   return new MlistError(
     'ERR_MLIST_USAGE',
-    `${name} lies in no registry: only lists in registries are edited in place`,
+    `${name} is not in a registry: only lists in registries are edited in place`,
     {
-      hint: `Make a draft of it with "mlist create LIST ${name}", edit that, and write it with "mlist push --to".`,
+      hint: `Create a draft of it with "mlist create LIST ${name}", edit it, and write it with "mlist push --to".`,
     },
   );
 }
 
 /**
- * The draft that says what a list says, word for word: nothing is asked of its images, nested indexes stay entries, and
- * members that mlist does not know come along. Pushed as it is, it is that list to the byte.
- * @param list - canonical reference that the draft goes by
- * @param source - canonical location of the list
+ * The draft of a list in a registry. Its images are not read, nested indexes stay entries, and unknown members are kept: if
+ * it is not edited, its bytes are those of the list.
  */
-function draftOfList(list: string, source: string, document: Index, content: ManifestContent): Draft {
+function draftOfList(list: Reference, document: Index, content: ManifestContent): Draft {
+  const source: Location = { kind: 'registry', reference: list, explicit: true };
   const draft: Draft = {
     ...fromIndex(list, { source, index: { document, content } }),
     entries: document.manifests.map((entry) => ({ source, via: content.descriptor.digest, ...entryMembers(entry) })),

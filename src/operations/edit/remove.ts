@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { removeEntries } from '../../draft/draft-edit.ts';
 import {
   describeEntry,
@@ -10,14 +10,14 @@ import {
 } from '../../draft/entry-selection.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import type { OnEvent } from '../events.ts';
 import { reportFormatChange } from '../warnings.ts';
 
 export interface RemoveOptions {
   readonly workspace: Workspace;
-  /** Take out the images of these platforms; together with a manifest only that one's. Default: none. */
+  /** Remove only the images for these platforms, of the given manifests or of the list. Default: all of the manifests. */
   readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -30,9 +30,9 @@ export interface Removed {
 }
 
 /**
- * Takes entries out of a draft, and with an image its attestations.
- * @param manifests - sources, digests or beginnings of digests
- * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` where one means nothing in the list
+ * Removes entries from a draft. The attestations of an image are removed with it.
+ * @param manifests - sources, digests or prefixes of digests
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if a manifest or a platform is not in the list; `ERR_MLIST_AMBIGUOUS`
  */
 export async function remove(
   list: Reference | undefined,
@@ -40,10 +40,10 @@ export async function remove(
   options: RemoveOptions,
 ): Promise<Removed> {
   const { workspace, platforms = [], signal, onEvent } = options;
-  const name = await chosenList(workspace, list);
+  const chosen = await chosenList(workspace, list);
   let removed: readonly Entry[] = [];
   const { before: was, draft } = await workspace.update(
-    name,
+    chosen,
     (before) => {
       if (before === undefined) return undefined;
       const edited = removeEntries(before, chosenEntries(before, manifests, platforms));
@@ -52,6 +52,7 @@ export async function remove(
     },
     { signal },
   );
+  const name = formatReference(chosen);
   for (const entry of removed) onEvent?.({ type: 'entry', list: name, change: { type: 'removed', entry } });
   if (was !== undefined) reportFormatChange(was, draft, onEvent);
   return { draft, list: name, removed };
@@ -68,7 +69,7 @@ function chosenEntries(draft: Draft, manifests: readonly string[], platforms: re
   });
 }
 
-/** Each platform must be there: one that is not is a miss, whatever the others are. */
+/** The images for the platforms. Each platform must have at least one. */
 function ofPlatforms(
   draft: Draft,
   entries: readonly Entry[],
@@ -83,13 +84,13 @@ function ofPlatforms(
   });
 }
 
-/** A source may stand for many entries, and all go; a digest's beginning must mean one manifest. */
+/** A source may name several entries, which are all removed. A prefix of a digest must match one digest. */
 function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): readonly Entry[] {
   const isPrefix =
     named.every((entry) => entry.digest.includes(manifest)) && new Set(named.map((entry) => entry.digest)).size > 1;
   if (!isPrefix) return named;
-  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is the beginning of several digests in ${draft.list}`, {
-    reference: draft.list,
-    hint: `Write more of the digest: ${named.map(describeEntry).join(', ')}.`,
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${manifest} is a prefix of several digests in ${listName(draft)}`, {
+    reference: listName(draft),
+    hint: `Use a longer prefix: ${named.map(describeEntry).join(', ')}.`,
   });
 }

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { descriptorOf, type Draft } from '../../draft/draft.ts';
+import { descriptorOf, listName, type Draft } from '../../draft/draft.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
@@ -50,15 +50,15 @@ function listOf(found: LookupResult): string {
 
 function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   const { format, annotations, artifactType, subject, base } = draft;
-  const manifests = draft.entries.map((entry) => manifestOf(parseLocation(entry.source), descriptorOf(entry)));
+  const manifests = draft.entries.map((entry) => manifestOf(entry.source, descriptorOf(entry)));
   const members = { annotations, artifactType, subject };
   const written: SpecDocument = { list, format, ...stated(members), manifests };
   const spec = [written, { ...written, allowDuplicates: true }].find((one) => isFaithful(one, digest));
   if (spec !== undefined) return spec;
   if (digestOf(written) === digest) return written;
-  if (base?.digest === digest) return { list, copy: pinned(parseLocation(base.ref), digest) };
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${draft.list} holds what a spec cannot say`, {
-    reference: draft.list,
+  if (base?.digest === digest) return { list, copy: pinned(base.ref, digest) };
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} holds what a spec cannot say`, {
+    reference: listName(draft),
     hint: 'Push it, and export what lies in the registry: that is named by its digest.',
   });
 }

@@ -2,6 +2,8 @@ import { MlistError } from '../../errors/errors.ts';
 import { type Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import type { ManifestContent } from '../../store/store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { formatLocation } from '../../oci/location.ts';
 import { isDockerType, isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
@@ -116,18 +118,24 @@ export async function inspectVerbose(
   if (!isIndexType(own.descriptor.mediaType)) {
     const platform = await ownPlatform(found, choice, options);
     const descriptor = { ...own.descriptor, ...(platform === undefined ? {} : { platform }) };
-    return verbose({ source: found.reference, descriptor }, own);
+    return verbose(found.reference, descriptor, own);
   }
   const children = childrenOf(found, choice);
-  const list = await Promise.all(children.map(async (child) => verbose(child, await readChild(child, options), found)));
+  const list = await Promise.all(
+    children.map(async (child) => {
+      const source = formatLocation(child.source);
+      const name = found.from === 'draft' ? source : `${source}@${child.descriptor.digest}`;
+      return verbose(name, child.descriptor, await readChild(child, options));
+    }),
+  );
   return choice.manifest === undefined && choice.platform === undefined ? list : (list[0] ?? []);
 }
 
-function verbose({ source, descriptor }: Child, content: ManifestContent, found?: LookupResult): VerboseManifest {
+function verbose(name: string, descriptor: Descriptor, content: ManifestContent): VerboseManifest {
   const { mediaType, digest, size, platform } = descriptor;
-  const document = documentOf(content, source);
+  const document = documentOf(content, name);
   return {
-    Ref: found === undefined || found.from === 'draft' ? source : `${source}@${digest}`,
+    Ref: name,
     Descriptor: { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) },
     Raw: Buffer.from(content.bytes).toString('base64'),
     ...(isDockerType(mediaType) ? { SchemaV2Manifest: document } : { OCIManifest: document }),

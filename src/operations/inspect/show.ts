@@ -1,4 +1,4 @@
-import { platformOf } from '../../draft/draft.ts';
+import { platformOf, sourceName } from '../../draft/draft.ts';
 import { formatProblems } from '../../draft/draft-rules.ts';
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
@@ -71,7 +71,7 @@ function viewOf(entry: Descriptor, found: LookupResult, at: number): EntryView {
     mediaType,
     digest,
     size,
-    ...(drafted === undefined ? {} : { source: drafted.source }),
+    ...(drafted === undefined ? {} : { source: sourceName(drafted) }),
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(set.length === 0 ? {} : { set }),

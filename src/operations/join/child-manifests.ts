@@ -1,7 +1,7 @@
-import { emptyDraft, type Entry } from '../../draft/draft.ts';
+import { emptyDraft, listName, type Entry } from '../../draft/draft.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
 import type { ContentOptions } from '../../store/store.ts';
-import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
+import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
@@ -23,7 +23,7 @@ export class ChildPusher {
   #first: PushPlan | undefined;
 
   constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
-    const draft = { ...emptyDraft(formatReference(reference), 'oci'), entries };
+    const draft = { ...emptyDraft(reference, 'oci'), entries };
     const location = { kind: 'registry', reference, explicit: true } as const;
     const target = { location, key: repositoryName(reference), tags: [] };
     const store = options.stores.registries.repository(reference);
@@ -50,7 +50,7 @@ export class ChildPusher {
     const { signal, onEvent } = this.#options;
     signal?.throwIfAborted();
     if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
-    onEvent?.({ type: 'note', message: `${this.#planning.draft.list} has lost images: they are sent again` });
+    onEvent?.({ type: 'note', message: `${listName(this.#planning.draft)} has lost images: they are sent again` });
     await this.#push(true);
   }
 

@@ -100,7 +100,7 @@ async function joinEntries(
       onEvent?.({ type: 'left', what: 'attestation', digest, reason: 'its image is not among those that join' }),
   });
   const sources = own.flatMap((slot) => slot.sources);
-  requireValid({ ...emptyDraft(target, 'oci'), entries: sources });
+  requireValid({ ...emptyDraft(reference, 'oci'), entries: sources });
   const hint = 'Slots that were pushed stay: the list takes them up when another runner joins.';
   return withInterruptionReport(options, (reported) => new Work(reference, own, reported).run(), hint);
 }

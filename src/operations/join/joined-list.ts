@@ -1,9 +1,10 @@
-import { isAttestationEntry, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
 import { withoutEntries } from '../../draft/draft-edit.ts';
 import { encodeDraft, type EncodedList } from '../../draft/to-list.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
 import { descriptorOf } from '../../draft/draft.ts';
 import { formatPlatform, normalizePlatform, platformKey } from '../../oci/platform/platform.ts';
+import { parseReference, withTag, type Reference } from '../../oci/reference.ts';
 import { hasErrors, refusal } from '../../schema/problems.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import type { Slot } from './slot.ts';
@@ -22,8 +23,9 @@ export interface JoinedList extends EncodedList {
 
 /** The list of a build that says what it expects: its slots in that order; images first, as build tools have it. */
 export function expectedList(target: string, slots: readonly Slot[]): JoinedList {
-  const entries = slots.flatMap(entriesOf);
-  return encoded({ ...emptyDraft(target), entries: [...imagesOf(entries), ...entries.filter(isAttestationEntry)] });
+  const list = parseReference(target);
+  const entries = slots.flatMap((slot) => entriesOf(slot, list));
+  return encoded({ ...emptyDraft(list), entries: [...imagesOf(entries), ...entries.filter(isAttestationEntry)] });
 }
 
 /**
@@ -31,8 +33,9 @@ export function expectedList(target: string, slots: readonly Slot[]): JoinedList
  * platform, then what has none, then attestations in the order of their images. A list that has all of it stays as it is.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
-  const before = base?.draft ?? emptyDraft(target);
-  const added = slots.flatMap(entriesOf);
+  const list = parseReference(target);
+  const before = base?.draft ?? emptyDraft(list);
+  const added = slots.flatMap((slot) => entriesOf(slot, list));
   const platforms = new Set(imagesOf(added).map(keyOf));
   const replaced = imagesOf(before.entries).filter((entry) => platforms.has(keyOf(entry)));
   const about = new Set(replaced.map(({ digest }) => digest));
@@ -41,15 +44,16 @@ export function joinedList(target: string, base: Tagged | undefined, slots: read
   );
   if (base !== undefined && base.isImage !== true && sameEntries(there, added)) return base;
   const entries = canonical(distinct([...withoutEntries(before.entries, replaced), ...added]));
-  return encoded({ ...before, list: target, format: before.format === 'oci' ? 'oci' : 'auto', entries });
+  return encoded({ ...before, list, format: before.format === 'oci' ? 'oci' : 'auto', entries });
 }
 
 function encoded(draft: Draft): JoinedList {
   return { ...encodeDraft(draft), draft };
 }
 
-function entriesOf({ name, entries }: Slot): readonly Entry[] {
-  return entries.map((descriptor) => ({ source: name, ...entryMembers(descriptor) }));
+function entriesOf({ name, entries }: Slot, list: Reference): readonly Entry[] {
+  const source = { kind: 'registry', reference: withTag(list, name), explicit: true } as const;
+  return entries.map((descriptor) => ({ source, ...entryMembers(descriptor) }));
 }
 
 function imagesOf(entries: readonly Entry[]): readonly Entry[] {
@@ -96,7 +100,7 @@ function byPlatform(left: Entry, right: Entry): number {
 /** @throws MlistError `ERR_MLIST_LIST_INVALID` */
 export function requireValid(draft: Draft): void {
   const problems = checkDraft(draft);
-  if (hasErrors(problems)) throw refusal(`what is to join ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
+  if (hasErrors(problems)) throw refusal(`what is to join ${listName(draft)}`, problems, 'ERR_MLIST_LIST_INVALID');
 }
 
 /** What was wrong with the tag before is left to its owner; no runner makes it worse. */

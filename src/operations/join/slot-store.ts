@@ -3,6 +3,7 @@ import type { Repository } from '../../store/registry/repository.ts';
 import { exceedsMaxWait, isRetryableStatus } from '../../store/registry/http/retry.ts';
 import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
@@ -10,6 +11,7 @@ import { fromIndex } from '../create/create-draft.ts';
 import type { Stores } from '../../store/open.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { resolveSource } from '../sources/resolve-source.ts';
+import { emptyDraft } from '../../draft/draft.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
 import { isAboutContent } from '../../transfer/unknown-content.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
@@ -153,9 +155,9 @@ export class SlotStore {
     const { mediaType, digest } = content.descriptor;
     if (!isIndexType(mediaType)) return this.#singleImage(digest);
     const document = readIndex(content.bytes, mediaType, this.#target);
-    const source = this.#target;
+    const source: Location = { kind: 'registry', reference: this.#reference, explicit: true };
     const entries = document.manifests.map((descriptor) => ({ source, ...entryMembers(descriptor) }));
-    const draft = { ...fromIndex(this.#target, { source, index: { document, content } }), entries };
+    const draft = { ...fromIndex(this.#reference, { source, index: { document, content } }), entries };
     return { mediaType: document.mediaType, digest, bytes: content.bytes, draft };
   }
 
@@ -165,7 +167,7 @@ export class SlotStore {
     const reference = withDigest(this.#reference, digest);
     const source = { location: { kind: 'registry', reference, explicit: true } } as const;
     const { entries } = await resolveSource(source, { stores, signal });
-    const draft = { ...fromIndex(this.#target, { source: this.#target }), entries };
+    const draft = { ...emptyDraft(this.#reference), entries };
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
 

@@ -1,5 +1,5 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
-import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
+import { isAttestationEntry, listName, platformOf, type Draft } from '../../draft/draft.ts';
 import { checkDraft, formatProblems, otherFormatHint } from '../../draft/draft-rules.ts';
 import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
@@ -34,7 +34,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   if (errors.length > 0) throw refusedList(draft, errors, options);
   warnAboutDraft(draft, onEvent, { allowDuplicates });
   const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-  requireExpected(draft.list, there, expect);
+  requireExpected(listName(draft), there, expect);
 }
 
 /** @throws MlistError `ERR_MLIST_EXPECTATION` with all platforms that are expected and not there */
@@ -56,11 +56,11 @@ function asError(problem: Problem, allowEmpty: boolean): readonly Problem[] {
 
 /** A single error is told in the sentence, several below it: each once. */
 function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOptions): MlistError {
-  const subject = `the list ${draft.list}`;
+  const subject = `the list ${listName(draft)}`;
   const { message } =
     errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused, for ${errors.length} reasons` };
   return new MlistError('ERR_MLIST_LIST_INVALID', message, {
-    reference: draft.list,
+    reference: listName(draft),
     problems: errors,
     hint: hintFor(draft, errors, options),
   });

@@ -1,23 +1,23 @@
 import type { Settled } from '../../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
-import { descriptorOf, isAttestationEntry, type Draft, type Entry } from '../../draft/draft.ts';
+import { descriptorOf, isAttestationEntry, listName, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
-import { parseLocation } from '../../oci/location.ts';
 import type { OnEvent } from '../events.ts';
 import { attestationsWarning, joinNames, missingText, platformOrDigest } from './missing-images.ts';
 
 /** Entries of a draft whose content is not in their source. */
 
 /** The error for an entry whose content is gone, with the cause if it is not the manifest itself. */
-export function entryGone(entry: Entry, { list }: Draft, cause?: MlistError): MlistError {
+export function entryGone(entry: Entry, draft: Draft, cause?: MlistError): MlistError {
+  const list = listName(draft);
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
     `the ${what} ${describeEntry(entry)} is gone from its ${storeOf(entry)}${why}`,
     {
-      reference: entry.source,
+      reference: sourceName(entry),
       cause,
       hint:
         `Bring the draft up to date with "mlist create --amend ${list}", ` +
@@ -27,7 +27,7 @@ export function entryGone(entry: Entry, { list }: Draft, cause?: MlistError): Ml
 }
 
 function storeOf({ source }: Entry): string {
-  const { kind } = parseLocation(source);
+  const { kind } = source;
   return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
 }
 
@@ -55,12 +55,13 @@ function missingFrom(source: string, entries: readonly Entry[], draft: Draft, hi
 
 function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string {
   const others = entries.filter(
-    (entry) => entry.source === source && !isAttestationEntry(entry) && !missing.includes(entry),
+    (entry) => sourceName(entry) === source && !isAttestationEntry(entry) && !missing.includes(entry),
   );
   return others.length === 0 ? '' : `Available: ${joinNames(others.map(descriptorOf).map(platformOrDigest))}. `;
 }
 
-function draftHint([first]: readonly Entry[], { list }: Draft): string {
+function draftHint([first]: readonly Entry[], draft: Draft): string {
+  const list = listName(draft);
   return (
     `Leave missing images out with "mlist create --amend ${list} --missing skip", ` +
     `or remove an entry with "mlist remove ${list} ${first === undefined ? 'DIGEST' : shortDigest(first.digest)}".`
@@ -75,11 +76,11 @@ function draftHint([first]: readonly Entry[], { list }: Draft): string {
  */
 export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, hint: string | undefined): readonly T[] {
   const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);
-  const sources = [...new Set(grouped.map(({ source }) => source))];
+  const sources = [...new Set(grouped.map(sourceName))];
   SeveralErrors.throwAny([
     ...failures.filter((error) => !isGrouped(error)),
     ...sources.map((source) => {
-      const entries = grouped.filter((entry) => entry.source === source);
+      const entries = grouped.filter((entry) => sourceName(entry) === source);
       return missingFrom(source, entries, draft, hint);
     }),
   ]);
@@ -119,7 +120,7 @@ export function withoutAttestations(
   const missing = parts.flatMap((error) => (error instanceof MissingEntries ? error.entries : []));
   const isOnlyThat = parts.every((error) => error instanceof MissingEntries) && missing.every(isAttestationEntry);
   if (missing.length === 0 || !isOnlyThat) return undefined;
-  const sources = [...new Set(missing.map(({ source }) => source))];
+  const sources = [...new Set(missing.map(sourceName))];
   onEvent?.(attestationsWarning(missing.length, sources.join(' and ')));
   return entries.filter((entry) => !missing.includes(entry));
 }

@@ -5,7 +5,7 @@ import type { EncodedList } from '../../draft/to-list.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
 import type { ContentOptions, Store } from '../../store/store.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
-import { parseLocation, sameStore } from '../../oci/location.ts';
+import { sameStore } from '../../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../../oci/media-type.ts';
 import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
@@ -45,7 +45,7 @@ const TRUSTED_MS = 10 * 60 * 1000;
 
 /** Whether an entry's manifest lies in the target by what the draft says. */
 export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
-  return sameStore(parseLocation(entry.source), location);
+  return sameStore(entry.source, location);
 }
 
 /** What is pushed, and where to. */
@@ -122,10 +122,7 @@ export function readAhead(
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
     const bytes = await stores.cache.get(entry.digest);
     if (bytes?.length !== entry.size) return undefined;
-    return graphOfManifest(await stores.source(parseLocation(entry.source)), {
-      descriptor: minimalDescriptor(entry),
-      bytes,
-    });
+    return graphOfManifest(await stores.source(entry.source), { descriptor: minimalDescriptor(entry), bytes });
   };
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
@@ -169,7 +166,7 @@ async function isThereAlready(
   if (force || target.location.kind !== 'registry') return false;
   const isTrusted = published?.get(entry.digest);
   if (isTrusted === true && !survey) return true;
-  const from = await stores.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
+  const from = await stores.source(entry.source, { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
   if (store.canMountFrom?.(from) === true && isTrusted === undefined) return false;
@@ -177,7 +174,7 @@ async function isThereAlready(
 }
 
 async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { stores, signal }: PlanOptions): Promise<Needed> {
-  const source = await stores.source(parseLocation(entry.source), { signal }).catch((thrown: unknown) => {
+  const source = await stores.source(entry.source, { signal }).catch((thrown: unknown) => {
     throw withEntry(entry, draft, thrown);
   });
   if (!isServedAsManifest(entry.mediaType)) return { blob: minimalDescriptor(entry), source };

@@ -1,11 +1,11 @@
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
-import type { Draft, Entry } from '../../draft/draft.ts';
+import { isBasedOn, listName, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
-import type { State } from '../../draft/workspace/workspace-state.ts';
+import { pushesOf, type State } from '../../draft/workspace/workspace-state.ts';
 import type { ContentReader, Store } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import { parseReference, repositoryName } from '../../oci/reference.ts';
+import { repositoryName } from '../../oci/reference.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { hasLostContent, isContentUnknown } from '../../transfer/unknown-content.ts';
 import type { Plan } from '../../transfer/plan.ts';
@@ -66,7 +66,7 @@ export interface PushedTarget {
 
 export async function pushToTarget(job: PushJob, options: PushTargetOptions): Promise<readonly PushedTarget[]> {
   const { dryRun, signal } = options;
-  const repository = repositoryName(parseReference(job.draft.list));
+  const repository = repositoryName(job.draft.list);
   const imageName = (tag: string): string | undefined => imageNameOf(tag, repository);
   const writing = { dryRun, signal, imageName };
   return publish(job.target.location, options, writing, (store, reporting) => pushTo(store, job, reporting));
@@ -113,8 +113,8 @@ async function pushTo(store: Store, job: PushJob, options: PushTargetOptions): P
 }
 
 /** What a name must have to be moved. What the draft was made from says so of that one name, and nothing of further names. */
-function expectedOf(reference: string, { base }: Draft, { ifDigest }: PushTargetOptions): TagState | undefined {
-  return ifDigest ?? (base?.ref === reference ? base.digest : undefined);
+function expectedOf(reference: string, draft: Draft, { ifDigest }: PushTargetOptions): TagState | undefined {
+  return ifDigest ?? (isBasedOn(draft, reference) ? draft.base?.digest : undefined);
 }
 
 function conditionsOf(tags: readonly MovingTag[], draft: Draft, options: PushTargetOptions): Map<string, TagState> {
@@ -161,7 +161,7 @@ async function readTag(
 }
 
 function isUsed({ draft, state }: PushJob, reference: string, options: PushTargetOptions): boolean {
-  return draft.base?.ref === reference || isTagUsed(reference, state.pushes?.[draft.list], options);
+  return isBasedOn(draft, reference) || isTagUsed(reference, pushesOf(state, draft.list), options);
 }
 
 function isWorthReading(job: PushJob, reference: string, options: PushTargetOptions): boolean {
@@ -180,7 +180,7 @@ function refuseMoved(
   const expected = expectedOf(reference, draft, options);
   if (expected !== undefined && before !== expected)
     throw moved(reference, target, before, expected, options.ifDigest === undefined ? draft : undefined);
-  const ours = state.pushes?.[draft.list]?.[reference]?.digest;
+  const ours = pushesOf(state, draft.list)?.[reference]?.digest;
   if (ours !== undefined && ours !== before && expected === undefined) {
     options.onEvent?.({
       type: 'warning',
@@ -220,8 +220,9 @@ function movedHint(place: string, before: TagState, draft: Draft | undefined): s
 }
 
 /** What was amended already and still stands on its old base would be no other if it was amended again. */
-function amendHint({ list, base, entries }: Draft, before: TagState): string {
-  const ofBase = entries.filter(({ source }) => source === base?.ref);
+function amendHint(draft: Draft, before: TagState): string {
+  const list = listName(draft);
+  const ofBase = draft.entries.filter((entry) => isBasedOn(draft, sourceName(entry)));
   if (ofBase.length === 0) {
     return `The draft has no image of that list any more, so --amend does not read it: begin anew with "mlist rm ${list}"`;
   }

@@ -1,13 +1,11 @@
 import { asMlistError, SeveralErrors, type MlistError, type TargetOutcome } from '../../errors/errors.ts';
 import type { Draft, Format } from '../../draft/draft.ts';
-import { parseListName } from '../../draft/workspace/draft-file.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import { readState, type State } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { mapLimited } from '../../async/limiter.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { parseLocation } from '../../oci/location.ts';
-import type { Reference } from '../../oci/reference.ts';
+import { formatReference, type Reference } from '../../oci/reference.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import { chosenList } from '../current-draft.ts';
 import type { Stores } from '../../store/open.ts';
@@ -55,20 +53,20 @@ export async function push(list: Reference | undefined, options: PushOptions): P
 
 async function pushList(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
   const { workspace, signal, dryRun = false } = options;
-  const name = await chosenList(workspace, list);
-  const stored = await workspace.load(name);
+  const chosen = await chosenList(workspace, list);
+  const stored = await workspace.load(chosen);
   const draft = options.format === undefined ? stored : { ...stored, format: options.format };
   const isFormatAsked = draft.format !== stored.format;
   const told = { ...options, isFormatAsked };
   const { encoded, pushed, failures } = await pushDraft(draft, await readState(workspace), told);
-  if (!dryRun) await recordPush(name, encoded, pushed, options);
+  if (!dryRun) await recordPush(chosen, encoded, pushed, options);
   if (failures.length > 0) tellUnchanged(encoded, pushed, options);
   signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);
-  const purged = options.purge === true && !dryRun && (await purgeDraft(name, stored, options));
+  const purged = options.purge === true && !dryRun && (await purgeDraft(stored, options));
   if (!dryRun && !purged) await rebaseDraft(stored, encoded, pushed, options);
   const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
-  return { list: name, descriptor, targets: pushed, purged };
+  return { list: formatReference(chosen), descriptor, targets: pushed, purged };
 }
 
 /** Where some targets have failed, who reads on must know of all the others: of those that were written it is told already. */
@@ -94,7 +92,7 @@ export interface DraftPushed {
  * @throws MlistError before anything is written, as `push` does
  */
 export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
-  const targets = targetsOf(parseListName(draft.list), options.tags ?? [], options.to ?? []);
+  const targets = targetsOf(draft.list, options.tags ?? [], options.to ?? []);
   const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
   for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
   checkBeforePush(draft, options);
@@ -148,7 +146,7 @@ function expectAccess(draft: Draft, targets: readonly TargetRepository[], stores
   const elsewhere = draft.entries.filter((entry) => targets.some((target) => !isStoredIn(entry, target)));
   const locations = [
     ...targets.map(({ location }) => ({ location, push: true })),
-    ...elsewhere.map((entry) => ({ location: parseLocation(entry.source), push: false })),
+    ...elsewhere.map((entry) => ({ location: entry.source, push: false })),
   ];
   stores.registries.expect(
     locations.flatMap(({ location, push }) =>

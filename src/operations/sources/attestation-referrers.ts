@@ -1,24 +1,23 @@
 import { isAttestationEntry, type Entry } from '../../draft/draft.ts';
 import { attestedDigest, AnnotationKey, minimalDescriptor } from '../../oci/descriptor.ts';
 import type { ContentOptions, ReadStore } from '../../store/store.ts';
-import { parseLocation } from '../../oci/location.ts';
 import { isManifestType } from '../../oci/media-type.ts';
 import type { Stores } from '../../store/open.ts';
 import { listReferrers } from '../list-referrers.ts';
 import type { Resolved } from './resolve-source.ts';
 
-/** What BuildKit calls an attestation that refers to its image (docs/attestations/attestation-storage.md). */
+/** Artifact type of BuildKit attestations that refer to their image (docs/attestations/attestation-storage.md in BuildKit). */
 const ATTESTATION_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 
 /**
- * The source with the attestations that refer to its images, each behind its image: for those that come without one. It
- * asks once for each such image, so that it is done only where somebody wants it.
+ * Adds to images without attestations those that refer to them as referrers, after each image. This costs a request for
+ * each image, so it is done only on request.
  */
 export async function withReferringAttestations(
   resolved: Resolved,
   { stores, signal }: ContentOptions & { readonly stores: Stores },
 ): Promise<Resolved> {
-  const store = await stores.source(parseLocation(resolved.source), { signal });
+  const store = await stores.source(resolved.source, { signal });
   const attested = new Set(resolved.entries.map(({ attests }) => attests));
   const entries = await Promise.all(
     resolved.entries.map(async (entry) => {

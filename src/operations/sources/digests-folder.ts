@@ -6,7 +6,7 @@ import { parseDigest } from '../../oci/digest.ts';
 import { formatLocation } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { ManifestArgument } from './resolve-source.ts';
-import { bareArgument, digestArgument } from './parse-sources.ts';
+import { digestOnlyArgument, digestArgument } from './parse-sources.ts';
 
 /** A file whose name is a digest, as the builds of a matrix write them. Its content is ignored. */
 const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
@@ -15,9 +15,9 @@ const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
 const MAX_CONTENT = 2048;
 
 /**
- * The images that the files in a folder stand for, in the order of their digests: a file is named `<hex>`, `sha256-<hex>` or
+ * Reads the images of a folder of digest files, in the order of their digests. A file is named `<hex>`, `sha256-<hex>` or
  * `sha256:<hex>`, or contains one digest, or one reference with a digest.
- * @param repository - where digests without a repository are looked for
+ * @param repository - the repository of digests without one
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no such folder; `ERR_MLIST_DOCUMENT_INVALID` if it is empty or
  *   contains anything else, since an incomplete download must not become a list
  */
@@ -41,7 +41,7 @@ export async function readDigestsFolder(path: string, repository: Reference): Pr
 
 async function argumentOf(file: string, name: string, repository: Reference): Promise<readonly ManifestArgument[]> {
   const hex = DIGEST_FILE.exec(name)?.[1];
-  if (hex !== undefined) return [bareArgument(repository, parseDigest(`sha256:${hex}`))];
+  if (hex !== undefined) return [digestOnlyArgument(repository, parseDigest(`sha256:${hex}`))];
   const content = await readAtMost(file, { maxBytes: MAX_CONTENT, onlyFile: true }).catch((cause: unknown) => {
     throw unreadable(file, cause);
   });
@@ -55,7 +55,7 @@ function digestOf({ location }: ManifestArgument): string {
 function unreadable(path: string, cause: unknown): MlistError {
   const code = errorCode(cause);
   const isMissing = code === 'ENOENT';
-  const reason = isMissing ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is no folder' : (code ?? '');
+  const reason = isMissing ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is not a folder' : (code ?? '');
   const kind = isMissing ? 'ERR_MLIST_NOT_FOUND' : code === 'ENOTDIR' ? 'ERR_MLIST_USAGE' : 'ERR_MLIST_FILE';
   return new MlistError(kind, `cannot read the digests in ${path}: ${reason}`, { path, cause });
 }

@@ -9,13 +9,13 @@ import { MAX_DEPTH } from '../../transfer/graph.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
 export interface FlatteningOptions extends ContentOptions {
-  /** Missing indexes are added to it, and stay in the list. */
+  /** Indexes that cannot be fetched are added to it, and stay entries of the list. */
   readonly missing: Map<Digest, MissingState>;
 }
 
 /**
- * The entries of an index with those of indexes inside it in their places, all the way down.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` where an index is listed inside itself, or too deep
+ * Replaces nested indexes by their entries, recursively.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if an index contains itself, or is nested too deeply
  */
 export async function flattenIndex(
   manifests: readonly Descriptor[],
@@ -28,7 +28,7 @@ export async function flattenIndex(
       if (!isIndexType(entry.mediaType)) return [entry];
       const subject = `${store.location}@${entry.digest}`;
       if (above.includes(entry.digest) || above.length >= MAX_DEPTH) {
-        throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${subject} is listed inside itself, or too deep`, {
+        throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${subject} contains itself, or is nested too deeply`, {
           reference: subject,
         });
       }

@@ -1,6 +1,5 @@
 import { isAttestationEntry, type Draft } from '../../draft/draft.ts';
 import { entriesNamed } from '../../draft/entry-selection.ts';
-import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { nameIn, parseLocation } from '../../oci/location.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
@@ -9,10 +8,10 @@ import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Stores } from '../../store/open.ts';
 
 /**
- * What a MANIFEST argument means in a list that was read from a registry, now or into a draft. Its entries come from that
- * list, and not from the tags by which people know the images: a tag of the same registry is looked up, and found by its
- * digest. So is the one image of an index that a build has left there.
- * @returns a digest of the list; the argument itself where it means something already, or nothing at all
+ * Resolves a MANIFEST argument in a list that was read from a registry. The source of such entries is the list, not the tags
+ * of its images: a tag of the same registry is read, and its digest is looked up in the list. If the tag has an index, as
+ * builds push it, exactly one of its images must be in the list.
+ * @returns the digest of an entry; the argument itself if it names an entry already, or none
  */
 export async function findInList(
   draft: Draft,
@@ -21,8 +20,7 @@ export async function findInList(
 ): Promise<string> {
   if (/^(?:sha256:)?[0-9a-f]{1,64}$/.test(manifest) || entriesNamed(draft, manifest).length > 0) return manifest;
   const location = parseLocation(manifest);
-  const { domain } = parseListName(draft.list);
-  if (location.kind !== 'registry' || location.reference.domain !== domain) return manifest;
+  if (location.kind !== 'registry' || location.reference.domain !== draft.list.domain) return manifest;
   const content = await ignoreNotFound(
     stores.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
   );

@@ -8,10 +8,10 @@ import { parseReference, sameRepository, withDigest, type Reference } from '../.
 import { checkDescriptor, readIndex } from '../../schema/documents.ts';
 import type { ManifestArgument } from './resolve-source.ts';
 
-/** Sources that come in a file: lines, or the JSON that build tools leave behind. */
+/** How sources in a file are parsed: lines, or JSON that build tools write. */
 export interface SourceParsing {
   readonly list: Reference;
-  /** Where digests without a repository lie. Default: where the list is to lie. */
+  /** The repository of digests without one. Default: the repository of the list. */
   readonly repository?: Reference | undefined;
   /** Reads `MANIFEST[=PLATFORM]`. */
   readonly parse: (text: string) => ManifestArgument;
@@ -22,14 +22,14 @@ export interface SourceParsing {
  * metadata of a build (`containerimage.digest` and `image.name`), also of several targets; or other JSON that contains
  * digests, such as the outputs of CI jobs.
  * @param name - of the file, for errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, or what reading a reference throws
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`; `ERR_MLIST_REFERENCE_INVALID` for a line
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const text = Buffer.from(bytes).toString('utf8');
   return /^\s*[[{"]/.test(text) || jsonScalar.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
 }
 
-/** A number or a word of JSON is the whole output of a CI job that has no digests, and not the name of an image. */
+/** A number or a word of JSON is the output of a CI job without digests, and not the name of an image. */
 const jsonScalar = /^\s*(?:null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*$/;
 
 function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
@@ -37,12 +37,15 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .split(/\r?\n/)
     .map((line) => line.replace(/(?:^|\s)#.*$/, '').trim())
     .filter((line) => line !== '')
-    .map((line) => (isDigestName(line) ? bareArgument(repository, line) : parse(line)));
+    .map((line) => (isDigestName(line) ? digestOnlyArgument(repository, line) : parse(line)));
 }
 
-/** An argument of which only the digest was given. */
-export function bareArgument(repository: Reference, digest: Digest): ManifestArgument {
-  return { location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true }, isBare: true };
+/** An argument that is only a digest. */
+export function digestOnlyArgument(repository: Reference, digest: Digest): ManifestArgument {
+  return {
+    location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true },
+    isDigestOnly: true,
+  };
 }
 
 function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
@@ -94,7 +97,7 @@ function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
  */
 export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
   const name = text.trim();
-  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [bareArgument(repository, parseDigest(name))];
+  if (/^sha256:[0-9a-f]{64}$/.test(name)) return [digestOnlyArgument(repository, parseDigest(name))];
   const reference = name.includes('@') ? referenceIn(name) : undefined;
   if (reference?.digest === undefined) return [];
   return [{ location: { kind: 'registry', reference, explicit: true } }];
@@ -112,43 +115,43 @@ function given(bytes: Uint8Array, { name, list, repository = list }: Reading): M
   const document = readIndex(bytes, undefined, name);
   const digest = digestOf(bytes);
   const content = { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes };
-  return { ...bareArgument(repository, digest), given: { name, document, content } };
+  return { ...digestOnlyArgument(repository, digest), given: { name, document, content } };
 }
 
 function described(value: Json, { name, list, repository = list }: Reading): ManifestArgument {
   const [problem] = checkDescriptor(value);
   if (problem !== undefined)
-    throw refused(name, `a descriptor in it is wrong: ${problem.message} at ${problem.pointer}`);
+    throw refused(name, `it contains an invalid descriptor: ${problem.message} at ${problem.pointer}`);
   const descriptor = value as unknown as Descriptor;
-  return { ...bareArgument(repository, descriptor.digest), described: descriptor };
+  return { ...digestOnlyArgument(repository, descriptor.digest), described: descriptor };
 }
 
-/** What `docker buildx build` or `imagetools create` writes of what it has pushed. */
+/** Whether a value is metadata that `docker buildx build` or `docker buildx imagetools create` writes after a push. */
 function isBuilt(value: JsonObject): boolean {
   return 'containerimage.digest' in value || 'containerimage.descriptor' in value;
 }
 
 /**
- * What was built, at the digest that it got: in the list's own repository where it was pushed there, else under the first
- * name that it was pushed under.
+ * The image of a build, by its digest: in the repository of the list if it was pushed there, else in the first repository
+ * that it was pushed to.
  */
 function built(metadata: JsonObject, { name, list, repository = list }: Reading): ManifestArgument {
   const descriptor = metadata['containerimage.descriptor'];
   const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
   const names = metadata['image.name'];
-  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is no digest');
+  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is not a digest');
   const pushed = (typeof names === 'string' ? names.split(',') : [])
     .map((one) => one.trim())
     .filter((one) => one !== '');
   const references = pushed.map((one) => parseReference(one));
   const own = references.find((one) => sameRepository(one, list));
   const place = own ?? references[0];
-  if (place === undefined) return bareArgument(repository, digest);
+  if (place === undefined) return digestOnlyArgument(repository, digest);
   return { location: { kind: 'registry', reference: withDigest(place, digest), explicit: true } };
 }
 
 /**
- * Reads the metadata files of builds, and nothing else.
+ * Parses a file of build metadata. Other files are refused.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function parseBuildMetadata(
@@ -157,11 +160,11 @@ export function parseBuildMetadata(
   { list, repository }: Omit<SourceParsing, 'parse'>,
 ): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
-  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is no JSON');
+  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
   const targets = isJsonObject(value) && !isBuilt(value) ? Object.values(value) : [value];
   const builds = targets.filter((target): target is JsonObject => isJsonObject(target) && isBuilt(target));
   if (builds.length > 0) return builds.map((target) => built(target, { name, list, repository }));
-  throw refused(name, 'it says no "containerimage.digest", so it is no metadata of a build that was pushed');
+  throw refused(name, 'it has no "containerimage.digest", so it is not the metadata of a build that was pushed');
 }
 
 function refused(name: string, reason: string): MlistError {

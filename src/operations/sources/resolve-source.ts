@@ -1,6 +1,6 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
-import { type Entry, isAttestationEntry, platformOf } from '../../draft/draft.ts';
+import { type Entry, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
@@ -24,30 +24,30 @@ import { readImageManifest, readManifest } from '../../schema/documents.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
-/** Reading what a MANIFEST argument names: an image, or an index whose entries come along. */
+/** Reads the manifest of a MANIFEST argument: an image, or an index, whose entries are used. */
 
 /** One MANIFEST argument. */
 export interface ManifestArgument {
   readonly location: Location;
-  /** `=PLATFORM`: what the author says it runs on. */
+  /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
   readonly platform?: Platform | undefined;
-  /** The platform is stated elsewhere: as with `platform`, the image's config may lack it. */
+  /** The platform is given elsewhere, so that the image's config may lack it, as with `platform`. */
   readonly isPlatformGiven?: boolean | undefined;
-  /** A descriptor that the author gave: what is there must fit it, and it is listed as it was given. */
+  /** A descriptor from a file: the manifest must match it, and the entry is exactly this descriptor. */
   readonly described?: Descriptor | undefined;
-  /** An index that the author gave: its images are in the location's repository; the index itself need not be. */
+  /** An index from a file: its images are in the location's repository; the index itself need not be. */
   readonly given?: GivenIndex | undefined;
-  /** An index that the list has as an entry: it is taken apart only where that is asked for. */
+  /** The index is an entry of the list already: it is expanded only with `nested: 'flatten'`. */
   readonly isListed?: boolean | undefined;
-  /** Only its digest was given: that it is in the list's repository is an assumption. */
-  readonly isBare?: boolean | undefined;
-  /** Its place among the other arguments has no meaning: it is one of the files in a folder. */
+  /** Only the digest was given: the repository is assumed to be that of the list. */
+  readonly isDigestOnly?: boolean | undefined;
+  /** Its position among the arguments has no meaning, as for files in a folder. */
   readonly isUnordered?: boolean | undefined;
 }
 
-/** An index that somebody has read already. */
+/** An index from a file. */
 export interface GivenIndex {
-  /** Where it was read, for messages. */
+  /** Name of the file, for messages. */
   readonly name: string;
   readonly document: Index;
   readonly content: ManifestContent;
@@ -56,36 +56,39 @@ export interface GivenIndex {
 export interface ResolveOptions extends SourceWaitOptions {
   /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** What becomes of attestations; referrers: those too that refer to an image that comes without one. Default keep. */
+  /** referrers: for images without attestations, add those that refer to them. Default keep. */
   readonly attestations?: AttestationChoice | undefined;
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
-  /** keep: an index is an entry. flatten: its entries come along, and those of indexes in it. Default: one level. */
+  /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
   readonly nested?: 'keep' | 'flatten' | undefined;
-  /** The platform of the image is stated, so that its config may lack it. */
+  /** The platform is given, so that the image's config may lack it. */
   readonly isPlatformGiven?: boolean | undefined;
 }
 
 export type AttestationChoice = 'keep' | 'drop' | 'referrers';
 
-/** A source with its entries, and the index that it was, if it was one. */
+/** A source that was read: its entries, and the index if it is one. */
 export interface Resolved extends ResolvedSource {
-  /** The platforms of all its images, also of those that were not asked for. */
+  /** The platforms of all its images, including those that were not requested. */
   readonly platforms: readonly Platform[];
   readonly index?: { readonly document: Index; readonly content: ManifestContent };
-  /** The index is one that the author gave. Its entries each have a source of their own. */
+  /** The index is from a file. Each entry has its own source. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
-  /** A single image that is not for a platform that was asked for. */
-  readonly left?: Entry;
-  /** Events to report: what was left out, and where the source does not follow its specification. */
+  /** A single image that was left out, since it is for none of the requested platforms. */
+  readonly omitted?: Entry;
+  /** Events to report: parts that were left out, and deviations from the specification. */
   readonly events: readonly OperationEvent[];
 }
 
-/** @throws MlistError what the store throws, and `ERR_MLIST_DOCUMENT_INVALID` for what cannot be listed */
+/**
+ * Reads the source of an argument.
+ * @throws MlistError the errors of the store; `ERR_MLIST_DOCUMENT_INVALID` for content that a list cannot contain
+ */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
   const reading = readSource(argument, { ...options, isPlatformGiven });
-  return argument.isBare === true ? withRepositoryHint(reading, argument.location) : reading;
+  return argument.isDigestOnly === true ? withRepositoryHint(reading, argument.location) : reading;
 }
 
 async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
@@ -97,7 +100,7 @@ async function readSource(argument: ManifestArgument, options: ResolveOptions): 
   const fetch = () => store.fetchManifest(name, { expected: described, signal });
   const content = await waitForSource(fetch, options);
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
-  // Written while the config is on its way.
+  // The manifest is cached while the config is fetched.
   const [resolved] = await Promise.all([
     'manifests' in manifest && nested !== 'keep'
       ? resolveIndex(argument, { document: manifest, content }, store, options)
@@ -113,15 +116,16 @@ async function resolveEntry(
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
-  const source = formatLocation(argument.location);
-  await requireParts(content.descriptor, source, store, options);
+  const source = argument.location;
+  const name = formatLocation(source);
+  await requireParts(content.descriptor, name, store, options);
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, store, options);
   const entry = withArgument(detected, argument);
-  const warnings = isWanted(entry, options) ? claimWarnings(source, platformOf(entry), detected.detected) : [];
-  const events = [...toleranceWarnings(content, source), ...warnings];
+  const warnings = isWanted(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
+  const events = [...toleranceWarnings(content, name), ...warnings];
   const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
-  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], left: entry };
+  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
 /** Reads the config of an image, unless its descriptor states the platform. */
@@ -142,7 +146,7 @@ async function imageEntry(
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Entry> {
-  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, entry.source);
+  const { config, artifactType } = readImageManifest(content.bytes, content.descriptor.mediaType, sourceName(entry));
   const artifact = artifactType === undefined || entry.artifactType !== undefined ? {} : { artifactType };
   const fetch = async () => {
     const { cache } = options.stores;
@@ -150,7 +154,7 @@ async function imageEntry(
     await cache.put(bytes);
     return bytes;
   };
-  const detected = await statedPlatform(config, entry.source, fetch, options.isPlatformGiven);
+  const detected = await statedPlatform(config, sourceName(entry), fetch, options.isPlatformGiven);
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 
@@ -160,14 +164,14 @@ async function resolveIndex(
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
-  const source = formatLocation(argument.location);
+  const source = argument.location;
   const via = index.content.descriptor.digest;
   const { nested, platforms = [], signal } = options;
   const missing = new Map<Digest, MissingState>();
   const { manifests } = index.document;
   const listed = nested === 'flatten' ? await flattenIndex(manifests, store, { missing, signal }, [via]) : manifests;
   const placeOf = ({ digest }: Descriptor) =>
-    argument.given === undefined ? { source, via } : { source: formatLocation(atDigest(argument.location, digest)) };
+    argument.given === undefined ? { source, via } : { source: atDigest(source, digest) };
   const entries = await allOrErrors(
     listed.map(async (descriptor) => {
       const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
@@ -182,14 +186,18 @@ async function resolveIndex(
     (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
   const kept = keepImages(entries, isChosen);
   const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
-  const place = argument.given === undefined ? source : store.location;
+  const place = argument.given === undefined ? formatLocation(source) : store.location;
   const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...platformsOf(usable), ...platformsOf(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, store, signal);
-  const reported = [...toleranceWarnings(index.content, argument.given?.name ?? source), ...events, ...claims];
+  const reported = [
+    ...toleranceWarnings(index.content, argument.given?.name ?? formatLocation(source)),
+    ...events,
+    ...claims,
+  ];
   return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
 }
 
@@ -209,20 +217,20 @@ async function resolveGiven(
   return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
 
-/** Entries without a platform fit everybody, so that no filter takes them out; nor does it attestations by themselves. */
+/** Whether an entry is for a requested platform. Entries without a platform and attestations always are. */
 function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
   return wanted.length === 0 || platform === undefined || wanted.some((one) => matchesPlatform(platform, one));
 }
 
 interface EntryReading {
-  /** Only the author states that it exists. */
+  /** The index is from a file, so that the entry may not exist. */
   readonly mustBeThere: boolean;
   /** Missing entries are added to it. */
   readonly missing: Map<Digest, MissingState>;
 }
 
-/** Reads an image of which its index states nothing. */
+/** Completes an entry of an index from the image's config if the index states neither platform nor artifact type. */
 async function indexEntry(
   entry: Entry,
   { mustBeThere, missing }: EntryReading,
@@ -230,8 +238,8 @@ async function indexEntry(
   options: ResolveOptions,
 ): Promise<Entry> {
   const isImage = isManifestType(entry.mediaType);
-  const says = entry.detected !== undefined || entry.artifactType !== undefined || isAttestationEntry(entry);
-  const isSilent = isImage && !says;
+  const isStated = entry.detected !== undefined || entry.artifactType !== undefined || isAttestationEntry(entry);
+  const isSilent = isImage && !isStated;
   if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
   try {
@@ -246,7 +254,10 @@ async function indexEntry(
   }
 }
 
-/** `=PLATFORM` on an index means its one image; with several nobody could tell which. */
+/**
+ * Sets the platform of `=PLATFORM` on the only image.
+ * @throws MlistError `ERR_MLIST_AMBIGUOUS` if the source is an index of several images
+ */
 export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
   if (argument.platform === undefined) return entries;
   const images = entries.filter((entry) => !isAttestationEntry(entry));
@@ -264,7 +275,7 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
   return entries.map((entry) => (entry === only ? withArgument(entry, argument) : entry));
 }
 
-/** The entry with the platform that the author said over what it states itself. */
+/** Sets the platform of the argument on an entry. */
 function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
   return platform === undefined ? entry : changeEntry(entry, platformChange(platform, entry));
 }
@@ -273,7 +284,7 @@ function saidOf(image: Entry | undefined, { platform }: ManifestArgument): Pick<
   return image === undefined || platform === undefined ? {} : { said: platformChange(platform, image) };
 }
 
-/** A platform that the author writes out replaces what was detected; a version or feature of the same os stays. */
+/** A given platform replaces the detected one. The version and features stay if the os is the same and they are not given. */
 function platformChange(said: Platform, { detected }: Entry): EntryChange {
   const isOtherOs = detected?.os !== said.os;
   const version = said['os.version'] ?? (isOtherOs ? null : undefined);
@@ -293,7 +304,7 @@ function platformsOf(entries: readonly Entry[]): readonly Platform[] {
   return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
 }
 
-/** Adds to the failure of reading an image that was given by its digest alone how to name its repository. */
+/** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */
 async function withRepositoryHint<T>(reading: Promise<T>, location: Location): Promise<T> {
   return reading.catch((thrown: unknown) => {
     const error = asMlistError(thrown);

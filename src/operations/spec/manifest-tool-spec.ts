@@ -3,7 +3,7 @@ import { pointerTo } from '../../json/pointer.ts';
 import type { YamlReading } from '../../schema/yaml-document.ts';
 import type { ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 
-/** What manifest-tool would have done otherwise, with the place. */
+/** A difference from the behaviour of manifest-tool, with its pointer. */
 export interface Quirk {
   readonly pointer: string;
   readonly message: string;
@@ -14,26 +14,26 @@ export interface Converted {
   readonly quirks: readonly Quirk[];
 }
 
-/** Whether a document is a spec of manifest-tool: its list is called `image`. */
+/** Whether a document is a spec of manifest-tool, which has `image` instead of `list`. */
 export function isManifestToolSpec(value: Json | undefined): boolean {
   return isJsonObject(value) && 'image' in value && !('list' in value);
 }
 
-/** The pointer into a manifest-tool spec for one into the spec made of it. */
+/** Converts a pointer into the converted spec to one into the manifest-tool spec. */
 export function pointerInTool(pointer: string): string {
   return pointer === '/list' ? '/image' : pointer;
 }
 
 /**
- * Makes a spec of one of manifest-tool that fits its schema, and tells where the two tools differ.
- * @param base - pointer to the spec in what was read
+ * Converts a valid spec of manifest-tool, and lists the differences between the two tools.
+ * @param base - pointer to the spec in the document
  */
 export function fromManifestTool(value: JsonObject, reading: YamlReading, base: string): Converted {
   const converter = new Converter(reading, base);
   return { document: converter.document(value), quirks: converter.quirks };
 }
 
-/** By manifest-tool's name: the member of a platform, and whether manifest-tool passes over it in silence. */
+/** Platform members by the names in manifest-tool's specs. manifest-tool silently ignores those with `isIgnored`. */
 const members: Readonly<Record<string, { readonly name: keyof PlatformSpec; readonly isIgnored?: boolean }>> = {
   architecture: { name: 'architecture' },
   os: { name: 'os' },
@@ -57,7 +57,7 @@ class Converter {
   document({ image, tags, annotations, manifests }: JsonObject): SpecDocument {
     const list = image as string;
     const hasTag = /:[^/]*$/.test(list);
-    if (!hasTag) this.#tell('/image', 'manifest-tool would push it without a tag; here it gets the tag latest');
+    if (!hasTag) this.#addQuirk('/image', 'manifest-tool would push it without a tag; mlist adds the tag latest');
     const more = isJsonObject(annotations)
       ? Object.entries(annotations).map(([name, one]) => [name, this.#text(one, pointerTo('annotations', name)) ?? ''])
       : [];
@@ -79,7 +79,7 @@ class Converter {
       const at = `${pointer}${pointerTo(written)}`;
       const { name, isIgnored = false } = members[written] ?? {};
       if (name === undefined) return [];
-      if (isIgnored) this.#tell(at, `manifest-tool passes over ${written}, and knows ${written.replace('.', '')} only`);
+      if (isIgnored) this.#addQuirk(at, `manifest-tool ignores ${written}, and knows only ${written.replace('.', '')}`);
       const read = Array.isArray(value) ? this.#texts(value, at) : this.#text(value, at);
       return read === undefined || read.length === 0 ? [] : [[name, read] as const];
     });
@@ -90,16 +90,16 @@ class Converter {
     return values.flatMap((value, at) => this.#text(value, `${pointer}/${at}`) ?? []);
   }
 
-  /** A number as it is written: `10.0` stays that. */
+  /** A number keeps its spelling, such as `10.0`. */
   #text(value: Json | undefined, pointer: string): string | undefined {
     if (value === null || value === undefined) return undefined;
     if (typeof value === 'string') return value;
     const text = this.#reading.sourceOf(this.#base + pointer) ?? JSON.stringify(value);
-    this.#tell(pointer, `${text} is taken for the text ${JSON.stringify(text)}`);
+    this.#addQuirk(pointer, `${text} is read as the string ${JSON.stringify(text)}`);
     return text;
   }
 
-  #tell(pointer: string, message: string): void {
+  #addQuirk(pointer: string, message: string): void {
     this.quirks.push({ pointer, message });
   }
 }

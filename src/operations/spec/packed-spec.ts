@@ -2,8 +2,8 @@ import type { ListSpec, SpecDocument } from './spec.ts';
 import { parseSpec, type SpecParsing } from './parse-spec.ts';
 
 /**
- * A spec that was understood, kept as its JSON: a run of thousands holds about the bytes that they have, and each is
- * understood again when it is its turn.
+ * A valid spec, stored as JSON, which needs less memory than the parsed spec in runs of thousands of lists. It is parsed
+ * again when its list is applied.
  */
 export interface PackedSpec {
   readonly json: string;
@@ -13,9 +13,9 @@ export function packSpec(document: SpecDocument): PackedSpec {
   return { json: JSON.stringify(document) };
 }
 
-/** @param parsing - that with which it was understood before */
+/** @param parsing - the same as when the spec was read */
 export function unpackSpec({ json }: PackedSpec, parsing: SpecParsing): ListSpec {
   const parsed = parseSpec(JSON.parse(json) as SpecDocument, parsing);
   if ('spec' in parsed) return parsed.spec;
-  throw new Error(`a spec is not what it was: ${json}`);
+  throw new Error(`a valid spec is no longer valid: ${json}`);
 }

@@ -10,11 +10,11 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { targetsOf } from '../publish/target.ts';
-import { bareArgument } from '../sources/parse-sources.ts';
+import { digestOnlyArgument } from '../sources/parse-sources.ts';
 import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { error } from '../../schema/problems.ts';
 
-/** How locations and platforms of a spec are parsed. The caller knows where relative paths begin. */
+/** How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths. */
 export interface SpecParsing {
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
@@ -24,14 +24,14 @@ export interface SpecParsing {
 
 export type ParsedSpec = { readonly spec: ListSpec } | { readonly problems: readonly Problem[] };
 
-/** What a document that fits the schema means; all that is wrong with it at once. Pure. */
+/** Parses a document that is valid by the schema. Returns the spec, or all problems. Pure. */
 export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedSpec {
   const parser = new SpecParser(parsing);
   const spec = parser.list(document);
   return spec === undefined || parser.problems.length > 0 ? { problems: eachOnce(parser.problems) } : { spec };
 }
 
-/** A template that is wrong is so for every platform. */
+/** Removes duplicates: an invalid template has the same problem for every platform. */
 function eachOnce(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.pointer} ${problem.message}`, problem])).values()];
 }
@@ -56,7 +56,7 @@ class SpecParser {
   #copy(from: string, document: SpecDocument): CopySpec | undefined {
     const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy', 'missing'].includes(name));
     for (const name of beside)
-      this.#refuse(pointerTo(name), 'cannot stand beside "copy": what is copied stays as it is');
+      this.#refuse(pointerTo(name), 'cannot be combined with "copy": the list is copied unchanged');
     const location = this.#try('/copy', () => this.#location(from));
     return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
   }
@@ -67,10 +67,10 @@ class SpecParser {
       this.#refuse('', 'has neither "manifests" nor "copy"');
       return undefined;
     }
-    // Told once, not for every entry that they are filled into.
+    // Reported here once, and not for every entry that uses them.
     for (const [at, text] of (platforms ?? []).entries()) this.#platform(text, pointerTo('platforms', at));
     const isUsed = manifests.some((one) => hasPlaceholder(typeof one === 'string' ? one : one.image));
-    if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'no image has a placeholder for them');
+    if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'no image has a placeholder for platforms');
     return {
       kind: 'made',
       format: document.format ?? 'auto',
@@ -91,7 +91,7 @@ class SpecParser {
     if (manifest.mediaType !== undefined) return this.#exact(manifest, pointer);
     if (hasPlaceholder(manifest.image)) return this.#template(manifest, image, pointer, document);
     if (manifest.platforms !== undefined)
-      this.#refuse(`${pointer}/platforms`, 'the image has no placeholder for them: {os}, {arch} or {variant}');
+      this.#refuse(`${pointer}/platforms`, 'the image has no placeholder: {os}, {arch} or {variant}');
     const location = this.#try(image, () => this.#location(manifest.image));
     const { platform } = manifest;
     const whole = typeof platform === 'string' ? this.#platform(platform, `${pointer}/platform`) : undefined;
@@ -112,11 +112,11 @@ class SpecParser {
   /** One entry for each platform. */
   #template(manifest: ManifestSpec, image: string, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     if (manifest.platform !== undefined)
-      this.#refuse(`${pointer}/platform`, 'an image with placeholders has its platform from "platforms"');
+      this.#refuse(`${pointer}/platform`, 'an image with placeholders takes its platform from "platforms"');
     const own = manifest.platforms;
     const platforms = own ?? document.platforms;
     if (platforms === undefined) {
-      this.#refuse(image, 'has placeholders, but there are no "platforms" to fill them in from');
+      this.#refuse(image, 'has placeholders, but there are no "platforms"');
       return [];
     }
     return platforms.flatMap((text, at) => {
@@ -130,15 +130,15 @@ class SpecParser {
     });
   }
 
-  /** An entry that is written out in full, as `export` writes it. */
+  /** An entry with a complete descriptor, as `export` writes it. */
   #exact(manifest: ManifestSpec, pointer: string): readonly EntrySpec[] {
     const { mediaType = '', size = 0, platform, annotations, artifactType, urls, data } = manifest;
     for (const name of ['platforms', 'attestations'] as const)
-      if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot stand beside "mediaType"');
+      if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot be combined with "mediaType"');
     const location = this.#try(`${pointer}/image`, () => this.#location(manifest.image));
     const digest = location && digestIn(location);
     if (location !== undefined && digest === undefined)
-      this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" speak of one content');
+      this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" describe one manifest');
     const stated = this.#exactPlatform(platform, `${pointer}/platform`);
     if (location === undefined || digest === undefined) return [];
     const exact: Descriptor = {
@@ -160,7 +160,7 @@ class SpecParser {
     const isWhole = typeof platform.os === 'string' && typeof platform.architecture === 'string';
     const isClear = Object.values(platform).includes(null);
     if (isWhole && !isClear) return platform as Platform;
-    this.#refuse(pointer, 'beside "mediaType" it needs os and architecture, and nothing to be cleared');
+    this.#refuse(pointer, 'with "mediaType", os and architecture are required and null is not allowed');
     return undefined;
   }
 
@@ -170,7 +170,7 @@ class SpecParser {
     return this.#try(pointer, () => {
       targetsOf(list, [tag], []);
       if (parseLocation(tag.startsWith(':') ? `a${tag}` : tag).kind === 'registry') return tag;
-      this.#refuse(pointer, 'is a folder or a file: a list is applied to registries');
+      this.#refuse(pointer, 'is a layout or an archive: lists are applied to registries only');
       return undefined;
     });
   }
@@ -178,7 +178,7 @@ class SpecParser {
   /** A digest without a repository refers to the repository of the list. */
   #location(text: string): Location {
     if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
-    return bareArgument(this.#list, text).location;
+    return digestOnlyArgument(this.#list, text).location;
   }
 
   #platform(text: string, pointer: string): Platform | undefined {
@@ -209,7 +209,7 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-/** What an entry says over what its image states; a platform of one text is taken as a whole elsewhere. */
+/** The changes to an entry. A platform in one string replaces the whole platform, and is not a change. */
 function changeOf({ platform, annotations, artifactType }: ManifestSpec): EntryChange | undefined {
   const isPartial = typeof platform === 'object' && platform !== null;
   if (!isPartial && annotations === undefined && artifactType === undefined) return undefined;
@@ -228,24 +228,23 @@ function platformChange({ 'os.features': features, ...rest }: PlatformSpec): Ent
   return { platform, ...(features === undefined ? {} : { features: { clear: true, add: features ?? [] } }) };
 }
 
-/** Placeholders in the images of a spec: `{os}`, `{arch}`, `{variant}`. */
-
+/** Placeholders are `{os}`, `{arch}` and `{variant}`. */
 function hasPlaceholder(text: string): boolean {
   return /[{}]/.test(text);
 }
 
 /**
- * Fills in a platform; what it does not have is empty.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for a placeholder that is none, or a brace without its other half
+ * Replaces the placeholders by the values of a platform. A missing value is empty.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for an unknown placeholder, or an unmatched brace
  */
 function expandTemplate(template: string, { os, architecture, variant = '' }: Platform): string {
   const values: Readonly<Record<string, string>> = { os, arch: architecture, variant };
   const filled = template.replace(/\{([^{}]*)\}/g, (whole, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined) throw refused(`there is no placeholder ${whole}: {os}, {arch} and {variant} are known`);
+    if (value === undefined) throw refused(`unknown placeholder ${whole}: use {os}, {arch} or {variant}`);
     return value;
   });
-  if (/[{}]/.test(filled)) throw refused(`a brace stands alone in ${JSON.stringify(template)}`);
+  if (/[{}]/.test(filled)) throw refused(`unmatched brace in ${JSON.stringify(template)}`);
   return filled;
 }
 

@@ -12,26 +12,26 @@ import { parseSpec, type SpecParsing } from './parse-spec.ts';
 
 /** Specs in a file, or on stdin. */
 export interface SpecFile {
-  /** As people call it. */
+  /** The path, or `stdin`. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** One list of a file: what it is to be, or what is wrong with it. */
+/** One list of a file: its spec, or its problems. */
 export interface SpecUnit extends Place {
   readonly file: string;
-  /** The list as it is written, where there is no spec of it; undefined where that cannot be read. */
+  /** The text of the list name if the spec is invalid; absent if it cannot be read. */
   readonly written?: string;
   readonly spec?: PackedSpec;
   readonly problems: readonly PlacedProblem[];
-  /** Where manifest-tool, whose spec it is, does otherwise. Undefined for mlist's own. */
+  /** For specs of manifest-tool: differences from its behaviour. */
   readonly quirks?: readonly (Quirk & Place)[];
 }
 
-/** A file that holds more lists than this was not written as one. */
+/** Maximum number of lists in a file. */
 const MAX_LISTS = 20_000;
 
-/** Reads all specs of a file. Never throws for what it holds: a list that is wrong does not touch the others. */
+/** Reads all specs of a file. Problems are returned, not thrown: an invalid list does not affect the others. */
 export async function readSpecs(file: SpecFile, parsing: SpecParsing): Promise<readonly SpecUnit[]> {
   const units: SpecUnit[] = [];
   for await (const { place, read } of unitsIn(file, parsing)) {
@@ -44,7 +44,7 @@ export async function readSpecs(file: SpecFile, parsing: SpecParsing): Promise<r
   return units.length > 0 ? units : [{ file: file.name, ...start, problems: [{ ...nothing, ...start }] }];
 }
 
-/** Each list of a file with its place, read when it is asked for. */
+/** Yields each list of a file with its position. The list is parsed by `read`. */
 async function* unitsIn(
   { name: file, bytes }: SpecFile,
   parsing: SpecParsing,
@@ -71,14 +71,14 @@ const start: Place = { line: 1, column: 1 };
 const tooMany = error(
   'E-SPEC',
   '',
-  `comes after ${MAX_LISTS} lists: what follows is not read. Spread the lists over several files`,
+  `comes after ${MAX_LISTS} lists: the rest of the file is not read. Split the lists into several files`,
 );
-const nothing = error('E-SPEC', '', 'holds no spec of a list');
+const nothing = error('E-SPEC', '', 'contains no spec of a list');
 
 interface Readings {
   readonly reading: YamlReading;
   readonly parsing: SpecParsing;
-  /** Number of values of one spec, about. */
+  /** Approximate number of values of one spec. */
   readonly size: number;
 }
 
@@ -87,16 +87,16 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   const check = isTool ? checkManifestToolSpec : checkSpec;
   const place = { file, ...reading.placeOf(base) };
   const placed = (problem: Problem): PlacedProblem => placedIn(reading, base, problem);
-  const misfits = check(value, size);
+  const schemaProblems = check(value, size);
   const written = nameOf(value, isTool);
   const facts = { ...place, ...(written === undefined ? {} : { written }) };
-  if (misfits.length > 0) return { ...facts, problems: misfits.slice(0, MAX_PROBLEMS).map(placed) };
+  if (schemaProblems.length > 0) return { ...facts, problems: schemaProblems.slice(0, MAX_PROBLEMS).map(placed) };
   const { document, quirks } = isTool
     ? fromManifestTool(value as JsonObject, reading, base)
-    : { document: fittingSpec(value), quirks: undefined };
+    : { document: asSpecDocument(value), quirks: undefined };
   const parsed = parseSpec(document, parsing);
-  const told = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
-  const origin = told === undefined ? {} : { quirks: told };
+  const placedQuirks = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
+  const origin = placedQuirks === undefined ? {} : { quirks: placedQuirks };
   if ('spec' in parsed) {
     return { ...place, spec: packSpec(document), problems: none, ...origin };
   }
@@ -106,8 +106,8 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   return { ...facts, problems, ...origin };
 }
 
-/** The schema has proved the shape. */
-function fittingSpec(value: Json): SpecDocument {
+/** The schema has validated the value. */
+function asSpecDocument(value: Json): SpecDocument {
   return value as unknown as SpecDocument;
 }
 
@@ -117,7 +117,7 @@ function nameOf(value: Json, isTool: boolean): string | undefined {
   return typeof name === 'string' ? name : undefined;
 }
 
-/** Adds the place to a problem, and to a number where a string is expected the hint to quote it. */
+/** Adds the position to a problem, and a hint to quote a number if a string is expected. */
 function placedIn(reading: YamlReading, base: string, problem: Problem): PlacedProblem {
   const pointer = base + problem.pointer;
   const isName = problem.message.startsWith(UNKNOWN_MEMBER);

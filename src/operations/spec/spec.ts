@@ -6,7 +6,7 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 
-/** The spec of a list as it is written: schemas/spec.schema.json. */
+/** The spec of a list in a file: schemas/spec.schema.json. */
 export interface SpecDocument {
   readonly list: string;
   readonly tags?: readonly string[];
@@ -24,7 +24,7 @@ export interface SpecDocument {
   readonly allowDuplicates?: boolean;
 }
 
-/** One entry of it, or with placeholders one for each platform. */
+/** One entry, or with placeholders one for each platform. */
 export interface ManifestSpec {
   readonly image: string;
   readonly platform?: string | PlatformSpec | null;
@@ -46,7 +46,7 @@ export interface PlatformSpec {
   readonly variant?: string | null;
 }
 
-/** A spec that was understood: what is to lie where. */
+/** A parsed spec. */
 export interface ListSpec {
   readonly list: Reference;
   /** Canonical reference. */
@@ -56,14 +56,14 @@ export interface ListSpec {
   readonly content: CopySpec | EntriesSpec;
 }
 
-/** What lies there is copied, byte for byte. */
+/** The list is copied unchanged. */
 export interface CopySpec {
   readonly kind: 'copy';
   readonly from: Location;
   readonly missing: MissingChoice | undefined;
 }
 
-/** A list is made. */
+/** The list is built from entries. */
 export interface EntriesSpec {
   readonly kind: 'made';
   readonly format: Format;
@@ -71,7 +71,7 @@ export interface EntriesSpec {
   readonly artifactType?: string | undefined;
   readonly subject?: Location | Descriptor | undefined;
   readonly entries: readonly EntrySpec[];
-  /** How many images must be left where missing ones are left out; undefined where none may be missing. */
+  /** Missing images are left out if at least this many remain; undefined if none may be missing. */
   readonly minimum?: number | undefined;
   readonly expect: readonly Platform[];
   readonly allowDuplicates: boolean;
@@ -79,13 +79,13 @@ export interface EntriesSpec {
 
 export interface EntrySpec {
   readonly location: Location;
-  /** The whole platform, as `=PLATFORM` says it. */
+  /** The complete platform, as with `=PLATFORM`. */
   readonly platform?: Platform | undefined;
-  /** What the author says of the one image that the source is. */
+  /** Changes to the entry. The source must be a single image. */
   readonly change?: EntryChange | undefined;
   readonly attestations: 'keep' | 'drop';
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
-  /** Listed exactly so; nothing is read. */
+  /** The complete descriptor of the entry; the source is not read. */
   readonly exact?: Descriptor | undefined;
 }

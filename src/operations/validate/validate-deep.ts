@@ -2,7 +2,7 @@ import type { Problem } from '../../errors/errors.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
-import { parseLocation, type Location } from '../../oci/location.ts';
+import type { Location } from '../../oci/location.ts';
 import { isForeignLayerType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
@@ -74,15 +74,16 @@ async function check({ manifests, blobs }: Roots, known: readonly Problem[], opt
 }
 
 async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Promise<Roots> {
-  const locations = draft.entries.map((entry) => parseLocation(entry.source));
   stores.registries.expect(
-    locations.flatMap((one) => (one.kind === 'registry' ? [{ reference: one.reference, push: false }] : [])),
+    draft.entries.flatMap(({ source }) =>
+      source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [],
+    ),
   );
   const manifests = await Promise.all(
     draft.entries.map(async (entry, at) => {
       const place = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...place, store: await stores.source(parseLocation(entry.source), { signal }) };
+        return { ...place, store: await stores.source(entry.source, { signal }) };
       } catch (thrown) {
         return { ...place, fault: withEntry(entry, thrown) };
       }

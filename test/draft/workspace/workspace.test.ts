@@ -7,17 +7,18 @@ import type { Draft } from '../../../src/draft/draft.ts';
 import { locateWorkspace } from '../../../src/draft/workspace/locate-workspace.ts';
 import { Workspace } from '../../../src/draft/workspace/workspace.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
-import { formatReference, parseReference } from '../../../src/oci/reference.ts';
+import { parseLocation } from '../../../src/oci/location.ts';
+import { formatReference, parseReference, type Reference } from '../../../src/oci/reference.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`);
-const draft = (list: string): Draft => ({
+const draft = (list: Reference): Draft => ({
   version: 1,
   list,
   format: 'auto',
   entries: [
     {
-      source: 'docker.io/library/a:b',
+      source: parseLocation('docker.io/library/a:b'),
       mediaType: 'a/b',
       digest,
       size: 1,
@@ -25,9 +26,10 @@ const draft = (list: string): Draft => ({
     },
   ],
 });
-const NAME = 'docker.io/username/test:latest';
+const NAME = parseReference('docker.io/username/test:latest');
+const OTHER = parseReference('x.io/other:1');
 
-async function workspaceWith(...lists: readonly string[]): Promise<Workspace> {
+async function workspaceWith(...lists: readonly Reference[]): Promise<Workspace> {
   const workspace = new Workspace(join(await temporaryFolder(), 'ws'));
   for (const list of lists) await workspace.update(list, () => draft(list));
   return workspace;
@@ -40,8 +42,8 @@ describe('file names', () => {
     ['con.io/a:b', '%63on.io%2Fa%3Ab'],
     ['lpt1.example/a:b', '%6Cpt1.example%2Fa%3Ab'],
     ['[::1]:5000/a:b', '%5B%3A%3A1%5D%3A5000%2Fa%3Ab'],
-  ])('%s lies in %s', (list, name) => {
-    expect(fileNameOf(list)).toBe(name);
+  ])('the draft %s is stored in %s', (list, name) => {
+    expect(fileNameOf(parseReference(list))).toBe(name);
   });
 
   const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i;
@@ -51,18 +53,18 @@ describe('file names', () => {
       fc.stringMatching(/^[a-z0-9]{1,3}(?:[._/-][a-z0-9]{1,3}){0,3}$/),
       fc.stringMatching(/^\w[\w.-]{0,8}$/),
     )
-    .map(([domain, path, tag]) => `${domain}/${path}:${tag}`);
+    .map(([domain, path, tag]): Reference => ({ domain, path, tag }));
 
-  test('no two references share one, on no file system', () => {
+  test('different references have different names, also on file systems that ignore case', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(reference, { maxLength: 30 }), (lists) => {
+      fc.property(fc.uniqueArray(reference, { maxLength: 30, selector: formatReference }), (lists) => {
         const names = lists.map((list) => fileNameOf(list).toLowerCase());
         expect(new Set(names).size).toBe(lists.length);
       }),
     );
   });
 
-  test('every name is one that every file system takes', () => {
+  test('every name is valid on every file system', () => {
     fc.assert(
       fc.property(reference, (list) => {
         const name = fileNameOf(list);
@@ -73,24 +75,25 @@ describe('file names', () => {
     );
   });
 
-  test('the longest reference has a name, and its neighbour another', () => {
-    const long = (last: string) => `registry.example.com:5000/${'a'.repeat(254)}${last}:${'t'.repeat(128)}`;
+  test('long references have different names', () => {
+    const text = (last: string) => `registry.example.com:5000/${'a'.repeat(254)}${last}:${'t'.repeat(128)}`;
+    const long = (last: string) => parseReference(text(last));
     expect(fileNameOf(long('a')).length).toBeLessThanOrEqual(200);
     expect(fileNameOf(long('a'))).not.toBe(fileNameOf(long('b')));
-    expect(formatReference(parseReference(long('a')))).toBe(long('a'));
+    expect(formatReference(long('a'))).toBe(text('a'));
   });
 });
 
 describe('drafts on disk', () => {
-  test('names that differ only in case, or that docker would mix up, stay apart', async () => {
+  test('keeps drafts apart whose names differ only in case, or that docker would store in one file', async () => {
     const lists = ['x.io/a_b:1', 'x.io/a/b:1', 'x.io/x-y:1', 'x.io/x:y-1', 'x.io/a:v1', 'x.io/a:V1', 'X.io/a:v1'];
-    const workspace = await workspaceWith(...lists);
-    for (const list of lists) expect((await workspace.load(list)).list).toBe(list);
+    const workspace = await workspaceWith(...lists.map(parseReference));
+    for (const list of lists) expect(formatReference((await workspace.load(parseReference(list))).list)).toBe(list);
     expect((await workspace.all()).length).toBe(lists.length);
   });
 
-  test('truncated at every byte, a draft is named, hides no other, and can be removed', async () => {
-    const workspace = await workspaceWith(NAME, 'x.io/other:1');
+  test('reports a truncated draft, reads the others, and can remove it', async () => {
+    const workspace = await workspaceWith(NAME, OTHER);
     const path = workspace.pathOf(NAME);
     const whole = await readFile(path);
     for (let length = 0; length < whole.length; length += 1) {
@@ -100,7 +103,7 @@ describe('drafts on disk', () => {
         exitCode: 3,
         facts: { path },
       });
-      expect((await workspace.load('x.io/other:1')).list).toBe('x.io/other:1');
+      expect((await workspace.load(OTHER)).list).toEqual(OTHER);
       expect((await workspace.all()).map((one) => 'error' in one)).toEqual([true, false]);
     }
     await expect(workspace.update(NAME, () => draft(NAME))).rejects.toMatchObject({ code: 'ERR_MLIST_DRAFT_DAMAGED' });
@@ -119,13 +122,13 @@ describe('drafts on disk', () => {
     ['another version', (text) => text.replace('"version": 1', '"version": 2'), /must be 1 at \/version/],
     ['a wrong digest', (text) => text.replace('sha256:ab', 'sha256:AB'), /at \/entries\/0\/digest/],
     [
-      'a source that is none',
+      'a source that is not a location',
       (text) => text.replace('library/a', 'library/A'),
       /is not a location at \/entries\/0\/source/,
     ],
     ['a duplicate member', (text) => text.replace('"version"', '"format": "oci", "version"'), /twice/],
     ['a list without a tag', (text) => text.replace('test:latest', 'test'), /canonical reference/],
-  ])('%s is refused', async (_name, change, reason) => {
+  ])('refuses %s', async (_name, change, reason) => {
     const workspace = await workspaceWith(NAME);
     const path = workspace.pathOf(NAME);
     await writeFile(path, change(await readFile(path, 'utf8')));
@@ -135,7 +138,7 @@ describe('drafts on disk', () => {
     });
   });
 
-  test('a file that is in the place of another is named', async () => {
+  test('reports a file whose name is not that of its list', async () => {
     const workspace = await workspaceWith(NAME);
     const text = await readFile(workspace.pathOf(NAME), 'utf8');
     await writeFile(join(workspace.folder, 'drafts', 'elsewhere.json'), text);
@@ -143,21 +146,21 @@ describe('drafts on disk', () => {
     expect(stray).toMatchObject({ name: 'elsewhere', error: { code: 'ERR_MLIST_DRAFT_DAMAGED' } });
   });
 
-  test('strangers in the folder are left alone', async () => {
+  test('ignores other files in the folder', async () => {
     const workspace = await workspaceWith(NAME);
     await writeFile(join(workspace.folder, 'drafts', '.DS_Store'), 'x');
     await mkdir(join(workspace.folder, 'drafts', 'sub'));
     expect(await workspace.all()).toHaveLength(1);
   });
 
-  test('an edit that changes nothing writes nothing', async () => {
+  test('does not write if an edit changes nothing', async () => {
     const workspace = await workspaceWith(NAME);
     expect(await workspace.update(NAME, (before) => before)).toMatchObject({ changed: false });
     expect(await workspace.update(NAME, () => draft(NAME))).toMatchObject({ changed: false });
     expect(await workspace.update(NAME, () => ({ ...draft(NAME), format: 'oci' }))).toMatchObject({ changed: true });
   });
 
-  test('a draft that was edited meanwhile is not removed', async () => {
+  test('does not remove a draft that was edited meanwhile', async () => {
     const workspace = await workspaceWith(NAME);
     const before = await workspace.load(NAME);
     await workspace.update(NAME, (now) => now && { ...now, format: 'oci' });
@@ -165,13 +168,13 @@ describe('drafts on disk', () => {
     expect(await workspace.remove(NAME, await workspace.load(NAME))).toBe(true);
   });
 
-  test('nothing is left in the lock folder', async () => {
+  test('leaves no files in the lock folder', async () => {
     const workspace = await workspaceWith(NAME);
     expect(await readdir(join(workspace.folder, 'locks'))).toEqual([]);
   });
 });
 
-describe('where the workspace is', () => {
+describe('locating the workspace', () => {
   async function place() {
     const home = await temporaryFolder();
     const cwd = join(home, 'a', 'b');
@@ -180,13 +183,13 @@ describe('where the workspace is', () => {
     return { home, cwd, options: { env: {}, cwd, home, platform: 'linux', uid } as const };
   }
 
-  test('--workspace, then MLIST_WORKSPACE', async () => {
+  test('prefers --workspace to MLIST_WORKSPACE', async () => {
     const { cwd, options } = await place();
     expect(await locateWorkspace({ ...options, workspace: 'x', env: { MLIST_WORKSPACE: '/y' } })).toBe(join(cwd, 'x'));
     expect(await locateWorkspace({ ...options, env: { MLIST_WORKSPACE: '/y' } })).toBe('/y');
   });
 
-  test('the nearest .mlist upwards, as far as home', async () => {
+  test('finds the closest .mlist in the parent folders, up to the home folder', async () => {
     const { home, options } = await place();
     await mkdir(join(home, 'a', '.mlist'));
     expect(await locateWorkspace(options)).toBe(join(home, 'a', '.mlist'));
@@ -194,7 +197,7 @@ describe('where the workspace is', () => {
     expect(await locateWorkspace(options)).toBe(join(home, 'a', 'b', '.mlist'));
   });
 
-  test('not above home', async () => {
+  test('does not search above the home folder', async () => {
     const { home, options } = await place();
     await mkdir(join(home, '.mlist'));
     const inner = { ...options, home: join(home, 'a') };
@@ -205,17 +208,17 @@ describe('where the workspace is', () => {
     ['linux', {}, ['.local', 'share', 'mlist']],
     ['darwin', {}, ['Library', 'Application Support', 'mlist']],
     ['win32', {}, ['AppData', 'Local', 'mlist']],
-  ] as const)("the user's own on %s", async (platform, env, names) => {
+  ] as const)("falls back to the user's data folder on %s", async (platform, env, names) => {
     const { home, options } = await place();
     expect(await locateWorkspace({ ...options, platform, env })).toBe(join(home, ...names));
   });
 
-  test('XDG_DATA_HOME', async () => {
+  test('uses XDG_DATA_HOME', async () => {
     const { options } = await place();
     expect(await locateWorkspace({ ...options, env: { XDG_DATA_HOME: '/x' } })).toBe('/x/mlist');
   });
 
-  test('a folder of another user is refused', async () => {
+  test('refuses a folder of another user', async () => {
     const { home, options } = await place();
     await mkdir(join(home, '.mlist'));
     await expect(locateWorkspace({ ...options, uid: 12345 })).rejects.toMatchObject({
@@ -224,7 +227,7 @@ describe('where the workspace is', () => {
     });
   });
 
-  test('a link to a folder counts as that folder', async () => {
+  test('follows a symbolic link to a folder', async () => {
     const { home, cwd, options } = await place();
     await mkdir(join(home, 'real'));
     await symlink(join(home, 'real'), join(cwd, '.mlist'));

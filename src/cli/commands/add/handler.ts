@@ -1,7 +1,6 @@
-import { parseListName } from '../../../draft/workspace/draft-file.ts';
 import { add } from '../../../operations/edit/add.ts';
 import { currentList } from '../../../operations/current-draft.ts';
-import { listBeforeOthers, manifestArgument } from '../../args/typed-arguments.ts';
+import { listBeforeOthers, manifestArgument, optionalList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { runEdit } from '../../args/run-edit.ts';
 import { changeDocument, draftDocument } from '../../output/entry-document.ts';
@@ -14,7 +13,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const { output, signal } = context;
   const stores = await context.stores();
   const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () => {
-    const target = parseListName(list ?? (await currentList(context.workspace)));
+    const target = optionalList(list) ?? (await currentList(context.workspace));
     const manifests = rest.map((text) => manifestArgument(text, context, target));
     return runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {

@@ -24,16 +24,17 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const { list, rest } = listFirst(invocation, context);
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
   if (more.length > 0) throw tooManyArguments(invocation);
-  const selected = invocation.text('platform');
   const { output, signal } = context;
   const wanted = changes(invocation, context);
+  const selected = invocation.text('platform');
+  const platform = selected === undefined ? undefined : readPlatform(selected);
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
-    const { workspace, named, onEvent } = place;
+    const { workspace, resolveManifest, onEvent } = place;
     const annotated = await annotate(name, {
       ...wanted,
       workspace,
-      manifest: manifest === undefined ? undefined : await named(manifest),
-      platform: selected === undefined ? undefined : readPlatform(selected),
+      manifest: manifest === undefined ? undefined : await resolveManifest(manifest),
+      platform,
       strict: invocation.flag('strict'),
       stores: context.stores,
       choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
@@ -78,7 +79,7 @@ function changes(
   const isPlatform = Object.keys(platform).length > 0;
   return {
     change: {
-      platform: isPlatform ? (platform as AnnotateOptions['change']['platform']) : undefined,
+      platform: isPlatform ? platform : undefined,
       features: featureChange(invocation),
       annotations: annotationChange(invocation.texts('annotation'), '--annotation'),
       artifactType: clearable(invocation.text('artifact-type')),

@@ -3,7 +3,7 @@ import { MlistError } from '../../../errors/errors.ts';
 import { formatReference, type Reference } from '../../../oci/reference.ts';
 import { currentList } from '../../../operations/current-draft.ts';
 import type { DockerMetadata } from '../../../operations/sources/docker-metadata.ts';
-import { listFirst, listOption } from '../../args/typed-arguments.ts';
+import { listOption, type ListAndRest } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { usageError } from '../../args/parse-arguments.ts';
@@ -15,14 +15,14 @@ import { usageError } from '../../args/parse-arguments.ts';
  * @throws MlistError `ERR_MLIST_USAGE` where there is none, or it cannot be told from an image
  */
 export async function createdName(
-  invocation: ParsedArguments,
+  { list: typed, rest }: ListAndRest,
   metadata: DockerMetadata | undefined,
+  invocation: ParsedArguments,
   context: Context,
 ): Promise<Reference> {
-  const { list: typed, rest } = listFirst(invocation, context);
   const name = typed ?? metadata?.tags[0];
   if (name === undefined && !invocation.flag('amend')) throw nameless(invocation, metadata);
-  const list = parseListName(name ?? (await currentList(context.workspace)));
+  const list = name === undefined ? await currentList(context.workspace) : parseListName(name);
   const isPositional = typed !== undefined && listOption(invocation, context) === undefined;
   if (isPositional && metadata !== undefined) refuseImage(list, typed, rest, metadata, invocation);
   return list;

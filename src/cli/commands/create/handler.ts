@@ -19,11 +19,13 @@ import { sourceChoices } from '../../args/source-choices.ts';
 import { nameOf, readSources } from './source-file.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { rest: manifests } = listFirst(invocation, context);
+  const { list: typed, rest: manifests } = listFirst(invocation, context);
   const metadata = await readDockerMetadata(invocation, context);
-  const list = await createdName(invocation, metadata, context).catch((thrown: unknown) => {
-    throw withListFirst(thrown, 'ERR_MLIST_REFERENCE_INVALID', invocation, context);
-  });
+  const list = await createdName({ list: typed, rest: manifests }, metadata, invocation, context).catch(
+    (thrown: unknown) => {
+      throw withListFirst(thrown, 'ERR_MLIST_REFERENCE_INVALID', invocation, context);
+    },
+  );
   const sources = await sourcesOf(manifests, list, invocation, context);
   const making = { sources, metadata, invocation, context };
   const { edited, pushed } = await pushedOr(list, making);
@@ -90,7 +92,7 @@ async function draftOf(list: Reference, place: DraftTarget, making: Making): Pro
   });
   return {
     created,
-    draft: metadata === undefined ? created.draft : await annotateAll(created, metadata, context, place),
+    draft: metadata === undefined ? created.draft : await annotateAll(list, metadata, context, place),
   };
 }
 
@@ -138,11 +140,11 @@ function changeOf(invocation: ParsedArguments, metadata: DockerMetadata | undefi
 }
 
 async function annotateAll(
-  { list }: Created,
-  { entries, left }: DockerMetadata,
+  list: Reference,
+  { entries, unsupported }: DockerMetadata,
   context: Context,
   { workspace }: DraftTarget,
 ): Promise<Draft> {
-  for (const text of left) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
+  for (const text of unsupported) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
   return annotateImages(list, entries, { workspace, signal: context.signal });
 }

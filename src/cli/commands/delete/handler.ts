@@ -1,6 +1,8 @@
 import type { Workspace } from '../../../draft/workspace/workspace.ts';
 import { MlistError, withHint } from '../../../errors/errors.ts';
-import { draftName } from '../../../operations/lookup.ts';
+import { parseLocation } from '../../../oci/location.ts';
+import { formatReference } from '../../../oci/reference.ts';
+import { listIn } from '../../../operations/lookup.ts';
 import { deleteReference } from '../../../operations/tags/registry-tags.ts';
 import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
@@ -26,8 +28,8 @@ export async function run(
 /** Who names a draft that is nowhere else may mean the draft. */
 async function withDraft(thrown: unknown, typed: string, workspace: Workspace): Promise<unknown> {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
-  const list = await draftName(typed, workspace);
+  const list = listIn(parseLocation(typed));
   if (list === undefined || (await workspace.find(list)) === undefined) return thrown;
-  const hint = `There is a draft of that name: "mlist rm ${list}" removes it.`;
+  const hint = `There is a draft of that name: "mlist rm ${formatReference(list)}" removes it.`;
   return withHint(thrown, hint);
 }

@@ -1,6 +1,7 @@
 import { exitCodes, MlistError } from '../../../errors/errors.ts';
 import { formatLocation } from '../../../oci/location.ts';
-import { draftName, type LookupResult } from '../../../operations/lookup.ts';
+import { formatReference } from '../../../oci/reference.ts';
+import { listIn, type LookupResult } from '../../../operations/lookup.ts';
 import { waitForSource } from '../../../operations/source-wait.ts';
 import { typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
@@ -23,9 +24,10 @@ interface Place {
 
 async function whereIs(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
   const { workspace, output, signal, onEvent } = context;
-  const list = await draftName(name, workspace);
-  if (list !== undefined && (await workspace.find(list)) !== undefined) return { from: 'draft', ref: list };
   const location = typedLocation(name, context);
+  const list = listIn(location);
+  if (list !== undefined && (await workspace.find(list)) !== undefined)
+    return { from: 'draft', ref: formatReference(list) };
   try {
     const stores = await context.stores();
     const { store, name: named } = await stores.resolveLocation(location, { signal });

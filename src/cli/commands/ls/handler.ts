@@ -1,4 +1,5 @@
 import { listDrafts, type DraftSummary } from '../../../operations/drafts/drafts.ts';
+import { formatReference } from '../../../oci/reference.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderDrafts } from './render-drafts.ts';
@@ -14,5 +15,5 @@ export async function run(_invocation: ParsedArguments, { output, workspace }: C
 function draftDocument(draft: DraftSummary): object {
   if ('damaged' in draft) return draft;
   const { list, ...facts } = draft;
-  return { ref: list, ...facts };
+  return { ref: formatReference(list), ...facts };
 }

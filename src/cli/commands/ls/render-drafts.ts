@@ -1,11 +1,12 @@
 import type { DraftSummary } from '../../../operations/drafts/drafts.ts';
 import type { Output } from '../../output/output.ts';
+import { formatReference } from '../../../oci/reference.ts';
 import { escapeLine } from '../../../text/escape.ts';
 
 /** Drafts for people, in columns: whether it is the current one, its list, its format, its platforms. */
 export function renderDrafts(drafts: readonly DraftSummary[], output: Output): void {
   // Written out before it is measured, so that the columns stay.
-  const names = drafts.map((draft) => ('damaged' in draft ? draft.name : draft.list)).map(escapeLine);
+  const names = drafts.map((draft) => ('damaged' in draft ? draft.name : formatReference(draft.list))).map(escapeLine);
   const width = Math.max(0, ...names.map((name) => name.length));
   for (const [at, draft] of drafts.entries()) renderDraft(draft, (names[at] ?? '').padEnd(width), output);
 }

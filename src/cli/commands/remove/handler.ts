@@ -21,8 +21,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const manifests = rest.map((text) => typedName(text, context));
   const { output, signal } = context;
   const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, async (name, { workspace, named, onEvent }: EditTarget) => {
-      const meant = await Promise.all(manifests.map(named));
+    runEdit(list, invocation, context, async (name, { workspace, resolveManifest, onEvent }: EditTarget) => {
+      const meant = await Promise.all(manifests.map(resolveManifest));
       return remove(name, meant, { workspace, platforms, signal, onEvent });
     }),
   );

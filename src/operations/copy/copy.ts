@@ -20,14 +20,14 @@ import { transferCopy, type CopyTransfer, type Transferred } from './copy-transf
 import type { Stores, ResolvedLocation, Store } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
-import { publish, type PublishOptions } from '../publish/publish.ts';
+import { publish, type PublishContext } from '../publish/publish.ts';
 import { requireExpected } from '../publish/check-push.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import { refusedRead } from '../publish/tag-state.ts';
 import { checkMoves, platformsOf, type NextContent } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
 
-export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOptions {
+export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOptions {
   /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
   readonly referrers?: boolean | undefined;
   /** Trust no shortcut: look at all that is to be there. Default false. */
@@ -221,7 +221,7 @@ async function replacedBy(
   const { found, unread } = (await looking) ?? {};
   options.signal?.throwIfAborted();
   const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
-  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, cache: stores.cache });
+  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, stores });
 }
 
 /** One token is to serve both ends. */
@@ -268,12 +268,12 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
 async function requirePlatformsOf(
   { bytes, descriptor }: Content,
   store: ContentSource,
-  { expect = [], stores: { cache }, signal }: CopyOptions,
+  { expect = [], stores, signal }: CopyOptions,
 ): Promise<void> {
   if (expect.length === 0) return;
   const name = `${store.location}@${descriptor.digest}`;
   const manifest = readManifest(bytes, descriptor.mediaType, name);
-  requireExpected(name, await platformsOf(manifest, store, { cache, signal }), expect);
+  requireExpected(name, await platformsOf(manifest, store, { stores, signal }), expect);
 }
 
 function report(read: Content, { content, events }: Filtered, reference: string, { onEvent }: CopyOptions): void {

@@ -18,12 +18,12 @@ import { fullPlatform, slotName } from './slot.ts';
 import { JoinWait } from './join-wait.ts';
 import { retryWithoutAttestations } from '../publish/missing-entries.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
-import type { PublishOptions } from '../publish/publish.ts';
+import type { PublishContext } from '../publish/publish.ts';
 import type { ManifestArgument } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { replacedByList } from '../publish/tag-moves.ts';
 
-export interface JoinOptions extends PublishOptions, SourceWaitOptions {
+export interface JoinOptions extends PublishContext, SourceWaitOptions {
   /** The build that the runner is part of; those of one build count together. Default: one that is called `default`. */
   readonly group?: Group | undefined;
   /** All platforms of the build, in the list's order: the tag appears when the last is there. It needs a group. */

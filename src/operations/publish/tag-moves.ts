@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { BlobCache } from '../../store/cache.ts';
+import type { Stores } from '../../store/open.ts';
 import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Content, ContentOptions, ContentSource } from '../../store/store.ts';
@@ -23,6 +23,8 @@ export interface MovingTag {
   readonly before?: TagState | undefined;
   /** Why it could not be read, if that was tried before. */
   readonly unread?: MlistError | undefined;
+  /** What it must have to be moved; undefined if it may have anything. */
+  readonly expected?: TagState | undefined;
 }
 
 /** Content that tags are moved to. */
@@ -33,7 +35,7 @@ export interface NextContent {
 }
 
 export interface MoveOptions extends ContentOptions {
-  readonly cache: BlobCache;
+  readonly stores: Pick<Stores, 'cache'>;
   /** Let a list take the place of a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
@@ -150,7 +152,11 @@ async function lostPlatforms(
   return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
 }
 
-async function manifestOf(store: ContentSource, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
+async function manifestOf(
+  store: ContentSource,
+  digest: Digest,
+  { stores: { cache }, signal }: MoveOptions,
+): Promise<Manifest> {
   const name = `${store.location}@${digest}`;
   const cached = await cache.get(digest);
   if (cached !== undefined) return readManifest(cached, undefined, name);
@@ -162,7 +168,7 @@ async function manifestOf(store: ContentSource, digest: Digest, { cache, signal 
 export async function platformsOf(
   manifest: Manifest,
   store: ContentSource,
-  { cache, signal }: Pick<MoveOptions, 'cache' | 'signal'>,
+  { stores: { cache }, signal }: Pick<MoveOptions, 'stores' | 'signal'>,
 ): Promise<readonly Platform[]> {
   if ('manifests' in manifest) {
     const images = manifest.manifests.filter((entry) => !isAttestation(entry));

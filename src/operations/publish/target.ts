@@ -1,5 +1,6 @@
+import type { Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { digestIn, nameOfTarget, parseLocation, type Location } from '../../oci/location.ts';
+import { digestIn, nameOfTarget, parseLocation, sameStore, type Location } from '../../oci/location.ts';
 import { formatReference, isTag, repositoryName, withTag, type Reference } from '../../oci/reference.ts';
 
 /** Where a list is to go: repositories, and the tags in each. */
@@ -70,4 +71,9 @@ function tagOf(location: Location): string {
 /** The name of one target for people and for the record of pushes. */
 export function targetName({ location, key }: TargetRepository, tag: string): string {
   return location.kind === 'registry' ? formatReference(withTag(location.reference, tag)) : `${key}:${tag}`;
+}
+
+/** Whether the target is the source of an entry, so that it has the entry according to the draft. */
+export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
+  return sameStore(parseLocation(entry.source), location);
 }

@@ -6,6 +6,7 @@ import type { OnEvent } from '../events.ts';
 import type { ReadStore } from '../../store/open.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
+import type { MovingTag } from '../publish/tag-moves.ts';
 
 /** Signatures as they refer to what is signed: cosign's two forms, and notation's. */
 const SIGNATURE_TYPE =
@@ -17,12 +18,15 @@ const SIGNATURE_TYPE =
  */
 export async function warnAboutSignatures(
   store: ReadStore,
-  moving: readonly { readonly reference: string; readonly before: Digest }[],
-  { onEvent, ...options }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
+  tags: readonly MovingTag[],
+  { signal, onEvent }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
 ): Promise<void> {
+  const moving = tags.flatMap(({ reference, before }) =>
+    before === undefined || before === 'absent' ? [] : [{ reference, before }],
+  );
   const digests = [...new Set(moving.map(({ before }) => before))];
   const signed = new Map(
-    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(store, digest, options)] as const)),
+    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(store, digest, { signal })] as const)),
   );
   for (const { reference, before } of moving) {
     const found = signed.get(before);

@@ -18,10 +18,10 @@ import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.
 import { requirePlatforms } from '../require-platforms.ts';
 import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 
-/** Copying only a part of a list. */
+/** Selects the part of a list that is copied. */
 
 export interface FilterOptions {
-  /** Only images of these; all where none is named. */
+  /** Only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
@@ -159,7 +159,7 @@ function leftOut(
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
     const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
-    const reason = isOfLeft ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
+    const reason = isOfLeft ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
     if (reason !== undefined) left.set(descriptor, omissionsOf('attestation', descriptor, reason));
   }
   return left;
@@ -170,7 +170,7 @@ function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: reado
   if (wanted.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
   const isWanted = wanted.some((one) => platforms.some((has) => matchesPlatform(has, one)));
-  return isWanted ? undefined : 'not asked for';
+  return isWanted ? undefined : 'not requested';
 }
 
 /**
@@ -187,7 +187,7 @@ async function withPlatforms(
   const isSilent = artifactType === undefined && !isAttestation(descriptor);
   if (!isSilent || (!isManifestType(mediaType) && !isIndexType(mediaType))) return { descriptor, platforms: undefined };
   try {
-    return { descriptor, platforms: noneIsUnknown(await platformsBelow(descriptor, reading)) };
+    return { descriptor, platforms: undefinedIfEmpty(await platformsBelow(descriptor, reading)) };
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     missing.set(descriptor.digest, missing.get(descriptor.digest) ?? 'absent');
@@ -205,11 +205,11 @@ async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Pr
   return below.flatMap(({ platforms }) => platforms ?? []);
 }
 
-function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | undefined {
+function undefinedIfEmpty(platforms: readonly Platform[]): readonly Platform[] | undefined {
   return platforms.length === 0 ? undefined : platforms;
 }
 
-/** In the form of its kind; what mlist does not know of it stays. */
+/** Encodes the list in its own format. Members that mlist does not know are kept. */
 function encoded(list: Index): Content {
   const options = { keepEmpty: true };
   const bytes =

@@ -15,12 +15,12 @@ interface ChildrenOptions extends PublishContext, ContentOptions {
   readonly missing?: MissingChoice | undefined;
 }
 
-/** The images that one participant adds: the repository has to have them before a tag refers to them. */
+/** Pushes the images that one participant adds, since the repository must have them before a tag refers to them. */
 export class ChildPusher {
   readonly #job: OpenPushJob;
   readonly #options: ChildrenOptions;
   readonly #sent: SentContent;
-  /** The first plan says what the repository was known to have. */
+  /** The first plan, which states what the repository was known to have. */
   #first: PushPlan | undefined;
 
   constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
@@ -45,7 +45,7 @@ export class ChildPusher {
     }
   }
 
-  /** Does a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
+  /** Runs a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
   async during<T>(write: () => Promise<T>): Promise<T> {
     return write().catch(async (thrown: unknown) => {
       await this.#resend(thrown);
@@ -53,12 +53,15 @@ export class ChildPusher {
     });
   }
 
-  /** Sends also what the repository was known to have, if a write was refused because it has lost a part of that. */
+  /**
+   * Sends all images again if a write was refused because the repository has lost content that it was known to have.
+   * @throws what was thrown, if that is not the reason
+   */
   async #resend(thrown: unknown): Promise<void> {
     const { signal, onEvent } = this.#options;
     signal?.throwIfAborted();
     if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
-    onEvent?.({ type: 'note', message: `${this.#job.draft.list} has lost images: they are sent again` });
+    onEvent?.({ type: 'note', message: `${this.#job.draft.list} has lost images, which are sent again` });
     await this.#run(await this.#first.repair(this.#sent.digests));
   }
 

@@ -8,27 +8,28 @@ import { hasErrors, refusal } from '../../schema/problems.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import type { Slot } from './slot.ts';
 
-/** What a tag has, as the list that a join starts from. */
+/** The list of a tag that a join starts from. */
 export interface Tagged extends EncodedList {
   readonly draft: Draft;
-  /** It is a single image, which the draft lists: the list itself is not there yet. */
+  /** The tag has a single image. The draft lists it, but the list is not stored yet. */
   readonly isImage?: boolean;
 }
 
-/** A list that is to be put, and the draft that it is checked as. */
+/** A list to write, and its draft for the checks. */
 export interface JoinedList extends EncodedList {
   readonly draft: Draft;
 }
 
-/** The list of a build that says what it expects: its slots in that order; images first, as build tools have it. */
+/** The list of a build with expected platforms: its slots in that order, images first, as build tools write it. */
 export function expectedList(target: string, slots: readonly Slot[]): JoinedList {
   const entries = slots.flatMap(entriesOf);
   return encoded({ ...emptyDraft(target), entries: [...imagesOf(entries), ...entries.filter(isAttestationEntry)] });
 }
 
 /**
- * What the tag has, with the images of the slots in the places of those for the same platforms, in canonical order: by
- * platform, then what has none, then attestations in the order of their images. A list that has all of it stays as it is.
+ * The list of the tag, with the images of the slots instead of those for the same platforms, in canonical order: images by
+ * platform, images without a platform, attestations in the order of their images. A list that already has all of it is
+ * returned unchanged.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
   const before = base?.draft ?? emptyDraft(target);
@@ -96,10 +97,10 @@ function byPlatform(left: Entry, right: Entry): number {
 /** @throws MlistError `ERR_MLIST_LIST_INVALID` */
 export function requireValid(draft: Draft): void {
   const problems = checkDraft(draft);
-  if (hasErrors(problems)) throw refusal(`what is to join ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
+  if (hasErrors(problems)) throw refusal(`the images to join to ${draft.list}`, problems, 'ERR_MLIST_LIST_INVALID');
 }
 
-/** What was wrong with the tag before is left to its owner; no runner makes it worse. */
+/** Requires a valid list, unless the list that it replaces was invalid, too. */
 export function requireBetter({ draft }: JoinedList, base: Tagged | undefined): void {
   const before = base === undefined ? [] : checkDraft(base.draft);
   if (!hasErrors(before)) requireValid(draft);

@@ -13,7 +13,7 @@ import type { Stores } from '../../store/open.ts';
 
 export interface LoginOptions {
   readonly stores: Stores;
-  /** Where credentials are kept. */
+  /** Where credentials are stored. */
   readonly store: StoredCredentialsOptions;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -24,7 +24,7 @@ export interface LoggedIn {
   readonly registry: string;
   readonly username: string;
   readonly keeper: CredentialLocation;
-  /** The registry has taken the login; false where it lets everybody in. */
+  /** Whether the registry has accepted the login; false if it does not require one. */
   readonly verified: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface LoggedOut {
 }
 
 /**
- * The registry that a host names, as references name it: `docker.io` for Docker Hub in all its spellings.
+ * The registry of a host, as written in references: `docker.io` for all names of Docker Hub.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function registryOf(host: string): string {
@@ -47,14 +47,14 @@ export function registryOf(host: string): string {
   } catch (thrown) {
     if (!(thrown instanceof MlistError)) throw thrown;
   }
-  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is no host of a registry`, {
-    hint: 'Write it as in references: docker.io, registry.example.com, localhost:5000.',
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is not a registry host`, {
+    hint: 'Examples: docker.io, registry.example.com, localhost:5000.',
   });
 }
 
 /**
- * Tries a login, and keeps it where the registry takes it: nothing is stored that does not work.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the registry refuses it
+ * Tries a login, and stores it if the registry accepts it.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the registry refuses it
  */
 export async function login(
   { registry, username, password }: Login,
@@ -71,19 +71,20 @@ export async function login(
   }
   const answer = await stores.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
   const verified = answer === 'accepted';
-  if (!verified) onEvent?.({ type: 'warning', message: `${registry} asks nobody to log in: nothing was proved` });
+  if (!verified)
+    onEvent?.({ type: 'warning', message: `${registry} does not require a login: the credentials were not verified` });
   const keeper = await storeLogin({ registry, username, password }, store);
   const place = await locationOfLogin(registry, store);
-  const kept = keeper.kind === 'file' ? keeper.path : keeper.program;
-  if (place !== undefined && place !== kept) {
-    onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which comes first` });
+  const stored = keeper.kind === 'file' ? keeper.path : keeper.program;
+  if (place !== undefined && place !== stored) {
+    onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which takes precedence` });
   }
   return { registry, username, keeper, verified };
 }
 
 /**
- * Takes a login away from where `login` keeps it.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is none
+ * Removes a login from where `login` stores it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is none
  */
 export async function logout(
   registry: string,
@@ -93,11 +94,11 @@ export async function logout(
   const place = await locationOfLogin(registry, store);
   if (keepers.length === 0) {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
-      hint: place === undefined ? undefined : `The login in ${place} is not kept by mlist: take it away there.`,
+      hint: place === undefined ? undefined : `The login in ${place} is not managed by mlist. Remove it there.`,
     });
   }
   if (place !== undefined) {
-    onEvent?.({ type: 'warning', message: `${place} has a login for ${registry} still` });
+    onEvent?.({ type: 'warning', message: `${place} still has a login for ${registry}` });
   }
   return { registry, keepers };
 }

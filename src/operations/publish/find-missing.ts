@@ -8,7 +8,7 @@ import { childrenInContent, MAX_DEPTH, readGraph, type ManifestNode } from '../.
 import { MissingContent, type Missing, type MissingState } from '../../transfer/missing-content.ts';
 import type { ReadStore } from '../../store/open.ts';
 
-/** Finds content that a location lists and does not have, without reading more than that takes. */
+/** Finds content that a location lists but does not have, with as few reads as possible. */
 
 /** Refuse a sparse index, or leave its missing images out. */
 export type MissingChoice = 'refuse' | 'skip';

@@ -14,14 +14,14 @@ import type { OnEvent } from '../events.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { digestOfTag, refusedRead, type TagState } from './tag-state.ts';
 
-/** A tag that is about to be moved. */
+/** A tag that may be moved. */
 export interface MovingTag {
   readonly tag: string;
   /** Canonical reference, for messages. */
   readonly reference: string;
-  /** What it has now, if it was read before. */
+  /** What it has now, if it has been read. */
   readonly before?: TagState | undefined;
-  /** Why it could not be read, if that was tried before. */
+  /** Why it could not be read, if that has been tried. */
   readonly unread?: MlistError | undefined;
   /** What it must have to be moved; undefined if it may have anything. */
   readonly expected?: TagState | undefined;
@@ -30,13 +30,13 @@ export interface MovingTag {
 /** Content that tags are moved to. */
 export interface NextContent {
   readonly content: Content;
-  /** Holds the config of a single image. */
+  /** Has the config if the content is a single image. */
   readonly source: ContentSource;
 }
 
 export interface MoveOptions extends ContentOptions {
   readonly stores: Pick<Stores, 'cache'>;
-  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  /** Let a list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
@@ -44,9 +44,9 @@ export interface MoveOptions extends ContentOptions {
 }
 
 /**
- * Finds out what each tag has, and what its users lose when it is moved. Only what is not in the cache is read from the
- * registry. A tag that cannot be read is moved all the same, with a note: the account may be allowed to push only.
- * @returns by tag
+ * Finds out what each tag has, and which platforms its users lose when it is moved. Only what is not in the cache is read
+ * from the registry. A tag that cannot be read is moved nevertheless, with a note: the account may be push-only.
+ * @returns the replaced content, by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
  *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
@@ -97,7 +97,7 @@ async function checkMove(
   return { before, lost: lost.platforms };
 }
 
-/** The result of reading; undefined if the registry does not let it be read or what it serves cannot be understood. */
+/** The result of a read; undefined if the registry refuses it or serves an invalid document. */
 async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T | undefined> {
   try {
     return await read();
@@ -134,15 +134,15 @@ async function lostPlatforms(
     )
   )
     return NOTHING;
-  const was = await manifestOf(store, before, options);
-  const isImage = !('manifests' in was);
+  const previous = await manifestOf(store, before, options);
+  const isImage = !('manifests' in previous);
   const isGuarded = isList && options.replaceImage !== true;
   if (isImage && !isGuarded) return NOTHING;
-  const platforms = await platformsOf(was, store, options);
+  const platforms = await platformsOf(previous, store, options);
   const kept = await platformsOf(after, source, options);
   const images = isImage
     ? [before]
-    : was.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
+    : previous.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
   const replaced = isGuarded
     ? replacedSingle(
         { isImage, images, platforms },
@@ -180,7 +180,10 @@ export async function platformsOf(
   return platform === undefined ? [] : [platform];
 }
 
-/** What a list takes away from a tag when it replaces what was read of it before, as far as the drafts of both tell. */
+/**
+ * What a list replaces at a tag, and which platforms are lost, according to the drafts of both.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if it replaces a single image without its platform
+ */
 export function replacedByList(
   reference: string,
   before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
@@ -202,7 +205,7 @@ export function replacedByList(
 }
 
 /** What a tag had: a single image, or a list. */
-interface Held {
+interface Previous {
   readonly isImage: boolean;
   /** Digests of the images; that of a single image. */
   readonly images: readonly Digest[];
@@ -214,15 +217,15 @@ interface Held {
  * its attestations as a list. Such a list may move to another release of Windows or to another variant, or become empty.
  */
 function replacedSingle(
-  held: Held,
+  previous: Previous,
   list: { readonly digests: readonly Digest[]; readonly platforms: readonly Platform[] },
 ): 'image' | 'list' | undefined {
-  const [image, ...more] = held.images;
+  const [image, ...more] = previous.images;
   if (more.length > 0 || (image !== undefined && list.digests.includes(image))) return undefined;
-  const lost = without(held.platforms, list.platforms);
-  if (held.isImage) return lost.length > 0 || held.platforms.length === 0 ? 'image' : undefined;
+  const lost = without(previous.platforms, list.platforms);
+  if (previous.isImage) return lost.length > 0 || previous.platforms.length === 0 ? 'image' : undefined;
   const isKept = ({ os, architecture }: Platform): boolean =>
-    list.platforms.some((one) => one.os === os && one.architecture === architecture);
+    list.platforms.some((platform) => platform.os === os && platform.architecture === architecture);
   return list.platforms.length > 0 && !lost.every(isKept) ? 'list' : undefined;
 }
 
@@ -231,7 +234,7 @@ function platformsIn({ entries }: Draft): readonly Platform[] {
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
-  return platforms.filter((platform) => !kept.some((one) => matchesPlatform(one, comparable(platform))));
+  return platforms.filter((platform) => !kept.some((candidate) => matchesPlatform(candidate, comparable(platform))));
 }
 
 /** Patches of one Windows release (10.0.20348.N) count as the same platform, and features do not count. */
@@ -245,7 +248,7 @@ function comparable({ os, architecture, variant, 'os.version': version }: Platfo
   };
 }
 
-/** As `linux/amd64, linux/arm64`. */
+/** Platforms as text, such as `linux/amd64, linux/arm64`. */
 export function platformNames(platforms: readonly Platform[]): string {
   return platforms.map((platform) => formatPlatform(platform, { all: true })).join(', ');
 }

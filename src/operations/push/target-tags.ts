@@ -69,38 +69,38 @@ function moved(
   expected: TagState,
   draft: Draft | undefined,
 ): MlistError {
-  const place = location.kind === 'registry' ? `docker://${reference}` : reference;
+  const name = location.kind === 'registry' ? `docker://${reference}` : reference;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${difference(before, expected)}`, {
     reference,
-    hint: movedHint(place, before, draft),
+    hint: movedHint(name, before, draft),
   });
 }
 
 function difference(before: TagState, expected: TagState): string {
-  if (before === 'absent') return `is gone: it was to have ${expected}`;
+  if (before === 'absent') return `no longer exists, but was expected to have ${expected}`;
   return expected === 'absent'
-    ? `is there already, with ${before}`
+    ? `already exists, with ${before}`
     : `has ${before}, not ${expected}: somebody has moved it`;
 }
 
-function movedHint(location: string, before: TagState, draft: Draft | undefined): string {
-  if (before === 'absent') return 'Push it as a new one with "--if-digest absent".';
-  const look = `Look at what is there now ("mlist show ${location}")`;
+function movedHint(name: string, before: TagState, draft: Draft | undefined): string {
+  if (before === 'absent') return 'Push it as a new tag with "--if-digest absent".';
+  const look = `Look at what is there now ("mlist show ${name}")`;
   if (draft === undefined) return `${look}, then push again with "--if-digest ${before}".`;
-  return `${look}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites what others have done.`;
+  return `${look}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites the changes of others.`;
 }
 
 /** How to base the draft on what the tag has now. Amending changes nothing if the draft has those images already. */
 function amendHint({ list, base, entries }: Draft, before: TagState): string {
   const ofBase = entries.filter(({ source }) => source === base?.ref);
   if (ofBase.length === 0) {
-    return `The draft has no image of that list any more, so --amend does not read it: begin anew with "mlist rm ${list}"`;
+    return `The draft no longer has an image of that list, so --amend does not read it: start over with "mlist rm ${list}"`;
   }
   if (ofBase.every(({ via }) => via !== before)) {
-    return `"mlist create --amend ${list}" reads it again and keeps what you have set`;
+    return `"mlist create --amend ${list}" reads it again and keeps your settings`;
   }
   return (
-    `The draft has its images already, but not what it says of itself ("mlist diff ${list}"): say the same with ` +
-    `"mlist annotate" and amend again, or begin anew with "mlist rm ${list}"`
+    `The draft already has its images, but differs in annotations or other members ("mlist diff ${list}"): apply them with ` +
+    `"mlist annotate" and amend again, or start over with "mlist rm ${list}"`
   );
 }

@@ -74,7 +74,7 @@ async function underTag(
   return descriptor && { descriptor: minimalDescriptor(descriptor), tag };
 }
 
-export interface Labelled {
+export interface Labels {
   readonly labels: readonly RootStep[];
   readonly left: readonly Omission[];
 }
@@ -87,7 +87,7 @@ export async function labelsFor(
   { attached, nodes }: Attachments,
   target: Store,
   options: ContentOptions & { readonly isRegistry: boolean },
-): Promise<Labelled> {
+): Promise<Labels> {
   const contents = new Map(nodes.map(({ content }) => [content.descriptor.digest, content]));
   const tags = attached.flatMap(({ tag, descriptor }) => {
     const content = contents.get(descriptor.digest);
@@ -127,9 +127,9 @@ async function fallbackFor(
   referring: readonly Descriptor[],
   contents: ReadonlyMap<Digest, Content>,
   options: ContentOptions,
-): Promise<Labelled> {
+): Promise<Labels> {
   const tag = referrersTag(subject);
-  const omit = (reason: string): Labelled => ({
+  const omit = (reason: string): Labels => ({
     labels: [],
     left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
   });

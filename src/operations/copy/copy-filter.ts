@@ -14,7 +14,7 @@ import type { OperationEvent } from '../events.ts';
 import type { ReadStore } from '../../store/open.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
-import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';
+import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 
@@ -122,8 +122,8 @@ async function withoutMissing(
   { wanted, left, missing }: Selection,
   options: MissingOptions,
 ): Promise<Filtered> {
-  const absent = await leaveOutMissing(wanted, missing, list.manifests, options);
-  const manifests = wanted.filter((entry) => !absent.gone.has(entry));
+  const absent = await omitMissing(wanted, missing, list.manifests, options);
+  const manifests = wanted.filter((entry) => !absent.omitted.has(entry));
   if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
   return {
     content: encoded({ ...list, manifests }),

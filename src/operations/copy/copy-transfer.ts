@@ -28,7 +28,7 @@ export interface CopyTransfer {
   /** A tag, or a digest if there is no tag. */
   readonly name: string;
   /** The target has the content under the name. */
-  readonly isThere: boolean;
+  readonly isUpToDate: boolean;
   /** The target has nothing under the name. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
@@ -53,18 +53,18 @@ export interface Transferred {
 
 /** Copies content and everything below it to the target, then writes its name. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
-  const { target, content, node, name, isThere } = transfer;
-  if (isThere && options.referrers !== true) return { left: [] };
+  const { target, content, node, name, isUpToDate } = transfer;
+  if (isUpToDate && options.referrers !== true) return { left: [] };
   // It may reject before a plan waits for it.
   transfer.replaced.catch(() => undefined);
-  const running = { ...options, replaced: isThere ? undefined : transfer.replaced };
-  const root = { content, names: isThere ? [] : [name] };
+  const running = { ...options, replaced: isUpToDate ? undefined : transfer.replaced };
+  const root = { content, names: isUpToDate ? [] : [name] };
   if (node === undefined) {
     await runPlan(planTransfer(target, [], root), running);
     return { left: [] };
   }
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
-  const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
+  const nodes = [...(isUpToDate ? [] : [node]), ...(attachments?.nodes ?? [])];
   const { labels, left } = await labelsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
   await runRepaired({ target, nodes, root, labels, present }, running);

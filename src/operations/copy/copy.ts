@@ -135,8 +135,8 @@ async function copyRead(
   await requirePlatformsOf(content, source.store, options);
   const isForced = options.force === true;
   const before = isForced ? undefined : (await (lookup ?? lookUp(store, digest, options))).found;
-  const isThere = before?.digest === digest;
-  const isMoved = !isWithin && options.dryRun !== true && (!isThere || options.referrers === true);
+  const isUpToDate = before?.digest === digest;
+  const isMoved = !isWithin && options.dryRun !== true && (!isUpToDate || options.referrers === true);
   const next = { content, source: source.store };
   const replaced = replacedBy(next, tag, lookup, { store, reference: target, ...options });
   replaced.catch(() => undefined);
@@ -149,17 +149,17 @@ async function copyRead(
     node,
     original: read.descriptor.digest,
     name: tag ?? digest,
-    isThere,
+    isUpToDate,
     isNew: before === undefined,
     isRegistry: to.kind === 'registry',
     replaced,
   };
-  if (isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
+  if (isUpToDate) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
   const { moved, ...result } = await runTransfer(transfer, options);
   return {
     source: formatLocation(from),
     target,
-    status: isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
+    status: isUpToDate ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
     ...(tag === undefined ? {} : (await replaced).get(tag)),
     descriptor: content.descriptor,
     ...(content === read ? {} : { filtered: read.descriptor.digest }),

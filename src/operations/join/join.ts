@@ -141,7 +141,7 @@ class JoinRun {
       targets: options.targets,
       names: expect?.map((platform) => slotName(reference.tag, platform)),
       own: own.map(({ name }) => name),
-      onStrange: (name, reason) => {
+      onNonSlot: (name, reason) => {
         if (!strange.has(name)) onEvent?.({ type: 'warning', message: `${name} is ignored: ${reason}` });
         strange.add(name);
       },

@@ -2,12 +2,12 @@ import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, descriptorOf, platformOf, type Entry } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import type { Own } from './protocol.ts';
+import type { OwnImages } from './protocol.ts';
 import { fullPlatform, slotName, tagOf } from './slot.ts';
 
 /** Groups the images of this participant by slot: one slot for each platform, with the attestations of its images. */
 
-export interface OwnSlot extends Own {
+export interface OwnSlot extends OwnImages {
   /** The entries with their sources. */
   readonly sources: readonly Entry[];
 }

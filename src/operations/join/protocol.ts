@@ -15,7 +15,7 @@ import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
  */
 
 /** The images of this participant for one platform. */
-export interface Own {
+export interface OwnImages {
   readonly name: string;
   readonly platform: string;
   readonly entries: readonly Descriptor[];
@@ -28,7 +28,7 @@ export interface Participant {
   /** When this participant started, in milliseconds since 1970. */
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
-  readonly own: readonly Own[];
+  readonly own: readonly OwnImages[];
   /** How often a failed write is repeated (`--retries`). */
   readonly retries: number;
 }
@@ -38,7 +38,7 @@ export interface Snapshot {
   /** Sorted by name. */
   readonly slots: readonly StoredSlot[];
   /** Content under the tag of a slot that is not a slot, by tag. */
-  readonly strange: ReadonlyMap<string, Digest>;
+  readonly nonSlots: ReadonlyMap<string, Digest>;
   readonly base: Tagged | undefined;
 }
 
@@ -154,7 +154,7 @@ function isAccepted(name: string, { accepted }: Memory): boolean {
 
 function shownAt(name: string, snapshot: Snapshot): Shown {
   if (name === LIST) return snapshot.base?.digest ?? 'absent';
-  return slotNamed(name, snapshot)?.digest ?? snapshot.strange.get(name) ?? 'absent';
+  return slotNamed(name, snapshot)?.digest ?? snapshot.nonSlots.get(name) ?? 'absent';
 }
 
 /** If a registry refuses a write although the condition holds, it does not support it: the condition is dropped. */
@@ -201,7 +201,12 @@ function newestIn(snapshot: Snapshot, ownGroup: GroupAge): GroupAge {
 }
 
 /** Whether an own slot has to be written. The participant's group is the newest, so slots of other groups are replaced. */
-function isToBeWritten(own: Own, { group, target }: Participant, { written }: Memory, snapshot: Snapshot): boolean {
+function isToBeWritten(
+  own: OwnImages,
+  { group, target }: Participant,
+  { written }: Memory,
+  snapshot: Snapshot,
+): boolean {
   const there = slotNamed(own.name, snapshot);
   if (there?.group.id !== group.id) return true;
   const [theirs, ours] = [there.group.attempt ?? 0, group.attempt ?? 0];
@@ -215,7 +220,7 @@ function isToBeWritten(own: Own, { group, target }: Participant, { written }: Me
 }
 
 function writeOf(
-  own: Own,
+  own: OwnImages,
   participant: Participant,
   memory: Memory,
   snapshot: Snapshot,

@@ -29,7 +29,7 @@ export interface SlotStoreOptions extends ContentOptions {
   /** Slots of this participant, which are always read. */
   readonly own: readonly string[];
   /** Called for content under the tag of a slot that is not a slot. */
-  readonly onStrange: (name: string, reason: string) => void;
+  readonly onNonSlot: (name: string, reason: string) => void;
 }
 
 /** At most this many slots are read by name, whatever a build expects. */
@@ -66,7 +66,7 @@ export class SlotStore {
     );
     return {
       slots: slots.sort((left, right) => (left.name < right.name ? -1 : 1)),
-      strange: new Map(strange),
+      nonSlots: new Map(strange),
       base: await this.#readBase(),
     };
   }
@@ -137,7 +137,7 @@ export class SlotStore {
     const content = await this.#read(name);
     if (content === undefined) return undefined;
     const slot = readSlot(content, name, this.#target);
-    if (typeof slot === 'string') this.#options.onStrange(name, slot);
+    if (typeof slot === 'string') this.#options.onNonSlot(name, slot);
     return { name, digest: content.descriptor.digest, slot };
   }
 

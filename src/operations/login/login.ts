@@ -23,14 +23,14 @@ export interface LoggedIn {
   /** As named in references. */
   readonly registry: string;
   readonly username: string;
-  readonly keeper: CredentialLocation;
+  readonly location: CredentialLocation;
   /** Whether the registry has accepted the login; false if it does not require one. */
   readonly verified: boolean;
 }
 
 export interface LoggedOut {
   readonly registry: string;
-  readonly keepers: readonly CredentialLocation[];
+  readonly locations: readonly CredentialLocation[];
 }
 
 /**
@@ -73,13 +73,13 @@ export async function login(
   const verified = answer === 'accepted';
   if (!verified)
     onEvent?.({ type: 'warning', message: `${registry} does not require a login: the credentials were not verified` });
-  const keeper = await storeLogin({ registry, username, password }, store);
+  const location = await storeLogin({ registry, username, password }, store);
   const place = await locationOfLogin(registry, store);
-  const stored = keeper.kind === 'file' ? keeper.path : keeper.program;
+  const stored = location.kind === 'file' ? location.path : location.program;
   if (place !== undefined && place !== stored) {
     onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which takes precedence` });
   }
-  return { registry, username, keeper, verified };
+  return { registry, username, location, verified };
 }
 
 /**
@@ -90,9 +90,9 @@ export async function logout(
   registry: string,
   { store, onEvent }: Pick<LoginOptions, 'store' | 'onEvent'>,
 ): Promise<LoggedOut> {
-  const keepers = await eraseLogin(registry, store);
+  const locations = await eraseLogin(registry, store);
   const place = await locationOfLogin(registry, store);
-  if (keepers.length === 0) {
+  if (locations.length === 0) {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
       hint: place === undefined ? undefined : `The login in ${place} is not managed by mlist. Remove it there.`,
     });
@@ -100,5 +100,5 @@ export async function logout(
   if (place !== undefined) {
     onEvent?.({ type: 'warning', message: `${place} still has a login for ${registry}` });
   }
-  return { registry, keepers };
+  return { registry, locations };
 }

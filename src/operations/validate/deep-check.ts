@@ -30,7 +30,7 @@ export interface Root {
 }
 
 /** Content whose store does not exist or cannot be read. */
-export interface Lost extends Omit<Root, 'store'> {
+export interface UnreadableRoot extends Omit<Root, 'store'> {
   readonly fault: unknown;
 }
 
@@ -79,7 +79,7 @@ export class DeepCheck {
    * Checks manifests and blobs with everything below them. A problem that several entries share is reported once.
    * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
    */
-  async run(manifests: readonly (Root | Lost)[], blobs: readonly Root[]): Promise<Checked> {
+  async run(manifests: readonly (Root | UnreadableRoot)[], blobs: readonly Root[]): Promise<Checked> {
     const found = await Promise.all([
       ...manifests.map((root) => ('fault' in root ? lost(root) : this.#entry(root, []))),
       ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
@@ -237,7 +237,7 @@ function absent({ location }: ReadStore, digest: Digest): MlistError {
 }
 
 /** Reports content without a store. An error that is not about missing content rejects, so that it ends the whole check. */
-async function lost({ descriptor, pointer, fault }: Lost): Promise<readonly Problem[]> {
+async function lost({ descriptor, pointer, fault }: UnreadableRoot): Promise<readonly Problem[]> {
   const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));
   return placed([finding], pointer);
 }

@@ -7,7 +7,7 @@ import { isForeignLayerType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { capped, hasErrors } from '../../schema/problems.ts';
-import { DeepCheck, type Lost, type Root } from './deep-check.ts';
+import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
 import type { ReadStore, Stores } from '../../store/open.ts';
 import type { LookupResult } from '../lookup.ts';
 
@@ -30,7 +30,7 @@ export interface Deep {
 }
 
 interface Roots {
-  readonly manifests: readonly (Root | Lost)[];
+  readonly manifests: readonly (Root | UnreadableRoot)[];
   readonly blobs: readonly Root[];
 }
 

@@ -23,8 +23,8 @@ import { statedPlatform } from './stated-platform.ts';
 export function claimWarnings(name: string, listed?: Platform, stated?: Platform): readonly OperationEvent[] {
   if (listed === undefined || stated === undefined) return [];
   if (!checkClaim(listed, stated, '').some(({ severity }) => severity === 'error')) return [];
-  const [says, is] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
-  return [{ type: 'warning', message: `${name} says that it is for ${says}, and is listed for ${is}` }];
+  const [statedText, listedText] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
+  return [{ type: 'warning', message: `${name} says that it is for ${statedText}, and is listed for ${listedText}` }];
 }
 
 /**

@@ -122,13 +122,13 @@ async function withoutMissing(
   { wanted, left, missing }: Selection,
   options: MissingOptions,
 ): Promise<Filtered> {
-  const absent = await omitMissing(wanted, missing, list.manifests, options);
-  const manifests = wanted.filter((entry) => !absent.omitted.has(entry));
+  const missingEntries = await omitMissing(wanted, missing, list.manifests, options);
+  const manifests = wanted.filter((entry) => !missingEntries.omitted.has(entry));
   if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
   return {
     content: encoded({ ...list, manifests }),
-    left: [...left, ...absent.left],
-    events: [...left.map((one) => ({ type: 'left', ...one }) as const), ...absent.events],
+    left: [...left, ...missingEntries.left],
+    events: [...left.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
   };
 }
 
@@ -169,7 +169,7 @@ function leftOut(
 function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
   if (wanted.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
-  const isWanted = wanted.some((one) => platforms.some((has) => matchesPlatform(has, one)));
+  const isWanted = wanted.some((platform) => platforms.some((candidate) => matchesPlatform(candidate, platform)));
   return isWanted ? undefined : 'not requested';
 }
 

@@ -32,9 +32,9 @@ export class JoinWait {
 
   /** Pauses before the slots are read again. @returns false if the wait is over */
   async forOthers(): Promise<boolean> {
-    const left = this.#end - performance.now();
-    if (left <= 0) return false;
-    await this.pause(Math.min(left, spread(this.#poll)));
+    const remaining = this.#end - performance.now();
+    if (remaining <= 0) return false;
+    await this.pause(Math.min(remaining, spread(this.#poll)));
     this.#poll = Math.min(this.#poll * 1.3, LONGEST_PAUSE_MS);
     return true;
   }
@@ -47,11 +47,11 @@ export class JoinWait {
     const { waitMs, settleMs } = this.#options;
     const now = performance.now();
     const { since, pauseMs } = this.#registry ?? { since: now, pauseMs: settleMs / 4 };
-    const patienceMs = waitMs > 0 ? Math.min(waitMs, SHOWN_WITHIN_MS) : SHOWN_WITHIN_MS;
-    const left = Math.max(this.#end, since + patienceMs) - now;
-    if (left <= 0) return false;
+    const limitMs = waitMs > 0 ? Math.min(waitMs, SHOWN_WITHIN_MS) : SHOWN_WITHIN_MS;
+    const remaining = Math.max(this.#end, since + limitMs) - now;
+    if (remaining <= 0) return false;
     this.#registry = { since, pauseMs: Math.min(pauseMs * 2, LONGEST_PAUSE_MS) };
-    await this.pause(Math.min(left, spread(pauseMs)));
+    await this.pause(Math.min(remaining, spread(pauseMs)));
     return true;
   }
 

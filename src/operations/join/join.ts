@@ -134,7 +134,7 @@ class JoinRun {
     const { retries } = stores.registries.repository(reference);
     this.#participant = { target: this.#target, group, began: Date.now(), expect, own, retries };
     this.#waiting = new JoinWait({ waitMs: options.waitMs ?? 0, settleMs: this.#settleMs, signal });
-    const strange = new Set<string>();
+    const reported = new Set<string>();
     this.#slotStore = new SlotStore(reference, {
       stores,
       signal,
@@ -142,8 +142,8 @@ class JoinRun {
       names: expect?.map((platform) => slotName(reference.tag, platform)),
       own: own.map(({ name }) => name),
       onNonSlot: (name, reason) => {
-        if (!strange.has(name)) onEvent?.({ type: 'warning', message: `${name} is ignored: ${reason}` });
-        strange.add(name);
+        if (!reported.has(name)) onEvent?.({ type: 'warning', message: `${name} is ignored: ${reason}` });
+        reported.add(name);
       },
     });
   }

@@ -37,10 +37,10 @@ export function joinedList(target: string, base: Tagged | undefined, slots: read
   const platforms = new Set(imagesOf(added).map(keyOf));
   const replaced = imagesOf(before.entries).filter((entry) => platforms.has(keyOf(entry)));
   const about = new Set(replaced.map(({ digest }) => digest));
-  const there = before.entries.filter(
+  const existing = before.entries.filter(
     (entry) => replaced.includes(entry) || (entry.attests && about.has(entry.attests)),
   );
-  if (base !== undefined && base.isImage !== true && sameEntries(there, added)) return base;
+  if (base !== undefined && base.isImage !== true && sameEntries(existing, added)) return base;
   const entries = canonical(distinct([...withoutEntries(before.entries, replaced), ...added]));
   return encoded({ ...before, list: target, format: before.format === 'oci' ? 'oci' : 'auto', entries });
 }
@@ -86,11 +86,11 @@ function canonical(entries: readonly Entry[]): readonly Entry[] {
 }
 
 function byPlatform(left: Entry, right: Entry): number {
-  const [one, other] = [left, right].map((entry) => {
+  const [leftText, rightText] = [left, right].map((entry) => {
     const platform = platformOf(entry);
     return platform === undefined ? '' : formatPlatform(normalizePlatform(platform), { all: true });
   }) as [string, string];
-  if (one !== other) return one < other ? -1 : 1;
+  if (leftText !== rightText) return leftText < rightText ? -1 : 1;
   return left.digest < right.digest ? -1 : Number(left.digest > right.digest);
 }
 

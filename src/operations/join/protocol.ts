@@ -83,8 +83,8 @@ export function decide(
   const missing = participant.own.filter(
     (own) => !isAccepted(own.name, memory) && isToBeWritten(own, participant, memory, snapshot),
   );
-  const there = participant.own.filter((own) => sameJson(slotNamed(own.name, snapshot)?.entries, own.entries));
-  const written = [...new Set([...memory.written, ...there.map(({ name }) => name)])];
+  const upToDate = participant.own.filter((own) => sameJson(slotNamed(own.name, snapshot)?.entries, own.entries));
+  const written = [...new Set([...memory.written, ...upToDate.map(({ name }) => name)])];
   const next: Memory = { ...memory, written, clean: 0 };
   if (missing.length > 0) {
     const writes = missing.map((own) => writeOf(own, participant, next, snapshot, ownGroup));
@@ -94,14 +94,14 @@ export function decide(
   }
   if (behind !== undefined) return awaitShown(behind, next, snapshot);
   const clean = memory.clean + 1;
-  const rested = { ...next, clean, failures: {} };
+  const idle = { ...next, clean, failures: {} };
   const isSettled = clean >= CLEAN_SNAPSHOTS;
   const waiting = missingOf(participant.expect ?? [], slots, participant.target);
-  if (waiting.length > 0) return { decision: { do: 'wait', waiting, isSettled }, memory: rested };
+  if (waiting.length > 0) return { decision: { do: 'wait', waiting, isSettled }, memory: idle };
   const list = listOf(participant.target, slots, snapshot);
   if (list === undefined || list.digest !== snapshot.base?.digest) return putList(list, next, snapshot, participant);
   const decision: Decision = isSettled ? { do: 'end', list } : { do: 'look-again' };
-  return { decision, memory: rested };
+  return { decision, memory: idle };
 }
 
 /**
@@ -176,8 +176,8 @@ function listOf(target: string, slots: readonly StoredSlot[], snapshot: Snapshot
 }
 
 function missingOf(expect: readonly string[], slots: readonly StoredSlot[], target: string): readonly string[] {
-  const there = new Set(slots.map(({ name }) => name));
-  return expect.filter((platform) => !there.has(slotName(tagOf(target), platform)));
+  const names = new Set(slots.map(({ name }) => name));
+  return expect.filter((platform) => !names.has(slotName(tagOf(target), platform)));
 }
 
 function slotNamed(name: string, { slots }: Snapshot): StoredSlot | undefined {
@@ -207,10 +207,10 @@ function isToBeWritten(
   { written }: Memory,
   snapshot: Snapshot,
 ): boolean {
-  const there = slotNamed(own.name, snapshot);
-  if (there?.group.id !== group.id) return true;
-  const [theirs, ours] = [there.group.attempt ?? 0, group.attempt ?? 0];
-  if (theirs > ours || sameJson(there.entries, own.entries)) return false;
+  const stored = slotNamed(own.name, snapshot);
+  if (stored?.group.id !== group.id) return true;
+  const [theirs, ours] = [stored.group.attempt ?? 0, group.attempt ?? 0];
+  if (theirs > ours || sameJson(stored.entries, own.entries)) return false;
   if (theirs < ours || !written.includes(own.name)) return true;
   throw new MlistError(
     'ERR_MLIST_CONFLICT',

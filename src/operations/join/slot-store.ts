@@ -57,16 +57,16 @@ export class SlotStore {
     const { names, own } = this.#options;
     const first = new Set([...(names ?? (await this.#listSlots())), ...own]);
     const found = await this.#readSlots(first);
-    const further = found.flatMap(({ slot }) => (typeof slot === 'string' ? [] : this.#expectedBy(slot)));
-    const rest = new Set(further.filter((name) => !first.has(name)));
+    const expected = found.flatMap(({ slot }) => (typeof slot === 'string' ? [] : this.#expectedBy(slot)));
+    const rest = new Set(expected.filter((name) => !first.has(name)));
     const all = [...found, ...(await this.#readSlots(rest))];
     const slots = all.flatMap(({ slot }) => (typeof slot === 'string' ? [] : [slot]));
-    const strange = all.flatMap(({ name, digest, slot }) =>
+    const nonSlots = all.flatMap(({ name, digest, slot }) =>
       typeof slot === 'string' ? [[name, digest] as const] : [],
     );
     return {
       slots: slots.sort((left, right) => (left.name < right.name ? -1 : 1)),
-      nonSlots: new Map(strange),
+      nonSlots: new Map(nonSlots),
       base: await this.#readBase(),
     };
   }

@@ -74,10 +74,10 @@ export async function login(
   if (!verified)
     onEvent?.({ type: 'warning', message: `${registry} does not require a login: the credentials were not verified` });
   const location = await storeLogin({ registry, username, password }, store);
-  const place = await locationOfLogin(registry, store);
+  const effective = await locationOfLogin(registry, store);
   const stored = location.kind === 'file' ? location.path : location.program;
-  if (place !== undefined && place !== stored) {
-    onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which takes precedence` });
+  if (effective !== undefined && effective !== stored) {
+    onEvent?.({ type: 'warning', message: `${effective} has another login for ${registry}, which takes precedence` });
   }
   return { registry, username, location, verified };
 }
@@ -91,14 +91,14 @@ export async function logout(
   { store, onEvent }: Pick<LoginOptions, 'store' | 'onEvent'>,
 ): Promise<LoggedOut> {
   const locations = await eraseLogin(registry, store);
-  const place = await locationOfLogin(registry, store);
+  const remaining = await locationOfLogin(registry, store);
   if (locations.length === 0) {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
-      hint: place === undefined ? undefined : `The login in ${place} is not managed by mlist. Remove it there.`,
+      hint: remaining === undefined ? undefined : `The login in ${remaining} is not managed by mlist. Remove it there.`,
     });
   }
-  if (place !== undefined) {
-    onEvent?.({ type: 'warning', message: `${place} still has a login for ${registry}` });
+  if (remaining !== undefined) {
+    onEvent?.({ type: 'warning', message: `${remaining} still has a login for ${registry}` });
   }
   return { registry, locations };
 }

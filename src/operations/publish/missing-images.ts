@@ -63,13 +63,13 @@ export async function omitMissing(
   );
   if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
   const reason = `missing from ${options.reference}`;
-  const leftImages = lost.map((entry) => omissionsOf('image', entry, reason));
-  const leftAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
+  const omittedImages = lost.map((entry) => omissionsOf('image', entry, reason));
+  const omittedAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
   const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
   return {
     omitted: new Set([...lost, ...attestations]),
-    left: [...leftImages, ...leftAttestations],
-    events: [...leftImages.map((one) => ({ type: 'left', ...one }) as const), ...warning],
+    left: [...omittedImages, ...omittedAttestations],
+    events: [...omittedImages.map((omission) => ({ type: 'left', ...omission }) as const), ...warning],
   };
 }
 

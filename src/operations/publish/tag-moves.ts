@@ -139,17 +139,17 @@ async function lostPlatforms(
   const isGuarded = isList && options.replaceImage !== true;
   if (isImage && !isGuarded) return NOTHING;
   const platforms = await platformsOf(previous, store, options);
-  const kept = await platformsOf(after, source, options);
+  const newPlatforms = await platformsOf(after, source, options);
   const images = isImage
     ? [before]
     : previous.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
   const replaced = isGuarded
     ? replacedSingle(
         { isImage, images, platforms },
-        { digests: after.manifests.map(({ digest }) => digest), platforms: kept },
+        { digests: after.manifests.map(({ digest }) => digest), platforms: newPlatforms },
       )
     : undefined;
-  return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
+  return { platforms: without(platforms, newPlatforms), ...(replaced === undefined ? {} : { replaced }) };
 }
 
 async function manifestOf(
@@ -191,15 +191,15 @@ export function replacedByList(
   replaceImage: boolean,
 ): ReplacedTag {
   if (before === undefined) return { before: 'absent' };
-  const [platforms, kept] = [platformsIn(before.draft), platformsIn(draft)];
-  const lost = without(platforms, kept);
+  const [platforms, newPlatforms] = [platformsIn(before.draft), platformsIn(draft)];
+  const lost = without(platforms, newPlatforms);
   const isImage = before.isImage === true;
   const digests = draft.entries.map(({ digest }) => digest);
   const images = before.draft.entries.filter((entry) => !isAttestationEntry(entry)).map(({ digest }) => digest);
   const replaced =
     replaceImage || digests.includes(before.digest)
       ? undefined
-      : replacedSingle({ isImage, images, platforms }, { digests, platforms: kept });
+      : replacedSingle({ isImage, images, platforms }, { digests, platforms: newPlatforms });
   if (replaced !== undefined) throw replacesImage(reference, before.digest, lost, replaced);
   return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
 }

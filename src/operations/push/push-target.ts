@@ -26,7 +26,7 @@ export interface PushedTarget {
 
 /**
  * Pushes the list to one target: reads its tags, plans what it lacks, and runs the plan.
- * @throws MlistError `ERR_MLIST_CONFLICT` if somebody else has moved a tag; what `planPush` and `runPush` throw
+ * @throws MlistError `ERR_MLIST_CONFLICT` if another client has moved a tag; what `planPush` and `runPush` throw
  */
 export async function pushToTarget(job: PushJob, options: PushDraftOptions): Promise<readonly PushedTarget[]> {
   const { dryRun, signal } = options;

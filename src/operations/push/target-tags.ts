@@ -8,7 +8,7 @@ import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 /**
  * Reads what the tags of a target have before anything is sent, if that can save work or is requested. If the push does
  * not depend on a tag, a failed read does not stop it.
- * @throws MlistError `ERR_MLIST_CONFLICT` for a tag that somebody else has moved
+ * @throws MlistError `ERR_MLIST_CONFLICT` for a tag that another client has moved
  */
 export async function readTargetTags(job: OpenPushJob, options: PushDraftOptions): Promise<readonly MovingTag[]> {
   const tags = await Promise.all(job.target.tags.map((tag) => readTag(job, tag, options)));
@@ -47,7 +47,10 @@ function isWorthReading(job: PushJob, reference: string, options: PushDraftOptio
   return isRequested || hasOtherSources || isUsed(job, reference, options);
 }
 
-/** Refuses to overwrite a tag that somebody else has moved, and warns if the draft was pushed to it before. */
+/**
+ * Refuses to overwrite a tag that another client has moved. If nothing states what the tag must have, warns if it no longer
+ * has what this draft pushed last.
+ */
 function refuseMoved(
   { draft, encoded, pushes, target }: PushJob,
   { reference, before, expected }: MovingTag,
@@ -85,9 +88,9 @@ function difference(before: TagState, expected: TagState): string {
 
 function movedHint(name: string, before: TagState, draft: Draft | undefined): string {
   if (before === 'absent') return 'Push it as a new tag with "--if-digest absent".';
-  const look = `Look at what is there now ("mlist show ${name}")`;
-  if (draft === undefined) return `${look}, then push again with "--if-digest ${before}".`;
-  return `${look}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites the changes of others.`;
+  const check = `Check what it has now ("mlist show ${name}")`;
+  if (draft === undefined) return `${check}, then push again with "--if-digest ${before}".`;
+  return `${check}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites the changes of others.`;
 }
 
 /** How to base the draft on what the tag has now. Amending changes nothing if the draft has those images already. */

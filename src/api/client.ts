@@ -20,7 +20,7 @@ import type { Group } from '../operations/join/group.ts';
 import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
-import { pushDraft } from '../operations/push/push.ts';
+import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
 import { deleteReference, listTags, type Deleted } from '../operations/tags/registry-tags.ts';

@@ -12,7 +12,7 @@ export interface ImageReading {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The platform that an image's config states; none where it states none, or is no image's. */
+/** The platform that an image's config states, as a list; empty if it states none or is not an image config. */
 export async function platformsOfImage(
   { bytes, descriptor }: ManifestContent,
   { store, reference, signal }: ImageReading,
@@ -23,7 +23,7 @@ export async function platformsOfImage(
   return platform === undefined ? [] : [platform];
 }
 
-/** The same of a single image that was found; undefined for a list. */
+/** As `platformsOfImage`, for a single image that `lookup` found; undefined for a list. */
 export async function platformsOfSingle(
   found: LookupResult,
   { stores, signal }: ReadOptions,

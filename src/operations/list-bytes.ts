@@ -9,14 +9,14 @@ import type { Stores } from '../store/open.ts';
 
 export interface BytesOptions {
   readonly cache: BlobCache;
-  /** Opens stores where bytes are needed that are not at hand. */
+  /** Opens the stores. Only called for bytes that are not in the cache. */
   readonly stores: () => Stores | Promise<Stores>;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The bytes that a draft is pushed as. A draft that was made from a list and says the same is that list, to the byte:
- * whatever white space or order its maker chose.
+ * The bytes that a draft is pushed as. If the draft was created from a list and still has the same content, these are the
+ * bytes of that list, with its white space and order.
  */
 export async function listBytes(draft: Draft, options: BytesOptions): Promise<EncodedList> {
   const { base } = draft;

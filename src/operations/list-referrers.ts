@@ -7,18 +7,18 @@ import { readIndex } from '../schema/documents.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 /**
- * The manifests that refer to one: what the store finds, and what the fallback tag lists where the store cannot find
- * them, or where somebody else may have put them there (distribution-spec v1.1.1 "Referrers Tag Schema").
+ * The referrers of a manifest: those that the store finds, and those under the fallback tag if the store has no referrers
+ * API, or other clients may have used the tag (distribution-spec v1.1.1 "ReferrerLister Tag Schema").
  */
 export async function listReferrers(
   store: ReadStore,
   subject: Digest,
   options: ContentOptions,
 ): Promise<readonly Descriptor[]> {
-  const byHome = (await store.referrers?.(subject, undefined, options)) ?? [];
-  const asksTag = store.referrers === undefined || store.supportsReferrers === undefined;
-  const byTag = asksTag ? await listedUnderTag(store, subject, options) : [];
-  return uniqueByDigest([...byHome, ...byTag]);
+  const byStore = (await store.referrers?.(subject, undefined, options)) ?? [];
+  const hasFallback = store.referrers === undefined || store.supportsReferrers === undefined;
+  const byTag = hasFallback ? await listedUnderTag(store, subject, options) : [];
+  return uniqueByDigest([...byStore, ...byTag]);
 }
 
 async function listedUnderTag(

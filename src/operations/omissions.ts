@@ -1,10 +1,10 @@
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
-/** Content that was to be copied or listed and is left out, and why. */
+/** Content that is left out of a copy or a list, and the reason. */
 export interface Omission {
   readonly what: 'image' | 'attestation' | 'layer' | 'referrer';
   readonly digest: string;
-  /** Of an image, where its list says it. */
+  /** The platform of an image, if its list states one. */
   readonly platform?: string;
   readonly reason: string;
 }

@@ -13,20 +13,24 @@ import type { OnEvent, OperationEvent } from './events.ts';
 import type { ReadStore } from '../store/store.ts';
 import { statedPlatform } from './stated-platform.ts';
 
-/** Warnings about images whose config states another platform than they are listed for: most likely a mix-up. */
+/** Warnings about images whose config states another platform than their list entry, which usually is a mistake. */
 
-/** @param name - of the image */
+/**
+ * @param name - the image, for the message
+ * @param listed - the platform of the list entry
+ * @param stated - the platform of the config
+ */
 export function claimWarnings(name: string, listed?: Platform, stated?: Platform): readonly OperationEvent[] {
   if (listed === undefined || stated === undefined) return [];
   if (!checkClaim(listed, stated, '').some(({ severity }) => severity === 'error')) return [];
-  const [says, is] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
-  return [{ type: 'warning', message: `${name} says that it is for ${says}, and is listed for ${is}` }];
+  const [statedText, listedText] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
+  return [{ type: 'warning', message: `${name} says that it is for ${statedText}, and is listed for ${listedText}` }];
 }
 
 /**
- * Checks the entries of an index. In a layout or an archive their configs are read, which costs no request; reading them
- * is only for the warning, so what fails is ignored. Elsewhere only a platform that the author has set is checked, against
- * that of the index.
+ * Checks the entries of an index. In a layout or an archive the configs are read, which costs no request. Failed reads are
+ * ignored, since only the warnings depend on them. In a registry, platforms that the author has set are compared with those
+ * of the index.
  */
 export async function indexClaimWarnings(
   entries: readonly Entry[],
@@ -55,7 +59,7 @@ export interface WatchOptions {
   readonly ignored?: ReadonlySet<Digest> | undefined;
 }
 
-/** Checks the configs that a plan copies while they are copied, which costs no request. */
+/** Checks the configs of a plan while they are copied, which costs no request. */
 export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): RunOptions['onConfig'] {
   let claims: ReadonlyMap<Digest, readonly Claim[]> | undefined;
   const reported = new Set<string>();
@@ -69,7 +73,7 @@ export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): Ru
         for (const warning of claimWarnings(`${from.location}@${digest}`, platform, stated)) onEvent?.(warning);
       }
     } catch {
-      // A document that cannot be read gives no warning here: it is copied as it is.
+      // An invalid document is copied as it is, without a warning.
     }
   };
 }
@@ -80,7 +84,7 @@ interface Claim {
   readonly platform: Platform;
 }
 
-/** What the lists in a plan say of the images in it, by the digests of their configs. */
+/** The platforms that the lists in a plan state for the images in it, by the digests of the images' configs. */
 function claimsIn({ root, manifests, target }: Plan): ReadonlyMap<Digest, readonly Claim[]> {
   const contents = [root.content, ...manifests.map(({ content }) => content)];
   const lists = contents.filter(({ descriptor }) => isIndexType(descriptor.mediaType));

@@ -9,25 +9,25 @@ import { readImageManifest, readIndex } from '../schema/documents.ts';
 import { contentOf, readChild, type Child, type LookupResult, type ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
-/** Indexes are opened to this depth, as the rules of a list allow (docs/rules.md, W-NESTED). */
+/** Nested indexes are read to this depth, which is what the rules allow (docs/rules.md, W-NESTED). */
 const MAX_DEPTH = 4;
-/** Entries that are looked into, and entries of indexes in the list: many times what any list asks for. */
+/** Limits on the entries that are read, and on the entries of nested indexes: many times what real lists contain. */
 const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
 export interface CandidateOptions extends ReadOptions {
-  /** Whether it is of interest what stands behind an entry; default: always. */
+  /** Whether to read what an entry refers to. Default: always. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }
 
 /**
- * A list as clients meet it. What the list leaves open is looked up: the entries of an index in it, and what the config
- * of an image says that is listed without a platform. What cannot be read there is a fault of its entry, as it is to a
- * client; that nobody answers is an error.
+ * A list as clients see it. The entries of nested indexes are read, and the configs of images that are listed without a
+ * platform. Missing or invalid content is a fault of its entry, as it is for a client.
+ * @throws MlistError if the content cannot be read for another reason, such as a network error
  */
 export async function readCandidates(found: LookupResult, options: CandidateOptions): Promise<CandidateList> {
   const { descriptor, bytes } = contentOf(found);
-  const reader = new OfferReader(found, options);
+  const reader = new CandidateReader(found, options);
   if (!isIndexType(descriptor.mediaType)) {
     return { mediaType: descriptor.mediaType, entries: [await reader.open('1', descriptor, sourceOf(found, 0), 0)] };
   }
@@ -38,18 +38,18 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-/** Where an entry of what was found can be read from. */
+/** The location of an entry. */
 function sourceOf(found: LookupResult, at: number): Location {
   if (found.from !== 'draft') return found.location;
   return found.draft.entries[at]?.source ?? { kind: 'registry', reference: found.draft.list, explicit: false };
 }
 
-class OfferReader {
+class CandidateReader {
   readonly #found: LookupResult;
   readonly #options: CandidateOptions;
-  /** What several entries point to is read once. */
-  readonly #stating = new Map<string, Promise<Stated>>();
-  readonly #reading = new Map<string, Promise<readonly Descriptor[]>>();
+  /** Results by digest, so that content that several entries refer to is read once. */
+  readonly #platforms = new Map<string, Promise<Stated>>();
+  readonly #indexes = new Map<string, Promise<readonly Descriptor[]>>();
   #opened = 0;
   #inner = 0;
 
@@ -60,25 +60,25 @@ class OfferReader {
 
   async open(place: string, descriptor: Descriptor, source: Location, depth: number): Promise<Candidate> {
     const { mediaType, platform } = descriptor;
-    const offer: Candidate = { place, descriptor };
+    const candidate: Candidate = { place, descriptor };
     const isSilent = platform === undefined && isManifestType(mediaType) && !isAttestation(descriptor);
-    if (!isSilent && !isIndexType(mediaType)) return offer;
-    if (this.#options.opens?.(descriptor) === false) return offer;
+    if (!isSilent && !isIndexType(mediaType)) return candidate;
+    if (this.#options.opens?.(descriptor) === false) return candidate;
     this.#opened += 1;
-    if (this.#opened > MAX_OPENED) return { ...offer, fault: TOO_MANY };
+    if (this.#opened > MAX_OPENED) return { ...candidate, fault: TOO_MANY };
     try {
       const child = { source, descriptor };
-      return { ...offer, ...(await (isSilent ? this.#stated(child) : this.#inside(place, child, depth))) };
+      return { ...candidate, ...(await (isSilent ? this.#stated(child) : this.#nested(place, child, depth))) };
     } catch (error) {
       const fault = faultOf(error);
       if (fault === undefined) throw error;
-      return { ...offer, fault };
+      return { ...candidate, fault };
     }
   }
 
-  async #inside(place: string, child: Child, depth: number): Promise<Pick<Candidate, 'entries' | 'fault'>> {
-    if (depth + 1 >= MAX_DEPTH) return { fault: 'it is an index too deep in others' };
-    const manifests = await getOrCreate(this.#reading, child.descriptor.digest, async () => {
+  async #nested(place: string, child: Child, depth: number): Promise<Pick<Candidate, 'entries' | 'fault'>> {
+    if (depth + 1 >= MAX_DEPTH) return { fault: 'the index is nested too deeply' };
+    const manifests = await getOrCreate(this.#indexes, child.descriptor.digest, async () => {
       const { bytes } = await readChild(child, this.#options);
       return readIndex(bytes, child.descriptor.mediaType, child.descriptor.digest).manifests;
     });
@@ -89,7 +89,7 @@ class OfferReader {
   }
 
   #stated(child: Child): Promise<Stated> {
-    return getOrCreate(this.#stating, child.descriptor.digest, async () => {
+    return getOrCreate(this.#platforms, child.descriptor.digest, async () => {
       const { digest, mediaType } = child.descriptor;
       const own = contentOf(this.#found);
       const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
@@ -112,17 +112,17 @@ interface Stated {
   readonly stated?: Platform;
 }
 
-const TOO_MANY = 'it is not looked at: the list leads to too many others';
+const TOO_MANY = 'not read: the list refers to too many manifests';
 
-/** What a client would stumble over as well; undefined for what is wrong with the way there. */
+/** The fault of an entry that a client would meet, too; undefined if the content could not be read for another reason. */
 function faultOf(error: unknown): string | undefined {
   switch (errorCode(error)) {
     case 'ERR_MLIST_NOT_FOUND':
-      return 'it is not there';
+      return 'the content is missing';
     case 'ERR_MLIST_DOCUMENT_INVALID':
-      return 'it is no document that can be read';
+      return 'the document is invalid';
     case 'ERR_MLIST_CONTENT_MISMATCH':
-      return 'it is not what its entry says';
+      return 'the content does not match its entry';
     default:
       return undefined;
   }

@@ -4,15 +4,16 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
 /**
  * Requires an image for every requested platform.
+ * @param subject - what the images belong to, for the message
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
-export function requirePlatforms(wanted: readonly Platform[], there: readonly Platform[], where: string): void {
-  const missing = wanted.filter((one) => !there.some((platform) => matchesPlatform(platform, one)));
+export function requirePlatforms(wanted: readonly Platform[], available: readonly Platform[], subject: string): void {
+  const missing = wanted.filter((platform) => !available.some((candidate) => matchesPlatform(candidate, platform)));
   if (missing.length === 0) return;
   const names = (platforms: readonly Platform[]) =>
     [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
-  const missed = missing.map((one) => platformNotFoundText(one, there)).join(', ');
-  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${where} has no image for ${missed}`, {
-    hint: there.length === 0 ? undefined : `There are: ${names(there)}.`,
+  const missingText = missing.map((platform) => platformNotFoundText(platform, available)).join(', ');
+  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${subject} has no image for ${missingText}`, {
+    hint: available.length === 0 ? undefined : `There are: ${names(available)}.`,
   });
 }

@@ -6,12 +6,12 @@ import type { Platform } from '../oci/platform/platform.ts';
 import { readImageConfig } from '../schema/documents.ts';
 
 /**
- * The platform that an image's config states; undefined if it states none, or is not an image config and therefore not
+ * The platform that an image's config states; undefined if it states none, or if it is not an image config, which is not
  * read.
- * @param config - as the image's manifest describes it
- * @param name - of the image, for errors
- * @param isGiven - whether the author states the platform, so that the config may lack it; undefined if the image is not
- *   being listed
+ * @param config - its descriptor in the image's manifest
+ * @param name - the image, for errors
+ * @param isGiven - whether the author gives the platform, so that the config may lack it; undefined if the image is not
+ *   being added to a list
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, and what `fetch` throws
  */
 export async function statedPlatform(
@@ -26,7 +26,7 @@ export async function statedPlatform(
   try {
     return platformOfConfig(readImageConfig(bytes, subject, { mayLackPlatform: isGiven === true }));
   } catch (thrown) {
-    throw isGiven === false && thrown instanceof MlistError && isRead(bytes, subject)
+    throw isGiven === false && thrown instanceof MlistError && isValidWithoutPlatform(bytes, subject)
       ? withHint(thrown, GIVE_PLATFORM)
       : thrown;
   }
@@ -34,8 +34,8 @@ export async function statedPlatform(
 
 const GIVE_PLATFORM = 'Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.';
 
-/** Whether a config can be read apart from the platform that it lacks. */
-function isRead(bytes: Uint8Array, subject: string): boolean {
+/** Whether a config is valid apart from the missing platform. */
+function isValidWithoutPlatform(bytes: Uint8Array, subject: string): boolean {
   try {
     readImageConfig(bytes, subject, { mayLackPlatform: true });
     return true;

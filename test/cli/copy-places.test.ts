@@ -88,7 +88,7 @@ describe('what arrives', () => {
     const repository = fresh();
     const from = `${registry.host}/team/app:v1`;
     const wrong = await world.run(['copy', from, `${registry.host}/${repository}:v1@${images[0]!.digest}`]);
-    expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringMatching(/is to be sha256/)]);
+    expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringMatching(/was expected to be sha256/)]);
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
     await world.must('copy', from, `${registry.host}/${repository}@${list.digest}`);
     expect((await getManifest(registry.url, repository, list.digest))?.digest).toBe(list.digest);
@@ -155,7 +155,9 @@ describe('a layer that is not to be distributed', () => {
     const world = await CliHarness.make();
     await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
     const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
-    expect(copied.left).toEqual([{ what: 'layer', digest: far.digest, reason: 'it lies at https://example.com/far' }]);
+    expect(copied.left).toEqual([
+      { what: 'layer', digest: far.digest, reason: 'it is stored at https://example.com/far' },
+    ]);
   });
 
   test('comes along where it says of no other place', async () => {

@@ -194,7 +194,7 @@ describe('every command that reads a location reads', () => {
     const own = { x64: amd64, arm64 }[process.arch as string];
     const { code, stdout, stderr } = await world.run(['resolve', 'oci:list']);
     expect([code, stdout.trim()]).toEqual(own === undefined ? [4, ''] : [0, own.digest]);
-    expect(stderr).toMatch(/for linux\/\w+, as this machine is: choose another with --platform/);
+    expect(stderr).toMatch(/for linux\/\w+, the platform of this machine; choose another with --platform/);
     const single = await world.run(['resolve', `oci:list@${arm64.digest}`]);
     expect([single.stdout.trim(), single.stderr]).toEqual([arm64.digest, expect.not.stringContaining('machine')]);
     expect((await world.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(

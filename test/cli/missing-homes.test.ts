@@ -74,11 +74,11 @@ describe('a layout and an archive that are gone', () => {
       3,
       [
         expect.stringMatching(
-          /^E-ABSENT \/manifests\/0 the manifest is not there: oci:img:amd64 \(linux\/amd64, \S+\): img is not an OCI layout/,
+          /^E-ABSENT \/manifests\/0 the manifest is missing: oci:img:amd64 \(linux\/amd64, \S+\): img is no OCI layout/,
         ),
-        expect.stringMatching(/^E-ABSENT \/manifests\/1 the manifest is not there: oci:img:arm64 /),
+        expect.stringMatching(/^E-ABSENT \/manifests\/1 the manifest is missing: oci:img:arm64 /),
         expect.stringMatching(
-          /^E-ABSENT \/manifests\/2 the manifest is not there: oci-archive:x\.tar:v1 \(.*\): there is no archive x\.tar$/,
+          /^E-ABSENT \/manifests\/2 the manifest is missing: oci-archive:x\.tar:v1 \(.*\): there is no archive x\.tar$/,
         ),
         expect.stringMatching(/^E-ABSENT \/manifests\/3 /),
       ],

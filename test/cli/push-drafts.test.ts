@@ -96,7 +96,7 @@ describe('drafts of remote lists', () => {
       const { code, stderr } = await refused();
       expect([code, stderr]).toEqual([
         5,
-        expect.stringContaining(`but not what it says of itself ("mlist diff ${list}"): say the same with`),
+        expect.stringContaining(`but differs in annotations or other members ("mlist diff ${list}"): apply them with`),
       ]);
       expect(stderr).not.toContain('--amend');
     });
@@ -123,7 +123,7 @@ describe('drafts of remote lists', () => {
       await world.must('add', at('team/app:arm64'));
       await world.must('remove', '--platform', 'linux/amd64/v2');
       const { code, stderr } = await refused();
-      expect([code, stderr]).toEqual([5, expect.stringContaining(`begin anew with "mlist rm ${list}"`)]);
+      expect([code, stderr]).toEqual([5, expect.stringContaining(`start over with "mlist rm ${list}"`)]);
       expect(stderr).not.toContain('"mlist create --amend');
     });
   });

@@ -17,7 +17,7 @@ describe('what is refused before anything is written', () => {
       'a tag that is gone',
       ['--if-digest', `sha256:${'0'.repeat(64)}`],
       5,
-      /is gone: it was to have sha256:0+\n.*absent/,
+      /no longer exists, but was expected to have sha256:0+\n.*absent/,
     ],
     ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest, or absent/],
     ['an empty tag', ['--tag', ''], 2, /^mlist: --tag takes a tag: it is empty/],
@@ -79,7 +79,7 @@ describe('what is refused before anything is written', () => {
     const { code, stderr } = await world.run(['push']);
     expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
     expect(stderr).toMatch(
-      /refused, for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
+      /refused for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
     );
     await world.must('remove', copies[2]?.digest ?? '');
     expect((await world.run(['push'])).stderr).toMatch(
@@ -121,7 +121,7 @@ describe('what is refused before anything is written', () => {
     await world.must('add', at('team/app:arm64'));
     expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
       code: 5,
-      stderr: expect.stringMatching(/is there already, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
+      stderr: expect.stringMatching(/already exists, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
     });
   });
 

@@ -52,7 +52,7 @@ describe('a host that no URL can have', () => {
     for (const args of lines) {
       const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : world.run(args));
       expect([args, code, stdout]).toEqual([args, 2, '']);
-      expect(stderr).toMatch(/is not a valid host name or address|is no host of a registry/);
+      expect(stderr).toMatch(/is not a valid host name or address|is not a registry host/);
       expect(stderr).not.toMatch(bug);
     }
   });

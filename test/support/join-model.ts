@@ -9,7 +9,7 @@ import {
   decide,
   type Decision,
   type Snapshot,
-  type Own,
+  type OwnImages,
   type Participant,
 } from '../../src/operations/join/protocol.ts';
 import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/operations/join/slot.ts';
@@ -109,7 +109,7 @@ export function makeRunner(
   retries = 4,
 ): Participant {
   const target = 'registry.test/team/app:v1';
-  const own = platforms.map((platform): Own => {
+  const own = platforms.map((platform): OwnImages => {
     const [os = '', architecture = ''] = platform.split('/');
     const digest = digestOf(Buffer.from(`${group} ${platform}`));
     const mediaType = 'application/vnd.oci.image.manifest.v1+json';
@@ -291,7 +291,7 @@ class Explorer {
     if (id === undefined) {
       const slots = seen.slice(0, -1).flatMap((value) => this.#slots[value] ?? []);
       const sorted = slots.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-      const look: Snapshot = { slots: sorted, strange: new Map(), base: this.#lists[seen.at(-1)!] };
+      const look: Snapshot = { slots: sorted, nonSlots: new Map(), base: this.#lists[seen.at(-1)!] };
       const { decision, memory } = decide(this.#model.runners[runner]!, before, look);
       id = this.#localId(this.#after(decision, memory, busy));
       this.#decisions.set(key, id);

@@ -3,7 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { draftFromSpec, type DraftingOptions } from './apply-draft.ts';
 import { copy } from '../copy/copy.ts';
 import { missingHint } from '../publish/missing-images.ts';
-import { pushDraft } from '../push/push.ts';
+import { pushDraft } from '../push/push-draft.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import type { PushedTarget } from '../push/push-target.ts';
 import type { CopySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';

@@ -14,26 +14,26 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';
 
-/** What is attached to manifests from outside: by their subject, or by the names that cosign gives. */
+/** Finds what is attached to manifests: referrers, and what cosign has tagged. */
 
-/** Something attached, and to what. */
+/** Attached content, and the manifest that it is attached to. */
 export interface Attached {
   readonly subject: Digest;
   readonly descriptor: Descriptor;
-  /** cosign's tag; undefined where the manifest itself says what it is about. */
+  /** cosign's tag; undefined for a referrer, whose manifest has a subject. */
   readonly tag?: string;
 }
 
 export interface Attachments {
   readonly attached: readonly Attached[];
-  /** All that the attached manifests need, them included. */
+  /** The attached manifests with everything below them. */
   readonly nodes: readonly ManifestNode[];
 }
 
-/** Signatures of signatures, and a little more: what goes deeper was made to go on for ever. */
+/** Enough for signatures of signatures. Deeper chains are not built in good faith. */
 const MAX_DEPTH = 4;
 
-/** Finds what is attached to these manifests, and to that in turn. */
+/** Finds what is attached to these manifests, and what is attached to that, up to `MAX_DEPTH` levels. */
 export async function findAttachments(
   store: ReadStore,
   digests: Iterable<Digest>,
@@ -73,20 +73,20 @@ async function underTag(
   return descriptor && { descriptor: minimalDescriptor(descriptor), tag };
 }
 
-export interface Labelled {
+export interface Labels {
   readonly labels: readonly RootStep[];
   readonly left: readonly Omission[];
 }
 
 /**
- * The names that attached manifests need at the target: cosign's tags; and where the target does not find referrers by
- * itself, the fallback tags that list them, with what they list already.
+ * The names that attached manifests need at the target: cosign's tags, and the fallback tags if the target has no referrers
+ * API. A fallback index keeps the entries that it already has.
  */
 export async function labelsFor(
   { attached, nodes }: Attachments,
   target: Store,
   options: ContentOptions & { readonly isRegistry: boolean },
-): Promise<Labelled> {
+): Promise<Labels> {
   const contents = new Map(nodes.map(({ content }) => [content.descriptor.digest, content]));
   const tags = attached.flatMap(({ tag, descriptor }) => {
     const content = contents.get(descriptor.digest);
@@ -108,7 +108,7 @@ export async function labelsFor(
   };
 }
 
-/** A registry that is not known to find referrers gets the tags: they do no harm where it does. */
+/** Whether to write fallback tags. They do no harm if the registry has the referrers API nevertheless. */
 async function needsTags(
   target: Store,
   digest: Digest,
@@ -119,28 +119,28 @@ async function needsTags(
   return (await ignoreRefusedRead(asking, options)) !== true;
 }
 
-/** The fallback index of one subject with these in it (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
+/** The fallback index of one subject with these referrers added (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
 async function fallbackFor(
   target: Store,
   subject: Digest,
   referring: readonly Descriptor[],
   contents: ReadonlyMap<Digest, ManifestContent>,
   options: ContentOptions,
-): Promise<Labelled> {
+): Promise<Labels> {
   const tag = referrersTag(subject);
-  const left = (reason: string): Labelled => ({
+  const omit = (reason: string): Labels => ({
     labels: [],
     left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
   });
   const reading = ignoreNotFound(target.fetchManifest(tag, options));
   const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
-  if (now instanceof MlistError) return left(`the tag ${tag} of the target cannot be read: ${now.message}`);
+  if (now instanceof MlistError) return omit(`the tag ${tag} of the target cannot be read: ${now.message}`);
   const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;
-  if (!isIndex) return left(`the tag ${tag} of the target is not a list of referrers`);
+  if (!isIndex) return omit(`the tag ${tag} of the target is not a referrers index`);
   const read = now && readIndex(now.bytes, MediaType.ociIndex, `${target.location}:${tag}`);
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];
-  const missing = referring.filter(({ digest }) => !listed.some((one) => one.digest === digest));
+  const missing = referring.filter(({ digest }) => !listed.some((entry) => entry.digest === digest));
   if (missing.length === 0) return { labels: [], left: [] };
   const added = missing.flatMap(({ digest }) => {
     const content = contents.get(digest);

@@ -13,14 +13,14 @@ import type { MissingEntries, MissingState } from '../../transfer/missing-conten
 import type { OperationEvent } from '../events.ts';
 import { omissionsOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
-import { leaveOutMissing, type MissingOptions } from '../publish/missing-images.ts';
+import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 
-/** Copying only a part of a list. */
+/** Selects the part of a list that is copied. */
 
 export interface FilterOptions {
-  /** Only images of these; all where none is named. */
+  /** Only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
@@ -121,13 +121,13 @@ async function withoutMissing(
   { wanted, left, missing }: Selection,
   options: MissingOptions,
 ): Promise<Filtered> {
-  const absent = await leaveOutMissing(wanted, missing, list.manifests, options);
-  const manifests = wanted.filter((entry) => !absent.gone.has(entry));
+  const missingEntries = await omitMissing(wanted, missing, list.manifests, options);
+  const manifests = wanted.filter((entry) => !missingEntries.omitted.has(entry));
   if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
   return {
     content: encoded({ ...list, manifests }),
-    left: [...left, ...absent.left],
-    events: [...left.map((one) => ({ type: 'left', ...one }) as const), ...absent.events],
+    left: [...left, ...missingEntries.left],
+    events: [...left.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
   };
 }
 
@@ -158,7 +158,7 @@ function leftOut(
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
     const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
-    const reason = isOfLeft ? 'its image is left behind' : attestations === 'drop' ? 'not asked for' : undefined;
+    const reason = isOfLeft ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
     if (reason !== undefined) left.set(descriptor, omissionsOf('attestation', descriptor, reason));
   }
   return left;
@@ -168,8 +168,8 @@ function leftOut(
 function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
   if (wanted.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
-  const isWanted = wanted.some((one) => platforms.some((has) => matchesPlatform(has, one)));
-  return isWanted ? undefined : 'not asked for';
+  const isWanted = wanted.some((platform) => platforms.some((candidate) => matchesPlatform(candidate, platform)));
+  return isWanted ? undefined : 'not requested';
 }
 
 /**
@@ -186,7 +186,7 @@ async function withPlatforms(
   const isSilent = artifactType === undefined && !isAttestation(descriptor);
   if (!isSilent || (!isManifestType(mediaType) && !isIndexType(mediaType))) return { descriptor, platforms: undefined };
   try {
-    return { descriptor, platforms: noneIsUnknown(await platformsBelow(descriptor, reading)) };
+    return { descriptor, platforms: undefinedIfEmpty(await platformsBelow(descriptor, reading)) };
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     missing.set(descriptor.digest, missing.get(descriptor.digest) ?? 'absent');
@@ -204,11 +204,11 @@ async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Pr
   return below.flatMap(({ platforms }) => platforms ?? []);
 }
 
-function noneIsUnknown(platforms: readonly Platform[]): readonly Platform[] | undefined {
+function undefinedIfEmpty(platforms: readonly Platform[]): readonly Platform[] | undefined {
   return platforms.length === 0 ? undefined : platforms;
 }
 
-/** In the form of its kind; what mlist does not know of it stays. */
+/** Encodes the list in its own format. Members that mlist does not know are kept. */
 function encoded(list: Index): ManifestContent {
   const options = { keepEmpty: true };
   const bytes =

@@ -15,23 +15,23 @@ import { watchConfigs } from '../platform-claims.ts';
 import { SentContent } from '../publish/sent-content.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
 
-/** What is to be where, and what is known of the target. */
+/** What is copied to which name, and what is known about the target. */
 export interface CopyTransfer {
   readonly source: ReadStore;
   readonly target: Store;
   readonly content: ManifestContent;
   /** The content and everything below it; undefined if only a name is written. */
   readonly node: ManifestNode | undefined;
-  /** The digest that the content was made from, by a filter or not at all. */
+  /** The digest at the source. It differs from that of the content if the list was filtered. */
   readonly original: Digest;
-  /** Tag, or digest where there is no tag. */
+  /** A tag, or a digest if there is no tag. */
   readonly name: string;
   /** The target has the content under the name. */
-  readonly isThere: boolean;
+  readonly isUpToDate: boolean;
   /** The target has nothing under the name. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
-  /** What the name stands for before it is moved: it is moved only after this resolves. */
+  /** What the name had before. It is not moved before this resolves. */
   readonly replaced: Promise<ReadonlyMap<string, ReplacedTag>>;
 }
 
@@ -45,25 +45,25 @@ export interface TransferOptions extends ContentOptions {
 }
 
 export interface Transferred {
-  /** Undefined where nobody looked. */
+  /** Undefined without `referrers`. */
   readonly attached?: readonly Attached[];
   readonly left: readonly Omission[];
 }
 
 /** Copies content and everything below it to the target, then writes its name. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
-  const { target, content, node, name, isThere } = transfer;
-  if (isThere && options.referrers !== true) return { left: [] };
+  const { target, content, node, name, isUpToDate } = transfer;
+  if (isUpToDate && options.referrers !== true) return { left: [] };
   // It may reject before a plan waits for it.
   transfer.replaced.catch(() => undefined);
-  const running = { ...options, replaced: isThere ? undefined : transfer.replaced };
-  const root = { content, names: isThere ? [] : [name] };
+  const running = { ...options, replaced: isUpToDate ? undefined : transfer.replaced };
+  const root = { content, names: isUpToDate ? [] : [name] };
   if (node === undefined) {
     await runPlan(planTransfer(target, [], root), running);
     return { left: [] };
   }
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
-  const nodes = [...(isThere ? [] : [node]), ...(attachments?.nodes ?? [])];
+  const nodes = [...(isUpToDate ? [] : [node]), ...(attachments?.nodes ?? [])];
   const { labels, left } = await labelsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
   await runRepaired({ target, nodes, root, labels, present }, running);
@@ -74,24 +74,24 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   };
 }
 
-/** What is attached to the content and everything below it; not what refers to a list that a filter has changed. */
+/** What is attached to the content and everything below it. What refers to the original of a filtered list is left out. */
 async function attachmentsOf(
   { source, content, original }: CopyTransfer,
   node: ManifestNode,
   { signal }: TransferOptions,
 ): Promise<Attachments & { readonly left: readonly Omission[] }> {
-  const digests = nodesIn(node).map((one) => one.content.descriptor.digest);
+  const digests = nodesIn(node).map(({ content: { descriptor } }) => descriptor.digest);
   const found = await findAttachments(source, new Set(digests), { signal });
   if (original === content.descriptor.digest) return { ...found, left: [] };
   const { attached } = await findAttachments(source, [original], { signal });
-  const reason = `it speaks of ${original}, which is another list`;
+  const reason = `it refers to the unfiltered list ${original}`;
   return {
     ...found,
     left: attached.map(({ descriptor }) => ({ what: 'referrer', digest: descriptor.digest, reason })),
   };
 }
 
-/** The names that are to be given, but for those that are right already. A signature that makes way for another is told. */
+/** The names to write, without those that are up to date. Warns about cosign tags of the target that are replaced. */
 async function labelsOf(
   attachments: Attachments | undefined,
   { target, isRegistry }: CopyTransfer,
@@ -104,7 +104,7 @@ async function labelsOf(
     if (!cosigned.has(name)) return true;
     const now = await ignoreRefusedRead(ignoreNotFound(target.resolve(name, { signal })), { signal });
     if (now?.digest === content.descriptor.digest) return force;
-    const message = `${target.location}:${name} had ${now?.digest}: it makes way for the one of the source`;
+    const message = `${target.location}:${name} had ${now?.digest}, which is replaced by that of the source`;
     if (now !== undefined) onEvent?.({ type: 'warning', message });
     return true;
   };
@@ -113,9 +113,9 @@ async function labelsOf(
 }
 
 /**
- * The manifests that the target has already, with all below them, and of the others the large blobs. A target that mounts
- * what it lacks without moving bytes is not asked, if it knows nothing of that name: asking would cost more than it saves.
- * What lies on this machine is looked at blob by blob.
+ * The manifests that the target already has with everything below them, and the large blobs of the others. If the target
+ * can mount the blobs and does not have the name, it is not asked, since the requests would cost more than they save.
+ * Layouts and archives are not asked, since each blob is looked up when it is written.
  */
 async function presentOf(
   nodes: readonly ManifestNode[],
@@ -149,7 +149,7 @@ interface Planned {
   readonly present: ReadonlySet<Digest>;
 }
 
-/** Runs the plan. If the registry has lost a part of what it was found to have, all of that is sent. */
+/** Runs the plan. If the registry turns out to have lost content that it was found to have, sends all of it. */
 async function runRepaired(
   { target, nodes, root, labels, present }: Planned,
   { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
@@ -162,14 +162,17 @@ async function runRepaired(
   } catch (thrown) {
     signal?.throwIfAborted();
     if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
-    const message = `${target.location} has lost a part of what it had: all of that is sent again`;
+    const message = `${target.location} has lost content: everything is sent again`;
     onEvent?.({ type: 'note', message });
-    const left = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));
-    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, labels: left }), { ...options, onEvent });
+    const remaining = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));
+    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, labels: remaining }), {
+      ...options,
+      onEvent,
+    });
   }
 }
 
-/** Fallback lists are read and written without a lock: who wrote at the same time may have dropped ours, once. */
+/** Fallback indexes are updated without a lock, so a concurrent client may have dropped our entries. Adds them once more. */
 async function confirmLists(
   attachments: Attachments,
   labels: readonly RootStep[],
@@ -177,10 +180,10 @@ async function confirmLists(
   { targets, signal, onEvent }: TransferOptions,
 ): Promise<void> {
   const tags = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
-  const isList = ({ names }: RootStep) => names.some((name) => !tags.has(name));
-  if (!labels.some(isList)) return;
+  const isFallback = ({ names }: RootStep) => names.some((name) => !tags.has(name));
+  if (!labels.some(isFallback)) return;
   const { labels: again } = await labelsFor(attachments, target, { signal, isRegistry });
-  const lost = again.filter(isList);
+  const lost = again.filter(isFallback);
   if (lost.length > 0)
     await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { targets, signal, onEvent });
 }
@@ -192,7 +195,7 @@ function foreignLayers(nodes: readonly ManifestNode[]): readonly Omission[] {
   return [...layers.values()].map(({ digest, urls = [] }) => ({
     what: 'layer',
     digest,
-    reason: `it lies at ${urls.join(', ')}`,
+    reason: `it is stored at ${urls.join(', ')}`,
   }));
 }
 

@@ -8,7 +8,6 @@ import { repositoryName } from '../../oci/reference.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
-import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
 import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
@@ -20,50 +19,49 @@ import { transferCopy, type CopyTransfer, type Transferred } from './copy-transf
 import type { Stores, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
-import { publish, type PublishOptions } from '../publish/publish.ts';
+import { publish, type PublishContext } from '../publish/publish.ts';
 import { requireExpected } from '../publish/check-push.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import { refusedRead } from '../publish/tag-state.ts';
 import { checkMoves, platformsOf, type NextContent } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
 
-export interface CopyOptions extends FilterOptions, PublishOptions, SourceWaitOptions {
-  /** Bring along what refers to the list and to its images, and what cosign has tagged. Default false. */
+export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOptions {
+  /** Also copy the referrers of the list and of its images, and what cosign has tagged. Default false. */
   readonly referrers?: boolean | undefined;
-  /** Trust no shortcut: look at all that is to be there. Default false. */
+  /** Check everything at the target instead of relying on its tag. Default false. */
   readonly force?: boolean | undefined;
   /** Write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  /** Let a list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
-  /** Platforms that the content must have. */
+  /** Platforms that the content must have. Default: none. */
   readonly expect?: readonly Platform[] | undefined;
   /** Refuse content that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** Shared by the copies and pushes of one command. */
-  readonly transfers?: SharedTransfers | undefined;
 }
 
 export interface Copied extends ReplacedTag {
+  /** Location of the source. */
   readonly source: string;
-  /** With the tag that it got. */
+  /** Location of the target, with the tag or digest that was written. */
   readonly target: string;
-  /** unchanged: the target had it already under that name. planned: a dry run. */
+  /** unchanged: the target already had the content under that name. planned: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
   readonly descriptor: Descriptor;
-  /** The digest at the source, where a filter has made another list of it. */
+  /** The digest at the source, if the copied list was filtered. */
   readonly filtered?: Digest;
   readonly moved: TransferCounts;
-  /** What came along from outside the list; undefined where nobody looked. */
+  /** ReferrerLister and cosign tags that were copied, too; undefined without `referrers`. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
 }
 
 /**
- * Copies a list or an image with all that it needs, byte for byte; a filter makes a new list that keeps all that the old
- * one says of itself.
- * @param to - without a tag: the tag of the source
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` where `to` names another digest
+ * Copies a list or an image with everything below it, byte for byte. A filter creates a new list that keeps the other
+ * members of the original.
+ * @param to - if it has no tag, the tag of the source is used
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` if `to` has another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
   return withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
@@ -82,28 +80,28 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   return publish(to, options, { dryRun, signal, imageName }, (store, reporting) => copyTo(store, job, reporting));
 }
 
-/** A copy from one place to one name at another. */
+/** A copy of one source to one name at the target. */
 interface CopyJob {
   readonly from: Location;
   readonly to: Location;
   readonly source: ResolvedLocation;
-  /** The tag that it gets; undefined where it goes by its digest alone. */
+  /** The tag to write; undefined if the content is copied by digest only. */
   readonly tag: string | undefined;
 }
 
 async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise<Copied> {
   const { from, to, source, tag } = job;
   const isForced = options.force === true;
-  // A list that a filter makes has no digest before it is made.
+  // The digest of a filtered list is not known yet.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
-  const looking = known === undefined ? undefined : look(store, known, options);
-  // It is waited for later in any case, unless reading the source fails.
-  looking?.catch(() => undefined);
-  const early = sameStore(from, to) || isForced ? undefined : (await looking)?.found;
+  const lookup = known === undefined ? undefined : lookUp(store, known, options);
+  // It is awaited later, unless reading the source fails first.
+  lookup?.catch(() => undefined);
+  const early = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
   const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
   if (isSame && options.referrers !== true) return unchanged(job, early, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
-  const reading = { store, job, read, looking };
+  const reading = { store, job, read, lookup };
   try {
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
@@ -118,12 +116,12 @@ interface CopyReading {
   readonly store: Store;
   readonly job: CopyJob;
   readonly read: ManifestContent;
-  readonly looking: Promise<Seen> | undefined;
+  readonly lookup: Promise<NameState> | undefined;
 }
 
 /** @throws MissingContent before anything is written, if the source does not have all of the content */
 async function copyRead(
-  { store, job: { from, to, source, tag }, read, looking }: CopyReading,
+  { store, job: { from, to, source, tag }, read, lookup }: CopyReading,
   missing: MissingEntries,
   options: CopyOptions,
 ): Promise<Copied> {
@@ -136,11 +134,11 @@ async function copyRead(
   checkExpected(to, digest, target);
   await requirePlatformsOf(content, source.store, options);
   const isForced = options.force === true;
-  const before = isForced ? undefined : (await (looking ?? look(store, digest, options))).found;
-  const isThere = before?.digest === digest;
-  const isMoved = !isWithin && options.dryRun !== true && (!isThere || options.referrers === true);
+  const before = isForced ? undefined : (await (lookup ?? lookUp(store, digest, options))).found;
+  const isUpToDate = before?.digest === digest;
+  const isMoved = !isWithin && options.dryRun !== true && (!isUpToDate || options.referrers === true);
   const next = { content, source: source.store };
-  const replaced = replacedBy(next, tag, looking, { store, reference: target, ...options });
+  const replaced = replacedBy(next, tag, lookup, { store, reference: target, ...options });
   replaced.catch(() => undefined);
   const node = isMoved ? await graphOfManifest(source.store, content, { signal: options.signal }) : undefined;
   report(read, filtered, filtering.reference, options);
@@ -151,17 +149,17 @@ async function copyRead(
     node,
     original: read.descriptor.digest,
     name: tag ?? digest,
-    isThere,
+    isUpToDate,
     isNew: before === undefined,
     isRegistry: to.kind === 'registry',
     replaced,
   };
-  if (isThere) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
-  const { moved, ...result } = await carryOut(transfer, options);
+  if (isUpToDate) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
+  const { moved, ...result } = await runTransfer(transfer, options);
   return {
     source: formatLocation(from),
     target,
-    status: isThere ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
+    status: isUpToDate ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
     ...(tag === undefined ? {} : (await replaced).get(tag)),
     descriptor: content.descriptor,
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
@@ -179,24 +177,24 @@ function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets
   return { source, target, status: 'unchanged', before: digest, descriptor, moved: noTransfers, left: [] };
 }
 
-async function carryOut(
+async function runTransfer(
   transfer: CopyTransfer,
   options: CopyOptions,
 ): Promise<Transferred & { readonly moved: TransferCounts }> {
   if (options.dryRun === true) return { moved: noTransfers, left: [] };
   const count = new TransferCounter(options.onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
-  for (const one of result.left) options.onEvent?.({ type: 'left', ...one });
+  for (const omission of result.left) options.onEvent?.({ type: 'left', ...omission });
   return { ...result, moved: count.moved };
 }
 
-interface Seen {
+/** What the target has under a name, or why it could not be read. */
+interface NameState {
   readonly found?: Descriptor | undefined;
   readonly unread?: MlistError;
 }
 
-/** What the target has under a name. */
-async function look(store: ContentReader, name: string, { signal }: ContentOptions): Promise<Seen> {
+async function lookUp(store: ContentReader, name: string, { signal }: ContentOptions): Promise<NameState> {
   try {
     return { found: await ignoreNotFound(store.resolve(name, { signal })) };
   } catch (thrown) {
@@ -210,21 +208,21 @@ interface ReplacedOptions extends CopyOptions {
   readonly reference: string;
 }
 
-/** What the tag of the target stands for before it is moved. */
+/** What the tag of the target has before it is moved. */
 async function replacedBy(
   next: NextContent,
   tag: string | undefined,
-  looking: Promise<Seen> | undefined,
+  lookup: Promise<NameState> | undefined,
   { store, reference, stores, ...options }: ReplacedOptions,
 ): Promise<ReadonlyMap<string, ReplacedTag>> {
   if (tag === undefined) return new Map();
-  const { found, unread } = (await looking) ?? {};
+  const { found, unread } = (await lookup) ?? {};
   options.signal?.throwIfAborted();
   const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
-  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, cache: stores.cache });
+  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, stores });
 }
 
-/** One token is to serve both ends. */
+/** Announces both repositories, so that one token can cover them. */
 function expectAccess(from: Location, to: Location, stores: Stores): void {
   stores.registries.expect([
     ...(to.kind === 'registry' ? [{ reference: to.reference, push: true }] : []),
@@ -234,13 +232,13 @@ function expectAccess(from: Location, to: Location, stores: Stores): void {
 
 /** @param name - a tag or a digest */
 function targetText(to: Location, name: string): string {
-  const place = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
-  return `${place}${isDigestName(name) ? '@' : ':'}${name}`;
+  const store = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
+  return `${store}${isDigestName(name) ? '@' : ':'}${name}`;
 }
 
 /**
- * Whether the source has what the target has: found out without reading it, since registries count reads against limits, or
- * keep what is read. A digest speaks for itself.
+ * Whether the source has what the target has. The source's manifest is not fetched, since registries count that against
+ * rate limits, or cache it. A source that is given by digest needs no request.
  */
 async function isAtSource(
   { store, name }: ResolvedLocation,
@@ -257,10 +255,10 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
   if (expected === undefined || expected === digest) return;
   throw new MlistError(
     'ERR_MLIST_EXPECTATION',
-    `${target} is to be ${expected}, but what would be copied is ${digest}`,
+    `${target} was expected to be ${expected}, but the content to copy is ${digest}`,
     {
       reference: target,
-      hint: 'Leave out the digest of the target, or name the source by it.',
+      hint: 'Leave out the digest of the target, or use it for the source.',
     },
   );
 }
@@ -268,12 +266,12 @@ function checkExpected(to: Location, digest: Digest, target: string): void {
 async function requirePlatformsOf(
   { bytes, descriptor }: ManifestContent,
   store: ContentReader,
-  { expect = [], stores: { cache }, signal }: CopyOptions,
+  { expect = [], stores, signal }: CopyOptions,
 ): Promise<void> {
   if (expect.length === 0) return;
   const name = `${store.location}@${descriptor.digest}`;
   const manifest = readManifest(bytes, descriptor.mediaType, name);
-  requireExpected(name, await platformsOf(manifest, store, { cache, signal }), expect);
+  requireExpected(name, await platformsOf(manifest, store, { stores, signal }), expect);
 }
 
 function report(
@@ -284,9 +282,9 @@ function report(
 ): void {
   for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
   if (content === read) return;
-  const [old, made] = [read.descriptor.digest, content.descriptor.digest];
+  const [original, filtered] = [read.descriptor.digest, content.descriptor.digest];
   onEvent?.({
     type: 'note',
-    message: `the filtered list is a new one: ${old} -> ${made}; signatures of the old list do not apply to it`,
+    message: `the filtered list is a new one: ${original} -> ${filtered}; signatures of the old list do not apply to it`,
   });
 }

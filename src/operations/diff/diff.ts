@@ -7,7 +7,7 @@ import { diffLists, isSameList, type ListDiff } from '../../oci/list-diff.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
-/** One side of a comparison; without a digest there is nothing under that name. */
+/** One side of a comparison. Without a digest, the name does not exist. */
 export interface DiffSide {
   readonly from: LookupResult['from'];
   readonly reference: string;
@@ -17,14 +17,15 @@ export interface DiffSide {
 export interface Compared extends ListDiff {
   readonly before: DiffSide;
   readonly after: DiffSide;
-  /** same: the same bytes. equal: other bytes that say the same. */
+  /** same: the same bytes. equal: the same content in different bytes. */
   readonly verdict: 'same' | 'equal' | 'different';
 }
 
 /**
- * What would change under a name if it became the list: of a draft, and by default what a push of it would change.
- * @param name - the list as it would be; undefined is the current draft
- * @param against - what it is compared with; undefined is what lies in the registry under the name of the draft
+ * Compares a list with what another name has. For a draft, this is by default what a push would change.
+ * @param name - the new list. Default: the current draft
+ * @param against - the list to compare it with. Default: the list in the registry under the draft's name
+ * @throws MlistError `ERR_MLIST_USAGE` if `against` is missing and `name` is not a draft
  */
 export async function diff(
   name: string | undefined,
@@ -33,11 +34,11 @@ export async function diff(
 ): Promise<Compared> {
   const after = await lookup(name, options);
   if (against === undefined && after.from !== 'draft') {
-    throw new MlistError('ERR_MLIST_USAGE', `${after.reference} is no draft: name what it is to be compared with`);
+    throw new MlistError('ERR_MLIST_USAGE', `${after.reference} is not a draft: name the list to compare it with`);
   }
   const before = await findIfThere(against ?? `docker://${after.reference}`, options);
-  const old = before === undefined ? empty(after) : listIn(before);
-  const changes = diffLists(old, listIn(after));
+  const previous = before === undefined ? empty(after) : listIn(before);
+  const changes = diffLists(previous, listIn(after));
   const sides = {
     before: before === undefined ? absent(against ?? after.reference) : side(before),
     after: side(after),
@@ -59,7 +60,7 @@ function absent(name: string): DiffSide {
   return { from: 'registry', reference: location.kind === 'registry' ? name.replace(/^docker:\/\//, '') : name };
 }
 
-/** Nothing under the name is an empty list of the same kind: everything is added. */
+/** An empty list of the same format. It stands for a name that does not exist, so that every entry counts as added. */
 function empty(found: LookupResult): Index {
   const isDocker = contentOf(found).descriptor.mediaType === MediaType.dockerList;
   return isDocker
@@ -76,7 +77,7 @@ async function findIfThere(name: string, options: ReadOptions): Promise<LookupRe
   }
 }
 
-/** A single image counts as a list of itself, so that what replaces it can be seen. */
+/** The list under a name. A single image counts as a list of itself. */
 function listIn(found: LookupResult): Index {
   const { descriptor, bytes } = contentOf(found);
   if (isIndexType(descriptor.mediaType)) return readIndex(bytes, descriptor.mediaType, found.reference);

@@ -19,33 +19,33 @@ import { readCandidates } from '../read-candidates.ts';
 import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ExplainOptions extends ReadOptions {
-  /** Default: what this machine says of itself. */
+  /** Default: the facts of this machine. */
   readonly host?: HostFacts | undefined;
 }
 
-/** Who gets what of a list, and why. */
+/** The image that each client picks from a list, and why. */
 export interface Explained {
   readonly from: LookupResult['from'];
   readonly reference: string;
   readonly mediaType: string;
   readonly digest: Digest;
   readonly host: HostFacts;
-  /** In the order of the list; an index in it is followed by its own entries. */
+  /** In the order of the list. A nested index is followed by its entries. */
   readonly entries: readonly ExplainedEntry[];
-  /** One for each platform that was asked for. */
+  /** One for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
-  /** Entries that no client can pick, whatever it asks for; undefined for a list that is too long to tell. */
+  /** Entries that no client can pick for any platform; undefined if the list is too long to find out. */
   readonly unreachable?: readonly ExplainedUnreachable[];
 }
 
 export interface ExplainedEntry {
-  /** `2`, or `2.1` for the first entry of the index that is entry 2. */
+  /** The position, such as `2`, or `2.1` for the first entry of the index at position 2. */
   readonly place: string;
   readonly kind: 'image' | 'index' | 'attestation' | 'other';
   readonly digest: Digest;
   readonly mediaType: string;
   readonly platform?: string;
-  /** What the image's config says, where the entry states no platform. */
+  /** The platform that the image's config states, if the entry states none. */
   readonly stated?: string;
   readonly fault?: string;
 }
@@ -60,7 +60,7 @@ export interface PickedEntry {
 
 export interface ExplainedPlatform {
   readonly platform: string;
-  /** Nothing was asked for: the platform is the machine's. */
+  /** Whether this is the machine's own platform, since none was requested. */
   readonly isOwn: boolean;
   readonly verdict: Verdict;
   readonly clients: readonly ExplainedClient[];
@@ -70,23 +70,23 @@ export interface ExplainedClient {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** Not there where the client ends without an image. */
+  /** Undefined if the client gets no image. */
   readonly picked?: PickedEntry;
   readonly why: SelectionReason;
   readonly reason: string;
-  /** Whether a machine of the platform runs what the client ends with. */
+  /** Whether a machine of the platform runs what the client picks. */
   readonly fits: boolean;
-  /** The platforms that it looks for, best first. */
+  /** The platforms that it accepts, best first. */
   readonly wants: readonly string[];
-  /** The places of the entries that it takes into account, in the order in which it would take them. */
+  /** The positions of the entries that it considers, in order of preference. */
   readonly tries: readonly string[];
-  /** Whether this machine runs what it picks; not there where nobody knows what that is for. */
+  /** Whether this machine runs what it picks; undefined if the platform of that is unknown. */
   readonly runs?: Runs;
 }
 
 /**
  * The image that each client picks for each platform, with the reason, and whether this machine runs it.
- * @param platforms - none: what a client on this machine asks for
+ * @param platforms - the requested platforms. If empty, the platform that a client on this machine requests
  */
 export async function explain(
   name: string | undefined,
@@ -97,11 +97,11 @@ export async function explain(
   const found = await lookup(name, options);
   const list = await readCandidates(found, options);
   const { mediaType, digest } = contentOf(found).descriptor;
-  const asked = platforms.length === 0 ? [askedByItself(host)] : platforms.map((platform) => ({ platform }));
+  const requested = platforms.length === 0 ? [requestedByHost(host)] : platforms.map((platform) => ({ platform }));
   const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...pickedEntry(entry), why, reason }));
-  const explained = asked.map((one) => explainPlatform(list, one, host));
+  const explained = requested.map((request) => explainPlatform(list, request, host));
   if (platforms.length === 0) {
-    const message = `for ${explained[0]?.platform ?? ''}, as this machine is; --platform asks for another`;
+    const message = `for ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
     options.onEvent?.({ type: 'note', message });
   }
   warn(list, explained, unpickable, found.reference, options);
@@ -117,16 +117,17 @@ export async function explain(
   };
 }
 
-function askedByItself(host: HostFacts): RequestedPlatform {
+/** What a client on the machine requests without an option. */
+function requestedByHost(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-function explainPlatform(list: CandidateList, asked: RequestedPlatform, host: HostFacts): ExplainedPlatform {
-  const { verdict, choices } = compareClients(list, asked);
+function explainPlatform(list: CandidateList, requested: RequestedPlatform, host: HostFacts): ExplainedPlatform {
+  const { verdict, choices } = compareClients(list, requested);
   return {
-    platform: formatPlatform(asked.platform, { all: true }),
-    isOwn: asked.own === true,
+    platform: formatPlatform(requested.platform, { all: true }),
+    isOwn: requested.own === true,
     verdict,
     clients: choices.map((choice) => explainClient(choice, host)),
   };
@@ -186,20 +187,24 @@ function warn(
   reference: string,
   { onEvent }: ReadOptions,
 ): void {
-  const say = (message: string) => onEvent?.({ type: 'warning', message });
+  const report = (message: string) => onEvent?.({ type: 'warning', message });
   for (const { platform, verdict, clients } of platforms) {
-    const message = parting(verdict, clients, list);
-    if (message !== undefined) say(`for ${platform} ${message}`);
+    const message = differenceText(verdict, clients, list);
+    if (message !== undefined) report(`for ${platform} ${message}`);
   }
   if (unpickable === undefined)
-    say(`${reference} is too long to tell what nobody can pick: over ${MAX_REACHED} images`);
+    report(`${reference} is too long to find entries that no client can pick: more than ${MAX_REACHED} images`);
   for (const { place, digest, why, reason } of unpickable ?? []) {
-    if (why !== 'attestation') say(`no client can pick entry ${place} (${shortDigest(digest)}): ${reason}`);
+    if (why !== 'attestation') report(`no client can pick entry ${place} (${shortDigest(digest)}): ${reason}`);
   }
 }
 
-/** What is to be said of clients that go apart; undefined where they do not. */
-function parting(verdict: Verdict, clients: readonly ExplainedClient[], list: CandidateList): string | undefined {
+/** How the picks of the clients differ; undefined if they do not. */
+function differenceText(
+  verdict: Verdict,
+  clients: readonly ExplainedClient[],
+  list: CandidateList,
+): string | undefined {
   switch (verdict) {
     case 'same':
       return undefined;
@@ -213,12 +218,12 @@ function parting(verdict: Verdict, clients: readonly ExplainedClient[], list: Ca
 }
 
 function groups(clients: readonly ExplainedClient[]): string {
-  const byEnd = new Map<string, string[]>();
+  const byPick = new Map<string, string[]>();
   for (const { id, picked, fits } of clients) {
-    const end = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
-    byEnd.set(end, [...(byEnd.get(end) ?? []), id]);
+    const pick = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
+    byPick.set(pick, [...(byPick.get(pick) ?? []), id]);
   }
-  return [...byEnd].map(([end, ids]) => `${ids.join(', ')} ${end}`).join('; ');
+  return [...byPick].map(([pick, ids]) => `${ids.join(', ')} ${pick}`).join('; ');
 }
 
 function hasTwins({ entries }: CandidateList): boolean {

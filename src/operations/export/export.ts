@@ -19,16 +19,16 @@ import type { ManifestSpec, SpecDocument } from '../spec/spec.ts';
 import { parseSpec } from '../spec/parse-spec.ts';
 
 export interface ExportOptions extends ReadOptions {
-  /** The list that the spec is to make. Default: the one that is exported. */
+  /** The list that the spec creates. Default: the exported list. */
   readonly as?: string | undefined;
 }
 
 /**
- * The spec of a draft, or of what lies somewhere: `apply` makes the same list of it, to the byte. A list whose bytes mlist
- * would write otherwise is named by its digest, to be copied.
- * @param name - as typed; undefined is the current draft
- * @throws MlistError `ERR_MLIST_USAGE` where nothing says which list the spec is to make; `ERR_MLIST_LIST_INVALID` for a
- *   draft that holds what no spec can say
+ * The spec of a draft or of a stored list, from which `apply` creates the same list, byte for byte. If mlist would encode
+ * the list differently, the spec copies it by digest.
+ * @param name - as typed. Default: the current draft
+ * @throws MlistError `ERR_MLIST_USAGE` if the name of the list is not known; `ERR_MLIST_LIST_INVALID` for a draft that a
+ *   spec cannot express
  */
 export async function exportSpec(name: string | undefined, options: ExportOptions): Promise<SpecDocument> {
   const found = await lookup(name, options);
@@ -43,7 +43,7 @@ function listOf(found: LookupResult): string {
     const { domain, path, tag } = location.reference;
     return formatReference({ domain, path, tag });
   }
-  throw new MlistError('ERR_MLIST_USAGE', `${found.reference} does not say which list the spec is to make`, {
+  throw new MlistError('ERR_MLIST_USAGE', `${found.reference} does not name the list that the spec creates`, {
     hint: 'Name it with --as.',
   });
 }
@@ -53,13 +53,13 @@ function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   const manifests = draft.entries.map((entry) => manifestOf(entry.source, descriptorOf(entry)));
   const members = { annotations, artifactType, subject };
   const written: SpecDocument = { list, format, ...stated(members), manifests };
-  const spec = [written, { ...written, allowDuplicates: true }].find((one) => isFaithful(one, digest));
+  const spec = [written, { ...written, allowDuplicates: true }].find((candidate) => isFaithful(candidate, digest));
   if (spec !== undefined) return spec;
   if (digestOf(written) === digest) return written;
   if (base?.digest === digest) return { list, copy: pinned(base.ref, digest) };
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} holds what a spec cannot say`, {
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} cannot be expressed as a spec`, {
     reference: listName(draft),
-    hint: 'Push it, and export what lies in the registry: that is named by its digest.',
+    hint: 'Push it, and export the list in the registry: the spec then copies it by digest.',
   });
 }
 
@@ -77,7 +77,7 @@ function ofContent(
   if (manifests.length === 0) return copy;
   const members = { annotations, artifactType, subject };
   const written: SpecDocument = { list, format: isDocker ? 'docker' : 'oci', ...stated(members), manifests };
-  return [written, { ...written, allowDuplicates: true }].find((one) => isFaithful(one, digest)) ?? copy;
+  return [written, { ...written, allowDuplicates: true }].find((candidate) => isFaithful(candidate, digest)) ?? copy;
 }
 
 function stated<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -98,7 +98,7 @@ function pinned(location: Location, digest: Digest): string {
   return formatLocation({ kind, path, digest });
 }
 
-/** Whether `apply` makes exactly these bytes of the spec, and takes it. */
+/** Whether `apply` accepts the spec and creates a list with this digest from it. */
 function isFaithful(spec: SpecDocument, digest: Digest): boolean {
   const draft = draftOf(spec);
   const options = { allowDuplicates: spec.allowDuplicates };
@@ -111,7 +111,7 @@ function digestOf(spec: SpecDocument): Digest | undefined {
   try {
     return encodeDraft(draft).digest;
   } catch (thrown) {
-    // A Docker list that holds what it cannot: nothing that mlist would write.
+    // A Docker list with members that Docker lists do not have, which mlist does not write.
     if (thrown instanceof MlistError) return undefined;
     throw thrown;
   }

@@ -28,7 +28,7 @@ export interface Inspected {
   readonly document: Json;
 }
 
-/** Reads a list or an image, or one manifest of a list, to the byte. */
+/** Reads a list or an image, or one manifest of a list, with its exact bytes. */
 export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
   const found = await lookup(name, options);
   const isWhole = choice.manifest === undefined && choice.platform === undefined;
@@ -40,8 +40,8 @@ export async function inspect(name: string | undefined, choice: ChildChoice, opt
 }
 
 /**
- * Whether a single image is what was chosen: it is for the platform.
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` where it is for another one
+ * Whether the choice means the content itself, which is a single image for the chosen platform.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform
  */
 async function isChosen(
   found: LookupResult,
@@ -49,9 +49,9 @@ async function isChosen(
   options: ReadOptions,
 ): Promise<boolean> {
   if (manifest !== undefined || platform === undefined) return false;
-  const there = await platformsOfSingle(found, options);
-  if (there === undefined) return false;
-  requirePlatforms([platform], there, found.reference);
+  const platforms = await platformsOfSingle(found, options);
+  if (platforms === undefined) return false;
+  requirePlatforms([platform], platforms, found.reference);
   return true;
 }
 
@@ -67,18 +67,18 @@ async function ownPlatform(
   const { manifest, platform } = choice;
   if (manifest !== undefined || platform === undefined)
     return (await readCandidates(found, options)).entries[0]?.stated;
-  const there = (await platformsOfSingle(found, options)) ?? [];
-  requirePlatforms([platform], there, found.reference);
-  return there[0];
+  const platforms = (await platformsOfSingle(found, options)) ?? [];
+  requirePlatforms([platform], platforms, found.reference);
+  return platforms[0];
 }
 
 function onlyChild(found: LookupResult, choice: ChildChoice): Child {
   const children = childrenOf(found, choice);
   const [only, ...others] = new Map(children.map((child) => [child.descriptor.digest, child])).values();
   if (only !== undefined && others.length === 0) return only;
-  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${others.length + 1} entries of ${found.reference} could be meant`, {
+  throw new MlistError('ERR_MLIST_AMBIGUOUS', `${others.length + 1} entries of ${found.reference} match`, {
     reference: found.reference,
-    hint: 'Name one by its digest, or add --platform.',
+    hint: 'Choose one by its digest, or with --platform.',
     candidates: [...(only === undefined ? [] : [only]), ...others].map(({ descriptor }) => descriptor.digest),
   });
 }

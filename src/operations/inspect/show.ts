@@ -8,7 +8,7 @@ import { readCandidates } from '../read-candidates.ts';
 import { encodedContentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
 
-/** A list as people want to see it: images with what belongs to them. */
+/** A list for display: images with their attestations. */
 export interface ListView {
   readonly from: LookupResult['from'];
   readonly reference: string;
@@ -18,14 +18,14 @@ export interface ListView {
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: string;
-  /** Of a single image: what its config states. */
+  /** The platform that the config of a single image states. */
   readonly platform?: Platform;
   /** Empty for a single image. */
   readonly entries: readonly EntryView[];
 }
 
 export interface EntryView {
-  /** The platform in effect; undefined where the entry states none. */
+  /** The effective platform; undefined if the entry states none. */
   readonly platform?: Platform;
   readonly mediaType: string;
   readonly digest: string;
@@ -33,12 +33,12 @@ export interface EntryView {
   readonly source?: string;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
-  /** What the author set by hand, by member. */
+  /** Members that the author has set. */
   readonly set?: readonly string[];
   readonly attestations: readonly EntryView[];
 }
 
-/** A list or an image as people want to see it. Of an image its config is read too, which states the platform. */
+/** Reads a list or an image for display. The config of an image is read, too, since it states the platform. */
 export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
   const found = await lookup(name, options);
   const { descriptor, bytes } = encodedContentOf(found);
@@ -57,7 +57,7 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject: subject.digest }),
-    entries: fold(list.manifests.map((entry, at) => ({ entry, view: viewOf(entry, found, at) }))),
+    entries: grouped(list.manifests.map((entry, at) => ({ entry, view: viewOf(entry, found, at) }))),
   };
 }
 
@@ -84,15 +84,17 @@ interface Viewed {
   readonly view: EntryView;
 }
 
-/** Puts attestations under their image; those of no image in the list stand for themselves. */
-function fold(all: readonly Viewed[]): readonly EntryView[] {
+/** Moves attestations below their image. Those whose image is not in the list stay where they are. */
+function grouped(all: readonly Viewed[]): readonly EntryView[] {
   const known = new Set<string>(all.filter(({ entry }) => !isAttestation(entry)).map(({ entry }) => entry.digest));
-  const isFolded = ({ entry }: Viewed) => isAttestation(entry) && known.has(attestedDigest(entry) ?? '');
-  const folded = all.filter(isFolded);
+  const isBelowImage = ({ entry }: Viewed) => isAttestation(entry) && known.has(attestedDigest(entry) ?? '');
+  const attestations = all.filter(isBelowImage);
   return all
-    .filter((one) => !isFolded(one))
+    .filter((viewed) => !isBelowImage(viewed))
     .map(({ entry, view }) => ({
       ...view,
-      attestations: folded.filter((one) => attestedDigest(one.entry) === entry.digest).map((one) => one.view),
+      attestations: attestations
+        .filter((attestation) => attestedDigest(attestation.entry) === entry.digest)
+        .map((attestation) => attestation.view),
     }));
 }

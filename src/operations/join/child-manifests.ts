@@ -6,20 +6,21 @@ import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
-import type { PublishOptions } from '../publish/publish.ts';
-import { planPush, type PushPlan, type PushPlanning } from '../push/plan-push.ts';
+import type { PublishContext } from '../publish/publish.ts';
+import { planPush, type PushPlan } from '../push/plan-push.ts';
+import type { OpenPushJob } from '../push/push-options.ts';
 import { SentContent } from '../publish/sent-content.ts';
 
-interface ChildrenOptions extends PublishOptions, ContentOptions {
+interface ChildrenOptions extends PublishContext, ContentOptions {
   readonly missing?: MissingChoice | undefined;
 }
 
-/** The images that one participant adds: the repository has to have them before a tag refers to them. */
+/** Pushes the images that one participant adds, since the repository must have them before a tag refers to them. */
 export class ChildPusher {
-  readonly #planning: PushPlanning;
+  readonly #job: OpenPushJob;
   readonly #options: ChildrenOptions;
   readonly #sent: SentContent;
-  /** The first plan says what the repository was known to have. */
+  /** The first plan, which states what the repository was known to have. */
   #first: PushPlan | undefined;
 
   constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
@@ -27,17 +28,24 @@ export class ChildPusher {
     const location = { kind: 'registry', reference, explicit: true } as const;
     const target = { location, key: repositoryName(reference), tags: [] };
     const store = options.stores.registries.repository(reference);
-    this.#planning = { draft, encoded: encodeDraft(draft), target, store };
+    this.#job = { draft, encoded: encodeDraft(draft), target, store };
     this.#options = options;
     this.#sent = new SentContent(options.onEvent);
   }
 
   /** Sends what the repository lacks. */
   async push(): Promise<void> {
-    await this.#push(false).catch((thrown: unknown) => this.#resend(thrown));
+    const { stores, missing, signal } = this.#options;
+    const options = { stores, missingHint: missingHint(missing), signal };
+    try {
+      this.#first = await planPush(this.#job, { sent: this.#sent.digests }, options);
+      await this.#run(this.#first);
+    } catch (thrown) {
+      await this.#resend(thrown);
+    }
   }
 
-  /** Does a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
+  /** Runs a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
   async during<T>(write: () => Promise<T>): Promise<T> {
     return write().catch(async (thrown: unknown) => {
       await this.#resend(thrown);
@@ -45,20 +53,19 @@ export class ChildPusher {
     });
   }
 
-  /** Sends also what the repository was known to have, if a write was refused because it has lost a part of that. */
+  /**
+   * Sends all images again if a write was refused because the repository has lost content that it was known to have.
+   * @throws what was thrown, if that is not the reason
+   */
   async #resend(thrown: unknown): Promise<void> {
     const { signal, onEvent } = this.#options;
     signal?.throwIfAborted();
     if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
-    onEvent?.({ type: 'note', message: `${listName(this.#planning.draft)} has lost images: they are sent again` });
-    await this.#push(true);
+    onEvent?.({ type: 'note', message: `${listName(this.#job.draft)} has lost images, which are sent again` });
+    await this.#run(await this.#first.repair(this.#sent.digests));
   }
 
-  async #push(force: boolean): Promise<void> {
-    const { stores, missing, signal } = this.#options;
-    const { digests: sent, onEvent } = this.#sent;
-    const planned = await planPush(this.#planning, { stores, signal, force, sent, missingHint: missingHint(missing) });
-    this.#first ??= planned;
-    await runPlan(planned.plan, { signal, onEvent });
+  async #run({ plan }: PushPlan): Promise<void> {
+    await runPlan(plan, { signal: this.#options.signal, onEvent: this.#sent.onEvent });
   }
 }

@@ -1,24 +1,24 @@
 /**
- * Builds that join one tag. The slots of one group count together; of two groups the newer one counts. How that is told
- * without a clock, and why it may be told wrong without harm: docs/join.md.
+ * Groups: the builds that join one tag. The slots of one group form one list, and the newest group takes precedence.
+ * docs/join.md explains how groups are ordered without a common clock, and why a wrong order does no harm.
  */
 
 export interface Group {
-  /** What the runners of one build share. */
+  /** An id that all runners of one build share. */
   readonly id: string;
-  /** A counter of builds that goes with the id, where the id itself has none: digits. */
+  /** The number of the build, in digits, if the id does not contain a counter. */
   readonly number?: string | undefined;
-  /** Which try of its part of the build a runner is; a later try of the same build replaces an earlier one. */
+  /** The attempt of the runner's job. A later attempt replaces an earlier one of the same build. */
   readonly attempt?: number | undefined;
 }
 
-/** A group as it stands among others: with the time when it was first seen at work. */
+/** A group with its start time, by which groups are ordered. */
 export interface GroupAge extends Group {
-  /** Milliseconds since 1970. */
+  /** When its first participant started, in milliseconds since 1970. */
   readonly began: number;
 }
 
-/** The group of those who name none and run in no CI that mlist knows. */
+/** The group of participants without `--group` outside a known CI service. */
 export const DEFAULT_GROUP = 'default';
 
 interface Ci {
@@ -27,7 +27,7 @@ interface Ci {
   readonly attempt?: string;
 }
 
-/** Where CI services say which build this is. A later try of a job keeps the id of its build. */
+/** The environment variables that identify a build. A later attempt of a job keeps the id of its build. */
 const services: readonly Ci[] = [
   { id: 'GITHUB_RUN_ID', attempt: 'GITHUB_RUN_ATTEMPT' },
   { id: 'CI_PIPELINE_ID', attempt: 'CI_JOB_ID' },
@@ -37,9 +37,9 @@ const services: readonly Ci[] = [
 
 /**
  * The group of this run.
- * @param env - of the process
- * @param named - what the user calls it; it is the CI's build if it is its id
- * @returns undefined where nobody has said
+ * @param env - the environment of the process
+ * @param named - the id that the user gives. If it is the id of the CI build, its number and attempt are used, too
+ * @returns undefined if neither the user nor a CI service names a group
  */
 export function groupOf(env: Readonly<Record<string, string | undefined>>, named?: string): Group | undefined {
   const service = services.find(({ id }) => env[id]);
@@ -61,14 +61,15 @@ function digitsOf(text: string | undefined): string | undefined {
 }
 
 /**
- * Negative where the left group is older, 0 only for one and the same. Two counters of one series are compared as
- * numbers; else the one that began later is newer, and at the same millisecond the one with the greater id.
+ * Compares the ages of groups: negative if the left group is older, 0 only for the same group. Counters of one series are
+ * compared as numbers. Otherwise the group that started later is newer, and in the same millisecond the one with the greater
+ * id.
  */
 export function compareGroups(left: GroupAge, right: GroupAge): number {
   if (left.id === right.id) return 0;
-  const [one, other] = [counterOf(left), counterOf(right)];
-  const isOneSeries = one !== undefined && one.series === other?.series;
-  const byNumber = isOneSeries ? compareDigits(one.digits, other.digits) : 0;
+  const [leftCounter, rightCounter] = [counterOf(left), counterOf(right)];
+  const isOneSeries = leftCounter !== undefined && leftCounter.series === rightCounter?.series;
+  const byNumber = isOneSeries ? compareDigits(leftCounter.digits, rightCounter.digits) : 0;
   return byNumber || left.began - right.began || (left.id < right.id ? -1 : 1);
 }
 
@@ -77,14 +78,14 @@ interface Counter {
   readonly digits: string;
 }
 
-/** `17` and `job-17` count builds; what counts must be the end of the id, and all before it the same. */
+/** The counter at the end of an id such as `17` or `job-17`. Two counters form a series if their prefixes are equal. */
 function counterOf({ id, number }: Group): Counter | undefined {
   if (number !== undefined) return { series: '#', digits: number };
   const [, series = '', digits] = /^(.*?)(\d+)$/s.exec(id) ?? [];
   return digits === undefined ? undefined : { series: `:${series}`, digits };
 }
 
-/** Of any length: ids may not fit a JavaScript number. */
+/** Compares numbers of any length, since ids may exceed the range of JavaScript numbers. */
 function compareDigits(left: string, right: string): number {
   const [one, other] = [left.replace(/^0+/, ''), right.replace(/^0+/, '')];
   if (one.length !== other.length) return one.length - other.length;

@@ -2,19 +2,23 @@ import { MlistError } from '../../errors/errors.ts';
 import type { Shown } from './protocol-memory.ts';
 
 export function withoutGroup(target: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `--expect needs to know which build this runner of ${target} is part of`, {
-    hint: 'Name it with --group: any text that all runners of one build share and no other build has.',
-  });
+  return new MlistError(
+    'ERR_MLIST_USAGE',
+    `--expect needs --group for ${target}: the build of this runner is unknown`,
+    {
+      hint: 'Give --group an id that all runners of this build share and no other build uses.',
+    },
+  );
 }
 
 export function waitTimedOut(target: string, waiting: readonly string[]): MlistError {
-  return new MlistError('ERR_MLIST_CONFLICT', `${target} still waits for ${waiting.join(', ')}`, {
+  return new MlistError('ERR_MLIST_CONFLICT', `timed out: ${target} still waits for ${waiting.join(', ')}`, {
     reference: target,
-    hint: 'Its slots stay: when the missing runners have joined, the last of them completes the list.',
+    hint: 'The slots remain. The last of the missing runners to join completes the list.',
   });
 }
 
-/** Others change the tag or its slots again and again. */
+/** Other clients keep changing the tag or its slots. */
 export function keepsChanging(target: string, rounds: number): MlistError {
   return new MlistError(
     'ERR_MLIST_CONFLICT',
@@ -40,8 +44,12 @@ export function notShown(reference: string, written: string, shown: Shown): Mlis
 }
 
 export function withoutTags(target: string, unlisted: readonly string[]): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `the list of tags beside ${target} lacks ${unlisted.join(', ')}`, {
-    reference: target,
-    hint: 'Without --expect the other runners are found by the list of tags. With --expect it is not needed.',
-  });
+  return new MlistError(
+    'ERR_MLIST_REGISTRY',
+    `the tag list of the repository of ${target} lacks ${unlisted.join(', ')}`,
+    {
+      reference: target,
+      hint: 'Without --expect, other runners are found in the tag list. With --expect it is not needed.',
+    },
+  );
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../store/registry/http/retry.ts';
 
 export interface JoinWaitOptions {
-  /** Milliseconds to wait for the others; 0: not at all. */
+  /** Milliseconds to wait for the other participants; 0 does not wait. */
   readonly waitMs: number;
   /** Milliseconds between two snapshots that show nothing to do. */
   readonly settleMs: number;
@@ -10,7 +10,7 @@ export interface JoinWaitOptions {
 }
 
 const LONGEST_PAUSE_MS = 5000;
-/** How long a registry may take to show what it has accepted, where no wait is given. */
+/** Milliseconds that a registry may take to show an accepted write. A shorter `waitMs` takes precedence. */
 const SHOWN_WITHIN_MS = 60_000;
 
 /** The pauses of a join, and the time limits of its waits. All are measured by the monotonic clock. */
@@ -25,42 +25,42 @@ export class JoinWait {
     this.#poll = Math.min(1000, options.settleMs);
   }
 
-  /** Starts the wait: the images are pushed. */
+  /** Starts the wait, after the images have been pushed. */
   begin(): void {
     this.#end = performance.now() + this.#options.waitMs;
   }
 
-  /** Pauses before the slots of the others are read again. False where the wait is over. */
+  /** Pauses before the slots are read again. @returns false if the wait is over */
   async forOthers(): Promise<boolean> {
-    const left = this.#end - performance.now();
-    if (left <= 0) return false;
-    await this.pause(Math.min(left, spread(this.#poll)));
+    const remaining = this.#end - performance.now();
+    if (remaining <= 0) return false;
+    await this.pause(Math.min(remaining, spread(this.#poll)));
     this.#poll = Math.min(this.#poll * 1.3, LONGEST_PAUSE_MS);
     return true;
   }
 
   /**
-   * Pauses, each time for longer, before the registry is asked again for what it has accepted. False where it took too
-   * long: the wait is over, and the registry had a minute for this write, or the length of a wait that is shorter.
+   * Pauses before an accepted write is looked up again, each time for longer.
+   * @returns false if the wait is over and the registry has had its time for this write
    */
   async forRegistry(): Promise<boolean> {
     const { waitMs, settleMs } = this.#options;
     const now = performance.now();
     const { since, pauseMs } = this.#registry ?? { since: now, pauseMs: settleMs / 4 };
-    const patienceMs = waitMs > 0 ? Math.min(waitMs, SHOWN_WITHIN_MS) : SHOWN_WITHIN_MS;
-    const left = Math.max(this.#end, since + patienceMs) - now;
-    if (left <= 0) return false;
+    const limitMs = waitMs > 0 ? Math.min(waitMs, SHOWN_WITHIN_MS) : SHOWN_WITHIN_MS;
+    const remaining = Math.max(this.#end, since + limitMs) - now;
+    if (remaining <= 0) return false;
     this.#registry = { since, pauseMs: Math.min(pauseMs * 2, LONGEST_PAUSE_MS) };
-    await this.pause(Math.min(left, spread(pauseMs)));
+    await this.pause(Math.min(remaining, spread(pauseMs)));
     return true;
   }
 
-  /** The registry has shown the accepted write. */
+  /** Ends the wait for the registry, which has shown the accepted write. */
   registryShows(): void {
     this.#registry = undefined;
   }
 
-  /** Pauses before another attempt at a write that has failed so many times. */
+  /** Pauses before a write is repeated that has failed this many times. */
   async afterFailures(times: number): Promise<void> {
     await this.pause(backoff(times));
   }
@@ -72,7 +72,7 @@ export class JoinWait {
   }
 }
 
-/** At random up to a quarter more or less, so that participants do not all ask at once. */
+/** Varies a pause by up to a quarter at random, so that participants do not all send requests at once. */
 function spread(milliseconds: number): number {
   return milliseconds * (0.75 + Math.random() / 2);
 }

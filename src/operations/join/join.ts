@@ -18,28 +18,28 @@ import { fullPlatform, slotName } from './slot.ts';
 import { JoinWait } from './join-wait.ts';
 import { retryWithoutAttestations } from '../publish/missing-entries.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
-import type { PublishOptions } from '../publish/publish.ts';
+import type { PublishContext } from '../publish/publish.ts';
 import type { ManifestArgument } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { replacedByList } from '../publish/tag-moves.ts';
 
-export interface JoinOptions extends PublishOptions, SourceWaitOptions {
-  /** The build that the runner is part of; those of one build count together. Default: one that is called `default`. */
+export interface JoinOptions extends PublishContext, SourceWaitOptions {
+  /** The build that this participant is part of. Default: a build named `default`. */
   readonly group?: Group | undefined;
-  /** All platforms of the build, in the list's order: the tag appears when the last is there. It needs a group. */
+  /** All platforms of the build, in the order of the list. The tag is written when all have joined. Requires a group. */
   readonly expect?: readonly Platform[] | undefined;
   /**
-   * Milliseconds to wait for the others, with `expect`, and for the registry to show what it has accepted. Default: not
-   * for the others, the last runner completes the list; a minute for the registry.
+   * Milliseconds to wait for the others, with `expect`, and for the registry to show accepted writes. By default, it does
+   * not wait for the others, since the last participant completes the list, and it waits a minute for the registry.
    */
   readonly waitMs?: number | undefined;
-  /** With `expect`: let the list take the place of a single image whose platform it does not have. Default false. */
+  /** With `expect`: let the list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
   readonly missing?: MissingChoice | undefined;
-  /** Milliseconds between two looks that find nothing to do. Default 1000. */
+  /** Milliseconds between two snapshots with nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
 }
 
@@ -47,30 +47,30 @@ export interface Joined {
   /** Canonical reference of the tag. */
   readonly ref: string;
   readonly group: Group;
-  /** The tag has all that there is to have: with `expect` all platforms, else those of all runners so far. */
+  /** Whether the tag is complete: it has all platforms of `expect`, or those of all participants so far. */
   readonly complete: boolean;
-  /** Platforms that are expected and not there yet. */
+  /** Expected platforms that have not joined yet. */
   readonly waiting: readonly string[];
-  /** A newer build that has taken over; what this runner brought is not in the list. */
+  /** A newer build that has replaced this one, so that the list does not have the images of this participant. */
   readonly superseded?: Group;
-  /** The list that the tag has, where it is complete. */
+  /** The list that the tag has, if it is complete. */
   readonly descriptor?: Descriptor;
-  /** This runner's own. */
+  /** The slots of this participant. */
   readonly slots: readonly { readonly platform: string; readonly tag: string }[];
 }
 
-/** More rounds than this nobody needs, however many runners there are. */
+/** More writes than this are not needed, whatever the number of participants. */
 const MAX_ROUNDS = 50;
-/** How often the registry's list of tags may lack own slots that are there. */
+/** How often the registry's tag list may lack own slots that exist. */
 const MAX_UNLISTED = 6;
 const SETTLE_MS = 1000;
 
 /**
- * Adds this runner's images to a tag that other runners add to at the same time, without anybody to merge. What the tag
- * shows meanwhile, and why it ends complete: docs/join.md.
- * @throws MlistError what reading and pushing the images throws; `ERR_MLIST_CONFLICT` where runners contradict each
- *   other, where the wait ends, or others keep changing the tag; `ERR_MLIST_REGISTRY` where the registry does not show
- *   what it has accepted; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
+ * Adds the images of this participant to a tag that others add to at the same time, without a merge job. docs/join.md explains
+ * what the tag has in the meantime, and why it is complete in the end.
+ * @throws MlistError what reading and pushing the images throws; `ERR_MLIST_CONFLICT` if participants contradict each
+ *   other, the wait times out, or others keep changing the tag; `ERR_MLIST_REGISTRY` if the registry does not show an
+ *   accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
  */
 export async function join(
   reference: Reference & { readonly tag: string },
@@ -101,24 +101,24 @@ async function joinEntries(
   });
   const sources = own.flatMap((slot) => slot.sources);
   requireValid({ ...emptyDraft(reference, 'oci'), entries: sources });
-  const hint = 'Slots that were pushed stay: the list takes them up when another runner joins.';
-  return withInterruptionReport(options, (reported) => new Work(reference, own, reported).run(), hint);
+  const hint = 'Slots that were pushed remain. The list includes them when another runner joins.';
+  return withInterruptionReport(options, (reported) => new JoinRun(reference, own, reported).run(), hint);
 }
 
-/** One join on its way. */
-class Work {
+/** One run of a join. */
+class JoinRun {
   readonly #reference: Reference & { readonly tag: string };
   readonly #target: string;
   readonly #own: readonly OwnSlot[];
   readonly #options: JoinOptions;
-  readonly #runner: Participant;
-  readonly #board: SlotStore;
+  readonly #participant: Participant;
+  readonly #slotStore: SlotStore;
   readonly #waiting: JoinWait;
   readonly #children: ChildPusher;
-  /** What the registry answered last to a write that failed, by tag. */
+  /** The last error of each failed write, by tag. */
   readonly #failed = new Map<string, MlistError>();
   #memory: Memory = initialMemory;
-  /** With `waitMs`: its own slots are written, and others are missing. */
+  /** Whether it waits for other slots, with `waitMs`. Its own slots have been written. */
   #isPolling = false;
 
   constructor(reference: Reference & { readonly tag: string }, own: readonly OwnSlot[], options: JoinOptions) {
@@ -132,18 +132,18 @@ class Work {
     const platforms = [...new Set((options.expect ?? []).map(fullPlatform))];
     const expect = platforms.length === 0 ? undefined : platforms;
     const { retries } = stores.registries.repository(reference);
-    this.#runner = { target: this.#target, group, began: Date.now(), expect, own, retries };
+    this.#participant = { target: this.#target, group, began: Date.now(), expect, own, retries };
     this.#waiting = new JoinWait({ waitMs: options.waitMs ?? 0, settleMs: this.#settleMs, signal });
-    const strange = new Set<string>();
-    this.#board = new SlotStore(reference, {
+    const reported = new Set<string>();
+    this.#slotStore = new SlotStore(reference, {
       stores,
       signal,
       targets: options.targets,
       names: expect?.map((platform) => slotName(reference.tag, platform)),
       own: own.map(({ name }) => name),
-      onStrange: (name, reason) => {
-        if (!strange.has(name)) onEvent?.({ type: 'warning', message: `${name} does not count: ${reason}` });
-        strange.add(name);
+      onNonSlot: (name, reason) => {
+        if (!reported.has(name)) onEvent?.({ type: 'warning', message: `${name} is ignored: ${reason}` });
+        reported.add(name);
       },
     });
   }
@@ -153,10 +153,10 @@ class Work {
     const { waitMs = 0 } = this.#options;
     this.#waiting.begin();
     for (let rounds = 0; ;) {
-      const look = await this.#look();
-      const { decision, memory } = decide(this.#runner, this.#memory, look);
+      const snapshot = await this.#readSnapshot();
+      const { decision, memory } = decide(this.#participant, this.#memory, snapshot);
       this.#memory = memory;
-      this.#board.logThere(memory.written);
+      this.#slotStore.logUnchanged(memory.written);
       this.#isPolling = decision.do === 'wait' && waitMs > 0;
       if (decision.do === 'await-shown') {
         const { name, written, shown } = decision;
@@ -176,7 +176,7 @@ class Work {
       }
       rounds += 1;
       if (rounds > MAX_ROUNDS) throw keepsChanging(this.#target, MAX_ROUNDS);
-      await this.#act(decision, look);
+      await this.#act(decision, snapshot);
     }
   }
 
@@ -184,25 +184,25 @@ class Work {
     return this.#options.settleMs ?? SETTLE_MS;
   }
 
-  /** Reads everything. While it waits for others, it reads again where that fails, as often as `--retries` says. */
-  async #look(): Promise<Snapshot> {
+  /** Reads the slots and the tag. While it waits for others, failed reads are repeated up to `--retries` times. */
+  async #readSnapshot(): Promise<Snapshot> {
     for (let failures = 1; ; failures += 1) {
       try {
-        return await this.#lookListed();
+        return await this.#readListed();
       } catch (thrown) {
         this.#options.signal?.throwIfAborted();
-        const mayPass = failures <= this.#runner.retries && isTransient(asMlistError(thrown));
+        const mayPass = failures <= this.#participant.retries && isTransient(asMlistError(thrown));
         if (!this.#isPolling || !mayPass || !(await this.#waiting.forOthers())) throw thrown;
       }
     }
   }
 
-  /** Reads everything, again where the registry's list of tags is behind. */
-  async #lookListed(): Promise<Snapshot> {
+  /** Reads the slots and the tag. Reads again if the registry's tag list is behind. */
+  async #readListed(): Promise<Snapshot> {
     for (let looks = 1; ; looks += 1) {
-      const look = await this.#board.look();
-      const unlisted = this.#board.unlisted(look, this.#memory.written);
-      if (unlisted.length === 0) return look;
+      const snapshot = await this.#slotStore.read();
+      const unlisted = this.#slotStore.unlisted(snapshot, this.#memory.written);
+      if (unlisted.length === 0) return snapshot;
       if (looks >= MAX_UNLISTED) throw withoutTags(this.#target, unlisted);
       await this.#waiting.pause(looks * this.#settleMs * Math.random());
     }
@@ -210,7 +210,7 @@ class Work {
 
   async #act(
     decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'look-again' }>,
-    look: Snapshot,
+    snapshot: Snapshot,
   ): Promise<void> {
     switch (decision.do) {
       case 'look-again':
@@ -222,18 +222,18 @@ class Work {
         );
         break;
       case 'put-list': {
-        requireBetter(decision.list, look.base);
-        const result = await this.#putList(decision, look);
+        requireBetter(decision.list, snapshot.base);
+        const result = await this.#putList(decision, snapshot);
         if (result === 'refused') await this.#waiting.pause(Math.random() * Math.min(this.#settleMs, 250));
       }
     }
     const failures = Math.max(0, ...Object.values(this.#memory.failures));
-    if (failures > 0 && failures <= this.#runner.retries) await this.#waiting.afterFailures(failures);
+    if (failures > 0 && failures <= this.#participant.retries) await this.#waiting.afterFailures(failures);
   }
 
   async #putSlot(write: SlotWrite): Promise<void> {
-    const put = () => this.#board.put(write.content, write.name, write.condition);
-    this.#wrote(write, await this.#children.during(put));
+    const put = () => this.#slotStore.put(write.content, write.name, write.condition);
+    this.#recordWrite(write, await this.#children.during(put));
   }
 
   async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Snapshot): Promise<PutResult> {
@@ -241,19 +241,19 @@ class Work {
     const replaced = replacedByList(this.#target, base, list, this.#options.replaceImage === true);
     const { tag: name } = this.#reference;
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    const result = await this.#board.put(content, name, write.condition);
-    this.#wrote(write, result);
+    const result = await this.#slotStore.put(content, name, write.condition);
+    this.#recordWrite(write, result);
     const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference), ...replaced } as const;
     if (result === 'done') this.#options.onEvent?.(event);
     return result;
   }
 
-  #wrote(write: Write, result: PutResult): void {
+  #recordWrite(write: Write, result: PutResult): void {
     if (typeof result !== 'string') this.#failed.set(write.name, result);
     this.#memory = afterWrite(this.#memory, write, typeof result === 'string' ? result : 'unclear');
   }
 
-  /** What the registry answered last to the writes of these tags. */
+  /** The last errors of the writes of these tags. */
   #failureOf(names: readonly string[]): MlistError {
     const [first, ...more] = names.flatMap((name) => this.#failed.get(name) ?? []);
     if (first === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `no write of ${names.join(', ')} has failed`);
@@ -261,7 +261,7 @@ class Work {
   }
 
   #left({ by }: Extract<Decision, { do: 'leave' }>): Joined {
-    const message = `${this.#target} belongs to the newer build ${by.id} now: what the build ${this.#runner.group.id} brings is not in it`;
+    const message = `${this.#target} now belongs to the newer build ${by.id}: it does not have the images of the build ${this.#participant.group.id}`;
     if ((this.#options.waitMs ?? 0) > 0) {
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: this.#target });
     }
@@ -273,7 +273,7 @@ class Work {
     const { complete = false, waiting = [], superseded, list } = more;
     return {
       ref: this.#target,
-      group: this.#runner.group,
+      group: this.#participant.group,
       complete,
       waiting,
       ...(superseded === undefined ? {} : { superseded }),

@@ -9,19 +9,19 @@ import { hasErrors, refusal } from '../../schema/problems.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import type { Slot } from './slot.ts';
 
-/** What a tag has, as the list that a join starts from. */
+/** The list of a tag that a join starts from. */
 export interface Tagged extends EncodedList {
   readonly draft: Draft;
-  /** It is a single image, which the draft lists: the list itself is not there yet. */
+  /** The tag has a single image. The draft lists it, but the list is not stored yet. */
   readonly isImage?: boolean;
 }
 
-/** A list that is to be put, and the draft that it is checked as. */
+/** A list to write, and its draft for the checks. */
 export interface JoinedList extends EncodedList {
   readonly draft: Draft;
 }
 
-/** The list of a build that says what it expects: its slots in that order; images first, as build tools have it. */
+/** The list of a build with expected platforms: its slots in that order, images first, as build tools write it. */
 export function expectedList(target: string, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);
   const entries = slots.flatMap((slot) => entriesOf(slot, list));
@@ -29,8 +29,9 @@ export function expectedList(target: string, slots: readonly Slot[]): JoinedList
 }
 
 /**
- * What the tag has, with the images of the slots in the places of those for the same platforms, in canonical order: by
- * platform, then what has none, then attestations in the order of their images. A list that has all of it stays as it is.
+ * The list of the tag, with the images of the slots instead of those for the same platforms, in canonical order: images by
+ * platform, images without a platform, attestations in the order of their images. A list that already has all of it is
+ * returned unchanged.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);
@@ -39,10 +40,10 @@ export function joinedList(target: string, base: Tagged | undefined, slots: read
   const platforms = new Set(imagesOf(added).map(keyOf));
   const replaced = imagesOf(before.entries).filter((entry) => platforms.has(keyOf(entry)));
   const about = new Set(replaced.map(({ digest }) => digest));
-  const there = before.entries.filter(
+  const existing = before.entries.filter(
     (entry) => replaced.includes(entry) || (entry.attests && about.has(entry.attests)),
   );
-  if (base !== undefined && base.isImage !== true && sameEntries(there, added)) return base;
+  if (base !== undefined && base.isImage !== true && sameEntries(existing, added)) return base;
   const entries = canonical(distinct([...withoutEntries(before.entries, replaced), ...added]));
   return encoded({ ...before, list, format: before.format === 'oci' ? 'oci' : 'auto', entries });
 }
@@ -89,21 +90,22 @@ function canonical(entries: readonly Entry[]): readonly Entry[] {
 }
 
 function byPlatform(left: Entry, right: Entry): number {
-  const [one, other] = [left, right].map((entry) => {
+  const [leftText, rightText] = [left, right].map((entry) => {
     const platform = platformOf(entry);
     return platform === undefined ? '' : formatPlatform(normalizePlatform(platform), { all: true });
   }) as [string, string];
-  if (one !== other) return one < other ? -1 : 1;
+  if (leftText !== rightText) return leftText < rightText ? -1 : 1;
   return left.digest < right.digest ? -1 : Number(left.digest > right.digest);
 }
 
 /** @throws MlistError `ERR_MLIST_LIST_INVALID` */
 export function requireValid(draft: Draft): void {
   const problems = checkDraft(draft);
-  if (hasErrors(problems)) throw refusal(`what is to join ${listName(draft)}`, problems, 'ERR_MLIST_LIST_INVALID');
+  if (hasErrors(problems))
+    throw refusal(`the images to join to ${listName(draft)}`, problems, 'ERR_MLIST_LIST_INVALID');
 }
 
-/** What was wrong with the tag before is left to its owner; no runner makes it worse. */
+/** Requires a valid list, unless the list that it replaces was invalid, too. */
 export function requireBetter({ draft }: JoinedList, base: Tagged | undefined): void {
   const before = base === undefined ? [] : checkDraft(base.draft);
   if (!hasErrors(before)) requireValid(draft);

@@ -2,13 +2,13 @@ import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, descriptorOf, platformOf, type Entry } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import type { Own } from './protocol.ts';
+import type { OwnImages } from './protocol.ts';
 import { fullPlatform, slotName, tagOf } from './slot.ts';
 
-/** What the images of this runner are in slots: those of one platform, with their attestations, in one. */
+/** Groups the images of this participant by slot: one slot for each platform, with the attestations of its images. */
 
-export interface OwnSlot extends Own {
-  /** The entries with the places that they come from. */
+export interface OwnSlot extends OwnImages {
+  /** The entries with their sources. */
   readonly sources: readonly Entry[];
 }
 
@@ -16,13 +16,13 @@ export interface OwnOptions {
   /** Canonical reference of the tag. */
   readonly target: string;
   readonly expect: readonly Platform[];
-  /** Told of an entry that goes with no image. */
+  /** Called for each attestation whose image is not among the entries. */
   readonly onLeft: (entry: Entry) => void;
 }
 
 /**
- * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for one that nobody
- *   expects, `ERR_MLIST_LIST_INVALID` where there is no image
+ * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for a platform that is not
+ *   expected, `ERR_MLIST_LIST_INVALID` if there is no image
  */
 export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: OwnOptions): readonly OwnSlot[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
@@ -42,33 +42,34 @@ export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: 
   });
 }
 
-/** A runner that adds nothing must not end as if it had. */
+/** A participant without images must not succeed. */
 function withoutImages(target: string): MlistError {
-  return new MlistError('ERR_MLIST_LIST_INVALID', `nothing joins ${target}: there is no image in what was named`, {
+  return new MlistError('ERR_MLIST_LIST_INVALID', `cannot join ${target}: the arguments contain no image`, {
     reference: target,
-    hint: 'Name what this runner has built.',
+    hint: 'Name the images that this runner has built.',
   });
 }
 
-/** The platform that a slot is named by: the one that is expected, where the build says so. */
+/** The platform that names the slot: with `--expect` the expected platform that the image matches. */
 function slotPlatform(image: Entry, target: string, expect: readonly Platform[]): string {
   const platform = platformOf(image);
   if (platform === undefined) {
-    throw new MlistError('ERR_MLIST_USAGE', `${describeEntry(image)} cannot join: nobody says what it runs on`, {
-      hint: 'Say it: MANIFEST=OS/ARCH.',
+    throw new MlistError('ERR_MLIST_USAGE', `${describeEntry(image)} cannot join: its platform is unknown`, {
+      hint: 'Give the platform: MANIFEST=OS/ARCH.',
     });
   }
   const own = fullPlatform(platform);
   if (expect.length === 0) return own;
   const wanted = expect.map(fullPlatform);
   if (wanted.includes(own)) return own;
-  const fitting = wanted.filter((_, at) => matchesPlatform(platform, expect[at] ?? platform));
-  const [only, ...more] = fitting;
+  const matching = wanted.filter((_, at) => matchesPlatform(platform, expect[at] ?? platform));
+  const [only, ...more] = matching;
   if (only !== undefined && more.length === 0) return only;
-  const why = only === undefined ? 'does not name it' : `names it more than once: ${fitting.join(', ')}`;
+  const why =
+    only === undefined ? 'does not include its platform' : `matches it more than once: ${matching.join(', ')}`;
   throw new MlistError('ERR_MLIST_EXPECTATION', `${describeEntry(image)} cannot join ${target}: --expect ${why}`, {
     reference: target,
-    hint: 'Name every platform of the build in --expect, each once.',
+    hint: 'Name every platform of the build in --expect, each exactly once.',
   });
 }
 

@@ -1,34 +1,34 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** What a runner remembers from look to look. */
+/** What a participant remembers between snapshots. */
 export interface Memory {
-  /** Tags of slots that are known to have had what this runner brings. */
+  /** Tags of own slots that are known to have had this participant's images. */
   readonly written: readonly string[];
-  /** It has sent a list: what another has written since may be lost, and this runner has to mend it. */
+  /** Whether it has sent a list. If that overwrote a newer list, this participant has to restore it. */
   readonly hasPut: boolean;
-  /** Looks in a row that found nothing to do. */
+  /** Consecutive snapshots with nothing to do. */
   readonly clean: number;
-  /** The last write that the registry refused since something else was there, as it said. */
+  /** The last write that the registry refused because its condition did not hold. */
   readonly refused?: { readonly name: string; readonly condition: Condition } | undefined;
-  /** The last accepted write of each tag, until the registry shows it. In the order of the tags. */
+  /** The last accepted write of each tag that the registry does not show yet, sorted by tag. */
   readonly accepted: readonly AcceptedWrite[];
-  /** How many writes of a tag have failed in a row, by tag. */
+  /** Consecutive failed writes, by tag. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface AcceptedWrite {
   readonly name: string;
   readonly digest: Digest;
-  /** What the tag had until then. While it still shows one of these, the registry may be behind. */
+  /** What the tag had before. While the registry still shows one of these, it may be behind. */
   readonly before: readonly Shown[];
 }
 
 export const initialMemory: Memory = { written: [], hasPut: false, clean: 0, accepted: [], failures: {} };
 
-/** What a tag was seen to have. */
+/** What a tag had in a snapshot. */
 export type Shown = Digest | 'absent';
 
-/** What a tag must have for a write to happen, where the registry can tell. */
+/** What a tag must have for a write to succeed, if the registry supports conditional writes. */
 export type Condition = Shown | undefined;
 
 /** One write of a tag. */
@@ -41,12 +41,12 @@ export interface Write {
   readonly condition: Condition;
 }
 
-/** The name of the tag itself among those that are written; no tag can be called so. */
+/** Stands for the joined tag itself among the written names. It is not a valid tag. */
 export const LIST = ':';
 
 /**
- * What the runner remembers of a write.
- * @param outcome - `unclear`: the write failed, and may have happened all the same
+ * What the participant remembers after a write.
+ * @param outcome - `unclear`: the write failed, but may have been executed
  */
 export function afterWrite(memory: Memory, write: Write, outcome: 'done' | 'unclear' | 'refused'): Memory {
   const { name, condition } = write;

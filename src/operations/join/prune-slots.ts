@@ -6,22 +6,21 @@ import { readSlot, slotPrefix } from './slot.ts';
 import type { RegistryTagOptions } from '../tags/registry-tags.ts';
 
 export interface PruneSlotsOptions extends RegistryTagOptions {
-  /** Told of each slot that is gone: what comes after it may fail, or be interrupted. */
+  /** Receives a note for each deleted slot, since a later deletion may fail or be interrupted. */
   readonly onEvent?: OnEvent | undefined;
 }
 
 export interface PrunedSlots {
   /** Canonical reference of the tag. */
   readonly ref: string;
-  /** Tags of slots that are gone. */
+  /** Tags of the deleted slots. */
   readonly pruned: readonly string[];
 }
 
 /**
- * Deletes the slots that runners have left beside a tag. The list keeps its images; a build that is still at work loses
- * what its runners brought so far. A registry that cannot delete a single tag is asked to delete the slot by its digest:
- * nothing else can have that.
- * @throws MlistError `ERR_MLIST_REGISTRY` where it can do neither
+ * Deletes the slots of a tag. The list keeps its images. A build that is still running loses the slots that its participants
+ * have written so far. If the registry cannot delete a single tag, the slot is deleted by digest, which no other tag can have.
+ * @throws MlistError `ERR_MLIST_REGISTRY` if the registry supports neither
  */
 export async function pruneSlots(
   reference: Reference & { readonly tag: string },

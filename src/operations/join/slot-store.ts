@@ -20,30 +20,30 @@ import type { Condition } from './protocol-memory.ts';
 import type { Snapshot } from './protocol.ts';
 import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
 
-/** What became of a write; an error is a failure that another attempt may not meet. */
+/** The result of a write. An error is a failure that another attempt may not have. */
 export type PutResult = 'done' | 'refused' | MlistError;
 
 export interface SlotStoreOptions extends ContentOptions {
   readonly stores: Stores;
   readonly targets?: TargetLog | undefined;
-  /** Slots that are read by name; undefined where the list of tags says which there are. */
+  /** Slots to read by name. Default: those in the registry's tag list. */
   readonly names?: readonly string[] | undefined;
-  /** Slots that are read in any case. */
+  /** Slots of this participant, which are always read. */
   readonly own: readonly string[];
-  /** Told of what lies under a slot's tag and is none. */
-  readonly onStrange: (name: string, reason: string) => void;
+  /** Called for content under the tag of a slot that is not a slot. */
+  readonly onNonSlot: (name: string, reason: string) => void;
 }
 
-/** A build that expects more platforms than this is not followed. */
+/** At most this many slots are read by name, whatever a build expects. */
 const MOST_NAMES = 1000;
 
-/** One tag and its slots, as they are read and written in a registry. */
+/** Reads and writes one tag and its slots in a registry. */
 export class SlotStore {
   readonly #reference: Required<Pick<Reference, 'tag'>> & Reference;
   readonly #target: string;
   readonly #repository: Repository;
   readonly #options: SlotStoreOptions;
-  /** Slots that the last list of tags named. */
+  /** Slots in the last tag list. */
   #listed: ReadonlySet<string> = new Set();
 
   constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: SlotStoreOptions) {
@@ -54,34 +54,34 @@ export class SlotStore {
     logTarget(options.targets, { reference: this.#target, status: 'not-pushed' });
   }
 
-  /** Reads the slots, then the tag, each afresh. */
-  async look(): Promise<Snapshot> {
+  /** Reads the slots, then the tag, without a cache. */
+  async read(): Promise<Snapshot> {
     const { names, own } = this.#options;
     const first = new Set([...(names ?? (await this.#listSlots())), ...own]);
     const found = await this.#readSlots(first);
-    const further = found.flatMap(({ slot }) => (typeof slot === 'string' ? [] : this.#expectedBy(slot)));
-    const rest = new Set(further.filter((name) => !first.has(name)));
+    const expected = found.flatMap(({ slot }) => (typeof slot === 'string' ? [] : this.#expectedBy(slot)));
+    const rest = new Set(expected.filter((name) => !first.has(name)));
     const all = [...found, ...(await this.#readSlots(rest))];
     const slots = all.flatMap(({ slot }) => (typeof slot === 'string' ? [] : [slot]));
-    const strange = all.flatMap(({ name, digest, slot }) =>
+    const nonSlots = all.flatMap(({ name, digest, slot }) =>
       typeof slot === 'string' ? [[name, digest] as const] : [],
     );
     return {
       slots: slots.sort((left, right) => (left.name < right.name ? -1 : 1)),
-      strange: new Map(strange),
+      nonSlots: new Map(nonSlots),
       base: await this.#readBase(),
     };
   }
 
-  /** Slots that are there and that the registry's list of tags left out: it is behind, or is none. */
+  /** The wanted slots that exist although the registry's tag list, which may be behind, does not have them. */
   unlisted({ slots }: Snapshot, wanted: readonly string[]): readonly string[] {
     if (this.#options.names !== undefined) return [];
     return slots.map(({ name }) => name).filter((name) => wanted.includes(name) && !this.#listed.has(name));
   }
 
   /**
-   * Writes a tag, once. Where that fails, the write may have happened all the same; the next look shows it.
-   * @throws MlistError where another attempt would fail, too
+   * Writes a tag, without retries. A failed write may have been executed; the next snapshot shows that.
+   * @throws MlistError if another attempt would fail, too
    */
   async put(content: ManifestContent, tag: string, condition: Condition): Promise<PutResult> {
     const { signal, targets } = this.#options;
@@ -106,7 +106,7 @@ export class SlotStore {
     }
   }
 
-  /** Whether a tag whose PUT was refused has the content: it may be immutable, and another participant was faster. */
+  /** Whether a tag whose PUT was refused has the content: it may be immutable and written by another participant. */
   async #hasContent(content: ManifestContent, tag: string, error: MlistError): Promise<boolean> {
     if (error.facts.status === undefined || isAboutContent(error, content)) return false;
     const now = await this.#read(tag).catch(() => undefined);
@@ -121,7 +121,7 @@ export class SlotStore {
       for await (const tag of this.#repository.tags(this.#options)) if (tag.startsWith(prefix)) names.push(tag);
     } catch (thrown) {
       const error = asMlistError(thrown);
-      // A repository that nothing was pushed to yet is not there.
+      // A repository does not exist before the first push.
       if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isTransient(error) ? error : withoutTagList(error);
     }
     this.#listed = new Set(names);
@@ -130,7 +130,7 @@ export class SlotStore {
 
   async #readSlots(names: ReadonlySet<string>) {
     const found = await Promise.all([...names].slice(0, MOST_NAMES).map((name) => this.#readSlot(name)));
-    return found.flatMap((one) => one ?? []);
+    return found.flatMap((slot) => slot ?? []);
   }
 
   async #readSlot(
@@ -139,11 +139,11 @@ export class SlotStore {
     const content = await this.#read(name);
     if (content === undefined) return undefined;
     const slot = readSlot(content, name, this.#target);
-    if (typeof slot === 'string') this.#options.onStrange(name, slot);
+    if (typeof slot === 'string') this.#options.onNonSlot(name, slot);
     return { name, digest: content.descriptor.digest, slot };
   }
 
-  /** Only where slots are read by name: a newer build may expect others than this one. */
+  /** The slots that another build expects, which may differ. Only used if slots are read by name. */
   #expectedBy({ expect = [] }: StoredSlot): readonly string[] {
     if (this.#options.names === undefined) return [];
     return expect.map((platform) => slotName(this.#reference.tag, platform));
@@ -161,7 +161,7 @@ export class SlotStore {
     return { mediaType: document.mediaType, digest, bytes: content.bytes, draft };
   }
 
-  /** A tag that has an image, not a list: a list of that image takes its place. */
+  /** The list of a single image, if the tag has an image instead of a list. */
   async #singleImage(digest: Digest): Promise<Tagged> {
     const { stores, signal } = this.#options;
     const reference = withDigest(this.#reference, digest);
@@ -171,8 +171,8 @@ export class SlotStore {
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
 
-  /** Own slots that are there, and that this runner did not have to write. */
-  logThere(slots: readonly string[]): void {
+  /** Logs own slots that already existed. */
+  logUnchanged(slots: readonly string[]): void {
     const { targets } = this.#options;
     for (const reference of slots.map((slot) => this.#nameOf(slot)))
       if (targets?.has(reference) === false) logTarget(targets, { reference, status: 'unchanged' });
@@ -202,7 +202,7 @@ function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Whether another attempt may succeed. It may not where the registry asks to wait for longer than mlist waits. */
+/** Whether another attempt may succeed. It is not made if the registry requests a longer wait than mlist accepts. */
 export function isTransient({ code, facts }: MlistError): boolean {
   const { status } = facts;
   if (exceedsMaxWait(facts)) return false;
@@ -211,6 +211,6 @@ export function isTransient({ code, facts }: MlistError): boolean {
 }
 
 function withoutTagList(error: MlistError): MlistError {
-  const hint = 'A join without --expect finds the other runners by the list of tags. With --expect it needs none.';
+  const hint = 'Without --expect, other runners are found in the tag list. With --expect it is not needed.';
   return new MlistError(error.code, error.message, { ...error.facts, hint, cause: error });
 }

@@ -17,8 +17,8 @@ import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Group } from './group.ts';
 
 /**
- * A slot: what one runner brings for one platform of one tag. It is a small index of these entries that lies in the
- * tag's repository under a tag of its own, so that runners find each other without a merge job.
+ * A slot: the images of one participant for one platform of one tag. It is stored as a small index in the tag's repository,
+ * under its own tag, so that participants find each other without a merge job.
  */
 export interface Slot {
   /** Its tag. */
@@ -28,33 +28,33 @@ export interface Slot {
   /** Canonical reference of the tag that is joined. */
   readonly target: string;
   readonly group: Group;
-  /** When its group was first seen at work; milliseconds since 1970. */
+  /** When the first participant of its group started, as far as known, in milliseconds since 1970. */
   readonly began: number;
-  /** Platforms that the list is to have, in its order; undefined where the build asks for none. */
+  /** Expected platforms of the list, in its order; undefined if the build expects none. */
   readonly expect?: readonly string[] | undefined;
-  /** An image, or several that are for one platform on purpose, and their attestations. */
+  /** The image, or several for one platform on purpose, and their attestations. */
   readonly entries: readonly Descriptor[];
 }
 
-/** A slot as it lies in the registry. */
+/** A slot that is stored in the registry. */
 export interface StoredSlot extends Slot {
   readonly digest: Digest;
 }
 
 const PREFIX = 'mlist';
-/** A tag has at most 128 characters; 29 are those around the platform. */
+/** A tag has at most 128 characters, 29 of which surround the platform. */
 const LONGEST_PLATFORM = 99;
 
-/** The beginning of the tags of all slots of one tag. */
+/** The prefix of all slots of one tag. */
 export function slotPrefix(tag: string): string {
   return `${PREFIX}-${hexOf(tag, 12)}-`;
 }
 
 /**
- * The tag of a slot: `mlist-<12 hex of sha256(tag)>-<platform>-<8 hex of sha256(full platform)>`, so that platforms that
- * would be written alike stay apart.
- * @param tag - that is joined
- * @param platform - full, as `fullPlatform` gives it
+ * The tag of a slot: `mlist-<12 hex of sha256(tag)>-<platform>-<8 hex of sha256(full platform)>`, which
+ * distinguishes platforms whose readable forms are equal.
+ * @param tag - the joined tag
+ * @param platform - as returned by `fullPlatform`
  */
 export function slotName(tag: string, platform: string): string {
   const readable = platform
@@ -69,15 +69,19 @@ function hexOf(text: string, digits: number): string {
 }
 
 /**
- * The one text for all platforms that are the same.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` for what cannot be written as text and read again
+ * The canonical text of a platform, which is the same for equivalent platforms.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text cannot be parsed back
  */
 export function fullPlatform(platform: Platform): string {
   const text = formatPlatform(normalizePlatform(platform), { all: true });
   if (isWritten(text, platform)) return text;
-  throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `nobody could ask for the platform ${JSON.stringify(text)}`, {
-    hint: 'Say what the image runs on: MANIFEST=OS/ARCH.',
-  });
+  throw new MlistError(
+    'ERR_MLIST_PLATFORM_INVALID',
+    `the platform ${JSON.stringify(text)} cannot be written as an option`,
+    {
+      hint: 'Give the platform of the image: MANIFEST=OS/ARCH.',
+    },
+  );
 }
 
 function isWritten(text: string, platform: Platform): boolean {
@@ -98,7 +102,7 @@ const key = {
   began: 'org.opencontainers.image.created',
 } as const;
 
-/** The slot as bytes; the same slot gives the same bytes. */
+/** Encodes a slot. Equal slots give equal bytes. */
 export function encodeSlot({ target, platform, group, began, expect, entries }: Omit<Slot, 'name'>): ManifestContent {
   const annotations = {
     [key.target]: target,
@@ -114,10 +118,10 @@ export function encodeSlot({ target, platform, group, began, expect, entries }: 
 }
 
 /**
- * Reads what lies under a slot's tag.
- * @param name - the tag
- * @param target - canonical reference of the tag that is joined
- * @returns why it is no slot of that tag, where it is none
+ * Reads the content under the tag of a slot.
+ * @param name - the tag of the slot
+ * @param target - canonical reference of the joined tag
+ * @returns the slot, or the reason why it is not a slot of the joined tag
  */
 export function readSlot({ descriptor, bytes }: ManifestContent, name: string, target: string): StoredSlot | string {
   const annotations = annotationsIn(bytes, descriptor.mediaType, name);
@@ -126,13 +130,13 @@ export function readSlot({ descriptor, bytes }: ManifestContent, name: string, t
   const [platform, id] = [text(key.platform), text(key.group)];
   const began = Date.parse(text(key.began) ?? '');
   if (text(key.target) !== target || platform === undefined || id === undefined || Number.isNaN(began)) {
-    return 'it is no slot of this tag';
+    return 'it is not a slot of this tag';
   }
   if (slotName(tagOf(target), platform) !== name) return `it is the slot of ${platform}`;
   const wanted = platformIn(platform);
   const images = document.manifests.filter((entry) => !isAttestation(entry));
-  const isFitting = (entry: Descriptor) => wanted !== undefined && matchesPlatform(entry.platform, wanted);
-  if (images.length === 0 || !images.every(isFitting)) return `its images are not for ${platform}`;
+  const matches = (entry: Descriptor) => wanted !== undefined && matchesPlatform(entry.platform, wanted);
+  if (images.length === 0 || !images.every(matches)) return `its images are not for ${platform}`;
   const [number, attempt, expect] = [text(key.number), text(key.attempt), text(key.expect)];
   const group = { id, ...(number === undefined ? {} : { number }), ...attemptIn(attempt) };
   return {

@@ -13,7 +13,7 @@ import type { Stores } from '../../store/open.ts';
 
 export interface LoginOptions {
   readonly stores: Stores;
-  /** Where credentials are kept. */
+  /** Where credentials are stored. */
   readonly store: StoredCredentialsOptions;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -23,18 +23,18 @@ export interface LoggedIn {
   /** As named in references. */
   readonly registry: string;
   readonly username: string;
-  readonly keeper: CredentialLocation;
-  /** The registry has taken the login; false where it lets everybody in. */
+  readonly location: CredentialLocation;
+  /** Whether the registry has accepted the login; false if it does not require one. */
   readonly verified: boolean;
 }
 
 export interface LoggedOut {
   readonly registry: string;
-  readonly keepers: readonly CredentialLocation[];
+  readonly locations: readonly CredentialLocation[];
 }
 
 /**
- * The registry that a host names, as references name it: `docker.io` for Docker Hub in all its spellings.
+ * The registry of a host, as written in references: `docker.io` for all names of Docker Hub.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function registryOf(host: string): string {
@@ -47,14 +47,14 @@ export function registryOf(host: string): string {
   } catch (thrown) {
     if (!(thrown instanceof MlistError)) throw thrown;
   }
-  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is no host of a registry`, {
-    hint: 'Write it as in references: docker.io, registry.example.com, localhost:5000.',
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is not a registry host`, {
+    hint: 'Examples: docker.io, registry.example.com, localhost:5000.',
   });
 }
 
 /**
- * Tries a login, and keeps it where the registry takes it: nothing is stored that does not work.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` where the registry refuses it
+ * Tries a login, and stores it if the registry accepts it.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the registry refuses it
  */
 export async function login(
   { registry, username, password }: Login,
@@ -71,33 +71,34 @@ export async function login(
   }
   const answer = await stores.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
   const verified = answer === 'accepted';
-  if (!verified) onEvent?.({ type: 'warning', message: `${registry} asks nobody to log in: nothing was proved` });
-  const keeper = await storeLogin({ registry, username, password }, store);
-  const place = await locationOfLogin(registry, store);
-  const kept = keeper.kind === 'file' ? keeper.path : keeper.program;
-  if (place !== undefined && place !== kept) {
-    onEvent?.({ type: 'warning', message: `${place} has another login for ${registry}, which comes first` });
+  if (!verified)
+    onEvent?.({ type: 'warning', message: `${registry} does not require a login: the credentials were not verified` });
+  const location = await storeLogin({ registry, username, password }, store);
+  const effective = await locationOfLogin(registry, store);
+  const stored = location.kind === 'file' ? location.path : location.program;
+  if (effective !== undefined && effective !== stored) {
+    onEvent?.({ type: 'warning', message: `${effective} has another login for ${registry}, which takes precedence` });
   }
-  return { registry, username, keeper, verified };
+  return { registry, username, location, verified };
 }
 
 /**
- * Takes a login away from where `login` keeps it.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` where there is none
+ * Removes a login from where `login` stores it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is none
  */
 export async function logout(
   registry: string,
   { store, onEvent }: Pick<LoginOptions, 'store' | 'onEvent'>,
 ): Promise<LoggedOut> {
-  const keepers = await eraseLogin(registry, store);
-  const place = await locationOfLogin(registry, store);
-  if (keepers.length === 0) {
+  const locations = await eraseLogin(registry, store);
+  const remaining = await locationOfLogin(registry, store);
+  if (locations.length === 0) {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
-      hint: place === undefined ? undefined : `The login in ${place} is not kept by mlist: take it away there.`,
+      hint: remaining === undefined ? undefined : `The login in ${remaining} is not managed by mlist. Remove it there.`,
     });
   }
-  if (place !== undefined) {
-    onEvent?.({ type: 'warning', message: `${place} has a login for ${registry} still` });
+  if (remaining !== undefined) {
+    onEvent?.({ type: 'warning', message: `${remaining} still has a login for ${registry}` });
   }
-  return { registry, keepers };
+  return { registry, locations };
 }

@@ -8,23 +8,25 @@ import type { OnEvent } from '../events.ts';
 import { warnAboutDraft } from '../warnings.ts';
 
 export interface CheckOptions {
-  /** Platforms that the list must have. */
+  /** Platforms that the list must have. Default: none. */
   readonly expect?: readonly Platform[] | undefined;
+  /** Allow several images for one platform. Default false. */
   readonly allowDuplicates?: boolean | undefined;
-  /** Push a list that lists nothing. Default false: nobody could pull it. */
+  /** Allow an empty list. Default false, since clients cannot pull it. */
   readonly allowEmpty?: boolean | undefined;
-  /** What to do about a list that lists nothing, where that is another thing than to add images. */
+  /** The hint for an empty list. Default: to add images to the draft. */
   readonly emptyHint?: string | undefined;
-  /** What to do about two images for one platform, where there is no draft and no option. */
+  /** The hint for several images for one platform. Default: to remove one from the draft, or to allow it. */
   readonly duplicateHint?: string | undefined;
-  /** The format is asked for, and not the draft's own. */
+  /** Whether the format was requested and differs from the draft's own. Default false. */
   readonly isFormatAsked?: boolean | undefined;
+  /** Treat warnings as errors. Default false. */
   readonly strict?: boolean | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
 /**
- * Everything that can be found out of a draft without a registry.
+ * Checks a draft without any request.
  * @throws MlistError `ERR_MLIST_LIST_INVALID` with all errors, `ERR_MLIST_EXPECTATION`
  */
 export function checkBeforePush(draft: Draft, options: CheckOptions): void {
@@ -33,19 +35,19 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
   if (errors.length > 0) throw refusedList(draft, errors, options);
   warnAboutDraft(draft, onEvent, { allowDuplicates });
-  const there = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-  requireExpected(listName(draft), there, expect);
+  const available = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  requireExpected(listName(draft), available, expect);
 }
 
-/** @throws MlistError `ERR_MLIST_EXPECTATION` with all platforms that are expected and not there */
-export function requireExpected(reference: string, there: readonly Platform[], expect: readonly Platform[]): void {
-  const missing = expect.filter((wanted) => !there.some((platform) => matchesPlatform(platform, wanted)));
+/** @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing */
+export function requireExpected(reference: string, available: readonly Platform[], expect: readonly Platform[]): void {
+  const missing = expect.filter((wanted) => !available.some((platform) => matchesPlatform(platform, wanted)));
   if (missing.length === 0) return;
-  const names = [...new Set(missing.map((wanted) => platformNotFoundText(wanted, there)))].join(', ');
-  const all = there.map((platform) => formatPlatform(platform, { all: true })).join(', ');
+  const names = [...new Set(missing.map((wanted) => platformNotFoundText(wanted, available)))].join(', ');
+  const all = available.map((platform) => formatPlatform(platform, { all: true })).join(', ');
   throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
     reference,
-    hint: `Add the missing images, or ask for what the list has: ${all === '' ? 'no image that states a platform' : all}.`,
+    hint: `Add the missing images, or expect only what the list has: ${all === '' ? 'no image with a platform' : all}.`,
   });
 }
 
@@ -54,11 +56,11 @@ function asError(problem: Problem, allowEmpty: boolean): readonly Problem[] {
   return problem.rule === 'W-EMPTY' && !allowEmpty ? [{ ...problem, severity: 'error' }] : [];
 }
 
-/** A single error is told in the sentence, several below it: each once. */
+/** A single error is part of the message; several are listed as problems. */
 function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOptions): MlistError {
   const subject = `the list ${listName(draft)}`;
   const { message } =
-    errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused, for ${errors.length} reasons` };
+    errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused for ${errors.length} reasons` };
   return new MlistError('ERR_MLIST_LIST_INVALID', message, {
     reference: listName(draft),
     problems: errors,
@@ -67,16 +69,16 @@ function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOpt
 }
 
 const WITHOUT_FORMAT =
-  'Leave out --format docker, and it is pushed as an OCI index. A Docker list holds images of the Docker media types alone, ' +
+  'Leave out --format docker to push an OCI index. A Docker list can hold only images with Docker media types, ' +
   'without annotations, artifact types, subject, urls or data.';
 
-const ADD_IMAGES = 'Add images with "mlist add", or push it all the same with --allow-empty.';
+const ADD_IMAGES = 'Add images with "mlist add", or push the empty list with --allow-empty.';
 
-const TAKE_ONE_OUT = 'Take one of them out with "mlist remove DIGEST", or push both with --allow-duplicates.';
+const REMOVE_ONE = 'Remove one of them with "mlist remove DIGEST", or push both with --allow-duplicates.';
 
-/** What lifts every error, if there is such a thing. */
+/** A hint that resolves all errors; undefined if there is none. */
 function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
-  const { emptyHint = ADD_IMAGES, duplicateHint = TAKE_ONE_OUT } = options;
+  const { emptyHint = ADD_IMAGES, duplicateHint = REMOVE_ONE } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
   if (isOf('W-EMPTY')) return emptyHint;
   if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return duplicateHint;

@@ -7,7 +7,7 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { childrenOfManifest, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries, type MissingState } from '../../transfer/missing-content.ts';
 
-/** Finds content that a location lists and does not have, without reading more than that takes. */
+/** Finds content that a location lists but does not have, with as few reads as possible. */
 
 /** Refuse a sparse index, or leave its missing images out. */
 export type MissingChoice = 'refuse' | 'skip';

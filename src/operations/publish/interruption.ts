@@ -1,7 +1,7 @@
 import { errorMessage, MlistError, type ErrorFacts, type TargetOutcome } from '../../errors/errors.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 
-/** No more names of each kind stand in the message; the facts have them all. */
+/** The message lists at most this many names of each kind; the error's facts contain all. */
 const MOST_NAMED = 5;
 
 interface Interruptible {
@@ -10,8 +10,8 @@ interface Interruptible {
 }
 
 /**
- * Runs work that publishes. If it is interrupted, the error says what became of each target.
- * @param hint - what to do next; a hint of the interruption itself goes first
+ * Runs work that publishes. If it is interrupted, the error reports the outcome of each target.
+ * @param hint - the next step. The interruption's own hint takes precedence
  */
 export async function withInterruptionReport<T, O extends Interruptible>(
   options: O,
@@ -27,23 +27,27 @@ export async function withInterruptionReport<T, O extends Interruptible>(
 }
 
 /**
- * The error of a command that was interrupted while it published.
- * @param reason - of the signal: an interrupt, a deadline, or whatever the caller of the library aborted with
+ * The error of an operation that was interrupted while it published.
+ * @param reason - of the abort signal: an interrupt, a timeout, or the reason that the caller of the library gave
  */
 export function interruption(reason: unknown, targets: readonly TargetOutcome[], hint?: string): MlistError {
   const isOwn = reason instanceof MlistError;
   const facts: ErrorFacts = isOwn ? reason.facts : { cause: reason };
   const unknown = targets.find(({ status }) => status === 'unknown');
   const next = unknown && `Check what ${unknown.reference} has now, or run the same command again.`;
-  return new MlistError(isOwn ? reason.code : 'ERR_MLIST_INTERRUPTED', `${happened(reason)}; ${sentence(targets)}`, {
-    ...facts,
-    hint: facts.hint ?? (isUntouched(targets) ? undefined : (hint ?? next)),
-    targets,
-  });
+  return new MlistError(
+    isOwn ? reason.code : 'ERR_MLIST_INTERRUPTED',
+    `${reasonText(reason)}; ${outcomeText(targets)}`,
+    {
+      ...facts,
+      hint: facts.hint ?? (isUntouched(targets) ? undefined : (hint ?? next)),
+      targets,
+    },
+  );
 }
 
-/** A signal's own message says that nothing was left half done, which the targets replace. */
-function happened(reason: unknown): string {
+/** The reason as text. The message of an interrupt is replaced, since the outcomes of the targets follow. */
+function reasonText(reason: unknown): string {
   if (!(reason instanceof MlistError)) return `interrupted: ${errorMessage(reason)}`;
   const isSignal = reason.code === 'ERR_MLIST_INTERRUPTED' || reason.code === 'ERR_MLIST_TERMINATED';
   return isSignal ? 'interrupted' : reason.message;
@@ -53,7 +57,7 @@ function isUntouched(targets: readonly TargetOutcome[]): boolean {
   return targets.every(({ status }) => status === 'not-pushed');
 }
 
-function sentence(targets: readonly TargetOutcome[]): string {
+function outcomeText(targets: readonly TargetOutcome[]): string {
   if (isUntouched(targets)) return 'no tag was changed';
   const parts = [
     named('pushed', targets, 'pushed'),

@@ -3,10 +3,10 @@ import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
 import { ignoreRefusedRead } from './tag-state.ts';
 
-/** Bytes from which on it costs less to ask for a blob than to send one that is there. */
+/** Size in bytes from which asking for a blob costs less than sending one that exists. */
 const WORTH_ASKING = 1024 * 1024;
 
-/** The large blobs that a target has already, of images that it can mount nothing from. Each is asked for once. */
+/** The large blobs that a target already has, among images that cannot be mounted. Each blob is asked for once. */
 export async function existingLargeBlobs(
   target: Store,
   nodes: readonly ManifestNode[],

@@ -20,7 +20,7 @@ export function entryGone(entry: Entry, draft: Draft, cause?: MlistError): Mlist
       reference: sourceName(entry),
       cause,
       hint:
-        `Bring the draft up to date with "mlist create --amend ${list}", ` +
+        `Update the draft with "mlist create --amend ${list}", ` +
         `or remove the entry with "mlist remove ${list} ${shortDigest(entry.digest)}".`,
     },
   );

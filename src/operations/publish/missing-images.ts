@@ -32,9 +32,9 @@ export interface MissingOptions extends FindingOptions {
   readonly canChoose: boolean;
 }
 
-export interface LeftOut {
+export interface MissingOmissions {
   /** Entries that are left out. */
-  readonly gone: ReadonlySet<Descriptor>;
+  readonly omitted: ReadonlySet<Descriptor>;
   readonly left: readonly Omission[];
   /** Events to report: each skipped image, and one warning for all attestations. */
   readonly events: readonly OperationEvent[];
@@ -45,12 +45,12 @@ export interface LeftOut {
  * @param all - the entries of the index
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
  */
-export async function leaveOutMissing(
+export async function omitMissing(
   wanted: readonly Descriptor[],
   missing: MissingEntries,
   all: readonly Descriptor[],
   options: MissingOptions,
-): Promise<LeftOut> {
+): Promise<MissingOmissions> {
   const images = wanted.filter((entry) => !isAttestation(entry));
   const lost = images.filter(({ digest }) => missing.has(digest));
   if (lost.length > 0 && (options.missing !== 'skip' || lost.length === images.length)) {
@@ -62,13 +62,13 @@ export async function leaveOutMissing(
   );
   if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
   const reason = `missing from ${options.reference}`;
-  const leftImages = lost.map((entry) => omissionsOf('image', entry, reason));
-  const leftAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
+  const omittedImages = lost.map((entry) => omissionsOf('image', entry, reason));
+  const omittedAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
   const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
   return {
-    gone: new Set([...lost, ...attestations]),
-    left: [...leftImages, ...leftAttestations],
-    events: [...leftImages.map((one) => ({ type: 'left', ...one }) as const), ...warning],
+    omitted: new Set([...lost, ...attestations]),
+    left: [...omittedImages, ...omittedAttestations],
+    events: [...omittedImages.map((omission) => ({ type: 'left', ...omission }) as const), ...warning],
   };
 }
 
@@ -101,8 +101,11 @@ export async function availableEntries(
   for (const [digest, state] of await findMissing(() => wanted.map(descriptorOf), options)) missing.set(digest, state);
   if (missing.size === 0) return { there: wanted, events: [] };
   const byDescriptor = new Map(wanted.map((entry) => [descriptorOf(entry), entry]));
-  const { gone, events } = await leaveOutMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
-  return { there: [...byDescriptor].flatMap(([descriptor, entry]) => (gone.has(descriptor) ? [] : [entry])), events };
+  const { omitted, events } = await omitMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
+  return {
+    there: [...byDescriptor].flatMap(([descriptor, entry]) => (omitted.has(descriptor) ? [] : [entry])),
+    events,
+  };
 }
 
 /**

@@ -1,18 +1,23 @@
 import type { Location } from '../../oci/location.ts';
+import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
 import type { Stores, TargetOptions } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
 
-export interface PublishOptions {
+/** What operations that write to a target work with. */
+export interface PublishContext {
   readonly stores: Stores;
-  /** What becomes of the targets; written to as it happens. */
+  /** Shared by the copies and pushes of one command, so that content is sent to a target once. */
+  readonly transfers?: SharedTransfers | undefined;
+  /** The outcome of each target. Updated while the operation runs. */
   readonly targets?: TargetLog | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** Runs work that writes to a location. The names in an archive are reported once the archive is in its place, not before. */
-export async function publish<T, O extends PublishOptions>(
+/** Runs work that writes to a location. The tags of an archive are reported after the archive has been written. */
+export async function publish<T, O extends PublishContext>(
   location: Location,
   options: O,
   writing: TargetOptions,

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { BlobCache } from '../../store/cache.ts';
+import type { Stores } from '../../store/open.ts';
 import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ManifestContent, ContentOptions, ContentReader } from '../../store/store.ts';
@@ -14,27 +14,29 @@ import type { OnEvent } from '../events.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { digestOfTag, refusedRead, type TagState } from './tag-state.ts';
 
-/** A tag that is about to be moved. */
+/** A tag that may be moved. */
 export interface MovingTag {
   readonly tag: string;
   /** Canonical reference, for messages. */
   readonly reference: string;
-  /** What it has now, if it was read before. */
+  /** What it has now, if it has been read. */
   readonly before?: TagState | undefined;
-  /** Why it could not be read, if that was tried before. */
+  /** Why it could not be read, if that has been tried. */
   readonly unread?: MlistError | undefined;
+  /** What it must have to be moved; undefined if it may have anything. */
+  readonly expected?: TagState | undefined;
 }
 
-/** Content that tags are moved to. */
+/** ManifestContent that tags are moved to. */
 export interface NextContent {
   readonly content: ManifestContent;
-  /** Holds the config of a single image. */
+  /** Has the config if the content is a single image. */
   readonly source: ContentReader;
 }
 
 export interface MoveOptions extends ContentOptions {
-  readonly cache: BlobCache;
-  /** Let a list take the place of a single image whose platform it does not have. Default false. */
+  readonly stores: Pick<Stores, 'cache'>;
+  /** Let a list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
@@ -42,9 +44,9 @@ export interface MoveOptions extends ContentOptions {
 }
 
 /**
- * Finds out what each tag has, and what its users lose when it is moved. Only what is not in the cache is read from the
- * registry. A tag that cannot be read is moved all the same, with a note: the account may be allowed to push only.
- * @returns by tag
+ * Finds out what each tag has, and which platforms its users lose when it is moved. Only what is not in the cache is read
+ * from the registry. A tag that cannot be read is moved nevertheless, with a note: the account may be push-only.
+ * @returns the replaced content, by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
  *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
  */
@@ -95,7 +97,7 @@ async function checkMove(
   return { before, lost: lost.platforms };
 }
 
-/** The result of reading; undefined if the registry does not let it be read or what it serves cannot be understood. */
+/** The result of a read; undefined if the registry refuses it or serves an invalid document. */
 async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T | undefined> {
   try {
     return await read();
@@ -132,25 +134,29 @@ async function lostPlatforms(
     )
   )
     return NOTHING;
-  const was = await manifestOf(store, before, options);
-  const isImage = !('manifests' in was);
+  const previous = await manifestOf(store, before, options);
+  const isImage = !('manifests' in previous);
   const isGuarded = isList && options.replaceImage !== true;
   if (isImage && !isGuarded) return NOTHING;
-  const platforms = await platformsOf(was, store, options);
-  const kept = await platformsOf(after, source, options);
+  const platforms = await platformsOf(previous, store, options);
+  const newPlatforms = await platformsOf(after, source, options);
   const images = isImage
     ? [before]
-    : was.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
+    : previous.manifests.filter((entry) => !isAttestation(entry)).map(({ digest }) => digest);
   const replaced = isGuarded
     ? replacedSingle(
         { isImage, images, platforms },
-        { digests: after.manifests.map(({ digest }) => digest), platforms: kept },
+        { digests: after.manifests.map(({ digest }) => digest), platforms: newPlatforms },
       )
     : undefined;
-  return { platforms: without(platforms, kept), ...(replaced === undefined ? {} : { replaced }) };
+  return { platforms: without(platforms, newPlatforms), ...(replaced === undefined ? {} : { replaced }) };
 }
 
-async function manifestOf(store: ContentReader, digest: Digest, { cache, signal }: MoveOptions): Promise<Manifest> {
+async function manifestOf(
+  store: ContentReader,
+  digest: Digest,
+  { stores: { cache }, signal }: MoveOptions,
+): Promise<Manifest> {
   const name = `${store.location}@${digest}`;
   const cached = await cache.get(digest);
   if (cached !== undefined) return readManifest(cached, undefined, name);
@@ -162,7 +168,7 @@ async function manifestOf(store: ContentReader, digest: Digest, { cache, signal 
 export async function platformsOf(
   manifest: Manifest,
   store: ContentReader,
-  { cache, signal }: Pick<MoveOptions, 'cache' | 'signal'>,
+  { stores: { cache }, signal }: Pick<MoveOptions, 'stores' | 'signal'>,
 ): Promise<readonly Platform[]> {
   if ('manifests' in manifest) {
     const images = manifest.manifests.filter((entry) => !isAttestation(entry));
@@ -174,7 +180,10 @@ export async function platformsOf(
   return platform === undefined ? [] : [platform];
 }
 
-/** What a list takes away from a tag when it replaces what was read of it before, as far as the drafts of both tell. */
+/**
+ * What a list replaces at a tag, and which platforms are lost, according to the drafts of both.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if it replaces a single image without its platform
+ */
 export function replacedByList(
   reference: string,
   before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
@@ -182,21 +191,21 @@ export function replacedByList(
   replaceImage: boolean,
 ): ReplacedTag {
   if (before === undefined) return { before: 'absent' };
-  const [platforms, kept] = [platformsIn(before.draft), platformsIn(draft)];
-  const lost = without(platforms, kept);
+  const [platforms, newPlatforms] = [platformsIn(before.draft), platformsIn(draft)];
+  const lost = without(platforms, newPlatforms);
   const isImage = before.isImage === true;
   const digests = draft.entries.map(({ digest }) => digest);
   const images = before.draft.entries.filter((entry) => !isAttestationEntry(entry)).map(({ digest }) => digest);
   const replaced =
     replaceImage || digests.includes(before.digest)
       ? undefined
-      : replacedSingle({ isImage, images, platforms }, { digests, platforms: kept });
+      : replacedSingle({ isImage, images, platforms }, { digests, platforms: newPlatforms });
   if (replaced !== undefined) throw replacesImage(reference, before.digest, lost, replaced);
   return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
 }
 
 /** What a tag had: a single image, or a list. */
-interface Held {
+interface Previous {
   readonly isImage: boolean;
   /** Digests of the images; that of a single image. */
   readonly images: readonly Digest[];
@@ -208,15 +217,15 @@ interface Held {
  * its attestations as a list. Such a list may move to another release of Windows or to another variant, or become empty.
  */
 function replacedSingle(
-  held: Held,
+  previous: Previous,
   list: { readonly digests: readonly Digest[]; readonly platforms: readonly Platform[] },
 ): 'image' | 'list' | undefined {
-  const [image, ...more] = held.images;
+  const [image, ...more] = previous.images;
   if (more.length > 0 || (image !== undefined && list.digests.includes(image))) return undefined;
-  const lost = without(held.platforms, list.platforms);
-  if (held.isImage) return lost.length > 0 || held.platforms.length === 0 ? 'image' : undefined;
+  const lost = without(previous.platforms, list.platforms);
+  if (previous.isImage) return lost.length > 0 || previous.platforms.length === 0 ? 'image' : undefined;
   const isKept = ({ os, architecture }: Platform): boolean =>
-    list.platforms.some((one) => one.os === os && one.architecture === architecture);
+    list.platforms.some((platform) => platform.os === os && platform.architecture === architecture);
   return list.platforms.length > 0 && !lost.every(isKept) ? 'list' : undefined;
 }
 
@@ -225,7 +234,7 @@ function platformsIn({ entries }: Draft): readonly Platform[] {
 }
 
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
-  return platforms.filter((platform) => !kept.some((one) => matchesPlatform(one, comparable(platform))));
+  return platforms.filter((platform) => !kept.some((candidate) => matchesPlatform(candidate, comparable(platform))));
 }
 
 /** Patches of one Windows release (10.0.20348.N) count as the same platform, and features do not count. */
@@ -239,7 +248,7 @@ function comparable({ os, architecture, variant, 'os.version': version }: Platfo
   };
 }
 
-/** As `linux/amd64, linux/arm64`. */
+/** Platforms as text, such as `linux/amd64, linux/arm64`. */
 export function platformNames(platforms: readonly Platform[]): string {
   return platforms.map((platform) => formatPlatform(platform, { all: true })).join(', ');
 }

@@ -8,19 +8,20 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Stores } from '../../store/open.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
-/** What a tag has. */
+/** The digest that a tag has, or `absent` if the tag does not exist. */
 export type TagState = Digest | 'absent';
 
-/** What tags had when somebody looked, by `targetName`. */
+/** Tag states that were read early, by `targetName`. */
 export type EarlyTagStates = ReadonlyMap<string, Promise<TagState>>;
 
+/** Reads what a tag has. */
 export async function digestOfTag(store: ContentReader, tag: string, options: ContentOptions): Promise<TagState> {
   return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
 
 /**
  * The error of a registry that refuses a read, for example to an account that may only push.
- * @throws the error if the registry cannot be reached, or asks for too long a wait
+ * @throws the error if the registry cannot be reached, or requests a longer wait than mlist accepts
  */
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();
@@ -29,7 +30,7 @@ export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistE
   return error;
 }
 
-/** The answer to a request that can only save work; undefined if the registry refuses to answer. */
+/** The result of a read that can only save work; undefined if the registry refuses the read. */
 export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
   try {
     return await asking;
@@ -46,7 +47,7 @@ const isUnreachable: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_UNEXPECTED',
 ]);
 
-/** Whether a push decides by what a tag has, or speaks of it, beyond that the tag may have the list already. */
+/** Whether a push needs the current state of a tag, other than to find out that the tag already has the list. */
 export function isTagUsed(
   reference: string,
   pushes: Readonly<Record<string, Push>> | undefined,
@@ -62,20 +63,20 @@ export interface TagUses {
 
 export interface EarlyOptions extends ContentOptions {
   readonly stores: Stores;
-  /** Whether something depends on what the tag has when it is moved: then it is looked at then, and not before. */
+  /** Whether a tag has to be read immediately before it is moved, since the push depends on its state. */
   readonly isLate: (reference: string) => boolean;
 }
 
 /**
- * Looks at the tags of a push while what is to be pushed is still being read: one answer less to wait for. Only where the
- * push is going to look, since images come from elsewhere.
+ * Reads the tags of a push while its sources are still being read, which saves a round trip. Only tags that the push will
+ * read anyway are read: those of targets that do not hold all sources.
  */
 export function readTagStatesEarly(
   targets: readonly TargetRepository[],
   sources: readonly Location[],
   { stores, signal, isLate }: EarlyOptions,
 ): EarlyTagStates {
-  const looks = new Map<string, Promise<TagState>>();
+  const states = new Map<string, Promise<TagState>>();
   for (const target of targets) {
     const { location, tags } = target;
     if (location.kind !== 'registry' || sources.every((source) => sameStore(source, location))) continue;
@@ -83,11 +84,11 @@ export function readTagStatesEarly(
     for (const tag of tags) {
       const reference = targetName(target, tag);
       if (isLate(reference)) continue;
-      const look = digestOfTag(store, tag, { signal });
-      // What fails is told by the push, if it comes to that.
-      look.catch(() => undefined);
-      looks.set(reference, look);
+      const state = digestOfTag(store, tag, { signal });
+      // The push reports the error if it needs the state.
+      state.catch(() => undefined);
+      states.set(reference, state);
     }
   }
-  return looks;
+  return states;
 }

@@ -1,21 +1,22 @@
+import type { Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { digestIn, nameOfTarget, parseLocation, type Location } from '../../oci/location.ts';
+import { digestIn, nameOfTarget, parseLocation, sameStore, type Location } from '../../oci/location.ts';
 import { formatReference, isTag, repositoryName, withTag, type Reference } from '../../oci/reference.ts';
 
-/** Where a list is to go: repositories, and the tags in each. */
+/** A repository, layout or archive that a list is pushed to, and the tags to write there. */
 export interface TargetRepository {
   readonly location: Location;
-  /** Registry and repository, or the path of a layout. */
+  /** `domain/path`, or the kind and path of a layout or archive. */
   readonly key: string;
   readonly tags: readonly string[];
 }
 
 /**
  * The targets of a push.
- * @param list - where the draft goes by itself
- * @param tags - further names: `:v1` is a tag of each place that the list goes to, anything else a reference
- * @param to - locations that take the place of the list's own
- * @throws MlistError `ERR_MLIST_USAGE` for a bare word, which could be either
+ * @param list - the list's own reference
+ * @param tags - further names: `:v1` is a tag at each target, anything else a reference
+ * @param to - locations to push to instead of the list's own reference
+ * @throws MlistError `ERR_MLIST_USAGE` for a name that could be a tag or a repository
  */
 export function targetsOf(
   list: Reference,
@@ -67,7 +68,12 @@ function tagOf(location: Location): string {
   return nameOfTarget(location) ?? 'latest';
 }
 
-/** The name of one target for people and for the record of pushes. */
+/** The reference of one tag of a target, for messages and for the record of pushes. */
 export function targetName({ location, key }: TargetRepository, tag: string): string {
   return location.kind === 'registry' ? formatReference(withTag(location.reference, tag)) : `${key}:${tag}`;
+}
+
+/** Whether the target is the source of an entry, so that it has the entry according to the draft. */
+export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
+  return sameStore(entry.source, location);
 }

@@ -1,7 +1,7 @@
 import type { TransferEvent } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
 
-/** Counts of what was copied; bytes are those read from the source. */
+/** Counts of what was copied. `bytes` counts what was read from the source. */
 export interface TransferCounts {
   readonly manifests: number;
   readonly mounted: number;

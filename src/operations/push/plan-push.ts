@@ -1,106 +1,106 @@
 import { settle } from '../../async/settle.ts';
-import { asMlistError, errorCode } from '../../errors/errors.ts';
 import type { Draft, Entry } from '../../draft/draft.ts';
-import type { EncodedList } from '../../draft/to-list.ts';
+import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
-import type { ContentOptions, Store } from '../../store/store.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
-import { sameStore } from '../../oci/location.ts';
 import { isManifestType, isServedAsManifest } from '../../oci/media-type.ts';
+import type { ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
-import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
-import type { Stores } from '../../store/open.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
+import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
+import type { MovingTag } from '../publish/tag-moves.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
-import type { TargetRepository } from '../publish/target.ts';
+import { isStoredIn } from '../publish/target.ts';
+import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 
-export interface PlanOptions {
-  readonly stores: Stores;
-  /** Ask the target for every child that it has according to the draft, whatever else is known. */
-  readonly force?: boolean | undefined;
-  /** Ask the target also for entries that a push assumes to be there: for a plan that is shown, not run. */
-  readonly survey?: boolean | undefined;
-  /** What `publishedIn` has found in the lists that the tags have now. */
-  readonly published?: ReadonlyMap<string, boolean> | undefined;
-  /** What a tag must have to be moved, for each tag of which that is known. */
-  readonly ifMatch?: ReadonlyMap<string, Digest | 'absent'> | undefined;
-  /** The hint for missing images if there is no draft that can be edited. */
-  readonly missingHint?: string | undefined;
-  /** What this command has sent already: it is not sent again. */
+/** What is known about a target before its push is planned. */
+export interface KnownContent {
+  /** The target's tags, as far as they were read. */
+  readonly tags?: readonly MovingTag[] | undefined;
+  /** Images that `readCachedImages` has read. */
+  readonly cached?: CachedImages | undefined;
+  /** What this command has already sent. It is not sent again. */
   readonly sent?: ReadonlySet<Digest> | undefined;
-  /** What `readAhead` has read. */
-  readonly ahead?: ReadAhead | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** What the target may lack: a manifest with everything below it, or a blob that the list names. */
-type Needed = ManifestNode | ListedBlob;
+/** Images by digest; undefined if an image is not in the cache. */
+export type CachedImages = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 
-/** Images by their digest; undefined where they are not at hand. */
-export type ReadAhead = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
-
-/** What was read longer ago may have been removed since by a registry's clean-up. */
-const TRUSTED_MS = 10 * 60 * 1000;
-
-/** Whether an entry's manifest lies in the target by what the draft says. */
-export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
-  return sameStore(entry.source, location);
-}
-
-/** What is pushed, and where to. */
-export interface PushPlanning {
-  readonly draft: Draft;
-  readonly encoded: EncodedList;
-  readonly target: TargetRepository;
-  /** The target, opened for writing. */
-  readonly store: Store;
-}
-
+/** What one target will receive. */
 export interface PushPlan {
+  readonly draft: Draft;
   readonly plan: Plan;
   /** Children that the target had and has lost: their cached copies are sent again. */
   readonly resent: readonly Entry[];
   /** Whether the target was known or found to have a part of what it needs. */
   readonly hasKnown: boolean;
-  /** The draft that is pushed. */
-  readonly draft: Draft;
+  /** Plans the push again if the target has lost content: checks every child, and leaves out what was sent. */
+  readonly repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>;
 }
 
+/** ManifestContent that the target may lack: a manifest with everything below it, or a blob that the list names. */
+type Needed = ManifestNode | ListedBlob;
+
+/** Digests that the target is known to have, and whether that is recent enough to be trusted. */
+type PublishedDigests = ReadonlyMap<string, boolean>;
+
+/** What planning works with: the job, what is known, and the options of the push. */
+interface Planning {
+  readonly job: OpenPushJob;
+  readonly known: KnownContent;
+  readonly published: PublishedDigests;
+  readonly options: PushDraftOptions;
+}
+
+/** A registry's clean-up may have removed what was read longer ago. */
+const TRUSTED_MS = 10 * 60 * 1000;
+
 /**
- * Finds out what one target lacks, and in which order it is to get it.
- * @throws MlistError for all children that cannot be had, `ERR_MLIST_NOT_FOUND` where they are gone
+ * Finds out what one target lacks, and plans the order in which it is sent.
+ * @throws MlistError for all children that cannot be read; `ERR_MLIST_NOT_FOUND` for those that their source has lost
  */
-export async function planPush(planning: PushPlanning, options: PlanOptions): Promise<PushPlan> {
-  const { draft, encoded: list, target, store } = planning;
-  const settled = await settle(draft.entries.map((entry) => neededOf(entry, planning, options)));
+export async function planPush(job: OpenPushJob, known: KnownContent, options: PushDraftOptions): Promise<PushPlan> {
+  const { draft, encoded, target, store } = job;
+  const { tags = [], sent } = known;
+  const planning = { job, known, published: await publishedDigests(tags, options), options };
+  const settled = await settle(draft.entries.map((entry) => neededOf(entry, planning)));
   options.signal?.throwIfAborted();
   const needed = requireAll(draft, settled, options.missingHint);
-  const isThere = (_: Entry, at: number): boolean => needed[at] === undefined;
-  const present = draft.entries.filter(isThere).map(minimalDescriptor);
-  const resent = draft.entries.filter((entry, at) => !isThere(entry, at) && isStoredIn(entry, target));
-  const nodes = needed.filter((one) => one !== undefined && 'content' in one);
-  const listed = needed.filter((one) => one !== undefined && 'blob' in one);
-  const isAsked = target.location.kind === 'registry' && options.force !== true;
-  const largeBlobs = isAsked ? await existingLargeBlobs(store, nodes, options) : [];
-  const there = options.survey === true ? [...present, ...largeBlobs] : largeBlobs;
-  const descriptor = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
-  const root = { content: { descriptor, bytes: list.bytes }, names: target.tags, ifMatch: options.ifMatch };
-  const plan = planTransfer(store, nodes, root, { there, listed, present: options.sent });
-  return { plan, resent, hasKnown: present.length + largeBlobs.length > 0, draft };
+  const isPresent = (_: Entry, at: number): boolean => needed[at] === undefined;
+  const present = draft.entries.filter(isPresent).map(minimalDescriptor);
+  const resent = draft.entries.filter((entry, at) => !isPresent(entry, at) && isStoredIn(entry, target));
+  const nodes = needed.filter((content) => content !== undefined && 'content' in content);
+  const listed = needed.filter((content) => content !== undefined && 'blob' in content);
+  const isLookedUp = target.location.kind === 'registry' && options.force !== true;
+  const largeBlobs = isLookedUp ? await existingLargeBlobs(store, nodes, options) : [];
+  const there = options.dryRun === true ? [...present, ...largeBlobs] : largeBlobs;
+  const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
+  const root = {
+    content: { descriptor, bytes: encoded.bytes },
+    names: target.tags,
+    ifMatch: new Map(tags.flatMap(({ tag, expected }) => (expected === undefined ? [] : [[tag, expected] as const]))),
+  };
+  return {
+    draft,
+    plan: planTransfer(store, nodes, root, { there, listed, present: sent }),
+    resent,
+    hasKnown: present.length + largeBlobs.length > 0,
+    repair: (sentSince) => planPush(job, { ...known, sent: sentSince }, { ...options, force: true }),
+  };
 }
 
 /**
- * The digests in the lists that tags of a repository have, if these lists are in the cache. True if the repository is
+ * The digests in the lists that the tags of a repository have, if these lists are in the cache. True if the repository is
  * trusted to have them: its lists were read or pushed a short while ago.
  */
-export async function publishedIn(
-  lists: readonly (Digest | 'absent' | undefined)[],
-  { cache }: Stores,
-): Promise<ReadonlyMap<string, boolean>> {
-  const digests = lists.filter((list): list is Digest => list !== undefined && list !== 'absent');
+async function publishedDigests(
+  tags: readonly MovingTag[],
+  { stores: { cache } }: PushDraftOptions,
+): Promise<PublishedDigests> {
+  const lists = tags.flatMap(({ before }) => (before === undefined || before === 'absent' ? [] : [before]));
   const found = await Promise.all(
-    digests.map(async (digest) => ({ bytes: await cache.get(digest), age: await cache.age(digest) })),
+    lists.map(async (digest) => ({ bytes: await cache.get(digest), age: await cache.age(digest) })),
   );
   return new Map(
     found.flatMap(({ bytes, age = Infinity }) => {
@@ -111,13 +111,10 @@ export async function publishedIn(
 }
 
 /**
- * Reads what lies in the cache of images from elsewhere, while a registry is still being asked whether they are needed.
- * What cannot be read is nothing here: it is read again, and told of, where it is needed.
+ * Reads the images of other stores from the cache, while the registry is being asked whether it needs them. Errors are
+ * ignored here: planning reads the image again if it is needed, and reports them.
  */
-export function readAhead(
-  { draft, target }: Pick<PushPlanning, 'draft' | 'target'>,
-  { stores }: PlanOptions,
-): ReadAhead {
+export function readCachedImages({ draft, target }: PushJob, { stores }: PushDraftOptions): CachedImages {
   const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !isStoredIn(entry, target));
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
     const bytes = await stores.cache.get(entry.digest);
@@ -127,27 +124,28 @@ export function readAhead(
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
 
-/** The content of an entry that the target may lack; undefined if it has the entry. */
-async function neededOf(entry: Entry, planning: PushPlanning, options: PlanOptions): Promise<Needed | undefined> {
-  const { target, store } = planning;
-  const { stores, ahead, sent, survey = false } = options;
-  if (sent?.has(entry.digest) === true) return undefined;
+/** The content of an entry that the target may lack; undefined if the target has the entry. */
+async function neededOf(entry: Entry, planning: Planning): Promise<Needed | undefined> {
+  const { job, known, options } = planning;
+  const { draft, target, store } = job;
+  const { cache } = options.stores;
+  if (known.sent?.has(entry.digest) === true) return undefined;
   if (!isStoredIn(entry, target)) {
-    if (await isThereAlready(entry, planning, options)) return undefined;
-    return (await ahead?.get(entry.digest)) ?? fromElsewhere(entry, planning, options);
+    if (await isInTarget(entry, planning)) return undefined;
+    return (await known.cached?.get(entry.digest)) ?? fromSource(entry, draft, options);
   }
-  const isNear = target.location.kind !== 'registry';
-  if (!isNear && !survey && !(await isDoubtful(entry, options))) return undefined;
-  const asking = hasEntry(store, entry, options);
-  // A registry that refuses to answer is assumed to have it, as the draft says.
-  if ((await (isNear ? asking : ignoreRefusedRead(asking, options))) !== false) return undefined;
-  const bytes = isServedAsManifest(entry.mediaType) ? await stores.cache.get(entry.digest) : undefined;
-  if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, planning.draft));
+  const isRegistry = target.location.kind === 'registry';
+  if (isRegistry && options.dryRun !== true && !(await isDoubtful(entry, options))) return undefined;
+  const looking = hasEntry(store, entry, options);
+  // If a registry refuses the read, the draft is believed.
+  if ((await (isRegistry ? ignoreRefusedRead(looking, options) : looking)) !== false) return undefined;
+  const bytes = isServedAsManifest(entry.mediaType) ? await cache.get(entry.digest) : undefined;
+  if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, draft));
   const content = { descriptor: minimalDescriptor(entry), bytes };
   return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectOf(bytes) };
 }
 
-/** An entry of an unknown type is looked up as a blob, then as a manifest. */
+/** Whether a store has an entry. An entry of an unknown type is looked up as a blob, then as a manifest. */
 async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions): Promise<boolean> {
   const isBlob = !isServedAsManifest(entry.mediaType) && (await store.hasBlob(minimalDescriptor(entry), { signal }));
   return isBlob || store.hasManifest(entry.digest, { signal });
@@ -158,25 +156,20 @@ async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions):
  * while ago. It is asked for those of an older list, and for images that cannot be mounted, since one request is cheaper
  * than sending all layers.
  */
-async function isThereAlready(
-  entry: Entry,
-  { draft, target, store }: PushPlanning,
-  { stores, signal, force = false, survey = false, published }: PlanOptions,
-): Promise<boolean> {
+async function isInTarget(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
+  const { draft, target, store } = job;
+  const { force = false, dryRun = false, signal } = options;
   if (force || target.location.kind !== 'registry') return false;
-  const isTrusted = published?.get(entry.digest);
-  if (isTrusted === true && !survey) return true;
-  const from = await stores.source(entry.source, { signal }).catch((thrown: unknown) => {
-    throw withEntry(entry, draft, thrown);
-  });
-  if (store.canMountFrom?.(from) === true && isTrusted === undefined) return false;
+  const isTrusted = published.get(entry.digest);
+  if (isTrusted === true && !dryRun) return true;
+  const source = await sourceOf(entry, draft, options);
+  if (store.canMountFrom?.(source) === true && isTrusted === undefined) return false;
   return (await ignoreRefusedRead(hasEntry(store, entry, { signal }), { signal })) === true;
 }
 
-async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { stores, signal }: PlanOptions): Promise<Needed> {
-  const source = await stores.source(entry.source, { signal }).catch((thrown: unknown) => {
-    throw withEntry(entry, draft, thrown);
-  });
+async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions): Promise<Needed> {
+  const { stores, signal } = options;
+  const source = await sourceOf(entry, draft, options);
   if (!isServedAsManifest(entry.mediaType)) return { blob: minimalDescriptor(entry), source };
   try {
     return await readGraph(source, entry, { cached: (digest) => stores.cache.get(digest), signal });
@@ -186,12 +179,15 @@ async function fromElsewhere(entry: Entry, { draft }: PushPlanning, { stores, si
   }
 }
 
-/** Reports a missing source as the entry that needs it. */
-function withEntry(entry: Entry, draft: Draft, thrown: unknown): unknown {
-  return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
+/** Opens the source of an entry. A source that does not exist is reported as the entry that needs it. */
+async function sourceOf(entry: Entry, draft: Draft, { stores, signal }: PushDraftOptions): Promise<ReadStore> {
+  return stores.source(entry.source, { signal }).catch((thrown: unknown) => {
+    throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
+  });
 }
 
-async function isDoubtful(entry: Entry, { stores, force = false }: PlanOptions): Promise<boolean> {
+/** Whether the target may have lost an entry since it was read. */
+async function isDoubtful(entry: Entry, { stores, force = false }: PushDraftOptions): Promise<boolean> {
   if (force) return true;
   const age = await stores.cache.age(entry.via ?? entry.digest);
   return age === undefined || age > TRUSTED_MS;

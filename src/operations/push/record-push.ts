@@ -9,18 +9,18 @@ import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
 import type { PushedTarget } from './push-target.ts';
 
-/** What a push writes into the workspace. The list is published by then, so what cannot be written is a warning. */
+/** Writes to the workspace after a push. Failures are warnings, since the list has been published by then. */
 
 export interface RecordOptions extends ContentOptions {
   readonly workspace: Workspace;
   readonly stores: Stores;
-  /** Default true. Without it only the cache keeps the list. */
+  /** Record what was pushed where. Default true. The list is cached in any case. */
   readonly record?: boolean | undefined;
   readonly now?: (() => Date) | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** Records what was pushed where, also what succeeded beside a failure; the list too, since its tags may be moved again. */
+/** Records what was pushed where, also if other targets have failed, and caches the list, since its tags may move again. */
 export async function recordPush(
   list: Reference,
   { digest, bytes }: EncodedList,
@@ -37,7 +37,7 @@ export async function recordPush(
   await orWarn(recorded, `cannot record in the workspace that ${digest} was pushed`, options);
 }
 
-/** Removes the draft, unless somebody has edited it meanwhile. */
+/** Removes the draft, unless it was edited during the push. @returns whether it was removed */
 export async function purgeDraft(stored: Draft, options: RecordOptions): Promise<boolean> {
   const name = listName(stored);
   const { workspace, signal, onEvent } = options;
@@ -46,12 +46,12 @@ export async function purgeDraft(stored: Draft, options: RecordOptions): Promise
   if (removed === false)
     onEvent?.({ type: 'warning', message: `the draft ${name} was edited during the push, and is kept` });
   if (removed !== true) return false;
-  const forgotten = updateState(workspace, (state) => withoutDraft(state, stored.list));
-  await orWarn(forgotten, `cannot remove the record of the draft ${name}`, options);
+  const recorded = updateState(workspace, (state) => withoutDraft(state, stored.list));
+  await orWarn(recorded, `cannot remove the record of the draft ${name}`, options);
   return true;
 }
 
-/** A draft of a remote list that was pushed there is based on what it pushed. */
+/** If a draft of a remote list was pushed there, makes the pushed list its base. */
 export async function rebaseDraft(
   draft: Draft,
   { digest }: EncodedList,

@@ -5,30 +5,34 @@ import { cosignTags } from '../../oci/referrers-tag.ts';
 import type { OnEvent } from '../events.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
+import type { MovingTag } from '../publish/tag-moves.ts';
 
-/** Signatures as they refer to what is signed: cosign's two forms, and notation's. */
+/** The artifact types of signatures that are referrers: two of cosign, one of notation. */
 const SIGNATURE_TYPE =
   /^application\/vnd\.(?:dev\.cosign\.artifact\.sig\.|dev\.sigstore\.bundle|cncf\.notary\.signature)/;
 
 /**
- * Warns where a tag is about to move away from a list that is signed: the signature does not cover the new one. Not being
- * able to find out stops nothing.
+ * Warns if a tag is about to move away from a signed list, since the signature does not cover the new list. Failed reads
+ * are ignored.
  */
 export async function warnAboutSignatures(
   store: ReadStore,
-  moving: readonly { readonly reference: string; readonly before: Digest }[],
-  { onEvent, ...options }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
+  tags: readonly MovingTag[],
+  { signal, onEvent }: ContentOptions & { readonly onEvent?: OnEvent | undefined },
 ): Promise<void> {
+  const moving = tags.flatMap(({ reference, before }) =>
+    before === undefined || before === 'absent' ? [] : [{ reference, before }],
+  );
   const digests = [...new Set(moving.map(({ before }) => before))];
   const signed = new Map(
-    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(store, digest, options)] as const)),
+    await Promise.all(digests.map(async (digest) => [digest, await signaturesOf(store, digest, { signal })] as const)),
   );
   for (const { reference, before } of moving) {
     const found = signed.get(before);
     if (found === undefined || found.length === 0) continue;
     const message =
-      `${reference} had ${before}, which is signed (${found.join(', ')}): ` +
-      'that does not hold for what it has now, so sign it again';
+      `${reference} had ${before}, which is signed (${found.join(', ')}); ` +
+      'the signature does not cover the new list, so sign it again';
     onEvent?.({ type: 'warning', message });
   }
 }

@@ -12,20 +12,21 @@ import { contentOf, lookup, type LookupResult, type ReadOptions } from '../looku
 export interface ResolvedManifest {
   readonly from: LookupResult['from'];
   readonly reference: string;
-  /** The manifest that a client ends up with. */
+  /** The manifest that a client gets. */
   readonly descriptor: Descriptor;
-  /** What it was picked for; not there where there was nothing to pick from. */
+  /** The platform that it was picked for; undefined if it is a list or a single image. */
   readonly platform?: Platform;
 }
 
 export interface ResolveOptions extends ReadOptions {
-  /** Nobody asked for the platform: where it decides, that is told. Default false. */
+  /** Whether the platform is that of this machine instead of a requested one. If it decides, a note says so. Default false. */
   readonly isAssumed?: boolean | undefined;
 }
 
 /**
- * The manifest that a client picks: for a platform the image that containerd ends with, as `explain` tells it; else the
- * list itself. Only what containerd might take is opened.
+ * The manifest that a client picks: for a platform the image that containerd picks, as in `explain`, otherwise the list
+ * itself. Only entries that containerd may pick are read.
+ * @param platform - undefined for the list itself
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
 export async function resolve(
@@ -38,23 +39,26 @@ export async function resolve(
   const facts = { from: found.from, reference: found.reference };
   if (platform === undefined) return { ...facts, descriptor };
   if (!isIndexType(descriptor.mediaType)) {
-    if (options.isAssumed !== true) await warnOfOther(found, platform, options);
+    if (options.isAssumed !== true) await warnOfOtherPlatform(found, platform, options);
     return { ...facts, descriptor };
   }
   if (options.isAssumed === true) {
     const text = formatPlatform(platform, { all: true });
-    options.onEvent?.({ type: 'note', message: `for ${text}, as this machine is: choose another with --platform` });
+    options.onEvent?.({
+      type: 'note',
+      message: `for ${text}, the platform of this machine; choose another with --platform`,
+    });
   }
   const opens = (entry: Descriptor) => rankCandidates([{ place: '1', descriptor: entry }], platform, false).length > 0;
   const list = await readCandidates(found, { ...options, opens });
   const { picked, why, reason } = selectAsContainerd(list, { platform });
   if (picked !== undefined) return { ...facts, descriptor: picked.descriptor, platform };
-  const there = platformsOf(list);
+  const available = platformsOf(list);
   const because = why === 'none' ? '' : `: containerd ${reason}`;
-  const names = new Set(there.map((one) => formatPlatform(one, { all: true })));
+  const names = new Set(available.map((candidate) => formatPlatform(candidate, { all: true })));
   throw new MlistError(
     'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${found.reference} has no image that ${platformNotFoundText(platform, there)} can run${because}`,
+    `${found.reference} has no image that ${platformNotFoundText(platform, available)} can run${because}`,
     {
       reference: found.reference,
       hint: names.size === 0 ? undefined : `There are: ${[...names].join(', ')}.`,
@@ -62,16 +66,16 @@ export async function resolve(
   );
 }
 
-/** Clients take a single image whatever it is for; who asks for a platform should know. */
-async function warnOfOther(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
-  const [there] = (await platformsOfSingle(found, options)) ?? [];
-  if (there === undefined || matchesPlatform(there, platform)) return;
-  const [is, asked] = [there, platform].map((one) => formatPlatform(one, { all: true }));
-  const message = `${found.reference} is a single image for ${is}, not for ${asked}: clients take it all the same`;
+/** Warns if a single image is for another platform than requested, since clients pull it nevertheless. */
+async function warnOfOtherPlatform(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
+  const [own] = (await platformsOfSingle(found, options)) ?? [];
+  if (own === undefined || matchesPlatform(own, platform)) return;
+  const [ownText, requested] = [own, platform].map((value) => formatPlatform(value, { all: true }));
+  const message = `${found.reference} is a single image for ${ownText}, not for ${requested}: clients pull it nevertheless`;
   options.onEvent?.({ type: 'warning', message });
 }
 
-/** What the images of a list run on, as far as it is known. */
+/** The known platforms of the images of a list. */
 function platformsOf({ entries }: CandidateList): readonly Platform[] {
   return imagesOf(entries).flatMap((entry) => {
     const platform = isAttestation(entry.descriptor) ? undefined : effectivePlatform(entry);

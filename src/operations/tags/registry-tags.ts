@@ -8,7 +8,7 @@ export interface RegistryTagOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The tags of a repository, as the registry gives them, page by page. */
+/** The tags of a repository in the registry's order. Pages are fetched while the caller iterates. */
 export function listTags({ domain, path }: Reference, { stores, signal }: RegistryTagOptions): AsyncIterable<string> {
   const reference = { domain, path };
   stores.registries.expect([{ reference, push: false }]);
@@ -18,14 +18,14 @@ export function listTags({ domain, path }: Reference, { stores, signal }: Regist
 export interface Deleted {
   /** Canonical reference. */
   readonly ref: string;
-  /** tag: only the name is gone. manifest: the manifest is, and all tags that named it. */
+  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. */
   readonly what: 'tag' | 'manifest';
   readonly digest?: Digest;
 }
 
 /**
- * Deletes a tag, or, by its digest, a manifest with all its tags. With both, the tag, if it has that digest. A registry
- * that cannot delete a tag alone is not tricked into it: by the digest all its other tags would go too.
+ * Deletes a tag, or, by digest, a manifest with all its tags. With both, deletes the tag if it has that digest. If the
+ * registry cannot delete a single tag, the manifest is not deleted instead, since that would delete its other tags, too.
  * @throws MlistError `ERR_MLIST_USAGE` without a tag or digest, `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_CONFLICT`
  */
 export async function deleteReference(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
@@ -40,7 +40,7 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
   if (digest !== undefined) {
     const found = await repository.resolve(tag, { signal });
     if (found.digest !== digest) {
-      const message = `${repositoryName(reference)}:${tag} has ${found.digest}, not ${digest}: it was not deleted`;
+      const message = `${repositoryName(reference)}:${tag} was not deleted: it has ${found.digest}, not ${digest}`;
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: name });
     }
   }
@@ -50,7 +50,7 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
 
 function unnamed(reference: Reference): MlistError {
   const name = repositoryName(reference);
-  return new MlistError('ERR_MLIST_USAGE', `${name} names a repository: nothing is deleted without a tag or a digest`, {
+  return new MlistError('ERR_MLIST_USAGE', `${name} is a repository: a tag or a digest is required`, {
     reference: name,
     hint: `Write ${name}:TAG or ${name}@DIGEST.`,
   });

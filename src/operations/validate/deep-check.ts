@@ -19,29 +19,30 @@ import { MAX_DEPTH } from '../../transfer/graph.ts';
 import { error, warning } from '../../schema/problems.ts';
 import type { Stores } from '../../store/open.ts';
 
-/** Looking at everything that a list points at: manifests, configs and layers, each once. */
+/** Checks all content below a list: manifests, configs and layers, each once. */
 
-/** Something that a document points at. */
+/** Content that a document refers to. */
 export interface Root {
   readonly descriptor: Descriptor;
   readonly store: ReadStore;
-  /** Where it stands in the document. */
+  /** JSON pointer to its descriptor in the document. */
   readonly pointer: string;
 }
 
-/** The same where nobody can look: its store is not there, or cannot be read. */
-export interface Lost extends Omit<Root, 'store'> {
+/** Content whose store does not exist or cannot be read. */
+export interface UnreadableRoot extends Omit<Root, 'store'> {
   readonly fault: unknown;
 }
 
 export interface Checked {
   readonly problems: readonly Problem[];
-  /** How many different ones were looked at. */
+  /** Number of different manifests that were checked. */
   readonly manifests: number;
+  /** Number of different blobs that were checked. */
   readonly blobs: number;
 }
 
-/** What is wrong with a thing itself, wherever it is listed. */
+/** A problem of content, independent of where it is listed. */
 interface Finding {
   readonly severity: Problem['severity'];
   readonly rule: string;
@@ -57,7 +58,7 @@ interface Below {
 
 const nothingBelow: Below = { findings: [], layers: [], children: [] };
 
-/** Files that are read at once. */
+/** Maximum number of files that are read at once. */
 const READERS = 4;
 
 export class DeepCheck {
@@ -65,7 +66,7 @@ export class DeepCheck {
   readonly #options: ContentOptions;
   readonly #manifests = new Map<string, Promise<Below>>();
   readonly #blobs = new Map<string, Promise<readonly Finding[]>>();
-  /** Those that were read. */
+  /** Configs that have been read. */
   readonly #configs = new Map<Digest, Uint8Array>();
   readonly #readers = new Limiter(READERS);
 
@@ -75,10 +76,10 @@ export class DeepCheck {
   }
 
   /**
-   * Looks at manifests and blobs, and at all below them. A fault that several share is told once.
-   * @throws MlistError what kept it from looking: no network, no rights
+   * Checks manifests and blobs with everything below them. A problem that several entries share is reported once.
+   * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
    */
-  async run(manifests: readonly (Root | Lost)[], blobs: readonly Root[]): Promise<Checked> {
+  async run(manifests: readonly (Root | UnreadableRoot)[], blobs: readonly Root[]): Promise<Checked> {
     const found = await Promise.all([
       ...manifests.map((root) => ('fault' in root ? lost(root) : this.#entry(root, []))),
       ...blobs.map(async (root) => placed(await this.#blob(root), root.pointer)),
@@ -98,28 +99,28 @@ export class DeepCheck {
 
   async #manifest({ descriptor, store, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
     if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
-      return [error('W-NESTED', pointer, `${descriptor.digest} is listed inside itself, or too deep`)];
+      return [error('W-NESTED', pointer, `${descriptor.digest} is listed inside itself, or nested too deeply`)];
     }
     const { findings, config, layers, children } = await this.#once(this.#manifests, { descriptor, store }, () =>
       this.#read(store, descriptor),
     );
-    const way = [...above, descriptor.digest];
+    const path = [...above, descriptor.digest];
     const below = await Promise.all([
       config === undefined ? [] : this.#config(config, { descriptor, store, pointer }),
       ...layers.map(async (layer) => placed(await this.#blob({ descriptor: layer, store }), pointer)),
-      ...children.map((child) => this.#entry({ descriptor: child, store, pointer }, way)),
+      ...children.map((child) => this.#entry({ descriptor: child, store, pointer }, path)),
     ]);
     return [...placed(findings, pointer), ...below.flat()];
   }
 
-  /** The manifest: what is kept of it is enough, if the store says that it has it. */
+  /** Reads a manifest. If it is cached, the store only has to confirm that it exists. */
   async #read(store: ReadStore, descriptor: Descriptor): Promise<Below> {
     const { digest, mediaType, size } = descriptor;
     try {
       const known = store.hasManifest === undefined ? undefined : await this.#stores.cache.get(digest);
-      const isKept = known?.length === size;
-      if (isKept && (await store.hasManifest?.(digest, this.#options)) === false) throw absent(store, digest);
-      const bytes = isKept
+      const isCached = known?.length === size;
+      if (isCached && (await store.hasManifest?.(digest, this.#options)) === false) throw absent(store, digest);
+      const bytes = isCached
         ? known
         : (await store.fetchManifest(digest, { ...this.#options, expected: descriptor })).bytes;
       if (!isIndexType(mediaType) && !isManifestType(mediaType)) return nothingBelow;
@@ -137,7 +138,7 @@ export class DeepCheck {
     }
   }
 
-  /** The config is read where the entry says a platform that it has to agree with. */
+  /** Checks a config. It is read if its entry states a platform that it has to match. */
   async #config(config: Descriptor, { descriptor, store, pointer }: Root): Promise<readonly Problem[]> {
     const { platform } = descriptor;
     const isClaimed = platform !== undefined && !isUnknownPlatform(platform);
@@ -160,7 +161,7 @@ export class DeepCheck {
     });
   }
 
-  /** A store that is far away is asked; in a layout or an archive the bytes are read and checked. */
+  /** Checks a blob. A registry is asked for its size; in a layout or an archive the bytes are read and verified. */
   #blob({ descriptor, store }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
     return this.#once(this.#blobs, { descriptor, store }, () =>
       found(descriptor.digest, async () => {
@@ -190,10 +191,10 @@ export class DeepCheck {
 
 /** The first of the problems with the same rule and message. */
 function withoutRepeats(problems: readonly Problem[]): readonly Problem[] {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return problems.filter(({ rule, message }) => {
-    const isNew = !told.has(`${rule} ${message}`);
-    told.add(`${rule} ${message}`);
+    const isNew = !reported.has(`${rule} ${message}`);
+    reported.add(`${rule} ${message}`);
     return isNew;
   });
 }
@@ -216,12 +217,12 @@ function claimProblems(claimed: Platform, bytes: Uint8Array, digest: Digest, poi
   }
 }
 
-/** What is wrong with the content is a finding; what keeps anybody from looking is none. */
+/** The finding for invalid or missing content. @throws any other error, since then the content was not checked */
 function findingOf(thrown: unknown, what: 'manifest' | 'blob', digest: Digest): Finding {
   const message = thrown instanceof MlistError ? thrown.message : '';
   switch (errorCode(thrown)) {
     case 'ERR_MLIST_NOT_FOUND':
-      return { severity: 'error', rule: 'E-ABSENT', message: `the ${what} is not there: ${message}` };
+      return { severity: 'error', rule: 'E-ABSENT', message: `the ${what} is missing: ${message}` };
     case 'ERR_MLIST_CONTENT_MISMATCH':
       return { severity: 'error', rule: 'E-CONTENT', message };
     case 'ERR_MLIST_DOCUMENT_INVALID':
@@ -235,8 +236,8 @@ function absent({ location }: ReadStore, digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${location}@${digest} does not exist`);
 }
 
-/** Waited for beside the others: what kept it from looking ends them all. */
-async function lost({ descriptor, pointer, fault }: Lost): Promise<readonly Problem[]> {
+/** Reports content without a store. An error that is not about missing content rejects, so that it ends the whole check. */
+async function lost({ descriptor, pointer, fault }: UnreadableRoot): Promise<readonly Problem[]> {
   const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));
   return placed([finding], pointer);
 }

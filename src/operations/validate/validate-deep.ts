@@ -7,19 +7,19 @@ import { isForeignLayerType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { capped, hasErrors } from '../../schema/problems.ts';
-import { DeepCheck, type Lost, type Root } from './deep-check.ts';
+import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
 import type { Stores } from '../../store/open.ts';
 import type { ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
 
-/** `validate --deep`: whether what a list points at is there, and is what the list says. */
+/** `validate --deep`: checks that the content below a list exists and matches its descriptors. */
 
 export interface DeepOptions {
   readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What was looked at, beyond the document itself. */
+/** How much content was checked, apart from the document itself. */
 export interface Depth {
   readonly manifests: number;
   readonly blobs: number;
@@ -31,13 +31,14 @@ export interface Deep {
 }
 
 interface Roots {
-  readonly manifests: readonly (Root | Lost)[];
+  readonly manifests: readonly (Root | UnreadableRoot)[];
   readonly blobs: readonly Root[];
 }
 
 /**
- * Looks at what a draft or a list points at, on top of the problems that are known already.
- * @throws MlistError what keeps it from looking: no network, no rights
+ * Checks the content below a draft or a list.
+ * @param problems - known problems of the document itself, to which the new ones are added
+ * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
  */
 export async function checkListDeep(
   found: LookupResult,
@@ -51,7 +52,7 @@ export async function checkListDeep(
   return check(rootsOf(bytes, descriptor.mediaType, store, problems), problems, options);
 }
 
-/** The same of a document in a file, whose content lies in a repository, a layout or an archive. */
+/** As `checkListDeep`, for a document in a file whose content is in a repository, a layout or an archive. */
 export async function checkBytes(
   bytes: Uint8Array,
   location: Location,
@@ -62,7 +63,7 @@ export async function checkBytes(
   return check(rootsOf(bytes, undefined, store, problems), problems, options);
 }
 
-/** The same of a draft in a file: its sources say where everything lies. */
+/** As `checkListDeep`, for a draft in a file. Its entries name the sources of the content. */
 export async function checkDraftDeep(draft: Draft, problems: readonly Problem[], options: DeepOptions): Promise<Deep> {
   return check(await rootsOfDraft(draft, options), problems, options);
 }
@@ -81,11 +82,11 @@ async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Prom
   );
   const manifests = await Promise.all(
     draft.entries.map(async (entry, at) => {
-      const place = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
+      const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...place, store: await stores.source(entry.source, { signal }) };
+        return { ...root, store: await stores.source(entry.source, { signal }) };
       } catch (thrown) {
-        return { ...place, fault: withEntry(entry, thrown) };
+        return { ...root, fault: withEntry(entry, thrown) };
       }
     }),
   );
@@ -93,13 +94,13 @@ async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Prom
   return { manifests, blobs: [] };
 }
 
-/** A layout or an archive that is not there is missing for each of its entries. */
+/** Reports a missing layout or archive for each of its entries. */
 function withEntry(entry: Entry, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   return new MlistError(thrown.code, `${describeEntry(entry)}: ${thrown.message}`, thrown.facts);
 }
 
-/** What cannot be read as a manifest points at nothing that could be looked at. */
+/** The content that a document refers to; none if the document is not a valid manifest. */
 function rootsOf(bytes: Uint8Array, mediaType: string | undefined, store: ReadStore, known: readonly Problem[]): Roots {
   const document = readable(bytes, mediaType, known);
   if (document === undefined) return { manifests: [], blobs: [] };

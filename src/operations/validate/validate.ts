@@ -15,25 +15,25 @@ import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { checkBytes, checkDraftDeep, checkListDeep, type DeepOptions, type Depth } from './validate-deep.ts';
 
 export interface Validated {
-  /** What was looked at. */
+  /** What was checked: a reference, location or path. */
   readonly subject: string;
   readonly from: LookupResult['from'] | 'file';
   readonly problems: readonly Problem[];
-  /** How much was looked at beyond the document; there with `deep`. */
+  /** How much content was checked; only with `deep`. */
   readonly checked?: Depth;
 }
 
-/** For documents that came in a file. */
+/** Options for documents in files. */
 export interface FileOptions {
   readonly rules: ValidateOptions;
-  /** Look at everything that the document points at, too. Default: at the document only. */
+  /** Also check all content below the document. Default: only the document. */
   readonly deep?: (DeepOptions & { readonly repository?: Location | undefined }) | undefined;
-  /** Ends the wait for a pipe. */
+  /** Also aborts reading from a pipe. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Checks a draft as the list that it stands for, or what lies at a location; with `deep` also all that it points at.
+ * Checks a draft as the list that it would be pushed as, or the content of a location; with `deep` also all content below.
  */
 export async function validateList(
   name: string | undefined,
@@ -75,7 +75,11 @@ async function isLayoutIndex(path: string): Promise<boolean> {
   return header?.isFile() === true;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` where nobody says in which repository the content of the document is to lie */
+/**
+ * Checks a document, which may be a draft.
+ * @param subject - the name of the document, for messages
+ * @throws MlistError `ERR_MLIST_USAGE` if the location of the document's content is not given, with `deep`
+ */
 export async function validateBytes(
   subject: string,
   bytes: Uint8Array,
@@ -105,8 +109,8 @@ async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { re
 }
 
 function noRepository(subject: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `${subject} does not say where its content lies`, {
-    hint: 'Name the repository, the layout or the archive with --repo.',
+  return new MlistError('ERR_MLIST_USAGE', `the location of the content of ${subject} is unknown`, {
+    hint: 'Give the repository, layout or archive with --repo.',
   });
 }
 
@@ -115,7 +119,7 @@ function looksLikeDraft(bytes: Uint8Array): boolean {
   return typeof value === 'object' && value !== null && 'list' in value && 'entries' in value;
 }
 
-/** Enough for a draft, whose own limit is the largest; what has more is refused by its size. */
+/** Drafts have the largest limit. Larger files are refused by their size. */
 const MAX_FILE_BYTES = 4 * MAX_DOCUMENT_BYTES;
 
 async function readDocument(path: string, { signal }: FileOptions): Promise<Uint8Array> {

@@ -9,7 +9,7 @@ import { answer, RecordingProxy } from '../../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../../support/images.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';
 
-/** Copying as a library does it: events and values; and registries that find referrers by themselves. */
+/** `copy` of the library: its events and result, and registries with the referrers API. */
 
 const image = makeImage({ salt: 'image', kind: 'oci' });
 const subject = { mediaType: image.mediaType, digest: image.digest, size: image.bytes.length };
@@ -24,7 +24,7 @@ let registry: RunningRegistry;
 let other: RunningRegistry;
 beforeAll(async () => {
   [registry, other] = [await startRegistry(), await startRegistry()];
-  for (const one of [image, signature]) await pushImage(registry.url, 'team/app', undefined, one);
+  for (const manifest of [image, signature]) await pushImage(registry.url, 'team/app', undefined, manifest);
   await putManifest(registry.url, 'team/app', 'v1', list.mediaType, list.bytes);
 });
 afterAll(async () => {
@@ -36,7 +36,7 @@ async function stores(): Promise<Stores> {
   return new Stores({ workspaceFolder: join(await temporaryFolder(), '.mlist'), userAgent: 'test', env: {} });
 }
 
-/** The registry behind a server that does not know the referrers API, as older ones do not. */
+/** The registry behind a proxy without the referrers API, like an older registry. */
 async function withoutApi({ url }: RunningRegistry): Promise<RecordingProxy> {
   const front = await RecordingProxy.start({ upstream: url });
   front.on(/\/referrers\//, answer(404));
@@ -44,12 +44,12 @@ async function withoutApi({ url }: RunningRegistry): Promise<RecordingProxy> {
 }
 
 describe('a copy', () => {
-  test('tells what moves, and gives what came of it', async () => {
+  test('reports each transfer as an event, and returns the counts', async () => {
     const opened = await stores();
     const events: OperationEvent[] = [];
     const copied = await copy(
       parseLocation(`${registry.host}/team/app:v1`),
-      parseLocation(`${other.host}/team/told:v1`),
+      parseLocation(`${other.host}/team/copied:v1`),
       {
         stores: opened,
         onEvent: (event) => events.push(event),
@@ -57,13 +57,13 @@ describe('a copy', () => {
     );
     expect(copied).toMatchObject({
       status: 'copied',
-      target: `${other.host}/team/told:v1`,
+      target: `${other.host}/team/copied:v1`,
       descriptor: { digest: list.digest },
       moved: { manifests: 2, mounted: 0, uploaded: 2, present: 0 },
       left: [],
     });
-    const told = events.filter(({ type }) => type !== 'progress').map(({ type }) => type);
-    expect(told.sort()).toEqual(['blob', 'blob', 'from', 'manifest', 'started', 'tagged']);
+    const types = events.filter(({ type }) => type !== 'progress').map(({ type }) => type);
+    expect(types.sort()).toEqual(['blob', 'blob', 'from', 'manifest', 'started', 'tagged']);
     const blobs = events.filter((event) => event.type === 'blob');
     for (const { digest, size } of blobs)
       expect(events.findLast((event) => event.type === 'progress' && event.digest === digest)).toMatchObject({
@@ -72,7 +72,7 @@ describe('a copy', () => {
     await opened.close();
   });
 
-  test('may be aborted: then no name is there', async () => {
+  test('does not write the tag if it is aborted', async () => {
     const opened = await stores();
     const stop = new AbortController();
     const copying = copy(
@@ -92,10 +92,10 @@ describe('a copy', () => {
   });
 });
 
-describe('registries that find referrers by themselves', () => {
+describe('a copy with referrers', () => {
   const tag = image.digest.replace(':', '-');
 
-  test('are asked, and get no fallback tags', async () => {
+  test('uses the referrers API, and writes no fallback tag', async () => {
     const opened = await stores();
     const copied = await copy(
       parseLocation(`${registry.host}/team/app:v1`),
@@ -113,19 +113,19 @@ describe('registries that find referrers by themselves', () => {
     await opened.close();
   });
 
-  test('give what goes to one that does not: there it is listed under the fallback tag, and found by it', async () => {
+  test('writes and reads the fallback tag of a registry without the API', async () => {
     const opened = await stores();
     const old = await withoutApi(other);
-    const [there, back] = [`${old.host}/team/tags:v1`, `${registry.host}/team/back:v1`].map((text) =>
+    const [withoutReferrers, back] = [`${old.host}/team/tags:v1`, `${registry.host}/team/back:v1`].map((text) =>
       parseLocation(text),
     );
     const options = { stores: opened, referrers: true };
-    await copy(parseLocation(`${registry.host}/team/app:v1`), there!, options);
+    await copy(parseLocation(`${registry.host}/team/app:v1`), withoutReferrers!, options);
     const listed = await getManifest(other.url, 'team/tags', tag);
     expect(JSON.parse(listed!.bytes.toString())).toMatchObject({
       manifests: [{ digest: signature.digest, artifactType: 'application/x.sig' }],
     });
-    await copy(there!, back!, options);
+    await copy(withoutReferrers!, back!, options);
     expect((await getManifest(registry.url, 'team/back', signature.digest))?.digest).toBe(signature.digest);
     await opened.close();
     await old.close();

@@ -3,8 +3,8 @@ import { isLong } from '../../support/long.ts';
 import { explore, makeBase, makeRunner, type Explored, type Model, type Visit } from '../../support/join-model.ts';
 
 /**
- * Every order in which runners can read and write, with what can go wrong on the way, tried with the program's own
- * decisions (docs/join.md "Why it is safe").
+ * Tries every order in which runners can read and write, with failures, using the decisions of the join protocol
+ * (docs/join.md "Why it is safe").
  */
 const [amd64, arm64, riscv64] = ['linux/amd64', 'linux/arm64', 'linux/riscv64'] as const;
 const two = [amd64, arm64];
@@ -20,45 +20,46 @@ function imagesOf({ list }: Pick<Visit, 'list'>, runners: Model['runners']): rea
 
 const isOver = ({ outcomes }: Visit) => outcomes.every((outcome) => outcome !== undefined && outcome !== 'dead');
 
-/** Explores; gives the lists that the tag had at any time, and those at the end of all. */
-function tried(model: Model) {
+/** Explores a model. @returns the lists that the tag had at any time, and those after all runners had ended */
+function explored(model: Model) {
   const ever = new Set<string>();
   const last = new Set<string>();
-  const explored: Explored = explore(model, (visit) => {
+  const result: Explored = explore(model, (visit) => {
     const images = imagesOf(visit, model.runners).join(', ');
     ever.add(images);
     if (isOver(visit)) last.add(images);
   });
-  expect(explored.isAlwaysEndable).toBe(true);
-  expect(explored.ends).toBeGreaterThan(0);
-  return { ever: [...ever].sort(), last: [...last].sort(), states: explored.states };
+  expect(result.isAlwaysEndable).toBe(true);
+  expect(result.ends).toBeGreaterThan(0);
+  return { ever: [...ever].sort(), last: [...last].sort(), states: result.states };
 }
 
 const build = (id: string, platforms: readonly string[], expected?: readonly string[], retries?: number) =>
   platforms.map((platform) => makeRunner(id, [platform], expected, retries));
-const listOf = (id: string, platforms: readonly string[]) => platforms.map((one) => `${id} ${one}`).join(', ');
+const listOf = (id: string, platforms: readonly string[]) =>
+  platforms.map((platform) => `${id} ${platform}`).join(', ');
 
 describe('runners of one build, without --expect', () => {
   test.each<[string, Partial<Model>]>([
-    ['nothing goes wrong', {}],
-    ['answers are lost, and a runner is killed and started again', { lost: 2, deaths: 1 }],
+    ['no failures', {}],
+    ['lost responses, and a runner that is killed and restarted', { lost: 2, deaths: 1 }],
     ['two deaths', { deaths: 2 }],
-    ['a registry with conditions', { lost: 2, deaths: 1, hasConditions: true }],
-    ['answers are lost, and pauses are long', { lost: 1, isTimely: true }],
-  ])('two: %s: at the end both are in the list', (_name, more) => {
-    const { last } = tried({ runners: build('1', two), platforms: two, ...more });
+    ['a registry with conditional writes', { lost: 2, deaths: 1, hasConditions: true }],
+    ['lost responses and long pauses', { lost: 1, isTimely: true }],
+  ])('two, %s: the final list has both', (_name, more) => {
+    const { last } = explored({ runners: build('1', two), platforms: two, ...more });
     expect(last).toEqual([listOf('1', two)]);
   });
 
-  test('three: at the end all are in the list', () => {
-    const { last, ever } = tried({ runners: build('1', three), platforms: three });
+  test('three: the final list has all', () => {
+    const { last, ever } = explored({ runners: build('1', three), platforms: three });
     expect(last).toEqual([listOf('1', three)]);
     expect(ever).toHaveLength(8);
   });
 
-  test('what the tag has besides stays, at every moment', () => {
+  test('the tag keeps its other images at every moment', () => {
     const base = makeBase([makeRunner('0', [riscv64])]);
-    const { last } = tried({ runners: build('1', two), platforms: two, base, lost: 1, deaths: 1 });
+    const { last } = explored({ runners: build('1', two), platforms: two, base, lost: 1, deaths: 1 });
     const other = base.draft.entries[0]!.digest;
     expect(last).toEqual([`${listOf('1', two)}, ${other}`]);
     explore({ runners: build('1', two), platforms: two, base, deaths: 1 }, ({ list }) => {
@@ -66,7 +67,7 @@ describe('runners of one build, without --expect', () => {
     });
   });
 
-  test('killed for good, on a registry with conditions: whoever has ended is in the list', () => {
+  test('one is killed and not restarted, with conditional writes: the list has every runner that has completed', () => {
     const runners = build('1', two);
     explore({ runners, platforms: two, lost: 1, deaths: 1, forGood: true, hasConditions: true }, (visit) => {
       const images = imagesOf(visit, runners);
@@ -77,23 +78,23 @@ describe('runners of one build, without --expect', () => {
   });
 });
 
-/** With --expect, whatever happens: no list or a whole one of one build. */
-function expectWhole(model: Model, wholes: readonly string[]): ReturnType<typeof tried> {
-  const result = tried(model);
-  expect(wholes).toEqual(expect.arrayContaining(result.ever.filter((images) => images !== '')));
+/** Expects that the tag always has no list or a complete one of a single build. */
+function expectComplete(model: Model, complete: readonly string[]): ReturnType<typeof explored> {
+  const result = explored(model);
+  expect(complete).toEqual(expect.arrayContaining(result.ever.filter((images) => images !== '')));
   return result;
 }
 
 describe('runners of one build, with --expect', () => {
   const hazards: readonly (readonly [string, Partial<Model>])[] = [
-    ['nothing goes wrong', {}],
-    ['answers are lost, and a runner is killed and started again', { lost: 1, deaths: 1 }],
-    ['a registry with conditions', { lost: 1, deaths: 1, hasConditions: true }],
-    ['runners wait for each other', { lost: 1, waits: true }],
+    ['no failures', {}],
+    ['lost responses, and a runner that is killed and restarted', { lost: 1, deaths: 1 }],
+    ['a registry with conditional writes', { lost: 1, deaths: 1, hasConditions: true }],
+    ['runners that wait for each other', { lost: 1, waits: true }],
   ];
-  test.each(hazards)('two: %s: the tag is there once, whole, and stays', (_name, more) => {
+  test.each(hazards)('two, %s: the tag appears once, is complete, and does not change', (_name, more) => {
     const model: Model = { runners: build('1', two, two), platforms: two, ...more };
-    const { last } = expectWhole(model, [listOf('1', two)]);
+    const { last } = expectComplete(model, [listOf('1', two)]);
     expect(last).toEqual([listOf('1', two)]);
     explore(
       model,
@@ -104,103 +105,106 @@ describe('runners of one build, with --expect', () => {
     );
   });
 
-  test('two: writes that happen at any later time', () => {
-    expectWhole({ runners: build('1', two, two), platforms: two, late: 2, lost: 1 }, [listOf('1', two)]);
+  test('two: writes that are executed at any later time', () => {
+    expectComplete({ runners: build('1', two, two), platforms: two, late: 2, lost: 1 }, [listOf('1', two)]);
   });
 
-  test('three: the tag is there once, whole, and stays', () => {
-    const { last } = expectWhole({ runners: build('1', three, three), platforms: three }, [listOf('1', three)]);
+  test('three: the tag appears once, is complete, and does not change', () => {
+    const { last } = expectComplete({ runners: build('1', three, three), platforms: three }, [listOf('1', three)]);
     expect(last).toEqual([listOf('1', three)]);
   });
 
-  test('in the order that is expected', () => {
+  test('the list has the expected order', () => {
     const order = [arm64, amd64];
-    expect(tried({ runners: build('1', two, order), platforms: two }).last).toEqual([listOf('1', order)]);
+    expect(explored({ runners: build('1', two, order), platforms: two }).last).toEqual([listOf('1', order)]);
   });
 
-  test('one is killed for good: no list, or the whole', () => {
+  test('one is killed and not restarted: no list, or the complete list', () => {
     const model: Model = { runners: build('1', two, two), platforms: two, deaths: 1, forGood: true };
-    expectWhole(model, [listOf('1', two)]);
+    expectComplete(model, [listOf('1', two)]);
   });
 });
 
 describe('a second build while the first still runs', () => {
-  const wholes = ['1', '2'].map((id) => listOf(id, two));
-  /** All of a build in one runner. */
+  const complete = ['1', '2'].map((id) => listOf(id, two));
+  /** One runner for each build, which joins all platforms. */
   const pairs = (expected?: readonly string[]) => [makeRunner('1', two, expected), makeRunner('2', two, expected)];
 
   test.each<[string, Partial<Model>]>([
     ['two runners', {}],
-    ['two runners, answers lost, one killed', { lost: 1, deaths: 1 }],
-    ['two runners, writes that happen at any later time', { late: 1 }],
-    ['two runners, conditions', { lost: 1, hasConditions: true }],
+    ['two runners, lost responses, one is killed', { lost: 1, deaths: 1 }],
+    ['two runners, writes that are executed at any later time', { late: 1 }],
+    ['two runners, conditional writes', { lost: 1, hasConditions: true }],
   ])(
-    'with --expect, %s: never mixed',
-    (_name, more) => void expectWhole({ runners: pairs(two), platforms: two, ...more }, wholes),
+    'with --expect, %s: builds are never mixed',
+    (_name, more) => void expectComplete({ runners: pairs(two), platforms: two, ...more }, complete),
   );
 
   if (isLong) {
-    test('with --expect, three runners: never mixed', () => {
+    test('with --expect, three runners: builds are never mixed', () => {
       const runners = [...build('1', two, two), makeRunner('2', two, two)];
-      expectWhole({ runners, platforms: two, isTimely: true }, wholes);
+      expectComplete({ runners, platforms: two, isTimely: true }, complete);
     });
   }
 
   test.each<[string, Partial<Model>]>([
-    ['the pause is longer than the time from a look to its write', { isTimely: true }],
-    ['a registry with conditions', { hasConditions: true }],
-  ])('at the end the tag is that of the second, where %s', (_name, more) => {
+    ['the pause is longer than the time between a snapshot and its write', { isTimely: true }],
+    ['the registry has conditional writes', { hasConditions: true }],
+  ])('the final list is that of the second build if %s', (_name, more) => {
     for (const expected of [two, undefined]) {
-      const { last } = tried({ runners: pairs(expected), platforms: two, ...more });
+      const { last } = explored({ runners: pairs(expected), platforms: two, ...more });
       expect(last).toEqual([listOf('2', two)]);
     }
   });
 });
 
-describe('a registry that shows what a tag had before its last write', () => {
-  test('without --expect: at the end both are in the list', () => {
-    const { last } = tried({ runners: build('1', two), platforms: two, stale: 1, lost: 1 });
+describe('a registry that shows the state before the last write of a tag', () => {
+  test('without --expect: the final list has both', () => {
+    const { last } = explored({ runners: build('1', two), platforms: two, stale: 1, lost: 1 });
     expect(last).toEqual([listOf('1', two)]);
   });
 
   test.each<[string, Partial<Model>]>([
     ['the list', { stale: 3, lost: 1 }],
-    ['the list, on a registry with conditions', { stale: 3, lost: 1, hasConditions: true }],
-    ['the list, and runners wait for each other', { stale: 3, waits: true }],
-  ])('with --expect: %s: the tag is there once, whole, and stays', (_name, more) => {
-    const { last } = expectWhole({ runners: build('1', two, two), platforms: two, ...more }, [listOf('1', two)]);
+    ['the list, with conditional writes', { stale: 3, lost: 1, hasConditions: true }],
+    ['the list, with runners that wait for each other', { stale: 3, waits: true }],
+  ])('with --expect, %s: the tag appears once, is complete, and does not change', (_name, more) => {
+    const { last } = expectComplete({ runners: build('1', two, two), platforms: two, ...more }, [listOf('1', two)]);
     expect(last).toEqual([listOf('1', two)]);
   });
 
-  test('with --expect: slots, too: no list, or the whole', () => {
+  test('with --expect, slots, too: no list, or the complete list', () => {
     const model: Model = { runners: build('1', two, two), platforms: two, stale: 3, staleSlots: true, lost: 1 };
-    expectWhole(model, [listOf('1', two)]);
+    expectComplete(model, [listOf('1', two)]);
   });
 
-  test('with --expect, two builds: never mixed', () => {
+  test('with --expect, two builds: builds are never mixed', () => {
     const runners = [makeRunner('1', two, two), makeRunner('2', two, two)];
-    const wholes = ['1', '2'].map((id) => listOf(id, two));
-    expectWhole({ runners, platforms: two, stale: 2, staleSlots: true }, wholes);
+    const complete = ['1', '2'].map((id) => listOf(id, two));
+    expectComplete({ runners, platforms: two, stale: 2, staleSlots: true }, complete);
   });
 });
 
 describe('a registry that fails writes more often than --retries allows', () => {
   test.each<[string, number, Partial<Model>]>([
-    ['no further attempts', 0, { lost: 2 }],
-    ['one further attempt', 1, { lost: 3 }],
-    ['one further attempt, on a registry with conditions', 1, { lost: 3, hasConditions: true }],
-  ])('with --expect, %s: no list, or the whole; whoever says that it is complete is right', (_name, retries, more) => {
-    const runners = build('1', two, two, retries);
-    const outcomes = new Set<string>();
-    expectWhole({ runners, platforms: two, ...more }, [listOf('1', two)]);
-    explore({ runners, platforms: two, ...more }, (visit) => {
-      for (const outcome of visit.outcomes) outcomes.add(outcome ?? 'at work');
-      if (visit.outcomes.includes('complete')) expect(imagesOf(visit, runners)).toHaveLength(2);
-    });
-    expect(outcomes).toContain('failed');
-  });
+    ['no retries', 0, { lost: 2 }],
+    ['one retry', 1, { lost: 3 }],
+    ['one retry, with conditional writes', 1, { lost: 3, hasConditions: true }],
+  ])(
+    'with --expect, %s: no list, or the complete list, and runners that report it as complete are right',
+    (_name, retries, more) => {
+      const runners = build('1', two, two, retries);
+      const outcomes = new Set<string>();
+      expectComplete({ runners, platforms: two, ...more }, [listOf('1', two)]);
+      explore({ runners, platforms: two, ...more }, (visit) => {
+        for (const outcome of visit.outcomes) outcomes.add(outcome ?? 'running');
+        if (visit.outcomes.includes('complete')) expect(imagesOf(visit, runners)).toHaveLength(2);
+      });
+      expect(outcomes).toContain('failed');
+    },
+  );
 
-  test('without --expect, on a registry with conditions: whoever has ended well is in the list', () => {
+  test('without --expect, with conditional writes: the list has every runner that has completed', () => {
     const runners = build('1', two, undefined, 0);
     explore({ runners, platforms: two, lost: 2, hasConditions: true }, (visit) => {
       const images = imagesOf(visit, runners);

@@ -19,8 +19,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const { stores, signal, onEvent, output } = context;
   const store = credentialStore(invocation, context);
   const options = { stores: await stores(), store, signal, onEvent };
-  const { keeper, verified } = await login({ registry, username, password }, options);
-  if (output.json) output.document({ registry, username, verified, keeper: credentialLocationDocument(keeper) });
+  const { location, verified } = await login({ registry, username, password }, options);
+  if (output.json) output.document({ registry, username, verified, keeper: credentialLocationDocument(location) });
   else output.line('Login Succeeded');
   return 0;
 }

@@ -7,8 +7,8 @@ import { credentialStore } from '../../args/credential-options.ts';
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { onEvent, output } = context;
   const store = credentialStore(invocation, context);
-  const { registry, keepers } = await logout(registryOf(invocation.positionals[0] ?? ''), { store, onEvent });
-  if (output.json) output.document({ registry, keepers: keepers.map(credentialLocationDocument) });
+  const { registry, locations } = await logout(registryOf(invocation.positionals[0] ?? ''), { store, onEvent });
+  if (output.json) output.document({ registry, keepers: locations.map(credentialLocationDocument) });
   else output.line(`Removed the login for ${registry}`);
   return 0;
 }

@@ -1,0 +1,93 @@
+import { mapLimited } from '../../async/limiter.ts';
+import type { Draft } from '../../draft/draft.ts';
+import type { EncodedList } from '../../draft/to-list.ts';
+import { pushesOf, type State } from '../../draft/workspace/workspace-state.ts';
+import { asMlistError, type MlistError, type TargetOutcome } from '../../errors/errors.ts';
+import type { Stores } from '../../store/open.ts';
+import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
+import { listBytes } from '../list-bytes.ts';
+import { checkBeforePush } from '../publish/check-push.ts';
+import { withoutAttestations } from '../publish/missing-entries.ts';
+import { isStoredIn, targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
+import type { PushDraftOptions } from './push-options.ts';
+import { pushToTarget, type PushedTarget } from './push-target.ts';
+
+/** The results of all targets. Some targets may have failed while others succeeded. */
+export interface DraftPushed {
+  readonly encoded: EncodedList;
+  readonly pushed: readonly PushedTarget[];
+  readonly failures: readonly MlistError[];
+}
+
+/** A target may be an archive, which is a file that stays open until it is written. */
+const TARGETS_AT_ONCE = 16;
+
+/**
+ * Pushes a draft to all its targets, without a workspace: nothing is recorded. Missing attestations are left out.
+ * @param state - what the draft was last pushed as, by reference
+ * @throws MlistError before anything is written, as `push` does
+ */
+export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
+  const targets = targetsOf(draft.list, options.tags ?? [], options.to ?? []);
+  const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
+  for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
+  checkBeforePush(draft, options);
+  const logged = { ...options, targets: log };
+  const result = await pushToAll(draft, state, targets, logged);
+  const { failures, pushed } = result;
+  const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
+  if (entries === undefined) return result;
+  const reduced = { ...draft, entries };
+  // The warnings have been reported already, except that the list is now empty.
+  checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
+  return pushToAll(reduced, state, targets, logged);
+}
+
+async function pushToAll(
+  draft: Draft,
+  state: State,
+  targets: readonly TargetRepository[],
+  options: PushDraftOptions & { readonly targets: TargetLog },
+): Promise<DraftPushed> {
+  const { stores, signal } = options;
+  const encoded = await listBytes(draft, { cache: stores.cache, stores: () => stores, signal });
+  expectAccess(draft, targets, stores);
+  const pushes = pushesOf(state, draft.list);
+  const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
+    Promise.allSettled([pushToTarget({ draft, encoded, target, pushes }, options)]),
+  );
+  const results = settled.flat();
+  return {
+    encoded,
+    pushed: results.flatMap((result, at) =>
+      result.status === 'fulfilled' ? result.value : writtenTags(options.targets, targets[at]),
+    ),
+    failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
+  };
+}
+
+function namesOf(target: TargetRepository): readonly string[] {
+  return target.tags.map((tag) => targetName(target, tag));
+}
+
+/** The tags of a failed target that have the list nevertheless. */
+function writtenTags(log: TargetLog, target: TargetRepository | undefined): readonly PushedTarget[] {
+  return (target === undefined ? [] : namesOf(target)).flatMap((reference) => {
+    const status = log.get(reference)?.status;
+    return status === 'pushed' || status === 'unchanged' ? [{ reference, status }] : [];
+  });
+}
+
+/** Announces all repositories that the push will use, so that one token can cover them. */
+function expectAccess(draft: Draft, targets: readonly TargetRepository[], stores: Stores): void {
+  const elsewhere = draft.entries.filter((entry) => targets.some((target) => !isStoredIn(entry, target)));
+  const locations = [
+    ...targets.map(({ location }) => ({ location, push: true })),
+    ...elsewhere.map((entry) => ({ location: entry.source, push: false })),
+  ];
+  stores.registries.expect(
+    locations.flatMap(({ location, push }) =>
+      location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
+    ),
+  );
+}

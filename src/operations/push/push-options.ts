@@ -1,0 +1,48 @@
+import type { Draft } from '../../draft/draft.ts';
+import type { EncodedList } from '../../draft/to-list.ts';
+import type { Push } from '../../draft/workspace/workspace-state.ts';
+import type { Store } from '../../store/store.ts';
+import type { CheckOptions } from '../publish/check-push.ts';
+import type { PublishContext } from '../publish/publish.ts';
+import type { EarlyTagStates, TagState } from '../publish/tag-state.ts';
+import type { TargetRepository } from '../publish/target.ts';
+
+/** What the caller of a push requests, and the context that it runs in. */
+export interface PushDraftOptions extends PublishContext, CheckOptions {
+  /** Further names: `:TAG` is a tag at each target, anything else a reference. */
+  readonly tags?: readonly string[] | undefined;
+  /** Locations to push to instead of the list's own repository. */
+  readonly to?: readonly string[] | undefined;
+  /** Refuse unless each tag has this digest, is absent, or already has the list, so that a push can be repeated. */
+  readonly ifDigest?: TagState | undefined;
+  /** Check every child at the target, and write tags even if they have the list. Default false. */
+  readonly force?: boolean | undefined;
+  /** Write nothing: return the plan of each target. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Let the list replace a single image whose platform it does not have. Default false. */
+  readonly replaceImage?: boolean | undefined;
+  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  readonly expectKept?: boolean | undefined;
+  /** Warn if a tag moves away from a signed list, which takes extra requests. A dry run always warns. Default false. */
+  readonly checkSignatures?: boolean | undefined;
+  /** Read what every tag has before anything is written. Default: only if the push depends on it or it may save work. */
+  readonly readTags?: boolean | undefined;
+  /** Tag states that were read before the push. Used for tags of which the push only needs to know that they move. */
+  readonly early?: EarlyTagStates | undefined;
+  /** The hint for missing images if there is no draft that can be edited. */
+  readonly missingHint?: string | undefined;
+}
+
+/** What is pushed to one target, under all its tags there. */
+export interface PushJob {
+  readonly draft: Draft;
+  readonly encoded: EncodedList;
+  readonly target: TargetRepository;
+  /** The last pushes of the draft, by reference. */
+  readonly pushes?: Readonly<Record<string, Push>> | undefined;
+}
+
+/** A job whose target is open for writing. */
+export interface OpenPushJob extends PushJob {
+  readonly store: Store;
+}

@@ -48,7 +48,7 @@ describe('the list itself', () => {
     const entry = `linux/amd64 (${digest})`;
     expect(await world.run(docker)).toMatchObject(wanted(`${entry} has annotations, which a Docker list cannot store`));
     await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
-    expect(await world.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can hold it`));
+    expect(await world.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can have it`));
     expect(await world.run(docker)).toMatchObject(wanted('hint: Leave out --format docker'));
     await annotate('--platform', 'linux/amd64', '--artifact-type', '');
     expect((await world.run(docker)).code).toBe(0);
@@ -60,7 +60,7 @@ describe('the list itself', () => {
     expect(await world.run(['push'])).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(
-        /annotations of the list: only an OCI index can hold it[^]*hint: .*--format oci/,
+        /annotations of the list: only an OCI index can have it[^]*hint: .*--format oci/,
       ) as unknown,
     });
     for (const command of ['inspect', 'digest', 'diff']) {
@@ -68,13 +68,13 @@ describe('the list itself', () => {
         code: 3,
         stdout: '',
         stderr: expect.stringMatching(
-          /only an OCI index can hold it[^]*hint: .*--format oci.*mlist create --amend/,
+          /only an OCI index can have it[^]*hint: .*--format oci.*mlist create --amend/,
         ) as unknown,
       });
     }
     expect(await world.run(['show'])).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('only an OCI index can hold it') as unknown,
+      stderr: expect.stringContaining('only an OCI index can have it') as unknown,
     });
     expect((await world.run(['push', '--format', 'oci'])).code).toBe(0);
   });

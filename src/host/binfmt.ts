@@ -1,11 +1,11 @@
 import type { Handler } from './host-facts.ts';
 
-/** Magics end within this many bytes, and are not longer (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
+/** Offset plus length of a magic number is at most this many bytes (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
 const HEADER_BYTES = 256;
 
 /**
- * Reads a handler as /proc/sys/fs/binfmt_misc/NAME shows it (fs/binfmt_misc.c, entry_status).
- * @returns undefined for one that goes by the extension of a file's name, and for anything else
+ * Parses the file /proc/sys/fs/binfmt_misc/NAME of a handler (fs/binfmt_misc.c, entry_status).
+ * @returns undefined for a handler that matches file name extensions, and for invalid text
  */
 export function parseHandler(name: string, text: string): Handler | undefined {
   const [state, ...lines] = text.split('\n');
@@ -27,7 +27,7 @@ export function parseHandler(name: string, text: string): Handler | undefined {
   };
 }
 
-/** `offset 0`, and `flags: OCF` with a colon. */
+/** Splits `offset 0` or `flags: OCF` into name and value. */
 function splitField(line: string): readonly [string, string] {
   const at = line.indexOf(' ');
   return at < 0 ? [line.replace(/:$/, ''), ''] : [line.slice(0, at).replace(/:$/, ''), line.slice(at + 1).trim()];
@@ -38,7 +38,7 @@ function bytesOf(digits: string | undefined): Uint8Array | undefined {
   return Buffer.from(digits, 'hex');
 }
 
-/** Whether a handler, were it enabled, takes a file that begins so: the comparison of fs/binfmt_misc.c. */
+/** Whether a handler matches a file header, as fs/binfmt_misc.c compares them. Ignores whether it is enabled. */
 export function matchesHandler({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
   return magic.every((byte, at) => (((header[offset + at] ?? 0) ^ byte) & (mask?.[at] ?? 0xff)) === 0);
 }

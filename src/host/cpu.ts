@@ -1,6 +1,6 @@
-/** What /proc/cpuinfo says of the CPU, in the words of images. */
+/** Derives the variant and the level of a CPU from /proc/cpuinfo. */
 
-/** The first value of a field, such as `flags`; the first CPU stands for all. */
+/** The value of a field, such as `flags`, of the first CPU. */
 export function cpuField(cpuinfo: string, name: string): string | undefined {
   for (const line of cpuinfo.split('\n')) {
     const at = line.indexOf(':');
@@ -9,21 +9,21 @@ export function cpuField(cpuinfo: string, name: string): string | undefined {
   return undefined;
 }
 
-/** The flags that each level adds, in Linux's words (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
+/** The flags that each level adds, with their names in Linux (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
 const amd64Levels: readonly (readonly [level: string, flags: string])[] = [
   ['v2', 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3'],
   ['v3', 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave'],
   ['v4', 'avx512f avx512bw avx512cd avx512dq avx512vl'],
 ];
 
-/** The level of an amd64 CPU: `v1` to `v4`; undefined where the flags are not told. */
+/** The level of an amd64 CPU: `v1` to `v4`; undefined if the flags are missing. */
 export function amd64Level(cpuinfo: string): string | undefined {
   const flags = flagsOf(cpuinfo, 'flags');
-  return flags && lastReached(amd64Levels, flags, 'v1');
+  return flags && highestLevel(amd64Levels, flags, 'v1');
 }
 
 /**
- * The features that each version adds, as far as programs can use them and Linux names them; taken over from moby
+ * The features that each version adds, if they are visible to programs and Linux has a name for them. Copied from moby
  * (daemon/internal/platform/arm64variant_linux.go), which follows LLVM's AArch64Features.td.
  */
 const arm64Levels: readonly (readonly [level: string, features: string])[] = [
@@ -38,11 +38,11 @@ const arm64Levels: readonly (readonly [level: string, features: string])[] = [
   ['v8.9', 'cssc'],
 ];
 
-/** The version of an arm64 CPU: `v8` to `v8.9`, or `v9` to `v9.4`; undefined where the features are not told. */
+/** The version of an arm64 CPU: `v8` to `v8.9`, or `v9` to `v9.4`; undefined if the features are missing. */
 export function arm64Level(cpuinfo: string): string | undefined {
   const features = flagsOf(cpuinfo, 'Features');
   if (features === undefined) return undefined;
-  const level = lastReached(arm64Levels, features, 'v8');
+  const level = highestLevel(arm64Levels, features, 'v8');
   const minor = Number(level.slice('v8.'.length) || '0');
   // v9.n is v8.(n+5) with SVE2; v9.4 also has SVE2.1.
   if (minor < 5 || !['fphp', 'asimdhp', 'sve2'].every((feature) => features.has(feature))) return level;
@@ -55,22 +55,23 @@ function flagsOf(cpuinfo: string, field: string): ReadonlySet<string> | undefine
   return value === undefined ? undefined : new Set(value.split(/\s+/));
 }
 
-function lastReached(
+/** The last level whose flags, and those of all levels before it, are present. */
+function highestLevel(
   levels: readonly (readonly [string, string])[],
   flags: ReadonlySet<string>,
   lowest: string,
 ): string {
-  let reached = lowest;
-  for (const [level, needed] of levels) {
-    if (!needed.split(' ').every((flag) => flags.has(flag))) break;
-    reached = level;
+  let highest = lowest;
+  for (const [level, required] of levels) {
+    if (!required.split(' ').every((flag) => flags.has(flag))) break;
+    highest = level;
   }
-  return reached;
+  return highest;
 }
 
 /**
- * The variant of an ARM CPU, `v5` to `v8` (containerd/platforms cpuinfo_linux.go). The first Raspberry Pis say that
- * they were 7 and are 6: there the model tells.
+ * The variant of a 32-bit ARM CPU, `v5` to `v8` (containerd/platforms cpuinfo_linux.go). The first Raspberry Pis report
+ * architecture 7 although they are v6; their model name identifies them.
  */
 export function armVariant(cpuinfo: string): string | undefined {
   const architecture = cpuField(cpuinfo, 'CPU architecture')?.toLowerCase() ?? '';
@@ -82,7 +83,7 @@ export function armVariant(cpuinfo: string): string | undefined {
   return number === undefined ? undefined : `v${number}`;
 }
 
-/** Apple's ARM cores run no 32-bit programs; of others only the kernel knows. */
+/** Whether the CPU is made by Apple: these do not run 32-bit programs. For other CPUs it depends on the kernel. */
 export function isApple(cpuinfo: string): boolean {
   return cpuField(cpuinfo, 'CPU implementer') === '0x61';
 }

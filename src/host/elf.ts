@@ -1,8 +1,9 @@
-/** How programs for an architecture begin (System V ABI, "ELF Header"; numbers of elf.h). */
+/** The fields of the ELF header that depend on the architecture (System V ABI, "ELF Header"; numbers from elf.h). */
 interface Machine {
   readonly bits: 32 | 64;
+  /** Big-endian. Default: false. */
   readonly isBig?: boolean;
-  /** e_machine. */
+  /** The value of e_machine. */
   readonly number: number;
 }
 
@@ -29,12 +30,12 @@ const machines: Readonly<Record<string, Machine>> = {
   sparc64: { bits: 64, isBig: true, number: 43 },
 };
 
-/** Executables of a fixed address, and those that are loaded anywhere, as most are today. */
+/** Values of e_type: ET_EXEC, and ET_DYN for position-independent executables. */
 const types = [2, 3] as const;
 
 /**
- * The beginnings that programs for an architecture have, as the kernel sees them when it looks for a handler.
- * @returns none for an architecture without ELF programs
+ * The ELF headers of programs for an architecture, one for each type, as the kernel compares them with handlers.
+ * @returns an empty array for an architecture without ELF programs
  */
 export function elfHeaders(architecture: string): readonly Uint8Array[] {
   const machine = Object.hasOwn(machines, architecture) ? machines[architecture] : undefined;

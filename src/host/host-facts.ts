@@ -1,53 +1,53 @@
 import type { Platform } from '../oci/platform/platform.ts';
 
-/** What is known of the machine, as far as running images goes. All of it is passed in where it is judged. */
+/** The facts about a host that decide which images it can run. */
 export interface HostFacts {
-  /** Go's names, as images state them. */
+  /** `os` and `architecture` have Go's names, as in images. */
   readonly os: string;
   readonly architecture: string;
-  /** Of a 32-bit ARM CPU: `v7`. */
+  /** Variant of a 32-bit ARM CPU, such as `v7`. */
   readonly variant?: string;
-  /** What the CPU can do: `v3` for amd64, `v8.2` for arm64; not there where nobody says. */
+  /** Level of the CPU: such as `v3` for amd64 or `v8.2` for arm64. Absent if unknown. */
   readonly level?: string;
-  /** Of Windows: `10.0.20348`. */
+  /** Windows version, such as `10.0.20348`. */
   readonly version?: string;
-  /** Whether the kernel also runs 32-bit programs of the same family; not there where nobody says. */
+  /** Whether the kernel also runs 32-bit programs of the same family. Absent if unknown. */
   readonly runs32Bit?: boolean;
-  /** The process is in a container, which may hide what the machine has. */
+  /** Whether this process runs in a container, which may hide facts about the host. */
   readonly inContainer: boolean;
-  /** Linux: programs for other machines, and who runs them. */
+  /** Linux only: the handlers for programs of other architectures. */
   readonly binfmt?: Binfmt;
 }
 
-/** What containers on the machine run as: they are of Linux whatever system is around them. */
+/** The platform of containers on the host. The os is linux on every host, because macOS and Windows run Linux containers in a VM. */
 export function ownPlatform({ architecture, variant }: HostFacts): Platform {
   return { os: 'linux', architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
-/** What /proc/sys/fs/binfmt_misc says (Linux, Documentation/admin-guide/binfmt-misc.rst). */
+/** The content of /proc/sys/fs/binfmt_misc (Linux, Documentation/admin-guide/binfmt-misc.rst). */
 export interface Binfmt {
-  /** absent: the folder is empty or not there; the kernel may have handlers all the same. */
+  /** absent: the folder is empty or missing. The kernel may have handlers anyway. */
   readonly state: 'enabled' | 'disabled' | 'absent';
-  /** Those that go by the beginning of a file, not by its name. */
+  /** Handlers that match a magic number. Those that match a file name extension are omitted. */
   readonly handlers: readonly Handler[];
 }
 
-/** A program that runs files which begin with certain bytes. */
+/** A registered interpreter for files with a magic number. */
 export interface Handler {
   readonly name: string;
   readonly isEnabled: boolean;
   readonly interpreter: string;
-  /** Whether the machine has the interpreter; of no matter with flag F. Not there where nobody looked. */
+  /** Whether the interpreter exists on the host; irrelevant with flag F. Absent if not checked. */
   readonly hasInterpreter?: boolean;
-  /** P: keeps argv[0]. O: passes the open file. C: takes the file's credentials. F: see `isFixed`. */
+  /** P: preserve argv[0]. O: pass the open file. C: use the credentials of the file. F: see `isFixed`. */
   readonly flags: string;
   readonly offset: number;
   readonly magic: Uint8Array;
-  /** As long as the magic; bits that are 0 do not matter. Not there where all do. */
+  /** As long as the magic number. Bits that are 0 are ignored. Absent if all bits are compared. */
   readonly mask?: Uint8Array;
 }
 
-/** Flag F: the interpreter was opened when it was registered, so that it also runs files of containers. */
+/** Flag F: the kernel opened the interpreter at registration, so it also works in containers that lack it. */
 export function isFixed({ flags }: Handler): boolean {
   return flags.includes('F');
 }

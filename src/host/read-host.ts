@@ -7,14 +7,14 @@ import { amd64Level, arm64Level, armVariant, isApple } from './cpu.ts';
 import { parseHandler } from './binfmt.ts';
 import type { Binfmt, HostFacts } from './host-facts.ts';
 
-/** Where the facts are read from; a test brings folders of its own. */
+/** The sources of the facts. Tests use their own folders. */
 export interface HostSources {
-  /** Default: the system that this runs on, in Node's words. */
+  /** Operating system, with Node's name. Default: that of this process. */
   readonly platform?: NodeJS.Platform | undefined;
-  /** As `uname -m` says; default: of this machine. */
+  /** Output of `uname -m`. Default: that of this host. */
   readonly machine?: string | undefined;
   readonly endianness?: 'BE' | 'LE' | undefined;
-  /** As `uname -r` says; of Windows the version. Default: of this machine. */
+  /** Output of `uname -r`; on Windows the version. Default: that of this host. */
   readonly release?: string | undefined;
   /** The folder that `/proc`, `/run` and `/.dockerenv` are in. Default: `/`. */
   readonly root?: string | undefined;
@@ -22,55 +22,55 @@ export interface HostSources {
 
 const systems: Readonly<Partial<Record<NodeJS.Platform, string>>> = { win32: 'windows', sunos: 'solaris' };
 
-/** Reads what is known of this machine. What cannot be read is left out: it never fails. */
+/** Reads the facts about this host. Omits what cannot be read; never fails. */
 export async function readHost(sources: HostSources = {}): Promise<HostFacts> {
   const platform = sources.platform ?? process.platform;
-  const named = machineNamed(sources.machine ?? machine());
-  const architecture = withByteOrder(named.architecture, sources.endianness ?? endianness());
+  const parsed = parseMachine(sources.machine ?? machine());
+  const architecture = withByteOrder(parsed.architecture, sources.endianness ?? endianness());
   const facts = { os: systems[platform] ?? platform, architecture };
   if (platform === 'win32') return { ...facts, version: sources.release ?? release(), inContainer: false };
   if (platform !== 'linux') return { ...facts, inContainer: false };
-  return { ...facts, ...(await readLinux(sources.root ?? '/', architecture, named.variant)) };
+  return { ...facts, ...(await readLinux(sources.root ?? '/', architecture, parsed.variant)) };
 }
 
-/** As `uname -m` says it: ARM with its variant and more, such as `armv5tejl`. */
-function machineNamed(name: string): { readonly architecture: string; readonly variant?: string | undefined } {
+/** Parses the output of `uname -m`, which for 32-bit ARM contains the variant, such as `armv5tejl`. */
+function parseMachine(name: string): { readonly architecture: string; readonly variant?: string | undefined } {
   const variant = /^armv([4-8])/.exec(name)?.[1];
   return variant === undefined ? resolveArchitecture(name) : { architecture: 'arm', variant: `v${variant}` };
 }
 
-/** `uname -m` calls MIPS of both byte orders the same. */
+/** Adds the byte order of MIPS, which the output of `uname -m` does not contain. */
 function withByteOrder(architecture: string, order: 'BE' | 'LE'): string {
   return order === 'LE' && /^mips(?:64)?$/.test(architecture) ? `${architecture}le` : architecture;
 }
 
 type LinuxFacts = Omit<HostFacts, 'os' | 'architecture'>;
 
-async function readLinux(root: string, architecture: string, named: string | undefined): Promise<LinuxFacts> {
+async function readLinux(root: string, architecture: string, machineVariant?: string): Promise<LinuxFacts> {
   const cpuinfo = (await textOf(join(root, 'proc/cpuinfo'))) ?? '';
-  const variant = architecture === 'arm' ? (armVariant(cpuinfo) ?? named) : undefined;
+  const variant = architecture === 'arm' ? (armVariant(cpuinfo) ?? machineVariant) : undefined;
   const level =
     architecture === 'amd64' ? amd64Level(cpuinfo) : architecture === 'arm64' ? arm64Level(cpuinfo) : undefined;
-  const runs32Bit = await readsAs32Bit(root, architecture, cpuinfo);
-  const marks = await Promise.all(['.dockerenv', 'run/.containerenv'].map((name) => isThere(join(root, name))));
+  const runs32Bit = await readRuns32Bit(root, architecture, cpuinfo);
+  const markers = await Promise.all(['.dockerenv', 'run/.containerenv'].map((name) => exists(join(root, name))));
   return {
     ...(variant === undefined ? {} : { variant }),
     ...(level === undefined ? {} : { level }),
     ...(runs32Bit === undefined ? {} : { runs32Bit }),
-    inContainer: marks.includes(true),
+    inContainer: markers.includes(true),
     binfmt: await readBinfmt(root),
   };
 }
 
-/** A kernel of amd64 that runs 32-bit programs has a switch for their system calls (arch/x86/entry/vdso/vdso32-setup.c). */
-async function readsAs32Bit(root: string, architecture: string, cpuinfo: string): Promise<boolean | undefined> {
+/** An amd64 kernel that runs 32-bit programs has the sysctl abi.vsyscall32 (arch/x86/entry/vdso/vdso32-setup.c). */
+async function readRuns32Bit(root: string, architecture: string, cpuinfo: string): Promise<boolean | undefined> {
   if (architecture === 'arm64' && isApple(cpuinfo)) return false;
   if (architecture !== 'amd64') return undefined;
   const isOff = / ia32_emulation=(?:0|off|n|false)(?: |$)/.test(
     ` ${(await textOf(join(root, 'proc/cmdline'))) ?? ''}`.trimEnd(),
   );
   if (isOff) return false;
-  return (await isThere(join(root, 'proc/sys/abi/vsyscall32'))) ? true : undefined;
+  return (await exists(join(root, 'proc/sys/abi/vsyscall32'))) ? true : undefined;
 }
 
 async function readBinfmt(root: string): Promise<Binfmt> {
@@ -78,18 +78,18 @@ async function readBinfmt(root: string): Promise<Binfmt> {
   const status = await textOf(join(folder, 'status'));
   if (status === undefined) return { state: 'absent', handlers: [] };
   const names = await readdir(folder).catch(() => []);
-  const read = await Promise.all(
+  const handlers = await Promise.all(
     names
       .filter((name) => name !== 'status' && name !== 'register')
       .sort()
       .map(async (name) => {
         const handler = parseHandler(name, (await textOf(join(folder, name))) ?? '');
-        return handler && { ...handler, hasInterpreter: await isThere(join(root, handler.interpreter)) };
+        return handler && { ...handler, hasInterpreter: await exists(join(root, handler.interpreter)) };
       }),
   );
   return {
     state: status.trim() === 'disabled' ? 'disabled' : 'enabled',
-    handlers: read.filter((handler) => handler !== undefined),
+    handlers: handlers.filter((handler) => handler !== undefined),
   };
 }
 
@@ -97,7 +97,7 @@ async function textOf(path: string): Promise<string | undefined> {
   return openFiles.run(() => readFile(path, 'utf8')).catch(() => undefined);
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

@@ -1,38 +1,38 @@
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
-/** Whether a machine runs an image, and how. */
+/** Whether a host can run an image, and how. */
 export interface Runs {
   /**
-   * native: by the machine itself. emulated: by a handler that takes programs of other machines. no: it does not.
-   * unknown: only another can tell, such as the machine that the engine runs on.
+   * native: without emulation. emulated: by a handler for programs of other architectures. no: the host cannot run it.
+   * unknown: it depends on facts that are not visible, such as those of the virtual machine of a container engine.
    */
   readonly verdict: 'native' | 'emulated' | 'no' | 'unknown';
-  /** One sentence without an end. */
+  /** A sentence without a full stop. */
   readonly reason: string;
-  /** Who runs it, where it is emulated. */
+  /** The handler, if the image is emulated. */
   readonly handler?: RunBy;
-  /** What to do so that it runs, or to find out: commands, each a way of its own. */
+  /** Alternative commands that make the image runnable, or find out whether it is. */
   readonly next: readonly string[];
 }
 
 export interface RunBy {
   readonly name: string;
   readonly interpreter: string;
-  /** As registered: any of P, O, C, F. */
+  /** Flags of the registration: any of P, O, C, F. */
   readonly flags: string;
-  /** Flag F: also in a container whose image lacks the interpreter. */
+  /** Flag F: the handler also works if the image does not contain the interpreter. */
   readonly isFixed: boolean;
 }
 
-export function nativeVerdict(reason = 'made for this machine'): Runs {
+export function nativeVerdict(reason = 'built for this host'): Runs {
   return { verdict: 'native', reason, next: [] };
 }
 
 export function otherSystem(host: string, { os }: Platform): Runs {
-  return { verdict: 'no', reason: `${host} runs no programs of ${os}`, next: [] };
+  return { verdict: 'no', reason: `${host} does not run ${os} programs`, next: [] };
 }
 
 export function otherMachine(architecture: string, platform: Platform): Runs {
-  const reason = `exec format error: this machine is ${architecture}, and nothing runs ${formatPlatform(platform)} on it`;
+  const reason = `exec format error: this ${architecture} host cannot run ${formatPlatform(platform)}`;
   return { verdict: 'no', reason, next: [] };
 }

@@ -5,11 +5,11 @@ import { runsOnMac } from './macos.ts';
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 import { runsOnWindows } from './windows.ts';
 
-/** Whether a machine runs an image for a platform: judged by the facts alone. */
+/** Whether a host can run an image for a platform. Pure: uses only the given facts. */
 export function runsOn(host: HostFacts, given: Platform): Runs {
   const platform = normalizePlatform(given);
   if (platform.architecture === 'wasm') {
-    const reason = 'WebAssembly is run by a shim of the engine, and only the engine knows whether it has one';
+    const reason = 'WebAssembly needs a shim of the container engine: ask the engine';
     return { verdict: 'unknown', reason, next: ['docker info'] };
   }
   switch (host.os) {

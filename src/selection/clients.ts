@@ -4,7 +4,7 @@ import { selectAsContainers } from './containers.ts';
 import { selectAsClassicDocker } from './docker-classic.ts';
 import { type Selection, type Client, noSelection, failedSelection, unreadableReason } from './selection.ts';
 
-/** The clients whose choices are explained; docs/clients.md has their rules and where these are from. */
+/** The clients whose selection is explained. docs/clients.md describes their rules and the sources of these. */
 export const clients: readonly Client[] = [
   {
     id: 'docker-classic',
@@ -15,13 +15,13 @@ export const clients: readonly Client[] = [
   {
     id: 'docker',
     name: 'Docker, containerd store',
-    version: 'Docker Engine with the containerd store, from moby#52773 (June 2026) on',
+    version: 'Docker Engine with the containerd store, since moby#52773 (June 2026)',
     select: selectAsDocker,
   },
   {
     id: 'containerd',
     name: 'containerd',
-    version: 'containerd 1.7 and 2, with nerdctl and Kubernetes; BuildKit; Docker with the containerd store before',
+    version: 'containerd 1.7 and 2, with nerdctl and Kubernetes; BuildKit; older Docker with the containerd store',
     select: selectAsContainerd,
   },
   {
@@ -32,7 +32,7 @@ export const clients: readonly Client[] = [
   },
   {
     id: 'podman-4.6',
-    name: 'podman, buildah of old',
+    name: 'podman, buildah (older versions)',
     version: 'containers/image before 5.28: podman 4.6, buildah 1.31',
     olderThan: 'podman',
     select: selectAsContainers({ normalizes: true, prefersZstd: false }),
@@ -45,31 +45,31 @@ export const clients: readonly Client[] = [
   },
   {
     id: 'skopeo-1.13',
-    name: 'skopeo of old',
+    name: 'skopeo (older versions)',
     version: 'containers/image before 5.28: skopeo 1.13',
     olderThan: 'skopeo',
     select: selectAsContainers({ normalizes: false, prefersZstd: false }),
   },
   {
     id: 'first-match',
-    name: 'a first-match client',
-    version: 'any that looks at os and architecture only',
-    select: chooseFirstMatch,
+    name: 'first-match client',
+    version: 'any client that compares only os and architecture',
+    select: selectFirstMatch,
   },
 ];
 
-/** A client that takes the first entry for its os and architecture, and looks at nothing else. */
-function chooseFirstMatch(
+/** Selects the first entry for the os and architecture. Other members are ignored. */
+function selectFirstMatch(
   { entries }: CandidateList,
   { platform: { os, architecture } }: RequestedPlatform,
 ): Selection {
-  const tries = entries.filter(
+  const matches = entries.filter(
     ({ descriptor: { platform } }) => platform?.os === os && platform.architecture === architecture,
   );
-  const considered = { wants: [`${os}/${architecture}`], tries };
-  const [best] = tries;
+  const considered = { wants: [`${os}/${architecture}`], tries: matches };
+  const [best] = matches;
   if (best === undefined) return noSelection(considered);
-  const because = best.entries === undefined ? unreadableReason(best) : 'it is an index, and no image';
-  if (because !== undefined) return failedSelection(considered, best, because);
-  return { ...considered, picked: best, why: 'first', reason: `the first for ${os}/${architecture}` };
+  const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
+  if (failure !== undefined) return failedSelection(considered, best, failure);
+  return { ...considered, picked: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
 }

@@ -4,22 +4,22 @@ import type { Selection, Client } from './selection.ts';
 import { clients } from './clients.ts';
 import { effectivePlatform, hostPlatform, type RequestedPlatform, type CandidateList } from './candidates.ts';
 
-/** What one client does, and whether that is of use. */
+/** The selection of one client, and whether its image can run. */
 export interface ClientChoice extends Selection {
   readonly client: Client;
-  /** Whether a machine of the platform runs what the client ends with; false where it ends with nothing. */
+  /** Whether a host of the requested platform can run the selected image; false if no image is selected. */
   readonly fits: boolean;
 }
 
-/** How far the clients go apart. */
+/** How the selections of the clients differ. */
 export type Verdict =
-  /** All of them end with the same image. */
+  /** All clients select the same image. */
   | 'same'
-  /** With different images, and each fits the machine. */
+  /** Clients select different images, all of which the host can run. */
   | 'different'
-  /** Some get an image that fits, others get none, or one that the machine does not run. */
+  /** Some clients select an image that the host can run; others select none, or one that it cannot run. */
   | 'broken'
-  /** Nobody gets an image that fits. */
+  /** No client selects an image that the host can run. */
   | 'nothing';
 
 export interface Comparison {
@@ -28,38 +28,39 @@ export interface Comparison {
   readonly verdict: Verdict;
 }
 
-/** What each client does with a list, and whether they agree. An old version has its say where it differs from the new. */
-export function compareClients(list: CandidateList, asked: RequestedPlatform): Comparison {
-  const all = clients.map((client) => choiceOf(client, list, asked));
+/** Compares the selections of all clients. Older versions of a client are only included if they differ from the newer one. */
+export function compareClients(list: CandidateList, requested: RequestedPlatform): Comparison {
+  const all = clients.map((client) => choiceOf(client, list, requested));
   const choices = all.filter(
-    (choice) => !all.some((other) => other.client.id === choice.client.olderThan && isSameEnd(choice, other)),
+    (choice) => !all.some((other) => other.client.id === choice.client.olderThan && isSameSelection(choice, other)),
   );
-  return { asked, choices, verdict: verdictOf(choices) };
+  return { asked: requested, choices, verdict: verdictOf(choices) };
 }
 
-function choiceOf(client: Client, list: CandidateList, asked: RequestedPlatform): ClientChoice {
-  const choice = isIndexType(list.mediaType) ? client.select(list, asked) : chooseOnly(list);
-  const platform = choice.picked && effectivePlatform(choice.picked);
-  // What nobody knows the platform of is not called wrong.
+function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatform): ClientChoice {
+  const selection = isIndexType(list.mediaType) ? client.select(list, requested) : selectSingleImage(list);
+  const { picked: image } = selection;
+  const platform = image && effectivePlatform(image);
+  // An image whose platform is unknown is assumed to run.
   const fits =
-    choice.picked !== undefined && (platform === undefined || ranker(hostPlatform(asked))(platform) !== undefined);
-  return { ...choice, client, fits };
+    image !== undefined && (platform === undefined || ranker(hostPlatform(requested))(platform) !== undefined);
+  return { ...selection, client, fits };
 }
 
-/** What is no list is taken by everybody; that it is for another platform is warned of at most. */
-function chooseOnly({ entries }: CandidateList): Selection {
-  const [picked] = entries;
-  const reason = 'it is no list: the image is taken, whatever it is for';
-  return { wants: [], tries: entries, why: 'only', reason, ...(picked === undefined ? {} : { picked }) };
+/** Clients pull a single image whatever its platform is; some print a warning. */
+function selectSingleImage({ entries }: CandidateList): Selection {
+  const [image] = entries;
+  const reason = 'not a list: the image is pulled whatever its platform is';
+  return { wants: [], tries: entries, why: 'only', reason, ...(image === undefined ? {} : { picked: image }) };
 }
 
-function isSameEnd(one: Selection, other: Selection): boolean {
-  return one.picked?.descriptor.digest === other.picked?.descriptor.digest && one.why === other.why;
+function isSameSelection(left: Selection, right: Selection): boolean {
+  return left.picked?.descriptor.digest === right.picked?.descriptor.digest && left.why === right.why;
 }
 
 function verdictOf(choices: readonly ClientChoice[]): Verdict {
-  const good = choices.filter(({ fits }) => fits);
-  if (good.length === 0) return 'nothing';
-  if (good.length < choices.length) return 'broken';
-  return new Set(good.map(({ picked }) => picked?.descriptor.digest)).size === 1 ? 'same' : 'different';
+  const runnable = choices.filter(({ fits }) => fits);
+  if (runnable.length === 0) return 'nothing';
+  if (runnable.length < choices.length) return 'broken';
+  return new Set(runnable.map(({ picked }) => picked?.descriptor.digest)).size === 1 ? 'same' : 'different';
 }

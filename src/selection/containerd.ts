@@ -18,46 +18,49 @@ import {
 
 /**
  * containerd 1.7 and 2 (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's containerd store
- * come down to) with containerd/platforms v1.0.0-rc.4: what `Only(wanted)` matches is sorted, and the first is all that
- * is looked at. An entry without a platform matches and comes last; if it is taken, the config of the image decides.
+ * use) with containerd/platforms v1.0.0-rc.4. The entries that match `Only(wanted)` are sorted, and only the first is used.
+ * An entry without a platform matches and is sorted last; if it is the first, the image config must match.
  */
-export function selectAsContainerd(list: CandidateList, asked: RequestedPlatform): Selection {
-  return choose(list.entries, asked.platform, asked.own === true);
+export function selectAsContainerd(list: CandidateList, requested: RequestedPlatform): Selection {
+  return select(list.entries, requested.platform, requested.own === true);
 }
 
 /**
- * Docker with the containerd store from moby#52773 (June 2026) on: the same, and where nothing is asked for, the level
- * of an amd64 CPU counts. Before, it is as containerd.
+ * Docker with the containerd store, since moby#52773 (June 2026): like containerd, but if no platform is requested, the
+ * level of an amd64 CPU counts. Older versions behave like containerd.
  */
-export function selectAsDocker(list: CandidateList, asked: RequestedPlatform): Selection {
-  return choose(list.entries, hostPlatform(asked), asked.own === true);
+export function selectAsDocker(list: CandidateList, requested: RequestedPlatform): Selection {
+  return select(list.entries, hostPlatform(requested), requested.own === true);
 }
 
-function choose(entries: readonly Candidate[], wanted: Platform, own: boolean): Selection {
-  const tries = rankCandidates(entries, wanted, own);
-  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries };
-  const [best] = tries;
+function select(entries: readonly Candidate[], wanted: Platform, own: boolean): Selection {
+  const matches = rankCandidates(entries, wanted, own);
+  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries: matches };
+  const [best] = matches;
   if (best === undefined) return noSelection(considered);
-  const because = unreadableReason(best);
-  if (because !== undefined) return failedSelection(considered, best, because);
-  if (best.entries !== undefined) return inside(best, choose(best.entries, wanted, own), considered);
-  if (best.descriptor.platform === undefined) return byConfig(best, wanted, considered);
-  return { ...considered, picked: best, ...explain(best, wanted, tries) };
+  const failure = unreadableReason(best);
+  if (failure !== undefined) return failedSelection(considered, best, failure);
+  if (best.entries !== undefined) return fromIndex(best, select(best.entries, wanted, own), considered);
+  if (best.descriptor.platform === undefined) return selectByConfig(best, wanted, considered);
+  return { ...considered, picked: best, ...explain(best, wanted, matches) };
 }
 
-/** The entries that match, best first. */
+/**
+ * The matching entries, best first.
+ * @param own - the client uses the default platform of its host
+ */
 export function rankCandidates(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
-  const selectable = entries.map((offer) => ({ offer, platform: withOs(offer.descriptor.platform, wanted.os) }));
-  if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ offer }) => offer);
-  // platforms.Default of a Windows host: its own architecture only, the greatest os.version first, compared as text.
+  const selectable = entries.map((entry) => ({ entry, platform: withOs(entry.descriptor.platform, wanted.os) }));
+  if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ entry }) => entry);
+  // platforms.Default on Windows: only the host's architecture, the greatest os.version first, compared as strings.
   const rank = ranker(wanted);
   return selectable
     .filter(({ platform }) => platform === undefined || rank(platform) === 0)
-    .map(({ offer }) => offer)
+    .map(({ entry }) => entry)
     .sort(byVersion);
 }
 
-/** An empty os is read as that of the client, which is taken to run what it asks for. */
+/** containerd replaces an empty os by that of the client. */
 function withOs(platform: Platform | undefined, os: string): Platform | undefined {
   return platform?.os === '' ? { ...platform, os } : platform;
 }
@@ -66,38 +69,38 @@ function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candi
   if (left.platform === undefined || right.platform === undefined) {
     return Number(left.platform === undefined) - Number(right.platform === undefined);
   }
-  const [one, other] = [left.platform['os.version'] ?? '', right.platform['os.version'] ?? ''];
-  return one === other ? 0 : one > other ? -1 : 1;
+  const [leftVersion, rightVersion] = [left.platform['os.version'] ?? '', right.platform['os.version'] ?? ''];
+  return leftVersion === rightVersion ? 0 : leftVersion > rightVersion ? -1 : 1;
 }
 
-function inside(index: Candidate, choice: Selection, considered: Considered): Selection {
-  return { ...choice, ...considered, reason: `entry ${index.place} is an index; in it: ${choice.reason}` };
+function fromIndex(index: Candidate, nested: Selection, considered: Considered): Selection {
+  return { ...nested, ...considered, reason: `entry ${index.place} is an index; inside it: ${nested.reason}` };
 }
 
-function byConfig(entry: Candidate, wanted: Platform, considered: Considered): Selection {
+function selectByConfig(entry: Candidate, wanted: Platform, considered: Considered): Selection {
   const { stated } = entry;
   if (stated === undefined || ranker(wanted)(stated) === undefined) {
-    const says = stated === undefined ? 'states no platform either' : `says ${platformName(stated)}`;
-    return failedSelection(considered, entry, `the entry states no platform, and the image's config ${says}`);
+    const config = stated === undefined ? 'has none, either' : `states ${platformName(stated)}`;
+    return failedSelection(considered, entry, `the entry has no platform, and the image config ${config}`);
   }
-  const reason = `no other entry fits; it states no platform, but the image's config says ${platformName(stated)}`;
+  const reason = `no other entry matches; this one has no platform, but the image config states ${platformName(stated)}`;
   return { ...considered, picked: entry, why: 'no-platform', reason };
 }
 
-function explain(entry: Candidate, wanted: Platform, tries: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
+function explain(entry: Candidate, wanted: Platform, matches: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
   const { platform } = entry.descriptor;
-  if (platform === undefined) return { why: 'no-platform', reason: 'no other entry fits' };
-  const equals = tries.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
+  if (platform === undefined) return { why: 'no-platform', reason: 'no other entry matches' };
+  const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
   const tie = tieNote(entry, equals);
-  if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `the platform itself${tie}` };
-  return { why: 'compatible', reason: `the best that a machine of ${platformName(wanted)} also runs${tie}` };
+  if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `exact match${tie}` };
+  return { why: 'compatible', reason: `best match that a ${platformName(wanted)} host can run${tie}` };
 }
 
 const arm64Variants = [
   ...['v9.7', 'v9.6', 'v9.5', 'v9.4', 'v9.3', 'v9.2', 'v9.1', 'v9'],
   ...['v8.9', 'v8.8', 'v8.7', 'v8.6', 'v8.5', 'v8.4', 'v8.3', 'v8.2', 'v8.1', ''],
 ];
-// Maps, because an architecture may be any text, such as "constructor".
+// Maps, because an architecture may be any string, such as "constructor".
 const variants = new Map([
   ['amd64', ['v4', 'v3', 'v2', '']],
   ['arm', ['v8', 'v7', 'v6', 'v5']],
@@ -108,7 +111,7 @@ const narrower = new Map([
   ['arm64', ['arm64', 'arm']],
 ]);
 
-/** What matches a wanted platform, best first. */
+/** The platforms that match a wanted platform, best first. */
 export function acceptedPlatforms(wanted: Platform): readonly Platform[] {
   const { architecture } = normalizePlatform(wanted);
   const known = (narrower.get(architecture) ?? [architecture]).flatMap((name) =>

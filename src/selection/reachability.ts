@@ -5,53 +5,53 @@ import { clients } from './clients.ts';
 import { selectAsContainerd } from './containerd.ts';
 import { effectivePlatform, imagesOf, platformName, type Candidate, type CandidateList } from './candidates.ts';
 
-/** An entry that no client ends with, whatever its platform and whatever it asks for. */
+/** An entry that no client selects, whatever platform is requested. */
 export interface Unreachable {
   readonly entry: Candidate;
-  /** attestation: not meant to be picked. */
+  /** attestation: not meant to be selected. */
   readonly why: 'attestation' | 'unknown' | 'shadowed' | 'no-image' | 'unreadable' | 'unmatched';
-  /** One sentence without an end. */
+  /** A phrase without a full stop. */
   readonly reason: string;
 }
 
-/** Longer lists are not asked for entry by entry: this is many times what any list of images has. */
+/** Maximum number of images in a list to examine, far above that of real lists. */
 export const MAX_REACHED = 100;
 
 /**
- * The entries that nobody can pick. Each is asked for in every way that a machine or a user may: by the platform that it
- * states in each spelling, and by those of newer machines that run it too.
+ * The entries that no client can select. For each entry, all clients are tried with every platform that might select it:
+ * its own platform in all spellings, and those of newer hosts that can run it.
  * @returns undefined for a list of more than `MAX_REACHED` images
  */
 export function unreachable(list: CandidateList): readonly Unreachable[] | undefined {
   const images = imagesOf(list.entries);
   if (!isIndexType(list.mediaType)) return [];
   if (images.length > MAX_REACHED) return undefined;
-  const everybody = unique([...images.flatMap(waysTo), OTHER]);
+  const allRequests = unique([...images.flatMap(requestsFor), OTHER]);
   const reached = new Set<Candidate>();
-  const asked = new Set<string>();
+  const tried = new Set<string>();
   for (const entry of images) {
-    for (const platform of effectivePlatform(entry) === undefined ? everybody : waysTo(entry)) {
+    for (const platform of effectivePlatform(entry) === undefined ? allRequests : requestsFor(entry)) {
       if (reached.has(entry)) break;
-      const way = JSON.stringify(platform);
-      if (asked.has(way)) continue;
-      asked.add(way);
-      for (const picked of everyPick(list, platform)) reached.add(picked);
+      const key = JSON.stringify(platform);
+      if (tried.has(key)) continue;
+      tried.add(key);
+      for (const selected of allSelections(list, platform)) reached.add(selected);
     }
   }
-  return images.filter((entry) => !reached.has(entry)).map((entry) => ({ entry, ...whyNot(entry, list) }));
+  return images.filter((entry) => !reached.has(entry)).map((entry) => ({ entry, ...whyUnreachable(entry, list) }));
 }
 
-/** Stands for all platforms that a list says nothing of. */
+/** Represents all platforms that are not in the list. */
 const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
-function everyPick(list: CandidateList, platform: Platform): readonly Candidate[] {
-  return [{ platform }, { platform, own: true }].flatMap((asked) =>
-    clients.flatMap((client) => client.select(list, asked).picked ?? []),
+function allSelections(list: CandidateList, platform: Platform): readonly Candidate[] {
+  return [{ platform }, { platform, own: true }].flatMap((requested) =>
+    clients.flatMap((client) => client.select(list, requested).picked ?? []),
   );
 }
 
-/** What may be asked for by those who get the entry: nobody is of an unknown platform. */
-function waysTo(entry: Candidate): readonly Platform[] {
+/** The requested platforms that may select the entry. No client requests unknown/unknown. */
+function requestsFor(entry: Candidate): readonly Platform[] {
   const stated = effectivePlatform(entry);
   if (stated === undefined || isUnknownPlatform(stated)) return [];
   return unique([stated, normalizePlatform(stated), withoutVariant(stated), ...newerThan(stated)]);
@@ -67,7 +67,7 @@ const variants = new Map([
   ['arm', ['v5', 'v6', 'v7', 'v8']],
   ['arm64', ['v8', 'v8.9', 'v9', 'v9.7']],
 ]);
-/** Machines that also run the programs of another. */
+/** Architectures that also run programs of another one. */
 const wider = new Map([
   ['386', 'amd64'],
   ['arm', 'arm64'],
@@ -84,21 +84,19 @@ function unique(platforms: readonly Platform[]): readonly Platform[] {
   return [...new Map(platforms.map((platform) => [JSON.stringify(platform), platform])).values()];
 }
 
-function whyNot(entry: Candidate, list: CandidateList): Omit<Unreachable, 'entry'> {
+function whyUnreachable(entry: Candidate, list: CandidateList): Omit<Unreachable, 'entry'> {
   const { descriptor, fault } = entry;
-  if (isAttestation(descriptor)) return { why: 'attestation', reason: 'an attestation, which nobody runs' };
+  if (isAttestation(descriptor)) return { why: 'attestation', reason: 'it is an attestation, not an image' };
   if (isUnknownPlatform(descriptor.platform)) {
-    return { why: 'unknown', reason: 'it is for unknown/unknown, which no machine is' };
+    return { why: 'unknown', reason: 'its platform is unknown/unknown, which no client requests' };
   }
   if (fault !== undefined) return { why: 'unreadable', reason: fault };
-  if (!isManifestType(descriptor.mediaType)) return { why: 'no-image', reason: `${descriptor.mediaType} is no image` };
+  if (!isManifestType(descriptor.mediaType))
+    return { why: 'no-image', reason: `${descriptor.mediaType} is not an image` };
   const stated = effectivePlatform(entry);
-  const [instead] = stated === undefined ? [] : selectAsContainerd(list, { platform: stated }).tries;
-  if (instead !== undefined && instead !== entry) {
-    return {
-      why: 'shadowed',
-      reason: `who could take it for ${platformName(stated)} takes entry ${instead.place} before it`,
-    };
+  const [preferred] = stated === undefined ? [] : selectAsContainerd(list, { platform: stated }).tries;
+  if (preferred !== undefined && preferred !== entry) {
+    return { why: 'shadowed', reason: `clients for ${platformName(stated)} select entry ${preferred.place} instead` };
   }
-  return { why: 'unmatched', reason: `no client looks for ${platformName(stated)} here` };
+  return { why: 'unmatched', reason: `no client selects ${platformName(stated)} from this list` };
 }

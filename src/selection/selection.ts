@@ -1,72 +1,69 @@
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
-/** Why a client picks an entry, or none. */
+/** Why a client selects an entry, or none. */
 export type SelectionReason =
-  /** The platform that it wants most. */
+  /** The platform is the preferred one. */
   | 'exact'
-  /** A platform that it wants less, such as an older variant. */
+  /** The platform is a less preferred one, such as an older variant. */
   | 'compatible'
-  /** The one marked as compressed with zstd, of several for a platform. */
+  /** Of several entries for a platform, this one is marked as compressed with zstd. */
   | 'zstd'
-  /** Nothing else fits, and the entry states no platform. */
+  /** The entry has no platform, and no other entry matches. */
   | 'no-platform'
-  /** The first entry for the os and the architecture. */
+  /** The first entry for the os and architecture. */
   | 'first'
-  /** It is no list: the one image is taken, whatever it is for. */
+  /** Not a list: the single image is pulled whatever its platform is. */
   | 'only'
-  /** No entry fits. */
+  /** No entry matches. */
   | 'none'
-  /** An entry fits, but the client ends with an error when it opens it. */
+  /** An entry matches, but the client fails to pull it. */
   | 'refused';
 
-/** What a client does with a list. */
+/** The result of a client's selection from a list. */
 export interface Selection {
-  /** The platforms that it looks for, best first, as it writes them. */
+  /** The platforms that the client accepts, best first, in its own spelling. */
   readonly wants: readonly string[];
-  /** The entries that it takes into account, in the order in which it would take them. */
+  /** The matching entries, in the order of preference. */
   readonly tries: readonly Candidate[];
-  /** The image that it ends with. */
+  /** The selected image; absent if no image is pulled. */
   readonly picked?: Candidate;
   readonly why: SelectionReason;
-  /** One sentence without an end. */
+  /** A phrase without a full stop. */
   readonly reason: string;
 }
 
-/** A kind of client, and the version whose rules these are. */
+/** A client with the versions that its rules apply to. */
 export interface Client {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** An older version of this client: of interest where the two do not end alike. */
+  /** Id of the newer version of this client. The older one is only reported if its selection differs. */
   readonly olderThan?: string;
-  readonly select: (list: CandidateList, asked: RequestedPlatform) => Selection;
+  readonly select: (list: CandidateList, requested: RequestedPlatform) => Selection;
 }
 
 export type Considered = Pick<Selection, 'wants' | 'tries'>;
 
 export function noSelection({ wants, tries }: Considered): Selection {
-  const reason = `no entry is for ${wants.length > 1 ? 'any of ' : ''}${wants.join(', ')}`;
+  const reason = `no matching manifest for ${wants.join(' or ')}`;
   return { wants, tries, why: 'none', reason };
 }
 
-export function failedSelection(considered: Considered, entry: Candidate, because: string): Selection {
-  return { ...considered, why: 'refused', reason: `takes entry ${entry.place} and ends with an error: ${because}` };
+export function failedSelection(considered: Considered, entry: Candidate, failure: string): Selection {
+  return { ...considered, why: 'refused', reason: `selects entry ${entry.place}, but cannot pull it: ${failure}` };
 }
 
-/** Why an entry cannot be opened as an image or an index; undefined where it can. */
+/** Why an entry cannot be read as an image or an index; undefined if it can. */
 export function unreadableReason({ descriptor, entries, fault }: Candidate): string | undefined {
   if (fault !== undefined) return fault;
   if (isManifestType(descriptor.mediaType)) return undefined;
-  if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is no image`;
+  if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is not an image`;
   return entries === undefined ? 'it is an index too deep in others' : undefined;
 }
 
-/** How the first of several for one platform came to be the first. */
+/** A note for a reason if several entries have the same rank; otherwise an empty string. */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
-  return equals.length < 2 ? '' : `, the first of ${equals.length} in the list for ${nameOf(entry)}`;
-}
-
-function nameOf({ descriptor }: Candidate): string {
-  return platformName(descriptor.platform);
+  if (equals.length < 2) return '';
+  return `, the first of ${equals.length} entries for ${platformName(entry.descriptor.platform)}`;
 }

@@ -46,7 +46,7 @@ describe('the list itself', () => {
     });
     const docker = ['push', '--format', 'docker'];
     const entry = `linux/amd64 (${digest})`;
-    expect(await world.run(docker)).toMatchObject(wanted(`no annotations, and ${entry} has`));
+    expect(await world.run(docker)).toMatchObject(wanted(`${entry} has annotations, which a Docker list cannot store`));
     await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
     expect(await world.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can have it`));
     expect(await world.run(docker)).toMatchObject(wanted('hint: Leave out --format docker'));

@@ -36,16 +36,16 @@ describe('explain', () => {
     const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
     expect(code).toBe(0);
     expect(stdout).toContain(`digest  ${list.list.digest}`);
-    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*nobody picks it: .* takes entry 1 before it$/m);
+    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*nobody picks it: .* select entry 1 instead$/m);
     expect(stdout).toContain('linux/arm64: all clients get the same image');
     for (const name of ['Docker, classic store', 'Docker, containerd store', 'containerd', 'podman, buildah', 'skopeo'])
       expect(stdout).toMatch(new RegExp(`^${name} .*\n {2}picks {3}entry 2, linux/arm64/v8, sha256:`, 'm'));
-    expect(stdout).toMatch(/^ {2}because the platform itself$/m);
+    expect(stdout).toMatch(/^ {2}because exact match$/m);
     expect(stdout).toMatch(/^ {2}wants {3}linux\/arm64, linux\/arm\/v8, linux\/arm\/v7/m);
     expect(stdout).toMatch(/^ {2}tries {3}entries 2, 3$/m);
     expect(stdout).toMatch(/^this machine .*\n {2}entry 2, linux\/arm64\/v8: (?:native|emulated|no|unknown), /m);
-    expect(stderr).toMatch(/no client can pick entry 4 .*entry 1 before it/);
-    expect(stderr).toMatch(/no client can pick entry 5 .*no machine is/);
+    expect(stderr).toMatch(/no client can pick entry 4 .*select entry 1 instead/);
+    expect(stderr).toMatch(/no client can pick entry 5 .*no client requests/);
     expect(stderr).not.toMatch(/the platform of this machine/);
   });
 

@@ -17,7 +17,7 @@ const run = (world: CliHarness, args: readonly string[], more: object = {}) =>
 
 describe('locations', () => {
   const archive = (path: string) =>
-    `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" has written it.`;
+    `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" wrote it.`;
 
   test.each<[string, string]>([
     ['oci-layout://web:v1', 'Write it as oci:web:v1.'],

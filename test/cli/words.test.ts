@@ -82,7 +82,7 @@ describe('a platform that nobody knows', () => {
   test('is refused by --strict', async () => {
     const world = await drafted();
     const { code, stderr } = await world.run(['annotate', '--strict', '--platform', 'linux/arm64', '--os', 'lunix']);
-    expect([code, stderr]).toEqual([3, expect.stringContaining('is linux/arm64 meant?')]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('did you mean linux/arm64?')]);
   });
 });
 
@@ -234,7 +234,7 @@ describe('files', () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining('cannot read nope: there is no such file') as unknown,
+      stderr: expect.stringContaining('cannot read nope: no such file or folder') as unknown,
     });
     expect(await world.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
       code: 4,

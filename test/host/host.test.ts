@@ -8,12 +8,12 @@ import { formatPlatform, parsePlatform } from '../../src/oci/platform/platform.t
 import { goldenFile } from '../support/golden.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Machines are folders with the files that Linux shows; test/golden/README.md says where the handlers come from. */
+/** Hosts are folders with the files of /proc; test/golden/README.md describes the source of the handlers. */
 const machines = goldenFile<Readonly<Record<string, Readonly<Record<string, string>>>>>('binfmt-machines.json');
 
 type Files = Readonly<Record<string, string>>;
 
-async function machineOf(files: Files, more: Omit<HostSources, 'root'> = {}): Promise<HostFacts> {
+async function hostOf(files: Files, more: Omit<HostSources, 'root'> = {}): Promise<HostFacts> {
   const root = await temporaryFolder();
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -43,7 +43,7 @@ const emulators: Readonly<Record<string, string>> = {
 };
 const byQemu = Object.fromEntries(foreign.map((name) => [name, `emulated by qemu-${emulators[name] ?? name}`]));
 
-describe('handlers of binfmt_misc, as the kernel shows them', () => {
+describe('handlers of binfmt_misc', () => {
   test.each<[machine: string, verdicts: Readonly<Record<string, string>>]>([
     ['debian-12-qemu-user-static', byQemu],
     ['fedora-qemu-user-static', byQemu],
@@ -56,22 +56,22 @@ describe('handlers of binfmt_misc, as the kernel shows them', () => {
     ['one-handler-off', { ...byQemu, arm64: 'no' }],
     ['wsl-2', { ...all('no'), arm64: 'emulated by qemu-aarch64' }],
   ])('%s', async (machine, verdicts) => {
-    const host = await machineOf(handlersOf(machine));
+    const host = await hostOf(handlersOf(machine));
     const found = Object.fromEntries(foreign.map((name) => [name, verdictOf(host, `linux/${name}`)]));
     expect(found).toEqual(verdicts);
     expect(verdictOf(host, 'linux/amd64')).toBe('native');
     expect(verdictOf(host, 'windows/amd64')).toBe('no');
   });
 
-  test('Rosetta on arm64, alone and beside QEMU', async () => {
+  test('Rosetta on arm64, with and without QEMU', async () => {
     const arm64 = { machine: 'aarch64' };
-    const lima = await machineOf(handlersOf('lima-rosetta'), arm64);
+    const lima = await hostOf(handlersOf('lima-rosetta'), arm64);
     expect(verdictOf(lima, 'linux/amd64')).toBe('emulated by rosetta');
     expect(verdictOf(lima, 'linux/arm64')).toBe('native');
-    const desktop = await machineOf(handlersOf('docker-desktop-rosetta'), arm64);
+    const desktop = await hostOf(handlersOf('docker-desktop-rosetta'), arm64);
     expect(runsOn(desktop, parsePlatform('linux/amd64'))).toMatchObject({
       verdict: 'emulated',
-      reason: expect.stringMatching(/^qemu-x86_64 runs it .*, or rosetta, if registered later/) as unknown,
+      reason: expect.stringMatching(/^qemu-x86_64 runs it .*, or rosetta if registered later/) as unknown,
     });
   });
 
@@ -79,55 +79,59 @@ describe('handlers of binfmt_misc, as the kernel shows them', () => {
     ['debian-12-qemu-user-static', true, /^$/],
     ['multiarch-qemu-user-static', false, /--uninstall qemu-aarch64 && .* --install arm64/],
   ])('%s: flag F', async (machine, isFixed, next) => {
-    const runs = runsOn(await machineOf(handlersOf(machine)), parsePlatform('linux/arm64'));
+    const runs = runsOn(await hostOf(handlersOf(machine)), parsePlatform('linux/arm64'));
     expect(runs.handler?.isFixed).toBe(isFixed);
     expect(runs.next[0] ?? '').toMatch(next);
     expect(runs.reason).toMatch(
-      isFixed ? /in containers too/ : /only if \S+ is inside the image \(this machine lacks it/,
+      isFixed ? /also in containers/ : /only if the image contains \S+ \(it is missing on this host/,
     );
   });
 
-  test('without flag F: an interpreter that is there is not called missing', async () => {
+  test('without flag F: an existing interpreter is not reported as missing', async () => {
     const handlers = handlersOf('multiarch-qemu-user-static');
-    const host = await machineOf({ ...handlers, 'usr/bin/qemu-aarch64-static': '' });
-    expect(runsOn(host, parsePlatform('linux/arm64')).reason).not.toMatch(/lacks/);
+    const host = await hostOf({ ...handlers, 'usr/bin/qemu-aarch64-static': '' });
+    expect(runsOn(host, parsePlatform('linux/arm64')).reason).not.toMatch(/missing/);
   });
 
   test.each<[name: string, machine: string, next: RegExp]>([
     ['no handler', 'no-emulators', /tonistiigi\/binfmt --install arm64/],
-    ['all switched off', 'switched-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/status$/],
-    ['one switched off', 'one-handler-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/qemu-aarch64$/],
-  ])('%s: exec format error, and what to do', async (_name, machine, next) => {
-    const runs = runsOn(await machineOf(handlersOf(machine)), parsePlatform('linux/arm64'));
+    ['all handlers disabled', 'switched-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/status$/],
+    ['one handler disabled', 'one-handler-off', /^echo 1 \| sudo tee \/proc\/sys\/fs\/binfmt_misc\/qemu-aarch64$/],
+  ])('%s: exec format error, and the next step', async (_name, machine, next) => {
+    const runs = runsOn(await hostOf(handlersOf(machine)), parsePlatform('linux/arm64'));
     expect(runs.reason).toMatch(/^exec format error/);
     expect(runs.next[0]).toMatch(next);
   });
 
-  test('no folder: on a machine no, in a container nobody can say', async () => {
-    expect(verdictOf(await machineOf({}), 'linux/arm64')).toBe('no');
-    expect(verdictOf(await machineOf({ '.dockerenv': '' }), 'linux/arm64')).toBe('unknown');
-    expect(verdictOf(await machineOf({ 'run/.containerenv': '' }), 'linux/arm64')).toBe('unknown');
+  test('without binfmt_misc: no on a host, unknown in a container', async () => {
+    expect(verdictOf(await hostOf({}), 'linux/arm64')).toBe('no');
+    expect(verdictOf(await hostOf({ '.dockerenv': '' }), 'linux/arm64')).toBe('unknown');
+    expect(verdictOf(await hostOf({ 'run/.containerenv': '' }), 'linux/arm64')).toBe('unknown');
   });
 
   const aarch64 = machines['tonistiigi-binfmt']?.['qemu-aarch64'] ?? '';
   test.each<[name: string, text: string, verdict: string]>([
-    ['as it is', aarch64, 'emulated by odd'],
-    ['without a mask: only programs of a fixed address', aarch64.replace(/mask .*\n/, ''), 'emulated by odd'],
-    ['a mask of another length', aarch64.replace(/mask ff/, 'mask '), 'no'],
-    ['a magic that is no hex', aarch64.replace(/magic 7f/, 'magic xx'), 'no'],
-    ['an offset beyond the header', aarch64.replace('offset 0', 'offset 250'), 'no'],
-    ['an offset that is none', aarch64.replace('offset 0', 'offset'), 'no'],
+    ['without changes', aarch64, 'emulated by odd'],
+    ['without a mask, which matches only ET_EXEC', aarch64.replace(/mask .*\n/, ''), 'emulated by odd'],
+    ['with a mask of another length', aarch64.replace(/mask ff/, 'mask '), 'no'],
+    ['with a magic number that is not hex', aarch64.replace(/magic 7f/, 'magic xx'), 'no'],
+    ['with an offset beyond the header', aarch64.replace('offset 0', 'offset 250'), 'no'],
+    ['without a value of the offset', aarch64.replace('offset 0', 'offset'), 'no'],
     [
-      'an offset, where the magic is right',
+      'with an offset where the magic number matches',
       'enabled\ninterpreter /q\nflags: F\noffset 18\nmagic b700\n',
       'emulated by odd',
     ],
-    ['an offset, where the magic is wrong', 'enabled\ninterpreter /q\nflags: F\noffset 17\nmagic b700\n', 'no'],
-    ['an extension', 'enabled\ninterpreter /q\nflags: F\nextension .arm64\n', 'no'],
-    ['empty', '', 'no'],
-    ['of another machine, whatever its name', machines['tonistiigi-binfmt']?.['qemu-arm'] ?? '', 'no'],
+    [
+      'with an offset where the magic number differs',
+      'enabled\ninterpreter /q\nflags: F\noffset 17\nmagic b700\n',
+      'no',
+    ],
+    ['for an extension', 'enabled\ninterpreter /q\nflags: F\nextension .arm64\n', 'no'],
+    ['with an empty file', '', 'no'],
+    ['for another architecture, whatever its name', machines['tonistiigi-binfmt']?.['qemu-arm'] ?? '', 'no'],
   ])('a handler %s', async (_name, text, verdict) => {
-    const host = await machineOf({
+    const host = await hostOf({
       'proc/sys/fs/binfmt_misc/status': 'enabled\n',
       'proc/sys/fs/binfmt_misc/odd': text,
     });
@@ -142,12 +146,12 @@ const v81 = 'fp asimd evtstrm aes crc32 atomics asimdrdm';
 
 describe('the CPU', () => {
   test.each<[name: string, machine: string, cpuinfo: string, level: string | undefined, variant: string | undefined]>([
-    ['amd64 of old', 'x86_64', 'flags\t\t: fpu lm sse2', 'v1', undefined],
+    ['amd64/v1', 'x86_64', 'flags\t\t: fpu lm sse2', 'v1', undefined],
     ['amd64/v2', 'x86_64', `flags\t\t: ${v2}`, 'v2', undefined],
     ['amd64/v3', 'x86_64', `processor\t: 0\nflags\t\t: ${v3}\n`, 'v3', undefined],
     ['amd64/v4', 'x86_64', `flags\t\t: ${v4}`, 'v4', undefined],
-    ['v4 without what v3 needs', 'x86_64', `flags\t\t: ${v4.replace('movbe', '')}`, 'v2', undefined],
-    ['amd64 that says nothing', 'x86_64', '', undefined, undefined],
+    ['v4 flags without a flag of v3', 'x86_64', `flags\t\t: ${v4.replace('movbe', '')}`, 'v2', undefined],
+    ['amd64 without flags', 'x86_64', '', undefined, undefined],
     ['arm64', 'aarch64', 'Features\t: fp asimd evtstrm', 'v8', undefined],
     ['arm64/v8.1', 'aarch64', `Features\t: ${v81}`, 'v8.1', undefined],
     ['arm64/v8.2', 'aarch64', `Features\t: ${v81} dcpop`, 'v8.2', undefined],
@@ -161,10 +165,10 @@ describe('the CPU', () => {
       undefined,
       'v6',
     ],
-    ['arm, by the name of the machine', 'armv7l', '', undefined, 'v7'],
+    ['arm, from uname -m', 'armv7l', '', undefined, 'v7'],
     ['riscv64', 'riscv64', 'isa : rv64imafdc', undefined, undefined],
   ])('%s', async (_name, machine, cpuinfo, level, variant) => {
-    const host = await machineOf({ 'proc/cpuinfo': cpuinfo }, { machine });
+    const host = await hostOf({ 'proc/cpuinfo': cpuinfo }, { machine });
     expect([host.level, host.variant]).toEqual([level, variant]);
   });
 
@@ -174,7 +178,7 @@ describe('the CPU', () => {
     ['amd64/v3', amd64(v3), {}, 'linux/amd64/v3', 'native'],
     ['amd64/v3', amd64(v3), {}, 'linux/amd64/v4', 'no'],
     ['amd64/v3', amd64(v3), {}, 'linux/amd64/v1', 'native'],
-    ['amd64 that says nothing', {}, {}, 'linux/amd64/v2', 'unknown'],
+    ['amd64 without flags', {}, {}, 'linux/amd64/v2', 'unknown'],
     ['amd64', { ...amd64(v2), 'proc/sys/abi/vsyscall32': '1' }, {}, 'linux/386', 'native'],
     [
       'amd64 without 32-bit mode',
@@ -183,7 +187,7 @@ describe('the CPU', () => {
       'linux/386',
       'no',
     ],
-    ['amd64 that does not say', amd64(v2), {}, 'linux/386', 'unknown'],
+    ['amd64 without vsyscall32', amd64(v2), {}, 'linux/386', 'unknown'],
     ['386', {}, { machine: 'i686' }, 'linux/386', 'native'],
     ['386', {}, { machine: 'i686' }, 'linux/amd64', 'no'],
     ['arm64', {}, arm64, 'linux/arm/v7', 'unknown'],
@@ -211,7 +215,7 @@ describe('the CPU', () => {
     ['FreeBSD', {}, { platform: 'freebsd', machine: 'amd64' }, 'freebsd/amd64', 'native'],
     ['FreeBSD', {}, { platform: 'freebsd', machine: 'amd64' }, 'linux/amd64', 'no'],
   ])('%s (%#) and an image for %4$s', async (_name, files, sources, image, verdict) => {
-    expect([image, verdictOf(await machineOf(files, sources), image)]).toEqual([image, verdict]);
+    expect([image, verdictOf(await hostOf(files, sources), image)]).toEqual([image, verdict]);
   });
 });
 
@@ -220,13 +224,13 @@ test.each([
   ['armv7l', 'linux/arm/v7'],
   ['ppc64le', 'linux/ppc64le'],
   ['mips64', 'linux/mips64le'],
-])('containers on %s run as %s, also where the system around them is another', async (machine, own) => {
-  expect(formatPlatform(ownPlatform(await machineOf({}, { machine })))).toBe(own);
+])('containers on %s run as %s, and as linux on macOS', async (machine, own) => {
+  expect(formatPlatform(ownPlatform(await hostOf({}, { machine })))).toBe(own);
   const mac = await readHost({ platform: 'darwin', machine: 'arm64' });
   expect(formatPlatform(ownPlatform(mac))).toBe('linux/arm64');
 });
 
-test('this machine is read without a fault, and runs what is made for it', async () => {
+test('this host is detected, and runs images for its own platform', async () => {
   const host = await readHost();
   const { os, architecture, variant } = host;
   const own = { os, architecture, ...(variant === undefined ? {} : { variant }) };

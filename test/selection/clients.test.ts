@@ -5,31 +5,31 @@ import { MAX_REACHED, unreachable } from '../../src/selection/reachability.ts';
 import { parsePlatform } from '../../src/oci/platform/platform.ts';
 import { makeList, candidatesOf, type ListWords } from '../support/offered-lists.ts';
 
-function offered(words: string, kind: ListWords['kind'] = 'oci'): CandidateList {
+function listOf(words: string, kind: ListWords['kind'] = 'oci'): CandidateList {
   return candidatesOf(makeList({ kind, words }, words));
 }
 
-function asked(platform: string, more: Partial<RequestedPlatform> = {}): RequestedPlatform {
+function request(platform: string, more: Partial<RequestedPlatform> = {}): RequestedPlatform {
   return { platform: parsePlatform(platform), ...more };
 }
 
-/** The place of what each client ends with. */
-function picks(list: CandidateList, one: RequestedPlatform): Readonly<Record<string, string>> {
+/** The position of the entry that each client selects. */
+function selections(list: CandidateList, requested: RequestedPlatform): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    compareClients(list, one).choices.map(({ client, picked }) => [client.id, picked?.place ?? 'none']),
+    compareClients(list, requested).choices.map(({ client, picked }) => [client.id, picked?.place ?? 'none']),
   );
 }
 
-function triesOf(id: string, list: CandidateList, one: RequestedPlatform): readonly string[] | undefined {
-  return compareClients(list, one)
+function matchesOf(id: string, list: CandidateList, requested: RequestedPlatform): readonly string[] | undefined {
+  return compareClients(list, requested)
     .choices.find(({ client }) => client.id === id)
     ?.tries.map(({ descriptor: { platform } }) =>
       platform === undefined ? 'none' : [platform.architecture, platform.variant].filter(Boolean).join('/'),
     );
 }
 
-/** Every CPU of spec.md 3.4, worst first, so that the order is not that of the list. */
-const everything = [
+/** Every CPU of spec.md 3.4, worst first, so that the order of preference differs from that of the list. */
+const allPlatforms = [
   ...['mips64le', 's390x', 'riscv64', 'ppc64le/power9', 'ppc64le', '386', 'amd64/v4', 'amd64', 'amd64/v2', 'amd64/v3'],
   ...['arm/v4', 'arm/v5', 'arm/v6', 'arm/v7', 'arm/v8', 'arm64/v10', 'arm64/v8', 'arm64/v8.1', 'arm64/v8.5'],
   ...['arm64/v8.7', 'arm64/v9', 'arm64/v9.1', 'arm64/v9.2'],
@@ -64,16 +64,16 @@ describe("containerd's order of candidates, spec.md 3.4", () => {
     ['s390x', ['s390x']],
     ['mips64le', ['mips64le']],
   ])('linux/%s', (host, order) => {
-    const list = offered(everything.map((one) => `linux/${one}`).join(' '));
+    const list = listOf(allPlatforms.map((name) => `linux/${name}`).join(' '));
     for (const id of ['containerd', 'docker', 'docker-classic']) {
-      expect([id, triesOf(id, list, asked(`linux/${host}`))]).toEqual([id, order]);
+      expect([id, matchesOf(id, list, request(`linux/${host}`))]).toEqual([id, order]);
     }
   });
 });
 
 describe('Windows versions, spec.md 3.6', () => {
   const versions = ['10.0.17763.1', '10.0.20348.1', '10.0.22621.1', '10.0.25398.1', '10.0.26100.1', '10.0.26200.1'];
-  const list = offered(versions.map((version) => `windows/amd64@${version}`).join(' '));
+  const list = listOf(versions.map((version) => `windows/amd64@${version}`).join(' '));
   test.each<[host: string, builds: readonly string[]]>([
     ['10.0.17763.5', ['17763']],
     ['10.0.20348.5', ['20348']],
@@ -82,22 +82,27 @@ describe('Windows versions, spec.md 3.6', () => {
     ['10.0.26200.5', ['26100', '26200']],
     ['11.0.26200.5', []],
   ])('%s', (host, builds) => {
-    const { choices } = compareClients(list, asked(`windows(${host})/amd64`));
+    const { choices } = compareClients(list, request(`windows(${host})/amd64`));
     const { tries } = choices.find(({ client }) => client.id === 'containerd') ?? { tries: [] };
     expect(tries.map(({ descriptor }) => descriptor.platform?.['os.version']?.split('.')[2])).toEqual(builds);
   });
 
-  test("a Windows machine's own containerd takes the greatest version, its classic Docker its own build", () => {
-    const one = asked('windows(10.0.26100.5)/amd64', { own: true });
-    expect(picks(list, one)).toMatchObject({ containerd: '5', 'docker-classic': '5', podman: '1', 'first-match': '1' });
-    const older = offered('windows/amd64@10.0.20348.1 windows/amd64@10.0.26100.1 windows/amd64@10.0.26100.9');
-    expect(picks(older, one)).toMatchObject({ containerd: '3', 'docker-classic': '2' });
+  test('on Windows, containerd selects the greatest version, classic Docker the build of the host', () => {
+    const requested = request('windows(10.0.26100.5)/amd64', { own: true });
+    expect(selections(list, requested)).toMatchObject({
+      containerd: '5',
+      'docker-classic': '5',
+      podman: '1',
+      'first-match': '1',
+    });
+    const older = listOf('windows/amd64@10.0.20348.1 windows/amd64@10.0.26100.1 windows/amd64@10.0.26100.9');
+    expect(selections(older, requested)).toMatchObject({ containerd: '3', 'docker-classic': '2' });
   });
 });
 
 const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6';
 
-describe('who picks what', () => {
+describe('selection of each client', () => {
   test.each<[name: string, words: string, platform: string, verdict: string, picks: Readonly<Record<string, string>>]>([
     [
       'the common list',
@@ -107,7 +112,7 @@ describe('who picks what', () => {
       { 'docker-classic': '2', docker: '2', containerd: '2', podman: '2', skopeo: '2', 'first-match': '2' },
     ],
     [
-      '32-bit arm of an arm64 machine',
+      '32-bit arm on an arm64 host',
       'linux/amd64 linux/arm/v7',
       'linux/arm64',
       'broken',
@@ -121,63 +126,63 @@ describe('who picks what', () => {
       { containerd: '2', podman: '2', skopeo: '2', 'first-match': '1' },
     ],
     [
-      'arm without a variant: skopeo takes the newest it knows',
+      'arm without a variant: skopeo selects the newest variant',
       'linux/arm/v6 linux/arm/v7 linux/arm/v8',
       'linux/arm',
       'broken',
       { containerd: '2', podman: '2', skopeo: '3', 'first-match': '1' },
     ],
     [
-      'a level is for those who ask for it',
+      'a level that was not requested',
       'linux/amd64/v3 linux/amd64',
       'linux/amd64',
       'broken',
       { containerd: '2', podman: '2', 'first-match': '1' },
     ],
     [
-      'other spellings: letters decide',
+      'an alias of the architecture',
       'linux/x86_64',
       'linux/amd64',
       'broken',
       { containerd: '1', docker: '1', podman: 'none', skopeo: 'none', 'first-match': 'none' },
     ],
     [
-      'an image without platform is the last resort',
+      'an image without a platform is used last',
       '?linux/amd64 linux/amd64',
       'linux/amd64',
       'same',
       { containerd: '2', 'docker-classic': '2', podman: '2', 'first-match': '2' },
     ],
     [
-      "an image without platform, for another CPU: containerd asks the image's config",
+      'an image without a platform, for another CPU: containerd reads the image config',
       '?linux/s390x',
       'linux/amd64',
       'nothing',
       { containerd: 'none', 'docker-classic': '1', podman: '1', 'first-match': 'none' },
     ],
     [
-      'an index in the list',
+      'a nested index',
       '[linux/arm64 linux/amd64] linux/s390x',
       'linux/amd64',
       'broken',
       { containerd: '1.2', 'docker-classic': '1.2', podman: 'none', skopeo: 'none', 'first-match': 'none' },
     ],
     [
-      'a zstd twin: clients that know its mark take it',
+      'a zstd copy: clients that know its annotation select it',
       'linux/amd64 linux/amd64+zstd',
       'linux/amd64',
       'different',
       { containerd: '1', podman: '2', 'podman-4.6': '1', skopeo: '2', 'skopeo-1.13': '1', 'first-match': '1' },
     ],
     [
-      'features that nobody asks for',
+      'features that were not requested',
       'linux/amd64&sse5 linux/amd64',
       'linux/amd64',
       'broken',
       { containerd: '2', podman: '1', skopeo: '1', 'first-match': '1' },
     ],
     [
-      'nothing at all',
+      'no matching entry',
       'linux/s390x unknown/unknown',
       'linux/amd64',
       'nothing',
@@ -185,51 +190,56 @@ describe('who picks what', () => {
     ],
     ['no entries', '', 'linux/amd64', 'nothing', { containerd: 'none', podman: 'none', 'first-match': 'none' }],
   ])('%s', (_name, words, platform, verdict, wanted) => {
-    const list = offered(words);
-    expect(picks(list, asked(platform))).toMatchObject(wanted);
-    expect(compareClients(list, asked(platform)).verdict).toBe(verdict);
+    const list = listOf(words);
+    expect(selections(list, request(platform))).toMatchObject(wanted);
+    expect(compareClients(list, request(platform)).verdict).toBe(verdict);
   });
 
-  test('the level of the own CPU counts for Docker alone', () => {
-    const list = offered('linux/amd64 linux/amd64/v3');
-    const one = asked('linux/amd64', { own: true, level: 'v3' });
-    expect(picks(list, one)).toMatchObject({ 'docker-classic': '2', docker: '2', containerd: '1', podman: '1' });
-    expect(picks(list, asked('linux/amd64', { level: 'v3' }))).toMatchObject({ docker: '1', containerd: '1' });
+  test('only Docker uses the level of the CPU of the host', () => {
+    const list = listOf('linux/amd64 linux/amd64/v3');
+    const requested = request('linux/amd64', { own: true, level: 'v3' });
+    expect(selections(list, requested)).toMatchObject({
+      'docker-classic': '2',
+      docker: '2',
+      containerd: '1',
+      podman: '1',
+    });
+    expect(selections(list, request('linux/amd64', { level: 'v3' }))).toMatchObject({ docker: '1', containerd: '1' });
   });
 
-  test('the own arm64 of podman is always v8', () => {
-    const list = offered('linux/arm64 linux/arm64/v8');
-    expect(picks(list, asked('linux/arm64', { own: true }))).toMatchObject({
+  test('podman detects every arm64 host as v8', () => {
+    const list = listOf('linux/arm64 linux/arm64/v8');
+    expect(selections(list, request('linux/arm64', { own: true }))).toMatchObject({
       podman: '2',
       skopeo: '2',
       containerd: '1',
     });
-    expect(picks(list, asked('linux/arm64'))).toMatchObject({ podman: '1', skopeo: '1' });
+    expect(selections(list, request('linux/arm64'))).toMatchObject({ podman: '1', skopeo: '1' });
   });
 
-  test('a Docker list has no zstd twins', () => {
-    const list = offered('linux/amd64 linux/amd64+zstd', 'docker');
-    expect(picks(list, asked('linux/amd64'))).toMatchObject({ podman: '1', skopeo: '1' });
+  test('the zstd annotation has no effect in a Docker list', () => {
+    const list = listOf('linux/amd64 linux/amd64+zstd', 'docker');
+    expect(selections(list, request('linux/amd64'))).toMatchObject({ podman: '1', skopeo: '1' });
   });
 
-  test('what cannot be read is refused, not passed over', () => {
-    const [first, second] = offered('?linux/amd64 ?linux/amd64').entries;
+  test('an entry that cannot be read is an error, and not skipped', () => {
+    const [first, second] = listOf('?linux/amd64 ?linux/amd64').entries;
     const list = {
-      mediaType: offered('').mediaType,
+      mediaType: listOf('').mediaType,
       entries: [{ place: '1', descriptor: first!.descriptor, fault: 'it is not there' }, second!],
     };
-    for (const { client, why, reason } of compareClients(list, asked('linux/amd64')).choices) {
+    for (const { client, why, reason } of compareClients(list, request('linux/amd64')).choices) {
       if (client.id === 'first-match') expect(why).toBe('none');
       else
-        expect([client.id, why, reason]).toEqual([client.id, 'refused', expect.stringMatching(/entry 1 .*not there/)]);
+        expect([client.id, why, reason]).toEqual([client.id, 'refused', expect.stringMatching(/entry 1, .*not there/)]);
     }
   });
 
-  test('a single image is taken by all, whatever it is for', () => {
-    const [entry] = offered('linux/arm64').entries;
+  test('all clients pull a single image whatever its platform is', () => {
+    const [entry] = listOf('linux/arm64').entries;
     const { choices, verdict } = compareClients(
       { mediaType: 'application/vnd.oci.image.manifest.v1+json', entries: [entry!] },
-      asked('linux/amd64'),
+      request('linux/amd64'),
     );
     expect(verdict).toBe('nothing');
     expect(choices.map(({ why, picked, fits }) => [why, picked?.place, fits])).toEqual(
@@ -238,31 +248,35 @@ describe('who picks what', () => {
   });
 });
 
-describe('entries that nobody can pick', () => {
+describe('entries that no client can select', () => {
   test.each<[name: string, words: string, unreachable: Readonly<Record<string, string>>]>([
-    ['none of the common list', common, {}],
-    ['the second of a platform', 'linux/amd64 linux/arm64 linux/amd64', { '3': 'shadowed' }],
-    ['the second in another spelling is for those who compare letters', 'linux/arm64 linux/arm64/v8', {}],
-    ['a zstd twin is for those who know it', 'linux/amd64 linux/amd64+zstd', {}],
-    ['the second zstd twin', 'linux/amd64 linux/amd64+zstd linux/amd64+zstd', { '3': 'shadowed' }],
+    ['the common list has none', common, {}],
+    ['the second entry for a platform', 'linux/amd64 linux/arm64 linux/amd64', { '3': 'shadowed' }],
+    [
+      'the second entry, spelled differently, is selected by clients without normalisation',
+      'linux/arm64 linux/arm64/v8',
+      {},
+    ],
+    ['a zstd copy is selected by clients that know it', 'linux/amd64 linux/amd64+zstd', {}],
+    ['the second zstd copy', 'linux/amd64 linux/amd64+zstd linux/amd64+zstd', { '3': 'shadowed' }],
     ['unknown/unknown', 'linux/amd64 unknown/unknown', { '2': 'unknown' }],
     ['a version of linux', 'linux/amd64@1 linux/amd64@2', { '2': 'shadowed' }],
-    ['every Windows version is for somebody', 'windows/amd64@10.0.17763.1 windows/amd64@10.0.20348.1', {}],
-    ['the second without a platform', '?linux/amd64 ?linux/arm64', { '2': 'shadowed' }],
-    ['an index without a platform comes last', '[linux/amd64 linux/arm64] linux/amd64', { '1.1': 'shadowed' }],
-    ['an index with a platform keeps its place', '[linux/amd64]linux/amd64 linux/amd64', { '2': 'shadowed' }],
-    ['an index after the images that it holds', 'linux/amd64 linux/arm64 [linux/amd64]', { '3.1': 'shadowed' }],
+    ['every Windows version can be selected', 'windows/amd64@10.0.17763.1 windows/amd64@10.0.20348.1', {}],
+    ['the second entry without a platform', '?linux/amd64 ?linux/arm64', { '2': 'shadowed' }],
+    ['an index without a platform is used last', '[linux/amd64 linux/arm64] linux/amd64', { '1.1': 'shadowed' }],
+    ['an index with a platform keeps its position', '[linux/amd64]linux/amd64 linux/amd64', { '2': 'shadowed' }],
+    ['an index after the images that it contains', 'linux/amd64 linux/arm64 [linux/amd64]', { '3.1': 'shadowed' }],
     ['levels', 'linux/amd64/v4 linux/amd64/v3 linux/amd64/v2 linux/amd64', {}],
     ['older variants', 'linux/arm/v5 linux/arm/v6 linux/arm/v7 linux/arm/v8', {}],
-    ['an unknown variant is for those who ask for it', 'linux/amd64 linux/arm64/v10', {}],
+    ['an unknown variant is selected if it is requested', 'linux/amd64 linux/arm64/v10', {}],
   ])('%s', (_name, words, wanted) => {
-    const found = unreachable(offered(words)) ?? [];
-    expect(Object.fromEntries(found.map(({ entry, why }) => [entry.place, why]))).toEqual(wanted);
+    const entries = unreachable(listOf(words)) ?? [];
+    expect(Object.fromEntries(entries.map(({ entry, why }) => [entry.place, why]))).toEqual(wanted);
   });
 
-  test('a list that is too long to tell', () => {
+  test('is undefined for a list with too many images', () => {
     const words = Array.from({ length: MAX_REACHED }, (_, at) => `linux/amd64@${at}`).join(' ');
-    expect(unreachable(offered(words))).toHaveLength(MAX_REACHED - 1);
-    expect(unreachable(offered(`${words} linux/arm64`))).toBeUndefined();
+    expect(unreachable(listOf(words))).toHaveLength(MAX_REACHED - 1);
+    expect(unreachable(listOf(`${words} linux/arm64`))).toBeUndefined();
   });
 });

@@ -47,7 +47,7 @@ export interface Counted extends RunningRegistry {
 export let registry: Counted;
 export let at: (name: string) => string;
 
-/** Serves the images while the tests of the file run: of Docker's kind in team/app, of OCI's in oci/app, and a build. */
+/** Starts a registry for the tests of the file, with Docker images in team/app, OCI images in oci/app, and a build. */
 export function serveSpecified(): void {
   beforeAll(async () => {
     const requests: string[] = [];
@@ -61,7 +61,7 @@ export function serveSpecified(): void {
   afterAll(() => registry.close());
 }
 
-/** Applies a text on stdin, with HOST standing for the registry. */
+/** Applies a spec from stdin. HOST is replaced by the host of the registry. */
 export async function applyText(
   world: CliHarness,
   text: string | Uint8Array,

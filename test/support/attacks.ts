@@ -5,14 +5,13 @@ import { answer, type Rule } from './recording-proxy.ts';
 import { sha256 } from './images.ts';
 
 /**
- * The attacks that mlist withstands, on real sockets and real files, through the command line. Each ends in an error that
- * says what is wrong, long before the deadline; nobody but the registry sees the login; nothing is written outside its
- * place; no name points at anything that did not arrive whole. What the parts do against single variants is tested with
- * them: test/store/registry/trust.test.ts, test/store/archive/tar-file.test.ts, test/store/layout.test.ts.
+ * Attacks against the command line, on real sockets and files. Each must end in a specific error before the deadline, must
+ * not send the login to another server, must not write outside the target, and must not tag incomplete content. Single
+ * modules are tested in test/store/registry/trust.test.ts, test/store/archive/tar-file.test.ts and test/store/layout.test.ts.
  */
 export let attacked: AttackHarness;
 
-/** Makes for each test of the file a registry that is attacked, and all around it. */
+/** Starts an AttackHarness for each test of the file. */
 export function startAttacked(): void {
   beforeEach(async () => {
     attacked = await AttackHarness.start();
@@ -20,7 +19,7 @@ export function startAttacked(): void {
   afterEach(() => attacked.close());
 }
 
-/** The commands that are attacked, by what they ask of the registry. */
+/** The commands under attack, by the requests that they send. */
 export const commands = {
   'read a manifest by tag': (host: string) => ['inspect', '--raw', `${host}/team/app:v1`],
   'read a manifest by digest': (host: string) => ['inspect', '--raw', `${host}/team/app@${list.digest}`],
@@ -46,7 +45,7 @@ export const longHeader = { 'x-long': 'x'.repeat(2 ** 20) };
 const bomb = gzipSync(Buffer.alloc(2 ** 28));
 export const bombed: Rule = (exchange) => answer(200, { ...type, 'content-encoding': 'gzip' }, bomb)(exchange);
 
-/** Answers, and never comes to an end. */
+/** Sends a response body that never ends. */
 export const endless: Rule = ({ response, request }) => {
   request.resume();
   response.writeHead(200, type);
@@ -60,21 +59,21 @@ export const endless: Rule = ({ response, request }) => {
 export interface Attack {
   readonly pattern: RegExp;
   readonly rule: Rule;
-  /** Error code without `ERR_MLIST_`. */
+  /** Expected error code, without `ERR_MLIST_`. */
   readonly ends: string;
-  /** Requests of the stranger; default: none. */
+  /** Expected number of requests to the stranger. Default: not checked. */
   readonly meets?: number;
   readonly retries?: number;
-  /** More rules. */
+  /** Additional rules. */
   readonly also?: readonly (readonly [RegExp, Rule])[];
 }
 
-/** An attack by its name, with the command that it is tried on. */
+/** An attack with its name and the command under attack. */
 export type Named = readonly [name: string, command: Command, attack: Attack];
 
 /**
- * Tries each attack of each table, and that mlist withstands it.
- * @param everybody - the rules answer whoever comes, and not the login alone
+ * Defines a test for each attack.
+ * @param everybody - the rules also apply to requests without the login
  */
 export function withstands(
   tables: readonly (readonly [what: string, attacks: readonly Named[]])[],

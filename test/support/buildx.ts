@@ -1,14 +1,14 @@
 import type { Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image, type Served } from './images.ts';
 
-/** Indexes as BuildKit pushes them: an image for each platform, then an attestation of each. */
+/** An index as BuildKit pushes it: an image for each platform, then an attestation for each image. */
 export interface Built {
   readonly index: Served;
   readonly images: readonly Image[];
   readonly attestations: readonly Image[];
 }
 
-/** @param options.sharesAttestation - as where the images have equal layers and the build names no image: one for all */
+/** @param options.sharesAttestation - one attestation for all images, as BuildKit creates it for images with equal layers */
 export async function pushBuild(
   url: string,
   repository: string,
@@ -28,7 +28,7 @@ export async function pushBuild(
   return { index, images, attestations };
 }
 
-/** BuildKit's older form: the attestation looks like an image of unknown/unknown. */
+/** An attestation in BuildKit's older form, which looks like an image for unknown/unknown. */
 function attestationOf(image: Image): Image {
   return makeImage({
     kind: 'oci',

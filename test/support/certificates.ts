@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Certificates, made with the openssl program. */
+/** Certificates, created with openssl. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
@@ -14,7 +14,7 @@ export function hasOpenssl(): boolean {
   return spawnSync('openssl', ['version']).error === undefined;
 }
 
-/** An authority in a folder, and what it signs. */
+/** A certificate authority with its files in a folder. */
 export class Authority {
   readonly #folder: string;
   readonly certificate: Certificate;
@@ -24,7 +24,7 @@ export class Authority {
     this.certificate = make(folder, name, ['-x509', '-days', '2', '-subj', `/CN=${name}`]);
   }
 
-  /** For servers of these names and addresses, and for clients. */
+  /** Signs a certificate for servers with these names and addresses, and for clients. */
   sign(name: string, names: readonly string[] = ['127.0.0.1', 'localhost']): Certificate {
     const request = make(this.#folder, name, ['-subj', `/CN=${name}`], 'csr');
     const alternatives = names.map((one) => (/^[\d.]+$|:/.test(one) ? `IP:${one}` : `DNS:${one}`)).join(',');

@@ -1,6 +1,6 @@
 import { afterEach } from '@jest/globals';
 
-/** What a test opens, and what is closed after it, the last first. */
+/** Closes the resources of a test after it, in reverse order. */
 interface Closable {
   close(): Promise<void> | void;
 }
@@ -8,11 +8,11 @@ interface Closable {
 const open: Closable[] = [];
 
 afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
+  for (const resource of open.splice(0).reverse()) await resource.close();
 });
 
-/** Closes it after the test. */
-export function cleanup<T extends Closable>(one: T): T {
-  open.push(one);
-  return one;
+/** Registers a resource to be closed after the test, and returns it. */
+export function cleanup<T extends Closable>(resource: T): T {
+  open.push(resource);
+  return resource;
 }

@@ -5,7 +5,7 @@ import { afterAll } from '@jest/globals';
 import { main } from '../../src/cli/dispatch.ts';
 import { inOrder } from './manifest-order.ts';
 
-/** Runs command lines in this process, with a world of their own: what they read and write is kept apart. */
+/** Runs command lines in this process, with isolated files, environment and output. */
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
@@ -16,7 +16,7 @@ export interface CliHarnessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
-  /** Output and input are terminals. */
+  /** Whether input and output are terminals. Default: false. */
   readonly terminal?: boolean;
   /** Width of the terminal. Default 100. */
   readonly columns?: number;
@@ -26,7 +26,7 @@ export interface CliHarnessOptions {
   readonly onStdout?: () => void;
 }
 
-/** A folder that is gone after the tests of the file. */
+/** Creates a folder that is removed after the tests of the file. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-test-'));
   folders.push(folder);
@@ -67,7 +67,7 @@ export class CliHarness {
       onStdout,
     } = { ...this.options, ...more };
     const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
-    const left = [...answers];
+    const remainingAnswers = [...answers];
     const code = await inOrder(() =>
       main(args, {
         stdout,
@@ -76,7 +76,7 @@ export class CliHarness {
         stdin: () => Promise.resolve(Buffer.from(stdin)),
         ask: (question) => {
           stderr.write(question);
-          return Promise.resolve(left.shift() ?? '');
+          return Promise.resolve(remainingAnswers.shift() ?? '');
         },
         env: { NO_COLOR: '1', ...env },
         cwd,
@@ -89,7 +89,7 @@ export class CliHarness {
     return { code, stdout: stdout.text, stderr: stderr.text };
   }
 
-  /** Runs a command that must succeed, and gives its stdout without the line break at the end. */
+  /** Runs a command that must succeed, and returns its stdout without the final line break. */
   async must(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(args);
     if (code !== 0) throw new Error(`mlist ${args.join(' ')} ended with ${code}:\n${stderr}`);

@@ -10,7 +10,7 @@ export const platforms = [
   { os: 'linux', architecture: 's390x' },
 ];
 
-/** Five images of two layers and a config, the first layer shared: 6 manifests and 11 blobs with their list. */
+/** Five images with two layers and a config. They share the first layer: 6 manifests, including the list, and 11 blobs. */
 export const shared = makeImage({ salt: 'base', kind: 'oci', layerBytes: 5000 }).blobs[1]!;
 export const images = platforms.map((platform, at) =>
   withSharedLayer(makeImage({ salt: `own ${at}`, kind: 'oci', platform })),
@@ -20,7 +20,7 @@ export const list = makeIndex(
   { annotations: { note: 'a list' }, 'x-unknown': { kept: true } },
 );
 
-/** The image with one more layer below, which all share. */
+/** Adds the shared layer below the other layers of an image. */
 export function withSharedLayer(image: Image): Image {
   const document = JSON.parse(image.bytes.toString()) as { layers: object[] };
   const layer = {
@@ -50,7 +50,7 @@ export async function counted(): Promise<Counted> {
 export let registry: Counted;
 export let other: Counted;
 
-/** Serves two registries while the tests of the file run, the list in the first as team/app:v1; what was asked is counted for each test. */
+/** Starts two registries for the tests of the file, with the list in the first one as team/app:v1. Counts the requests of each test. */
 export function serveCopied(): void {
   beforeAll(async () => {
     [registry, other] = [await counted(), await counted()];
@@ -81,7 +81,7 @@ export async function blobsOf(url: string, repository: string, digest: string): 
   return [...(config === undefined ? [] : [config]), ...layers].map((blob) => blob.digest);
 }
 
-/** All below a list is there, byte for byte. */
+/** Checks that all content of a list exists and matches its digests. */
 export async function expectWhole(url: string, repository: string, name: string): Promise<void> {
   const served = await getManifest(url, repository, name);
   const { manifests } = JSON.parse(served!.bytes.toString()) as { manifests: { digest: string }[] };
@@ -95,7 +95,7 @@ export async function expectWhole(url: string, repository: string, name: string)
 }
 
 export let repositories = 0;
-/** A repository that nothing was copied to yet. */
+/** Returns a new, empty repository. */
 export function fresh(): string {
   repositories += 1;
   return `team/copy${repositories}`;

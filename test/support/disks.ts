@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { errorCode } from '../../src/errors/errors.ts';
 
-/** File systems of their own, which only root can mount; they are unmounted after each test. */
+/** Temporary file systems, which only root can mount. They are unmounted after each test. */
 const mounted: string[] = [];
 afterEach(() => {
   for (const folder of mounted.splice(0)) spawnSync('umount', ['-l', folder]);
 });
 
-/** Mounts an empty file system in memory on a folder, which is made. @returns false where that is not permitted */
+/** Creates a folder and mounts an empty tmpfs on it. @returns false if that is not permitted */
 export async function mountDisk(folder: string, bytes = 1024 * 1024): Promise<boolean> {
   await mkdir(folder, { recursive: true });
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]).status !== 0) return false;
@@ -31,7 +31,7 @@ export function makeReadOnly(folder: string): void {
   if (spawnSync('mount', ['-o', 'remount,ro', folder]).status !== 0) throw new Error(`cannot remount ${folder}`);
 }
 
-/** Takes all the space that is left. */
+/** Fills the remaining space. */
 export async function fill(folder: string): Promise<void> {
   for (let number = 0, bytes = 64 * 1024; bytes > 0; number += 1) {
     const path = join(folder, `.filler${number}`);

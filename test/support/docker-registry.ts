@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A registry that somebody else has written, with a folder of its own. */
+/** A registry of another project. */
 export interface Registry {
   readonly url: string;
   readonly host: string;
-  /** Where it keeps what it has. */
+  /** The folder in which it stores its content. */
   readonly folder?: string | undefined;
   close(): Promise<void>;
 }
 
-/** Where a program is on PATH; undefined where it is not. */
+/** The path of a program on PATH; undefined if it is not found. */
 export function programPath(name: string): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   return folders.map((folder) => join(folder, name)).find(isExecutable);
@@ -31,9 +31,9 @@ function isExecutable(path: string): boolean {
 }
 
 export interface DockerRegistryOptions {
-  /** Files; with `clients` only who has a certificate of that authority is let in. */
+  /** Paths of files. With `clients`, clients need a certificate of that authority. */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly clients?: string } | undefined;
-  /** Lines `NAME:BCRYPT`. */
+  /** The htpasswd file: lines `NAME:BCRYPT`. */
   readonly users?: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export async function startDockerRegistry({ tls, users }: DockerRegistryOptions 
   };
 }
 
-/** Starts the registry, on another port where the first was taken meanwhile. */
+/** Starts the registry. Tries another port if the port is already in use. */
 async function started(config: string, linesFor: (host: string) => readonly string[]) {
   for (let tries = 0; tries < 5; tries += 1) {
     const host = `127.0.0.1:${await freePort()}`;
@@ -82,7 +82,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until the registry listens; false where it ends instead. */
+/** Waits until the registry listens; false if it exits. */
 async function listens(host: string, child: ChildProcess): Promise<boolean> {
   const [address = '', port] = host.split(':');
   while (child.exitCode === null) {

@@ -4,7 +4,7 @@ import { pushBuild } from './buildx.ts';
 import { makeImage, pushImage } from './images.ts';
 import { CliHarness, type Ran } from './cli-harness.ts';
 
-/** A registry with an image for each of some platforms and one for none, a build, and for each test a world of its own. */
+/** A registry with images for several platforms and one without a platform, a build, and a CliHarness for each test. */
 export let registry: RunningRegistry;
 export let world: CliHarness;
 export let list: string;
@@ -18,7 +18,7 @@ export const platforms: Readonly<Record<string, object>> = {
 };
 export const image = (name: string) => `${registry.host}/team/app:${name}`;
 
-/** Serves them while the tests of the file run. */
+/** Starts the registry for the tests of the file. */
 export function serveImages(): void {
   beforeAll(async () => {
     registry = await startRegistry();
@@ -42,7 +42,7 @@ export function serveImages(): void {
   });
 }
 
-/** Makes the test's list of these images. */
+/** Creates the draft of the test from these images. */
 export async function drafted(...names: readonly string[]): Promise<void> {
   await world.must('create', list, ...names.map(image));
 }
@@ -64,7 +64,7 @@ export async function entries(): Promise<readonly Listed[]> {
   return (JSON.parse(await world.must('inspect')) as Document).manifests;
 }
 
-/** What an entry says; the format of the list only changes the order in which it says it. */
+/** The platform and annotations of an entry. Their order does not depend on the format of the list. */
 export function saidOf(entry: Listed | undefined): string {
   return JSON.stringify([entry?.platform, entry?.annotations]);
 }

@@ -4,19 +4,19 @@ import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { CliHarness, type Ran } from './cli-harness.ts';
 
-/** Commands that run beside the folder that the workspace lies in, and a registry with a new repository for each test. */
+/** Commands that run in another folder than that of the workspace, and a registry with a new repository for each test. */
 export let registry: RunningRegistry;
 export let world: CliHarness;
-/** Where the command runs. */
+/** The current folder of the command. */
 export let here: string;
-/** Of this test alone, in the registry. */
+/** The repository of this test. */
 export let repository: string;
-/** The tag `v1` in it. */
+/** The tag `v1` in that repository. */
 export let list: string;
 
 let rounds = 0;
 
-/** Makes all that anew for each test of the file; the registry lasts for all of them. */
+/** Sets up each test of the file. All tests share the registry. */
 export function workElsewhere(): void {
   beforeAll(async () => {
     registry = await startRegistry();

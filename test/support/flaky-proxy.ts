@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, RecordingProxy, reset, type Change, type Exchange } from './recording-proxy.ts';
 
-/** A way to a registry on which answers are late, and some of them, or of the requests, are lost. */
+/** Options of a proxy that delays responses, and loses some requests and responses. */
 export interface Roughness {
-  /** Milliseconds that an answer is late at most; one in twenty is late by five times that. */
+  /** Maximum delay of a response in milliseconds; one response in twenty is delayed five times as much. */
   readonly delayMs: number;
-  /** Of a hundred requests: answered 503 before anything happened, cut before, cut after it has happened. */
+  /** Percentages of requests that are answered 503, lost before the registry gets them, or lost after it handled them. */
   readonly refused: number;
   readonly cut: number;
   readonly lost: number;
-  /** A registry that takes no conditions. */
+  /** The registry ignores conditional headers. */
   readonly withoutConditions?: boolean;
-  /** From 0 up to 1. */
+  /** Returns a number from 0 to 1, excluding 1. */
   readonly random: () => number;
-  /** Called after each write of a manifest, in the order in which the registry answers; without bytes after a deletion. */
+  /** Called after each manifest PUT or DELETE, in the order of the responses. `bytes` is undefined after a DELETE. */
   readonly onWritten?: (name: string, bytes: Buffer | undefined) => void;
 }
 
@@ -38,7 +38,7 @@ export async function startFlakyProxy(upstream: string, roughness: Roughness): P
   return front;
 }
 
-/** Collects the manifest that a request writes, and reports it once the registry has accepted it. */
+/** Collects the manifest of a PUT, and reports it when the registry has accepted it. */
 function watch({ seen, request }: Exchange, onWritten: NonNullable<Roughness['onWritten']>): Change['onAnswer'] {
   const name = /\/manifests\/([^/]+)$/.exec(seen.path)?.[1];
   if (name === undefined || !['PUT', 'DELETE'].includes(seen.method)) return undefined;
@@ -49,7 +49,7 @@ function watch({ seen, request }: Exchange, onWritten: NonNullable<Roughness['on
   };
 }
 
-/** Numbers that are the same for the same seed (mulberry32). */
+/** A pseudo-random number generator (mulberry32), which returns the same numbers for the same seed. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -4,11 +4,11 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * A proxy of the kind that companies have: tunnels (CONNECT) for https, whole addresses for http. It knows hosts that no
- * name service does, so that tests reach servers of this machine under any name.
+ * A forward proxy: CONNECT tunnels for https, absolute URLs for http. It maps host names to local ports, so that tests can
+ * use any host name.
  */
 export interface ForwardProxyOptions {
-  /** Ports of this machine by `host:port`. */
+  /** Local ports by `host:port`. */
   readonly hosts: Readonly<Record<string, number>>;
   /** `user:password` */
   readonly login?: string;
@@ -16,7 +16,7 @@ export interface ForwardProxyOptions {
 }
 
 export class ForwardProxy {
-  /** `CONNECT host:port` and `GET http://host/path`, as they came. */
+  /** The requests: `CONNECT host:port` and `GET http://host/path`. */
   readonly seen: string[] = [];
   readonly #server: Server;
   readonly #options: ForwardProxyOptions;
@@ -41,7 +41,7 @@ export class ForwardProxy {
     return `${tls === undefined ? 'http' : 'https'}://${user}127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** What makes a client use it for everything. */
+  /** Environment variables that make a client use the proxy for all requests. */
   get env(): Readonly<Record<string, string>> {
     return { HTTP_PROXY: this.url, HTTPS_PROXY: this.url };
   }

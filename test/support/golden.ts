@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Reads test/golden/NAME, one JSON value a line; test/golden/README.md says where each file comes from. */
+/** Reads test/golden/NAME, which has one JSON value per line. test/golden/README.md describes the source of each file. */
 export function goldenLines<T>(name: string): readonly T[] {
   const text = readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8');
   return text
@@ -13,7 +13,7 @@ export function goldenFile<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8')) as T;
 }
 
-/** What a function gives, or `undefined` where it refuses its argument. */
+/** The result of a function, or undefined if it throws. */
 export function attempt<T>(work: () => T): T | undefined {
   try {
     return work();

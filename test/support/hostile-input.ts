@@ -1,8 +1,8 @@
-/** Documents of just under 4 MiB that are made to cost as much as they can. */
+/** Documents of just under 4 MiB that are expensive to parse or validate. */
 const OCI = 'application/vnd.oci.image.index.v1+json';
 const MOST = 4 * 1024 * 1024;
 
-/** The largest list of so many of these items. */
+/** The largest list of copies of this item. */
 function listOf(item: string): string {
   const [head, tail] = [`{"schemaVersion":2,"mediaType":"${OCI}","manifests":[`, ']}'];
   const count = Math.floor((MOST - head.length - tail.length + 1) / (item.length + 1));

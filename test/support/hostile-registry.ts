@@ -9,16 +9,16 @@ import { withTimeLimit } from './limits.ts';
 import { CliHarness, type Ran } from './cli-harness.ts';
 
 /**
- * What a test of hostile registries and files stands up: a registry that wants a login and does what an attack tells it,
- * a stranger who writes down what is sent, and a command line with the login of the one. Its current folder is `work/`:
- * beside it nothing may change.
+ * The environment for tests of attacks: a registry that requires a login and follows the rules of an attack, a stranger
+ * that records requests, and a CLI with the login of the registry. The current folder of the CLI is `work/`; files outside
+ * it must not change.
  */
 const username = 'me';
 export const password = 'correct-horse-battery-staple';
 const login = Buffer.from(`${username}:${password}`).toString('base64');
 
 const platform = { os: 'linux', architecture: 'amd64' };
-/** Its last layer is large enough to be sent in chunks. */
+/** The last layer is large enough to be uploaded in chunks. */
 export const image = withLargeLayer(makeImage({ salt: 'attacked', kind: 'oci', platform }));
 export const other = makeImage({ salt: 'other', kind: 'oci', platform });
 export const list = makeIndex([entryOf(image, platform)]);
@@ -32,16 +32,16 @@ function withLargeLayer(small: Image): Image {
   return { ...small, bytes, digest: sha256(bytes), blobs: [...small.blobs, large] };
 }
 
-const wantsLogin = answer(401, { 'www-authenticate': 'Basic realm="x"' });
+const requireLogin = answer(401, { 'www-authenticate': 'Basic realm="x"' });
 
-/** A rule for those who come with the login; the others are asked for it. */
+/** Applies a rule to requests with credentials, and answers 401 to others. */
 function loggedIn(rule: Rule): Rule {
-  return (exchange) => (exchange.seen.headers.authorization === undefined ? wantsLogin : rule)(exchange);
+  return (exchange) => (exchange.seen.headers.authorization === undefined ? requireLogin : rule)(exchange);
 }
 
 export class AttackHarness {
   readonly world: CliHarness;
-  /** The honest registry behind the attacked one, which lets everybody in. */
+  /** The registry behind the hostile one. It requires no login. */
   readonly honest: RunningRegistry;
   readonly front: RecordingProxy;
   readonly stranger: RecordingProxy;
@@ -53,7 +53,7 @@ export class AttackHarness {
     this.stranger = stranger;
   }
 
-  /** The folder that commands run in. */
+  /** The current folder of commands. */
   get work(): string {
     return join(this.world.folder, 'work');
   }
@@ -75,12 +75,12 @@ export class AttackHarness {
     return new AttackHarness(world, honest, front, stranger);
   }
 
-  /** What the attacked registry does to requests that fit, once they come with the login, or to everybody. */
+  /** Applies a rule of the hostile registry to matching requests with the login, or to all matching requests. */
   arm(pattern: RegExp, rule: Rule, everybody = false): void {
     this.front.on(pattern, everybody ? rule : loggedIn(rule));
   }
 
-  /** Runs a command that must end by itself: before any of its time limits. */
+  /** Runs a command, which must end before its deadline. */
   async run(
     args: readonly string[],
     more: readonly string[] = [],
@@ -94,8 +94,8 @@ export class AttackHarness {
       env: { ...this.world.options.env, ...env },
     });
     const lines = ran.stderr.split('\n').filter((line) => line.startsWith('{'));
-    const told = lines.map((line) => JSON.parse(line) as { type: string; code?: string; message?: string });
-    const errors = told.filter(({ type }) => type === 'error');
+    const events = lines.map((line) => JSON.parse(line) as { type: string; code?: string; message?: string });
+    const errors = events.filter(({ type }) => type === 'error');
     expect(errors.map(({ message }) => message).join()).not.toMatch(/not done within/);
     return { ...ran, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
   }
@@ -111,7 +111,7 @@ export class AttackHarness {
     });
   }
 
-  /** Nobody but the registry has seen the login, and no output shows it. */
+  /** Checks that neither other servers nor the output received the login. */
   expectNoLeak({ stdout, stderr }: Ran, strangers: readonly RecordingProxy[] = [this.stranger]): void {
     const seen = strangers.flatMap((one) => one.seen.map(({ path, headers }) => JSON.stringify({ path, headers })));
     for (const text of [...seen, stdout, stderr]) {
@@ -120,14 +120,14 @@ export class AttackHarness {
     }
   }
 
-  /** Neither a tag in the registry nor a name in the layout that the commands of an attack write to. */
+  /** Checks that the commands created no tag in the registry and no name in the layout. */
   async expectNothingNamed(): Promise<void> {
     expect(await getManifest(this.honest.url, 'team/new', 'v1')).toBeUndefined();
     const { code } = await this.world.run(['exists', 'oci:there:v1'], { cwd: this.work });
     expect(code).toBe(4);
   }
 
-  /** The files beside the folder that commands run in and their workspace, with their sizes and times. */
+  /** The files outside the current folder and the workspace, with their sizes and times. */
   async surroundings(): Promise<readonly string[]> {
     const { folder } = this.world;
     const names = (await readdir(folder, { recursive: true })).filter(

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Platform } from '../../src/oci/platform/platform.ts';
 
-/** Small images, made here and pushed with plain HTTP: nothing of mlist is used to make what it is tested with. */
+/** Creates small images and pushes them with plain HTTP, without using code of mlist. */
 export interface Image {
   readonly mediaType: string;
   readonly digest: string;
@@ -13,13 +13,13 @@ export interface Image {
 export interface ImageOptions {
   readonly platform?: Partial<Platform>;
   readonly kind?: 'docker' | 'oci';
-  /** Sets this image's layers apart from another's. */
+  /** Makes the layers of this image differ from those of other images. */
   readonly salt?: string;
   readonly layers?: number;
   readonly layerBytes?: number;
-  /** Bytes of one more layer, which no compression makes smaller. */
+  /** Size of an additional layer of random bytes. */
   readonly noise?: number;
-  /** More members of the config or of the manifest. */
+  /** Additional members of the config and the manifest. */
   readonly config?: object;
   readonly manifest?: object;
 }
@@ -68,7 +68,7 @@ export function makeImage(options: ImageOptions = {}): Image {
   return { mediaType: type.manifest, digest: sha256(bytes), bytes, blobs: [config, ...blobs] };
 }
 
-/** Pushes an image under a tag, or by its digest. */
+/** Pushes an image to a tag, or by its digest if `tag` is undefined. */
 export async function pushImage(url: string, repository: string, tag: string | undefined, image: Image): Promise<void> {
   await Promise.all(image.blobs.map((blob) => pushBlob(url, repository, blob)));
   await putManifest(url, repository, tag ?? image.digest, image.mediaType, image.bytes);
@@ -104,7 +104,7 @@ const accept = [
   ...Object.values(types).map((type) => type.manifest),
 ].join(', ');
 
-/** What a registry serves under a name; undefined where it has no such thing. */
+/** The manifest with this tag or digest; undefined if the registry does not have it. */
 export async function getManifest(url: string, repository: string, name: string): Promise<Served | undefined> {
   const response = await request(`${url}/v2/${repository}/manifests/${name}`, { headers: { accept } }, [200, 404]);
   const bytes = Buffer.from(await response.arrayBuffer());

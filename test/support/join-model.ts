@@ -16,49 +16,49 @@ import { readSlot, slotName, tagOf, type StoredSlot } from '../../src/operations
 import { digestOf } from '../../src/oci/digest.ts';
 
 /**
- * All ways in which several runners can join one tag. A state is what the registry has and where each runner is; a step
- * is one read or one write of one tag, or a runner's death. What a runner does after a look is decided by the program's own
- * `decide`. Every state that can be reached is visited once.
+ * Explores all interleavings of several participants that join one tag. A state consists of the content of the registry
+ * and the progress of each participant; a step is a read or a write of one tag, or the death of a participant. The decisions
+ * after each snapshot are those of the program's own `decide`. Every reachable state is visited once.
  */
 export interface Model {
   readonly runners: readonly Participant[];
-  /** Platforms that have slots. */
+  /** Platforms with slots. */
   readonly platforms: readonly string[];
-  /** What the tag has at first. */
+  /** The initial list of the tag. */
   readonly base?: Tagged | undefined;
-  /** The registry refuses a write whose condition does not hold. */
+  /** The registry evaluates conditional requests. Default: false. */
   readonly hasConditions?: boolean;
-  /** Writes that fail, each before or after it happened. */
+  /** Number of writes that fail, before or after they take effect. */
   readonly lost?: number;
-  /** Writes that happen at any time after their answer was lost. */
+  /** Number of writes that take effect at any time after their response was lost. */
   readonly late?: number;
-  /** Reads of the tag that show what it had before its last write. */
+  /** Number of reads of the tag that return its content before the last write. */
   readonly stale?: number;
-  /** These may be reads of slots, too. */
+  /** Stale reads also occur for slots. */
   readonly staleSlots?: boolean;
-  /** Deaths of runners, each of which is started again. */
+  /** Number of deaths of participants, which are then restarted. */
   readonly deaths?: number;
-  /** The dead stay dead. */
+  /** Dead participants are not restarted. */
   readonly forGood?: boolean;
-  /** A pause is longer than the time from another's look to its write. */
+  /** A pause is longer than the time between a snapshot and a write of another participant. */
   readonly isTimely?: boolean;
-  /** Runners wait for each other. */
+  /** Participants wait for each other. */
   readonly waits?: boolean;
 }
 
 export interface Visit {
-  /** What the tag has; undefined where it is not there. */
+  /** The list of the tag; undefined if it does not exist. */
   readonly list: Tagged | undefined;
   readonly slots: readonly (StoredSlot | undefined)[];
-  /** What each runner said at its end; undefined while it is at work, `dead` where it was killed. */
+  /** The outcome of each participant; undefined while it runs, `dead` if it was killed. */
   readonly outcomes: readonly (string | undefined)[];
 }
 
 export interface Explored {
   readonly states: number;
-  /** States in which every runner has ended. */
+  /** Number of states in which every participant has ended. */
   readonly ends: number;
-  /** Every state can still come to an end. */
+  /** Whether an end can be reached from every state. */
   readonly isAlwaysEndable: boolean;
 }
 
@@ -68,22 +68,22 @@ interface Write {
   readonly write: TagWrite;
 }
 
-/** Where a runner is. Registers are the slots, then the tag; -1 is not read yet. */
+/** The progress of a participant. Registers are the slots, then the tag; -1 has not been read yet. */
 interface Local {
   readonly phase: 'look' | 'write' | 'pause' | 'over' | 'dead';
   readonly seen: readonly number[];
   readonly memory: Memory;
   readonly writes: readonly Write[];
-  /** The others that had looked when the pause began, and may still write. */
+  /** Other participants that had a snapshot when the pause began, and may still write. */
   readonly awaits: readonly number[];
-  /** How it may end in a pause, where its time is over. */
+  /** The outcome if the time is up during a pause. */
   readonly limit?: string;
   readonly outcome?: string;
 }
 
 interface State {
   readonly registers: readonly number[];
-  /** What the registers had before their last write; only kept where reads may be stale. */
+  /** The content of the registers before their last write; empty unless reads may be stale. */
   readonly before: readonly number[];
   readonly locals: readonly number[];
   readonly late: readonly (readonly [register: number, value: number])[];
@@ -101,7 +101,7 @@ export function explore(
   return new Explorer(model).run(visit, onMove);
 }
 
-/** A runner of a model: what it brings is told apart by its group. */
+/** Creates a participant. Its images depend on its group. */
 export function makeRunner(
   group: string,
   platforms: readonly string[],
@@ -119,7 +119,7 @@ export function makeRunner(
   return { target, group: { id: group }, began: Number(group) * 1000, expect, own, retries };
 }
 
-/** A tag that has the images of these runners. */
+/** Creates a list with the images of these participants. */
 export function makeBase(runners: readonly Participant[]): Tagged {
   const slots = runners.flatMap(({ target, group, began, own }) =>
     own.map((one) => ({ ...one, target, group, began })),
@@ -251,7 +251,7 @@ class Explorer {
     return this.#moved(state, runner, this.#localId({ ...local, seen }));
   }
 
-  /** Does one of the writes that were decided, with each thing that can become of it. */
+  /** Performs one of the decided writes, with each possible outcome. */
   *#write(state: State, runner: number, local: Local): Generator<State> {
     for (const [at, write] of local.writes.entries()) {
       const { register, value } = write;
@@ -283,7 +283,7 @@ class Explorer {
     return (register === this.#names.length ? this.#lists[value]?.digest : this.#slots[value]?.digest) ?? 'absent';
   }
 
-  /** What the runner does after a whole look. A pause that has nothing to wait for is over at once. */
+  /** The decision of a participant after a complete snapshot. A pause with nothing to wait for ends immediately. */
   #decided(state: State, runner: number, { seen, memory: before }: Local): State {
     const busy = this.#busy(state, runner);
     const key = `${runner} ${seen.join()} ${JSON.stringify(before)} ${busy.join()}`;
@@ -332,13 +332,13 @@ class Explorer {
     }
   }
 
-  /** The others that have read something and may write by it. */
+  /** Other participants that have read a register and may write because of it. */
   #busy({ locals }: State, runner: number): readonly number[] {
     if (this.#model.isTimely !== true) return [];
     return locals.flatMap((id, other) => (other !== runner && this.#isBusy(this.#locals[id]!) ? [other] : []));
   }
 
-  /** A look begins. What nobody else ever writes is the same whenever it is read, and is read at once. */
+  /** Begins a snapshot. Registers that no other participant writes are read immediately, since the time makes no difference. */
   #looking({ registers }: State, runner: number, memory: Memory): Local {
     const isOwn = (name: string) =>
       this.#model.late === undefined &&
@@ -348,7 +348,7 @@ class Explorer {
     return { phase: 'look', seen, memory, writes: [], awaits: [] };
   }
 
-  /** The state with the runner somewhere else. Whoever has waited for what it might write, waits no longer once it has. */
+  /** Advances a participant. Others that waited for its writes continue when it can no longer write. */
   #moved(state: State, runner: number, next: number): State {
     if (this.#model.isTimely !== true) return { ...state, locals: state.locals.with(runner, next) };
     const isSettled = !this.#isBusy(this.#locals[next]!);
@@ -407,7 +407,7 @@ function over(outcome: string): Local {
   return { phase: 'over', seen: [], memory: initialMemory, writes: [], awaits: [], outcome };
 }
 
-/** Which state leads to which. */
+/** The transitions between states. */
 class Edges {
   #from = new Int32Array(1024);
   #to = new Int32Array(1024);
@@ -423,7 +423,7 @@ class Edges {
     this.#count += 1;
   }
 
-  /** Whether one of the ends can be reached from everywhere. */
+  /** Whether an end can be reached from every state. */
   reachAll(ends: readonly number[], states: number): boolean {
     const firsts = new Int32Array(states + 1);
     for (let edge = 0; edge < this.#count; edge += 1) firsts[this.#to[edge]! + 1]! += 1;

@@ -5,21 +5,21 @@ import { stepsOf } from './killed.ts';
 import { startFlakyProxy } from './flaky-proxy.ts';
 
 /**
- * Rounds of many runners that join one tag at the same moment, over a network that delays answers and loses some of them,
- * watched from outside.
+ * Runs rounds in which many participants join one tag at the same time, over a network that delays and loses responses,
+ * and observes the tag from outside.
  */
 export interface RoundsOptions {
   readonly runners: number;
   readonly rounds: number;
   readonly kind: 'without --expect' | 'with --expect' | 'two builds at once' | 'two builds at once, with --expect';
-  /** In each round one of the runners is killed at some step, and started again. */
+  /** Kill one participant per round at a random step, and start it again. Default: false. */
   readonly kills?: boolean;
   /** The registry evaluates conditional requests. */
   readonly conditions: boolean;
-  /** Milliseconds by which an answer is late at most. */
+  /** Maximum delay of a response in milliseconds. */
   readonly delayMs: number;
   readonly random: () => number;
-  /** Runs a join to its end, or to the step at which it is killed. */
+  /** Runs a join to its end, or until it is killed at the step. */
   readonly run: (args: readonly string[], killAt?: number) => Promise<Joined>;
 }
 
@@ -28,16 +28,16 @@ export interface Joined {
   readonly stderr: string;
 }
 
-/** Each join takes more steps than this (`kill-at-step.js`). */
+/** Every join has more steps than this (`kill-at-step.js`). */
 const KILLED_STEPS = 20;
 
 export interface Tally {
   readonly rounds: number;
   readonly kills: number;
-  /** Different lists that the tag had, all rounds together. */
+  /** Number of different lists of the tag, in all rounds. */
   readonly lists: number;
   readonly requests: number;
-  /** What went wrong: round and what. */
+  /** The violations, with the number of the round. */
   readonly faults: readonly string[];
 }
 
@@ -103,7 +103,7 @@ async function pushAll(url: string, platforms: readonly string[], salt: string):
   );
 }
 
-/** One request in ten fails, and each runner sends hundreds: of the default attempts all would fail now and then. */
+/** One request in ten fails, and each participant sends hundreds, so the default number of retries is too low. */
 const MANY_RETRIES = ['--retries', '8'];
 
 interface Round {
@@ -117,7 +117,7 @@ interface Round {
 const tagOf = (round: number) => `round${round}`;
 const isExpected = (kind: RoundsOptions['kind']) => kind.endsWith('with --expect');
 
-/** @returns what each runner failed with */
+/** @returns the error of each participant that failed, and whether one was killed */
 async function oneRound(options: RoundsOptions, { host, round, platforms, images }: Round) {
   const { kind, random, kills = false, run } = options;
   const commands = images.flatMap((_, build) =>
@@ -147,7 +147,7 @@ async function oneRound(options: RoundsOptions, { host, round, platforms, images
   return { killed, ended: failed };
 }
 
-/** The lists that the tag had, in order; undefined where it was deleted. */
+/** The successive lists of the tag; undefined where it was deleted. */
 function distinct(lists: readonly (string | undefined)[]): readonly (string | undefined)[] {
   return lists.filter((one, at) => at === 0 || one !== lists[at - 1]);
 }

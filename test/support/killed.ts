@@ -4,21 +4,21 @@ import { isSampled } from './long.ts';
 import { checkout, startMlist, type Ended } from './mlist.ts';
 
 /**
- * What has the built program kill itself at one of its steps: `kill-at-step.js` says what a step is.
- * @param step - from 1; 0: it runs to its end
+ * Environment variables that kill the built program at a step. `kill-at-step.js` defines a step.
+ * @param step - from 1; 0 does not kill the program
  */
 export function killedAt(step: number, root: string = checkout): Readonly<Record<string, string>> {
   const preload = pathToFileURL(join(root, 'test/support/kill-at-step.js')).href;
   return { NODE_OPTIONS: `--import ${preload}`, MLIST_TEST_KILL_AT: String(step) };
 }
 
-/** All steps of a run with `killedAt`; undefined where it was killed. */
+/** The number of steps of a run with `killedAt`; undefined if it was killed. */
 export function stepsOf({ stderr }: Pick<Ended, 'stderr'>): number | undefined {
   const steps = /^steps: (\d+)$/m.exec(stderr)?.[1];
   return steps === undefined ? undefined : Number(steps);
 }
 
-/** Runs the built program until it is killed at the step. */
+/** Runs the built program and kills it at the step. */
 export async function killAtStep(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -26,14 +26,14 @@ export async function killAtStep(
 ): Promise<void> {
   const ran = await startMlist(args, { ...env, ...killedAt(step) }).ended;
   const steps = stepsOf(ran);
-  // Where requests run beside each other, their order and thereby the number of steps may differ a little between runs.
+  // The order of concurrent requests, and thus the number of steps, may differ slightly between runs.
   const isEnded = ran.code === 0 && steps !== undefined && steps < step;
   if (steps !== undefined && !isEnded) throw new Error(`not killed at step ${step}, but ended: ${JSON.stringify(ran)}`);
 }
 
 /**
- * The steps at which a command is killed: all of them in the long version, otherwise some that are evenly spread, and the
- * last ones, where a command publishes its result.
+ * The steps at which to kill a command: all of them in the long version, otherwise an evenly distributed sample and the
+ * last steps, at which a command publishes its result.
  */
 export async function momentsOf(
   args: readonly string[],

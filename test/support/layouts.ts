@@ -4,20 +4,20 @@ import type { ContentWriter } from '../../src/store/store.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
 import { sha256, type Image, type Served } from './images.ts';
 
-/** Puts images of `makeImage` into layouts and archives. */
+/** Writes images of `makeImage` to layouts and archives. */
 
-export async function putImage(home: ContentWriter, image: Image, name?: string): Promise<void> {
+export async function putImage(target: ContentWriter, image: Image, name?: string): Promise<void> {
   for (const blob of image.blobs) {
     const digest = parseDigest(sha256(blob));
-    await home.putBlob({ mediaType: 'application/octet-stream', digest, size: blob.length }, () => once(blob));
+    await target.putBlob({ mediaType: 'application/octet-stream', digest, size: blob.length }, () => once(blob));
   }
-  await putDocument(home, image, name);
+  await putDocument(target, image, name);
 }
 
-export async function putDocument(home: ContentWriter, served: Served, name?: string): Promise<void> {
+export async function putDocument(target: ContentWriter, served: Served, name?: string): Promise<void> {
   const { mediaType, bytes } = served;
   const digest = parseDigest(served.digest);
-  await home.putManifest({ descriptor: { mediaType, digest, size: bytes.length }, bytes }, name ?? digest);
+  await target.putManifest({ descriptor: { mediaType, digest, size: bytes.length }, bytes }, name ?? digest);
 }
 
 export async function putInLayout(dir: string, image: Image, name?: string): Promise<void> {

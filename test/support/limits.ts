@@ -1,7 +1,7 @@
 /**
- * Runs something that has to meet a time limit at a certain point. On a busy machine a short limit may pass before that
- * point is reached: then it runs again with a longer one.
- * @param run - runs with the limit; undefined where the point was not reached
+ * Runs something that must exceed a time limit at a certain point. If a short limit expires before that point on a busy
+ * machine, it runs again with a longer limit.
+ * @param run - runs with the limit; returns undefined if the point was not reached
  * @param first - the first limit in milliseconds
  */
 export async function withTimeLimit<T>(run: (limit: string) => Promise<T | undefined>, first = 300): Promise<T> {
@@ -9,5 +9,5 @@ export async function withTimeLimit<T>(run: (limit: string) => Promise<T | undef
     const ran = await run(`${limit}ms`);
     if (ran !== undefined) return ran;
   }
-  throw new Error('the point where the time limit is to be met was not reached');
+  throw new Error('the point at which the time limit must expire was not reached');
 }

@@ -7,7 +7,7 @@ import { makeImage, sha256 } from './images.ts';
 import { putInArchive, putInLayout } from './layouts.ts';
 import { CliHarness } from './cli-harness.ts';
 
-/** Images that lie in layouts and archives, as builds on this machine leave them. */
+/** Images in layouts and archives, as local builds create them. */
 
 export const amd64 = makeImage({ salt: 'amd64', kind: 'oci' });
 export const arm64 = makeImage({
@@ -17,10 +17,10 @@ export const arm64 = makeImage({
 });
 
 export let registry: RunningRegistry;
-/** What it was asked. */
+/** The requests to the registry. */
 export const requests: string[] = [];
 
-/** Starts the registry beside the places, for the tests of the file. */
+/** Starts the registry for the tests of the file. */
 export function serveLocations(): void {
   beforeAll(async () => {
     registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
@@ -28,7 +28,7 @@ export function serveLocations(): void {
   afterAll(() => registry.close());
 }
 
-/** An archive as docker 1.10 to 24 saves an image: its layers are not compressed. */
+/** Writes an archive like docker 1.10 to 24, with uncompressed layers. */
 export async function putDockerArchive(
   path: string,
   tag: string,
@@ -47,7 +47,7 @@ export async function putDockerArchive(
   return { config, layer };
 }
 
-/** A world whose folder has an image of each kind of place in `out/`. */
+/** A CliHarness with one image for each type of location in `out/`. */
 export async function builds(): Promise<CliHarness> {
   const world = await CliHarness.make();
   const out = join(world.folder, 'out');

@@ -1,8 +1,8 @@
 import { sha256 } from './images.ts';
 
 /**
- * The order in which manifests reach registries through a `Front`: after every command it is checked that none was stored
- * before its children and its subject, if the command stored these too and had not found them there.
+ * Checks after every command that manifests were pushed through a `RecordingProxy` after their children and their subject,
+ * unless the registry already had these.
  */
 interface Put {
   readonly repository: string;
@@ -15,23 +15,23 @@ interface Put {
 }
 
 const puts: Put[] = [];
-/** Manifests that a registry was seen to have, whenever they were stored. */
+/** Manifests that a registry has returned. */
 const read = new Set<string>();
 let moment = 0;
 
-/** A PUT of a manifest has arrived. @returns to be called when it has succeeded */
+/** Records a manifest PUT. @returns a function to call when the PUT has succeeded */
 export function recordPut(repository: string, body: Buffer): () => void {
   const put: Put = { repository, digest: sha256(body), refersTo: referencesIn(body), begun: (moment += 1) };
   puts.push(put);
   return () => (put.stored = moment += 1);
 }
 
-/** A manifest has been read under its digest or a tag. */
+/** Records that a manifest was read by its digest or a tag. */
 export function recordRead(repository: string, name: string): void {
   read.add(`${repository}@${name}`);
 }
 
-/** Runs work and checks the order of what it stores. */
+/** Runs a function and checks the order of its manifest PUTs. */
 export async function inOrder<T>(work: () => Promise<T>): Promise<T> {
   const before = puts.length;
   const result = await work();

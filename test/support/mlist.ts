@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inOrder } from './manifest-order.ts';
 
-/** The built program as a process of its own, for what only processes can do to each other. */
+/** Runs the built program as a separate process. */
 export const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Ended {
@@ -20,9 +20,9 @@ export interface Started {
 }
 
 export interface StartOptions {
-  /** The checkout that it was built in. */
+  /** The checkout that contains the built program. Default: this one. */
   readonly root?: string;
-  /** A file descriptor to write to. Default: a pipe that is read to its end. */
+  /** A file descriptor for the output. Default: a pipe that is read to its end. */
   readonly stdout?: number | 'pipe';
   readonly stderr?: number | 'pipe';
 }
@@ -36,7 +36,7 @@ export function startMlist(
   return start([process.execPath, join(root, 'dist', 'cli', 'mlist.js'), ...args], env, options);
 }
 
-/** Runs the built program by another one, such as strace or a shell that sets limits. */
+/** Runs the built program under another one, such as strace or a shell that sets limits. */
 export function runMlistBy(
   runner: readonly string[],
   args: readonly string[],
@@ -74,7 +74,7 @@ export async function runMlist(
   return startMlist(args, env, options).ended;
 }
 
-/** Waits until a condition holds, or the program has ended. */
+/** Waits until a condition is true or the program has ended. */
 export async function until(holds: () => boolean, ended: Promise<Ended>): Promise<void> {
   const over = ended.then(() => true);
   while (!holds()) if (await Promise.race([over, sleep(20, false)])) return;

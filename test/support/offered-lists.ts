@@ -4,9 +4,9 @@ import type { Candidate, CandidateList } from '../../src/selection/candidates.ts
 import { entryOf, makeImage, makeIndex, putManifest, pushImage, type Image, type Served } from './images.ts';
 
 /**
- * Lists written in short. A word is an entry: `linux/arm/v7` (letter for letter), `?linux/arm` without a platform in the
- * list, `linux/amd64+zstd` marked as a zstd twin, `windows/amd64@10.0.20348.1` with a version, `linux/amd64&sse5` with a
- * feature, `[linux/arm64 linux/arm]` an index of these.
+ * Lists in a short notation. Each word is an entry: `linux/arm/v7` (without normalisation), `?linux/arm` without a platform
+ * in the list, `linux/amd64+zstd` marked as zstd, `windows/amd64@10.0.20348.1` with an os.version, `linux/amd64&sse5` with
+ * a feature, `[linux/arm64 linux/arm]` a nested index.
  */
 export interface ListWords {
   readonly kind: 'oci' | 'docker';
@@ -17,7 +17,7 @@ export interface BuiltList {
   readonly list: Served;
   readonly images: readonly Image[];
   readonly lists: readonly Served[];
-  /** By its place: 2, or 2.1 in an index. */
+  /** The images by position: 2, or 2.1 in a nested index. */
   readonly byPlace: ReadonlyMap<string, Image>;
 }
 
@@ -30,7 +30,7 @@ interface Made {
 
 export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
 
-/** @param salt - sets the images of one list apart from those of others */
+/** @param salt - makes the images differ from those of other lists */
 export function makeList({ kind, words }: ListWords, salt: string, above = ''): BuiltList {
   const made = (words.match(/\[[^\]]*\]\S*|\S+/g) ?? []).map((word, at) =>
     makeEntry(word, kind, salt, `${above}${at + 1}`),
@@ -51,7 +51,7 @@ function makeEntry(text: string, kind: ListWords['kind'], salt: string, place: s
   if (nested !== null) return makeNested(nested[1] ?? '', nested[2] ?? '', kind, salt, place);
   const [, isSilent, path = '', version, feature, zstd] = word.exec(text) ?? [];
   const platform = platformOf(path, version, feature);
-  // The config says the same in canonical words: what clients read there is no part of what is tested here.
+  // The config states the platform in canonical form, because how clients parse it is not tested here.
   const image = makeImage({ kind, platform, salt: `${salt} ${place}`, layers: 0 });
   const more = zstd === undefined ? {} : { annotations: { 'io.github.containers.compression.zstd': 'true' } };
   const entry = entryOf(image, isSilent === undefined ? platform : undefined, more);
@@ -66,7 +66,7 @@ function makeNested(words: string, path: string, kind: ListWords['kind'], salt: 
   return { entry, images, lists: [...lists, list], places: [...byPlace] };
 }
 
-/** Letter for letter, as a document may hold it; `-` is an empty part. */
+/** The platform without normalisation, as in a document. `-` is an empty part. */
 function platformOf(path: string, version?: string, feature?: string): Platform {
   const [os = '', architecture = '', variant] = path.split('/').map((part) => (part === '-' ? '' : part));
   return {
@@ -84,7 +84,7 @@ export async function pushList(url: string, repository: string, tag: string, mad
   await putManifest(url, repository, tag, made.list.mediaType, made.list.bytes);
 }
 
-/** The list as it is offered to clients that can read all of it. */
+/** The list as clients read it that can access all of its content. */
 export function candidatesOf({ list, lists, byPlace }: BuiltList): CandidateList {
   const entriesOf = (bytes: Buffer, above: string): readonly Candidate[] =>
     (JSON.parse(bytes.toString()) as { manifests: readonly Descriptor[] }).manifests.map((descriptor, at) => {

@@ -7,8 +7,8 @@ import { errorCode } from '../../src/errors/errors.ts';
 import { temporaryFolder } from './cli-harness.ts';
 
 /**
- * Opens a pipe once a program reads it: from then on the program waits for what never comes.
- * @returns undefined where the program ended before
+ * Opens a pipe for writing when a program reads it. The program then waits until the pipe is closed.
+ * @returns undefined if the program ended first
  */
 export async function openForReader(path: string, ended: Promise<unknown>): Promise<FileHandle | undefined> {
   const over = ended.then(() => true);
@@ -22,7 +22,7 @@ export async function openForReader(path: string, ended: Promise<unknown>): Prom
   }
 }
 
-/** The end of a pipe that is written to; the reader has closed its own. */
+/** The writable end of a pipe whose reader has closed its end. */
 export async function unreadPipe(): Promise<FileHandle> {
   const path = join(await temporaryFolder(), 'pipe');
   execFileSync('mkfifo', [path]);

@@ -3,7 +3,7 @@ import { startRegistry, type RunningRegistry, type ServedRequest } from '../../s
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
 import { CliHarness } from './cli-harness.ts';
 
-/** A registry with two images in two repositories, what was asked of it, and for each test a world and a list of its own. */
+/** A registry with two images in two repositories, its requests, and a CliHarness and a list name for each test. */
 export let registry: RunningRegistry;
 export let at: (name: string) => string;
 export const requests: ServedRequest[] = [];
@@ -11,10 +11,10 @@ export const amd64 = makeImage({ salt: 'a' });
 export const arm64 = makeImage({ salt: 'b', platform: { architecture: 'arm64', os: 'linux' } });
 export let world: CliHarness;
 export let list: string;
-/** Of the test in its file, for names that are its own. */
+/** The number of the test in its file, for unique names. */
 export let count = 0;
 
-/** Serves them while the tests of the file run. */
+/** Starts the registry for the tests of the file. */
 export function servePushed(): void {
   beforeAll(async () => {
     registry = await startRegistry({ onRequest: (request) => requests.push(request) });
@@ -32,7 +32,7 @@ export function servePushed(): void {
   });
 }
 
-/** What was asked since it was asked last, in short. */
+/** The requests since the last call, in short form. */
 export function sent(): string[] {
   return requests
     .splice(0)
@@ -47,7 +47,7 @@ export function layerDigest(image: Image): string {
   return (JSON.parse(image.bytes.toString()) as { layers: { digest: string }[] }).layers[0]?.digest ?? '';
 }
 
-/** What the tag has. */
+/** The manifest of the tag. */
 export async function served(): ReturnType<typeof getManifest> {
   return getManifest(registry.url, 'team/app', tag());
 }

@@ -16,65 +16,65 @@ import { recordPut, recordRead } from './manifest-order.ts';
 import type { RequestWaves } from './request-waves.ts';
 
 /**
- * A server that stands before a registry, writes down what it is asked, and does what a test tells it: answers by
- * itself, changes answers, waits, breaks connections. What nobody has a rule for is passed on.
+ * A proxy in front of a registry. It records requests and applies the rules of a test, which answer requests, modify or
+ * delay responses, or close connections. Requests without a rule are forwarded.
  */
 export interface Seen {
   readonly method: string;
-  /** With the query. */
+  /** Path with the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** Bytes of the request's body that came. */
+  /** Number of received bytes of the request body. */
   received: number;
-  /** 0 where no answer went out. */
+  /** Status of the response; 0 if none was sent. */
   status: number;
-  /** One more than the answers that had to be there before this was asked, one after the other. */
+  /** Position in the sequence of round trips: one more than the number of responses that the request had to wait for. */
   readonly depth: number;
 }
 
-/** One request that a rule deals with. */
+/** A request that a rule handles. */
 export interface Exchange {
   readonly seen: Seen;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Passes the request on; its answer may be changed on the way. */
+  /** Forwards the request, and optionally modifies the response. */
   pass(change?: Change): Promise<void>;
-  /** Reads the request's body; it can be passed on afterwards. */
+  /** Reads the request body. The request can still be forwarded. */
   read(): Promise<Buffer>;
 }
 
 export interface Change {
   readonly status?: number;
   readonly headers?: OutgoingHttpHeaders;
-  /** Applied to each piece of the body. */
+  /** Applied to each chunk of the response body. */
   readonly body?: (chunk: Buffer, offset: number) => Buffer;
-  /** Break the connection after so many bytes of the answer's body. */
+  /** Close the connection after this number of bytes of the response body. */
   readonly cutAfter?: number;
-  /** Milliseconds that the answer waits. */
+  /** Delay of the response in milliseconds. */
   readonly waitMs?: number;
-  /** Break the connection before the answer. */
+  /** Close the connection instead of sending the response. */
   readonly loseAnswer?: boolean;
-  /** Called with the status that the registry answers. */
+  /** Called with the status of the registry's response. */
   readonly onAnswer?: (status: number) => void;
 }
 
 export type Rule = (exchange: Exchange) => Promise<void> | void;
 
-interface Standing {
+interface ActiveRule {
   readonly pattern: RegExp;
   readonly rule: Rule;
-  left: number;
+  remaining: number;
 }
 
 export interface RecordingProxyOptions {
-  /** The registry; without it every request needs a rule. */
+  /** URL of the registry. Without it, requests without a rule are answered with 404. */
   readonly upstream?: string | undefined;
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
-  /** Milliseconds before each answer. */
+  /** Delay of each response in milliseconds. Default: 0. */
   readonly delayMs?: number;
-  /** Headers up to this many bytes are taken. */
+  /** Maximum size of request headers in bytes. */
   readonly maxHeaderSize?: number;
-  /** Deals with requests in waves; `depth` is the number of the wave then. */
+  /** Holds requests in waves; `depth` is then the number of the wave. */
   readonly waves?: RequestWaves | undefined;
 }
 
@@ -82,7 +82,7 @@ export class RecordingProxy {
   readonly seen: Seen[] = [];
   readonly #server: Server;
   readonly #options: RecordingProxyOptions;
-  readonly #rules: Standing[] = [];
+  readonly #rules: ActiveRule[] = [];
   #depth = 0;
   #port = 0;
 
@@ -108,7 +108,7 @@ export class RecordingProxy {
     return front;
   }
 
-  /** Stays the same after the server is closed, for requests that were cut by that. */
+  /** Does not change after the server is closed, since requests may still refer to it. */
   get port(): number {
     return this.#port;
   }
@@ -122,14 +122,14 @@ export class RecordingProxy {
   }
 
   /**
-   * Applies a rule to the next requests that fit, for example `/^GET .*blobs/`; later rules go first.
-   * @param times - default: all of them
+   * Applies a rule to matching requests, for example `/^GET .*blobs/`. The last added rule takes precedence.
+   * @param times - number of requests to apply the rule to; default: unlimited
    */
   on(pattern: RegExp, rule: Rule, times = Number.POSITIVE_INFINITY): void {
-    this.#rules.unshift({ pattern, rule, left: times });
+    this.#rules.unshift({ pattern, rule, remaining: times });
   }
 
-  /** The requests so far that fit. */
+  /** The matching requests so far. */
   asked(pattern: RegExp): readonly Seen[] {
     return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
   }
@@ -164,10 +164,10 @@ export class RecordingProxy {
     let body: Buffer | undefined;
     const read = async () => (body = await buffer(request));
     const pass = (change: Change = {}) => passOn(request, response, upstream, { ...change, sent: body, delayMs });
-    const standing = this.#rules.find(({ pattern, left }) => left > 0 && pattern.test(`${method} ${path}`));
-    if (standing !== undefined) standing.left -= 1;
+    const active = this.#rules.find(({ pattern, remaining }) => remaining > 0 && pattern.test(`${method} ${path}`));
+    if (active !== undefined) active.remaining -= 1;
     try {
-      await (standing === undefined ? pass() : standing.rule({ seen, request, response, pass, read }));
+      await (active === undefined ? pass() : active.rule({ seen, request, response, pass, read }));
     } catch {
       response.destroy();
     }
@@ -200,7 +200,7 @@ async function passOn(
     return;
   }
   const { method } = request;
-  // The embedded registry answers to names of this machine only.
+  // The embedded registry only accepts local host names.
   const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
   const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
   const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
@@ -212,7 +212,7 @@ async function passOn(
     onward.on('error', reject);
   });
   change.onAnswer?.(answer.statusCode ?? 0);
-  // Where the client leaves before it has the whole answer, the connection to the registry would keep the process alive.
+  // If the client disconnects early, the connection to the registry would keep the process alive.
   const gone = new Promise<void>((resolve) => (response.destroyed ? resolve() : response.once('close', resolve)));
   void gone.then(() => onward.destroy());
   const { waitMs = change.delayMs } = change;
@@ -237,7 +237,7 @@ async function passOn(
   response.end();
 }
 
-/** Answers by itself; the body of the request is taken off the connection. */
+/** Answers a request without forwarding it. The request body is discarded. */
 export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: string | Uint8Array = ''): Rule {
   return ({ request, response }) => {
     request.resume();
@@ -249,10 +249,10 @@ export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: 
 /** Never answers. */
 export const hang: Rule = ({ request }) => void request.resume();
 
-/** Breaks the connection before an answer. */
+/** Closes the connection without a response. */
 export const reset: Rule = ({ request }) => void request.socket.destroy();
 
-/** Breaks the connection of an upload once the registry has so many of its bytes. */
+/** Closes the connection of an upload after the registry has received `length` bytes. */
 export function cutUpload(length: number, upstream: string): Rule {
   return async ({ request }) => {
     const chunks: Buffer[] = [];

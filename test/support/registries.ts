@@ -4,7 +4,7 @@ import { programPath, startDockerRegistry, type Registry } from './docker-regist
 
 export type { Registry };
 
-/** The registries that a suite runs on: the embedded one, in memory and in a folder, and a real one where there is one. */
+/** The registries to run a suite on: the embedded one, and distribution's docker-registry if it is installed. */
 interface Kind {
   readonly name: string;
   readonly start: (() => Promise<Registry>) | undefined;
@@ -18,7 +18,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** Runs a suite on each registry; a real one that is not on this machine is skipped, and the report says so. */
+/** Runs a suite on each registry. Skips docker-registry if it is not installed; the test report shows this. */
 export function describeOnRegistries(title: string, suite: (start: () => Promise<Registry>) => void): void {
   for (const { name, start } of kinds) {
     if (start === undefined)

@@ -6,7 +6,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, typ
 import { cleanup } from './cleanup.ts';
 import { CliHarness } from './cli-harness.ts';
 
-/** A list in one registry, and another registry behind a relay, to which it is pushed: each test has a repository there. */
+/** A list in one registry, and a target registry behind a RecordingProxy, with a repository for each test. */
 export let source: RunningRegistry;
 export let registry: RunningRegistry;
 export let front: RecordingProxy;
@@ -14,13 +14,13 @@ export let world: CliHarness;
 export let repository: string;
 let repositories = 0;
 
-/** Uses another repository of the target from now on. */
+/** Switches to a new repository of the target. */
 export function nextRepository(): string {
   repository = `team/target${(repositories += 1)}`;
   return repository;
 }
 
-/** The list is `team/app:1.0` of the source, and its images are `team/app:image0` and so on. */
+/** Pushes the list to `team/app:1.0` of the source, and its images to `team/app:image0` and so on. */
 export function serveTarget(salt: string, platforms: readonly Platform[]) {
   const images: readonly Image[] = platforms.map((platform) => makeImage({ salt, kind: 'oci', platform }));
   const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));

@@ -1,22 +1,22 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** Turns of the event loop in which nothing may be under way. */
+/** Number of event loop turns without activity after which the process counts as idle. */
 const QUIET_TURNS = 10;
 
-/** Requests to the operating system that the process waits for: files, names, connections. */
-const underWay = /Req|Connect/;
+/** Names of pending operations: files, DNS lookups, connections. */
+const pendingOperation = /Req|Connect/;
 
 /**
- * Counts answers that have to come one after the other. Requests are held until the process has nothing under way that
- * could lead to another request; then all of them are answered, while new requests wait for the next wave. A request is
- * in a later wave only if it had to wait for an answer. Client and server must run in this process.
+ * Counts sequential round trips. Requests are held until the process is idle; then all of them are answered, while new
+ * requests wait for the next wave. A request is in a later wave only if it had to wait for a response. Client and server
+ * must run in this process.
  */
 export class RequestWaves {
   readonly #waiting = new Map<Socket, { readonly go: (wave: number) => void; readonly ended: Promise<void> }>();
   readonly #servers: Server[] = [];
   readonly #clients = new Set<Socket>();
-  /** The server's side of each connection. The client's port is not enough: it may be in use towards two servers. */
+  /** The server's socket by client port and server port. A client may use the same port for two servers. */
   readonly #accepted = new Map<string, Socket>();
   #isRunning = false;
   #number = 0;
@@ -25,7 +25,7 @@ export class RequestWaves {
     subscribe('net.client.socket', this.#connecting);
   }
 
-  /** Waves so far. */
+  /** Number of waves so far. */
   get number(): number {
     return this.#number;
   }
@@ -38,7 +38,7 @@ export class RequestWaves {
     unsubscribe('net.client.socket', this.#connecting);
   }
 
-  /** The requests of this server go in waves. */
+  /** Holds the requests to this server. */
   watch(server: Server): void {
     this.#servers.push(server);
     server.on('connection', (socket: Socket) => {
@@ -49,9 +49,9 @@ export class RequestWaves {
   }
 
   /**
-   * Waits for the wave that a request goes with.
-   * @param socket - the server's side of the connection that it came on
-   * @param ended - when its answer has gone out
+   * Waits for the wave of a request.
+   * @param socket - the server's socket of the connection
+   * @param ended - resolves when the response has been sent
    * @returns the number of the wave, from 1
    */
   enter(socket: Socket, ended: Promise<void>): Promise<number> {
@@ -88,7 +88,7 @@ export class RequestWaves {
   }
 
   #isBusy(): boolean {
-    if (process.getActiveResourcesInfo().some((resource) => underWay.test(resource))) return true;
+    if (process.getActiveResourcesInfo().some((resource) => pendingOperation.test(resource))) return true;
     const ports = new Set(this.#servers.map((server) => (server.address() as AddressInfo | null)?.port));
     return [...this.#clients].some((client) => {
       if (client.connecting) return true;
@@ -99,7 +99,7 @@ export class RequestWaves {
     });
   }
 
-  /** Whether bytes are on their way, other than those of a request that already waits. */
+  /** Whether bytes are in transit, other than those of a request that is already held. */
   #isSending(client: Socket, server: Socket | undefined): boolean {
     if (server === undefined) return true;
     if (this.#waiting.has(server)) return false;

@@ -20,7 +20,7 @@ const ajv = new Ajv2020({
   schemas: [...readSchemas('.'), ...readSchemas('output')],
 });
 
-/** The text is a document that fits a schema of schemas/output. */
+/** Checks that a JSON text is valid against a schema in schemas/output. */
 export function expectFits(name: string, text: string): void {
   const validate = ajv.getSchema(`output/${name}.schema.json`);
   expect([name, validate?.(JSON.parse(text)), validate?.errors]).toEqual([name, true, null]);

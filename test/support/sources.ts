@@ -4,7 +4,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { pushBuild, type Built } from './buildx.ts';
 import { makeImage, pushImage, type Image } from './images.ts';
 
-/** What the tests of `create` read: four images, and a build of two platforms with their attestations. */
+/** The sources for tests of `create`: four images, and a build for two platforms with attestations. */
 export let registry: RunningRegistry;
 export let at: (name: string) => string;
 export const amd64: Platform = { architecture: 'amd64', os: 'linux' };
@@ -13,7 +13,7 @@ export const arm: Platform = { architecture: 'arm', os: 'linux', variant: 'v7' }
 export let images: Readonly<Record<'amd64' | 'arm64' | 'arm' | 'other', Image>>;
 export let build: Built;
 
-/** Serves them while the tests of the file run. */
+/** Starts the registry for the tests of the file. */
 export function serveSources(): void {
   beforeAll(async () => {
     registry = await startRegistry();
@@ -37,7 +37,7 @@ export interface Shown {
   readonly attests?: string;
 }
 
-/** What `create --json` says, as far as the tests look at it. */
+/** The members of the `create --json` document that the tests check. */
 export interface Drafted {
   readonly changed: boolean;
   readonly entries: readonly Shown[];

@@ -1,7 +1,7 @@
 import { hang, type RecordingProxy } from './recording-proxy.ts';
 import type { Started } from './mlist.ts';
 
-/** Leaves requests without an answer. @returns resolves when the first of them has come */
+/** Never answers matching requests. @returns resolves when the first of them arrives */
 export function leaveUnanswered(front: RecordingProxy, pattern: RegExp): Promise<void> {
   return new Promise((resolve) => {
     front.on(pattern, (exchange) => {
@@ -11,7 +11,7 @@ export function leaveUnanswered(front: RecordingProxy, pattern: RegExp): Promise
   });
 }
 
-/** Resolves when a command has printed this on stderr. */
+/** Resolves when a command has printed the text on stderr. */
 export function printed({ child }: Started, text: string): Promise<void> {
   let all = '';
   return new Promise((resolve) => {

@@ -4,19 +4,19 @@ import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
 import { describeWith } from './programs.ts';
 
-/** The built program on a terminal of its own, with somebody at the keys. */
+/** Runs the built program on a pseudo-terminal with simulated input. */
 export interface Typed {
-  /** What the terminal shows before the keys are pressed. */
+  /** Output to wait for before the input is sent. */
   readonly after: string;
   readonly keys: string;
 }
 
-/** Node makes no terminals; Python does, and passes on what goes in and out. */
+/** Python creates the pseudo-terminal, because Node cannot. */
 const onTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 
-/** Tests that need a terminal; skipped where none can be made. */
+/** Tests that need a terminal. They are skipped on Windows and without Python. */
 export function describeOnTerminal(title: string, tests: () => void): void {
   if (process.platform === 'win32') describe.skip(title, tests);
   else describeWith('python3', title, tests);

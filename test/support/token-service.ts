@@ -3,19 +3,19 @@ import type { IncomingMessage } from 'node:http';
 import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
 import type { RequestWaves } from './request-waves.ts';
 
-/** A token service (distribution, docs "Token Authentication"), and the guard of a registry that wants its tokens. */
+/** A token service (distribution, docs "Token Authentication"), and a rule for a registry that requires its tokens. */
 export interface TokenServiceOptions {
   /** Passwords by user name. */
   readonly users?: Readonly<Record<string, string>>;
   /** User names by refresh token. */
   readonly refreshTokens?: Readonly<Record<string, string>>;
-  /** Which of the scopes that are asked for are given. Default: all to users, pull to anybody. */
+  /** Returns the granted scopes. Default: all requested scopes for users, pull for anonymous clients. */
   readonly grant?: (scopes: readonly string[], account: string | undefined) => readonly string[] | undefined;
-  /** Milliseconds for which the registry takes a token. */
+  /** Milliseconds for which the registry accepts a token. */
   readonly lifeMs?: number;
-  /** What the service says of that, in seconds. */
+  /** The lifetime that the service states, in seconds. */
   readonly expiresIn?: number;
-  /** Ways of asking that it knows. Default: both. */
+  /** Supported methods. Default: both. */
   readonly methods?: readonly ('GET' | 'POST')[];
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly waves?: RequestWaves;
@@ -64,12 +64,12 @@ export class TokenService {
     return this.front.close();
   }
 
-  /** All tokens so far are taken back. */
+  /** Invalidates all tokens. */
   expire(): void {
     for (const issued of this.#issued.values()) issued.expires = 0;
   }
 
-  /** Why a request's token is not good for the scopes; undefined where it is. */
+  /** Why the token of a request does not cover the scopes; undefined if it does. */
   fault(
     authorization: string | undefined,
     needed: readonly string[],
@@ -141,7 +141,7 @@ function basicLogin(header: string | undefined): readonly [string, string] | und
   return [user, password.join(':')];
 }
 
-/** What distribution asks for: pull to read, push to write, pull of the source to mount, delete to delete. */
+/** The scopes that distribution requires: pull to read, push to write, pull from the source to mount, delete to delete. */
 export function scopesOf(method: string, path: string): readonly string[] {
   const url = new URL(path, 'http://registry');
   const name = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(url.pathname)?.[1];
@@ -156,21 +156,21 @@ export function scopesOf(method: string, path: string): readonly string[] {
 
 export interface GuardOptions {
   readonly service?: string;
-  /** Where the challenge stands: with every 401, or with that of `/v2/` alone. */
+  /** Send the challenge with every 401, or only with that of `/v2/`. Default: always. */
   readonly challenges?: 'always' | 'ping';
-  /** Written before the challenge, in the same header. */
+  /** Text before the challenge in the same header. */
   readonly before?: string;
-  /** A refusal for want of rights. */
+  /** The status for insufficient scopes. Default: 401. */
   readonly denial?: 401 | 403;
-  /** Leave out `error`. */
+  /** Omit `error` in the challenge. */
   readonly silent?: boolean;
-  /** Where tokens are to be had, as the challenge says. Default: the service by its address. */
+  /** The realm in the challenge. Default: the URL of the service. */
   readonly realm?: () => string;
-  /** What is needed in place of what distribution asks for. */
+  /** Replaces the required scopes. */
   readonly asks?: (scopes: readonly string[]) => readonly string[];
 }
 
-/** Lets a front pass on only what comes with a token that is good for it. */
+/** Lets a proxy forward only requests with a sufficient token. */
 export function guard(front: RecordingProxy, tokens: TokenService, options: GuardOptions = {}): void {
   const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
   const { realm = () => tokens.realm, asks } = options;

@@ -1,10 +1,10 @@
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image, type Served } from './images.ts';
 
-/** The pieces of work whose requests are counted, in tests and in the benchmark: the images that they need. */
+/** The images for tests and benchmarks that count requests. */
 
 const architectures = ['amd64', 'arm64', 'arm', '386', 'ppc64le', 's390x', 'riscv64', 'mips64le', 'loong64'];
 
-/** So many platforms, each another one. */
+/** Returns `count` different platforms. */
 export function platformsOf(count: number): readonly { readonly os: string; readonly architecture: string }[] {
   const systems = ['linux', 'freebsd', 'netbsd', 'openbsd', 'plan9', 'solaris'];
   return systems.flatMap((os) => architectures.map((architecture) => ({ os, architecture }))).slice(0, count);
@@ -15,21 +15,21 @@ function imageAt(at: number, layers: number): Image {
   return makeImage({ salt: `image ${at}`, kind: 'oci', platform, layers });
 }
 
-/** Images of five layers and a config, each in a repository of its own. @returns `REPOSITORY:TAG` of each */
+/** Pushes images with five layers and a config, each to its own repository. @returns `REPOSITORY:TAG` of each */
 export async function imagesElsewhere(url: string, count: number): Promise<readonly string[]> {
   const names = Array.from({ length: count }, (_, at) => `elsewhere/app-${at}`);
   await Promise.all(names.map((name, at) => pushImage(url, name, 'v1', imageAt(at, 5))));
   return names.map((name) => `${name}:v1`);
 }
 
-/** Images under tags of one repository. @returns `REPOSITORY:TAG` of each */
+/** Pushes images to tags of one repository. @returns `REPOSITORY:TAG` of each */
 export async function imagesBeside(url: string, repository: string, count: number): Promise<readonly string[]> {
   const tags = Array.from({ length: count }, (_, at) => `image-${at}`);
   await Promise.all(tags.map((tag, at) => pushImage(url, repository, tag, imageAt(at, 1))));
   return tags.map((tag) => `${repository}:${tag}`);
 }
 
-/** A list of so many images in one repository, and an image beside it that is not listed. */
+/** Pushes a list of `count` images, and an image that is not in the list. */
 export async function longList(url: string, repository: string, tag: string, count: number): Promise<Served> {
   const images = Array.from({ length: count }, (_, at) => imageAt(at, 1));
   await Promise.all(images.map((image) => pushImage(url, repository, undefined, image)));
@@ -39,7 +39,7 @@ export async function longList(url: string, repository: string, tag: string, cou
   return list;
 }
 
-/** A list of five images of two layers and a config, the first layer shared: 6 manifests and 11 blobs. */
+/** Pushes a list of five images with two layers and a config. They share the first layer: 6 manifests and 11 blobs. */
 export async function sharedList(url: string, repository: string, tag: string): Promise<Served> {
   const shared = makeImage({ salt: 'shared', kind: 'oci', layerBytes: 5000 }).blobs[1] ?? Buffer.alloc(0);
   const images = platformsOf(5).map((platform, at) =>

@@ -126,7 +126,7 @@ describe('drafts on disk', () => {
       (text) => text.replace('library/a', 'library/A'),
       /is not a location at \/entries\/0\/source/,
     ],
-    ['a duplicate member', (text) => text.replace('"version"', '"format": "oci", "version"'), /twice/],
+    ['a duplicate member', (text) => text.replace('"version"', '"format": "oci", "version"'), /duplicate member/],
     ['a list without a tag', (text) => text.replace('test:latest', 'test'), /canonical reference/],
   ])('refuses %s', async (_name, change, reason) => {
     const workspace = await workspaceWith(NAME);

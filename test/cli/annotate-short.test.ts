@@ -70,7 +70,7 @@ describe('the short form', () => {
       terminal: true,
       answers: ['2'],
     });
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/Which one\? \[1-2\]/)]);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/Select an entry \[1-2\]/)]);
     expect((await entries())[1]?.annotations).toEqual({ k: 'v' });
   });
 

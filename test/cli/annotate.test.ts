@@ -49,11 +49,11 @@ describe('one entry by its source', () => {
     }
   });
 
-  test('an image that is taken as the list: that is said, with the command that was meant', async () => {
+  test('an image in the place of the list: the hint shows the command with a list', async () => {
     await drafted('arm64');
     const hint = (command: string) =>
       expect.stringContaining(
-        `was taken as the list. If it is an image, name the list first: "mlist ${command}"`,
+        `is used as the list. If it is an image, put the list before it: "mlist ${command}"`,
       ) as unknown;
     const [one, two] = [image('arm64'), image('amd64')];
     expect(await annotate(one, '--variant', 'v8')).toMatchObject({ code: 4, stderr: hint(`annotate ${list} ${one}`) });
@@ -107,7 +107,7 @@ describe('one entry by its source', () => {
     ['--arch', 'arm 64'],
     ['--variant', 'a\nb'],
     ['--os', '\u001b'],
-  ])('%s %j is no word of a platform', async (flag, value) => {
+  ])('rejects %s %j', async (flag, value) => {
     await drafted('arm64');
     expect((await annotate(list, image('arm64'), flag, value)).code).toBe(2);
     expect((await entries())[0]?.platform).toEqual(platforms['arm64']);
@@ -122,7 +122,9 @@ describe('one entry by its source', () => {
 
   test('an alias is told', async () => {
     await drafted('arm64');
-    expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain('aarch64 is taken for arm64');
+    expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain(
+      'aarch64 is converted to arm64',
+    );
     expect((await annotate(list, image('arm64'), '--arch', 'armhf')).stderr).toContain('armhf implies the variant v7');
   });
 

@@ -166,8 +166,8 @@ describe('refused, with line and column', () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ['no file', [], 'apply takes files with -f'],
-    ['a file twice', ['-f', 'a', '-f', 'a'], 'the same file is given twice'],
+    ['no file', [], 'missing option: --file'],
+    ['a file twice', ['-f', 'a', '-f', 'a'], '--file names the same file twice'],
     ['a shard of none', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
     ['a shard beyond', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
     ['a shard of nothing', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],

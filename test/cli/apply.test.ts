@@ -183,7 +183,7 @@ manifests: [HOST/team/app:built]
     const ran = await applyText(world, spec('told-old, told-new', 's390x'), '--dry-run', '--replace-image');
     expect(ran.stdout).toBe(`planned   ${at('team/app:told')} ${digest}\n`);
     expect(ran.stderr.trimEnd().split('\n')).toEqual([
-      `  tag      ${at('team/app:told')} has it already`,
+      `  tag      ${at('team/app:told')} already has it`,
       `  tag      ${at('team/app:told-old')} has ${old}`,
       `warning: ${at('team/app:told-old')} loses linux/amd64, which ${old} has`,
       `  tag      ${at('team/app:told-new')} is new`,

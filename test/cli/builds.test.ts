@@ -160,7 +160,7 @@ describe('--docker-metadata', () => {
     );
     expect([created.code, created.stdout]).toEqual([0, `Created manifest list ${at('team/app:1.0')}\n`]);
     expect(created.stderr).toMatch(
-      /cannot hold the annotation index-descriptor:x\.none=3[^]*manifest\[linux\/amd64\]:x\.none=4/,
+      /cannot have the annotation index-descriptor:x\.none=3[^]*manifest\[linux\/amd64\]:x\.none=4/,
     );
     const { annotations, manifests } = await inspected();
     expect(annotations).toEqual({
@@ -183,11 +183,11 @@ describe('--docker-metadata', () => {
     const [image, list] = [at('team/app:amd64'), at('team/app:untagged')];
     expect(await run(image)).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/taken as the list.*has no tags\nhint: .*"mlist create LIST .*:amd64"/) as unknown,
+      stderr: expect.stringMatching(/used as the list.*has no tags\nhint: .*"mlist create LIST .*:amd64"/) as unknown,
     });
     expect(await run()).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/no list is named.*no tags/) as unknown,
+      stderr: expect.stringMatching(/missing argument: LIST.*no tags/) as unknown,
     });
     expect(await world.must('ls')).not.toContain(image);
     expect((await run(list, image)).code).toBe(0);

@@ -70,7 +70,7 @@ describe('completion', () => {
     expect(await world.must('completion', shell)).toContain('mlist --complete');
     expect(await world.run(['completion', `${shell}x`])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('completion takes bash, zsh, fish') as unknown,
+      stderr: expect.stringContaining('completion takes bash, zsh or fish') as unknown,
     });
   });
 });

@@ -190,7 +190,7 @@ describe('where the images lie', () => {
   test('nothing on stdin', async () => {
     expect(await world.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
       code: 2,
-      stderr: 'mlist: stdin names no sources\n',
+      stderr: 'mlist: stdin contains no sources\n',
     });
   });
 });

@@ -99,7 +99,7 @@ describe('create', () => {
     ]);
   });
 
-  test('the same entry twice becomes one, with a note', async () => {
+  test('merges duplicate entries, with a note', async () => {
     const world = await CliHarness.make();
     const { code, stderr, stdout } = await world.run([
       'create',
@@ -111,7 +111,7 @@ describe('create', () => {
       at('team/app:amd64'),
     ]);
     expect([code, (JSON.parse(stdout) as Drafted).entries.length]).toEqual([0, 1]);
-    expect(stderr).toMatch(/the same entry twice/);
+    expect(stderr).toMatch(/duplicate entry/);
   });
 
   test('two images for one platform: create warns, push and validate refuse, a flag allows', async () => {

@@ -61,7 +61,7 @@ describe('a draft against its own tag', () => {
     expect((await world.json<Compared>('diff')).verdict).toBe('same');
     expect(await world.run(['diff', '--exit-code'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('the same, to the byte') as unknown,
+      stdout: expect.stringContaining('identical, byte for byte') as unknown,
     });
   });
 

@@ -35,7 +35,7 @@ describe('explain', () => {
     const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
     expect(code).toBe(0);
     expect(stdout).toContain(`digest  ${list.list.digest}`);
-    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*nobody picks it: .* takes entry 1 before it$/m);
+    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*no client selects it: .* takes entry 1 before it$/m);
     expect(stdout).toContain('linux/arm64: all clients get the same image');
     for (const name of ['Docker, classic store', 'Docker, containerd store', 'containerd', 'podman, buildah', 'skopeo'])
       expect(stdout).toMatch(new RegExp(`^${name} .*\n {2}picks {3}entry 2, linux/arm64/v8, sha256:`, 'm'));

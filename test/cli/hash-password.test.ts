@@ -63,15 +63,25 @@ describe('the line', () => {
 
 describe('refused', () => {
   test.each<[string, readonly string[], string, string]>([
-    ['no password', hashPassword, '\n', 'no password is given for alice'],
+    ['no password', hashPassword, '\n', 'missing password for alice'],
     ['a password of 73 bytes', hashPassword, `${'x'.repeat(71)}ä`, 'the password for alice is too long'],
     ['no terminal', ['serve', '--hash-password', 'alice'], PASSWORD, '--password-stdin is missing'],
     ['a name with a colon', hashPassword.with(2, 'a:b'), PASSWORD, '"a:b" is not a user name'],
     ['a name like a comment', hashPassword.with(2, '#a'), PASSWORD, '"#a" is not a user name'],
     ['a name with a space', hashPassword.with(2, ' a'), PASSWORD, '" a" is not a user name'],
     ['a name with a line break', hashPassword.with(2, 'a\nb'), PASSWORD, '"a\\nb" is not a user name'],
-    ['--addr', [...hashPassword, '--addr', '127.0.0.1:0'], PASSWORD, '--hash-password and --addr exclude each other'],
-    ['--read-only', [...hashPassword, '--read-only'], PASSWORD, '--hash-password and --read-only exclude each other'],
+    [
+      '--addr',
+      [...hashPassword, '--addr', '127.0.0.1:0'],
+      PASSWORD,
+      '--hash-password and --addr cannot be used together',
+    ],
+    [
+      '--read-only',
+      [...hashPassword, '--read-only'],
+      PASSWORD,
+      '--hash-password and --read-only cannot be used together',
+    ],
     ['--password-stdin alone', ['serve', '--password-stdin'], PASSWORD, '--password-stdin needs --hash-password'],
   ])('%s', async (_, args, stdin, message) => {
     const ran = await (await CliHarness.make({ stdin })).run(args);
@@ -80,8 +90,8 @@ describe('refused', () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ['no answer', [''], 'no password is given for alice'],
-    ['two different passwords', ['one', 'other'], 'the passwords are not equal'],
+    ['no answer', [''], 'missing password for alice'],
+    ['two different passwords', ['one', 'other'], 'the passwords do not match'],
   ])('%s', async (_, answers, message) => {
     const world = await CliHarness.make({ terminal: true, answers });
     const ran = await world.run(['serve', '--hash-password', 'alice']);

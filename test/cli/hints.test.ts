@@ -132,7 +132,7 @@ describe('what other tools have', () => {
     ['sign', 'mlist digest'],
   ])('%s', async (command, hint) => {
     const { code, stderr } = await run(await CliHarness.make(), [command, 'x']);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: there is no command "\w+"\nhint: /)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: unknown command "\w+"\nhint: /)]);
     expect(stderr).toContain(hint);
   });
 });

@@ -326,9 +326,9 @@ describe('a join that cannot be', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['nothing to join', ['REG/team/app:x'], 2, /join takes the tag and what is to join it/],
+    ['nothing to join', ['REG/team/app:x'], 2, /missing argument: MANIFEST/],
     ['a digest', [`REG/team/app@${amd64.digest}`, 'REG/team/app:amd64'], 2, /named by a tag/],
-    ['a layout', ['oci:here:x', 'REG/team/app:amd64'], 2, /runners join a tag of a registry/],
+    ['a layout', ['oci:here:x', 'REG/team/app:amd64'], 2, /join supports registries only/],
     ['--expect without a build', ['REG/team/app:x', 'REG/team/app:amd64', '--expect', 'linux/amd64'], 2, /--group/],
     ['--wait without --expect', ['REG/team/app:x', 'REG/team/app:amd64', '--wait', '1s'], 2, /--wait needs --expect/],
     [
@@ -352,7 +352,7 @@ describe('a join that cannot be', () => {
     ['an image without a platform', ['REG/team/app:x', 'REG/team/app:artifact'], 2, /nobody says what it runs on/],
     ['a list without images', ['REG/team/app:x', 'REG/team/app:empty'], 3, /there is no image in what was named/],
     ['an image that is not there', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
-    ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes the tag only/],
+    ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes only REF/],
   ])('%s', async (_name, args, code, message) => {
     const ran = await world.run(['join', ...args.map((arg) => arg.replace('REG', registry.host))]);
     expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as unknown });

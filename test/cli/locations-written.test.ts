@@ -75,7 +75,7 @@ describe('push writes', () => {
     const push = ['push', '--to', 'oci:one:v1', '--to', `${gone.host}/a:v1`, '--to', 'oci:two:v1'];
     const ran = await world.run(push);
     expect(ran).toMatchObject({ code: 7, stdout: '' });
-    expect(ran.stderr).toContain(`unchanged oci:one:v1 has ${digest} already\n`);
+    expect(ran.stderr).toContain(`unchanged oci:one:v1 already has ${digest}\n`);
     expect(ran.stderr).toContain(`pushed oci:two:v1 ${digest}\n`);
     expect(ran.stderr).toContain(`${gone.host} refuses the connection`);
     const told = (await world.run([...push, '--json'])).stderr.split('\n').filter((line) => line.includes('unchanged'));

@@ -33,7 +33,7 @@ describe('what is refused before anything is written', () => {
     ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
     ['a digest file in no folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
     ['a metadata file in no folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
-    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /name the same file/],
+    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /cannot name the same file/],
   ])('%s', async (_name, flags, code, message) => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     requests.length = 0;

@@ -316,7 +316,7 @@ describe('an edit with --push', () => {
       code: 4,
       stderr: expect.stringContaining(`hint: With --push, docker://${list}`) as unknown,
     });
-    expect(ran.stderr).not.toContain('was taken as the list');
+    expect(ran.stderr).not.toContain('is used as the list');
   });
 
   test.each(['--dry-run', '--allow-duplicates'])('%s without --push means nothing', async (flag) => {

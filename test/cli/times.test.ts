@@ -141,7 +141,7 @@ describe('a deadline that passes names what was waited for', () => {
 });
 
 describe('a time', () => {
-  const told = (time: string) => `--deadline takes a time, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
+  const told = (time: string) => `--deadline takes a duration, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
   const stopped = AbortSignal.abort(new Error('enough'));
 
   test.each(['1h30m', '1m30s', '1.5h', '90', '1h0m0s', '596h'])('may be %s', async (time) => {
@@ -157,6 +157,9 @@ describe('a time', () => {
 
   test('has an end', async () => {
     const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
-    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('takes a time, at most 596h31m23.647s, not')]);
+    expect([ran.code, ran.stderr]).toEqual([
+      2,
+      expect.stringContaining('takes a duration, at most 596h31m23.647s, not'),
+    ]);
   });
 });

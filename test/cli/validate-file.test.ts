@@ -22,7 +22,7 @@ describe('a name that is that of a file', () => {
   ])('is told how the file is named: %s', async (name, code) => {
     const ran = await world.run(['validate', name, '--retries', '0']);
     expect(ran.code).toBe(code);
-    expect(ran.stderr).toContain(`hint: There is a file of this name: write ./${name}.`);
+    expect(ran.stderr).toContain(`hint: A file has this name. To validate it, use ./${name}.`);
     expect((await world.run(['validate', `./${name}`])).code).toBe(3);
   });
 
@@ -34,7 +34,7 @@ describe('a name that is that of a file', () => {
   ])('is not where %s', async (_name, args) => {
     const { code, stderr } = await world.run([...args, '--retries', '0']);
     expect(code).not.toBe(0);
-    expect(stderr).not.toContain('There is a file');
+    expect(stderr).not.toContain('A file has this name');
   });
 });
 

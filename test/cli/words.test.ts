@@ -60,7 +60,7 @@ describe('a platform without its operating system', () => {
   ])('%s', async (_name, args) => {
     const { code, stderr } = await (await CliHarness.make()).run(args);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/arm is an architecture and no operating system\nhint: Write it as linux\/arm\/v7\./);
+    expect(stderr).toMatch(/arm is an architecture, not an operating system\nhint: Write it as linux\/arm\/v7\./);
   });
 
   test('in the wrong order', async () => {

@@ -1,7 +1,7 @@
 import { platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 
-/** Entries in `--json` outputs: schemas/output/entry.schema.json. */
+/** An entry in the `--json` output: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {
   const { source, mediaType, digest, size, attests } = entry;
   return { source, mediaType, digest, size, platform: platformOf(entry), attests };

@@ -7,7 +7,7 @@ import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
-/** Tells what operations report: to programs as JSON lines, to people in words. */
+/** Prints the events of operations, as JSON lines or as text. */
 export function eventReporter(output: Output): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
@@ -22,13 +22,13 @@ export function eventReporter(output: Output): (event: OperationEvent) => void {
         );
         break;
       case 'entry':
-        tellEntry(output, event.change);
+        reportEntry(output, event.change);
         break;
       case 'from':
         output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
         break;
       case 'left':
-        output.note(['left behind ', 'yellow'], leftText(event));
+        output.note(['skipped ', 'yellow'], skippedText(event));
         break;
       case 'note':
         output.note(event.message);
@@ -58,7 +58,7 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
   reportLost(output, name, event);
 }
 
-/** The digest that a tag had before it was moved, so that it can be moved back. */
+/** The digest that a tag had before it was moved, so that the user can restore it. Empty if it has not changed. */
 export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
 }
@@ -68,16 +68,16 @@ export function reportLost(output: Output, name: string, { before, lost = [] }: 
   if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
 }
 
-/** Of a name that was to have the digest, and had it before. */
+/** Reports a name that already had the digest. */
 export function reportUnchanged(output: Output, name: string, digest: string): void {
-  output.note(['unchanged ', 'dim'], `${name} has ${digest} already`);
+  output.note(['unchanged ', 'dim'], `${name} already has ${digest}`);
 }
 
-function leftText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
+function skippedText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
   return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
 }
 
-function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
+function reportEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
   const { entry } = change;
   switch (change.type) {
     case 'added':
@@ -90,7 +90,7 @@ function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entr
     case 'removed':
       return output.note(['removed ', 'red'], describeEntry(entry));
     case 'folded':
-      return output.note(`the same entry twice: ${describeEntry(entry)} is listed once`);
+      return output.note(`duplicate entry: ${describeEntry(entry)} is listed once`);
     case 'changed':
       return output.note(['changed ', 'yellow'], describeEntry(entry));
     case 'unchanged':

@@ -13,27 +13,27 @@ import {
 const platforms: OptionDeclaration = {
   ...platform,
   repeat: true,
-  value: 'P,P',
-  describe: 'Take only the images of these platforms',
+  value: 'PLATFORM[,PLATFORM]',
+  describe: 'Include only the images for these platforms',
 };
 
 export const createCommand: CommandDeclaration = {
   name: 'create',
   usage: 'LIST [MANIFEST[=PLATFORM]...]',
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
-  summary: 'Draft a list of images, all or nothing; it becomes the current draft',
+  summary: 'Create a draft of a list, and make it the current draft',
   uses: ['draft', 'registry'],
   options: [
     {
       name: 'amend',
       alias: 'a',
       type: 'boolean',
-      describe: 'Bring an existing draft up to date: the named sources, or all',
+      describe: 'Update an existing draft from the given sources, or from all its sources',
     },
     {
       name: 'replace',
       type: 'boolean',
-      describe: 'Make an existing draft exactly these images; what was set on them by hand stays',
+      describe: 'Replace the images of an existing draft, keeping what annotate has set',
     },
     format,
     platforms,
@@ -44,7 +44,7 @@ export const createCommand: CommandDeclaration = {
     {
       name: 'push',
       type: 'boolean',
-      describe: 'Push the list at once, and print its digest; the draft stays',
+      describe: 'Push the list at once, and print its digest; the draft is kept',
     },
     ...withPushOptions,
     {
@@ -54,41 +54,41 @@ export const createCommand: CommandDeclaration = {
       repeat: true,
       value: 'FILE',
       describe:
-        'Read sources from FILE, or - for stdin: one per line, or JSON (descriptors, an index, build metadata, or outputs of CI jobs with digests)',
+        'Read sources from FILE, or - for stdin: one per line, or JSON (descriptors, an index, build metadata, or digests in the outputs of CI jobs)',
     },
     {
       name: 'metadata-file',
       type: 'string',
       repeat: true,
       value: 'FILE',
-      describe: 'Take what a build has pushed, by the metadata file of docker buildx; it is read, also with --push',
+      describe: 'Read the pushed images from a metadata file of docker buildx; FILE is never written, even with --push',
     },
     {
       name: 'digests-dir',
       type: 'string',
       value: 'DIR',
-      describe: 'Add an image for each file in DIR, whose name or content is the digest; in the order of --expect',
+      describe: 'Add an image for each file in DIR, whose name or content is a digest; --expect sets the order',
     },
     {
       name: 'repo',
       type: 'string',
       value: 'REPO',
-      describe: 'Repository of digests that are given without one (default: the repository of LIST)',
+      describe: 'Look up digests that are given without a repository in REPO (default: the repository of LIST)',
     },
-    { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; without LIST the first tag is the list` },
+    { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; the first tag is the default of LIST` },
   ],
   foreignOptions: [['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".']],
   examples: [
     [
       'mlist create username/test username/x8664-test username/arm64v8-test',
-      'Draft username/test:latest of two images',
+      'Create a draft of username/test:latest with two images',
     ],
-    ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Say what an image runs on'],
-    ['mlist create --amend team/app:1.0', 'Read all sources again'],
-    ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm64 --push', 'Draft and push in one go'],
+    ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7', 'Set the platform of an image'],
+    ['mlist create --amend team/app:1.0', 'Read all sources of a draft again'],
+    ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm64 --push', 'Create and push a list'],
     [
       'mlist create team/app:1.0 --digests-dir ./digests --replace --push',
-      'Merge what the jobs of a matrix have built',
+      'Merge the images that the jobs of a matrix have pushed',
     ],
   ],
   load: () => import('./handler.ts'),

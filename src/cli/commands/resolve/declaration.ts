@@ -5,11 +5,9 @@ export const resolveCommand: CommandDeclaration = {
   name: 'resolve',
   usage: 'LIST|REF',
   positionals: { min: 0, max: 1 },
-  summary: 'Print the digest of the image that a client of a platform picks',
+  summary: 'Print the digest of the image that a client selects for a platform',
   uses: ['draft', 'registry'],
-  options: [
-    { ...platform, describe: 'The platform of the client (default: linux, and the architecture of this machine)' },
-  ],
-  examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'What an arm64 machine pulls']],
+  options: [{ ...platform, describe: 'Set the platform (default: linux, and the architecture of this machine)' }],
+  examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'Print what an arm64 machine pulls']],
   load: () => import('./handler.ts'),
 };

@@ -164,7 +164,7 @@ async function contextFor(invocation: ParsedArguments, output: Output, environme
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(invocation, environment.signal, pending);
   const workspace = new Workspace(folder, { cwd });
-  const onEvent = eventReporter(output);
+  const onEvent = eventReporter(output, { dryRun: invocation.flag('dry-run') });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,

@@ -11,10 +11,10 @@ import {
   world,
 } from '../support/edited-lists.ts';
 
-/** `annotate` in its short form, which chooses the entry by what it sets. */
+/** `annotate` without MANIFEST, which selects the entry by the platform that it sets. */
 serveImages();
 
-describe('the short form', () => {
+describe('annotate without MANIFEST', () => {
   test.each<[string, readonly string[], readonly string[], number]>([
     ['by architecture', ['amd64', 'arm64'], ['--arch', 'arm64', '--variant', 'v8'], 1],
     ['by an alias', ['amd64', 'arm64'], ['--arch', 'aarch64', '--variant', 'v8'], 1],
@@ -53,7 +53,7 @@ describe('the short form', () => {
     expect(await world.must('inspect')).toBe(before);
   });
 
-  test('several candidates are listed as commands, and each of them works', async () => {
+  test('lists several candidates as commands, and each of them works', async () => {
     await drafted('armv6', 'armv7');
     const { stderr } = await annotate('--arch', 'arm', '--annotation', "k=it's");
     const commands = stderr.split('\n').filter((line) => line.includes('mlist annotate'));
@@ -64,7 +64,7 @@ describe('the short form', () => {
     expect((await entries()).map((entry) => entry.annotations)).toEqual([undefined, { k: "it's" }]);
   });
 
-  test('on a terminal it asks', async () => {
+  test('prompts for the entry on a terminal', async () => {
     await drafted('armv6', 'armv7');
     const ran = await world.run(['annotate', '--arch', 'arm', '--annotation', 'k=v'], {
       terminal: true,
@@ -77,7 +77,7 @@ describe('the short form', () => {
   test.each([
     ['with --no-input', ['--no-input'], {}],
     ['in CI', [], { CI: 'true' }],
-  ])('%s it does not', async (_name, flags, env) => {
+  ])('does not prompt %s', async (_name, flags, env) => {
     await drafted('armv6', 'armv7');
     expect(
       (
@@ -90,14 +90,14 @@ describe('the short form', () => {
     ).toBe(2);
   });
 
-  test('without a current draft: exit 4', async () => {
+  test('without a current draft: exit code 4', async () => {
     expect(await annotate('--arch', 'arm64')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('mlist use') as unknown,
     });
   });
 
-  test('with --list, the one argument is an image', async () => {
+  test('with --list, a single argument is an image', async () => {
     await drafted('arm64', 'amd64');
     await world.must('create', `${registry.host}/team/app:another`);
     expect((await annotate('-l', list, image('arm64'), '--variant', 'v8')).code).toBe(0);

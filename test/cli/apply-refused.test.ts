@@ -4,10 +4,10 @@ import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
 import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
 
-/** Specs that are refused, each with its line, and the spec of another tool. */
+/** Invalid specs, whose errors have line and column, and the specs of manifest-tool. */
 serveSpecified();
 
-describe('refused, with line and column', () => {
+describe('invalid specs', () => {
   const image = 'HOST/team/app:1.0-amd64';
   test.each<[string, string, string]>([
     ['an empty file', '', '1:1: holds no spec'],
@@ -104,7 +104,7 @@ describe('refused, with line and column', () => {
     );
   });
 
-  test('all that is wrong with a spec is told at once', async () => {
+  test('reports all problems of a spec at once', async () => {
     const world = await CliHarness.make();
     const ran = await applyText(
       world,
@@ -115,7 +115,7 @@ describe('refused, with line and column', () => {
     );
   });
 
-  test('two images for one platform, unless the spec allows it, as the hint says', async () => {
+  test('refuses two images for one platform, unless the spec allows it as the hint says', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/double/app:a\nmanifests: [${image}, {image: HOST/team/app:1.0-arm64v8, platform: linux/amd64}]\n`;
     const refused = await applyText(world, text);
@@ -127,7 +127,7 @@ describe('refused, with line and column', () => {
     expect(await applyText(world, `${text}allowDuplicates: true\n`)).toMatchObject({ code: 0 });
   });
 
-  test('the same list twice: both, each naming the other', async () => {
+  test('refuses a list that two specs define, naming both', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;
     const told = await report(world, text);
@@ -138,7 +138,7 @@ describe('refused, with line and column', () => {
     ]);
   });
 
-  test('an image that another spec makes', async () => {
+  test('refuses an image that another spec writes', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
     const told = await report(world, text);
@@ -146,7 +146,7 @@ describe('refused, with line and column', () => {
     expect(told.lists[1]?.errors[0]?.message).toContain('is read here and made by stdin:1');
   });
 
-  test('bytes that are no text, and UTF-16', async () => {
+  test('refuses invalid UTF-8 and UTF-16', async () => {
     const world = await CliHarness.make();
     expect((await applyText(world, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
       'stdin:2:1: is not UTF-8',
@@ -154,13 +154,13 @@ describe('refused, with line and column', () => {
     expect((await applyText(world, Buffer.from('\ufefflist: a', 'utf16le'))).stderr).toContain('stdin:1:1: is UTF-16');
   });
 
-  test('100 MiB, from a file and from stdin', async () => {
+  test('refuses 100 MiB from a file and from stdin', async () => {
     const world = await CliHarness.make();
     const much = Buffer.alloc(100 * 1024 * 1024, ' ');
     await writeFile(join(world.folder, 'much.yaml'), much);
     expect(await world.run(['apply', '-f', 'much.yaml'])).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('much.yaml:1:1: has 104857600 bytes') as unknown,
+      stderr: expect.stringContaining('much.yaml:1:1: the file is too large: 104857600 bytes') as unknown,
     });
     expect((await applyText(world, much)).stderr).toContain('stdin:1:1: has 104857600 bytes');
   });
@@ -192,8 +192,8 @@ function aliasBomb(): string {
   return `${levels.join('\n')}\n`;
 }
 
-describe('manifest-tool', () => {
-  test('its spec, with what it does otherwise', async () => {
+describe('specs of manifest-tool', () => {
+  test('are applied, with warnings about differences', async () => {
     const world = await CliHarness.make();
     const text = `image: HOST/tool/app:1.0
 tags: [1.10, stable]
@@ -220,7 +220,7 @@ manifests:
     ]);
   });
 
-  test('what it passes over in silence is refused', async () => {
+  test('are refused if they have members that manifest-tool ignores', async () => {
     const world = await CliHarness.make();
     const text = `image: HOST/tool/app\nmanifests:\n  - image: HOST/oci/app:1.0-amd64\n    platfrom: {os: linux}\n`;
     expect(await applyText(world, text)).toMatchObject({

@@ -6,7 +6,7 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Lists of what builds have left behind: digests, metadata files, and what docker/metadata-action says. */
+/** Lists of build results: digest files, metadata files, and the output of docker/metadata-action. */
 let registry: RunningRegistry;
 let world: CliHarness;
 let at: (name: string) => string;
@@ -57,7 +57,7 @@ describe('--digests-dir', () => {
     expect(await digests()).toEqual(sorted);
   });
 
-  test('--repo says where they lie', async () => {
+  test('looks digests up in --repo', async () => {
     await files('digests', [hexOf(amd64), hexOf(arm64)]);
     const { entries } = await world.json<{ entries: { source: string }[] }>(
       'create',
@@ -75,7 +75,7 @@ describe('--digests-dir', () => {
     ['something else', ['README', 'a'.repeat(64), 'sha256-12'], 3, /digest: README, sha256-12/],
     ['upper case', ['A'.repeat(64)], 3, /digest: A{64}/],
     ['a digest that is not there', ['a'.repeat(64)], 4, /a{64}/],
-  ])('%s is refused', async (_name, names, code, message) => {
+  ])('refuses %s', async (_name, names, code, message) => {
     await files('digests', names);
     const ran = await world.run(['create', at('team/app:merged'), '--digests-dir', 'digests']);
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
@@ -114,7 +114,7 @@ describe('--metadata-file', () => {
     expect(await digests()).toEqual([amd64.digest, arm64.digest]);
   });
 
-  test('what push writes can be read again', async () => {
+  test('reads what push --metadata-file has written', async () => {
     await world.must('create', at('team/app:first'), at('team/app:amd64'), at('team/app:arm64'));
     const digest = await world.must('push', '--metadata-file', join(world.folder, 'pushed.json'));
     await world.must('create', at('team/app:second'), '--metadata-file', 'pushed.json');
@@ -125,7 +125,7 @@ describe('--metadata-file', () => {
     ['no metadata', '{"mediaType": "x"}', /no metadata of a build/],
     ['no JSON', 'team/app:1', /cannot be used/],
     ['a digest that is none', '{"containerimage.digest": "x"}', /is no digest/],
-  ])('%s is refused', async (_name, text, message) => {
+  ])('refuses %s', async (_name, text, message) => {
     await writeFile(join(world.folder, 'bad.json'), text);
     const ran = await world.run(['create', at('team/app:bad'), '--metadata-file', 'bad.json']);
     expect([ran.code, ran.stderr]).toEqual([3, expect.stringMatching(message)]);
@@ -140,7 +140,7 @@ describe('--docker-metadata', () => {
       annotations,
     });
 
-  test('the first tag is the list, the others are pushed too; annotations go where a list can hold them', async () => {
+  test('the first tag is the list, push writes all tags, and the list gets the annotations that it can have', async () => {
     const env = {
       DOCKER_METADATA_OUTPUT_JSON: json([
         'manifest:org.opencontainers.image.title=manifest',
@@ -177,7 +177,7 @@ describe('--docker-metadata', () => {
       expect((await getManifest(registry.url, 'team/app', tag))?.digest).toBe(stdout.trim());
   });
 
-  test('without tags and without images nobody could tell what the only name is', async () => {
+  test('refuses a single argument if there are no tags, because it could be the list or an image', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([], []) };
     const run = (...args: readonly string[]) => world.run(['create', ...args, '--docker-metadata', 'env'], { env });
     const [image, list] = [at('team/app:amd64'), at('team/app:untagged')];
@@ -194,11 +194,14 @@ describe('--docker-metadata', () => {
     expect((await run('--list', at('team/app:empty'))).code).toBe(0);
   });
 
-  test('an image where the list should stand is refused; --list says what is meant', async () => {
+  test('refuses an image in the place of the list; the hint shows --list', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([]) };
     const images = ['amd64', 'arm64'].map((one) => at(`team/app:${one}`));
     const ran = await world.run(['create', ...images, '--docker-metadata', 'env'], { env });
-    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('is it the list, or an image?') as unknown });
+    expect(ran).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is not a tag of --docker-metadata') as unknown,
+    });
     for (const list of ['team/app:latest', 'team/app:apart'].map(at)) {
       const named = await world.run(['create', '--list', list, ...images, '--docker-metadata', 'env'], { env });
       expect([named.code, named.stdout]).toEqual([0, `Created manifest list ${list}\n`]);
@@ -227,7 +230,7 @@ describe('--docker-metadata', () => {
 });
 
 describe('--pin', () => {
-  test('a source by its digest does not move with its tag', async () => {
+  test('a source that is pinned by digest does not follow its tag', async () => {
     await pushImage(registry.url, 'team/app', 'moving', amd64);
     await world.must('create', at('team/app:pinned'), at('team/app:moving'), '--pin');
     await pushImage(registry.url, 'team/app', 'moving', image('amd64', { salt: 'later' }));
@@ -264,7 +267,7 @@ describe('--nested', () => {
     await world.must('push', '--to', at('team/elsewhere:nested'));
   });
 
-  test('keep lists the index itself', async () => {
+  test('keep lists the index as one entry', async () => {
     const outer = await getManifest(registry.url, 'team/app', 'outer');
     await world.must('create', at('team/app:nested'), at('team/app:outer'), '--nested', 'keep');
     expect(await digests()).toEqual([outer?.digest]);
@@ -285,14 +288,14 @@ describe('attestations', () => {
       },
     });
 
-  test('add drops those of an index, if told so', async () => {
+  test('add --attestations drop skips the attestations of an index', async () => {
     await pushBuild(registry.url, 'team/app', 'attested', [{ architecture: 's390x', os: 'linux' }]);
     await world.must('create', at('team/app:list'), at('team/app:amd64'));
     await world.must('add', at('team/app:attested'), '--attestations', 'drop');
     expect(await digests()).toHaveLength(2);
   });
 
-  test('referrers: those of a bare image are found, listed behind it and pushed with it', async () => {
+  test('referrers: finds attestations of a single image, lists them after it, and pushes them', async () => {
     const attestation = attest(arm64);
     await pushImage(registry.url, 'team/app', undefined, attestation);
     const fallback = makeIndex([
@@ -323,7 +326,7 @@ describe('attestations', () => {
 });
 
 describe('signatures', () => {
-  test('a tag that moves away from a signed list: told on request and in a dry run, and else nobody asks', async () => {
+  test('warns if a signed list is replaced, with --check-signatures and in a dry run only', async () => {
     await world.must('create', at('team/app:voided'), at('team/app:amd64'), at('team/app:arm64'));
     const digest = await world.must('push');
     await putManifest(registry.url, 'team/app', `${digest.replace(':', '-')}.sig`, amd64.mediaType, amd64.bytes);

@@ -52,14 +52,14 @@ describe('completion', () => {
     expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...wanted()].sort()]);
   });
 
-  test('in the protocol of docker: with what they mean, and whether files may stand there', async () => {
+  test("docker's protocol: with descriptions, and a directive for file names", async () => {
     expect((await world.run(['__complete', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\tlinux/amd64\n:4\n');
     expect((await world.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
     expect((await world.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
     expect((await world.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
   });
 
-  test('offers no drafts where the state of the workspace cannot be read, and reports nothing', async () => {
+  test('completes no drafts, and prints no error, if the state of the workspace cannot be read', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
     const env = { HOME: home, MLIST_WORKSPACE: join(home, 'ws') };
@@ -75,7 +75,7 @@ describe('completion', () => {
   });
 });
 
-/** Runs a shell that finds the built program as `mlist`; the words that it printed. */
+/** Runs a shell that finds the built program as `mlist`, and returns the completed words. */
 async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
   const bin = join(world.folder, 'bin');
   const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));

@@ -30,7 +30,7 @@ function picksOf({ platforms }: Explained): Readonly<Record<string, string>> {
 }
 
 describe('explain', () => {
-  test('one block a client, with the reason, and the machine at the end', async () => {
+  test('prints one block per client with the reason, and this machine at the end', async () => {
     const { ref, list } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7 linux/amd64 unknown/unknown');
     const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
     expect(code).toBe(0);
@@ -48,7 +48,7 @@ describe('explain', () => {
     expect(stderr).not.toMatch(/as this machine is/);
   });
 
-  test('without --platform: this machine, and stderr says so', async () => {
+  test('without --platform: uses this machine, and reports that on stderr', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64');
     const { stderr, stdout } = await world.run(['explain', ref]);
     const [, platform] = /^for (linux\/\S+), as this machine is; --platform asks for another$/m.exec(stderr) ?? [];
@@ -57,7 +57,7 @@ describe('explain', () => {
     expect(platforms.map((one) => [one.platform, one.isOwn])).toEqual([[platform, true]]);
   });
 
-  test('several platforms, repeated or with commas, with names as people type them', async () => {
+  test('accepts several platforms, repeated or separated by commas, with aliases', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7');
     const args = ['--platform', 'x86_64,linux/aarch64', '--platform', 'linux/arm/v7', '--platform', 'linux/amd64/v1'];
     const { platforms } = await world.json<Explained>('explain', ref, ...args);
@@ -93,7 +93,7 @@ describe('explain', () => {
     expect((await world.run(['explain', ref, '--platform', platform])).stderr).toMatch(warning);
   });
 
-  test('a build with its attestation: nobody is warned of that', async () => {
+  test('does not warn about the attestation of a build', async () => {
     await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'amd64', os: 'linux' }]);
     const args = ['explain', `${registry.host}/team/app:built`, '--platform', 'linux/amd64'];
     const { entries, unreachable, platforms } = await world.json<Explained>(...(args as [string]));
@@ -103,7 +103,7 @@ describe('explain', () => {
     expect((await world.run(args)).stderr).not.toMatch(/warning/);
   });
 
-  test('a single image: taken by all; its config says what it is for', async () => {
+  test('a single image: all clients select it, and its config states its platform', async () => {
     const platform = { architecture: 'arm', os: 'linux', variant: 'v7' };
     await pushImage(registry.url, 'team/app', 'single', makeImage({ platform }));
     const ref = `${registry.host}/team/app:single`;
@@ -115,7 +115,7 @@ describe('explain', () => {
     expect(picksOf(other)).toMatchObject({ containerd: '1', podman: '1' });
   });
 
-  test('a draft, a layout and an archive are explained alike', async () => {
+  test('a draft, a layout and an archive have the same result', async () => {
     const { ref } = await pushed('linux/amd64 ?linux/s390x [linux/riscv64 linux/arm/v7]linux/arm64');
     const own = await CliHarness.make();
     await own.must('copy', ref, 'oci:layout:v1');
@@ -134,7 +134,7 @@ describe('explain', () => {
     expect(drafted.entries.length).toBeGreaterThanOrEqual(3);
   });
 
-  test('a child that is not there is a fault of its entry', async () => {
+  test('reports a missing child with its entry', async () => {
     const own = await CliHarness.make();
     const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
     const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
@@ -154,7 +154,7 @@ describe('explain', () => {
     );
   });
 
-  test('indexes in indexes are opened to an end', async () => {
+  test('follows nested indexes to a limited depth', async () => {
     let inner: Served = makeList({ kind: 'oci', words: '' }, 'deep').list;
     for (let depth = 0; depth < 8; depth += 1) {
       await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
@@ -168,7 +168,7 @@ describe('explain', () => {
     expect(platforms[0]?.verdict).toBe('nothing');
   });
 
-  test('a list that multiplies is read once, and not to the last of its millions', async () => {
+  test('reads a list that nests millions of entries once, and not completely', async () => {
     const many = (one: Served) =>
       makeIndex(
         Array.from({ length: 150 }, () => ({ ...descriptorOf(one), platform: { os: 'linux', architecture: 'arm' } })),
@@ -207,7 +207,7 @@ function descriptorOf({ mediaType, digest, bytes }: Served): object {
   return { mediaType, digest, size: bytes.length };
 }
 
-describe('resolve takes what explain says of containerd', () => {
+describe('resolve selects what explain reports for containerd', () => {
   test.each<[words: string, platform: string]>([
     ['linux/amd64 linux/arm64/v8 linux/arm/v7', 'linux/arm64'],
     ['linux/amd64 linux/arm/v7', 'linux/arm64'],

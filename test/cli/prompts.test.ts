@@ -4,7 +4,7 @@ import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** What is asked on a terminal, and what comes of the keys that end a prompt instead of answering it. */
+/** Prompts on a terminal, and the keys that end a prompt without an answer. */
 const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];
 
 // Nobody listens there: it is never asked.
@@ -28,7 +28,7 @@ describeOnTerminal('the prompts of login', () => {
     expect(ran.shown).not.toContain('bug');
   });
 
-  test('a password that is given is not shown', async () => {
+  test('does not echo a password', async () => {
     const typed = [atName(`me${enter}`), atPassword(`hidden-secret${enter}`)];
     const { code, shown } = await runOnTerminal(['login', host, '--retries', '0'], typed, await temporaryFolder());
     expect(code).toBe(7);

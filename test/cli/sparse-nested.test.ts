@@ -4,7 +4,7 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Indexes in a registry that list other indexes, whose images the registry does not have. */
+/** Indexes that list other indexes, whose images are missing in the registry. */
 serveCopied();
 
 const [amd64, s390x] = ['amd64', 's390x'].map((architecture) =>

@@ -88,7 +88,7 @@ describe('no command reports a bug', () => {
     await file('lists.json', JSON.stringify({ list: at('applied'), manifests: [at('amd64')] }));
   });
 
-  test('every command has its line here', () => {
+  test('every command has a line here', () => {
     expect(commands.map(({ name }) => name).filter((name) => !Object.hasOwn(lines, name))).toEqual([]);
   });
 

@@ -7,8 +7,14 @@ import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
-/** Prints the events of operations, as JSON lines or as text. */
-export function eventReporter(output: Output): (event: OperationEvent) => void {
+/**
+ * Prints the events of operations, as JSON lines or as text.
+ * @param dryRun - whether the reported changes are not stored
+ */
+export function eventReporter(
+  output: Output,
+  { dryRun }: { readonly dryRun: boolean },
+): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
@@ -22,7 +28,7 @@ export function eventReporter(output: Output): (event: OperationEvent) => void {
         );
         break;
       case 'entry':
-        reportEntry(output, event.change);
+        reportEntry(output, event.change, dryRun);
         break;
       case 'from':
         output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
@@ -77,22 +83,26 @@ function skippedText({ what, digest, platform, reason }: Extract<OperationEvent,
   return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
 }
 
-function reportEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
+function reportEntry(
+  output: Output,
+  change: Extract<OperationEvent, { type: 'entry' }>['change'],
+  dryRun: boolean,
+): void {
   const { entry } = change;
   switch (change.type) {
     case 'added':
-      return output.note(['added ', 'green'], describeEntry(entry));
+      return output.note([dryRun ? 'would add ' : 'added ', 'green'], describeEntry(entry));
     case 'replaced':
       return output.note(
-        ['replaced ', 'yellow'],
+        [dryRun ? 'would replace ' : 'replaced ', 'yellow'],
         `${describeEntry(entry)}: ${shortDigest(change.old)} -> ${shortDigest(entry.digest)}`,
       );
     case 'removed':
-      return output.note(['removed ', 'red'], describeEntry(entry));
+      return output.note([dryRun ? 'would remove ' : 'removed ', 'red'], describeEntry(entry));
     case 'folded':
       return output.note(`duplicate entry: ${describeEntry(entry)} is listed once`);
     case 'changed':
-      return output.note(['changed ', 'yellow'], describeEntry(entry));
+      return output.note([dryRun ? 'would change ' : 'changed ', 'yellow'], describeEntry(entry));
     case 'unchanged':
       return output.note(['unchanged ', 'dim'], describeEntry(entry));
   }

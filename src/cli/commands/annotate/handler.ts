@@ -54,7 +54,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 }
 
 function report({ entry, changed, list }: Annotated, invocation: ParsedArguments, context: Context): void {
-  const status: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
+  const verb = invocation.flag('dry-run') ? 'would annotate ' : 'annotated ';
+  const status: Span = changed ? [verb, 'green'] : ['unchanged ', 'dim'];
   if (entry !== undefined) context.output.note(status, describeEntry(entry));
   if (changesList(invocation)) context.output.note(status, `the list ${list}`);
 }

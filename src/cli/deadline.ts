@@ -12,7 +12,7 @@ const MAX_SHOWN = 3;
 export class PendingWork {
   readonly #pending = new Set<{ readonly description: string }>();
 
-  readonly during: ReportPending = async (description, work) => {
+  readonly track: ReportPending = async (description, work) => {
     const operation = { description };
     this.#pending.add(operation);
     return work.finally(() => this.#pending.delete(operation));

@@ -174,18 +174,18 @@ async function contextFor(invocation: ParsedArguments, output: Output, environme
     platform,
     uid,
     signal,
-    waiting: work.during,
+    waiting: work.track,
     workspace,
     cache: new BlobCache(folder),
     stores: () =>
       (stores ??= import('./args/open-stores.ts').then(({ openStores }) => {
-        opened = openStores(invocation, output, { ...environment, folder, signal, waiting: work.during, onEvent });
+        opened = openStores(invocation, output, { ...environment, folder, signal, waiting: work.track, onEvent });
         return opened;
       })),
     onEvent,
     canAsk: environment.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && environment.stdinIsTTY(),
     ask: environment.ask,
-    stdin: () => work.during('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
+    stdin: () => work.track('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
   };
   return { context, close: async () => (await stores?.catch(() => undefined))?.close() };
 }

@@ -30,7 +30,7 @@ async function shown(columns: number) {
   const progress = new LiveProgress(output, () => clock);
   const see = (event: OperationEvent, milliseconds = 1000) => {
     clock += milliseconds;
-    progress.see(event);
+    progress.update(event);
   };
   return { output, see, screen: () => screen(written) };
 }

@@ -45,14 +45,14 @@ export const sourceOptions: readonly OptionDeclaration[] = [
   waitForSourceOption,
 ];
 
-export const format: OptionDeclaration = {
+export const formatOption: OptionDeclaration = {
   name: 'format',
   type: 'string',
   choices: ['auto', 'oci', 'docker'],
   value: 'FORMAT',
   describe: 'Set the format of the list: auto, oci (image index) or docker (manifest list)',
 };
-export const strict: OptionDeclaration = {
+export const strictOption: OptionDeclaration = {
   name: 'strict',
   type: 'boolean',
   describe: 'Treat warnings about unknown platforms, and about variants that no client selects, as errors',
@@ -66,7 +66,7 @@ export const replaceImageOption: OptionDeclaration = {
 };
 
 /** For commands that have `--push`. */
-export const withPushOptions: readonly OptionDeclaration[] = [
+export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',
     alias: 't',
@@ -94,13 +94,13 @@ export const withPushOptions: readonly OptionDeclaration[] = [
 ];
 
 /** For commands that edit a draft. */
-export const pushingOptions: readonly OptionDeclaration[] = [
+export const editOptions: readonly OptionDeclaration[] = [
   {
     name: 'push',
     type: 'boolean',
     describe: 'Push the edited list at once; a list without a draft is edited in its registry',
   },
-  ...withPushOptions,
+  ...pushOptions,
 ];
 
 /** For commands that look up one list or image. */
@@ -119,7 +119,7 @@ export const dockerMetadataOption: OptionDeclaration = {
     'Read tags, labels and annotations of docker/metadata-action: env (DOCKER_METADATA_OUTPUT_JSON), FILE, or - for stdin',
 };
 
-export const indexAnnotation: OptionDeclaration = {
+export const indexAnnotationOption: OptionDeclaration = {
   name: 'index-annotation',
   type: 'string',
   repeat: true,
@@ -127,14 +127,14 @@ export const indexAnnotation: OptionDeclaration = {
   describe: 'Set an annotation of the list itself; KEY- removes it',
 };
 
-export const indexArtifactType: OptionDeclaration = {
+export const indexArtifactTypeOption: OptionDeclaration = {
   name: 'index-artifact-type',
   type: 'string',
   value: 'TYPE',
   describe: "Set the artifact type of the list itself; '' removes it",
 };
 
-export const platform: OptionDeclaration = {
+export const platformOption: OptionDeclaration = {
   name: 'platform',
   type: 'string',
   value: 'PLATFORM',

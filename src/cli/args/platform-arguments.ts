@@ -109,24 +109,24 @@ function join(parts: readonly (string | undefined)[]): string {
 }
 
 /** The value of an option that clears a field if it is empty: null clears, undefined keeps. */
-export type Typed = string | null | undefined;
+export type ClearableText = string | null | undefined;
 
-export function clearable(text: string | undefined): Typed {
+export function clearable(text: string | undefined): ClearableText {
   return text === '' ? null : text;
 }
 
 export interface TypedPlatform {
-  readonly os?: Typed;
-  readonly architecture?: Typed;
-  readonly variant?: Typed;
-  readonly 'os.version'?: Typed;
+  readonly os?: ClearableText;
+  readonly architecture?: ClearableText;
+  readonly variant?: ClearableText;
+  readonly 'os.version'?: ClearableText;
 }
 
 /**
  * Rejects white space and control characters, which usually come from a wrong variable. Versions are not checked, because they
  * are free text.
  */
-function refuseSpaces(text: Typed): void {
+function refuseSpaces(text: ClearableText): void {
   if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
   throw new MlistError(
     'ERR_MLIST_PLATFORM_INVALID',

@@ -85,7 +85,7 @@ export class Output {
   }
 
   /** Replaces the progress lines at the bottom of the terminal. Later output is printed above them. */
-  foot(lines: readonly string[]): void {
+  setFooter(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
     const { columns = 80 } = this.#streams.stderr;
     const text = lines.map((line) => `${escapeLine(line).slice(0, columns - 1)}\n`).join('');

@@ -29,7 +29,7 @@ export class LiveProgress {
     this.#now = now;
   }
 
-  see(event: OperationEvent): void {
+  update(event: OperationEvent): void {
     switch (event.type) {
       case 'started':
         this.#total.blobs += event.blobs;
@@ -50,7 +50,7 @@ export class LiveProgress {
     const now = this.#now();
     if (!isOver && now - this.#lastDrawn < INTERVAL_MS) return;
     this.#lastDrawn = now;
-    this.#output.foot(isOver ? [] : this.#lines());
+    this.#output.setFooter(isOver ? [] : this.#lines());
   }
 
   #lines(): readonly string[] {

@@ -18,7 +18,7 @@ export function eventReporter(
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
-    live?.see(event);
+    live?.update(event);
     switch (event.type) {
       case 'warning':
         output.warn(

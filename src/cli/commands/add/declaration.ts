@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { sourceOptions, pushingOptions } from '../../args/list-options.ts';
+import { sourceOptions, editOptions } from '../../args/list-options.ts';
 
 export const addCommand: CommandDeclaration = {
   name: 'add',
@@ -10,7 +10,7 @@ export const addCommand: CommandDeclaration = {
   options: [
     { name: 'keep', type: 'boolean', describe: 'Keep existing images for the same platform' },
     ...sourceOptions,
-    ...pushingOptions,
+    ...editOptions,
   ],
   examples: [
     ['mlist add team/app:1.0-riscv64', 'Add an image to the current draft'],

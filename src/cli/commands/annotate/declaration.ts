@@ -1,5 +1,11 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform, indexAnnotation, indexArtifactType, strict, pushingOptions } from '../../args/list-options.ts';
+import {
+  platformOption,
+  indexAnnotationOption,
+  indexArtifactTypeOption,
+  strictOption,
+  editOptions,
+} from '../../args/list-options.ts';
 
 export const annotateCommand: CommandDeclaration = {
   name: 'annotate',
@@ -29,7 +35,7 @@ export const annotateCommand: CommandDeclaration = {
       value: 'FEATURE[,FEATURE]',
       describe: "Add features of the operating system; '' removes the existing ones",
     },
-    platform,
+    platformOption,
     {
       name: 'annotation',
       type: 'string',
@@ -43,11 +49,11 @@ export const annotateCommand: CommandDeclaration = {
       value: 'TYPE',
       describe: "Set the artifact type of the entry; '' removes it",
     },
-    indexAnnotation,
-    indexArtifactType,
+    indexAnnotationOption,
+    indexArtifactTypeOption,
     { name: 'subject', type: 'string', value: 'REF', describe: "Set the subject of the list; '' removes it" },
-    strict,
-    ...pushingOptions,
+    strictOption,
+    ...editOptions,
   ],
   examples: [
     ['mlist annotate --arch arm64 --variant v8', 'Set the variant of the arm64 image in the current draft'],

@@ -1,17 +1,17 @@
 import type { CommandDeclaration, OptionDeclaration } from '../../args/command-declaration.ts';
 import {
-  format,
+  formatOption,
   sourceOptions,
-  indexAnnotation,
-  indexArtifactType,
-  strict,
-  withPushOptions,
+  indexAnnotationOption,
+  indexArtifactTypeOption,
+  strictOption,
+  pushOptions,
   dockerMetadataOption,
-  platform,
+  platformOption,
 } from '../../args/list-options.ts';
 
 const platforms: OptionDeclaration = {
-  ...platform,
+  ...platformOption,
   repeat: true,
   value: 'PLATFORM[,PLATFORM]',
   describe: 'Include only the images for these platforms',
@@ -35,18 +35,18 @@ export const createCommand: CommandDeclaration = {
       type: 'boolean',
       describe: 'Replace the images of an existing draft, keeping what annotate has set',
     },
-    format,
+    formatOption,
     platforms,
     ...sourceOptions,
-    indexAnnotation,
-    indexArtifactType,
-    strict,
+    indexAnnotationOption,
+    indexArtifactTypeOption,
+    strictOption,
     {
       name: 'push',
       type: 'boolean',
       describe: 'Push the list at once, and print its digest; the draft is kept',
     },
-    ...withPushOptions,
+    ...pushOptions,
     {
       name: 'file',
       alias: 'f',

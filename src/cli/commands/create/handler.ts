@@ -16,7 +16,7 @@ import { usageError } from '../../args/parse-arguments.ts';
 import type { Edited } from '../../args/push-edit.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
-import { nameOf, readSources } from './source-file.ts';
+import { inputName, readSources } from './source-file.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { rest: manifests } = listFirst(invocation, context);
@@ -52,7 +52,7 @@ async function sourcesOf(
   const replace = invocation.flag('replace');
   if (replace && invocation.flag('amend'))
     throw usageError(invocation.command, '--amend and --replace cannot be used together');
-  const files = invocation.texts('file').map(nameOf).join(', ');
+  const files = invocation.texts('file').map(inputName).join(', ');
   if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} contains no sources`);
   if (replace && sources.length === 0)
     throw usageError(invocation.command, '--replace needs all images of the list as arguments');

@@ -25,17 +25,17 @@ export async function readSources(
   const parsing = { list, repository, parse };
   const listed = invocation
     .texts('file')
-    .map(async (file) => parseSources(await readInput(file, context), nameOf(file), parsing));
+    .map(async (file) => parseSources(await readInput(file, context), inputName(file), parsing));
   const built = invocation
     .texts('metadata-file')
-    .map(async (file) => parseBuildMetadata(await readInput(file, context), nameOf(file), parsing));
+    .map(async (file) => parseBuildMetadata(await readInput(file, context), inputName(file), parsing));
   const folder = invocation.text('digests-dir');
   const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
   return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
 
 /** The name of an input in messages. */
-export function nameOf(file: string): string {
+export function inputName(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
 

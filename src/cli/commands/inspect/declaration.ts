@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform } from '../../args/list-options.ts';
+import { platformOption } from '../../args/list-options.ts';
 
 export const inspectCommand: CommandDeclaration = {
   name: 'inspect',
@@ -15,7 +15,7 @@ export const inspectCommand: CommandDeclaration = {
       describe: 'Print the format of docker manifest inspect --verbose',
     },
     { name: 'raw', type: 'boolean', describe: 'Print the exact bytes, without a trailing newline' },
-    { ...platform, describe: 'Print the manifest for this platform' },
+    { ...platformOption, describe: 'Print the manifest for this platform' },
   ],
   examples: [
     ['mlist inspect', 'Print the list of the current draft'],

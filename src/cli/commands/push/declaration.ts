@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { replaceImageOption, format, dockerMetadataOption, strict } from '../../args/list-options.ts';
+import { replaceImageOption, formatOption, dockerMetadataOption, strictOption } from '../../args/list-options.ts';
 
 export const pushCommand: CommandDeclaration = {
   name: 'push',
@@ -40,7 +40,7 @@ export const pushCommand: CommandDeclaration = {
         'Push only if the tag has this digest, or with absent, if the tag does not exist; a tag that already has the list is accepted',
     },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
-    format,
+    formatOption,
     { name: 'digest-file', type: 'string', value: 'FILE', describe: 'Write the digest to FILE after the push' },
     {
       name: 'metadata-file',
@@ -61,7 +61,7 @@ export const pushCommand: CommandDeclaration = {
       type: 'boolean',
       describe: 'Check every child, and push the list even if the tag already has its digest',
     },
-    strict,
+    strictOption,
   ],
   examples: [
     ['mlist push', 'Push the current draft'],

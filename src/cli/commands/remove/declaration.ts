@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform, pushingOptions } from '../../args/list-options.ts';
+import { platformOption, editOptions } from '../../args/list-options.ts';
 
 export const removeCommand: CommandDeclaration = {
   name: 'remove',
@@ -8,8 +8,13 @@ export const removeCommand: CommandDeclaration = {
   summary: 'Remove images and their attestations from a draft',
   uses: ['draft', 'registry'],
   options: [
-    { ...platform, repeat: true, value: 'PLATFORM[,PLATFORM]', describe: 'Remove the images for these platforms' },
-    ...pushingOptions,
+    {
+      ...platformOption,
+      repeat: true,
+      value: 'PLATFORM[,PLATFORM]',
+      describe: 'Remove the images for these platforms',
+    },
+    ...editOptions,
   ],
   examples: [
     ['mlist remove sha256:0123abcd', 'Remove an image by the beginning of its digest'],

@@ -82,8 +82,8 @@ describe('the list itself', () => {
 
 describe('refuses to write a draft that could not be read again', () => {
   test.each([
-    ['an artifact type that is none', ['--artifact-type', 'no type']],
-    ['an artifact type of the list that is none', ['--index-artifact-type', 'x']],
+    ['an invalid artifact type', ['--artifact-type', 'no type']],
+    ['an invalid artifact type of the list', ['--index-artifact-type', 'x']],
   ])('%s', async (_name, flags) => {
     await drafted('arm64');
     const before = await world.must('inspect');

@@ -26,9 +26,14 @@ describe('annotate without MANIFEST', () => {
       ['--os', 'linux', '--variant', 'v7', '--annotation', 'k=v'],
       1,
     ],
-    ['the only image there is', ['arm64'], ['--variant', 'v8'], 0],
-    ['the only image, beside attestations', ['built'], ['--arch', 'arm64', '--variant', 'v8'], 1],
-    ['by --platform, which never sets', ['amd64', 'arm64'], ['--platform', 'linux/arm64', '--arch', 's390x'], 1],
+    ['the only image', ['arm64'], ['--variant', 'v8'], 0],
+    ['the only image, with attestations', ['built'], ['--arch', 'arm64', '--variant', 'v8'], 1],
+    [
+      'by --platform, which does not change the platform',
+      ['amd64', 'arm64'],
+      ['--platform', 'linux/arm64', '--arch', 's390x'],
+      1,
+    ],
   ])('%s', async (_name, images, flags, at) => {
     await drafted(...images);
     const before = await entries();
@@ -42,9 +47,9 @@ describe('annotate without MANIFEST', () => {
     ['no such architecture', ['amd64', 'arm64'], ['--arch', 's390x', '--variant', 'v8'], 4],
     ['another variant', ['armv6'], ['--arch', 'arm', '--variant', 'v7'], 4],
     ['another version', ['windows'], ['--os', 'windows', '--os-version', '10.0.17763.1'], 4],
-    ['a variant of arm on linux, where there is none', ['amd64'], ['--os', 'linux', '--variant', 'v7'], 4],
-    ['two of one architecture', ['armv6', 'armv7'], ['--arch', 'arm', '--annotation', 'k=v'], 2],
-    ['two images, and nothing to choose by', ['amd64', 'arm64'], ['--annotation', 'k=v'], 2],
+    ['a variant of arm on linux that does not exist', ['amd64'], ['--os', 'linux', '--variant', 'v7'], 4],
+    ['two images for one architecture', ['armv6', 'armv7'], ['--arch', 'arm', '--annotation', 'k=v'], 2],
+    ['two images, and no selection', ['amd64', 'arm64'], ['--annotation', 'k=v'], 2],
     ['no image at all', [], ['--variant', 'v8'], 4],
   ])('%s: nothing is changed', async (_name, images, flags, code) => {
     await drafted(...images);

@@ -31,7 +31,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
     return { front, apply };
   }
 
-  /** More lists than are worked on at once, so that some begin when others are done. */
+  /** More lists than are applied concurrently, so that some start after others have ended. */
   const lists = (repository: string, count: number): string =>
     Array.from({ length: count }, (_, at) => {
       const images = architectures.map((architecture) => `HOST/team/app:${architecture}`).join(', ');
@@ -61,7 +61,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
     front.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
     const report = await apply(lists('other/app', 4));
     expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
-    // The list that failed stopped what else it had under way, however far that was: the next one does it again.
+    // The failed list aborted its other requests at any stage, so the next list repeats them.
     const puts = front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
     expect(new Set(puts.filter(({ status }) => status === 201).map(({ path }) => path)).size).toBe(3);
   });

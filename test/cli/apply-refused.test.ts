@@ -25,8 +25,8 @@ describe('invalid specs', () => {
       `list: HOST/a:b\nmanifests:\n  - image: ${image}\n    platfrom: x\n`,
       '4:5: this member',
     ],
-    ['a member twice', `list: HOST/a:b\nmanifests: []\nlist: HOST/c:d\n`, '3:1: stands here a second time'],
-    ['a member twice in JSON', '{"list": "a",\n "list": "b"}', '2:2: stands here a second time'],
+    ['a duplicate member', `list: HOST/a:b\nmanifests: []\nlist: HOST/c:d\n`, '3:1: stands here a second time'],
+    ['a duplicate member in JSON', '{"list": "a",\n "list": "b"}', '2:2: stands here a second time'],
     [
       'a number for a text',
       `list: HOST/a:b\nmanifests:\n  - {platform: {os.version: 10.0}, image: ${image}}\n`,
@@ -42,7 +42,7 @@ describe('invalid specs', () => {
       `list: HOST/a:b\nannotations: {a: true}\nmanifests: [${image}]\n`,
       '2:18: must be of type string, not boolean',
     ],
-    ['nothing for a text', `list:\nmanifests: [${image}]\n`, '1:1: must be of type string, not null'],
+    ['an empty value for a text', `list:\nmanifests: [${image}]\n`, '1:1: must be of type string, not null'],
     ['no list', `manifests: [${image}]\n`, '1:1: "list" is missing'],
     ['a bad list', `list: HOST/UPPER:b\nmanifests: [${image}]\n`, '1:7: invalid reference'],
     [
@@ -72,9 +72,13 @@ describe('invalid specs', () => {
       `list: HOST/a:b\nplatforms: [linux/amd64]\nmanifests: [${image}]\n`,
       '2:12: no image has a placeholder',
     ],
-    ['no minimum', `list: HOST/a:b\nignoreMissing: {}\nmanifests: [${image}]\n`, '2:16: "minimum" is missing'],
-    ['a minimum of nothing', `list: HOST/a:b\nignoreMissing: {minimum: 0}\nmanifests: [${image}]\n`, '2:26: '],
-    ['copy beside manifests', `list: HOST/a:b\ncopy: ${image}\nmanifests: []\n`, '3:12: cannot stand beside "copy"'],
+    ['an invalid minimum', `list: HOST/a:b\nignoreMissing: {}\nmanifests: [${image}]\n`, '2:16: "minimum" is missing'],
+    ['a minimum of zero', `list: HOST/a:b\nignoreMissing: {minimum: 0}\nmanifests: [${image}]\n`, '2:26: '],
+    [
+      'copy together with manifests',
+      `list: HOST/a:b\ncopy: ${image}\nmanifests: []\n`,
+      '3:12: cannot stand beside "copy"',
+    ],
     ['neither', 'list: HOST/a:b\n', '1:1: has neither'],
     [
       'a media type without digest',
@@ -84,7 +88,7 @@ describe('invalid specs', () => {
     ['a media type without size', `list: HOST/a:b\nmanifests:\n  - image: ${image}\n    mediaType: a/b\n`, '3:5: '],
     ['an alias without anchor', `list: HOST/a:b\nmanifests: *none\n`, '2:12: there is no anchor &none'],
     ['an unknown tag', `list: !!js/function HOST/a:b\nmanifests: []\n`, '1:7: Unresolved tag'],
-    ['a merge of nothing', `<<: 1\nlist: HOST/a:b\n`, '1:5: "<<" takes a map'],
+    ['a merge with a scalar', `<<: 1\nlist: HOST/a:b\n`, '1:5: "<<" takes a map'],
     [
       'infinity',
       `list: HOST/a:b\nignoreMissing: {minimum: .inf}\nmanifests: []\n`,
@@ -167,10 +171,10 @@ describe('invalid specs', () => {
 
   test.each<[string, readonly string[], string]>([
     ['no file', [], 'missing option: --file'],
-    ['a file twice', ['-f', 'a', '-f', 'a'], '--file names the same file twice'],
-    ['a shard of none', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
-    ['a shard beyond', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
-    ['a shard of nothing', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
+    ['a duplicate file', ['-f', 'a', '-f', 'a'], '--file names the same file twice'],
+    ['shard 0', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
+    ['a shard beyond the count', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
+    ['a count of 0', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
   ])('the command line: %s', async (_name, args, message) => {
     const world = await CliHarness.make();
     expect(await world.run(['apply', ...args])).toMatchObject({

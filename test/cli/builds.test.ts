@@ -74,7 +74,7 @@ describe('--digests-dir', () => {
     ['nothing', [], 3, /it is empty/],
     ['something else', ['README', 'a'.repeat(64), 'sha256-12'], 3, /digest: README, sha256-12/],
     ['upper case', ['A'.repeat(64)], 3, /digest: A{64}/],
-    ['a digest that is not there', ['a'.repeat(64)], 4, /a{64}/],
+    ['a missing image', ['a'.repeat(64)], 4, /a{64}/],
   ])('refuses %s', async (_name, names, code, message) => {
     await files('digests', names);
     const ran = await world.run(['create', at('team/app:merged'), '--digests-dir', 'digests']);
@@ -83,7 +83,7 @@ describe('--digests-dir', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['no folder', ['--digests-dir', 'none'], 4, /there is no such folder/],
+    ['a missing folder', ['--digests-dir', 'none'], 4, /there is no such folder/],
     ['--repo with a tag', ['--digests-dir', 'digests', '--repo', 'a/b:c'], 2, /without a tag/],
     ['--repo alone', ['--repo', 'a/b'], 2, /--digests-dir/],
   ])('%s', async (_name, args, code, message) => {
@@ -123,8 +123,8 @@ describe('--metadata-file', () => {
 
   test.each<[string, string, RegExp]>([
     ['no metadata', '{"mediaType": "x"}', /no metadata of a build/],
-    ['no JSON', 'team/app:1', /cannot be used/],
-    ['a digest that is none', '{"containerimage.digest": "x"}', /is no digest/],
+    ['invalid JSON', 'team/app:1', /cannot be used/],
+    ['an invalid digest', '{"containerimage.digest": "x"}', /is no digest/],
   ])('refuses %s', async (_name, text, message) => {
     await writeFile(join(world.folder, 'bad.json'), text);
     const ran = await world.run(['create', at('team/app:bad'), '--metadata-file', 'bad.json']);
@@ -215,11 +215,11 @@ describe('--docker-metadata', () => {
 
   test.each<[string, string | undefined, number, RegExp]>([
     ['not set', undefined, 2, /is not set/],
-    ['no JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
+    ['invalid JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
     ['something else', '{"a": 1}', 3, /neither tags nor labels nor annotations/],
-    ['tags that are none', '{"tags": "a"}', 3, /"tags" is no list of texts/],
-    ['labels that are none', '{"labels": {"a": 1}}', 3, /"labels" is no object of texts/],
-    ['an annotation that is none', '{"annotations": ["index:a"]}', 3, /is no annotation/],
+    ['invalid tags', '{"tags": "a"}', 3, /"tags" is no list of texts/],
+    ['invalid labels', '{"labels": {"a": 1}}', 3, /"labels" is no object of texts/],
+    ['an invalid annotation', '{"annotations": ["index:a"]}', 3, /is no annotation/],
   ])('%s', async (_name, text, code, message) => {
     const env = text === undefined ? {} : { DOCKER_METADATA_OUTPUT_JSON: text };
     const ran = await world.run(['create', at('team/app:x'), at('team/app:amd64'), '--docker-metadata', 'env'], {

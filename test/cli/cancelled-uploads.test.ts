@@ -58,7 +58,7 @@ describe.each([
   };
   beforeEach(renew);
 
-  /** Starts a copy whose uploads get no answer, but for the last one that of the rule; `hanging` resolves when all are open. */
+  /** Starts a copy whose uploads get no answer, except the last one, which the rule answers. `hanging` resolves when all are open. */
   async function copying(
     options: readonly string[] = [],
     last: Rule = hang,
@@ -77,7 +77,7 @@ describe.each([
 
   const areOpen = () => front.asked(/^PUT .*uploads/).length >= UPLOADS;
 
-  /** The end of a copy that meets a time limit while all uploads are open. */
+  /** Runs a copy into a time limit while all uploads are open. */
   const limited = (option: string): Promise<Ended> =>
     withTimeLimit(async (limit) => {
       await renew();

@@ -40,7 +40,7 @@ describe('--digests-dir', () => {
     ['two digests', () => `${amd64()}\n${arm64()}\n`],
     ['a reference without a digest', () => 'team/app:1'],
     ['the beginning of a digest', () => amd64().slice(0, 20)],
-    ['too much', () => amd64() + ' '.repeat(5000)],
+    ['too large a file', () => amd64() + ' '.repeat(5000)],
   ])('refuses a file that contains %s', async (_name, content) => {
     await folder({ 'digest-amd64': content(), 'digest-arm64': arm64() });
     const ran = await world.run(['create', at('team/app:l'), '--digests-dir', 'digests']);

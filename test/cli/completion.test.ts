@@ -88,7 +88,7 @@ async function runShell(shell: string, script: string, ...args: readonly string[
 }
 
 describeWith('bash', 'completion in bash', () => {
-  /** What bash would offer after this line; of a word that holds ":" only what follows it, as bash wants it. */
+  /** The completions of bash for this line. Of a word with ":" they have only the part after it, as bash expects. */
   async function offered(line: string): Promise<readonly string[]> {
     const script = [
       'source <(mlist completion bash)',
@@ -112,7 +112,7 @@ describeWith('bash', 'completion in bash', () => {
 });
 
 describeWith('zsh', 'completion in zsh', () => {
-  /** zsh's own commands print what they are given; the line is cut into words as zsh does. */
+  /** Replaces commands of zsh with functions that print their arguments, and splits the line into words as zsh does. */
   const stand =
     'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
 

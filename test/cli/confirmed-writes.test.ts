@@ -108,7 +108,7 @@ describe('a copy to another repository', () => {
     ['a blob', /^PUT .*uploads/, 200],
     ['a blob', /^PUT .*uploads/, 202],
     ['a blob', /^PUT .*uploads/, 204],
-  ])('fails if a proxy answers %s (%s, %d)', async (_name, request, status) => {
+  ])('fails if a proxy answers the write of %s (%s, %d)', async (_name, request, status) => {
     const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
     front.on(request, answer(status));

@@ -18,7 +18,7 @@ import { expectWhole, fresh, images, list, other, pushList, registry, serveCopie
 serveCopied();
 
 describe('referrers', () => {
-  /** A signature by subject of an image and of the list, one of that signature, and cosign's tags. */
+  /** Signatures by subject of an image, of the list and of a signature, and tags of cosign. */
   const describeOf = (served: Served): object => ({
     mediaType: served.mediaType,
     digest: served.digest,
@@ -99,7 +99,7 @@ describe('referrers', () => {
     expect(puts.some((line) => line.endsWith(cosignTag))).toBe(true);
   });
 
-  /** The other registry as one that does not know the referrers API. */
+  /** The other registry, without the referrers API. */
   async function withoutApi(): Promise<RecordingProxy> {
     const front = await RecordingProxy.start({ upstream: other.url });
     front.on(/\/referrers\//, answer(404));

@@ -176,7 +176,7 @@ describe('a target that has lost content', () => {
   test('gets everything again if it refuses the list', async () => {
     const world = await CliHarness.make();
     const isOld = (path: string): boolean => path.includes('/manifests/sha256:') || path.includes('/manifests/v1');
-    // In front of an empty registry somebody says of every manifest that it is there: as one does that cleans up meanwhile.
+    // A proxy reports every manifest of an empty registry as existing, like a registry that deletes content in the meantime.
     const empty = await startRegistry();
     const front = await RecordingProxy.start({ upstream: empty.url });
     front.on(/^HEAD/, (exchange) => {
@@ -216,8 +216,8 @@ describe('failures', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['a source that is not there', ['none/app:v1', 'none/else:v1'], 4, /none\/app:v1/],
-    ['a layout that is not there', ['oci:none', 'none/else:v1'], 4, /no OCI layout/],
+    ['a missing source', ['none/app:v1', 'none/else:v1'], 4, /none\/app:v1/],
+    ['a missing layout', ['oci:none', 'none/else:v1'], 4, /no OCI layout/],
   ])('%s', async (_, names, code, reason) => {
     const world = await CliHarness.make();
     const args = names.map((name) => (name.includes('none/') ? `${registry.host}/${name}` : name));

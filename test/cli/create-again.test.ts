@@ -247,7 +247,7 @@ describe('create --replace', () => {
 
   test.each([
     ['no images', ['--replace']],
-    ['--amend beside it', ['--replace', '--amend', 'a/b']],
+    ['--amend', ['--replace', '--amend', 'a/b']],
   ])('refuses %s', async (_name, flags) => {
     const world = await CliHarness.make();
     expect((await world.run(['create', 'l:1', ...flags])).code).toBe(2);

@@ -144,10 +144,10 @@ describe('an index in a file', () => {
   });
 
   test.each([
-    ['of no known version', '{"schemaVersion":3,"manifests":[]}'],
-    ['that could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
-    ['with an annotation that is no text', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
-  ])('refuses %s', async (_name, text) => {
+    ['of an unknown version', '{"schemaVersion":3,"manifests":[]}'],
+    ['that is ambiguous', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
+    ['with an invalid annotation', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
+  ])('refuses an index %s', async (_name, text) => {
     expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: text })).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('stdin') as unknown,

@@ -79,7 +79,7 @@ describeOnRegistries('create --push', (start) => {
     const target = list.replace(registry.host, front.host);
     front.on(/^HEAD /, hang);
     const env = { HOME: world.folder };
-    // A source that was not read within the limit is another failure.
+    // A source that is not read within the limit is a different failure.
     const create = (source: string, ...more: readonly string[]) =>
       withTimeLimit(async (limit) => {
         front.forget();
@@ -87,7 +87,7 @@ describeOnRegistries('create --push', (start) => {
         return ran.code === 7 && ran.stderr.includes(source) ? undefined : ran;
       });
     expect(await create(`${registry.host}/team/none:v1`)).toMatchObject({ code: 4 });
-    // What is asked again after the error was told would keep the process.
+    // Retries after the error would keep the process alive.
     expect(front.asked(/^HEAD /)).toHaveLength(1);
     expect(await create(images[0]!, '--retries', '1')).toMatchObject({ code: 7 });
     expect(front.asked(/^HEAD /)).toHaveLength(2);

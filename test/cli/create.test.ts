@@ -209,7 +209,7 @@ describe('create -f', () => {
     ['an empty object', '{}', 3],
     ['broken JSON', '{"manifests":', 3],
     ['a descriptor without a digest', '{"manifests":[{"size":1}]}', 3],
-    ['a reference that is none', 'a:b:c\n', 2],
+    ['an invalid reference', 'a:b:c\n', 2],
   ])('%s: a clear error', async (_name, content, code) => {
     const world = await CliHarness.make();
     await writeFile(join(world.folder, 'sources'), content);

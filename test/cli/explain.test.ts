@@ -193,10 +193,10 @@ describe('explain', () => {
   });
 
   test.each<[name: string, args: readonly string[], code: number]>([
-    ['a platform that is none', ['explain', 'x.io/a:b', '--platform', 'linux'], 2],
-    ['too much', ['explain', 'x.io/a:b', 'x.io/c:d'], 2],
-    ['a file that is not there', ['explain', 'oci:nowhere:v1'], 4],
-    ['nothing to explain', ['explain'], 4],
+    ['an invalid platform', ['explain', 'x.io/a:b', '--platform', 'linux'], 2],
+    ['too many arguments', ['explain', 'x.io/a:b', 'x.io/c:d'], 2],
+    ['a missing file', ['explain', 'oci:nowhere:v1'], 4],
+    ['no list', ['explain'], 4],
   ])('%s', async (_name, args, code) => {
     const fresh = await CliHarness.make();
     expect((await fresh.run(args)).code).toBe(code);

@@ -112,7 +112,7 @@ describe('errors', () => {
 });
 
 describe('the built package', () => {
-  /** By the built program. */
+  /** Runs the built program. */
   async function hashed(): Promise<string> {
     const program = join(checkout, 'dist', 'cli', 'mlist.js');
     const { stdout } = spawnSync(process.execPath, [program, ...hashPassword], { input: PASSWORD, encoding: 'utf8' });

@@ -351,8 +351,13 @@ describe('errors', () => {
     ],
     ['an image without a platform', ['REG/team/app:x', 'REG/team/app:artifact'], 2, /nobody says what it runs on/],
     ['a list without images', ['REG/team/app:x', 'REG/team/app:empty'], 3, /there is no image in what was named/],
-    ['an image that is not there', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
-    ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes only REF/],
+    ['a missing image', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
+    [
+      'an argument after REF with --prune',
+      ['--prune', 'REG/team/app:x', 'REG/team/app:y'],
+      2,
+      /--prune takes only REF/,
+    ],
   ])('%s', async (_name, args, code, message) => {
     const ran = await world.run(['join', ...args.map((arg) => arg.replace('REG', registry.host))]);
     expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as unknown });
@@ -443,7 +448,7 @@ describe('the order of builds', () => {
     ['Jenkins', { BUILD_TAG: 'jenkins-app-9' }, undefined, { id: 'jenkins-app-9' }],
     ['named', { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: '2' }, 'mine', { id: 'mine' }],
     ['named as the CI does', { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: '2' }, '5', { id: '5', attempt: 2 }],
-    ['nobody says', {}, undefined, undefined],
+    ['no build', {}, undefined, undefined],
   ])('the build of a job: %s', (_name, env, named, group) => {
     expect(groupOf(env, named)).toEqual(group);
   });

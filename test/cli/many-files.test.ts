@@ -116,7 +116,7 @@ describeWith('strace', 'a file that cannot be opened', () => {
     path = workspace.pathOf(`${registry.host}/app:one`);
   });
 
-  /** Runs the built program on a system that does not open this file, and says why. */
+  /** Runs the built program on a system that fails to open this file with the given error. */
   function runWithout(file: string, error: string, ...args: readonly string[]): Promise<Ended> {
     const inject = ['-P', file, '-e', 'trace=openat', '-e', `inject=openat:error=${error}`];
     return runMlistBy(['strace', '-f', '-qq', '-o', '/dev/null', ...inject], args, {

@@ -110,13 +110,13 @@ describe('of a push to another registry', () => {
 
   test.each<[string, boolean, boolean, readonly string[], Readonly<Record<string, string>>]>([
     ['on a terminal', true, true, [], {}],
-    ['where it is asked for', true, false, ['--progress', 'tty'], {}],
+    ['with --progress tty', true, false, ['--progress', 'tty'], {}],
     ['not into a file', false, false, [], {}],
     ['not as plain text', false, true, ['--progress', 'plain'], {}],
     ['not as JSON', false, true, ['--progress', 'json'], {}],
     ['not beside a JSON document', false, true, ['--json'], {}],
     ['not with --quiet', false, true, ['--quiet'], {}],
-    ['not on a terminal that cannot', false, true, [], { TERM: 'dumb' }],
+    ['not on a dumb terminal', false, true, [], { TERM: 'dumb' }],
     ['not in CI', false, true, [], { CI: 'true' }],
   ])('%s', async (name, isLive, terminal, flags, env) => {
     const world = await CliHarness.make({ terminal, env });

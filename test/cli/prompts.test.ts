@@ -7,7 +7,7 @@ import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 /** Prompts on a terminal, and the keys that end a prompt without an answer. */
 const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];
 
-// Nobody listens there: it is never asked.
+// No registry listens there, and no request is sent.
 const host = '127.0.0.1:9';
 
 const atName = (keys: string): Typed => ({ after: 'Username: ', keys });

@@ -109,7 +109,7 @@ describe('drafts of published lists', () => {
           ['create', '--amend'],
         ],
       ],
-      ['--amend that says it', [['create', '--amend', '--index-annotation', 'k=theirs']]],
+      ['--amend with the same annotation', [['create', '--amend', '--index-annotation', 'k=theirs']]],
     ])('an equal draft is pushed: %s', async (_name, commands) => {
       for (const command of commands) await world.must(...command);
       await world.must('push');

@@ -12,16 +12,16 @@ servePushed();
 
 describe('refused before any write', () => {
   test.each<[string, readonly string[], number, RegExp]>([
-    ['a platform that is expected and not there', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
+    ['a missing platform of --expect', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
     [
       'a tag that is gone',
       ['--if-digest', `sha256:${'0'.repeat(64)}`],
       5,
       /is gone: it was to have sha256:0+\n.*absent/,
     ],
-    ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest or absent/],
+    ['an invalid digest', ['--if-digest', 'latest'], 2, /takes a digest or absent/],
     ['an empty tag', ['--tag', ''], 2, /^mlist: --tag takes a tag: it is empty/],
-    ['a tag of nothing', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
+    ['a tag of only ":"', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
     ['an empty target', ['--to', ''], 2, /it is empty/],
     ['a target by digest', ['--to', `a/b@sha256:${'0'.repeat(64)}`], 2, /pushed to a tag, not to a digest/],
     ['a platform of attestations', ['--expect', 'unknown/unknown'], 3, /lacks unknown\/unknown/],
@@ -31,8 +31,8 @@ describe('refused before any write', () => {
     ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
     ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
     ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
-    ['a digest file in no folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
-    ['a metadata file in no folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
+    ['a digest file in a missing folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
+    ['a metadata file in a missing folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
     ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /cannot name the same file/],
   ])('%s', async (_name, flags, code, message) => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));

@@ -40,7 +40,7 @@ const served = async () => (await getManifest(registry.url, 'team/app', list.sli
 
 interface Case {
   readonly name: string;
-  /** Why nothing can be written. */
+  /** The reason why the workspace cannot be written. */
   readonly reason: string;
   readonly prepare?: () => Promise<unknown>;
   readonly spoil: () => Promise<unknown>;

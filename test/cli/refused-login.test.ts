@@ -125,7 +125,7 @@ describe('uses a supported challenge of several', () => {
   const right = `Basic ${Buffer.from('me:right').toString('base64')}`;
   const realm = (address: string) => `Bearer realm="${address}",service="x"`;
 
-  /** Accepts Basic, and names a token service that does not work besides. */
+  /** Accepts Basic, and also names a token service that does not work. */
   async function start(challenge: (host: string) => string, service: Rule): Promise<RecordingProxy> {
     const front = cleanup(await RecordingProxy.start());
     const index = makeIndex([]);

@@ -88,7 +88,7 @@ describe('the message of a registry', () => {
   test('has a limited length, and escapes', async () => {
     const long = 'x'.repeat(2_000);
     const deep = '{"a":'.repeat(2_000) + '1' + '}'.repeat(2_000);
-    // The whole answer is within the limit beyond which mlist does not read it.
+    // The whole answer is below the size limit for error answers.
     const errors = Array.from({ length: 10 }, () => ({ code: long, message: long, detail: { long } }));
     const many = reported(await refused({ errors: [...errors, { code: 'X' }] }));
     expect(many.diagnostics).toHaveLength(10);
@@ -137,7 +137,7 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
     ['with the list of tags', /^GET .*tags/, join],
   ])('%s', async (_name, pattern, args) => {
     const front = await served();
-    // Without a mount there is an upload.
+    // A refused mount results in an upload.
     front.on(/^POST .*mount=/, answer(405));
     front.on(pattern, busy);
     const world = await CliHarness.make();

@@ -11,8 +11,8 @@ import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/
 import { CliHarness } from '../support/cli-harness.ts';
 
 /**
- * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are
- * those of `docs/benchmarks.md`. Places enough for all requests of a wave, so that a wave is what waits for an answer.
+ * The number of requests of each command, and of waves: requests of a wave run concurrently, and the next wave needs their
+ * answers. The numbers are those of `docs/benchmarks.md`. The concurrency is high enough for all requests of a wave.
  */
 
 describeOnRegistries('requests', (start) => {
@@ -25,7 +25,7 @@ describeOnRegistries('requests', (start) => {
   });
   afterAll(() => registry.close());
 
-  /** A repository that no other test writes to, and a world that remembers nothing. */
+  /** A repository that no other test writes to, and a new workspace. */
   async function stand() {
     const waves = cleanup(new RequestWaves());
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url, waves }));
@@ -78,7 +78,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
     const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
-    // Two answers more, and one less: the configs have been read before.
+    // Two waves more, and one less, because the configs have been read before.
     expect(await cost('create', at(`${repository}/other:v1`), ...all)).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(1);
   });

@@ -70,7 +70,7 @@ describe('a config that contradicts the entry of its image', () => {
   const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
   const [amd64, arm64] = platforms.map((platform) => makeImage({ kind: 'oci', platform, salt: 'claims' }));
   let elsewhere: RunningRegistry;
-  /** The list says arm64 of the image for amd64. */
+  /** The list has the platform arm64 for an image of amd64. */
   let mixed: Served;
   const far = (name: string) => `${elsewhere.host}/${name}`;
   const warning = (name: string) =>

@@ -38,7 +38,7 @@ describe('the error at the deadline prints the duration with its unit', () => {
 });
 
 describe('the error at the deadline names pending operations', () => {
-  /** Whether a command that is running gets to the step that waits. */
+  /** Whether a running command reaches the step that waits. */
   type Reaches = (running: Promise<Ran>) => Promise<boolean>;
 
   async function waitedFor(args: readonly string[], reaches: Reaches, world?: CliHarness): Promise<string> {

@@ -69,7 +69,7 @@ describe('a proxy that limits the size of a request', () => {
     (most: number, refusal: Rule): Rule =>
     (exchange) =>
       Number(exchange.seen.headers['content-length']) > most ? refusal(exchange) : exchange.pass();
-  /** Answers as soon as the headers are there, and breaks the connection. */
+  /** Answers after the headers, and closes the connection. */
   const early: Rule = ({ request, response }) => {
     response.writeHead(413, { 'content-length': 0, connection: 'close' }).end(() => request.socket.destroy());
   };
@@ -79,7 +79,7 @@ describe('a proxy that limits the size of a request', () => {
     ['that breaks the connection', early],
   ])('%s gets smaller requests, down to exactly 1 MiB, whatever --retries says', async (_name, refusal) => {
     front.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
-    // An answer may be lost with its connection, which counts as a failed attempt.
+    // The answer may be lost with the connection, which counts as a failed attempt.
     expect(await copied('--retries', refusal === early ? '8' : '0')).toMatchObject({ code: 0 });
     const accepted = front.asked(/^PATCH/).filter(({ status }) => status === 202);
     expect(accepted.map(({ headers }) => headers['content-length'])).toEqual(Array(4).fill(String(MIB)));

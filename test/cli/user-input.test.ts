@@ -116,7 +116,7 @@ describe('a process without', () => {
   });
 
   const isRoot = process.getuid?.() === 0;
-  (isRoot ? test : test.skip)('a home folder says so', () => {
+  (isRoot ? test : test.skip)('a home folder gets an error', () => {
     const { status, stderr } = spawnSync(process.execPath, [program, 'ls'], { uid: 54_321, env, cwd: '/' });
     expect([status, String(stderr)]).toEqual([1, 'mlist: the user has no home folder\nhint: Set HOME.\n']);
   });

@@ -27,7 +27,7 @@ describe('a name that is also a file', () => {
   });
 
   test.each([
-    ['there is none', ['validate', 'none.localhost/other.json']],
+    ['no file', ['validate', 'none.localhost/other.json']],
     ['it is a folder', ['validate', 'none.localhost/folder']],
     ['it is named as a layout', ['validate', 'oci:oci']],
     ['the command takes no files', ['show', 'none.localhost/index.json']],

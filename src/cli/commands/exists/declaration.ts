@@ -5,7 +5,7 @@ export const existsCommand: CommandDeclaration = {
   name: 'exists',
   usage: 'LIST|REF',
   positionals: { min: 1, max: 1 },
-  summary: 'Check whether a draft or a manifest exists: exit with 0 if it does, and with 4 if not',
+  summary: 'Check whether a draft or a manifest exists (exit code 0 or 4)',
   uses: ['registry'],
   options: [waitOption],
   examples: [

@@ -4,7 +4,7 @@ export const explainCommand: CommandDeclaration = {
   name: 'explain',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1 },
-  summary: 'Explain which image of a list each client selects, and whether this machine runs it',
+  summary: 'Explain which image each client selects, and whether this machine runs it',
   uses: ['draft', 'registry'],
   options: [
     {

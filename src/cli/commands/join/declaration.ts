@@ -5,7 +5,7 @@ export const joinCommand: CommandDeclaration = {
   name: 'join',
   usage: 'REF MANIFEST[=PLATFORM]...  or  --prune REF',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
-  summary: 'Add the images of this CI job to a tag that several jobs build, without a merge job',
+  summary: 'Add images to a tag that several CI jobs write, without a merge job',
   uses: ['registry'],
   options: [
     {

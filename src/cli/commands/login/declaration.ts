@@ -7,7 +7,7 @@ export const loginCommand: CommandDeclaration = {
   name: 'login',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },
-  summary: 'Log in to a registry, and store the credentials where docker and podman find them',
+  summary: 'Log in to a registry, with the credential stores of docker and podman',
   uses: ['registry'],
   options: [
     {

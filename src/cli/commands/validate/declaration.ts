@@ -4,7 +4,7 @@ export const validateCommand: CommandDeclaration = {
   name: 'validate',
   usage: '[LIST|REF|FILE|-]',
   positionals: { min: 0, max: 1 },
-  summary: 'Validate a draft, a list in a registry or a file against its schema and the rules',
+  summary: 'Validate a draft, a list or a file against its schema and the rules',
   uses: ['draft', 'registry'],
   options: [
     { name: 'strict', type: 'boolean', describe: 'Treat warnings as errors' },

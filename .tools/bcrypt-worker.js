@@ -1,5 +1,5 @@
-// Bundles src/server/bcrypt-worker.ts into a string: the bundled program and the tests, which run the sources, start the
-// worker thread from the same code, without a file of its own.
+// Bundles src/server/bcrypt-worker.ts into a string. The bundled program and the tests start the worker thread from this
+// string, so that the worker needs no file of its own.
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export async function compileBcryptWorker(root) {
     target: 'node20.19',
     format: 'cjs',
   });
-  // Every copy must come with the licence. esbuild keeps comments that start with "!".
+  // Every copy must include the licence. esbuild keeps comments that start with "!".
   const licence = readFileSync(join(root, 'node_modules/bcryptjs/LICENSE'), 'utf8');
   const out = join(root, 'src/server/compiled');
   mkdirSync(out, { recursive: true });

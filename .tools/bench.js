@@ -1,4 +1,4 @@
-// Builds what is missing, then runs test/bench/main.ts: `npm run bench`, or `npm run bench -- startup` for one part.
+// Builds the package if necessary, then runs test/bench/main.ts: `npm run bench`, or `npm run bench -- startup` for one part.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ try {
     banner,
     logLevel: 'warning',
   });
-  // With further certificates each Node starts later, twice as late with those of a system, which would hide what is measured.
+  // Extra CA certificates slow down the start of Node, up to a factor of two, which would distort the results.
   const env = { ...process.env };
   for (const name of ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS']) delete env[name];
   const { status } = spawnSync(process.execPath, [join(folder, 'bench.mjs'), root, folder, ...process.argv.slice(2)], {

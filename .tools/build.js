@@ -1,4 +1,4 @@
-// Builds the package: the validators from the schemas, the library, the program and the library's types.
+// Builds the package: the validators, the library, the program, and the types of the library (not with --quick).
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

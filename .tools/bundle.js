@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 // double the start-up time of a command that sends requests.
 const UNUSED = ['http2-wrapper', 'cacheable-request', 'cacheable-lookup', 'decompress-response', 'form-data-encoder'];
 
-// Packages that only some commands need. Each is a file of its own, which Node reads when it is first imported.
+// Packages that only some commands need. Each becomes a separate file, which Node loads on the first import.
 const VENDORED = { got: 'default', 'jsonc-parser': undefined, tldts: undefined, yaml: undefined, yargs: 'default' };
 
 export async function bundle(root) {
@@ -19,10 +19,10 @@ export async function bundle(root) {
     logLevel: 'warning',
     alias: {
       ...Object.fromEntries(UNUSED.map((name) => [name, at('.tools/unused-package.js')])),
-      // Its main file calls require in a way that esbuild does not recognise.
+      // esbuild cannot bundle the calls of require in its main file.
       'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
     },
-    // A dependency of got creates two list formatters when it is loaded, which costs as much as the rest of a request.
+    // A dependency of got creates two list formatters when it is loaded, which takes as long as the rest of a request.
     define: { 'Intl.ListFormat': 'LazyListFormat' },
     inject: [at('.tools/lazy-list-format.js')],
   };
@@ -30,7 +30,7 @@ export async function bundle(root) {
     ...common,
     format: 'cjs',
     minify: true,
-    // Node would not find the names that a CommonJS file exports.
+    // Node cannot detect the export names of these CommonJS files, so import() is compiled to require().
     supported: { 'dynamic-import': false },
     define: { ...common.define, 'import.meta.url': 'moduleUrl' },
     banner: { js: "const moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
@@ -50,7 +50,7 @@ export async function bundle(root) {
         js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },
     }),
-    // One file would be compiled before it can turn on Node's compile cache.
+    // Two files, because Node compiles a file before that file can turn on the compile cache.
     ...Object.entries({ mlist: 'bin', program: 'process' }).map(([name, source]) =>
       build({
         ...commonJs,
@@ -59,7 +59,7 @@ export async function bundle(root) {
         plugins: [separateFiles],
       }),
     ),
-    // Validators that few commands use would make a quarter of the program.
+    // Validators that few commands use are separate files. They would be a quarter of the program.
     build({
       ...commonJs,
       entryPoints: [at('src/schema/compiled/*.ts'), at('src/server/compiled/*.ts')],

@@ -1,4 +1,4 @@
-// Everything that must hold of the sources, short of the tests. All of it runs, so that all that is wrong is seen at once.
+// Runs all checks of the sources except the tests. A failed check does not stop the others.
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const run = ({ name, args }) =>
     });
   });
 
-// The others read what the build writes.
+// The other checks read the output of the build.
 const isBuilt = await run(node('.tools/build.js'));
 const steps = [
   node('node_modules/eslint/bin/eslint.js', '-c', '.tools/eslint.config.js', '--max-warnings', '0', '.'),

@@ -1,4 +1,4 @@
-// Installs and builds what is missing, then runs test/demo/demo.ts.
+// Installs and builds the package if necessary, then runs test/demo/demo.ts.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

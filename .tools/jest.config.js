@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 const isLong = process.env.MLIST_TEST_LONG === '1';
 
-/** Real sockets, real folders, no module mocks: the transform only strips the types. */
+/** The tests use real sockets and folders, and no module mocks. The transform only strips the types. */
 export default {
   rootDir: dirname(dirname(fileURLToPath(import.meta.url))),
   roots: ['<rootDir>/test'],
@@ -18,11 +18,11 @@ export default {
   },
   testEnvironment: 'node',
   setupFiles: ['<rootDir>/test/support/seed.ts'],
-  // Only a test that hangs takes this long, also on a busy machine.
+  // Even on a busy machine only a test that hangs reaches the timeout.
   testTimeout: isLong ? 1_800_000 : 300_000,
-  // Twice the cores of a small machine: many suites wait more than they compute.
+  // More workers than the cores of a small machine, because many suites wait more than they compute.
   maxWorkers: 4,
-  // Contexts of earlier suites are not freed. A large process also takes longer to end than Jest waits for, on a busy machine.
+  // Jest does not free the contexts of earlier suites, and a large process may not end in time on a busy machine.
   workerIdleMemoryLimit: '300MB',
   workerGracefulExitTimeout: 30_000,
   coverageProvider: 'v8',

@@ -1,4 +1,4 @@
-// Intl.ListFormat loads the rules of a language when it is created. This one does so when it first formats a list.
+// Intl.ListFormat loads the rules of a language in its constructor. This replacement loads them in the first format call.
 export class LazyListFormat {
   #options;
 

@@ -1,4 +1,4 @@
-// Makes a clone ready to run: installs what is missing, and builds what is older than its sources.
+// Installs the dependencies if they are missing or outdated, and builds the package if it is older than its sources.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,5 @@
-// Runs the tests; with `--long` first, the long versions of the suites that have one. Jest reads ES modules only with a
-// flag of Node's, which a script in package.json could not give on every system.
+// Runs the tests. With `--long` as the first argument, runs the long versions of the suites instead. Jest needs a flag of Node
+// for ES modules, which a script in package.json cannot set on every system.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

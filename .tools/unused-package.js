@@ -1,6 +1,6 @@
-// Stands in for packages that got imports and mlist never uses (bundle.js). Using one of them is an error.
+// Replaces packages that got imports and mlist never uses (bundle.js). Using one of them is an error.
 function unused() {
-  throw new Error('this part of got is left out of the bundle');
+  throw new Error('this part of got is not in the bundle');
 }
 
 export default unused;

@@ -1,15 +1,15 @@
-// Compiles the JSON schemas to plain functions, so that no command pays for compiling.
-// Each group of schemas becomes two modules: `GROUP-first` stops at the first error and is safe on any document, `GROUP-all`
-// lists every error and is for documents that are small enough. Both export a function for each schema.
+// Compiles the JSON schemas to functions at build time, because compiling them at run time is slow.
+// Each group of schemas becomes two modules, which export a function for each schema. The functions of `GROUP-first` stop at
+// the first error, so they are safe for any document. Those of `GROUP-all` list every error, and are for small documents.
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const HEADER = '// @ts-nocheck\n// Made from schemas/ by .tools/validators.js when the project is built.\n';
+const HEADER = '// @ts-nocheck\n// Generated from schemas/ by .tools/validators.js.\n';
 
-// What is loaded together shares the code of what it has in common, such as descriptors.
+// The schemas of a group share the code for common parts, such as descriptors.
 const GROUPS = {
   documents: ['descriptor', 'docker-manifest-list', 'image-config', 'image-index', 'image-manifest'],
   draft: ['draft'],
@@ -19,14 +19,14 @@ const GROUPS = {
   'docker-config': ['docker-config'],
 };
 
-/** The schemas that are checked when mlist runs; those under output/ are checked by the tests. */
+/** Compiles the schemas that mlist uses at run time. Only the tests use those in schemas/output. */
 export async function compileValidators(root) {
   const folder = join(root, 'schemas');
   const out = join(root, 'src', 'schema', 'compiled');
   const files = readdirSync(folder).filter((name) => name.endsWith('.schema.json'));
   const grouped = new Set(Object.values(GROUPS).flatMap((names) => names.map((name) => `${name}.schema.json`)));
-  const forgotten = files.filter((name) => !grouped.has(name));
-  if (forgotten.length > 0) throw new Error(`no group of validators names ${forgotten.join(', ')}`);
+  const ungrouped = files.filter((name) => !grouped.has(name));
+  if (ungrouped.length > 0) throw new Error(`add these schemas to a group of validators: ${ungrouped.join(', ')}`);
   const schemas = files.map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
   const modules = await Promise.all(
     Object.entries(GROUPS).flatMap(([group, names]) =>
@@ -59,7 +59,7 @@ function asIdentifier(name) {
   return name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
 }
 
-/** Ajv's code still calls `require` for its run-time parts, which no ES module has: esbuild takes them in. */
+/** Bundles the run-time parts of Ajv, which its code loads with `require`: ES modules have no `require`. */
 async function withParts(root, contents) {
   const result = await build({
     stdin: { contents, resolveDir: root },

@@ -5,10 +5,10 @@ import type { OperationEvent } from '../operations/events.ts';
 import type { Stores } from '../store/open.ts';
 import type { Output } from './output/output.ts';
 
-/** The answer is empty where nothing is given, as by Ctrl-D; an interrupt is thrown. */
+/** Prompts the user. The answer is empty if the input ends, for example with Ctrl-D. An interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
 
-/** What a command works with. Everything outside the process comes in here, so that a test can bring its own. */
+/** The environment of a command. Tests replace it, so a command accesses nothing outside the process by other means. */
 export interface Context {
   readonly output: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,20 +16,20 @@ export interface Context {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
-  /** Aborts at the first interrupt, and at the deadline. */
+  /** Aborted by the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
-  /** Names work that may have to wait, for the error at the deadline. */
+  /** Registers pending work, which the error at the deadline lists. */
   readonly waiting: ReportPending;
   readonly workspace: Workspace;
   readonly cache: BlobCache;
-  /** Registries and other stores; opened when first asked for. */
+  /** The content stores. They are opened by the first call. */
   readonly stores: () => Promise<Stores>;
-  /** Tells an event to people or programs. */
+  /** Prints an event. */
   readonly onEvent: (event: OperationEvent) => void;
-  /** Whether somebody is there to be asked. */
+  /** Whether prompts are possible. */
   readonly canAsk: boolean;
-  /** What is typed is not shown where it is hidden. */
+  /** Prompts the user. With `hidden`, the input is not echoed. */
   readonly ask: Ask;
-  /** All of stdin, but no more than one byte over what a command reads; ended by the signal. */
+  /** Reads stdin to its end, or to one byte more than the size limit. The signal aborts it. */
   readonly stdin: () => Promise<Uint8Array>;
 }

@@ -5,29 +5,29 @@ import type { ParsedArguments } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 
-/** No more of what was waited for is named. */
-const MOST_SHOWN = 3;
+/** The error names at most so many pending operations. */
+const MAX_SHOWN = 3;
 
-/** What a command waits for other than registries: stdin, files that may be pipes, credential helpers. */
+/** Pending operations other than requests to registries: stdin, files that may be pipes, credential helpers. */
 export class PendingWork {
-  readonly #open = new Set<{ readonly what: string }>();
+  readonly #pending = new Set<{ readonly description: string }>();
 
-  readonly during: ReportPending = async (what, work) => {
-    const one = { what };
-    this.#open.add(one);
-    return work.finally(() => this.#open.delete(one));
+  readonly track: ReportPending = async (description, work) => {
+    const operation = { description };
+    this.#pending.add(operation);
+    return work.finally(() => this.#pending.delete(operation));
   };
 
-  /** The oldest first. */
+  /** The descriptions of all pending operations, the oldest first. */
   get all(): readonly string[] {
-    return [...this.#open].map(({ what }) => what);
+    return [...this.#pending].map(({ description }) => description);
   }
 }
 
 /**
- * A command that talks to registries ends in time, whatever they do.
- * @param unanswered - what is being waited for, as in `read docker.io/library/ubuntu:22.04`
- * @returns aborted by the interrupt, or with `ERR_MLIST_TIMEOUT`
+ * Adds the deadline of commands that use registries to the interrupt signal. `--wait` and `--wait-for-source` extend the default.
+ * @param unanswered - the pending operations, such as `read docker.io/library/ubuntu:22.04`
+ * @returns a signal that is aborted by the interrupt, or at the deadline with `ERR_MLIST_TIMEOUT`
  */
 export function withDeadline(
   invocation: ParsedArguments,
@@ -45,10 +45,10 @@ export function withDeadline(
 }
 
 function outOfTime(milliseconds: number, unanswered: readonly string[]): MlistError {
-  const shown = unanswered.slice(0, MOST_SHOWN).join(', ');
-  const more = unanswered.length > MOST_SHOWN ? ` and ${unanswered.length - MOST_SHOWN} more` : '';
+  const shown = unanswered.slice(0, MAX_SHOWN).join(', ');
+  const more = unanswered.length > MAX_SHOWN ? ` and ${unanswered.length - MAX_SHOWN} more` : '';
   const waited = unanswered.length === 0 ? '' : `: still waiting to ${shown}${more}`;
   return new MlistError('ERR_MLIST_TIMEOUT', `not done within ${formatDuration(milliseconds)}${waited}`, {
-    hint: 'Give it more time with --deadline.',
+    hint: 'Use --deadline to allow more time.',
   });
 }

@@ -14,11 +14,11 @@ import { Output, type OutputOptions, type Sink } from './output/output.ts';
 import { commandPosition, parseCommand } from './args/parse-arguments.ts';
 import { eventReporter } from './output/reporter.ts';
 
-/** The world around a command. */
+/** Everything outside the process that a command line depends on. */
 export interface Environment {
   readonly stdout: Sink;
   readonly stderr: Sink;
-  /** To look makes a stream, which takes a while. */
+  /** A function, because access to `process.stdin` creates a stream, which is slow. */
   readonly stdinIsTTY: () => boolean;
   readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
   readonly ask: Ask;
@@ -31,49 +31,54 @@ export interface Environment {
 }
 
 export interface StdinLimits {
-  /** No more than one byte over this is read. */
+  /** Reading stops after one byte more than this. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a command line; a failure is reported on stderr and determines the exit code.
- * @throws MlistError where there is no current or home folder
+ * Runs a command line. Errors are printed on stderr.
+ * @returns the exit code
+ * @throws MlistError if the current folder or the home folder does not exist
  */
-export async function main(argv: readonly string[], around: Environment): Promise<number> {
-  const { args, env } = parsePluginCall(argv, around.env);
-  const world = { ...around, env };
-  if (completing.has(args[0] ?? '')) return complete(args, world);
-  const at = commandPosition(args);
-  const name = args[at];
-  const command = commands.find((one) => one.name === name);
-  let output = await Output.open(world, guessedOptions(args, world));
+export async function main(argv: readonly string[], original: Environment): Promise<number> {
+  const { args, env } = parsePluginCall(argv, original.env);
+  const environment = { ...original, env };
+  if (completionCalls.has(args[0] ?? '')) return complete(args, environment);
+  const position = commandPosition(args);
+  const name = args[position];
+  const command = commands.find((candidate) => candidate.name === name);
+  let output = await Output.open(environment, earlyOptions(args, environment));
   try {
-    if (command === undefined) return await withoutCommand(name, args, output);
-    const invocation = parseCommand(command, args.toSpliced(at, 1));
-    output = await Output.open(world, outputOptions(invocation, world));
+    if (command === undefined) return await runWithoutCommand(name, args, output);
+    const invocation = parseCommand(command, args.toSpliced(position, 1));
+    output = await Output.open(environment, outputOptions(invocation, environment));
     if (invocation.flag('help')) return await help(output, command);
     if (invocation.flag('version')) return printVersion(output);
-    return await run(command, invocation, output, world);
+    return await run(command, invocation, output, environment);
   } catch (thrown) {
     output.error(thrown);
     return exitCodeOf(thrown);
   }
 }
 
-/** Tells of an error that came outside a command; its exit code. */
-export async function reportError(args: readonly string[], world: Environment, error: MlistError): Promise<number> {
-  const output = await Output.open(world, guessedOptions(args, world));
+/** Prints an error that occurred outside a command, and returns its exit code. */
+export async function reportError(
+  args: readonly string[],
+  environment: Environment,
+  error: MlistError,
+): Promise<number> {
+  const output = await Output.open(environment, earlyOptions(args, environment));
   output.error(error);
   return error.exitCode;
 }
 
-/** How a shell asks for completions, and how docker does on behalf of its plugins. */
-const completing = new Set(['--complete', '__complete', '__completeNoDesc']);
+/** The first argument in calls from completion scripts, and from docker's completion of plugin commands. */
+const completionCalls = new Set(['--complete', '__complete', '__completeNoDesc']);
 
-async function complete([kind = '', ...words]: readonly string[], world: Environment): Promise<number> {
+async function complete([kind = '', ...words]: readonly string[], environment: Environment): Promise<number> {
   const { completionText } = await import('./completion/complete.ts');
-  world.stdout.write(await completionText(kind, commands, words, world));
+  environment.stdout.write(await completionText(kind, commands, words, environment));
   return 0;
 }
 
@@ -81,10 +86,10 @@ async function run(
   command: CommandDeclaration,
   invocation: ParsedArguments,
   output: Output,
-  world: Environment,
+  environment: Environment,
 ): Promise<number> {
   const { run: handler } = await command.load();
-  const { context, close } = await contextFor(invocation, output, world);
+  const { context, close } = await contextFor(invocation, output, environment);
   try {
     return await handler(invocation, context);
   } catch (thrown) {
@@ -93,7 +98,7 @@ async function run(
       import('./args/draft-error-hint.ts'),
     ]);
     const hinted = withDraftHint(thrown, invocation, context);
-    throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, world.cwd) : hinted;
+    throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, environment.cwd) : hinted;
   } finally {
     await close();
   }
@@ -103,11 +108,11 @@ function exitCodeOf(thrown: unknown): number {
   return thrown instanceof MlistError ? thrown.exitCode : 1;
 }
 
-async function withoutCommand(name: string | undefined, args: readonly string[], output: Output): Promise<number> {
+async function runWithoutCommand(name: string | undefined, args: readonly string[], output: Output): Promise<number> {
   if (name === 'help')
     return help(
       output,
-      commands.find((one) => one.name === args[args.indexOf('help') + 1]),
+      commands.find((candidate) => candidate.name === args[args.indexOf('help') + 1]),
     );
   if (name !== undefined) {
     const { unknownCommand } = await import('./args/unknown-command.ts');
@@ -115,7 +120,7 @@ async function withoutCommand(name: string | undefined, args: readonly string[],
   }
   if (args.includes('--version')) return printVersion(output);
   if (args.includes('--help') || args.includes('-h')) return help(output, undefined);
-  throw new MlistError('ERR_MLIST_USAGE', 'no command is given', { hint: 'See "mlist --help".' });
+  throw new MlistError('ERR_MLIST_USAGE', 'missing argument: COMMAND', { hint: 'See "mlist --help".' });
 }
 
 async function help(output: Output, command: CommandDeclaration | undefined): Promise<number> {
@@ -130,36 +135,36 @@ function printVersion(output: Output): number {
   return 0;
 }
 
-/** Before the command line is understood: enough to tell an error as it was asked for. */
-function guessedOptions(args: readonly string[], world: Environment): OutputOptions {
-  return { json: args.includes('--json'), quiet: false, debug: false, progress: 'auto', env: world.env };
+/** The output options before the command line is parsed, for errors of the parser. */
+function earlyOptions(args: readonly string[], environment: Environment): OutputOptions {
+  return { json: args.includes('--json'), quiet: false, debug: false, progress: 'auto', env: environment.env };
 }
 
-function outputOptions(invocation: ParsedArguments, world: Environment): OutputOptions {
+function outputOptions(invocation: ParsedArguments, environment: Environment): OutputOptions {
   return {
     json: invocation.flag('json'),
     quiet: invocation.flag('quiet'),
     debug: invocation.flag('debug'),
     progress: (invocation.text('progress') ?? 'auto') as OutputOptions['progress'],
-    env: world.env,
+    env: environment.env,
   };
 }
 
-interface Opened {
+interface OpenContext {
   readonly context: Context;
-  /** Closes what the command has opened. */
+  /** Closes the stores, if the command has opened them. */
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(invocation: ParsedArguments, output: Output, world: Environment): Promise<Opened> {
-  const { env, cwd, home, platform, uid } = world;
+async function contextFor(invocation: ParsedArguments, output: Output, environment: Environment): Promise<OpenContext> {
+  const { env, cwd, home, platform, uid } = environment;
   const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
   let opened: Stores | undefined;
-  const waits = new PendingWork();
-  const open = () => [...waits.all, ...(opened?.registries.unanswered ?? [])];
-  const signal = withDeadline(invocation, world.signal, open);
+  const work = new PendingWork();
+  const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
+  const signal = withDeadline(invocation, environment.signal, pending);
   const workspace = new Workspace(folder, { cwd });
-  const onEvent = eventReporter(output);
+  const onEvent = eventReporter(output, { dryRun: invocation.flag('dry-run') });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
@@ -169,18 +174,18 @@ async function contextFor(invocation: ParsedArguments, output: Output, world: En
     platform,
     uid,
     signal,
-    waiting: waits.during,
+    waiting: work.track,
     workspace,
     cache: new BlobCache(folder),
     stores: () =>
       (stores ??= import('./args/open-stores.ts').then(({ openStores }) => {
-        opened = openStores(invocation, output, { ...world, folder, signal, waiting: waits.during, onEvent });
+        opened = openStores(invocation, output, { ...environment, folder, signal, waiting: work.track, onEvent });
         return opened;
       })),
     onEvent,
-    canAsk: world.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && world.stdinIsTTY(),
-    ask: world.ask,
-    stdin: () => waits.during('read stdin', world.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
+    canAsk: environment.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && environment.stdinIsTTY(),
+    ask: environment.ask,
+    stdin: () => work.track('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
   };
   return { context, close: async () => (await stores?.catch(() => undefined))?.close() };
 }

@@ -4,9 +4,10 @@ import { readInput } from './args/input-file.ts';
 import type { ParsedArguments } from './args/command-declaration.ts';
 
 export interface Question {
+  /** What the answer is, for the error. */
   readonly what: string;
   readonly question: string;
-  /** The option that answers it instead. */
+  /** The option that replaces the prompt. */
   readonly option: string;
   readonly hidden: boolean;
 }
@@ -19,9 +20,9 @@ const passwordQuestion: Question = {
 };
 
 /**
- * Reads the password of `--password-stdin`, or asks for it. There is no option for the password itself, because the
+ * Reads the password from stdin with `--password-stdin`, else prompts for it. There is no option for the password itself, because the
  * arguments of a command are visible to other users.
- * @param subject - what the password is for, for the error
+ * @param subject - the registry or user of the password, for the error
  */
 export async function readPassword(subject: string, invocation: ParsedArguments, context: Context): Promise<string> {
   if (!invocation.flag('password-stdin')) return ask(passwordQuestion, subject, invocation, context);
@@ -31,7 +32,10 @@ export async function readPassword(subject: string, invocation: ParsedArguments,
     .replace(/\r?\n$/, '');
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if nobody can be asked, or there is no answer */
+/**
+ * Prompts the user.
+ * @throws MlistError `ERR_MLIST_USAGE` if a prompt is not possible, or the answer is empty
+ */
 export async function ask(
   { what, question, option, hidden }: Question,
   subject: string,
@@ -39,11 +43,11 @@ export async function ask(
   context: Context,
 ): Promise<string> {
   if (!context.canAsk) {
-    throw new MlistError('ERR_MLIST_USAGE', `nobody can be asked here: ${option} is missing`, {
+    throw new MlistError('ERR_MLIST_USAGE', `missing option: ${option} (no terminal for a prompt)`, {
       hint: `See "mlist ${command.name} --help".`,
     });
   }
   const answer = await context.ask(question, { hidden });
   if (answer !== '') return answer;
-  throw new MlistError('ERR_MLIST_USAGE', `no ${what} is given for ${subject}`);
+  throw new MlistError('ERR_MLIST_USAGE', `missing ${what} for ${subject}: the input is empty`);
 }

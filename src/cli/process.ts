@@ -4,10 +4,13 @@ import { collectAtMost } from '../fs/read-file.ts';
 import { main, reportError, type Environment } from './dispatch.ts';
 import { ResultStream } from './output/result-stream.ts';
 
-/** The program: the process becomes a world, and main's answer its exit code. */
+/** Runs the command line of this process, and sets its exit code. */
 const interrupted = new AbortController();
 
-/** What does not end by then, such as a system call on a disk that hangs, is left: nothing rests on a clean end. */
+/**
+ * How long an interrupted command may take to end. After that the process is killed, for example if a system call on a disk
+ * hangs. Files stay consistent, because they are written atomically.
+ */
 const GRACE_MS = 10_000;
 
 type Signal = 'SIGINT' | 'SIGTERM';
@@ -15,7 +18,7 @@ type Signal = 'SIGINT' | 'SIGTERM';
 let isSecond = false;
 
 function onSignal(signal: Signal): void {
-  if (isSecond) leave(signal, interruptionBy(signal).exitCode);
+  if (isSecond) terminate(signal, interruptionBy(signal).exitCode);
   isSecond = true;
   interrupt(signal);
 }
@@ -28,14 +31,14 @@ function interruptionBy(signal: Signal): MlistError {
 function interrupt(signal: Signal): void {
   const error = interruptionBy(signal);
   interrupted.abort(error);
-  setTimeout(() => leave(signal, error.exitCode), GRACE_MS).unref();
+  setTimeout(() => terminate(signal, error.exitCode), GRACE_MS).unref();
 }
 
 /**
- * Ends at once, as the signal does by itself; shells tell that by the same code. To exit would wait for the threads of
- * file operations, and so for ever where one of them reads a pipe that nobody writes to.
+ * Ends the process with the default action of the signal, for which shells report the same exit code. `process.exit` would
+ * wait for the threads of file operations: forever, if one of them reads from a pipe without a writer.
  */
-function leave(signal: Signal, exitCode: number): void {
+function terminate(signal: Signal, exitCode: number): void {
   if (process.platform === 'win32') process.exit(exitCode);
   process.removeListener(signal, onSignal);
   process.kill(process.pid, signal);
@@ -52,14 +55,14 @@ if (dockerSocket !== undefined && dockerSocket !== '') {
 }
 
 const stdout = new ResultStream(process.stdout, (error) => {
-  if (error !== undefined) void reportError(process.argv.slice(2), world, error);
+  if (error !== undefined) void reportError(process.argv.slice(2), environment, error);
   if (isOver) end(Number(process.exitCode));
 });
 
-/** Where nobody can be told, the work goes on: its exit code tells how it ended. */
+// If stderr is closed, the command continues; its exit code still reports the result.
 process.stderr.on('error', () => undefined);
 
-const world: Environment = {
+const environment: Environment = {
   stdout,
   stderr: process.stderr,
   stdinIsTTY: () => process.stdin.isTTY,
@@ -78,27 +81,31 @@ const world: Environment = {
     return folder(() => process.cwd(), 'the current folder does not exist', 'Change to another folder.');
   },
   get home() {
-    return folder(homedir, 'this user has no home folder', 'Set HOME.');
+    return folder(homedir, 'the user has no home folder', 'Set HOME.');
   },
   platform: process.platform,
   uid: process.getuid?.(),
   signal: interrupted.signal,
 };
 
-function folder(find: () => string, fault: string, hint: string): string {
+function folder(find: () => string, message: string, hint: string): string {
   try {
     return find();
   } catch (cause) {
-    throw new MlistError('ERR_MLIST_FILE', fault, { hint, cause });
+    throw new MlistError('ERR_MLIST_FILE', message, { hint, cause });
   }
 }
 
 let isOver = false;
 
-/** Nothing is under way any more, and the work is not done: whoever waits for it must not take that for success. */
+// The event loop is empty although the command has not ended. Without this handler the exit code would be 0.
 process.once('beforeExit', () => {
   if (!isOver)
-    void reportError(process.argv.slice(2), world, asMlistError(new Error('nothing is left to wait for'))).then(end);
+    void reportError(
+      process.argv.slice(2),
+      environment,
+      asMlistError(new Error('the command ended without a result')),
+    ).then(end);
 });
 
 function end(code: number): void {
@@ -106,6 +113,6 @@ function end(code: number): void {
   process.exitCode = stdout.exitCode(code);
 }
 
-void main(process.argv.slice(2), world)
-  .catch((thrown: unknown) => reportError(process.argv.slice(2), world, asMlistError(thrown)))
+void main(process.argv.slice(2), environment)
+  .catch((thrown: unknown) => reportError(process.argv.slice(2), environment, asMlistError(thrown)))
   .then(end);

@@ -1,21 +1,21 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** Where somebody is asked. */
+/** The terminal of a prompt. */
 export interface Terminal {
   readonly input: Readable;
   readonly output: Writable;
-  /** Ctrl-C: a prompt takes it as a key, so that no signal comes of it. */
+  /** Called for Ctrl-C, which a prompt receives as a key instead of a signal. */
   readonly onInterrupt: () => void;
-  /** Ends the wait for an answer. */
+  /** Aborts the prompt. */
   readonly signal: AbortSignal;
 }
 
 export interface PromptOptions {
-  /** What is typed is not shown. */
+  /** Whether the input is not echoed. */
   readonly hidden: boolean;
 }
 
-/** Asks a person. The answer is empty where the input ends without one, as by Ctrl-D. */
+/** Prints a question and reads a line. The answer is empty if the input ends, for example with Ctrl-D. */
 export async function prompt(
   question: string,
   { hidden }: PromptOptions,
@@ -25,9 +25,9 @@ export async function prompt(
     import('node:readline'),
     import('node:stream'),
   ]);
-  const nowhere = new Stream({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input, output: hidden ? nowhere : output, terminal: true });
-  // Only now: what is typed from here on is not echoed by the terminal itself.
+  const discard = new Stream({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input, output: hidden ? discard : output, terminal: true });
+  // The question is printed only after createInterface has turned off the echo of the terminal.
   if (hidden) output.write(question);
   const close = (): void => lines.close();
   signal.addEventListener('abort', close);

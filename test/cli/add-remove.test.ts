@@ -20,7 +20,7 @@ describe('add and remove', () => {
     expect((await entries()).map((entry) => entry.platform?.['architecture'])).toEqual(['arm64', 'amd64', 'arm64']);
   });
 
-  test('adding what is there already by another source changes nothing', async () => {
+  test('adding the same image from another source changes nothing', async () => {
     await drafted('built', 'armv7');
     const before = await world.must('inspect');
     const { changed, entries: all } = await world.json<{
@@ -34,7 +34,7 @@ describe('add and remove', () => {
     expect(added.entries[1]?.source).toBe(image('built'));
   });
 
-  test('remove takes the attestation with its image', async () => {
+  test('remove also removes the attestation of the image', async () => {
     await drafted('built', 'armv7');
     await world.must('remove', '--platform', 'linux/arm64');
     expect((await entries()).map((entry) => entry.platform?.['architecture'])).toEqual(['amd64', 'unknown', 'arm']);
@@ -42,7 +42,7 @@ describe('add and remove', () => {
     expect((await entries()).map((entry) => entry.platform?.['architecture'])).toEqual(['arm']);
   });
 
-  test('by a digest, or its beginning', async () => {
+  test('remove by a digest, or by the beginning of one', async () => {
     await drafted('arm64', 'amd64', 'armv7');
     const { entries: all } = await world.json<{ entries: { digest: string }[] }>('create', '--amend', list);
     await world.must('remove', all[0]?.digest ?? '');

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { annotate, drafted, image, list, serveImages, world, type Document } from '../support/edited-lists.ts';
 
-/** `annotate` of the list itself, and what it refuses to write. */
+/** `annotate` of the list itself, and the changes that it refuses. */
 serveImages();
 
 describe('the list itself', () => {
-  test('annotations, set and removed', async () => {
+  test('sets and removes annotations', async () => {
     await drafted('arm64');
     await annotate('--index-annotation', 'org.opencontainers.image.description=A test', '--index-annotation', 'x=y');
     expect(JSON.parse(await world.must('inspect'))).toMatchObject({
@@ -15,7 +15,7 @@ describe('the list itself', () => {
     expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('annotations');
   });
 
-  test('a note says that it was the list, and whether it changed; show shows what it says of itself', async () => {
+  test('reports whether the list changed, and show prints its annotations', async () => {
     await drafted('arm64');
     const note = async (...flags: readonly string[]) => (await annotate(...flags)).stderr;
     expect(await note('--index-annotation', 'x=y')).toContain(`annotated the list ${list}\n`);
@@ -26,7 +26,7 @@ describe('the list itself', () => {
     expect(await world.json('show')).toMatchObject({ subject: digest, annotations: { x: 'y' } });
   });
 
-  test('a subject, read from the registry, and cleared', async () => {
+  test('reads a subject from the registry, and clears it', async () => {
     await drafted('arm64');
     expect((await annotate('--subject', image('amd64'))).code).toBe(0);
     const { subject } = JSON.parse(await world.must('inspect')) as Document;
@@ -36,7 +36,7 @@ describe('the list itself', () => {
     expect(JSON.parse(await world.must('inspect'))).not.toHaveProperty('subject');
   });
 
-  test('a push as a Docker list that cannot be one names what is in its way, and that it can be left out', async () => {
+  test('a push as a Docker list names each field that such a list cannot have', async () => {
     await drafted('arm64', 'amd64');
     await annotate('--platform', 'linux/amd64', '--annotation', 'a=b');
     const digest = (await world.must('digest', image('amd64'))).slice(0, 'sha256:'.length + 12);
@@ -54,7 +54,7 @@ describe('the list itself', () => {
     expect((await world.run(docker)).code).toBe(0);
   });
 
-  test('a Docker list that is asked for takes no annotations: refused with the reason, nothing dropped', async () => {
+  test('refuses annotations for a list with --format docker, and drops nothing', async () => {
     await world.must('create', list, image('arm64'), '--format', 'docker');
     await annotate('--index-annotation', 'x=y');
     expect(await world.run(['push'])).toMatchObject({
@@ -80,10 +80,10 @@ describe('the list itself', () => {
   });
 });
 
-describe('what could not be read again is not written', () => {
+describe('refuses to write a draft that could not be read again', () => {
   test.each([
-    ['an artifact type that is none', ['--artifact-type', 'no type']],
-    ['an artifact type of the list that is none', ['--index-artifact-type', 'x']],
+    ['an invalid artifact type', ['--artifact-type', 'no type']],
+    ['an invalid artifact type of the list', ['--index-artifact-type', 'x']],
   ])('%s', async (_name, flags) => {
     await drafted('arm64');
     const before = await world.must('inspect');

@@ -11,10 +11,10 @@ import {
   world,
 } from '../support/edited-lists.ts';
 
-/** `annotate` in its short form, which chooses the entry by what it sets. */
+/** `annotate` without MANIFEST, which selects the entry by the platform that it sets. */
 serveImages();
 
-describe('the short form', () => {
+describe('annotate without MANIFEST', () => {
   test.each<[string, readonly string[], readonly string[], number]>([
     ['by architecture', ['amd64', 'arm64'], ['--arch', 'arm64', '--variant', 'v8'], 1],
     ['by an alias', ['amd64', 'arm64'], ['--arch', 'aarch64', '--variant', 'v8'], 1],
@@ -26,9 +26,14 @@ describe('the short form', () => {
       ['--os', 'linux', '--variant', 'v7', '--annotation', 'k=v'],
       1,
     ],
-    ['the only image there is', ['arm64'], ['--variant', 'v8'], 0],
-    ['the only image, beside attestations', ['built'], ['--arch', 'arm64', '--variant', 'v8'], 1],
-    ['by --platform, which never sets', ['amd64', 'arm64'], ['--platform', 'linux/arm64', '--arch', 's390x'], 1],
+    ['the only image', ['arm64'], ['--variant', 'v8'], 0],
+    ['the only image, with attestations', ['built'], ['--arch', 'arm64', '--variant', 'v8'], 1],
+    [
+      'by --platform, which does not change the platform',
+      ['amd64', 'arm64'],
+      ['--platform', 'linux/arm64', '--arch', 's390x'],
+      1,
+    ],
   ])('%s', async (_name, images, flags, at) => {
     await drafted(...images);
     const before = await entries();
@@ -42,9 +47,9 @@ describe('the short form', () => {
     ['no such architecture', ['amd64', 'arm64'], ['--arch', 's390x', '--variant', 'v8'], 4],
     ['another variant', ['armv6'], ['--arch', 'arm', '--variant', 'v7'], 4],
     ['another version', ['windows'], ['--os', 'windows', '--os-version', '10.0.17763.1'], 4],
-    ['a variant of arm on linux, where there is none', ['amd64'], ['--os', 'linux', '--variant', 'v7'], 4],
-    ['two of one architecture', ['armv6', 'armv7'], ['--arch', 'arm', '--annotation', 'k=v'], 2],
-    ['two images, and nothing to choose by', ['amd64', 'arm64'], ['--annotation', 'k=v'], 2],
+    ['a variant of arm on linux that does not exist', ['amd64'], ['--os', 'linux', '--variant', 'v7'], 4],
+    ['two images for one architecture', ['armv6', 'armv7'], ['--arch', 'arm', '--annotation', 'k=v'], 2],
+    ['two images, and no selection', ['amd64', 'arm64'], ['--annotation', 'k=v'], 2],
     ['no image at all', [], ['--variant', 'v8'], 4],
   ])('%s: nothing is changed', async (_name, images, flags, code) => {
     await drafted(...images);
@@ -53,7 +58,7 @@ describe('the short form', () => {
     expect(await world.must('inspect')).toBe(before);
   });
 
-  test('several candidates are listed as commands, and each of them works', async () => {
+  test('lists several candidates as commands, and each of them works', async () => {
     await drafted('armv6', 'armv7');
     const { stderr } = await annotate('--arch', 'arm', '--annotation', "k=it's");
     const commands = stderr.split('\n').filter((line) => line.includes('mlist annotate'));
@@ -64,20 +69,20 @@ describe('the short form', () => {
     expect((await entries()).map((entry) => entry.annotations)).toEqual([undefined, { k: "it's" }]);
   });
 
-  test('on a terminal it asks', async () => {
+  test('prompts for the entry on a terminal', async () => {
     await drafted('armv6', 'armv7');
     const ran = await world.run(['annotate', '--arch', 'arm', '--annotation', 'k=v'], {
       terminal: true,
       answers: ['2'],
     });
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/Which one\? \[1-2\]/)]);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/Select an entry \[1-2\]/)]);
     expect((await entries())[1]?.annotations).toEqual({ k: 'v' });
   });
 
   test.each([
     ['with --no-input', ['--no-input'], {}],
     ['in CI', [], { CI: 'true' }],
-  ])('%s it does not', async (_name, flags, env) => {
+  ])('does not prompt %s', async (_name, flags, env) => {
     await drafted('armv6', 'armv7');
     expect(
       (
@@ -90,14 +95,14 @@ describe('the short form', () => {
     ).toBe(2);
   });
 
-  test('without a current draft: exit 4', async () => {
+  test('without a current draft: exit code 4', async () => {
     expect(await annotate('--arch', 'arm64')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('mlist use') as unknown,
     });
   });
 
-  test('with --list, the one argument is an image', async () => {
+  test('with --list, a single argument is an image', async () => {
     await drafted('arm64', 'amd64');
     await world.must('create', `${registry.host}/team/app:another`);
     expect((await annotate('-l', list, image('arm64'), '--variant', 'v8')).code).toBe(0);

@@ -11,10 +11,10 @@ import {
   type Document,
 } from '../support/edited-lists.ts';
 
-/** `annotate` of an entry that is named. */
+/** `annotate` with MANIFEST. */
 serveImages();
 
-describe('one entry by its source', () => {
+describe('selects one entry by its source', () => {
   test.each<[string, readonly string[], object]>([
     ['variant', ['--variant', 'v8'], { architecture: 'arm64', os: 'linux', variant: 'v8' }],
     [
@@ -49,11 +49,11 @@ describe('one entry by its source', () => {
     }
   });
 
-  test('an image that is taken as the list: that is said, with the command that was meant', async () => {
+  test('an image in the place of the list: the hint shows the command with a list', async () => {
     await drafted('arm64');
     const hint = (command: string) =>
       expect.stringContaining(
-        `was taken as the list. If it is an image, name the list first: "mlist ${command}"`,
+        `is used as the list. If it is an image, put the list before it: "mlist ${command}"`,
       ) as unknown;
     const [one, two] = [image('arm64'), image('amd64')];
     expect(await annotate(one, '--variant', 'v8')).toMatchObject({ code: 4, stderr: hint(`annotate ${list} ${one}`) });
@@ -89,7 +89,7 @@ describe('one entry by its source', () => {
     },
   );
 
-  test('a version that is not there: those that are there are named', async () => {
+  test('a version that the list lacks: the error names the existing versions', async () => {
     await drafted('windows');
     const wanted = { code: 4, stderr: expect.stringContaining('there is 10.0.20348.1') as unknown };
     const platform = 'windows(10.0.17763)/amd64';
@@ -107,26 +107,28 @@ describe('one entry by its source', () => {
     ['--arch', 'arm 64'],
     ['--variant', 'a\nb'],
     ['--os', '\u001b'],
-  ])('%s %j is no word of a platform', async (flag, value) => {
+  ])('rejects %s %j', async (flag, value) => {
     await drafted('arm64');
     expect((await annotate(list, image('arm64'), flag, value)).code).toBe(2);
     expect((await entries())[0]?.platform).toEqual(platforms['arm64']);
   });
 
-  test('a Docker list that becomes an OCI index says so', async () => {
+  test('reports that a Docker list becomes an OCI index', async () => {
     await drafted('armv7');
     expect((await annotate('--index-annotation', 'a=b')).stderr).toContain('becomes an OCI image index');
     expect((await annotate('--index-annotation', 'a=c')).stderr).not.toContain('becomes an OCI image index');
     expect((await annotate('--index-annotation', 'a-')).stderr).toContain('becomes a Docker manifest list');
   });
 
-  test('an alias is told', async () => {
+  test('reports a converted alias', async () => {
     await drafted('arm64');
-    expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain('aarch64 is taken for arm64');
+    expect((await annotate(list, image('arm64'), '--arch', 'aarch64')).stderr).toContain(
+      'aarch64 is converted to arm64',
+    );
     expect((await annotate(list, image('arm64'), '--arch', 'armhf')).stderr).toContain('armhf implies the variant v7');
   });
 
-  test("an empty value clears, and the image's own comes back only when it is set", async () => {
+  test('an empty value clears a field, which then stays cleared', async () => {
     await drafted('armv7', 'windows');
     await annotate(list, image('armv7'), '--variant', '');
     await annotate(list, image('windows'), '--os-version=');
@@ -138,7 +140,7 @@ describe('one entry by its source', () => {
     expect((await entries())[0]?.platform).toEqual(platforms['armv7']);
   });
 
-  test('features add up; an empty one first clears', async () => {
+  test('adds features; an empty value first clears them', async () => {
     await drafted('windows');
     await annotate(list, image('windows'), '--os-features', 'a', '--os-features', 'b,a');
     expect((await entries())[0]?.platform?.['os.features']).toEqual(['a', 'b']);
@@ -148,7 +150,7 @@ describe('one entry by its source', () => {
     expect((await entries())[0]?.platform).toEqual(platforms['windows']);
   });
 
-  test('annotations and the artifact type, set and removed; the list becomes an OCI index for them', async () => {
+  test('sets and removes annotations and the artifact type; the list becomes an OCI index', async () => {
     await drafted('arm64');
     await annotate(
       list,
@@ -197,13 +199,13 @@ describe('one entry by its source', () => {
           15,
         ) ?? '',
     ],
-  ])('by %s', async (_name, digest) => {
+  ])('selects an entry by %s', async (_name, digest) => {
     await drafted('arm64', 'amd64');
     expect((await annotate(list, await digest(), '--variant', 'v8')).code).toBe(0);
     expect((await entries())[0]?.platform).toMatchObject({ variant: 'v8' });
   });
 
-  test('an entry that is not there: exit 4, and what there is', async () => {
+  test('an unknown entry: exit code 4, with the existing entries', async () => {
     await drafted('arm64');
     const { code, stderr } = await annotate(list, image('amd64'), '--variant', 'v8');
     expect([code, stderr]).toEqual([4, expect.stringMatching(/no entry .*:amd64[^]*It has: .*:arm64/)]);
@@ -225,7 +227,7 @@ describe('one entry by its source', () => {
     ]);
   });
 
-  test('a platform that nobody knows: a warning, or with --strict a refusal that changes nothing', async () => {
+  test('an unknown platform: a warning, or with --strict an error and no change', async () => {
     await drafted('arm64');
     expect(await annotate(list, image('arm64'), '--arch', 'vax')).toMatchObject({
       code: 0,

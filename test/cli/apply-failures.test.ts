@@ -5,7 +5,7 @@ import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.
 import { CliHarness } from '../support/cli-harness.ts';
 import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
 
-/** Many lists from files, where an image is missing or one list fails. */
+/** `apply` of many lists, where images are missing or one list fails. */
 serveSpecified();
 
 describe('missing images', () => {
@@ -15,21 +15,21 @@ platforms: [linux/amd64, linux/riscv64, linux/s390x]
 manifests: ["HOST/team/app:1.0-{arch}"]
 `;
 
-  test('are left out where enough are there, and told', async () => {
+  test('skips and reports missing images if enough images exist', async () => {
     const world = await CliHarness.make();
     const told = await report(world, text(2));
     expect(told).toMatchObject({ code: 0, lists: [{ missing: [at('team/app:1.0-riscv64')] }] });
     expect((await served('team/app', 'some')).document.manifests).toHaveLength(2);
   });
 
-  test('are an error where too few are there', async () => {
+  test('fails if too few images exist', async () => {
     const world = await CliHarness.make();
     const told = await report(world, text(3));
     expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
     expect(told.lists[0]?.errors[0]?.message).toContain('only 2 of at least 3 required images');
   });
 
-  test('an index without images makes no list, and the error names what can be done here', async () => {
+  test('an index without images is not written, and the hint says what to do', async () => {
     const world = await CliHarness.make();
     const { mediaType, bytes } = makeIndex([]);
     await putManifest(registry.url, 'team/app', 'nothing', mediaType, bytes);
@@ -40,14 +40,14 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     });
   });
 
-  test('without it every missing image is named', async () => {
+  test('names every missing image by default', async () => {
     const world = await CliHarness.make();
     const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:no1, HOST/team/app:no2]\n');
     expect(told.code).toBe(4);
     expect(told.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
   });
 
-  test('a list that lacks what it is to have is named once', async () => {
+  test('reports each missing platform once', async () => {
     const world = await CliHarness.make();
     const told = await report(
       world,
@@ -60,13 +60,13 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     ]);
   });
 
-  test('a registry that does not answer is no missing image', async () => {
+  test('does not treat an unreachable registry as a missing image', async () => {
     const world = await CliHarness.make();
     const refused = `list: HOST/team/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/team/app:1.0-amd64, localhost:1/a:b]\n`;
     expect(await report(world, refused, '--retries', '0')).toMatchObject({ code: 7, counts: { failed: 1 } });
   });
 
-  test('an image of which a part is missing is none', async () => {
+  test('does not treat an image with a missing part as a missing image', async () => {
     const world = await CliHarness.make();
     const broken = makeImage({ salt: 'broken' });
     await putManifest(registry.url, 'broken/app', 'v1', broken.mediaType, broken.bytes).catch(() => undefined);
@@ -84,8 +84,8 @@ manifests: ["HOST/team/app:1.0-{arch}"]
   });
 });
 
-describe('one failure does not stop the rest', () => {
-  test('a poisoned document among others is told with its line, in every file', async () => {
+describe('one failure does not stop the other lists', () => {
+  test('reports a malicious document with its line, and applies the others, in every file', async () => {
     const world = await CliHarness.make();
     const good = (name: string) => `list: ${at(`team/app:${name}`)}\nmanifests: [${at('team/app:1.0-amd64')}]\n`;
     await writeFile(
@@ -103,7 +103,7 @@ describe('one failure does not stop the rest', () => {
     for (const tag of ['p1', 'p2', 'p3', 'p5']) expect(await served('team/app', tag)).toBeDefined();
   });
 
-  test('the exit code is that of the worst', async () => {
+  test('the exit code is the highest of all failures', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/team/app:w1
 manifests: [HOST/team/app:gone]
@@ -122,7 +122,7 @@ manifests: [HOST/team/app:1.0-amd64]
     expect(told.lists.map(({ line }) => line)).toEqual([1, 4, 6, 9]);
   });
 
-  test('a file that is not there does not stop the others', async () => {
+  test('a missing file does not stop the other files', async () => {
     const world = await CliHarness.make();
     await writeFile(
       join(world.folder, 'a.yaml'),
@@ -133,7 +133,7 @@ manifests: [HOST/team/app:1.0-amd64]
     expect(await served('team/app', 'f1')).toBeDefined();
   });
 
-  test('an interrupted run is told, and the next one finishes', async () => {
+  test('reports an interrupted run, and a second run completes it', async () => {
     const world = await CliHarness.make();
     const text = Array.from(
       { length: 60 },

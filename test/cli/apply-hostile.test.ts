@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Files of specs that are too much of something: told with line and column, in few words, and without reading the rest. */
+/** Spec files beyond a limit: the error has a line and a column, is short, and the rest of the file is not read. */
 const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;
 
 test.each<[string, string, RegExp]>([
@@ -36,7 +36,7 @@ test.each<[string, string, RegExp]>([
   expect(Math.max(...stderr.split('\n').map((line) => line.length))).toBeLessThan(300);
 });
 
-test('thousands of lists that fail are all told', async () => {
+test('reports each of thousands of lists that fail', async () => {
   const world = await CliHarness.make();
   const stdin = Array.from({ length: 5_000 }, () => '---\nlist: localhost/a:1\n').join('');
   const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin });

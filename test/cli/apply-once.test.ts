@@ -5,7 +5,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What the lists of one run have in common goes to a repository once, however many of them are worked on at once. */
+/** Lists of one run that share content write it to a repository once, even when they are applied concurrently. */
 
 const architectures = ['amd64', 'arm64', 's390x'];
 
@@ -31,14 +31,14 @@ describeOnRegistries('apply: children that lists share', (start) => {
     return { front, apply };
   }
 
-  /** More lists than are worked on at once, so that some begin when others are done. */
+  /** More lists than are applied concurrently, so that some start after others have ended. */
   const lists = (repository: string, count: number): string =>
     Array.from({ length: count }, (_, at) => {
       const images = architectures.map((architecture) => `HOST/team/app:${architecture}`).join(', ');
       return `---\nlist: HOST/${repository}:${at}\nannotations: {n: "${at}"}\nmanifests: [${images}]\n`;
     }).join('');
 
-  test('each child is put once, and each of its blobs is mounted once', async () => {
+  test('puts each child once, and mounts each of its blobs once', async () => {
     const { front, apply } = await stand();
     // 3 children with 2 blobs each, and the tags.
     expect(await apply(lists('other/app', 40))).toMatchObject({ code: 0, counts: { pushed: 40 }, writes: 3 + 6 + 40 });
@@ -47,7 +47,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
     expect(front.asked(/^PUT \/v2\/other\/app\/manifests\/\d+$/)).toHaveLength(40);
   });
 
-  test('each repository gets them', async () => {
+  test('writes shared children to each repository', async () => {
     const { front, apply } = await stand();
     const report = await apply(lists('one/app', 3) + lists('two/app', 3));
     expect(report).toMatchObject({ code: 0, counts: { pushed: 6 } });
@@ -56,17 +56,17 @@ describeOnRegistries('apply: children that lists share', (start) => {
     }
   });
 
-  test('a child that one list could not put is put for the next', async () => {
+  test('puts a child again for the next list if one list could not put it', async () => {
     const { front, apply } = await stand();
     front.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
     const report = await apply(lists('other/app', 4));
     expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
-    // The list that failed stopped what else it had under way, however far that was: the next one does it again.
+    // The failed list aborted its other requests at any stage, so the next list repeats them.
     const puts = front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
     expect(new Set(puts.filter(({ status }) => status === 201).map(({ path }) => path)).size).toBe(3);
   });
 
-  test('copies of one list to several names: its children go once', async () => {
+  test('copies the children of a list once for several names', async () => {
     const { front, apply } = await stand();
     await apply(lists('team/app', 1));
     const copies = [1, 2, 3].map((n) => `---\nlist: HOST/copied/app:${n}\ncopy: HOST/team/app:0\n`).join('');

@@ -4,10 +4,10 @@ import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
 import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
 
-/** Specs that are refused, each with its line, and the spec of another tool. */
+/** Invalid specs, whose errors have line and column, and the specs of manifest-tool. */
 serveSpecified();
 
-describe('refused, with line and column', () => {
+describe('invalid specs', () => {
   const image = 'HOST/team/app:1.0-amd64';
   test.each<[string, string, string]>([
     ['an empty file', '', '1:1: contains no spec'],
@@ -38,7 +38,7 @@ describe('refused, with line and column', () => {
       `list: HOST/a:b\nannotations: {a: true}\nmanifests: [${image}]\n`,
       '2:18: must be of type string, not boolean',
     ],
-    ['nothing for a text', `list:\nmanifests: [${image}]\n`, '1:1: must be of type string, not null'],
+    ['an empty value for a text', `list:\nmanifests: [${image}]\n`, '1:1: must be of type string, not null'],
     ['no list', `manifests: [${image}]\n`, '1:1: "list" is missing'],
     ['a bad list', `list: HOST/UPPER:b\nmanifests: [${image}]\n`, '1:7: invalid reference'],
     [
@@ -104,7 +104,7 @@ describe('refused, with line and column', () => {
     );
   });
 
-  test('all that is wrong with a spec is told at once', async () => {
+  test('reports all problems of a spec at once', async () => {
     const world = await CliHarness.make();
     const ran = await applyText(
       world,
@@ -115,7 +115,7 @@ describe('refused, with line and column', () => {
     );
   });
 
-  test('two images for one platform, unless the spec allows it, as the hint says', async () => {
+  test('refuses two images for one platform, unless the spec allows it as the hint says', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/double/app:a\nmanifests: [${image}, {image: HOST/team/app:1.0-arm64v8, platform: linux/amd64}]\n`;
     const refused = await applyText(world, text);
@@ -127,7 +127,7 @@ describe('refused, with line and column', () => {
     expect(await applyText(world, `${text}allowDuplicates: true\n`)).toMatchObject({ code: 0 });
   });
 
-  test('the same list twice: both, each naming the other', async () => {
+  test('refuses a list that two specs define, naming both', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;
     const told = await report(world, text);
@@ -138,7 +138,7 @@ describe('refused, with line and column', () => {
     ]);
   });
 
-  test('an image that another spec makes', async () => {
+  test('refuses an image that another spec writes', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
     const told = await report(world, text);
@@ -146,7 +146,7 @@ describe('refused, with line and column', () => {
     expect(told.lists[1]?.errors[0]?.message).toContain('is read here and created by stdin:1');
   });
 
-  test('bytes that are no text, and UTF-16', async () => {
+  test('refuses invalid UTF-8 and UTF-16', async () => {
     const world = await CliHarness.make();
     expect((await applyText(world, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
       'stdin:2:1: is not UTF-8',
@@ -154,23 +154,23 @@ describe('refused, with line and column', () => {
     expect((await applyText(world, Buffer.from('\ufefflist: a', 'utf16le'))).stderr).toContain('stdin:1:1: is UTF-16');
   });
 
-  test('100 MiB, from a file and from stdin', async () => {
+  test('refuses 100 MiB from a file and from stdin', async () => {
     const world = await CliHarness.make();
     const much = Buffer.alloc(100 * 1024 * 1024, ' ');
     await writeFile(join(world.folder, 'much.yaml'), much);
     expect(await world.run(['apply', '-f', 'much.yaml'])).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('much.yaml:1:1: has 104857600 bytes') as unknown,
+      stderr: expect.stringContaining('much.yaml:1:1: the file is too large: 104857600 bytes') as unknown,
     });
     expect((await applyText(world, much)).stderr).toContain('stdin:1:1: has 104857600 bytes');
   });
 
   test.each<[string, readonly string[], string]>([
-    ['no file', [], 'apply takes files with -f'],
-    ['a file twice', ['-f', 'a', '-f', 'a'], 'the same file is given twice'],
-    ['a shard of none', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
-    ['a shard beyond', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
-    ['a shard of nothing', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
+    ['no file', [], 'missing option: --file'],
+    ['a duplicate file', ['-f', 'a', '-f', 'a'], '--file names the same file twice'],
+    ['shard 0', ['-f', 'a', '--shard', '0/4'], '--shard takes I/N'],
+    ['a shard beyond the count', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
+    ['a count of 0', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
   ])('the command line: %s', async (_name, args, message) => {
     const world = await CliHarness.make();
     expect(await world.run(['apply', ...args])).toMatchObject({
@@ -192,8 +192,8 @@ function aliasBomb(): string {
   return `${levels.join('\n')}\n`;
 }
 
-describe('manifest-tool', () => {
-  test('its spec, with what it does otherwise', async () => {
+describe('specs of manifest-tool', () => {
+  test('are applied, with warnings about differences', async () => {
     const world = await CliHarness.make();
     const text = `image: HOST/tool/app:1.0
 tags: [1.10, stable]

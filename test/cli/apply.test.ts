@@ -4,11 +4,11 @@ import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
 import { applyText, at, platforms, registry, report, served, serveSpecified } from '../support/applied.ts';
 
-/** Many lists from files: what lands, and what a second run does. */
+/** `apply`: the lists that it writes, and what a second run does. */
 serveSpecified();
 
-describe('what a spec makes', () => {
-  test('the list that create and push make', async () => {
+describe('apply', () => {
+  test('writes the same list as create and push', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/team/app:one
 tags: [latest, ":stable"]
@@ -25,7 +25,7 @@ manifests:
     expect(await world.must('ls')).not.toContain('team/app:one');
   });
 
-  test('a second run reads one tag for each name, and writes nothing', async () => {
+  test('reads one tag per name in a second run, and writes nothing', async () => {
     const world = await CliHarness.make();
     const text = 'list: HOST/team/app:again\ntags: [also]\nmanifests: [HOST/team/app:1.0-amd64]\n';
     expect(await report(world, text)).toMatchObject({ writes: 2, counts: { pushed: 1 } });
@@ -35,7 +35,7 @@ manifests:
     expect(registry.requests).toHaveLength(3);
   });
 
-  test('--force sends everything again, and writes tags that have the list', async () => {
+  test('sends everything again with --force, and writes tags that have the list', async () => {
     const world = await CliHarness.make();
     const text = `---
 list: HOST/forced/app:made
@@ -53,7 +53,7 @@ copy: HOST/team/app:1.0-s390x
     expect(written.sort()).toEqual(['copied', 'made', manifests[0]?.digest]);
   });
 
-  test('templates over platforms', async () => {
+  test('expands templates over platforms', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/team/app:template
 platforms: [linux/amd64, linux/arm64/v8, linux/arm/v7]
@@ -66,7 +66,7 @@ manifests:
     expect(document.manifests.map(({ platform }) => platform)).toEqual(platforms);
   });
 
-  test('all that a list and an entry may say', async () => {
+  test('writes all fields of a list and of an entry', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/oci/app:full
 format: oci
@@ -105,7 +105,7 @@ manifests:
     });
   });
 
-  test('attestations come along with their image, or are dropped', async () => {
+  test('keeps attestations with their image, or drops them', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/team/app:kept
 manifests: [HOST/team/app:built]
@@ -119,7 +119,7 @@ manifests: [HOST/team/app:built]
     expect((await served('team/app', 'dropped')).document.manifests).toHaveLength(1);
   });
 
-  test('an image for one machine that is listed for another is told', async () => {
+  test('warns if an image is listed for another platform than its own', async () => {
     const world = await CliHarness.make();
     const text = 'list: HOST/team/app:mixed\nmanifests: [{image: HOST/team/app:1.0-amd64, platform: linux/s390x}]\n';
     expect((await report(world, text)).lists[0]?.warnings).toEqual([
@@ -127,7 +127,7 @@ manifests: [HOST/team/app:built]
     ]);
   });
 
-  test('from another repository: children move once, though two lists have them', async () => {
+  test('copies children from another repository once for two lists', async () => {
     const world = await CliHarness.make();
     const text = [1, 2]
       .map((n) => `---\nlist: HOST/elsewhere/app:${n}\nmanifests: [HOST/team/app:1.0-amd64, HOST/team/app:1.0-s390x]\n`)
@@ -139,7 +139,7 @@ manifests: [HOST/team/app:built]
     expect((await served('elsewhere/app', '1')).document.manifests).toHaveLength(2);
   });
 
-  test('JSON, an array, anchors and merge keys, CRLF and a byte order mark', async () => {
+  test('accepts JSON, an array, anchors and merge keys, CRLF and a byte order mark', async () => {
     const world = await CliHarness.make();
     const list = (name: string) => ({ list: at(`team/app:${name}`), manifests: [at('team/app:1.0-amd64')] });
     const json = JSON.stringify([list('json1'), list('json2')], undefined, '\t');
@@ -160,7 +160,7 @@ manifests: [HOST/team/app:built]
     expect((await served('team/app', 'merge3')).document.annotations).toEqual({ a: '1', b: '2' });
   });
 
-  test('several files, and paths from where one is', async () => {
+  test('accepts several files, and resolves paths against the current folder', async () => {
     const world = await CliHarness.make();
     await mkdir(join(world.folder, 'inner'));
     await world.must('copy', at('team/app:1.0-amd64'), 'oci:inner/layout:v1');
@@ -172,7 +172,7 @@ manifests: [HOST/team/app:built]
     expect((await served('files/app', 'a')).digest).toBe((await served('files/app', 'b')).digest);
   });
 
-  test('--dry-run tells each tag that would be written, and what it has now', async () => {
+  test('--dry-run prints each tag that would be written, and its current digest', async () => {
     const world = await CliHarness.make();
     const spec = (tags: string, image: string) =>
       `list: HOST/team/app:told\ntags: [${tags}]\nmanifests: [HOST/team/app:1.0-${image}]\n`;
@@ -183,7 +183,7 @@ manifests: [HOST/team/app:built]
     const ran = await applyText(world, spec('told-old, told-new', 's390x'), '--dry-run', '--replace-image');
     expect(ran.stdout).toBe(`planned   ${at('team/app:told')} ${digest}\n`);
     expect(ran.stderr.trimEnd().split('\n')).toEqual([
-      `  tag      ${at('team/app:told')} has it already`,
+      `  tag      ${at('team/app:told')} already has it`,
       `  tag      ${at('team/app:told-old')} has ${old}`,
       `warning: ${at('team/app:told-old')} loses linux/amd64, which ${old} has`,
       `  tag      ${at('team/app:told-new')} is new`,
@@ -191,7 +191,7 @@ manifests: [HOST/team/app:built]
     ]);
   });
 
-  test('--dry-run plans, and the digest is that of the run', async () => {
+  test('--dry-run plans, and prints the digest of the later run', async () => {
     const world = await CliHarness.make();
     const text = `list: HOST/dry/app:v1\nmanifests: [HOST/team/app:1.0-amd64]\n---\nlist: HOST/dry/app:v2\ncopy: HOST/team/app:built\n`;
     registry.requests.length = 0;
@@ -205,7 +205,7 @@ manifests: [HOST/team/app:built]
 });
 
 describe('--shard', () => {
-  test('each list falls to exactly one runner, whatever the order of the files', async () => {
+  test('each list belongs to exactly one shard, whatever the order of the files', async () => {
     const world = await CliHarness.make();
     const docs = Array.from(
       { length: 25 },
@@ -224,14 +224,14 @@ describe('--shard', () => {
     expect(parts.map(({ lists }) => lists.length).sort()).toEqual([8, 9, 9]);
   });
 
-  test('a runner to which nothing falls is done', async () => {
+  test('succeeds if the shard has no lists', async () => {
     const world = await CliHarness.make();
     const ran = await applyText(world, 'list: HOST/shard/app:v\nmanifests: []\n', '--shard', '2/2');
     expect(ran).toMatchObject({ code: 0, stdout: '' });
   });
 });
 
-test('a spec of 10 000 entries', async () => {
+test('applies a spec of 10 000 entries', async () => {
   const world = await CliHarness.make();
   const digest = (await served('team/app', '1.0-amd64')).digest;
   const entry = (n: number) =>

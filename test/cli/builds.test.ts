@@ -7,7 +7,7 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Lists of what builds have left behind: digests, metadata files, and what docker/metadata-action says. */
+/** Lists of build results: digest files, metadata files, and the output of docker/metadata-action. */
 let registry: RunningRegistry;
 let world: CliHarness;
 let at: (name: string) => string;
@@ -58,7 +58,7 @@ describe('--digests-dir', () => {
     expect(await digests()).toEqual(sorted);
   });
 
-  test('--repo says where they lie', async () => {
+  test('looks digests up in --repo', async () => {
     await files('digests', [hexOf(amd64), hexOf(arm64)]);
     const { entries } = await world.json<{ entries: { source: string }[] }>(
       'create',
@@ -75,8 +75,8 @@ describe('--digests-dir', () => {
     ['nothing', [], 3, /it is empty/],
     ['something else', ['README', 'a'.repeat(64), 'sha256-12'], 3, /digest: README, sha256-12/],
     ['upper case', ['A'.repeat(64)], 3, /digest: A{64}/],
-    ['a digest that is not there', ['a'.repeat(64)], 4, /a{64}/],
-  ])('%s is refused', async (_name, names, code, message) => {
+    ['a missing image', ['a'.repeat(64)], 4, /a{64}/],
+  ])('refuses %s', async (_name, names, code, message) => {
     await files('digests', names);
     const ran = await world.run(['create', at('team/app:merged'), '--digests-dir', 'digests']);
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
@@ -84,7 +84,7 @@ describe('--digests-dir', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['no folder', ['--digests-dir', 'none'], 4, /there is no such folder/],
+    ['a missing folder', ['--digests-dir', 'none'], 4, /there is no such folder/],
     ['--repo with a tag', ['--digests-dir', 'digests', '--repo', 'a/b:c'], 2, /without a tag/],
     ['--repo alone', ['--repo', 'a/b'], 2, /--digests-dir/],
   ])('%s', async (_name, args, code, message) => {
@@ -115,7 +115,7 @@ describe('--metadata-file', () => {
     expect(await digests()).toEqual([amd64.digest, arm64.digest]);
   });
 
-  test('what push writes can be read again', async () => {
+  test('reads what push --metadata-file has written', async () => {
     await world.must('create', at('team/app:first'), at('team/app:amd64'), at('team/app:arm64'));
     const digest = await world.must('push', '--metadata-file', join(world.folder, 'pushed.json'));
     await world.must('create', at('team/app:second'), '--metadata-file', 'pushed.json');
@@ -141,7 +141,7 @@ describe('--docker-metadata', () => {
       annotations,
     });
 
-  test('the first tag is the list, the others are pushed too; annotations go where a list can hold them', async () => {
+  test('the first tag is the list, push writes all tags, and the list gets the annotations that it can have', async () => {
     const env = {
       DOCKER_METADATA_OUTPUT_JSON: json([
         'manifest:org.opencontainers.image.title=manifest',
@@ -161,7 +161,7 @@ describe('--docker-metadata', () => {
     );
     expect([created.code, created.stdout]).toEqual([0, `Created manifest list ${at('team/app:1.0')}\n`]);
     expect(created.stderr).toMatch(
-      /cannot hold the annotation index-descriptor:x\.none=3[^]*manifest\[linux\/amd64\]:x\.none=4/,
+      /cannot have the annotation index-descriptor:x\.none=3[^]*manifest\[linux\/amd64\]:x\.none=4/,
     );
     const { annotations, manifests } = await inspected();
     expect(annotations).toEqual({
@@ -178,28 +178,31 @@ describe('--docker-metadata', () => {
       expect((await getManifest(registry.url, 'team/app', tag))?.digest).toBe(stdout.trim());
   });
 
-  test('without tags and without images nobody could tell what the only name is', async () => {
+  test('refuses a single argument if there are no tags, because it could be the list or an image', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([], []) };
     const run = (...args: readonly string[]) => world.run(['create', ...args, '--docker-metadata', 'env'], { env });
     const [image, list] = [at('team/app:amd64'), at('team/app:untagged')];
     expect(await run(image)).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/taken as the list.*has no tags\nhint: .*"mlist create LIST .*:amd64"/) as unknown,
+      stderr: expect.stringMatching(/used as the list.*has no tags\nhint: .*"mlist create LIST .*:amd64"/) as unknown,
     });
     expect(await run()).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/no list is named.*no tags/) as unknown,
+      stderr: expect.stringMatching(/missing argument: LIST.*no tags/) as unknown,
     });
     expect(await world.must('ls')).not.toContain(image);
     expect((await run(list, image)).code).toBe(0);
     expect((await run('--list', at('team/app:empty'))).code).toBe(0);
   });
 
-  test('an image where the list should stand is refused; --list says what is meant', async () => {
+  test('refuses an image in the place of the list; the hint shows --list', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([]) };
     const images = ['amd64', 'arm64'].map((one) => at(`team/app:${one}`));
     const ran = await world.run(['create', ...images, '--docker-metadata', 'env'], { env });
-    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('is it the list, or an image?') as unknown });
+    expect(ran).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is not a tag of --docker-metadata') as unknown,
+    });
     for (const list of ['team/app:latest', 'team/app:apart'].map(at)) {
       const named = await world.run(['create', '--list', list, ...images, '--docker-metadata', 'env'], { env });
       expect([named.code, named.stdout]).toEqual([0, `Created manifest list ${list}\n`]);
@@ -213,7 +216,7 @@ describe('--docker-metadata', () => {
 
   test.each<[string, string | undefined, number, RegExp]>([
     ['not set', undefined, 2, /is not set/],
-    ['no JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
+    ['invalid JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
     ['something else', '{"a": 1}', 3, /neither tags nor labels nor annotations/],
     ['tags that are none', '{"tags": "a"}', 3, /"tags" is not an array of strings/],
     ['labels that are none', '{"labels": {"a": 1}}', 3, /"labels" is not an object of strings/],
@@ -228,7 +231,7 @@ describe('--docker-metadata', () => {
 });
 
 describe('--pin', () => {
-  test('a source by its digest does not move with its tag', async () => {
+  test('a source that is pinned by digest does not follow its tag', async () => {
     await pushImage(registry.url, 'team/app', 'moving', amd64);
     await world.must('create', at('team/app:pinned'), at('team/app:moving'), '--pin');
     await pushImage(registry.url, 'team/app', 'moving', image('amd64', { salt: 'later' }));
@@ -265,7 +268,7 @@ describe('--nested', () => {
     await world.must('push', '--to', at('team/elsewhere:nested'));
   });
 
-  test('keep lists the index itself', async () => {
+  test('keep lists the index as one entry', async () => {
     const outer = await getManifest(registry.url, 'team/app', 'outer');
     await world.must('create', at('team/app:nested'), at('team/app:outer'), '--nested', 'keep');
     expect(await digests()).toEqual([outer?.digest]);
@@ -286,14 +289,14 @@ describe('attestations', () => {
       },
     });
 
-  test('add drops those of an index, if told so', async () => {
+  test('add --attestations drop skips the attestations of an index', async () => {
     await pushBuild(registry.url, 'team/app', 'attested', [{ architecture: 's390x', os: 'linux' }]);
     await world.must('create', at('team/app:list'), at('team/app:amd64'));
     await world.must('add', at('team/app:attested'), '--attestations', 'drop');
     expect(await digests()).toHaveLength(2);
   });
 
-  test('referrers: those of a bare image are found, listed behind it and pushed with it', async () => {
+  test('referrers: finds attestations of a single image, lists them after it, and pushes them', async () => {
     const attestation = attest(arm64);
     await pushImage(registry.url, 'team/app', undefined, attestation);
     const fallback = makeIndex([
@@ -324,7 +327,7 @@ describe('attestations', () => {
 });
 
 describe('signatures', () => {
-  test('a tag that moves away from a signed list: told on request and in a dry run, and else nobody asks', async () => {
+  test('warns if a signed list is replaced, with --check-signatures and in a dry run only', async () => {
     await world.must('create', at('team/app:voided'), at('team/app:amd64'), at('team/app:arm64'));
     const digest = await world.must('push');
     await putManifest(registry.url, 'team/app', `${digest.replace(':', '-')}.sig`, amd64.mediaType, amd64.bytes);

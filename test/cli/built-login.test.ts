@@ -8,8 +8,8 @@ import { runMlist } from '../support/mlist.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Whose token service it is, is told by a package that is loaded when it is asked for: here as the build has left it. */
-describe('the built program sends a login', () => {
+/** The built program loads the public suffix list when a login is first sent to a token service. */
+describe('the built program sends credentials', () => {
   let registry: RunningRegistry;
   let front: RecordingProxy;
   let tokens: TokenService;
@@ -43,7 +43,7 @@ describe('the built program sends a login', () => {
     expect(tokens.requests.map(({ account }) => account)).toEqual(['me']);
   });
 
-  test('to no stranger’s', async () => {
+  test('not to the token service of another owner', async () => {
     const { code, stderr } = await digestWith('auth.other.localhost');
     expect([code, stderr]).toEqual([6, expect.stringMatching(/not trusted with its credentials[^]*--auth-host/)]);
     expect(tokens.requests).toEqual([]);

@@ -11,7 +11,7 @@ import { withTimeLimit } from '../support/limits.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** A registry keeps what it has of an upload until the upload is finished or cancelled: an ended command leaves none open. */
+/** A registry stores an upload until it is finished or cancelled. A command that ends early cancels its uploads. */
 const UPLOADS = 4;
 const image = makeImage({ kind: 'oci', layers: UPLOADS - 1 });
 
@@ -58,7 +58,7 @@ describe.each([
   };
   beforeEach(renew);
 
-  /** Starts a copy whose uploads get no answer, but for the last one that of the rule; `hanging` resolves when all are open. */
+  /** Starts a copy whose uploads get no answer, except the last one, which the rule answers. `hanging` resolves when all are open. */
   async function copying(
     options: readonly string[] = [],
     last: Rule = hang,
@@ -77,7 +77,7 @@ describe.each([
 
   const areOpen = () => front.asked(/^PUT .*uploads/).length >= UPLOADS;
 
-  /** The end of a copy that meets a time limit while all uploads are open. */
+  /** Runs a copy into a time limit while all uploads are open. */
   const limited = (option: string): Promise<Ended> =>
     withTimeLimit(async (limit) => {
       await renew();
@@ -126,7 +126,7 @@ describe.each([
   each.each([
     ['the first', 1, { code: 130, signal: null }],
     ['the second', 2, { code: null, signal: 'SIGINT' }],
-  ])('do not hold up %s interrupt when the registry does not answer', async (_name, interrupts, expected) => {
+  ])('do not delay the %s interrupt if the registry does not answer', async (_name, interrupts, expected) => {
     const { child, ended, hanging } = await copying();
     const cancelling = new Promise<void>((resolve) => {
       front.on(/^DELETE/, (exchange) => {

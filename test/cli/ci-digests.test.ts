@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources, type Drafted } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Digests as CI jobs hand them on: in files, as JSON, and alone on the command line. */
+/** Digests that CI jobs pass on: in files, as JSON, and as arguments. */
 serveSources();
 
 let world: CliHarness;
@@ -25,7 +25,7 @@ async function folder(files: Readonly<Record<string, string>>): Promise<void> {
 }
 
 describe('--digests-dir', () => {
-  test('takes files that contain a digest, or a reference with a digest', async () => {
+  test('accepts files that contain a digest, or a reference with a digest', async () => {
     await folder({
       'digest-amd64': `${amd64()}\n`,
       'digest-arm64.txt': ` ${at('team/app')}@${arm64()}\r\n`,
@@ -40,7 +40,7 @@ describe('--digests-dir', () => {
     ['two digests', () => `${amd64()}\n${arm64()}\n`],
     ['a reference without a digest', () => 'team/app:1'],
     ['the beginning of a digest', () => amd64().slice(0, 20)],
-    ['too much', () => amd64() + ' '.repeat(5000)],
+    ['too large a file', () => amd64() + ' '.repeat(5000)],
   ])('refuses a file that contains %s', async (_name, content) => {
     await folder({ 'digest-amd64': content(), 'digest-arm64': arm64() });
     const ran = await world.run(['create', at('team/app:l'), '--digests-dir', 'digests']);
@@ -61,7 +61,7 @@ describe('--digests-dir', () => {
     },
   );
 
-  test('--expect leaves the order of other sources alone', async () => {
+  test('--expect does not reorder other sources', async () => {
     await folder({ [arm64().slice(7)]: '', [images.arm.digest.slice(7)]: '' });
     const sources = [at('team/app:amd64'), '--digests-dir', 'digests'];
     const flags = ['--push', '--dry-run', '--expect', 'linux/arm/v7,linux/arm64,linux/amd64'];
@@ -92,7 +92,7 @@ describe('JSON with digests', () => {
         b: arm64(),
       }),
     ],
-  ])('%s: every digest is a source, and is reported', async (_name, value) => {
+  ])('%s: every digest becomes a source, and is reported', async (_name, value) => {
     const { code, stderr } = await create(value());
     expect(code).toBe(0);
     expect([...stderr.matchAll(/^added \S+@?(sha256:[0-9a-f]{64})?/gm)]).toHaveLength(2);
@@ -100,7 +100,7 @@ describe('JSON with digests', () => {
     expect(manifests.map(({ digest }) => digest)).toEqual([amd64(), arm64()]);
   });
 
-  test('a single JSON text, and another repository', async () => {
+  test('accepts a single JSON string, and another repository', async () => {
     expect((await create(amd64(), '--repo', at('team/app'))).stderr).toContain(`added ${at('team/app')}@${amd64()}`);
   });
 
@@ -112,7 +112,7 @@ describe('JSON with digests', () => {
     ['no digest', () => ({ version: '1.0', tags: ['team/app:1'], prefix: amd64().slice(0, 30) })],
     ['the manifest of an image', () => JSON.parse(images.amd64.bytes.toString()) as unknown],
     ['the digest of a config', () => ({ build: { 'containerimage.config.digest': amd64() } })],
-  ])('%s: exit 3', async (_name, value) => {
+  ])('%s: exit code 3', async (_name, value) => {
     expect(await create(value())).toMatchObject({
       code: 3,
       stderr: 'mlist: stdin cannot be used: it contains no descriptor, index, build metadata or digest\n',
@@ -128,14 +128,14 @@ describe('JSON with digests', () => {
   });
 });
 
-describe('a digest alone', () => {
-  test('is one of the repository of the list: create, with a platform too', async () => {
+describe('a digest without a repository', () => {
+  test('create looks it up in the repository of the list, with a platform too', async () => {
     const made = await world.json<Drafted>('create', at('team/app:l'), amd64(), `${arm64()}=linux/arm64/v9`);
     expect(made.entries.map(({ source }) => source)).toEqual([amd64(), arm64()].map((one) => at(`team/app@${one}`)));
     expect(made.entries[1]?.platform).toMatchObject({ variant: 'v9' });
   });
 
-  test('or of the one that --repo names', async () => {
+  test('create looks it up in --repo', async () => {
     const made = await world.json<Drafted>('create', at('elsewhere:l'), amd64(), '--repo', at('team/app'));
     expect(made.entries[0]?.source).toBe(at(`team/app@${amd64()}`));
     expect(await world.run(['create', at('elsewhere:m'), amd64()])).toMatchObject({
@@ -144,7 +144,7 @@ describe('a digest alone', () => {
     });
   });
 
-  test('add: to the current draft, to another, and to a list of the registry', async () => {
+  test('add looks it up for the current draft, another draft, and a list in the registry', async () => {
     await world.must('create', at('team/app:l'), at('team/app:amd64'), '--push');
     await world.must('add', arm64());
     await world.must('create', at('team/app:other'), at('team/app:amd64'));
@@ -154,7 +154,7 @@ describe('a digest alone', () => {
     expect(await world.must('inspect', `docker://${at('team/app:l')}`)).toContain(arm64());
   });
 
-  test('join and apply', async () => {
+  test('join and apply accept it', async () => {
     await world.must('join', at('team/app:joined'), amd64());
     expect(await world.must('inspect', at('team/app:joined'))).toContain(amd64());
     const spec = `list: ${at('team/app:applied')}\nmanifests: ['${amd64()}', {image: '${arm64()}'}]\n`;
@@ -180,7 +180,7 @@ describe('a digest alone', () => {
     ['delete', (digest) => ['delete', digest]],
     ['diff', (digest) => ['diff', at('team/app:amd64'), digest]],
     ['validate', (digest) => ['validate', digest]],
-  ])('without a list is refused, and no registry is asked: %s', async (_name, args) => {
+  ])('is refused without a list, before any request: %s', async (_name, args) => {
     await world.must('create', at('x:1'), at('team/app:amd64'));
     const ran = await world.run([...args(amd64()), '--retries', '0'], { env: nowhere });
     expect(ran).toMatchObject({
@@ -190,7 +190,7 @@ describe('a digest alone', () => {
     expect(ran.stderr).toContain('hint: Write the repository and the whole digest: REPO@sha256:...');
   });
 
-  test('of no entry: remove and annotate say so', async () => {
+  test('remove and annotate report that no entry has it', async () => {
     await world.must('create', at('team/app:l'), at('team/app:amd64'));
     for (const args of [
       ['remove', arm64()],

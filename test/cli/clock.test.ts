@@ -11,7 +11,7 @@ import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist, startMlist, until } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Waits of the built program on a machine whose clock is set forward by an hour each time that it is read. */
+/** Waits of the built program if the clock jumps an hour ahead at each reading. */
 async function jumpingClock(home: string): Promise<Readonly<Record<string, string>>> {
   const preload = join(home, 'clock.cjs');
   await writeFile(preload, 'const now = Date.now; let hours = 0; Date.now = () => now() + 3_600_000 * (hours += 1);');

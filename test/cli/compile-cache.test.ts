@@ -18,7 +18,7 @@ async function versionWith(cacheFolder: string): Promise<string> {
   return (await promisify(execFile)(execPath, [program, '--version'], options)).stdout;
 }
 
-test("compiled code is stored in the user's cache folder, and nowhere on Node 20", async () => {
+test("stores compiled code in the user's cache folder, except on Node 20", async () => {
   const cache = await temporaryFolder();
   expect(await versionWith(cache)).toBe(`${version}\n`);
   // The second start reads the cache.
@@ -28,7 +28,7 @@ test("compiled code is stored in the user's cache folder, and nowhere on Node 20
   expect(stored.every((path) => path === 'mlist' || path.startsWith(join('mlist', 'compiled')))).toBe(true);
 });
 
-test('a cache folder that cannot be created does not matter', async () => {
+test('ignores a cache folder that cannot be created', async () => {
   const file = join(await temporaryFolder(), 'file');
   await writeFile(file, '');
   expect(await versionWith(file)).toBe(`${version}\n`);

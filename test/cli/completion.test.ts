@@ -52,14 +52,14 @@ describe('completion', () => {
     expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...wanted()].sort()]);
   });
 
-  test('in the protocol of docker: with what they mean, and whether files may stand there', async () => {
+  test("docker's protocol: with descriptions, and a directive for file names", async () => {
     expect((await world.run(['__complete', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\tlinux/amd64\n:4\n');
     expect((await world.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
     expect((await world.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
     expect((await world.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
   });
 
-  test('offers no drafts where the state of the workspace cannot be read, and reports nothing', async () => {
+  test('completes no drafts, and prints no error, if the state of the workspace cannot be read', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
     const env = { HOME: home, MLIST_WORKSPACE: join(home, 'ws') };
@@ -70,12 +70,12 @@ describe('completion', () => {
     expect(await world.must('completion', shell)).toContain('mlist --complete');
     expect(await world.run(['completion', `${shell}x`])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('completion takes bash, zsh, fish') as unknown,
+      stderr: expect.stringContaining('completion takes bash, zsh or fish') as unknown,
     });
   });
 });
 
-/** Runs a shell that finds the built program as `mlist`; the words that it printed. */
+/** Runs a shell that finds the built program as `mlist`, and returns the completed words. */
 async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
   const bin = join(world.folder, 'bin');
   const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
@@ -88,7 +88,7 @@ async function runShell(shell: string, script: string, ...args: readonly string[
 }
 
 describeWith('bash', 'completion in bash', () => {
-  /** What bash would offer after this line; of a word that holds ":" only what follows it, as bash wants it. */
+  /** The completions of bash for this line. Of a word with ":" they have only the part after it, as bash expects. */
   async function offered(line: string): Promise<readonly string[]> {
     const script = [
       'source <(mlist completion bash)',
@@ -112,7 +112,7 @@ describeWith('bash', 'completion in bash', () => {
 });
 
 describeWith('zsh', 'completion in zsh', () => {
-  /** zsh's own commands print what they are given; the line is cut into words as zsh does. */
+  /** Replaces commands of zsh with functions that print their arguments, and splits the line into words as zsh does. */
   const stand =
     'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
 

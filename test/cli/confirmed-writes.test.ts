@@ -6,7 +6,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { runMlist } from '../support/mlist.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** A login page or a proxy answers a write in place of the registry: only 201, or a read, proves that it was done. */
+/** A login page or a proxy may answer a write instead of the registry. Only status 201, or a read, confirms the write. */
 const images = ['amd64', 'arm64'].map((architecture) =>
   makeImage({ salt: 'confirmed', platform: { architecture, os: 'linux' } }),
 );
@@ -38,7 +38,7 @@ beforeEach(async () => {
 const expectRefused = (ran: { code: number | null; stdout: string; stderr: string }, message: RegExp) =>
   expect(ran).toMatchObject({ code: 7, stdout: '', stderr: expect.stringMatching(message) as unknown });
 
-describe('the PUT of a tag', () => {
+describe('a PUT of a tag', () => {
   test.each([200, 202, 204])('answered by %d, and the tag is not there: refused', async (status) => {
     front.on(/^PUT .*manifests\/v1/, answer(status, { 'content-type': 'text/html' }, status === 204 ? '' : '<html>'));
     expectRefused(
@@ -48,13 +48,13 @@ describe('the PUT of a tag', () => {
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
 
-  test('answered in place of the registry by the built program too', async () => {
+  test('answered by a proxy: the built program fails too', async () => {
     front.on(/^PUT .*manifests\/v1/, page);
     const ran = await runMlist(['push', list], { HOME: world.folder, MLIST_WORKSPACE: world.workspace });
     expectRefused(ran, /answered HTTP 200, not 201, and does not have it/);
   });
 
-  test('answered in place of the registry, which has another list there: that list is named', async () => {
+  test('answered by a proxy while the tag has another list: the error names that list', async () => {
     await putManifest(registry.url, repository, 'v1', older.mediaType, older.bytes);
     front.on(/^PUT .*manifests\/v1/, page);
     expectRefused(await world.run(['push']), new RegExp(`HTTP 200, not 201, and has ${older.digest}`));
@@ -64,14 +64,14 @@ describe('the PUT of a tag', () => {
     ['HEAD states the digest', () => undefined],
     ['HEAD states no digest', () => hideDigest()],
     ['HEAD is refused', () => front.on(/^HEAD/, answer(405))],
-  ])('that was done counts, whatever its answer: %s', async (_name, restrict) => {
+  ])('that reached the registry succeeds, whatever its answer: %s', async (_name, restrict) => {
     front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
     restrict();
     const digest = await world.must('push');
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
-  test('that is read a moment too early is read again', async () => {
+  test('that a read does not show yet is read again', async () => {
     front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 202 }));
     front.on(/^HEAD .*manifests\/v1/, answer(404), 1);
     await world.must('push');
@@ -80,19 +80,19 @@ describe('the PUT of a tag', () => {
   test.each<[string, () => void, RegExp]>([
     ['may not be read', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, answer(403)), /back failed: .*HTTP 403/],
     ['is an HTML page', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, page), /and has sha256:\w+ \(text\/html\)/],
-  ])('that cannot be confirmed is not a success: the tag %s', async (_name, restrict, message) => {
+  ])('that cannot be confirmed fails: the tag %s', async (_name, restrict, message) => {
     front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
     restrict();
     expectRefused(await world.run(['push', '--force']), message);
   });
 
-  test('answered by 201 is not read again', async () => {
+  test('answered by 201 is not read back', async () => {
     await world.must('push', '--force');
     expect(front.asked(/manifests\/v1/).map(({ method }) => method)).toEqual(['HEAD', 'PUT']);
   });
 });
 
-/** A registry whose answers to HEAD do not state what they are about. */
+/** A registry whose answers to HEAD lack the digest and the type. */
 function hideDigest(): void {
   front.on(/^HEAD/, ({ response, pass }) => {
     const writeHead = response.writeHead.bind(response) as (status: number, headers: object) => typeof response;
@@ -108,7 +108,7 @@ describe('a copy to another repository', () => {
     ['a blob', /^PUT .*uploads/, 200],
     ['a blob', /^PUT .*uploads/, 202],
     ['a blob', /^PUT .*uploads/, 204],
-  ])('ends where %s was answered in place of the registry (%s, %d)', async (_name, request, status) => {
+  ])('fails if a proxy answers the write of %s (%s, %d)', async (_name, request, status) => {
     const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
     front.on(request, answer(status));
@@ -144,7 +144,7 @@ describe('a copy to another repository', () => {
   );
 });
 
-test('a login page that answers everything leaves nothing that looks like success', async () => {
+test('a login page that answers every request never results in success', async () => {
   const source = cleanup(await startRegistry());
   await pushImage(source.url, 'app', 'v1', images[0]!);
   const wall = cleanup(await RecordingProxy.start());
@@ -157,7 +157,7 @@ test('a login page that answers everything leaves nothing that looks like succes
   expect(await world.run(['delete', `${wall.host}/app:v1`])).toMatchObject({ code: 7, stdout: '' });
 });
 
-test('a join whose writes are answered in place of the registry is refused', async () => {
+test('join fails if a proxy answers its writes', async () => {
   front.on(/^PUT .*manifests\/joined$/, page);
   const joined = `${front.host}/${repository}:joined`;
   expectRefused(

@@ -14,11 +14,11 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copied.ts';
 
-/** Copies of a list with what refers to it. */
+/** Copies of a list with its referrers. */
 serveCopied();
 
-describe('what is attached from outside', () => {
-  /** A signature by subject of an image and of the list, one of that signature, and cosign's tags. */
+describe('referrers', () => {
+  /** Signatures by subject of an image, of the list and of a signature, and tags of cosign. */
   const describeOf = (served: Served): object => ({
     mediaType: served.mediaType,
     digest: served.digest,
@@ -49,7 +49,7 @@ describe('what is attached from outside', () => {
 
   const signed = (): string => `${registry.host}/team/signed:v1`;
 
-  test('stays where it is unless it is asked for', async () => {
+  test('are not copied without --referrers', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     const copied = await world.json<object>('copy', signed(), `${registry.host}/${repository}:v1`);
@@ -57,7 +57,7 @@ describe('what is attached from outside', () => {
     expect(await getManifest(registry.url, repository, ofImage.digest)).toBeUndefined();
   });
 
-  test('comes along: by subject, by the fallback tag, and by cosign’s tags, also of each image', async () => {
+  test('are copied by subject, by the fallback tag, and by the tags of cosign, also those of each image', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     const copied = await world.json<{ referrers: object[]; left: object[] }>(
@@ -90,7 +90,7 @@ describe('what is attached from outside', () => {
     await expectWhole(other.url, repository, 'v1');
   });
 
-  test('is there before the name of the list', async () => {
+  test('are copied before the tag of the list', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), `${other.host}/${repository}:v1`, '--referrers');
@@ -99,14 +99,14 @@ describe('what is attached from outside', () => {
     expect(puts.some((line) => line.endsWith(cosignTag))).toBe(true);
   });
 
-  /** The other registry as one that does not know the referrers API. */
+  /** The other registry, without the referrers API. */
   async function withoutApi(): Promise<RecordingProxy> {
     const front = await RecordingProxy.start({ upstream: other.url });
     front.on(/\/referrers\//, answer(404));
     return front;
   }
 
-  test('is listed under the fallback tag of a registry that does not find it, beside what is listed there', async () => {
+  test('are added to the fallback tag of a registry without the referrers API', async () => {
     const world = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     const before = makeIndex([entryOf(cosigned, undefined, { artifactType: 'application/x.before' })], {
@@ -126,7 +126,7 @@ describe('what is attached from outside', () => {
     await old.close();
   });
 
-  test('cannot be listed where the fallback tag is somebody’s image, and that is said', async () => {
+  test('are not listed if the fallback tag is an image, with a warning', async () => {
     const world = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     await pushImage(other.url, repository, fallback(images[1]!), cosigned);
@@ -143,20 +143,17 @@ describe('what is attached from outside', () => {
     await old.close();
   });
 
-  test('is copied to a target that refuses all reads, and is not listed there', async () => {
+  test('are copied to a target that refuses all reads, but not listed there', async () => {
     const world = await CliHarness.make();
     const [repository, front] = [fresh(), await RecordingProxy.start({ upstream: other.url })];
     front.on(/^(?:HEAD|GET) /, answer(403));
     const { code, stderr } = await world.run(['copy', signed(), `${front.host}/${repository}:v1`, '--referrers']);
-    expect([code, stderr]).toEqual([
-      0,
-      expect.stringMatching(/left behind .* of the target cannot be read: .*HTTP 403/),
-    ]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/skipped .* of the target cannot be read: .*HTTP 403/)]);
     expect((await getManifest(other.url, repository, ofImage.digest))?.digest).toBe(ofImage.digest);
     await front.close();
   });
 
-  test('takes the place of another signature there, and that is said', async () => {
+  test('replace another signature in the target, with a note', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await pushImage(other.url, repository, cosignTag, makeImage({ salt: 'theirs', kind: 'oci' }));
@@ -165,7 +162,7 @@ describe('what is attached from outside', () => {
     expect((await getManifest(other.url, repository, cosignTag))?.digest).toBe(cosigned.digest);
   });
 
-  test('lies in a layout and an archive, and comes back from there', async () => {
+  test('are copied to a layout and an archive, and back', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), 'oci:signed', '--referrers');
@@ -179,7 +176,7 @@ describe('what is attached from outside', () => {
     expect((await getManifest(other.url, repository, cosignTag))?.digest).toBe(cosigned.digest);
   });
 
-  test('of the whole list stays behind where a filter makes another one, and that is said', async () => {
+  test('of the whole list are not copied with a filtered list, with a note', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     const options = ['--referrers', '--platform', 'linux/arm64'];
@@ -194,7 +191,7 @@ describe('what is attached from outside', () => {
     expect(await getManifest(other.url, repository, ofList.digest)).toBeUndefined();
   });
 
-  test('comes after a list that was copied without it', async () => {
+  test('are copied after a list that was copied without them', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', signed(), `${other.host}/${repository}:v1`);

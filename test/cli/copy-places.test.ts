@@ -10,11 +10,11 @@ import { putDocument } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copied.ts';
 
-/** Copies between repositories, registries, layouts and archives: what arrives. */
+/** Copies between repositories, registries, layouts and archives: the content of the target. */
 serveCopied();
 
-describe('what arrives', () => {
-  test('in a layout, an archive and back in a registry is the same', async () => {
+describe('the copied content', () => {
+  test('is the same in a layout, in an archive, and back in a registry', async () => {
     const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const way = [from, 'oci:there', 'oci-archive:there.tar', 'oci:back:v1', `${other.host}/${fresh()}`];
@@ -35,7 +35,7 @@ describe('what arrives', () => {
     );
   });
 
-  test('in an archive has the same bytes, wherever it came from', async () => {
+  test('of an archive has the same bytes, wherever it was copied from', async () => {
     const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     await world.must('copy', from, 'oci:layout');
@@ -48,7 +48,7 @@ describe('what arrives', () => {
     expect([one!.equals(two!), one!.equals(three!)]).toEqual([true, true]);
   });
 
-  test('of one platform is taken by docker load, under its own name', async () => {
+  test('of one platform can be loaded by docker load, under its own name', async () => {
     const world = await CliHarness.make();
     await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
     const tar = await TarFile.open(join(world.folder, 'arm.tar'));
@@ -64,7 +64,7 @@ describe('what arrives', () => {
     expect(await world.must('resolve', `docker-archive:arm.tar:${registry.host}/team/app:v1`)).toBe(images[1]!.digest);
   });
 
-  test('from a docker archive is the image, with its layers as they are', async () => {
+  test('of a docker archive is the image, with unchanged layers', async () => {
     const world = await CliHarness.make();
     await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
     const repository = fresh();
@@ -73,7 +73,7 @@ describe('what arrives', () => {
     expect((await getManifest(other.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
-  test('has the tag of the source where the target names none', async () => {
+  test('gets the tag of the source if the target has no tag', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${registry.host}/${repository}`);
@@ -83,7 +83,7 @@ describe('what arrives', () => {
     expect((await getManifest(registry.url, repository, images[0]!.digest))?.digest).toBe(images[0]!.digest);
   });
 
-  test('is what the target’s digest says, or nothing', async () => {
+  test('must match the digest of the target', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     const from = `${registry.host}/team/app:v1`;
@@ -95,7 +95,7 @@ describe('what arrives', () => {
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
 
-  test('of lists in lists is all of it', async () => {
+  test('of nested lists is complete', async () => {
     const world = await CliHarness.make();
     const outer = makeIndex([
       { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length },
@@ -112,7 +112,7 @@ describe('what arrives', () => {
     await archive.close();
   });
 
-  test('of an image of one platform only if it is that one', async () => {
+  test('of a single image is copied with --platform only if the platform matches', async () => {
     const world = await CliHarness.make();
     const from = `${registry.host}/team/app@${images[1]!.digest}`;
     expect(await world.must('copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
@@ -132,7 +132,7 @@ describe('what arrives', () => {
   });
 });
 
-describe('a layer that is not to be distributed', () => {
+describe('a non-distributable layer', () => {
   const far = {
     mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
     size: 3,
@@ -151,7 +151,7 @@ describe('a layer that is not to be distributed', () => {
     await putDocument(layout, image, 'v1');
   };
 
-  test('stays where its urls say, and that is said', async () => {
+  test('is not copied if it has urls, with a note', async () => {
     const world = await CliHarness.make();
     await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
     const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
@@ -160,7 +160,7 @@ describe('a layer that is not to be distributed', () => {
     ]);
   });
 
-  test('comes along where it says of no other place', async () => {
+  test('is copied if it has no urls', async () => {
     const world = await CliHarness.make();
     await layoutOf(world, windows(far), [Buffer.from('far')]);
     const repository = fresh();
@@ -170,7 +170,7 @@ describe('a layer that is not to be distributed', () => {
   });
 });
 
-describe('from every place to every place', () => {
+describe('copies between all kinds of locations', () => {
   const image = images[1]!;
   const sources = {
     'a registry': () => Promise.resolve(`${registry.host}/team/app:v1`),

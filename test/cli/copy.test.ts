@@ -22,7 +22,7 @@ import {
   serveCopied,
 } from '../support/copied.ts';
 
-/** What a copy asks for on its way, wherever it goes, and what becomes of it where something goes wrong. */
+/** The requests of a copy, and its failures. */
 serveCopied();
 
 describe('the requests of a copy', () => {
@@ -38,7 +38,7 @@ describe('the requests of a copy', () => {
     expect((await again).stderr).toMatch(/^unchanged /m);
   });
 
-  test('to a further tag of the same repository: 3, and 2 when it is done again', async () => {
+  test('another tag in the same repository: 3, and 2 when it is done again', async () => {
     const world = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const to = `${registry.host}/team/app:v2`;
@@ -49,14 +49,14 @@ describe('the requests of a copy', () => {
     expect((await getManifest(registry.url, 'team/app', 'v2'))?.bytes).toEqual(list.bytes);
   });
 
-  test('by digest, which is there already: 1', async () => {
+  test('by digest, if the target already has it: 1', async () => {
     const world = await CliHarness.make();
     const [repository, from] = [fresh(), `${registry.host}/team/app@${list.digest}`];
     await world.must('copy', from, `${registry.host}/${repository}:v1`);
     expect(await requestsOf(world.must('copy', from, `${registry.host}/${repository}:v1`))).toBe(1);
   });
 
-  test('of what a filter has made before: 2', async () => {
+  test('a filtered list that already exists: 2', async () => {
     const world = await CliHarness.make();
     const args = [
       'copy',
@@ -69,7 +69,7 @@ describe('the requests of a copy', () => {
     expect(await requestsOf(world.must(...args))).toBe(2);
   });
 
-  test('to another registry: the manifests once, each blob once, and what is there is not sent again', async () => {
+  test('to another registry: each manifest and each blob once, without those that exist', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
@@ -82,7 +82,7 @@ describe('the requests of a copy', () => {
     expect(other.requests.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
   });
 
-  test('of a list that has changed a little: its other images are not sent again', async () => {
+  test('a list with one changed image: the other images are not sent again', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
@@ -112,7 +112,7 @@ describeOnRegistries('a copy', (start) => {
     await to.close();
   });
 
-  test('to another repository and to another registry is the same, byte for byte', async () => {
+  test('to another repository and to another registry: the same bytes', async () => {
     const world = await CliHarness.make();
     for (const target of [from, to]) {
       const digest = await world.must('copy', `${from.host}/team/app:v1`, `${target.host}/else/where`);
@@ -122,7 +122,7 @@ describeOnRegistries('a copy', (start) => {
     }
   });
 
-  test('with what refers to it, where the registry may not know', async () => {
+  test('with a subject, if the registry may not support it', async () => {
     const world = await CliHarness.make();
     const subject = { mediaType: images[1]!.mediaType, digest: images[1]!.digest, size: images[1]!.bytes.length };
     const manifest = { subject, artifactType: 'application/x.sig' };
@@ -140,7 +140,7 @@ describeOnRegistries('a copy', (start) => {
     expect(found).toMatchObject({ manifests: [{ digest: signature.digest, artifactType: 'application/x.sig' }] });
   });
 
-  test('of the images of some platforms is a list of its own', async () => {
+  test('of the images for some platforms: a list with its own digest', async () => {
     const world = await CliHarness.make();
     const filtered = await world.must(
       'copy',
@@ -159,8 +159,8 @@ describeOnRegistries('a copy', (start) => {
   });
 });
 
-describe('a target that has lost a part', () => {
-  test('is mended with --force', async () => {
+describe('a target that has lost content', () => {
+  test('is repaired with --force', async () => {
     const world = await CliHarness.make();
     const repository = fresh();
     const [from, to] = [`${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`];
@@ -173,10 +173,10 @@ describe('a target that has lost a part', () => {
     await expectWhole(other.url, repository, 'v1');
   });
 
-  test('and finds out when the list is refused, is sent everything', async () => {
+  test('gets everything again if it refuses the list', async () => {
     const world = await CliHarness.make();
     const isOld = (path: string): boolean => path.includes('/manifests/sha256:') || path.includes('/manifests/v1');
-    // In front of an empty registry somebody says of every manifest that it is there: as one does that cleans up meanwhile.
+    // A proxy reports every manifest of an empty registry as existing, like a registry that deletes content in the meantime.
     const empty = await startRegistry();
     const front = await RecordingProxy.start({ upstream: empty.url });
     front.on(/^HEAD/, (exchange) => {
@@ -196,8 +196,8 @@ describe('a target that has lost a part', () => {
   });
 });
 
-describe('what goes wrong', () => {
-  test('leaves no name and no file behind', async () => {
+describe('failures', () => {
+  test('leave no tag and no file', async () => {
     const world = await CliHarness.make();
     const dir = join(world.folder, 'damaged');
     await putInLayout(dir, images[0]!, 'v1');
@@ -222,7 +222,7 @@ describe('what goes wrong', () => {
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(reason)]);
   });
 
-  test('a target that can only be read', async () => {
+  test('a read-only target', async () => {
     const world = await CliHarness.make();
     const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, 'docker-archive:x.tar']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/docker archives are read-only/)]);

@@ -5,11 +5,11 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } fro
 import { amd64, arm, arm64, at, images, registry, serveSources, type Drafted, type Shown } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What `create --amend` and `create --replace` make of a draft and of what is in a registry now. */
+/** `create --amend` and `create --replace`. */
 serveSources();
 
 describe('create --amend', () => {
-  test('reads a moved tag again, and says old -> new', async () => {
+  test('reads a moved tag again, and reports the old and the new digest', async () => {
     const world = await CliHarness.make();
     await pushImage(registry.url, 'team/moving', 'arm64', images.arm64);
     await world.must('create', at('l:1'), at('team/moving:arm64'), at('team/app:amd64'));
@@ -23,7 +23,7 @@ describe('create --amend', () => {
     expect(manifests).toHaveLength(2);
   });
 
-  test('says of sources that have not moved that they were read, and are unchanged', async () => {
+  test('reports unchanged sources', async () => {
     const world = await CliHarness.make();
     const sources = [at('team/app:amd64'), at('team/app:arm64')];
     await world.must('create', at('l:1'), ...sources);
@@ -35,7 +35,7 @@ describe('create --amend', () => {
     }
   });
 
-  test('what an index says of itself does not come into a draft that is there, which is said', async () => {
+  test('does not add the fields of an index to an existing draft, with a note', async () => {
     const world = await CliHarness.make();
     const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
     await putManifest(registry.url, 'team/app', 'theirs', theirs.mediaType, theirs.bytes);
@@ -45,7 +45,7 @@ describe('create --amend', () => {
     );
   });
 
-  test('what the only index said of itself when the draft was made is there, however many sources it has now', async () => {
+  test('keeps the fields of the only index, even if the draft now has more sources', async () => {
     const world = await CliHarness.make();
     const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
     await putManifest(registry.url, 'team/app', 'based', theirs.mediaType, theirs.bytes);
@@ -54,7 +54,7 @@ describe('create --amend', () => {
     expect((await world.run(['create', '--amend'])).stderr).not.toContain('are not kept');
   });
 
-  test('adds what is new, in its place by source or platform', async () => {
+  test('adds new images in the order of sources or platforms', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'));
     const { entries, changes } = await world.json<Drafted>(
@@ -73,7 +73,7 @@ describe('create --amend', () => {
     ]);
   });
 
-  test('an index whose images have changed: replaced, removed and added, with their attestations', async () => {
+  test('an index with changed images: replaces, removes and adds them with their attestations', async () => {
     const before = await pushBuild(registry.url, 'team/changing', 'latest', [amd64, arm64], 'before');
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:arm'), at('team/changing'));
@@ -92,13 +92,13 @@ describe('create --amend', () => {
     expect(entries.map((entry) => entry.digest)).not.toContain(before.images[0]?.digest);
   });
 
-  test('makes a draft that is not there', async () => {
+  test('creates a draft that does not exist', async () => {
     const world = await CliHarness.make();
     await world.must('create', '--amend', at('l:1'), at('team/app:amd64'));
     expect(await world.must('ls')).toContain('linux/amd64');
   });
 
-  test('of a draft that is not there reads nothing, unless it is told what', async () => {
+  test('fails without sources if the draft does not exist', async () => {
     const world = await CliHarness.make();
     for (const more of [[], ['--index-annotation', 'a=b']]) {
       expect(await world.run(['create', '--amend', at('l:none'), ...more])).toMatchObject({
@@ -109,7 +109,7 @@ describe('create --amend', () => {
     expect(await world.must('ls')).toBe('');
   });
 
-  test('without a list means the current draft', async () => {
+  test('uses the current draft without a list', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     await world.must('create', '--amend');
@@ -117,7 +117,7 @@ describe('create --amend', () => {
   });
 });
 
-describe('create --amend of an index that was built again', () => {
+describe('create --amend with a rebuilt index', () => {
   const shorts = (entries: readonly Shown[]) => entries.map((entry) => entry.digest);
 
   async function rebuilt(name: string, before: readonly Platform[], after: readonly Platform[]) {
@@ -129,25 +129,25 @@ describe('create --amend of an index that was built again', () => {
     return { world, old, fresh, drafted: shorts(drafted.entries), amend };
   }
 
-  test('each image and each attestation takes the place of the old one: the list says what the new index says', async () => {
+  test('replaces each image and each attestation: the list equals the new index', async () => {
     const { world, fresh, amend } = await rebuilt('team/rebuilt', [amd64, arm64], [amd64, arm64]);
     expect(await amend()).toEqual([...fresh.images, ...fresh.attestations].map(({ digest }) => digest));
     expect(JSON.parse(await world.must('inspect'))).toEqual(JSON.parse(fresh.index.bytes.toString()));
   });
 
-  test('an image that is new goes to the end with its attestation; the others keep their places', async () => {
+  test('appends a new image with its attestation, without moving the others', async () => {
     const { fresh, amend } = await rebuilt('team/grown', [amd64, arm64], [arm, amd64, arm64]);
     const [first, second, third] = fresh.images.map(({ digest }) => digest);
     const [ofFirst, ofSecond, ofThird] = fresh.attestations.map(({ digest }) => digest);
     expect(await amend()).toEqual([second, third, ofSecond, ofThird, first, ofFirst]);
   });
 
-  test('an image that is gone goes with its attestation', async () => {
+  test('removes an image that is gone with its attestation', async () => {
     const { fresh, amend } = await rebuilt('team/shrunk', [amd64, arm64, arm], [amd64, arm]);
     expect(await amend()).toEqual([...fresh.images, ...fresh.attestations].map(({ digest }) => digest));
   });
 
-  test('an attestation that the old image had none of is put behind its image', async () => {
+  test('inserts the attestation of an image that had none after the image', async () => {
     const world = await CliHarness.make();
     const { images: bare } = await pushBuild(registry.url, 'team/attested', 'latest', [amd64, arm64], 'bare');
     const plain = makeIndex(bare.map((image, place) => entryOf(image, [amd64, arm64][place])));
@@ -164,7 +164,7 @@ describe('create --amend of an index that was built again', () => {
     expect(shorts(entries)).toEqual([made[0], attestations[0], made[1], attestations[1]].map((image) => image?.digest));
   });
 
-  test('several attestations of one image: the k-th takes the place of the k-th, and one that is gone goes', async () => {
+  test('several attestations of one image: the nth replaces the nth, and surplus ones are removed', async () => {
     const world = await CliHarness.make();
     const attest = (image: Image, salt: string) =>
       makeImage({
@@ -188,7 +188,7 @@ describe('create --amend of an index that was built again', () => {
     expect(shorts((await world.json<Drafted>('create', '--amend', at('l:1'))).entries)).toEqual(fresh);
   });
 
-  test('what was set by hand on an image stays, and nothing happens where nothing is new', async () => {
+  test('keeps fields that annotate has set, and changes nothing without new content', async () => {
     const { world, fresh, amend } = await rebuilt('team/set', [amd64, arm64], [amd64, arm64]);
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     expect(await amend()).toHaveLength(4);
@@ -199,7 +199,7 @@ describe('create --amend of an index that was built again', () => {
 });
 
 describe('create --replace', () => {
-  test('makes the draft exactly the sources, in their order; what was set on those that stay is kept', async () => {
+  test('replaces all images in the given order, and keeps what annotate has set on remaining ones', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'), at('team/app:arm64'), '--index-annotation', 'k=v');
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
@@ -221,7 +221,7 @@ describe('create --replace', () => {
     expect(await world.json<Drafted>(...args)).toMatchObject({ changed: false, changes: [] });
   });
 
-  test('a tag that has moved: the new image, old -> new, with what was set', async () => {
+  test('a moved tag: lists the new image, with what annotate has set', async () => {
     const world = await CliHarness.make();
     await pushImage(registry.url, 'team/moves', 'x', images.amd64);
     await world.must('create', at('l:1'), at('team/moves:x'));
@@ -234,7 +234,7 @@ describe('create --replace', () => {
     });
   });
 
-  test('what came from another list goes with it, and a platform that is said wins', async () => {
+  test('drops what the removed list had set, and an explicit platform takes precedence', async () => {
     const world = await CliHarness.make();
     const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { from: 'base' } });
     await putManifest(registry.url, 'team/app', 'base', annotated.mediaType, annotated.bytes);
@@ -247,21 +247,21 @@ describe('create --replace', () => {
 
   test.each([
     ['no images', ['--replace']],
-    ['--amend beside it', ['--replace', '--amend', 'a/b']],
-  ])('%s is refused', async (_name, flags) => {
+    ['--amend', ['--replace', '--amend', 'a/b']],
+  ])('refuses %s', async (_name, flags) => {
     const world = await CliHarness.make();
     expect((await world.run(['create', 'l:1', ...flags])).code).toBe(2);
   });
 
-  test('makes a draft that is not there', async () => {
+  test('creates a draft that does not exist', async () => {
     const world = await CliHarness.make();
     await world.must('create', '--replace', at('l:1'), at('team/app:amd64'));
     expect(await world.must('ls')).toContain('linux/amd64');
   });
 });
 
-/** An image whose platform was set otherwise before: what its config says is an answer like any other. */
-describe('a platform that the author says', () => {
+/** An image whose platform was set to another one than its config states. */
+describe('an explicit platform', () => {
   const says = (image: Image, platform: Platform) => ({ ...entryOf(image), platform });
   const v6 = { ...arm, variant: 'v6' };
 
@@ -269,7 +269,7 @@ describe('a platform that the author says', () => {
     ['create --amend', ['create', '--amend', 'LIST', 'OTHER', 'IMAGE']],
     ['create --replace', ['create', '--replace', 'LIST', 'OTHER', 'IMAGE']],
     ['add', ['add', 'LIST', 'IMAGE']],
-  ])('%s: goes before what was set earlier, and the rest of that stays', async (_name, args) => {
+  ])('%s: overrides the earlier platform, and keeps the other fields', async (_name, args) => {
     const world = await CliHarness.make();
     const [image, other] = [at('team/app:arm'), at('team/app:amd64')];
     const manifests = async () => (JSON.parse(await world.must('inspect')) as { manifests: object[] }).manifests;

@@ -6,7 +6,7 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } fro
 import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What `create -f` makes of an index in a file or on stdin: the list that it would make of the same index in a registry. */
+/** `create -f` with an index in a file or on stdin creates the same list as with the same index in a registry. */
 serveSources();
 
 let world: CliHarness;
@@ -24,7 +24,7 @@ beforeEach(async () => {
   world = await CliHarness.make();
 });
 
-/** An index that says all that an index can say of itself, with an attestation, and a descriptor that is annotated. */
+/** An index with all optional fields, with an attestation and an annotated descriptor. */
 function documentOf(annotations: object): object {
   return {
     schemaVersion: 2,
@@ -57,7 +57,7 @@ describe('an index in a file', () => {
     },
   );
 
-  test('one that lies nowhere is written as any list', async () => {
+  test('that no registry has is written like any other list', async () => {
     await file(JSON.stringify(documentOf({ k: 'mine' }), undefined, 5));
     await world.must('create', at('team/app:mine'), '-f', 'index.json');
     expect(await inspected()).toEqual(documentOf({ k: 'mine' }));
@@ -68,7 +68,7 @@ describe('an index in a file', () => {
   test.each([
     ['application/vnd.docker.distribution.manifest.list.v2+json', 'auto'],
     ['application/vnd.oci.image.index.v1+json', 'oci'],
-  ])('%s: the format is that of the index', async (mediaType, format) => {
+  ])('%s: keeps the format of the index', async (mediaType, format) => {
     const { bytes } = makeIndex([entryOf(images.amd64, amd64)], {}, mediaType);
     await file(bytes);
     expect(await world.json<object>('create', at('team/app:typed'), '-f', 'index.json')).toMatchObject({ format });
@@ -78,7 +78,7 @@ describe('an index in a file', () => {
   test.each([
     ['with an image', ['team/app:other']],
     ['with another index', ['team/built']],
-  ])('%s beside it: what it says of itself is dropped with a warning that names the file', async (_name, others) => {
+  ])('with %s: drops the fields of the index, with a warning that names the file', async (_name, others) => {
     await file(published.bytes);
     const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', 'index.json', ...others.map(at)]);
     expect([code, stderr]).toEqual([
@@ -90,7 +90,7 @@ describe('an index in a file', () => {
     expect(await inspected()).not.toHaveProperty('annotations');
   });
 
-  test('two of them in one array are two sources', async () => {
+  test('two indexes in one array are two sources', async () => {
     const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', '-'], {
       stdin: JSON.stringify([documentOf({ a: '1' }), documentOf({ b: '2' })]),
     });
@@ -101,13 +101,13 @@ describe('an index in a file', () => {
     ['--platform linux/arm64', () => [images.arm64.digest]],
     ['--platform linux/amd64', () => [images.amd64.digest, attestation.digest]],
     ['--attestations drop', () => [images.amd64.digest, images.arm64.digest]],
-  ])('filtered by %s, attestations go with their image', async (flags, expected) => {
+  ])('filtered by %s keeps attestations with their images', async (flags, expected) => {
     await file(published.bytes);
     const made = await world.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
     expect(digestsOf(made)).toEqual(expected());
   });
 
-  test('an index among its entries stays one, unless it is to be taken apart', async () => {
+  test('keeps a nested index as an entry, unless --nested says otherwise', async () => {
     const [one, two] = build.images;
     await file(makeIndex([entryOf({ ...build.index, blobs: [] })]).bytes);
     const create = (...flags: readonly string[]) =>
@@ -117,7 +117,7 @@ describe('an index in a file', () => {
     expect(digestsOf(await create('--nested', 'flatten'))).toEqual(expect.arrayContaining([one?.digest, two?.digest]));
   });
 
-  test('--amend and --replace keep what was set by hand, what the index says of its entries, and its attestations', async () => {
+  test('--amend and --replace keep what annotate has set, the fields of its entries, and its attestations', async () => {
     await file(published.bytes);
     await world.must('create', at('team/app:kept'), '-f', 'index.json');
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
@@ -129,7 +129,7 @@ describe('an index in a file', () => {
     }
   });
 
-  test('--amend with one that was built again: attestations go with their images', async () => {
+  test('--amend with a rebuilt index replaces attestations with their images', async () => {
     await file(published.bytes);
     await world.must('create', at('team/app:again'), '-f', 'index.json');
     const attests = makeImage({
@@ -144,10 +144,10 @@ describe('an index in a file', () => {
   });
 
   test.each([
-    ['of no known version', '{"schemaVersion":3,"manifests":[]}'],
-    ['that could be two things', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
-    ['with an annotation that is no text', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
-  ])('one %s is refused', async (_name, text) => {
+    ['of an unknown version', '{"schemaVersion":3,"manifests":[]}'],
+    ['that is ambiguous', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
+    ['with an invalid annotation', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
+  ])('refuses an index %s', async (_name, text) => {
     expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: text })).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('stdin') as unknown,
@@ -155,13 +155,13 @@ describe('an index in a file', () => {
   });
 });
 
-describe('where the images lie', () => {
+describe('the repository of the images', () => {
   test.each<[string, () => string]>([
     ['an index', () => published.bytes.toString()],
     ['a descriptor', () => JSON.stringify(entryOf(images.arm64, arm64))],
     ['digests', () => `${images.arm64.digest}\n`],
     ['the metadata of a build', () => JSON.stringify({ 'containerimage.digest': images.arm64.digest })],
-  ])('%s: --repo says so, and where it is not said the error names it', async (name, content) => {
+  ])('%s: --repo sets it, and without --repo the hint names the option', async (name, content) => {
     await file(content());
     const repository = at(`pipe/${name.replaceAll(' ', '-')}`);
     const create = (...args: readonly string[]) => world.run(['create', repository, '-f', 'index.json', ...args]);
@@ -175,22 +175,22 @@ describe('where the images lie', () => {
     await world.must('push');
   });
 
-  test('every image of an index that is missing is named', async () => {
+  test('names every missing image of an index', async () => {
     const { code, stderr } = await world.run(['create', at('pipe/b:1'), '-f', '-'], { stdin: published.bytes });
     expect([code, stderr]).toEqual([4, expect.stringContaining(`images are missing from ${at('pipe/b')}: `)]);
     for (const { digest } of [images.amd64, images.arm64]) expect(stderr).toContain(digest.slice(0, 19));
   });
 
-  test('the list that the same index makes, piped from one repository to another', async () => {
+  test('creates the same list as the index, piped from one repository to another', async () => {
     const args = ['create', at('pipe/piped:1'), '-f', '-', '--repo', at('team/app')];
     expect((await world.run(args, { stdin: published.bytes })).code).toBe(0);
     expect(await world.must('push')).toBe(published.digest);
   });
 
-  test('nothing on stdin', async () => {
+  test('empty stdin', async () => {
     expect(await world.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
       code: 2,
-      stderr: 'mlist: stdin names no sources\n',
+      stderr: 'mlist: stdin contains no sources\n',
     });
   });
 });

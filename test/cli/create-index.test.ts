@@ -3,11 +3,11 @@ import { entryOf, makeIndex, putManifest } from '../support/images.ts';
 import { amd64, arm, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What `create` makes of indexes. */
+/** `create` with indexes as sources. */
 serveSources();
 
 describe('create from an index', () => {
-  test('takes its images and their attestations, which stay beside them', async () => {
+  test('adds its images and their attestations', async () => {
     const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
@@ -25,13 +25,13 @@ describe('create from an index', () => {
     ]);
   });
 
-  test('one index, unchanged: the same bytes', async () => {
+  test('one unchanged index: the same bytes', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('team/built:same'), at('team/built'));
     expect(await world.must('push')).toBe(build.index.digest);
   });
 
-  test('one index in odd JSON, unchanged: the same bytes; edited: all that nobody knows stays', async () => {
+  test('one unchanged index with unusual JSON: the same bytes; after an edit, unknown members remain', async () => {
     const odd = Buffer.from(
       JSON.stringify(
         {
@@ -61,7 +61,7 @@ describe('create from an index', () => {
     expect(await world.must('inspect', '--raw')).toBe(odd.toString());
   });
 
-  test('several indexes: what they say of themselves is dropped with a warning', async () => {
+  test('several indexes: drops their own fields with a warning', async () => {
     const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { k: 'v' } });
     await putManifest(registry.url, 'team/app', 'annotated', annotated.mediaType, annotated.bytes);
     const world = await CliHarness.make();
@@ -73,7 +73,7 @@ describe('create from an index', () => {
     ['--platform', ['--platform', 'linux/arm64'], 2],
     ['--attestations drop', ['--attestations', 'drop'], 2],
     ['both', ['--platform', 'linux/arm64', '--attestations', 'drop'], 1],
-  ])('filtered by %s, attestations go with their image', async (_name, flags, count) => {
+  ])('filtered by %s keeps attestations with their images', async (_name, flags, count) => {
     const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>('create', at('l:1'), at('team/built'), ...flags);
     expect(entries).toHaveLength(count);
@@ -81,7 +81,7 @@ describe('create from an index', () => {
     expect(entries.map((entry) => entry.digest)).toEqual(expect.arrayContaining(attested));
   });
 
-  test('a platform that is nowhere: exit 4, and what there is', async () => {
+  test('a missing platform: exit code 4, with the existing platforms', async () => {
     const world = await CliHarness.make();
     const { code, stderr } = await world.run([
       'create',
@@ -98,19 +98,19 @@ describe('create from an index', () => {
     ]);
   });
 
-  test('--platform leaves out single images too, and says so', async () => {
+  test('--platform also skips single images, with a note', async () => {
     const world = await CliHarness.make();
     const args = [at('l:1'), at('team/app:amd64'), at('team/app:arm64'), `${at('team/app:other')}=linux/arm64/v9`];
     const { code, stderr } = await world.run(['create', ...args, '--platform', 'linux/arm64,linux/arm64/v9']);
     expect([code, stderr]).toEqual([
       0,
-      expect.stringMatching(/left behind image linux\/amd64 sha256:[0-9a-f]{12}: .*app:amd64 is for none/),
+      expect.stringMatching(/skipped image linux\/amd64 sha256:[0-9a-f]{12}: .*app:amd64 is for none/),
     ]);
     const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([images.arm64.digest, images.other.digest]);
   });
 
-  test('--platform for single images only: one that none of them is for is exit 4, and nothing is made', async () => {
+  test('--platform that no single image matches: exit code 4, and no draft', async () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', at('l:1'), at('team/app:amd64'), '--platform', 'linux/s390x'])).toMatchObject({
       code: 4,
@@ -130,11 +130,11 @@ describe('create from an index', () => {
     ['annotate', ['annotate', 'l:1', '--platform', ' ', '--variant', 'v8']],
     ['resolve', ['resolve', 'l:1', '--platform', '']],
     ['copy', ['copy', 'a/b', 'oci:x', '--platform', '']],
-  ])('an empty platform is none: %s', async (_name, args) => {
+  ])('refuses an empty platform: %s', async (_name, args) => {
     const world = await CliHarness.make();
     expect(await world.run(args)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('a platform is empty') as unknown,
+      stderr: expect.stringContaining('the platform is empty') as unknown,
     });
   });
 
@@ -147,7 +147,7 @@ describe('create from an index', () => {
     ],
     ['an OCI index of Docker images', () => makeIndex([entryOf(images.amd64, amd64)]), 'oci'],
     ['the same, annotated', () => makeIndex([entryOf(images.amd64, amd64)], { annotations: { k: 'v' } }), 'auto'],
-  ])('the format of a draft of %s is only said where auto would give another', async (_name, made, format) => {
+  ])('the format of a draft of %s is stored only if auto would select another one', async (_name, made, format) => {
     const world = await CliHarness.make();
     const { mediaType, bytes } = made();
     const repository = bytes === build.index.bytes ? 'team/built' : 'team/app';
@@ -160,7 +160,7 @@ describe('create from an index', () => {
     );
   });
 
-  test('an entry without a platform gets that of its image', async () => {
+  test('an entry without a platform gets the platform of its image', async () => {
     const silent = makeIndex([entryOf(images.arm)]);
     await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
     const world = await CliHarness.make();
@@ -168,7 +168,7 @@ describe('create from an index', () => {
     expect(entries[0]?.platform).toEqual(arm);
   });
 
-  test('a platform for an index of several images is ambiguous', async () => {
+  test('an explicit platform for an index of several images is ambiguous', async () => {
     const world = await CliHarness.make();
     expect((await world.run(['create', at('l:1'), `${at('team/built')}=linux/arm64`])).code).toBe(2);
   });

@@ -7,7 +7,7 @@ import { runMlist } from '../support/mlist.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** A list that is drafted and pushed by one command. */
+/** `create --push`. */
 
 const amd64 = makeImage({ salt: 'amd64', platform: { architecture: 'amd64', os: 'linux' } });
 const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 'linux' } });
@@ -33,7 +33,7 @@ describeOnRegistries('create --push', (start) => {
     list = `${registry.host}/${repository}:v1`;
   });
 
-  test('prints the digest, which every tag has, and leaves the draft', async () => {
+  test('prints the digest, writes all tags, and keeps the draft', async () => {
     const digest = await world.must('create', list, ...images, '--push', '-t', ':latest');
     expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     for (const tag of ['v1', 'latest']) expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
@@ -42,7 +42,7 @@ describeOnRegistries('create --push', (start) => {
     expect(await world.must('push', list)).toBe(digest);
   });
 
-  test('looks again at a tag that had this list while the sources were read', async () => {
+  test('reads a tag again that had this list while the sources were read', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const through = (name: string) => name.replace(registry.host, front.host);
     const digest = await world.must('create', through(list), ...images.map(through), '--push');
@@ -59,7 +59,7 @@ describeOnRegistries('create --push', (start) => {
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
-  test('says what a tag had that it has pushed before, however late somebody else moved it', async () => {
+  test('reports the previous digest of a tag that this workspace pushed and another client has moved', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const through = (name: string) => name.replace(registry.host, front.host);
     const digest = await world.must('create', through(list), through(images[0]!), '--push');
@@ -74,12 +74,12 @@ describeOnRegistries('create --push', (start) => {
     expect(JSON.parse(stdout)).toMatchObject({ pushed: { targets: [{ before: amd64.digest }] } });
   });
 
-  test('asks a tag that does not answer no longer than it waits for it', async () => {
+  test('does not wait longer than necessary for a tag that the registry does not answer', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const target = list.replace(registry.host, front.host);
     front.on(/^HEAD /, hang);
     const env = { HOME: world.folder };
-    // A source that was not read within the limit is another failure.
+    // A source that is not read within the limit is a different failure.
     const create = (source: string, ...more: readonly string[]) =>
       withTimeLimit(async (limit) => {
         front.forget();
@@ -87,7 +87,7 @@ describeOnRegistries('create --push', (start) => {
         return ran.code === 7 && ran.stderr.includes(source) ? undefined : ran;
       });
     expect(await create(`${registry.host}/team/none:v1`)).toMatchObject({ code: 4 });
-    // What is asked again after the error was told would keep the process.
+    // Retries after the error would keep the process alive.
     expect(front.asked(/^HEAD /)).toHaveLength(1);
     expect(await create(images[0]!, '--retries', '1')).toMatchObject({ code: 7 });
     expect(front.asked(/^HEAD /)).toHaveLength(2);
@@ -100,13 +100,13 @@ describeOnRegistries('create --push', (start) => {
     expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
   });
 
-  test('tells what it drafted and pushed as one document', async () => {
+  test('prints the draft and the push as one document', async () => {
     const document = await world.json('create', list, ...images, '--push');
     const pushed = { ref: list, targets: [{ ref: list, status: 'pushed', before: 'absent' }] };
     expect(document).toMatchObject({ ref: list, changed: true, entries: [{}, {}], pushed });
   });
 
-  test('writes nothing with --dry-run, and prints the digest that a push will have', async () => {
+  test('writes nothing with --dry-run, and prints the digest of the later push', async () => {
     const digest = await world.must('create', list, ...images, '--push', '--dry-run');
     expect(await world.must('ls')).toBe('');
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
@@ -116,7 +116,7 @@ describeOnRegistries('create --push', (start) => {
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
-  test('--dry-run tells what the names of one repository share once', async () => {
+  test('--dry-run prints the plan for several tags of one repository once', async () => {
     const names = ['-t', ':v2', '-t', ':v3'];
     const { code, stderr } = await world.run(['create', list, ...images, '--push', '--dry-run', ...names]);
     expect([code, stderr.match(/^plan for /gm)?.length]).toEqual([0, 1]);
@@ -124,7 +124,7 @@ describeOnRegistries('create --push', (start) => {
     expect(stderr).toMatch(/^plan for \S+, \S+:v2, \S+:v3$/m);
   });
 
-  test('refuses before anything is written what --expect asks for and the list lacks; the draft can be mended', async () => {
+  test('refuses a list that lacks a platform of --expect before any write; the draft can be fixed', async () => {
     const [first = '', second = ''] = images;
     const ran = await world.run(['create', list, first, '--push', '--expect', 'linux/amd64,linux/arm64']);
     expect(ran).toMatchObject({ code: 3, stdout: '' });
@@ -134,7 +134,7 @@ describeOnRegistries('create --push', (start) => {
     expect(await getManifest(registry.url, repository, 'v2')).toBeDefined();
   });
 
-  test('pushes under all tags that the metadata of a build names', async () => {
+  test('pushes to all tags of the build metadata', async () => {
     const tags = ['v1', '1', 'latest'].map((tag) => `${registry.host}/${repository}:${tag}`);
     const env = { DOCKER_METADATA_OUTPUT_JSON: JSON.stringify({ tags, annotations: [], labels: {} }) };
     const ran = await world.run(['create', list, ...images, '--docker-metadata', 'env', '--push'], { env });
@@ -143,7 +143,7 @@ describeOnRegistries('create --push', (start) => {
       expect((await getManifest(registry.url, repository, tag))?.digest).toBe(ran.stdout.trim());
   });
 
-  test('leaves nothing where an image is missing', async () => {
+  test('leaves no draft if an image is missing', async () => {
     const ran = await world.run(['create', list, ...images, `${registry.host}/team/none:v1`, '--push']);
     expect(ran).toMatchObject({ code: 4, stdout: '' });
     expect(await world.must('ls')).toBe('');

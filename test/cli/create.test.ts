@@ -5,11 +5,11 @@ import { entryOf, makeIndex, pushImage } from '../support/images.ts';
 import { amd64, arm, at, images, registry, serveSources, type Drafted } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What `create` makes of images, and of files that name them. */
+/** `create` with images, and with files that name images. */
 serveSources();
 
 describe('create', () => {
-  test('keeps the order of the author', async () => {
+  test('keeps the order of the arguments', async () => {
     const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
@@ -36,7 +36,7 @@ describe('create', () => {
     expect((await world.run(args)).code).toBe(0);
   });
 
-  test('refuses to replace a draft, but not to make the same again', async () => {
+  test('refuses to replace a draft, but accepts an identical one', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     await world.must('annotate', '--annotation', 'k=v');
@@ -46,7 +46,7 @@ describe('create', () => {
     expect([code, stderr]).toEqual([5, expect.stringMatching(/already[^]*--amend[^]*mlist show docker:\/\/.*l:1/)]);
   });
 
-  test('the same again: what is asked for of the list itself is done, and no entry has changed', async () => {
+  test('the same images again: changes fields of the list, but no entry', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'), at('team/app:amd64'));
     const again = async (...flags: readonly string[]) => {
@@ -71,7 +71,7 @@ describe('create', () => {
     expect((await world.json<Drafted>('create', '--amend', at('l:1'))).changes).toEqual([]);
   });
 
-  test('the same images, but one for another platform: another draft', async () => {
+  test('the same images with another platform: refuses to replace the draft', async () => {
     const world = await CliHarness.make();
     const create = async (platform: string) =>
       world.run(['create', at('l:1'), at('team/app:arm64'), `${at('team/app:amd64')}${platform}`]);
@@ -85,7 +85,7 @@ describe('create', () => {
     expect(await world.must('inspect')).toContain('v6');
   });
 
-  test('a platform that is said is set, whatever the image states', async () => {
+  test('an explicit platform overrides the one of the image', async () => {
     const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>(
       'create',
@@ -99,7 +99,7 @@ describe('create', () => {
     ]);
   });
 
-  test('the same entry twice becomes one, with a note', async () => {
+  test('merges duplicate entries, with a note', async () => {
     const world = await CliHarness.make();
     const { code, stderr, stdout } = await world.run([
       'create',
@@ -111,10 +111,10 @@ describe('create', () => {
       at('team/app:amd64'),
     ]);
     expect([code, (JSON.parse(stdout) as Drafted).entries.length]).toEqual([0, 1]);
-    expect(stderr).toMatch(/the same entry twice/);
+    expect(stderr).toMatch(/duplicate entry/);
   });
 
-  test('two images for one platform: create warns, push and validate refuse, a flag allows', async () => {
+  test('two images for one platform: create warns, push and validate refuse, --allow-duplicates accepts', async () => {
     const world = await CliHarness.make();
     const { code, stderr } = await world.run([
       'create',
@@ -132,20 +132,20 @@ describe('create', () => {
     expect((await world.run(['push', '--allow-duplicates'])).code).toBe(0);
   });
 
-  test('an image by digest, without a tag', async () => {
+  test('accepts an image by digest without a tag', async () => {
     const world = await CliHarness.make();
     const { entries } = await world.json<Drafted>('create', at('l:1'), at(`team/app@${images.arm.digest}`));
     expect(entries[0]).toMatchObject({ source: at(`team/app@${images.arm.digest}`), digest: images.arm.digest });
   });
 
-  test('an empty list can be drafted, and filled', async () => {
+  test('creates an empty draft, which add fills', async () => {
     const world = await CliHarness.make();
     await world.must('create', at('l:1'));
     await world.must('add', at('team/app:amd64'));
     expect(await world.must('inspect')).toContain(images.amd64.digest);
   });
 
-  test('a list by digest is refused', async () => {
+  test('refuses a list by digest', async () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', at(`l@${images.arm.digest}`), at('team/app:arm')])).toMatchObject({ code: 2 });
   });
@@ -161,7 +161,7 @@ describe('create', () => {
     },
   );
 
-  test('--list and MLIST_LIST name the list, and all arguments are images', async () => {
+  test('with --list or MLIST_LIST all arguments are images', async () => {
     const world = await CliHarness.make();
     await world.must('create', '-l', at('l:1'), at('team/app:amd64'));
     const { code } = await world.run(['create', at('team/app:amd64')], { env: { MLIST_LIST: at('l:2') } });
@@ -209,7 +209,7 @@ describe('create -f', () => {
     ['an empty object', '{}', 3],
     ['broken JSON', '{"manifests":', 3],
     ['a descriptor without a digest', '{"manifests":[{"size":1}]}', 3],
-    ['a reference that is none', 'a:b:c\n', 2],
+    ['an invalid reference', 'a:b:c\n', 2],
   ])('%s: a clear error', async (_name, content, code) => {
     const world = await CliHarness.make();
     await writeFile(join(world.folder, 'sources'), content);
@@ -217,7 +217,7 @@ describe('create -f', () => {
     expect(await world.must('ls')).toBe('');
   });
 
-  test('a descriptor that is not what lies there is refused', async () => {
+  test('refuses a descriptor that does not match the content', async () => {
     const world = await CliHarness.make();
     const wrong = { ...entryOf(images.arm, arm), size: 1 };
     expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: JSON.stringify(wrong) })).toMatchObject({
@@ -225,7 +225,7 @@ describe('create -f', () => {
     });
   });
 
-  test('no such file', async () => {
+  test('a missing file', async () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', at('team/app:l'), '-f', 'nowhere'])).toMatchObject({
       code: 4,

@@ -5,7 +5,7 @@ import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Tags and manifests that are taken out of a registry. */
+/** Deletion of tags and manifests in a registry. */
 const image = makeImage({ salt: 'to go' });
 const other = makeImage({ salt: 'to stay' });
 
@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 const tags = async (): Promise<string> => world.must('tags', `${registry.host}/team/app`);
 
-test('a tag alone, or a manifest with all its tags', async () => {
+test('deletes only a tag, or a manifest with all its tags', async () => {
   await pushImage(registry.url, 'team/app', 'v3', other);
   expect((await world.run(['delete', `${ref}:v1`])).stderr).toBe(`deleted tag ${ref}:v1\n`);
   expect(await tags()).toBe('v2\nv3');
@@ -38,7 +38,7 @@ test('a tag alone, or a manifest with all its tags', async () => {
   await world.must('delete', `${ref}:v3`);
 });
 
-test('a tag only while it has the digest that is said beside it', async () => {
+test('deletes a tag only while it has the given digest', async () => {
   const refused = await world.run(['delete', `${ref}:v1@${other.digest}`]);
   expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('was not deleted')]);
   expect(await tags()).toBe('v1\nv2');
@@ -46,21 +46,21 @@ test('a tag only while it has the digest that is said beside it', async () => {
   expect(await tags()).toBe('v2');
 });
 
-test('what is not there ends with 4', async () => {
+test('exits with 4 if there is nothing to delete', async () => {
   expect((await world.run(['delete', `${ref}:none`])).code).toBe(4);
 });
 
 test.each<[string, Change]>([
   ['was lost', { loseAnswer: true }],
   ['was replaced by a proxy', { status: 502 }],
-])('is done where the first answer %s', async (_, change) => {
+])('succeeds if the first answer %s', async (_, change) => {
   front.on(/^DELETE/, ({ pass }) => pass(change), 1);
   await world.must('delete', `${ref}:v1`);
   expect(front.asked(/^DELETE/)).toHaveLength(2);
   expect(await tags()).toBe('v2');
 });
 
-test('is not done by a registry that was too busy, where nothing is there', async () => {
+test('fails if the registry is too busy, even if the tag is gone', async () => {
   front.on(/^DELETE/, answer(429, { 'retry-after': '0' }), 1);
   expect((await world.run(['delete', `${ref}:none`])).code).toBe(4);
 });
@@ -69,7 +69,7 @@ test.each([
   [200, 200],
   [200, 405],
   [204, 200],
-])('is not believed for a %d alone, where HEAD answers %d', async (deleted, head) => {
+])('does not trust a single %d if HEAD answers %d', async (deleted, head) => {
   front.on(/^DELETE/, answer(deleted));
   if (head === 405) front.on(/^HEAD/, answer(405));
   const { code, stderr } = await world.run(['delete', `${ref}:v1`]);

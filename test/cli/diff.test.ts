@@ -5,7 +5,7 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** `diff`: what a push would change, before it changes anything. */
+/** `diff`: the changes that a push would make. */
 let registry: RunningRegistry;
 let at: (name: string) => string;
 const amd64: Platform = { architecture: 'amd64', os: 'linux' };
@@ -44,8 +44,8 @@ async function drafted(name: string, ...tags: readonly string[]): Promise<CliHar
   return world;
 }
 
-describe('a draft against its own tag', () => {
-  test('nothing there: everything is added', async () => {
+describe('compares a draft with its own tag', () => {
+  test('a tag that does not exist: everything is added', async () => {
     const world = await drafted('team/app:d1', 'amd64', 'arm64');
     const compared = await world.json<Compared>('diff');
     expect([compared.verdict, compared.before.digest, brief(compared)]).toEqual([
@@ -56,17 +56,17 @@ describe('a draft against its own tag', () => {
     expect((await world.run(['diff', '--exit-code'])).code).toBe(8);
   });
 
-  test('just pushed: the same, and no difference', async () => {
+  test('after a push: no difference', async () => {
     const world = await drafted('team/app:d2', 'amd64', 'arm64');
     await world.must('push');
     expect((await world.json<Compared>('diff')).verdict).toBe('same');
     expect(await world.run(['diff', '--exit-code'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('the same, to the byte') as unknown,
+      stdout: expect.stringContaining('identical, byte for byte') as unknown,
     });
   });
 
-  test('a replaced image, a variant, an order, an entry that goes', async () => {
+  test('a replaced image, a variant, the order, a removed entry', async () => {
     const world = await drafted('team/app:d3', 'amd64', 'arm64');
     await world.must('push');
     await world.must('add', at('team/app:newer'));
@@ -91,7 +91,7 @@ describe('a draft against its own tag', () => {
     expect([verdict, entries.map(({ type }) => type).sort()]).toEqual(['different', ['moved', 'same']]);
   });
 
-  test('what the list says of itself, and its type', async () => {
+  test('fields and media type of the list', async () => {
     const world = await drafted('team/app:d5', 'amd64');
     await world.must('push');
     await world.must('annotate', '--index-annotation', 'k=v');
@@ -102,7 +102,7 @@ describe('a draft against its own tag', () => {
     expect((await world.run(['diff'])).stdout).toMatch(/annotations\.k: \(none\) -> v/);
   });
 
-  test('attestations are told with their image', async () => {
+  test('attestations are listed with their image', async () => {
     const world = await CliHarness.make();
     await pushBuild(registry.url, 'team/built', 'latest', [amd64], 'one');
     await world.must('create', at('team/built:list'), at('team/built'));
@@ -116,8 +116,8 @@ describe('a draft against its own tag', () => {
   });
 });
 
-describe('two names', () => {
-  test('other bytes that say the same', async () => {
+describe('compares two names', () => {
+  test('equal content in different bytes', async () => {
     const document = makeIndex([entryOf(images.amd64, amd64)]);
     const spaced = Buffer.from(JSON.stringify(JSON.parse(document.bytes.toString()), undefined, 4));
     await putManifest(registry.url, 'team/app', 'compact', document.mediaType, document.bytes);
@@ -128,7 +128,7 @@ describe('two names', () => {
     expect((await world.run(['diff', at('team/app:compact'), at('team/app:spaced'), '--exit-code'])).code).toBe(8);
   });
 
-  test('one name that is no draft', async () => {
+  test('a name without a draft', async () => {
     const world = await CliHarness.make();
     expect(await world.run(['diff', at('team/app:amd64')])).toMatchObject({ code: 2 });
   });

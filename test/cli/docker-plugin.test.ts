@@ -15,7 +15,7 @@ import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 const execute = promisify(execFile);
 
-describe('what docker puts before the name of its plugin', () => {
+describe('the arguments of docker before the name of its plugin', () => {
   test.each<[string, readonly string[], readonly string[], string | undefined]>([
     ['nothing', ['mlist', 'ls', '-q'], ['ls', '-q'], undefined],
     ['--config DIR', ['--config', '/c', 'mlist', 'ls'], ['ls'], '/c'],
@@ -47,7 +47,7 @@ describe('what docker puts before the name of its plugin', () => {
   });
 });
 
-test('the metadata that docker asks for', async () => {
+test('the metadata for docker', async () => {
   const world = await CliHarness.make();
   expect(await world.json('docker-cli-plugin-metadata')).toMatchObject({ SchemaVersion: '0.1.0', Vendor: 'mlist' });
   expect(await world.must('mlist', '--version')).toBe(version);
@@ -88,7 +88,7 @@ describeWith('docker', 'called by docker', () => {
     return execute('docker', args, { env, cwd: home });
   }
 
-  test('a signal to docker alone ends it too', async () => {
+  test('a signal to docker alone also ends the plugin', async () => {
     const child = spawn('docker', ['mlist', 'serve', '--addr', '127.0.0.1:0'], {
       env: { PATH: process.env['PATH'], HOME: home },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -103,11 +103,11 @@ describeWith('docker', 'called by docker', () => {
     await expect(fetch(`${url}/v2/`)).rejects.toThrow();
   });
 
-  test('docker lists it among its plugins', async () => {
+  test('docker lists the plugin', async () => {
     expect((await docker('--help')).stdout).toMatch(/mlist\* +Draft, annotate, validate and push/);
   });
 
-  test('a list is made, with options of docker before the name', async () => {
+  test('creates a list, with options of docker before the name', async () => {
     const list = `${registry.host}/team/app:list`;
     const { stdout, stderr } = await docker(
       '-D',
@@ -123,7 +123,7 @@ describeWith('docker', 'called by docker', () => {
     expect((await docker('mlist', 'ls')).stdout).toContain(list);
   });
 
-  test('--config is where logins are looked for', async () => {
+  test('--config is the folder of the credentials', async () => {
     const config = join(home, 'other');
     await mkdir(join(config, 'cli-plugins'), { recursive: true });
     const auth = Buffer.from('me:secret').toString('base64');
@@ -134,7 +134,7 @@ describeWith('docker', 'called by docker', () => {
     expect((await docker('--config', config, 'mlist', 'logout', registry.host)).stdout).toBe(removed);
   });
 
-  test('help, and the exit code of what fails', async () => {
+  test('help, and the exit code of a failure', async () => {
     expect((await docker('help', 'mlist')).stdout).toContain('Usage: mlist COMMAND');
     expect((await docker('help', 'mlist', 'push')).stdout).toContain('Usage: mlist push');
     expect((await docker('mlist', 'push', '--help')).stdout).toContain('Usage: mlist push');
@@ -143,7 +143,10 @@ describeWith('docker', 'called by docker', () => {
 
   test('completion of commands, options and drafts', async () => {
     const lines = async (...args: string[]) => (await docker(...args)).stdout.trimEnd().split('\n');
-    expect(await lines('__complete', 'mlist', 'anno')).toEqual([expect.stringMatching(/^annotate\tSet what/), ':4']);
+    expect(await lines('__complete', 'mlist', 'anno')).toEqual([
+      expect.stringMatching(/^annotate\tSet the platform/),
+      ':4',
+    ]);
     expect(await lines('__completeNoDesc', 'mlist', 'push', '--dry')).toEqual([
       expect.stringMatching(/^--dry-run/),
       ':4',

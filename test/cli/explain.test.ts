@@ -31,12 +31,12 @@ function picksOf({ platforms }: Explained): Readonly<Record<string, string>> {
 }
 
 describe('explain', () => {
-  test('one block a client, with the reason, and the machine at the end', async () => {
+  test('prints one block per client with the reason, and this machine at the end', async () => {
     const { ref, list } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7 linux/amd64 unknown/unknown');
     const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
     expect(code).toBe(0);
     expect(stdout).toContain(`digest  ${list.list.digest}`);
-    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*nobody picks it: .* select entry 1 instead$/m);
+    expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*no client selects it: .* select entry 1 instead$/m);
     expect(stdout).toContain('linux/arm64: all clients get the same image');
     for (const name of ['Docker, classic store', 'Docker, containerd store', 'containerd', 'podman, buildah', 'skopeo'])
       expect(stdout).toMatch(new RegExp(`^${name} .*\n {2}picks {3}entry 2, linux/arm64/v8, sha256:`, 'm'));
@@ -49,7 +49,7 @@ describe('explain', () => {
     expect(stderr).not.toMatch(/the platform of this machine/);
   });
 
-  test('without --platform: this machine, and stderr says so', async () => {
+  test('without --platform: uses this machine, and reports that on stderr', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64');
     const { stderr, stdout } = await world.run(['explain', ref]);
     const [, platform] =
@@ -59,7 +59,7 @@ describe('explain', () => {
     expect(platforms.map((one) => [one.platform, one.isOwn])).toEqual([[platform, true]]);
   });
 
-  test('several platforms, repeated or with commas, with names as people type them', async () => {
+  test('accepts several platforms, repeated or separated by commas, with aliases', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7');
     const args = ['--platform', 'x86_64,linux/aarch64', '--platform', 'linux/arm/v7', '--platform', 'linux/amd64/v1'];
     const { platforms } = await world.json<Explained>('explain', ref, ...args);
@@ -95,7 +95,7 @@ describe('explain', () => {
     expect((await world.run(['explain', ref, '--platform', platform])).stderr).toMatch(warning);
   });
 
-  test('a build with its attestation: nobody is warned of that', async () => {
+  test('does not warn about the attestation of a build', async () => {
     await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'amd64', os: 'linux' }]);
     const args = ['explain', `${registry.host}/team/app:built`, '--platform', 'linux/amd64'];
     const { entries, unreachable, platforms } = await world.json<Explained>(...(args as [string]));
@@ -105,7 +105,7 @@ describe('explain', () => {
     expect((await world.run(args)).stderr).not.toMatch(/warning/);
   });
 
-  test('a single image: taken by all; its config says what it is for', async () => {
+  test('a single image: all clients select it, and its config states its platform', async () => {
     const platform = { architecture: 'arm', os: 'linux', variant: 'v7' };
     await pushImage(registry.url, 'team/app', 'single', makeImage({ platform }));
     const ref = `${registry.host}/team/app:single`;
@@ -117,7 +117,7 @@ describe('explain', () => {
     expect(picksOf(other)).toMatchObject({ containerd: '1', podman: '1' });
   });
 
-  test('a draft, a layout and an archive are explained alike', async () => {
+  test('a draft, a layout and an archive have the same result', async () => {
     const { ref } = await pushed('linux/amd64 ?linux/s390x [linux/riscv64 linux/arm/v7]linux/arm64');
     const own = await CliHarness.make();
     await own.must('copy', ref, 'oci:layout:v1');
@@ -136,7 +136,7 @@ describe('explain', () => {
     expect(drafted.entries.length).toBeGreaterThanOrEqual(3);
   });
 
-  test('a child that is not there is a fault of its entry', async () => {
+  test('reports a missing child with its entry', async () => {
     const own = await CliHarness.make();
     const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
     const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
@@ -156,7 +156,7 @@ describe('explain', () => {
     );
   });
 
-  test('indexes in indexes are opened to an end', async () => {
+  test('follows nested indexes to a limited depth', async () => {
     let inner: Served = makeList({ kind: 'oci', words: '' }, 'deep').list;
     for (let depth = 0; depth < 8; depth += 1) {
       await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
@@ -170,7 +170,7 @@ describe('explain', () => {
     expect(platforms[0]?.verdict).toBe('nothing');
   });
 
-  test('a list that multiplies is read once, and not to the last of its millions', async () => {
+  test('reads a list that nests millions of entries once, and not completely', async () => {
     const many = (one: Served) =>
       makeIndex(
         Array.from({ length: 150 }, () => ({ ...descriptorOf(one), platform: { os: 'linux', architecture: 'arm' } })),
@@ -195,10 +195,10 @@ describe('explain', () => {
   });
 
   test.each<[name: string, args: readonly string[], code: number]>([
-    ['a platform that is none', ['explain', 'x.io/a:b', '--platform', 'linux'], 2],
-    ['too much', ['explain', 'x.io/a:b', 'x.io/c:d'], 2],
-    ['a file that is not there', ['explain', 'oci:nowhere:v1'], 4],
-    ['nothing to explain', ['explain'], 4],
+    ['an invalid platform', ['explain', 'x.io/a:b', '--platform', 'linux'], 2],
+    ['too many arguments', ['explain', 'x.io/a:b', 'x.io/c:d'], 2],
+    ['a missing file', ['explain', 'oci:nowhere:v1'], 4],
+    ['no list', ['explain'], 4],
   ])('%s', async (_name, args, code) => {
     const fresh = await CliHarness.make();
     expect((await fresh.run(args)).code).toBe(code);
@@ -209,7 +209,7 @@ function descriptorOf({ mediaType, digest, bytes }: Served): object {
   return { mediaType, digest, size: bytes.length };
 }
 
-describe('resolve takes what explain says of containerd', () => {
+describe('resolve selects what explain reports for containerd', () => {
   test.each<[words: string, platform: string]>([
     ['linux/amd64 linux/arm64/v8 linux/arm/v7', 'linux/arm64'],
     ['linux/amd64 linux/arm/v7', 'linux/arm64'],

@@ -5,7 +5,7 @@ import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { platforms, pushImages, serveSpecified } from '../support/applied.ts';
 
-/** What `export` writes: what `apply` takes. */
+/** `export` writes specs for `apply`. */
 serveSpecified();
 
 describeOnRegistries('export', (start) => {
@@ -85,7 +85,7 @@ describeOnRegistries('export', (start) => {
     expect(ran).toMatchObject({ code: 0, stdout: `pushed    ${host('from/draft:v1')} ${digest}\n` });
   });
 
-  test('what names no list needs --as', async () => {
+  test('content without a tag needs --as', async () => {
     const world = await CliHarness.make();
     await world.must('copy', host('src/oci:list'), 'oci:there:v1');
     expect(await world.run(['export', 'oci:there:v1'])).toMatchObject({

@@ -13,7 +13,7 @@ import { expectFits } from '../support/schemas.ts';
 import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** `mlist serve --hash-password`, and what the built program and library make of its line. */
+/** `mlist serve --hash-password`, and the use of its output by the built program and the library. */
 
 const PASSWORD = 'pässword: with spaces ';
 const hashPassword = ['serve', '--hash-password', 'alice', '--password-stdin'];
@@ -30,7 +30,7 @@ async function fileOf(text: string): Promise<string> {
   return path;
 }
 
-describe('the line', () => {
+describe('the output line', () => {
   test.each(['', '\n', '\r\n'])('is for the password on stdin, without its line break %j', async (lineBreak) => {
     const world = await CliHarness.make({ stdin: `${PASSWORD}${lineBreak}` });
     const ran = await world.run(hashPassword);
@@ -53,7 +53,7 @@ describe('the line', () => {
     expect(`${user}:${hash}\n`).toMatch(line);
   });
 
-  test('is for a password that is typed twice', async () => {
+  test('is printed if the password is typed twice', async () => {
     const world = await CliHarness.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
     const ran = await world.run(['serve', '--hash-password', 'alice']);
     expect([ran.code, ran.stderr]).toEqual([0, 'Password: Repeat the password: ']);
@@ -61,17 +61,27 @@ describe('the line', () => {
   });
 });
 
-describe('refused', () => {
+describe('errors', () => {
   test.each<[string, readonly string[], string, string]>([
     ['no password', hashPassword, '\n', 'no password is given for alice'],
     ['a password of 73 bytes', hashPassword, `${'x'.repeat(71)}ä`, 'the password for alice is too long'],
-    ['no terminal', ['serve', '--hash-password', 'alice'], PASSWORD, '--password-stdin is missing'],
+    ['no terminal', ['serve', '--hash-password', 'alice'], PASSWORD, 'missing option: --password-stdin'],
     ['a name with a colon', hashPassword.with(2, 'a:b'), PASSWORD, '"a:b" is not a user name'],
     ['a name like a comment', hashPassword.with(2, '#a'), PASSWORD, '"#a" is not a user name'],
     ['a name with a space', hashPassword.with(2, ' a'), PASSWORD, '" a" is not a user name'],
     ['a name with a line break', hashPassword.with(2, 'a\nb'), PASSWORD, '"a\\nb" is not a user name'],
-    ['--addr', [...hashPassword, '--addr', '127.0.0.1:0'], PASSWORD, '--hash-password and --addr exclude each other'],
-    ['--read-only', [...hashPassword, '--read-only'], PASSWORD, '--hash-password and --read-only exclude each other'],
+    [
+      '--addr',
+      [...hashPassword, '--addr', '127.0.0.1:0'],
+      PASSWORD,
+      '--hash-password and --addr cannot be used together',
+    ],
+    [
+      '--read-only',
+      [...hashPassword, '--read-only'],
+      PASSWORD,
+      '--hash-password and --read-only cannot be used together',
+    ],
     ['--password-stdin alone', ['serve', '--password-stdin'], PASSWORD, '--password-stdin needs --hash-password'],
   ])('%s', async (_, args, stdin, message) => {
     const ran = await (await CliHarness.make({ stdin })).run(args);
@@ -80,8 +90,8 @@ describe('refused', () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ['no answer', [''], 'no password is given for alice'],
-    ['two different passwords', ['one', 'other'], 'the passwords are not equal'],
+    ['no answer', [''], 'missing password for alice'],
+    ['two different passwords', ['one', 'other'], 'the passwords do not match'],
   ])('%s', async (_, answers, message) => {
     const world = await CliHarness.make({ terminal: true, answers });
     const ran = await world.run(['serve', '--hash-password', 'alice']);
@@ -89,7 +99,7 @@ describe('refused', () => {
     expect(ran.stderr).toContain(message);
   });
 
-  test('a file with a hash of another scheme ends the program with 2', async () => {
+  test('serve exits with 2 for a file with an unsupported hash', async () => {
     const hash = '$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/';
     const ran = await (
       await CliHarness.make()
@@ -101,8 +111,8 @@ describe('refused', () => {
   });
 });
 
-describe('built', () => {
-  /** By the built program. */
+describe('the built package', () => {
+  /** Runs the built program. */
   async function hashed(): Promise<string> {
     const program = join(checkout, 'dist', 'cli', 'mlist.js');
     const { stdout } = spawnSync(process.execPath, [program, ...hashPassword], { input: PASSWORD, encoding: 'utf8' });
@@ -110,7 +120,7 @@ describe('built', () => {
     return fileOf(stdout);
   }
 
-  test('the program hashes and compares, and ends when it is interrupted', async () => {
+  test('hashes and compares passwords, and ends when it is interrupted', async () => {
     const { child, ended } = startMlist(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await hashed()]);
     try {
       const [url] = (await once(createInterface(child.stdout!), 'line')) as [string];
@@ -123,7 +133,7 @@ describe('built', () => {
     expect(await ended).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('the library compares, and lets the process end after close()', async () => {
+  test('the library compares passwords, and the process ends after close()', async () => {
     const script = `
       import { startRegistry } from ${JSON.stringify(pathToFileURL(join(checkout, 'dist', 'server.js')).href)};
       const registry = await startRegistry({ htpasswd: ${JSON.stringify(await hashed())} });
@@ -142,7 +152,7 @@ describe('built', () => {
 });
 
 describeOnTerminal('on a terminal', () => {
-  test('the password is not shown', async () => {
+  test('does not print the password', async () => {
     const typed = ['Password: ', 'Repeat the password: '].map((after) => ({ after, keys: 'hidden-secret\r' }));
     const ran = await runOnTerminal(['serve', '--hash-password', 'alice'], typed, await temporaryFolder());
     expect(ran).toEqual({ code: 0, shown: expect.stringMatching(/alice:\$2b\$10\$/) });

@@ -7,9 +7,9 @@ import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What to write instead of what users of other tools type. */
+/** Hints for users of other tools. */
 
-/** No registry can be reached. */
+/** No registry is reachable. */
 const env = { HTTPS_PROXY: 'http://127.0.0.1:9' };
 
 const run = (world: CliHarness, args: readonly string[], more: object = {}) =>
@@ -68,14 +68,14 @@ describe('locations', () => {
     );
   });
 
-  test('of one of several images', async () => {
+  test('for one of several images', async () => {
     const { stderr } = await run(await CliHarness.make(), ['create', 'x.io/l:1', 'web.tar', 'x.io/a:1']);
     expect(stderr).toContain(`library/web.tar:latest: `);
     expect(stderr.match(/hint: Write an archive/g)).toHaveLength(1);
   });
 });
 
-describe('a member of a spec that there is not', () => {
+describe('an unknown member of a spec', () => {
   const schema = JSON.parse(readFileSync('schemas/spec.schema.json', 'utf8')) as {
     properties: object;
     $defs: { manifest: { properties: object } };
@@ -105,7 +105,7 @@ describe('a member of a spec that there is not', () => {
     expect([code, stderr]).toEqual([3, expect.stringContaining(message)]);
   });
 
-  test('arch of a platform, and one that nothing is like', async () => {
+  test('arch of a platform, and a member without a similar one', async () => {
     const manifests = [{ image: 'x.io/a:1', platform: { arch: 'arm64', constructor: 'x' } }];
     const { stderr } = await apply({ list: 'x.io/l:1', manifests });
     expect(stderr).toContain('unknown member: did you mean "architecture"? (at /manifests/0/platform/arch)');
@@ -113,7 +113,7 @@ describe('a member of a spec that there is not', () => {
   });
 });
 
-describe('what other tools have', () => {
+describe('commands and options of other tools', () => {
   test.each(['-p secret', '-psecret', '--password secret', '--password=secret', '-u me -p secret'])(
     'login %s',
     async (options) => {
@@ -130,13 +130,13 @@ describe('what other tools have', () => {
     ['sign', 'mlist digest'],
   ])('%s', async (command, hint) => {
     const { code, stderr } = await run(await CliHarness.make(), [command, 'x']);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: there is no command "\w+"\nhint: /)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^mlist: unknown command "\w+"\nhint: /)]);
     expect(stderr).toContain(hint);
   });
 });
 
 describe('a home folder that is not writable', () => {
-  test('the workspace', async () => {
+  test('of the workspace', async () => {
     const registry = cleanup(await startRegistry());
     await pushImage(registry.url, 'team/app', 'v1', makeImage());
     const world = await CliHarness.make();
@@ -148,7 +148,7 @@ describe('a home folder that is not writable', () => {
     expect(stderr).toContain('Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.');
   });
 
-  test('the credentials', async () => {
+  test('of the credentials', async () => {
     const registry = cleanup(await startRegistry());
     const world = await CliHarness.make();
     await symlink(join(world.folder, 'gone', 'folder'), join(world.folder, 'link'));
@@ -165,7 +165,7 @@ describe('a home folder that is not writable', () => {
     ['create', 'x.io/l:1', '--docker-metadata'],
     ['apply', '-f'],
     ['validate'],
-  ])('a folder in place of a file gets no such hint: %s %s %s', async (...args) => {
+  ])('a folder in place of a file has no such hint: %s %s %s', async (...args) => {
     const world = await CliHarness.make();
     const { code, stderr } = await run(world, [...args.filter(Boolean), world.folder]);
     expect([code, stderr]).toEqual([4, `mlist: cannot read ${world.folder}: it is a folder\n`]);
@@ -174,7 +174,7 @@ describe('a home folder that is not writable', () => {
   test.each([
     ['--digest-file', ['push', 'x.io/l:1']],
     ['--ca-file', ['login', 'x.io', '-u', 'me', '--password-stdin']],
-  ])('another file gets no such hint: %s', async (option, args) => {
+  ])('another file has no such hint: %s', async (option, args) => {
     const world = await CliHarness.make();
     const { code, stderr } = await run(world, [...args, option, world.folder], { stdin: 'secret' });
     expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/it is a folder|EISDIR/)]);
@@ -188,7 +188,7 @@ describe('create -t LIST IMAGE', () => {
     ['x.io/l:1', 'oci:$(touch /tmp/x)', false],
     ['x.io/l:1', 'oci:a b', false],
     ['x.io/l:1;id', 'x.io/a:1', false],
-  ])('%s %j: the right order is shown if a shell takes it as it is: %p', async (list, image, isShown) => {
+  ])('%s %j: the hint shows the right order if no argument needs quoting: %p', async (list, image, isShown) => {
     const { code, stderr } = await run(await CliHarness.make(), ['create', '-t', list, 'x.io/first:1', image]);
     expect([code, stderr.includes('The list comes before')]).toEqual([2, isShown]);
   });

@@ -7,7 +7,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, typ
 import { runMlist, startMlist, until, type Ended } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Joins on registries that fail, that show a write late, and that others write to: the built program, over sockets. */
+/** `join` on registries that fail, that show writes late, or that other programs write to; with the built program. */
 const repository = 'team/app';
 const image = (salt: string, architecture: string): Image =>
   makeImage({ salt, kind: 'oci', platform: { architecture, os: 'linux' } });
@@ -47,14 +47,14 @@ const unavailable = (status: number, headers: Readonly<Record<string, string>> =
     JSON.stringify({ errors: [{ code: 'UNAVAILABLE', message: 'the disk is full' }] }),
   );
 
-/** The tag has a list of an older image; gives its digest. */
+/** Sets the tag to a list with an older image, and returns its digest. */
 async function putOld(tag: string): Promise<string> {
   const { mediaType, bytes, digest } = makeIndex([entryOf(old, { architecture: 'amd64', os: 'linux' })]);
   await putManifest(registry.url, repository, tag, mediaType, bytes);
   return digest;
 }
 
-/** From now on reads of this tag show what it has now. */
+/** Further reads of this tag return its current content. */
 async function freeze(name: string, reads = Number.POSITIVE_INFINITY): Promise<void> {
   const { bytes, mediaType } = (await getManifest(registry.url, repository, name))!;
   front.on(new RegExp(`^GET .*/manifests/${name}$`), answer(200, { 'content-type': mediaType }, bytes), reads);
@@ -90,7 +90,7 @@ describe('a registry that fails', () => {
     ],
     ['a 412 to every write', 'tag-412', (tag) => tag, unavailable(412), 2, /refuses it \(HTTP 412/],
   ])(
-    '%s: exit 7 with its answer, after the attempts of --retries',
+    '%s: exit code 7 with its answer, after the attempts of --retries',
     async (_name, tag, written, rule, times, message) => {
       front.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
       for (const more of [expectAmd64, []]) {
@@ -107,7 +107,7 @@ describe('a registry that fails', () => {
     },
   );
 
-  test('a read that fails is tried as often as --retries allows', async () => {
+  test('retries a failed read as often as --retries allows', async () => {
     front.on(/^GET .*\/manifests\/unread$/, unavailable(500));
     front.forget();
     const ran = await joining('unread', '--retries', '1', ...expectAmd64);
@@ -118,21 +118,21 @@ describe('a registry that fails', () => {
     expect(front.asked(/^GET .*\/manifests\/unread$/)).toHaveLength(2);
   });
 
-  test('all slots that fail are named', async () => {
+  test('names all slots that fail', async () => {
     front.on(/^PUT .*\/manifests\/mlist-/, unavailable(503), 2);
     const ran = await joining('both', ref('arm64'), '--retries', '0');
     expect(ran.code).toBe(7);
     for (const platform of ['linux/amd64', 'linux/arm64']) expect(ran.stderr).toContain(slotName('both', platform));
   });
 
-  test('a write that was answered with an error and has happened counts', async () => {
+  test('accepts a write that was executed although the answer was an error', async () => {
     front.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
     front.forget();
     expect(await joining('happened', '--retries', '0', ...expectAmd64)).toMatchObject({ code: 0 });
     expect(puts('happened')).toHaveLength(1);
   });
 
-  test('a participant that waits for others goes on where a read fails', async () => {
+  test('a participant that waits for others continues after a failed read', async () => {
     const other = slotName('polled', 'linux/arm64');
     const reads = new RegExp(`^GET .*/manifests/${other}$`);
     front.forget();
@@ -146,7 +146,7 @@ describe('a registry that fails', () => {
   });
 });
 
-describe('a registry that shows a write late', () => {
+describe('a registry that shows writes late', () => {
   test.each([['with --expect', expectAmd64] as const, ['without --expect', []] as const])(
     '%s: the tag is written once, and the join ends well',
     async (name, more) => {
@@ -161,7 +161,7 @@ describe('a registry that shows a write late', () => {
     },
   );
 
-  test('never: exit 7 with both digests, when the wait is over', async () => {
+  test('never: exit code 7 with both digests after the wait', async () => {
     const before = await putOld('never');
     await freeze('never');
     front.forget();
@@ -174,7 +174,7 @@ describe('a registry that shows a write late', () => {
     expect(puts('never')).toHaveLength(1);
   });
 
-  test('a slot with another image of the same build, from an earlier run', async () => {
+  test('replaces a slot of the same build with another image, from an earlier attempt', async () => {
     const slot = slotOf('rerun');
     expect(await runMlist(['join', ref('rerun'), ref('old')], env)).toMatchObject({ code: 0 });
     await freeze(slot, 5);
@@ -184,7 +184,7 @@ describe('a registry that shows a write late', () => {
   });
 });
 
-test('another program that moves the tag after every write: exit 5', async () => {
+test('another program that moves the tag after every write: exit code 5', async () => {
   let moves = 0;
   front.forget();
   front.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {

@@ -18,7 +18,7 @@ import {
 import { describeOnRegistries } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Joining a tag, one runner after the other: what each says, what the tag has, and what lies beside it. */
+/** `join` by one job after the other: its output, the tag, and the slots. */
 interface Document {
   readonly mediaType: string;
   readonly annotations?: Record<string, string>;
@@ -69,7 +69,7 @@ describeOnRegistries('join', (start) => {
 
   const joining = (...args: readonly string[]) => world.json<Told>('join', ...args);
 
-  test('with --expect: nothing until all are there, then the list in the order that is expected', async () => {
+  test('with --expect: writes the tag when all platforms have joined, in the expected order', async () => {
     const args = ['--expect', 'linux/arm64,linux/amd64', '--group', '7'];
     const first = await joining(at('one/app:v1'), at('team/built:amd64'), ...args);
     expect(first).toMatchObject({ complete: false, waiting: ['linux/arm64'] });
@@ -85,7 +85,7 @@ describeOnRegistries('join', (start) => {
     }
   });
 
-  test('without --expect: the tag grows, in canonical order; the digest is all that stdout has', async () => {
+  test('without --expect: extends the list in canonical order, and prints only the digest on stdout', async () => {
     for (const name of ['armv7', 'amd64', 'arm64']) {
       const { code, stdout } = await world.run(['join', at('two/app'), at(`team/built:${name}`)]);
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
@@ -93,14 +93,14 @@ describeOnRegistries('join', (start) => {
     expect(await digestsOf(registry.url, 'two/app', 'latest')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
   });
 
-  test('many at once, without --expect', async () => {
+  test('many concurrent jobs, without --expect', async () => {
     const names = ['armv7', 'amd64', 'arm64'];
     const told = await Promise.all(names.map((name) => joining(at('three/app:v1'), at(`team/built:${name}`))));
     expect(new Set(told.map(({ digest }) => digest)).size).toBe(1);
     expect(await digestsOf(registry.url, 'three/app', 'v1')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
   });
 
-  test('--prune takes the slots away, and nothing else', async () => {
+  test('--prune deletes the slots and nothing else', async () => {
     const args = ['--group', '1'];
     await joining(at('four/app:v1'), at('team/built:amd64'), ...args);
     await joining(at('four/app:v2'), at('team/built:amd64'), ...args);
@@ -114,7 +114,7 @@ describeOnRegistries('join', (start) => {
   });
 });
 
-describe('what a join makes', () => {
+describe('the content that join writes', () => {
   let registry: RunningRegistry;
   let world: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
@@ -128,7 +128,7 @@ describe('what a join makes', () => {
   const joining = (...args: readonly string[]) => world.json<Told>('join', ...args);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
-  test('a slot: a small index of the platform’s images, named and annotated as the design has it', async () => {
+  test('a slot is an index of the images for a platform, with the specified tag and annotations', async () => {
     const { slots } = await joining(at('team/app:slots'), at('team/app:arm64'), ...expectBoth, '--group', '9');
     const hex = (text: string) => sha256(Buffer.from(text)).slice('sha256:'.length);
     const tag = `mlist-${hex('slots').slice(0, 12)}-linux-arm64-${hex('linux/arm64').slice(0, 8)}`;
@@ -145,7 +145,7 @@ describe('what a join makes', () => {
     });
   });
 
-  test('a build brings its attestations along, behind the images; drop leaves them', async () => {
+  test('attestations are listed after the images; --attestations drop skips them', async () => {
     await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'riscv64', os: 'linux' }]);
     const [built, attestation] = (await digestsOf(registry.url, 'team/app', 'built')) ?? [];
     await joining(at('team/app:attested'), at('team/app:built'));
@@ -155,7 +155,7 @@ describe('what a join makes', () => {
     expect(await digestsOf(registry.url, 'team/app', 'attested')).toEqual([amd64.digest, built]);
   });
 
-  test('what the tag had stays: other platforms, annotations, members that nobody knows', async () => {
+  test('keeps other platforms, annotations and unknown members of the list', async () => {
     const old = image('old', 'amd64');
     await pushImage(registry.url, 'team/app', undefined, old);
     const index = makeIndex(
@@ -171,7 +171,7 @@ describe('what a join makes', () => {
     });
   });
 
-  test('a list that has it all already is not touched, whatever its order', async () => {
+  test('does not write a list that is already complete, whatever its order', async () => {
     const entries = [
       entryOf(arm64, { architecture: 'arm64', os: 'linux', variant: 'v8' }),
       entryOf(amd64, { architecture: 'amd64', os: 'linux' }),
@@ -182,13 +182,13 @@ describe('what a join makes', () => {
     expect(digest).toBe(index.digest);
   });
 
-  test('a tag that has a single image becomes a list with it', async () => {
+  test('replaces a single image with a list that includes it', async () => {
     await pushImage(registry.url, 'team/app', 'single', amd64);
     await joining(at('team/app:single'), at('team/app:arm64'));
     expect(await digestsOf(registry.url, 'team/app', 'single')).toEqual([amd64.digest, arm64.digest]);
   });
 
-  test('Docker images make a Docker list', async () => {
+  test('writes a Docker list for Docker images', async () => {
     const docker = image('docker', 'amd64', {}, 'docker');
     await pushImage(registry.url, 'team/app', 'docker', docker);
     await joining(at('team/app:dockers'), at('team/app:docker'));
@@ -196,7 +196,7 @@ describe('what a join makes', () => {
     expect((await documentOf(registry.url, 'team/app', 'dockers'))?.mediaType).toBe(type);
   });
 
-  test('an image of a version fits where the version does not matter', async () => {
+  test('an image with an OS version matches an expected platform without one', async () => {
     const windows = makeImage({
       salt: 'w',
       kind: 'oci',
@@ -216,7 +216,7 @@ describe('what a join makes', () => {
   });
 });
 
-describe('builds that meet', () => {
+describe('concurrent builds', () => {
   let registry: RunningRegistry;
   let world: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
@@ -234,7 +234,7 @@ describe('builds that meet', () => {
     world.json<Told>('join', at(`team/app:${tag}`), at(`team/app:${salt}-${one}`), ...more);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
-  test('the newer takes over; the older never completes, and never mixes', async () => {
+  test('the newer build wins; the older one never completes, and no list mixes both', async () => {
     await joining('meet', 'old', 'amd64', ...expectBoth, '--group', '99');
     await joining('meet', 'new', 'arm64', ...expectBoth, '--group', '100');
     const late = await joining('meet', 'old', 'arm64', ...expectBoth, '--group', '99');
@@ -246,14 +246,14 @@ describe('builds that meet', () => {
     expect(await digestsOf(registry.url, 'team/app', 'meet')).toEqual([digest('new', 'amd64'), digest('new', 'arm64')]);
   });
 
-  test('without --expect, too, an older build adds nothing to a newer one', async () => {
+  test('without --expect, an older build adds nothing to the list of a newer one', async () => {
     await joining('grow', 'old', 'amd64', '--group', '1');
     await joining('grow', 'new', 'amd64', '--group', '2');
     expect(await joining('grow', 'old', 'arm64', '--group', '1')).toMatchObject({ complete: false, superseded: '2' });
     expect(await digestsOf(registry.url, 'team/app', 'grow')).toEqual([digest('new', 'amd64')]);
   });
 
-  test('a job that is run again brings its new image; a straggler of its first try does not', async () => {
+  test('a repeated job replaces its image; a late process of the first attempt does not', async () => {
     const run = (salt: string, attempt: string) =>
       world.run(['join', at('team/app:tries'), at(`team/app:${salt}-amd64`), '--json'], {
         env: { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: attempt },
@@ -268,7 +268,7 @@ describe('builds that meet', () => {
     expect(await digestsOf(registry.url, 'team/app', 'tries')).toEqual([digest('new', 'amd64')]);
   });
 
-  test('runners of one build that expect different lists are told, before the tag is touched', async () => {
+  test('jobs of one build with different --expect fail before the tag is written', async () => {
     await joining('order', 'new', 'amd64', ...expectBoth, '--group', '1');
     const args = ['join', at('team/app:order'), at('team/app:new-arm64'), '--group', '1'];
     for (const more of [['--expect', 'linux/arm64,linux/amd64'], []]) {
@@ -280,7 +280,7 @@ describe('builds that meet', () => {
     expect(await documentOf(registry.url, 'team/app', 'order')).toBeUndefined();
   });
 
-  test('--wait waits for the others, and ends with 5 where they do not come', async () => {
+  test('--wait waits for the other jobs, and exits with 5 if they do not join', async () => {
     const waiting = joining('wait', 'new', 'amd64', ...expectBoth, '--group', '1', '--wait', '60s');
     await joining('wait', 'new', 'arm64', ...expectBoth, '--group', '1');
     expect(await waiting).toMatchObject({ complete: true });
@@ -302,7 +302,7 @@ describe('builds that meet', () => {
   });
 });
 
-describe('a join that cannot be', () => {
+describe('errors', () => {
   let registry: RunningRegistry;
   let front: RecordingProxy;
   let world: CliHarness;
@@ -327,9 +327,9 @@ describe('a join that cannot be', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['nothing to join', ['REG/team/app:x'], 2, /join takes the tag and what is to join it/],
+    ['nothing to join', ['REG/team/app:x'], 2, /missing argument: MANIFEST/],
     ['a digest', [`REG/team/app@${amd64.digest}`, 'REG/team/app:amd64'], 2, /named by a tag/],
-    ['a layout', ['oci:here:x', 'REG/team/app:amd64'], 2, /runners join a tag of a registry/],
+    ['a layout', ['oci:here:x', 'REG/team/app:amd64'], 2, /join supports registries only/],
     ['--expect without a build', ['REG/team/app:x', 'REG/team/app:amd64', '--expect', 'linux/amd64'], 2, /--group/],
     ['--wait without --expect', ['REG/team/app:x', 'REG/team/app:amd64', '--wait', '1s'], 2, /--wait needs --expect/],
     [
@@ -353,14 +353,14 @@ describe('a join that cannot be', () => {
     ['an image without a platform', ['REG/team/app:x', 'REG/team/app:artifact'], 2, /its platform is unknown/],
     ['a list without images', ['REG/team/app:x', 'REG/team/app:empty'], 3, /the arguments contain no image/],
     ['an image that is not there', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
-    ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes the tag only/],
+    ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes only REF/],
   ])('%s', async (_name, args, code, message) => {
     const ran = await world.run(['join', ...args.map((arg) => arg.replace('REG', registry.host))]);
     expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as unknown });
     expect(await documentOf(registry.url, 'team/app', 'x')).toBeUndefined();
   });
 
-  test('a registry that does not list its tags is named, with the way out', async () => {
+  test('names a registry that cannot list tags, with a workaround', async () => {
     front.on(/tags\/list/, answer(403));
     const ran = await world.run(['join', `${front.host}/team/app:unlisted`, `${front.host}/team/app:amd64`]);
     expect(ran).toMatchObject({ code: 6, stderr: expect.stringMatching(/With --expect it is not needed/) as unknown });
@@ -368,7 +368,7 @@ describe('a join that cannot be', () => {
     await world.must('join', `${front.host}/team/app:unlisted`, `${front.host}/team/app:amd64`, ...more);
   });
 
-  test('a registry whose list of tags is always empty is not believed', async () => {
+  test('does not trust an empty list of tags', async () => {
     front.on(/tags\/list/, answer(200, { 'content-type': 'application/json' }, '{"name":"team/app","tags":[]}'));
     const ran = await world.run(['join', `${front.host}/team/app:empty`, `${front.host}/team/app:amd64`]);
     expect(ran).toMatchObject({
@@ -377,7 +377,7 @@ describe('a join that cannot be', () => {
     });
   });
 
-  test('a write that was answered with a fault is not sent again before it was looked for', async () => {
+  test('checks whether a write with a failed answer was executed, before it writes again', async () => {
     front.forget();
     front.on(/^PUT .*manifests\/unclear$/, ({ pass }) => pass({ loseAnswer: true }), 1);
     front.on(/tags\/list/, ({ pass }) => pass());
@@ -393,7 +393,7 @@ describe('a join that cannot be', () => {
     }
   });
 
-  test('a registry that takes conditions for something else gets none', async () => {
+  test('sends no conditions to a registry that misinterprets them', async () => {
     front.on(/^PUT .*manifests\/odd$/, (exchange) => {
       const { headers } = exchange.request;
       return headers['if-none-match'] === undefined && headers['if-match'] === undefined
@@ -404,7 +404,7 @@ describe('a join that cannot be', () => {
     expect(await digestsOf(registry.url, 'team/app', 'odd')).toEqual([amd64.digest]);
   });
 
-  test('what lies under a slot’s tag and is no slot does not count, and gives way', async () => {
+  test('replaces foreign content under the tag of a slot', async () => {
     await pushImage(registry.url, 'team/app', slotName('strange', 'linux/amd64'), image('y', 's390x'));
     const ran = await world.run(['join', `${registry.host}/team/app:strange`, `${registry.host}/team/app:amd64`]);
     expect(ran).toMatchObject({ code: 0, stderr: expect.stringMatching(/is ignored/) as unknown });
@@ -412,7 +412,7 @@ describe('a join that cannot be', () => {
   });
 });
 
-describe('which build is newer', () => {
+describe('the order of builds', () => {
   const standing = (group: string | Group, began = 0) => ({
     ...(typeof group === 'string' ? { id: group } : group),
     began,
@@ -444,8 +444,8 @@ describe('which build is newer', () => {
     ['Jenkins', { BUILD_TAG: 'jenkins-app-9' }, undefined, { id: 'jenkins-app-9' }],
     ['named', { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: '2' }, 'mine', { id: 'mine' }],
     ['named as the CI does', { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: '2' }, '5', { id: '5', attempt: 2 }],
-    ['nobody says', {}, undefined, undefined],
-  ])('the build of a runner: %s', (_name, env, named, group) => {
+    ['no build', {}, undefined, undefined],
+  ])('the build of a job: %s', (_name, env, named, group) => {
     expect(groupOf(env, named)).toEqual(group);
   });
 });

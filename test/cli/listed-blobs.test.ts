@@ -15,7 +15,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Indexes that list blobs beside manifests, or nothing else: BuildKit's cache, and SBOM files. */
+/** Indexes that list blobs, such as BuildKit's cache and SBOM files. */
 serveCopied();
 
 const blobs = ['layer', 'cache config', 'sbom'].map((text) => Buffer.from(`the bytes of a ${text}`));
@@ -81,7 +81,7 @@ describeOnRegistries('an index that lists blobs', (start) => {
   });
 });
 
-test('a listed blob that is not there is reported by validate --deep', async () => {
+test('validate --deep reports a missing blob', async () => {
   const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   for (const blob of blobs) await pushBlob(registry.url, 'team/lost', blob);
   await putManifest(registry.url, 'team/lost', 'v1', cache.mediaType, cache.bytes);
@@ -94,7 +94,7 @@ test('a listed blob that is not there is reported by validate --deep', async () 
   });
 });
 
-test('an entry of an unknown type that its registry has as a manifest is copied as one', async () => {
+test('copies an entry of an unknown type as a manifest if the registry has it as one', async () => {
   const bytes = Buffer.from('{"schemaVersion":2,"mediaType":"application/vnd.example.manifest+json"}');
   const unknown = describeBlob('application/vnd.example.manifest+json', bytes);
   const list = makeIndex([entry, unknown]);

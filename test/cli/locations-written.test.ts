@@ -9,7 +9,7 @@ import { pushImage, sha256, type Image } from '../support/images.ts';
 import { amd64, arm64, builds, registry, serveLocations, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Layouts and archives that push writes. */
+/** Layouts and archives as targets of push. */
 serveLocations();
 
 describe('push writes', () => {
@@ -39,7 +39,7 @@ describe('push writes', () => {
       expect(await layout.blobSize(sha256(blob) as never)).toBe(blob.length);
     }
     const again = await world.run(['push', '--to', 'oci:made:v1']);
-    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/^unchanged oci:made:v1 has /m)]);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/^unchanged oci:made:v1 already has /m)]);
   });
 
   test('an OCI archive, with the same bytes every time', async () => {
@@ -57,7 +57,7 @@ describe('push writes', () => {
     expect((await readdir(world.folder)).filter((name) => name.startsWith('.') && name !== '.local')).toEqual([]);
   });
 
-  test('an archive that docker load takes, where the list has one image', async () => {
+  test('an archive for docker load, if the list has one image', async () => {
     const world = await builds();
     await world.must('create', `${registry.host}/team/written:v2`, 'oci-archive:out/arm64.tar');
     await world.must('push', '--to', 'oci-archive:one.tar:v2');
@@ -67,7 +67,7 @@ describe('push writes', () => {
     await tar.close();
   });
 
-  test('what is there already, and says so also where another target fails', async () => {
+  test('nothing if the target already has the list, and reports that even if another target fails', async () => {
     const world = await drafted();
     const digest = await world.must('push', '--to', 'oci:one:v1');
     const gone = await startRegistry();
@@ -75,7 +75,7 @@ describe('push writes', () => {
     const push = ['push', '--to', 'oci:one:v1', '--to', `${gone.host}/a:v1`, '--to', 'oci:two:v1'];
     const ran = await world.run(push);
     expect(ran).toMatchObject({ code: 7, stdout: '' });
-    expect(ran.stderr).toContain(`unchanged oci:one:v1 has ${digest} already\n`);
+    expect(ran.stderr).toContain(`unchanged oci:one:v1 already has ${digest}\n`);
     expect(ran.stderr).toContain(`pushed oci:two:v1 ${digest}\n`);
     expect(ran.stderr).toContain(`${gone.host} refuses the connection`);
     const told = (await world.run([...push, '--json'])).stderr.split('\n').filter((line) => line.includes('unchanged'));
@@ -84,7 +84,7 @@ describe('push writes', () => {
     );
   });
 
-  test('no archive of "docker save", and leaves it as it was', async () => {
+  test('not into an archive of docker save, which stays unchanged', async () => {
     const world = await drafted();
     const before = await readFile(join(world.folder, 'out/riscv64.tar'));
     const { code, stderr } = await world.run(['push', '--to', 'oci-archive:out/riscv64.tar:v1']);
@@ -92,7 +92,7 @@ describe('push writes', () => {
     expect((await readFile(join(world.folder, 'out/riscv64.tar'))).equals(before)).toBe(true);
   });
 
-  test('from one layout into another, and into itself', async () => {
+  test('from one layout into another, and into the same one', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', 'oci:out/amd64');
     const digest = await world.must('push', '--to', 'oci:out/amd64:list');
@@ -100,7 +100,7 @@ describe('push writes', () => {
     expect(await world.must('digest', 'oci:out/amd64:v1')).toBe(amd64.digest);
   });
 
-  test('from one archive into itself', async () => {
+  test('from an archive into the same one', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', 'oci-archive:out/arm64.tar:v1');
     const digest = await world.must('push', '--to', 'oci-archive:out/arm64.tar:list');
@@ -109,7 +109,7 @@ describe('push writes', () => {
     expect(await world.must('inspect', `oci-archive:out/arm64.tar@${arm64.digest}`)).toBe(arm64.bytes.toString());
   });
 
-  test('nothing, where it is only planned', async () => {
+  test('nothing in a dry run', async () => {
     const world = await drafted();
     const before = await readdir(world.folder);
     const { code, stderr } = await world.run([
@@ -127,7 +127,7 @@ describe('push writes', () => {
     expect(await readdir(world.folder)).toEqual(before);
   });
 
-  test('a docker archive never', async () => {
+  test('never a docker archive', async () => {
     const world = await drafted();
     const { code, stderr } = await world.run(['push', '--to', 'docker-archive:new.tar:v1']);
     expect([code, stderr]).toEqual([
@@ -136,7 +136,7 @@ describe('push writes', () => {
     ]);
   });
 
-  test('what lies in a registry into an archive, whole', async () => {
+  test('a list in a registry completely into an archive', async () => {
     const world = await CliHarness.make();
     await pushImage(registry.url, 'team/remote', 'amd64', amd64);
     await pushImage(registry.url, 'team/remote', 'arm64', arm64);

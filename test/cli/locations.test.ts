@@ -8,7 +8,7 @@ import { putDocument, putInLayout, putImage } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Images that lie in layouts and archives: read by every command. */
+/** Images in layouts and archives as sources of all commands. */
 serveLocations();
 
 async function draftOf(folder: string): Promise<{ readonly entries: readonly { readonly source: string }[] }> {
@@ -33,7 +33,7 @@ async function expectWhole(repository: string, tag: string): Promise<readonly st
   return manifests.map(({ digest }) => digest);
 }
 
-test('a list drafted from local builds is pushed with all that it needs', async () => {
+test('pushes a list of local builds with all their content', async () => {
   const world = await builds();
   const list = `${registry.host}/team/local:v1`;
   await world.must('create', list, ...sources);
@@ -53,7 +53,7 @@ test('a list drafted from local builds is pushed with all that it needs', async 
 });
 
 describe('paths', () => {
-  test('of the default workspace begin at the folder that it lies in', async () => {
+  test('of the default workspace are relative to its parent folder', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', ...sources, `oci:${join(world.folder, 'out/amd64')}`);
     const draft = await draftOf(world.workspace);
@@ -67,7 +67,7 @@ describe('paths', () => {
     );
   });
 
-  test('of a project are those of its own folder, wherever commands run', async () => {
+  test('of a project are relative to the project, wherever commands run', async () => {
     const world = await builds();
     const deep = join(world.folder, 'src', 'deep');
     await mkdir(deep, { recursive: true });
@@ -95,14 +95,14 @@ describe('paths', () => {
     expect((await draftOf(join(world.folder, '.mlist'))).entries).toHaveLength(1);
   });
 
-  test('in a file of sources begin where the command runs', async () => {
+  test('in a file of sources are relative to the current folder', async () => {
     const world = await builds();
     await writeFile(join(world.folder, 'sources'), sources.join('\n'));
     await world.must('create', 'x.io/a:v1', '-f', 'sources');
     expect((await draftOf(world.workspace)).entries).toHaveLength(3);
   });
 
-  test('with a platform behind them', async () => {
+  test('can be followed by a platform', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', 'oci:out/amd64=linux/amd64/v3', 'oci-archive:./out/arm64.tar=linux/arm64');
     const { entries } = await world.json<{ entries: { platform: object }[] }>('show');
@@ -112,7 +112,7 @@ describe('paths', () => {
     ]);
   });
 
-  test('that could not be told from a reference are refused', async () => {
+  test('are refused if they are ambiguous with references', async () => {
     const world = await CliHarness.make();
     const odd = join(world.folder, 'a:b', 'deep');
     await mkdir(odd, { recursive: true });
@@ -120,7 +120,7 @@ describe('paths', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/contains a ":"/)]);
   });
 
-  test('that lead nowhere are told as they were typed', async () => {
+  test('that do not exist are reported as typed', async () => {
     const world = await CliHarness.make();
     for (const [name, reason] of [
       ['oci:none', 'none is not an OCI layout: the folder does not exist'],
@@ -133,7 +133,7 @@ describe('paths', () => {
   });
 });
 
-test('what is wrong with a layout or an archive is told by the path that was typed', async () => {
+test('an error of a layout or an archive has the typed path', async () => {
   const world = await builds();
   await writeFile(join(world.folder, 'out', 'amd64', 'index.json'), '{');
   await writeFile(join(world.folder, 'out', 'arm64.tar'), 'no tar');
@@ -153,7 +153,7 @@ test('what is wrong with a layout or an archive is told by the path that was typ
   }
 });
 
-describe('every command that reads a location reads', () => {
+describe('commands that read locations', () => {
   const kinds = [
     ['a layout', 'oci:out/amd64:v1', 'oci', amd64.digest],
     ['a layout by the only image in it', 'oci:out/amd64', 'oci', amd64.digest],
@@ -179,7 +179,7 @@ describe('every command that reads a location reads', () => {
     expect((await world.run(['exists', name.replace(/(:v1|:team.*|@.*)?$/, ':none')])).code).toBe(4);
   });
 
-  test('a list in a layout, and an image of it', async () => {
+  test('show, inspect, resolve and digest read a list in a layout, and its images', async () => {
     const world = await CliHarness.make();
     const dir = join(world.folder, 'list');
     const layout = await openLayout(dir, { create: true });
@@ -209,7 +209,7 @@ describe('every command that reads a location reads', () => {
     expect(await world.must('digest')).toBe(index.digest);
   });
 
-  test('but of several the one that is named', async () => {
+  test('an archive with several images needs a name', async () => {
     const world = await CliHarness.make();
     const dir = join(world.folder, 'two');
     await putInLayout(dir, amd64, 'v1');
@@ -220,7 +220,7 @@ describe('every command that reads a location reads', () => {
     await world.must('create', 'x.io/a:v1', 'oci:two:v1', 'oci:two:v2');
   });
 
-  test('as the subject of a list', async () => {
+  test('annotate --subject reads the subject', async () => {
     const world = await builds();
     await world.must('create', 'x.io/a:v1', 'oci:out/amd64');
     await world.must('annotate', '--subject', 'oci-archive:out/arm64.tar');

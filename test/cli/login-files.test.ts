@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What may lie where a login is to be kept. */
+/** Unusual files in the place of the credentials. */
 (process.platform === 'win32' ? describe.skip : describe)('the file that keeps a login', () => {
   let registry: RunningRegistry;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ import { CliHarness } from '../support/cli-harness.ts';
     ['copy', ['copy', `oci:${'n'.repeat(300)}`, 'localhost:1/a']],
     ['apply', ['apply', '-f', 'n'.repeat(300)]],
     ['login', ['login', 'REG', '-u', 'me', '--password-stdin', '--authfile', 'n'.repeat(300)]],
-  ])('%s: a name that is too long is told in words', async (_name, args) => {
+  ])('%s: reports a name that is too long', async (_name, args) => {
     const world = await CliHarness.make();
     const ran = await world.run(
       args.map((arg) => arg.replace('REG', registry.host)),
@@ -66,7 +66,7 @@ import { CliHarness } from '../support/cli-harness.ts';
     expect(await contentOf(path)).toBe(content);
   });
 
-  test('a link that leads to nothing yet: what it leads to is made, and the link stays', async () => {
+  test('a link to a missing file: creates the file, and keeps the link', async () => {
     const world = await CliHarness.make();
     const path = join(world.folder, 'auth.json');
     await mkdir(join(world.folder, 'kept'));

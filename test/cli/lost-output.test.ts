@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 
-/** A disk that is full where the result goes, and nobody who listens to what is said beside it. */
+/** Output to a full disk, and a closed stderr. */
 (existsSync('/dev/full') ? describe : describe.skip)('output that cannot be written', () => {
   let registry: RunningRegistry;
   let folder: string;
@@ -43,7 +43,7 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     ['exact bytes', ['inspect', 'REF', '--raw']],
     ['YAML', ['export', 'REF']],
     ['help', ['--help']],
-  ])('%s, of stdout: told in words, with the exit code of a file', async (_name, args) => {
+  ])('%s on stdout: reports the error, with exit code 1', async (_name, args) => {
     const named = args.map((arg) => ({ REF: `${registry.host}/app:v1`, REPO: `${registry.host}/app` })[arg] ?? arg);
     const { code, text } = await run('stdout', named);
     expect(code).toBe(1);
@@ -51,7 +51,7 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     expect(text).not.toMatch(/^ +at /m);
   });
 
-  test('of stdout: a push is done all the same, and its file is written', async () => {
+  test('on stdout: push completes, and writes its digest file', async () => {
     const list = `${registry.host}/app:list`;
     await runMlist(['create', list, `${registry.host}/app:v1`], { MLIST_WORKSPACE: join(folder, 'workspace') });
     const { code, text } = await run('stdout', ['push', '--digest-file', join(folder, 'digest')]);
@@ -61,7 +61,7 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     expect(await readFile(join(folder, 'digest'), 'utf8')).toBe(`${pushed?.digest}\n`);
   });
 
-  test('of stdout: a higher exit code stays', async () => {
+  test('on stdout: a higher exit code is kept', async () => {
     await writeFile(join(folder, 'bad.json'), '{"schemaVersion":2}');
     const { code, text } = await run('stdout', ['validate', join(folder, 'bad.json')]);
     expect(code).toBe(3);
@@ -71,13 +71,13 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
   test.each([
     [0, 'v1', 'v2'],
     [4, 'nothing', 'v3'],
-  ])('of stderr: the work goes on, and ends with %d', async (code, from, to) => {
+  ])('on stderr: the command completes, with exit code %d', async (code, from, to) => {
     const args = ['copy', `${registry.host}/app:${from}`, `${registry.host}/app:${to}`];
     expect(await run('stderr', args)).toMatchObject({ code });
   });
 });
 
-/** A write that takes a part of the bytes, as on a disk that is nearly full: the limit of the size of a file does the same. */
+/** On a disk that is nearly full, a write accepts only some of the bytes. The size limit of files has the same effect. */
 (process.platform === 'win32' ? test.skip : test)('output of which only a part was written', async () => {
   const file = join(await temporaryFolder(), 'help');
   const command = `ulimit -f 1; exec '${process.execPath}' '${program}' --help > '${file}'`;

@@ -3,7 +3,7 @@ import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** The main job: a list of two images is drafted, annotated and pushed. */
+/** The main use case: a list of two images is created, annotated and pushed. */
 describeOnRegistries('create, annotate, push', (start) => {
   let registry: Registry;
   let host: string;
@@ -24,13 +24,13 @@ describeOnRegistries('create, annotate, push', (start) => {
     return world;
   }
 
-  test('says what it created, word for word', async () => {
+  test('create prints the expected line', async () => {
     const world = await CliHarness.make();
     const args = ['create', `${host}/username/said`, `${host}/username/x8664-test`];
     expect(await world.must(...args)).toBe(`Created manifest list ${host}/username/said:latest`);
   });
 
-  test('publishes a list whose arm64 entry has variant v8', async () => {
+  test('push writes a list whose arm64 entry has the variant v8', async () => {
     const world = await drafted('username/test');
     await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     const digest = await world.must('push');
@@ -57,7 +57,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     expect((await getManifest(registry.url, 'username/test', arm64.digest))?.bytes).toEqual(arm64.bytes);
   });
 
-  test('the long form understands x86_64, which docker refuses', async () => {
+  test('annotate accepts x86_64, which docker refuses', async () => {
     const world = await drafted('username/long');
     const list = `${host}/username/long`;
     await world.must('annotate', list, `${host}/username/x8664-test`, '--os', 'linux', '--arch', 'x86_64');
@@ -65,7 +65,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     expect(entries[0]?.platform).toEqual({ architecture: 'amd64', os: 'linux' });
   });
 
-  test('inspect prints exactly the bytes that push sends, and a line break', async () => {
+  test('inspect prints exactly the bytes that push sends, and a newline', async () => {
     const world = await drafted('username/bytes');
     const shown = await world.must('inspect');
     await world.must('push');
@@ -73,7 +73,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     expect(await world.must('inspect', '--raw')).toBe(shown);
   });
 
-  test('a dry run tells the digest and writes nothing', async () => {
+  test('a dry run prints the digest and writes nothing', async () => {
     const world = await drafted('username/dry');
     const { stdout, stderr, code } = await world.run(['push', '--dry-run']);
     expect([code, stdout]).toEqual([0, `${await world.must('digest')}\n`]);
@@ -82,7 +82,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     expect(await getManifest(registry.url, 'username/dry', amd64.digest)).toBeUndefined();
   });
 
-  test('a second push finds that all is done', async () => {
+  test('a second push has nothing to do', async () => {
     const world = await drafted('username/again');
     const digest = await world.must('push');
     const { stdout, stderr } = await world.run(['push']);
@@ -90,7 +90,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     expect(stderr).toMatch(/unchanged/);
   });
 
-  test('several tags, a digest file, and the draft purged', async () => {
+  test('pushes several tags, writes a digest file, and purges the draft', async () => {
     const world = await drafted('username/tags');
     const file = `${world.folder}/digest`;
     const digest = await world.must(

@@ -10,7 +10,7 @@ import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Files that a process may have open; macOS allows 256 by default. */
+/** The number of files that a process may open. The default of macOS is 256. */
 const LIMIT = 200;
 const MANY = 240;
 
@@ -28,7 +28,7 @@ function runLimited(args: readonly string[], workspace = join(folder, 'ws')): Pr
 const numbers = Array.from({ length: MANY }, (_, at) => at);
 const platformOf = (at: number) => ({ os: 'linux', architecture: 'arm', variant: `v${at}` });
 
-/** Writes a layout in which this manifest is `v1`. */
+/** Writes a layout in which `v1` is this manifest. */
 async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, blobs: readonly Buffer[]) {
   await mkdir(join(dir, 'blobs', 'sha256'), { recursive: true });
   for (const blob of [bytes, ...blobs])
@@ -41,7 +41,7 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
 }
 
 (process.platform === 'win32' ? describe.skip : describe)('with few open files allowed', () => {
-  test(`${2 * MANY} drafts are all listed, completed and kept`, async () => {
+  test(`lists, completes and prunes ${2 * MANY} drafts`, async () => {
     const workspace = new Workspace(join(folder, 'many-drafts'));
     await workspace.create();
     for (const at of [...numbers, ...numbers.map((one) => one + MANY)]) {
@@ -60,7 +60,7 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     expect(await runLimited(['prune'], workspace.folder)).toMatchObject({ code: 0 });
   });
 
-  test('an image of many layers is copied and checked', async () => {
+  test('copies and validates an image of many layers', async () => {
     const image = makeImage({ kind: 'oci', layers: MANY });
     const local = await writeLayout(join(folder, 'layers'), image, image.blobs);
     const archive = `oci-archive:${join(folder, 'layers.tar')}:v1`;
@@ -75,7 +75,7 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
 
-  test('a list of many images is copied and checked', async () => {
+  test('copies and validates a list of many images', async () => {
     const images = numbers.map((at) => makeImage({ kind: 'oci', salt: `${at}`, platform: platformOf(at) }));
     const list = makeIndex(images.map((image, at) => entryOf(image, platformOf(at))));
     const blobs = images.flatMap((image) => [image.bytes, ...image.blobs]);
@@ -91,7 +91,7 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
 
-  test(`${MANY} archives in one list are read and pushed`, async () => {
+  test(`reads and pushes a list of ${MANY} archives`, async () => {
     const archives = numbers.map((at) => join(folder, `image${at}.tar`));
     for (const [at, path] of archives.entries()) {
       await putInArchive(path, makeImage({ kind: 'oci', platform: platformOf(at), salt: `archive ${at}` }));
@@ -121,7 +121,7 @@ describeWith('strace', 'a file that cannot be opened', () => {
     path = workspace.pathOf(parseReference(`${registry.host}/app:one`));
   });
 
-  /** Runs the built program on a system that does not open this file, and says why. */
+  /** Runs the built program on a system that fails to open this file with the given error. */
   function runWithout(file: string, error: string, ...args: readonly string[]): Promise<Ended> {
     const inject = ['-P', file, '-e', 'trace=openat', '-e', `inject=openat:error=${error}`];
     return runMlistBy(['strace', '-f', '-qq', '-o', '/dev/null', ...inject], args, {
@@ -143,14 +143,14 @@ describeWith('strace', 'a file that cannot be opened', () => {
     expect(await runWithout(path, error, '--complete', 'show', '')).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('since its draft was removed meanwhile is not listed', async () => {
+  test('is not listed if it has been removed in the meantime', async () => {
     const { code, stdout, stderr } = await runWithout(path, 'ENOENT', 'ls', '--json');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { drafts } = JSON.parse(stdout) as { drafts: { ref: string }[] };
     expect(drafts.map(({ ref }) => ref)).toEqual([`${registry.host}/app:two`]);
   });
 
-  test('for lack of open files is not missing in the cache: nothing that it needs is removed', async () => {
+  test('that cannot be opened does not make its cached blobs unused', async () => {
     const blobs = join(workspace.folder, 'blobs', 'sha256');
     const names = await readdir(blobs);
     const longAgo = new Date(Date.now() - 2 * 60 * 60 * 1000);
@@ -162,7 +162,7 @@ describeWith('strace', 'a file that cannot be opened', () => {
   });
 });
 
-test('a folder in the place of a draft is named, and hides no other', async () => {
+test('a folder in the place of a draft is reported, and the other drafts are listed', async () => {
   const workspace = new Workspace(join(folder, 'strange'));
   const env = { MLIST_WORKSPACE: workspace.folder };
   expect(await runMlist(['create', 'localhost:1/app'], env)).toMatchObject({ code: 0 });

@@ -7,7 +7,7 @@ import { putInArchive, putInLayout } from '../support/layouts.ts';
 import { here, list, registry, repository, run, workElsewhere, world } from '../support/elsewhere.ts';
 import { type Ran } from '../support/cli-harness.ts';
 
-/** Layouts and archives that are not where a draft says: each entry that needs one is named, as it would be typed here. */
+/** Missing layouts and archives of a draft: the error names each affected entry, with its path relative to the current folder. */
 
 const [amd64, arm64, s390x, riscv64] = ['amd64', 'arm64', 's390x', 'riscv64'].map((architecture) =>
   makeImage({ salt: architecture, kind: 'oci', platform: { architecture, os: 'linux' } }),
@@ -16,7 +16,7 @@ type Image = ReturnType<typeof makeImage>;
 
 workElsewhere();
 
-/** Two images in a layout, one in an archive, one in a registry: the draft stands, and the files are moved away. */
+/** A draft with two images in a layout, one in an archive and one in a registry, after the files were moved away. */
 beforeEach(async () => {
   await putInLayout(join(here, 'img'), amd64, 'amd64');
   await putInLayout(join(here, 'img'), arm64, 'arm64');
@@ -30,7 +30,7 @@ beforeEach(async () => {
 const sources = ['oci:img:amd64', 'oci:img:arm64', 'oci-archive:x.tar:v1'];
 const linesOf = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.startsWith('mlist: '));
 
-describe('a layout and an archive that are gone', () => {
+describe('a missing layout and a missing archive', () => {
   const gone = [
     /^mlist: the image oci:img:amd64 \(linux\/amd64, \S+\) is gone from its layout: img is not an OCI layout: the folder does not exist$/,
     /^mlist: the image oci:img:arm64 \(linux\/arm64, \S+\) is gone from its layout: img is not an OCI layout: /,
@@ -65,7 +65,7 @@ describe('a layout and an archive that are gone', () => {
     expect(refs).toEqual(sources);
   });
 
-  test('validate --deep counts them as missing for each entry, and looks at the others', async () => {
+  test('validate --deep reports each entry as missing, and checks the others', async () => {
     await rm(join(world.workspace, 'blobs'), { recursive: true });
     await fetch(`${registry.url}/v2/${repository}/manifests/${riscv64.digest}`, { method: 'DELETE' });
     const { code, stdout } = await run('validate', '--deep', '--json');
@@ -86,7 +86,7 @@ describe('a layout and an archive that are gone', () => {
     expect((await run('validate', '--deep')).stdout.match(/^error E-ABSENT/gm)).toHaveLength(4);
   });
 
-  test('a draft in a file is looked at alike', async () => {
+  test('a draft in a file is validated in the same way', async () => {
     const { stdout } = await run('ls', '--json');
     const [{ path }] = (JSON.parse(stdout) as { drafts: [{ path: string }] }).drafts;
     const ran = await run('validate', '--deep', path);
@@ -96,7 +96,7 @@ describe('a layout and an archive that are gone', () => {
   });
 });
 
-test('validate --deep refuses what is no layout and no archive any more, and looks at the others', async () => {
+test('validate --deep refuses a damaged layout and archive, and checks the others', async () => {
   await mkdir(join(here, 'img'));
   await writeFile(join(here, 'img', 'oci-layout'), '{}');
   await writeFile(join(here, 'x.tar'), 'no tar');

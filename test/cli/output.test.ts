@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-/** Every command with --json, in an order in which each finds what it needs. */
+/** Every command with --json, in an order in which each has the input that it needs. */
 function everyCommand(): readonly (readonly [schema: string, ...args: readonly string[]])[] {
   const list = at('team/app:list');
   return [
@@ -102,13 +102,13 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
   ];
 }
 
-/** What `apply` is given: a list, and a copy. */
+/** Input of `apply`: a list, and a copy. */
 function specs(): string {
   const [first, second] = [`list: ${at('team/app:applied')}`, `list: ${at('team/copy:applied')}`];
   return `${first}\nmanifests: [${at('team/app:amd64')}]\n---\n${second}\ncopy: ${at('team/app:built')}\n`;
 }
 
-test('what --json prints fits its schema, for every command', async () => {
+test('the result of --json matches its schema, for every command', async () => {
   const world = await CliHarness.make({ stdin: 'password' });
   await writeFile(join(world.folder, 'specs.yaml'), specs());
   for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
@@ -117,7 +117,7 @@ test('what --json prints fits its schema, for every command', async () => {
   expect(commands.map(({ name }) => name).filter((name) => !told.has(name) && !silent.includes(name))).toEqual([]);
 });
 
-test('every line on stderr is an event that fits its schema, for every command', async () => {
+test('every line on stderr is an event that matches its schema, for every command', async () => {
   const world = await CliHarness.make({ stdin: 'password' });
   const told = new Set<string>();
   const run = async (...args: readonly string[]): Promise<void> => {
@@ -138,7 +138,7 @@ test('every line on stderr is an event that fits its schema, for every command',
   expect([...told].sort()).toEqual([...Object.keys($defs), 'error'].sort());
 });
 
-test('what a result or an event is about is under "ref"', () => {
+test('results and events name their subject in "ref"', () => {
   const names = new Set(['reference', 'subject', 'current']);
   const members = (value: unknown): readonly string[] =>
     typeof value !== 'object' || value === null
@@ -156,7 +156,7 @@ test('what a result or an event is about is under "ref"', () => {
   expect(outputs.flatMap(members).filter((name) => names.has(name))).toEqual([]);
 });
 
-test('stdout carries the result only', async () => {
+test('stdout has only the result', async () => {
   const world = await CliHarness.make();
   const list = at('team/app:list2');
   expect((await world.run(['create', list, at('team/app:amd64')])).stdout).toBe(`Created manifest list ${list}\n`);
@@ -165,7 +165,7 @@ test('stdout carries the result only', async () => {
   expect((await world.run(['rm', list])).stdout).toBe('');
 });
 
-test('--quiet leaves errors only on stderr', async () => {
+test('--quiet prints only errors on stderr', async () => {
   const world = await CliHarness.make();
   expect((await world.run(['create', '-q', at('team/app:list3'), at('team/app:amd64')])).stderr).toBe('');
   expect((await world.run(['push', '-q', 'x.io/none:1'])).stderr).toMatch(/^mlist: there is no draft/);
@@ -173,25 +173,35 @@ test('--quiet leaves errors only on stderr', async () => {
 
 describe('errors', () => {
   test.each<[string, readonly string[], number, RegExp]>([
-    ['no command', [], 2, /no command is given/],
+    ['no command', [], 2, /missing argument: COMMAND/],
     ['an unknown command', ['creat'], 2, /did you mean create/],
     ['an unknown option', ['create', 'a', '--amnd'], 2, /unknown option --amnd: did you mean --amend/],
     ['an unknown short option', ['ls', '-x'], 2, /unknown option -x/],
     ['a repeated single option', ['annotate', '--arch', 'a', '--arch', 'b'], 2, /--arch is given more than once/],
     ['an option without its value', ['annotate', '--arch'], 2, /arch/],
     ['an option that swallows another', ['annotate', '--arch', '--variant', 'v8'], 2, /arch/],
-    ['a choice that is none', ['create', 'a', '--format', 'v2'], 2, /takes auto, oci, docker, not "v2"/],
-    ['a number that is none', ['ls', '--retries', 'many'], 2, /takes a whole number/],
-    ['too many arguments', ['ls', 'x'], 2, /ls takes no arguments: "x" is too much/],
-    ['too many beside a list', ['push', 'a', 'b'], 2, /push takes \[LIST\]: "b" is too much/],
-    ['a list named twice', ['push', '--list', 'a', 'b'], 2, /"b" is too much, since --list names the list/],
+    ['an invalid choice', ['create', 'a', '--format', 'v2'], 2, /takes auto, oci or docker, not "v2"/],
+    ['an invalid number', ['ls', '--retries', 'many'], 2, /takes a whole number/],
+    ['too many arguments', ['ls', 'x'], 2, /unexpected argument: "x"\nhint: The usage is "mlist ls"/],
+    [
+      'too many beside a list',
+      ['push', 'a', 'b'],
+      2,
+      /unexpected argument: "b"\nhint: The usage is "mlist push \[LIST\]"/,
+    ],
+    [
+      'a list named twice',
+      ['push', '--list', 'a', 'b'],
+      2,
+      /unexpected argument: "b", because --list already names the list/,
+    ],
     ['a list before the command', ['-l', 'x.io/none', 'push'], 4, /there is no draft x\.io\/none:latest/],
-    ['too few', ['use'], 2, /something is missing|nothing was given/],
+    ['too few arguments', ['use'], 2, /missing argument: LIST\n/],
     ['a bad reference', ['create', 'UPPER/Case:x'], 2, /must be lowercase/],
     ['a list by digest', ['push', `a@sha256:${'0'.repeat(64)}`], 2, /named by a tag/],
     ['a bad platform', ['create', 'a', 'b=linux'], 2, /architecture is missing/],
     ['an annotation without a value', ['annotate', '--annotation', 'k'], 2, /KEY=VALUE/],
-    ['a time that is none', ['push', '--timeout', 'soon'], 2, /takes a time/],
+    ['an invalid duration', ['push', '--timeout', 'soon'], 2, /takes a duration/],
     ['a bare word for a tag', ['push', '-t', 'v1'], 2, /--tag :v1/],
     ['no draft', ['push', 'x.io/none'], 4, /there is no draft x\.io\/none:latest/],
     ['a name that is an integer', ['rm', '0x10'], 4, /docker\.io\/library\/0x10:latest/],
@@ -209,7 +219,7 @@ describe('errors', () => {
     for (const line of told) expectFits('event', line);
   });
 
-  test('a registry that is not there', async () => {
+  test('an unreachable registry', async () => {
     const world = await CliHarness.make();
     const ran = await world.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
     expect(ran).toMatchObject({
@@ -218,7 +228,7 @@ describe('errors', () => {
     });
   });
 
-  test('several failures: all are told, the highest code is the exit code', async () => {
+  test('several failures: prints all, and exits with the highest code', async () => {
     const world = await CliHarness.make();
     const ran = await world.run(['create', 'a', at('team/app:gone'), 'localhost:1/x:y', '--retries', '0', '--json']);
     expect(ran.code).toBe(7);
@@ -248,7 +258,7 @@ describe('help', () => {
       expect([name, stdout.includes(`mlist ${name}`)]).toEqual([name, !hidden]);
   });
 
-  test('help in the language of the program, whatever the locale', async () => {
+  test('help ignores the locale', async () => {
     const world = await CliHarness.make();
     expect((await world.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Commands:');
   });
@@ -273,10 +283,10 @@ describe('help', () => {
   });
 });
 
-/** What a terminal would obey: control characters of C0 and C1, and what turns the direction of writing. */
+/** Characters that a terminal interprets: the control characters C0 and C1, and those for the writing direction. */
 const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
-describe('nothing reaches the terminal raw', () => {
+describe('escapes control characters on a terminal', () => {
   const evil = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
 
   async function hostile(): Promise<CliHarness> {
@@ -356,7 +366,7 @@ describe('nothing reaches the terminal raw', () => {
     expect(stdout + stderr).not.toMatch(dangerous);
   });
 
-  test('into a file or a pipe the bytes are exact', async () => {
+  test('exact bytes in a file or a pipe', async () => {
     const world = await hostile();
     const { stdout } = await world.run(['inspect', '--raw', at('evil/app:index')], { terminal: false });
     expect(stdout).toContain('\u009b');

@@ -5,7 +5,7 @@ import { getManifest } from '../support/images.ts';
 import { from, front, registry, repository, serveTarget, tagOf, to, world } from '../support/relayed-target.ts';
 import { platformsOf } from '../support/work.ts';
 
-/** A registry that answers 500 to every write of a manifest that overlaps with another one, as Gitea may. The first waits for a second. */
+/** A registry that answers 500 to concurrent writes of manifests, as Gitea may. The first write waits for a second one. */
 const { list } = serveTarget('overlap', platformsOf(12));
 
 beforeEach(() => {
@@ -32,7 +32,7 @@ test.each([[[]], [['--retries', '0']]])('a list of 12 images is copied (%j)', as
   expect(faults()).toBeGreaterThan(0);
 });
 
-test('a list is pushed to several tags, also if the push depends on what one of them has', async () => {
+test('pushes a list to several tags, even if the push depends on the content of one of them', async () => {
   const digest = await world.must('create', to('1.0'), from('1.0'), '--push', '-t', ':a', '-t', ':b');
   for (const tag of ['1.0', 'a', 'b']) expect(await tagOf(tag)).toBe(digest);
   const annotation = ['--index-annotation', 'changed=yes', '--push'];
@@ -44,7 +44,7 @@ test('a list is pushed to several tags, also if the push depends on what one of 
   expect(faults()).toBeGreaterThan(0);
 });
 
-test('a job joins 12 images at once', async () => {
+test('joins 12 images at once', async () => {
   await world.must('join', to('1.0'), from('1.0'));
   const { manifests } = JSON.parse((await getManifest(registry.url, repository, '1.0'))!.bytes.toString()) as {
     manifests: object[];

@@ -7,7 +7,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { makeImage, pushImage } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What a terminal shows: text, line breaks, and the two sequences that take lines at the foot away. */
+/** The text on a terminal: it interprets newlines, and the two sequences that erase the progress lines. */
 function screen(written: string): readonly string[] {
   const lines = [''];
   for (const part of written.split(/(\n|\u001b\[\d+A\u001b\[0J)/)) {
@@ -32,7 +32,7 @@ async function shown(columns: number) {
   const progress = new LiveProgress(output, () => clock);
   const see = (event: OperationEvent, milliseconds = 1000) => {
     clock += milliseconds;
-    progress.see(event);
+    progress.update(event);
   };
   return { output, see, screen: () => screen(written) };
 }
@@ -53,7 +53,7 @@ const done = (character: string, size: number): OperationEvent => ({
 });
 
 describe('live progress', () => {
-  test('each blob and the whole, above them what is said meanwhile, and nothing of it at the end', async () => {
+  test('shows each blob and the total below other output, and erases them at the end', async () => {
     const { output, see, screen: now } = await shown(100);
     see({ type: 'started', target, blobs: 3, bytes: 31 * MiB });
     expect(now()).toEqual(['0 of 3 blobs, 0 B of 31.0 MiB', '']);
@@ -79,14 +79,14 @@ describe('live progress', () => {
     expect(now()).toEqual(['a note', 'the result', '']);
   });
 
-  test('an error leaves no lines behind', async () => {
+  test('an error erases the progress lines', async () => {
     const { output, see, screen: now } = await shown(100);
     see({ type: 'started', target, blobs: 1, bytes: 10 });
     output.error(new Error('broken'));
     expect(now()[0]).toContain('broken');
   });
 
-  test('it is not drawn more often than can be seen, no wider than the terminal, and no higher than a few lines', async () => {
+  test('is limited in frequency, width and height', async () => {
     const { see, screen: now } = await shown(30);
     see({ type: 'started', target, blobs: 20, bytes: 20 });
     see(moved('a', 1, 1), 1);
@@ -112,13 +112,13 @@ describe('of a push to another registry', () => {
 
   test.each<[string, boolean, boolean, readonly string[], Readonly<Record<string, string>>]>([
     ['on a terminal', true, true, [], {}],
-    ['where it is asked for', true, false, ['--progress', 'tty'], {}],
+    ['with --progress tty', true, false, ['--progress', 'tty'], {}],
     ['not into a file', false, false, [], {}],
     ['not as plain text', false, true, ['--progress', 'plain'], {}],
     ['not as JSON', false, true, ['--progress', 'json'], {}],
     ['not beside a JSON document', false, true, ['--json'], {}],
     ['not with --quiet', false, true, ['--quiet'], {}],
-    ['not on a terminal that cannot', false, true, [], { TERM: 'dumb' }],
+    ['not on a dumb terminal', false, true, [], { TERM: 'dumb' }],
     ['not in CI', false, true, [], { CI: 'true' }],
   ])('%s', async (name, isLive, terminal, flags, env) => {
     const world = await CliHarness.make({ terminal, env });

@@ -4,10 +4,10 @@ import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** What is asked on a terminal, and what comes of the keys that end a prompt instead of answering it. */
+/** Prompts on a terminal, and the keys that end a prompt without an answer. */
 const [enter, endOfInput, interrupt] = ['\r', '\u0004', '\u0003'];
 
-// Nobody listens there: it is never asked.
+// No registry listens there, and no request is sent.
 const host = '127.0.0.1:9';
 
 const atName = (keys: string): Typed => ({ after: 'Username: ', keys });
@@ -18,17 +18,17 @@ describeOnTerminal('the prompts of login', () => {
     ['Ctrl-C at the user name', [atName(interrupt)], 130, 'interrupted: nothing was left half done'],
     ['Ctrl-C in the middle of it', [atName(`m${interrupt}`)], 130, 'interrupted: nothing was left half done'],
     ['Ctrl-C at the password', [atName(`me${enter}`), atPassword(interrupt)], 130, 'interrupted'],
-    ['Ctrl-D at the user name', [atName(endOfInput)], 2, `no user name is given for ${host}`],
-    ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `no password is given for ${host}`],
-    ['only Enter at the user name', [atName(enter)], 2, `no user name is given for ${host}`],
-    ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `no password is given for ${host}`],
+    ['Ctrl-D at the user name', [atName(endOfInput)], 2, `missing user name for ${host}`],
+    ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `missing password for ${host}`],
+    ['only Enter at the user name', [atName(enter)], 2, `missing user name for ${host}`],
+    ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `missing password for ${host}`],
   ])('%s', async (_name, typed, code, said) => {
     const ran = await runOnTerminal(['login', host], typed, await temporaryFolder());
     expect(ran).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${said}`)) });
     expect(ran.shown).not.toContain('bug');
   });
 
-  test('a password that is given is not shown', async () => {
+  test('does not echo a password', async () => {
     const typed = [atName(`me${enter}`), atPassword(`hidden-secret${enter}`)];
     const { code, shown } = await runOnTerminal(['login', host, '--retries', '0'], typed, await temporaryFolder());
     expect(code).toBe(7);
@@ -53,7 +53,7 @@ describeOnTerminal('the prompt of annotate', () => {
       }
       await world.must('create', 'team/app', ...images);
       const args = ['annotate', '--arch', 'arm', '--annotation', 'k=v', '--workspace', world.workspace];
-      const ran = await runOnTerminal(args, [{ after: 'Which one? [1-2] ', keys }], world.folder);
+      const ran = await runOnTerminal(args, [{ after: 'Select an entry [1-2]: ', keys }], world.folder);
       expect(ran).toEqual({ code, shown: expect.stringMatching(said) });
       expect(ran.shown).not.toContain('bug');
     } finally {

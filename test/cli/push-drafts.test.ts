@@ -4,10 +4,10 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
 import { amd64, arm64, at, list, registry, served, servePushed, tag, world } from '../support/pushed-lists.ts';
 
-/** What becomes of a draft that is pushed, and of one that was made from a list that others change too. */
+/** Drafts after a push, and drafts of lists that others change too. */
 servePushed();
 
-describe('drafts of remote lists', () => {
+describe('drafts of published lists', () => {
   const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], { annotations: { k: 'v' } });
 
   async function draftOfRemote(): Promise<void> {
@@ -15,7 +15,7 @@ describe('drafts of remote lists', () => {
     await world.must('create', list, `docker://${list}`);
   }
 
-  test('an edit goes up where nobody has moved the tag, and the next one too', async () => {
+  test('are pushed if the tag has not moved, also a second time', async () => {
     await draftOfRemote();
     await world.must('annotate', '--variant', 'v2');
     await world.must('push');
@@ -25,7 +25,7 @@ describe('drafts of remote lists', () => {
     expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ annotations: { k: 'v' } });
   });
 
-  test('where somebody has moved it, that is kept', async () => {
+  test('are refused if the tag has moved', async () => {
     await draftOfRemote();
     await world.must('annotate', '--variant', 'v2');
     const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
@@ -38,7 +38,7 @@ describe('drafts of remote lists', () => {
     expect((await world.run(['push', '--if-digest', other.digest, '--replace-image'])).code).toBe(0);
   });
 
-  test('what others have done comes in with --amend, and then it goes up', async () => {
+  test('--amend adds the changes of others, and then they can be pushed', async () => {
     await draftOfRemote();
     await world.must('annotate', '--variant', 'v2');
     const theirs = makeIndex(
@@ -64,7 +64,7 @@ describe('drafts of remote lists', () => {
     });
   });
 
-  describe('where others have said other things of the list itself', () => {
+  describe('are refused if others have changed fields of the list', () => {
     const theirs = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], {
       annotations: { k: 'theirs' },
     });
@@ -76,7 +76,7 @@ describe('drafts of remote lists', () => {
       await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
     });
 
-    test('--amend does not lose them: it warns that the push is still refused, why, and what to do', async () => {
+    test('--amend does not discard such changes: it warns that the push is still refused, and why', async () => {
       const { code, stderr } = await world.run(['create', '--amend']);
       expect([code, stderr]).toEqual([
         0,
@@ -90,7 +90,7 @@ describe('drafts of remote lists', () => {
       expect((await served())?.digest).toBe(theirs.digest);
     });
 
-    test('the refused push sends to --amend once, and not in a circle', async () => {
+    test('the hint of the refused push leads to --amend only once', async () => {
       expect((await refused()).stderr).toContain(`"mlist create --amend ${list}" reads it again`);
       await world.must('create', '--amend');
       const { code, stderr } = await refused();
@@ -109,8 +109,8 @@ describe('drafts of remote lists', () => {
           ['create', '--amend'],
         ],
       ],
-      ['--amend that says it', [['create', '--amend', '--index-annotation', 'k=theirs']]],
-    ])('a draft that says the same goes up: %s', async (_name, commands) => {
+      ['--amend with the same annotation', [['create', '--amend', '--index-annotation', 'k=theirs']]],
+    ])('an equal draft is pushed: %s', async (_name, commands) => {
       for (const command of commands) await world.must(...command);
       await world.must('push');
       expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
@@ -119,7 +119,7 @@ describe('drafts of remote lists', () => {
       });
     });
 
-    test('a draft that has no image of the list any more is not sent to --amend, which reads none', async () => {
+    test('the hint for a draft without any image of the list is not --amend, which would read nothing', async () => {
       await world.must('add', at('team/app:arm64'));
       await world.must('remove', '--platform', 'linux/amd64/v2');
       const { code, stderr } = await refused();
@@ -128,14 +128,14 @@ describe('drafts of remote lists', () => {
     });
   });
 
-  test('a list that others have left as it was says nothing of that', async () => {
+  test('no message if nobody has changed the list', async () => {
     await draftOfRemote();
     await world.must('annotate', '--index-annotation', 'mine=1');
     expect((await world.run(['create', '--amend'])).stderr).not.toContain('warning');
     await world.must('push');
   });
 
-  test('a tag that this draft pushed, and that somebody has moved since, is warned of', async () => {
+  test('a warning if somebody has moved a tag that this draft has pushed', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await world.must('push');
     const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
@@ -148,7 +148,7 @@ describe('drafts of remote lists', () => {
 });
 
 describe('the draft afterwards', () => {
-  test('--purge removes it, and forgets it', async () => {
+  test('--purge removes it and its state', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await world.must('push', '--purge');
     expect(await world.must('ls')).toBe('');
@@ -156,13 +156,13 @@ describe('the draft afterwards', () => {
     expect(await readFile(join(world.workspace, 'state.json'), 'utf8')).not.toContain('list');
   });
 
-  test('without it the draft stays', async () => {
+  test('is kept without --purge', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await world.must('push');
     expect(await world.must('ls')).toContain(list);
   });
 
-  test('a damaged state is named, and easily mended', async () => {
+  test('a damaged state is reported, with a simple fix', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const path = join(world.workspace, 'state.json');
     await writeFile(path, '{"version":1,"current":');

@@ -7,7 +7,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Images of another registry, which nothing can mount: their bytes move once, and not again for a further list. */
+/** Images of another registry, from which nothing can be mounted: their blobs are copied once. */
 
 describeOnRegistries('a list of images in another registry', (start) => {
   async function stand() {
@@ -35,7 +35,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
     return { create, push, world, origin, from, to };
   }
 
-  test('what the target has is neither read nor sent', async () => {
+  test('content of the target is neither read nor sent', async () => {
     const { create, push, to } = await stand();
     await create('one', 'amd64');
     expect(await push()).toEqual({ read: 2, uploaded: 2 });
@@ -64,7 +64,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
     await world.must('validate', '--deep', `docker://${to.host}/b:two`);
   });
 
-  test('--force sends it all the same', async () => {
+  test('--force sends it anyway', async () => {
     const { create, push } = await stand();
     await create('one', 'amd64');
     await push();
@@ -72,16 +72,16 @@ describeOnRegistries('a list of images in another registry', (start) => {
     expect(await push('--force')).toEqual({ read: 2, uploaded: 2 });
   });
 
-  test('an edit of a tag that is not there says how to begin', async () => {
+  test('the hint for an edit of a missing tag says how to create it', async () => {
     const { world, to } = await stand();
     const ran = await world.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
     expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
   });
 });
 
-/** What a draft was made from is a condition for that one name; further names move as they do without it. */
+/** The list from which a draft was created is a condition for that tag only, not for additional tags. */
 describeOnRegistries('an edit of a published list under further names', (start) => {
-  test('a further name may be new, or have another list', async () => {
+  test('an additional tag may be new, or have another list', async () => {
     const registry = cleanup(await start());
     const image = (architecture: string) => makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
     for (const architecture of ['amd64', 's390x']) {

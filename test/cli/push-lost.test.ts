@@ -16,11 +16,11 @@ import {
   world,
 } from '../support/pushed-lists.ts';
 
-/** What `push` does where a registry has lost what it had. */
+/** `push` if the registry has lost content. */
 servePushed();
 
-describe('what a registry has lost', () => {
-  test('a child that was cleaned up since is sent again from what was kept', async () => {
+describe('content that the registry has lost', () => {
+  test('a deleted child is sent again from the cache', async () => {
     const image = makeImage({ salt: `kept${count}` });
     await pushImage(registry.url, 'team/app', 'lost', image);
     await world.must('create', list, at('team/app:lost'));
@@ -49,7 +49,7 @@ describe('what a registry has lost', () => {
       makeImage({ salt: `${name}${count}`, platform: { architecture, os: 'linux' } }),
     );
 
-  test('several children that nobody kept are all named, those that were kept are not, and nothing is said to be sent', async () => {
+  test('all missing children that are not in the cache are named, and nothing is reported as sent', async () => {
     const [one, two, kept] = many('several') as [Image, Image, Image];
     await world.must('create', list);
     await lost('one', one);
@@ -66,7 +66,7 @@ describe('what a registry has lost', () => {
     expect(await served()).toBeUndefined();
   });
 
-  test('--dry-run looks at the children of the same repository, and plans to send what was kept', async () => {
+  test('--dry-run checks the children in the same repository, and plans to send cached ones', async () => {
     const [image, there] = many('dry') as [Image, Image, Image];
     await pushImage(registry.url, 'team/app', 'there', there);
     await world.must('create', list, at('team/app:there'));
@@ -84,7 +84,7 @@ describe('what a registry has lost', () => {
     ]);
   });
 
-  test('a child whose manifest was kept, and whose layers are gone too, is gone', async () => {
+  test('a child with a cached manifest is missing if its layers are missing too', async () => {
     const image = makeImage({ salt: `hollow${count}` });
     await world.must('create', list);
     await lost('hollow', image);
@@ -95,7 +95,7 @@ describe('what a registry has lost', () => {
     expect(await served()).toBeUndefined();
   });
 
-  test('children of another repository that are gone are all named', async () => {
+  test('missing children of another repository are all named', async () => {
     const [one, two] = many('elsewhere') as [Image, Image, Image];
     const digests = [one, two].map((image) => image.digest);
     for (const [place, image] of [one, two].entries()) await pushImage(registry.url, 'team/far', `x${place}`, image);
@@ -106,7 +106,7 @@ describe('what a registry has lost', () => {
     expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/far:x0 .* is gone[^]*team\/far:x1 .* is gone/)]);
   });
 
-  test('a child that nobody kept: a clear error, and no list', async () => {
+  test('a child that is not in the cache: an error, and no list', async () => {
     const image = makeImage({ salt: `unkept${count}` });
     await pushImage(registry.url, 'team/app', 'unkept', image);
     await world.must('create', list, at('team/app:unkept'));

@@ -7,33 +7,33 @@ import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../su
 import { cleanup } from '../support/cleanup.ts';
 import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
 
-/** What `push` refuses before it sends anything. */
+/** Pushes that are refused before anything is written. */
 servePushed();
 
-describe('what is refused before anything is written', () => {
+describe('refused before any write', () => {
   test.each<[string, readonly string[], number, RegExp]>([
-    ['a platform that is expected and not there', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
+    ['a missing platform of --expect', ['--expect', 'linux/amd64,linux/s390x'], 3, /lacks linux\/s390x/],
     [
       'a tag that is gone',
       ['--if-digest', `sha256:${'0'.repeat(64)}`],
       5,
       /no longer exists, but was expected to have sha256:0+\n.*absent/,
     ],
-    ['a digest that is none', ['--if-digest', 'latest'], 2, /takes a digest, or absent/],
+    ['an invalid digest', ['--if-digest', 'latest'], 2, /takes a digest or absent/],
     ['an empty tag', ['--tag', ''], 2, /^mlist: --tag takes a tag: it is empty/],
-    ['a tag of nothing', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
+    ['a tag of only ":"', ['--tag', ':'], 2, /--tag takes a tag: it is empty/],
     ['an empty target', ['--to', ''], 2, /it is empty/],
     ['a target by digest', ['--to', `a/b@sha256:${'0'.repeat(64)}`], 2, /pushed to a tag, not to a digest/],
     ['a platform of attestations', ['--expect', 'unknown/unknown'], 3, /lacks unknown\/unknown/],
-    ['an empty digest', ['--if-digest', ''], 2, /takes a digest, or absent/],
+    ['an empty digest', ['--if-digest', ''], 2, /takes a digest or absent/],
     ['a digest file that is stdin', ['--digest-file', '-'], 2, /--digest-file takes the name of a file, not "-"/],
     ['a digest file without a name', ['--digest-file', ''], 2, /takes the name of a file, not ""/],
     ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
     ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
     ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
-    ['a digest file in no folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
-    ['a metadata file in no folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
-    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /name the same file/],
+    ['a digest file in a missing folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
+    ['a metadata file in a missing folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
+    ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /cannot name the same file/],
   ])('%s', async (_name, flags, code, message) => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     requests.length = 0;
@@ -45,7 +45,7 @@ describe('what is refused before anything is written', () => {
     expect(sent().filter((request) => !request.startsWith('HEAD'))).toEqual([]);
   });
 
-  test('what the list has is named where it lacks something, and its versions where it is only another', async () => {
+  test('the error names the platforms of the list, and its OS versions if only the version differs', async () => {
     const windows = makeImage({
       salt: 'windows',
       platform: { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.1' },
@@ -61,7 +61,7 @@ describe('what is refused before anything is written', () => {
     expect((await world.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
   });
 
-  test('an empty list, unless that is wanted', async () => {
+  test('refuses an empty list without --allow-empty', async () => {
     await world.must('create', list);
     expect(await world.run(['push'])).toMatchObject({
       code: 3,
@@ -72,7 +72,7 @@ describe('what is refused before anything is written', () => {
     expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ manifests: [] });
   });
 
-  test('each error is told once, beside no warnings, with what lifts it', async () => {
+  test('reports each error once without warnings, and with the option that allows it', async () => {
     const copies = ['x1', 'x2', 'x3'].map((salt) => makeImage({ salt }));
     for (const [place, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${place}`, image);
     await world.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
@@ -97,19 +97,19 @@ describe('what is refused before anything is written', () => {
     ['linux/arm64/v8', 0],
     ['linux/arm64/v9', 3],
     ['arm64/v8', 2],
-  ])('--expect %s ends with %i', async (expected, code) => {
+  ])('--expect %s exits with %i', async (expected, code) => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     expect((await world.run(['push', '--dry-run', '--expect', expected])).code).toBe(code);
   });
 
-  test('--if-digest with what the tag has', async () => {
+  test('--if-digest with the digest of the tag', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const digest = await world.must('push');
     await world.must('add', at('team/app:arm64'));
     expect((await world.run(['push', '--if-digest', digest])).code).toBe(0);
   });
 
-  test('--if-digest absent: only where there is no such tag, or it has this very list', async () => {
+  test('--if-digest absent: only if the tag does not exist, or already has this list', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const digest = await world.must('push', '--if-digest', 'absent');
     const none = `sha256:${'0'.repeat(64)}`;
@@ -125,7 +125,7 @@ describe('what is refused before anything is written', () => {
     });
   });
 
-  test('a 412 to a push without a condition is a refusal of the registry', async () => {
+  test('a 412 without a condition is reported as an error of the registry', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const refused = `${front.host}/team/app:refused`;
     await world.must('create', refused, `${front.host}/team/app:amd64`);
@@ -138,7 +138,7 @@ describe('what is refused before anything is written', () => {
     });
   });
 
-  test('--if-digest absent: also where another list comes between the look and the push', async () => {
+  test('--if-digest absent: refuses if another list is pushed between the check and the push', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const theirs = makeIndex([], { annotations: { from: 'elsewhere' } });
     const raced = `${front.host}/team/app:raced`;
@@ -152,7 +152,7 @@ describe('what is refused before anything is written', () => {
     expect((await getManifest(registry.url, 'team/app', 'raced'))?.digest).toBe(theirs.digest);
   });
 
-  test('a digest file where links lead, whole; and into a pipe as it is', async () => {
+  test('writes a digest file through links, atomically, and directly to a pipe', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await mkdir(join(world.folder, 'real'));
     await symlink('real/digest', join(world.folder, 'link'));
@@ -174,14 +174,14 @@ describe('what is refused before anything is written', () => {
     expect([piped, (await lstat(pipe)).isFIFO()]).toEqual([`${digest}\n`, true]);
   });
 
-  test('/dev/stdout is stdout, behind the digest', async () => {
+  test('/dev/stdout is stdout, after the digest', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const { code, stdout } = await world.run(['push', '--metadata-file', '/dev/stdout']);
     const [digest, ...rest] = stdout.split('\n');
     expect([code, JSON.parse(rest.join('\n'))]).toMatchObject([0, { 'containerimage.digest': digest }]);
   });
 
-  test('no digest file for a push that failed, or that was none', async () => {
+  test('writes no digest file for a failed push, or for a dry run', async () => {
     const file = join(world.folder, 'digest');
     await world.must('create', list, at('team/app:amd64'));
     expect((await world.run(['push', '--digest-file', file, '--expect', 'linux/s390x'])).code).toBe(3);

@@ -10,7 +10,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { runMlist, type Ended } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** A push whose workspace cannot be written is done by the time that it turns out: it reports what it published. */
+/** A push in a workspace that is not writable fails only after the list is published, and reports that. */
 let registry: RunningRegistry;
 let folder: string;
 let workspace: string;
@@ -40,7 +40,7 @@ const served = async () => (await getManifest(registry.url, 'team/app', list.sli
 
 interface Case {
   readonly name: string;
-  /** Why nothing can be written. */
+  /** The reason why the workspace cannot be written. */
   readonly reason: string;
   readonly prepare?: () => Promise<unknown>;
   readonly spoil: () => Promise<unknown>;
@@ -149,7 +149,7 @@ describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, spoil,
   },
 );
 
-test('a draft of a published list says how to push it after an edit', async () => {
+test('a draft of a published list: the hint says how to push after an edit', async () => {
   await draft();
   await must('push', '--purge');
   await must('create', list, `docker://${list}`);

@@ -17,11 +17,11 @@ import {
   world,
 } from '../support/pushed-lists.ts';
 
-/** What `push` sends, and where to. */
+/** The requests and targets of `push`. */
 servePushed();
 
-describe('what is sent', () => {
-  test('children of the same repository: a look at the tag, then the list', async () => {
+describe('requests', () => {
+  test('children in the same repository: reads the tag, puts the list', async () => {
     await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     expect(sent().sort()).toEqual([
       'GET team/app/blobs/',
@@ -33,7 +33,7 @@ describe('what is sent', () => {
     expect(sent()).toEqual([`HEAD team/app/manifests/${tag()}`, `PUT team/app/manifests/${tag()}`]);
   });
 
-  test('children of another repository: a look at the tag, mounts, the children, the list', async () => {
+  test('children in another repository: reads the tag, mounts blobs, puts the children and the list', async () => {
     const list = at(`team/mounted${count}:list`);
     await world.must('create', list, at('team/elsewhere:amd64'), at('team/elsewhere:arm64'));
     requests.length = 0;
@@ -47,7 +47,7 @@ describe('what is sent', () => {
     ]);
   });
 
-  test('an index of another repository: its children are read once', async () => {
+  test('an index of another repository: reads its children once', async () => {
     const { images, attestations } = await pushBuild(registry.url, 'team/index', 'latest', [
       { architecture: 'amd64', os: 'linux' },
     ]);
@@ -62,7 +62,7 @@ describe('what is sent', () => {
     expect(await getManifest(registry.url, `team/taken${count}`, attestations[0]?.digest ?? '')).toBeDefined();
   });
 
-  test('pushed again, unchanged: one request', async () => {
+  test('an unchanged list: one request', async () => {
     await world.must('create', list, at('team/app:amd64'), at('team/elsewhere:arm64'));
     const digest = await world.must('push');
     requests.length = 0;
@@ -70,7 +70,7 @@ describe('what is sent', () => {
     expect(sent()).toEqual([`HEAD team/app/manifests/${tag()}`]);
   });
 
-  test('--force puts the list although it is there, and looks at every child', async () => {
+  test('--force checks every child and puts the list even if it exists', async () => {
     await world.must('create', list, at('team/app:amd64'));
     await world.must('push');
     requests.length = 0;
@@ -82,7 +82,7 @@ describe('what is sent', () => {
     ]);
   });
 
-  test('nothing is written where a child is missing at the end', async () => {
+  test('writes nothing if a child turns out to be missing', async () => {
     const gone = makeImage({ salt: 'gone' });
     await pushImage(registry.url, 'team/gone', 'x', gone);
     await world.must('create', list, at('team/gone:x'));
@@ -94,7 +94,7 @@ describe('what is sent', () => {
 });
 
 describe('targets', () => {
-  test('--to takes the place of the list', async () => {
+  test('--to replaces the name of the list', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const digest = await world.must('push', '--to', at('team/to:x'), '--to', at('team/to2:y'));
     expect((await getManifest(registry.url, 'team/to', 'x'))?.digest).toBe(digest);
@@ -102,7 +102,7 @@ describe('targets', () => {
     expect(await served()).toBeUndefined();
   });
 
-  test('-t :TAG with --to is a tag in each place that the list goes to, and a place named twice is one', async () => {
+  test('-t :TAG with --to is a tag in each target, and duplicate targets are pushed once', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const [one, two] = [at('team/tagged:x'), at('team/tagged2:y')];
     const targets = ['--to', one, '--to', two, '--to', `docker://${one}`, '--to', 'oci:layout:v1'];
@@ -132,14 +132,14 @@ describe('targets', () => {
     expect(await getManifest(registry.url, 'team/app', 'more')).toBeUndefined();
   });
 
-  test('one target fails, the other is done, and both are told', async () => {
+  test('reports the failed target and the successful one', async () => {
     await world.must('create', list, at('team/app:amd64'));
     const { code, stderr } = await world.run(['push', '-t', 'localhost:1/x:y', '--retries', '0']);
     expect([code, stderr]).toEqual([7, expect.stringMatching(/pushed .*team\/app:list[^]*localhost:1/)]);
     expect(await served()).toBeDefined();
   });
 
-  test('children of another registry are carried over', async () => {
+  test('copies the children of another registry', async () => {
     const other = await startRegistry();
     try {
       await world.must('create', `${other.host}/far/list:1`, at('team/app:amd64'), at('team/app:arm64'));

@@ -12,8 +12,8 @@ import { CliHarness, type Ran } from '../support/cli-harness.ts';
 const WRONG = 'this-is-the-wrong-password';
 const auth = Buffer.from(`me:${WRONG}`).toString('base64');
 
-/** Registries that take one password, and are given another. */
-describe('a wrong password', () => {
+/** Registries that refuse the credentials. */
+describe('wrong credentials', () => {
   let basic: RunningRegistry;
   let open: RunningRegistry;
   let front: RecordingProxy;
@@ -84,7 +84,7 @@ describe('a wrong password', () => {
     );
   });
 
-  test('from a variable, which comes before what a login keeps', async () => {
+  test('from a variable, which takes precedence over stored credentials', async () => {
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
     expectRefusal(
       await world.run(['digest', `${host}/team/app:1.0`], { env }),
@@ -104,7 +104,7 @@ describe('a wrong password', () => {
     );
   });
 
-  test('that was typed: nothing is kept', async () => {
+  test('from a prompt: not stored', async () => {
     const login = ['login', host, '--username', 'me', '--password-stdin'];
     expectRefusal(
       await world.run(login, { stdin: `${WRONG}\n` }),
@@ -114,18 +114,18 @@ describe('a wrong password', () => {
     expect(await world.run(['logout', host])).toMatchObject({ code: 4 });
   });
 
-  test('no login at all', async () => {
+  test('no credentials', async () => {
     const ran = await world.run(['digest', `${host}/team/app:1.0`]);
     expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} requires a login`) as unknown });
     expect(ran.stderr).toContain(`mlist login ${host}`);
   });
 });
 
-describe('of several challenges, one that can be used is used', () => {
+describe('uses a supported challenge of several', () => {
   const right = `Basic ${Buffer.from('me:right').toString('base64')}`;
   const realm = (address: string) => `Bearer realm="${address}",service="x"`;
 
-  /** Accepts Basic, and names a token service that does not work besides. */
+  /** Accepts Basic, and also names a token service that does not work. */
   async function start(challenge: (host: string) => string, service: Rule): Promise<RecordingProxy> {
     const front = cleanup(await RecordingProxy.start());
     const index = makeIndex([]);
@@ -153,7 +153,7 @@ describe('of several challenges, one that can be used is used', () => {
     ['is not named by a URL', () => 'Bearer realm="registry", Basic realm="x"', hang],
     ['must not be used', () => `Basic realm="x", ${realm('ftp://registry.test/token')}`, hang],
     ['must not see the login', () => `Basic realm="x", ${realm('http://127.0.0.2:1/token')}`, hang],
-  ])('Basic, where the token service %s', async (_name, challenge, service) => {
+  ])('uses Basic if the token service %s', async (_name, challenge, service) => {
     const front = await start(challenge, service);
     expect(await inspected(front)).toMatchObject({ code: 0 });
     expect(front.asked(/token/).length).toBeLessThan(3);
@@ -163,7 +163,7 @@ describe('of several challenges, one that can be used is used', () => {
     });
   });
 
-  test('but not where the token service refuses the login', async () => {
+  test('does not use Basic if the token service refuses the credentials', async () => {
     const front = await start(
       here,
       answer(401, {}, '{"errors":[{"code":"DENIED","message":"the token has expired"}]}'),
@@ -174,7 +174,7 @@ describe('of several challenges, one that can be used is used', () => {
     });
   });
 
-  test('the second token service, where the first is not named by a URL', async () => {
+  test('uses the second token service if the realm of the first is not a URL', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
     const tokens = cleanup(await TokenService.start({ users: { me: 'right' } }));
     guard(front, tokens, { before: 'Bearer realm="registry", ' });
@@ -184,7 +184,7 @@ describe('of several challenges, one that can be used is used', () => {
   });
 });
 
-/** Docker Hub's token service gives everybody a token for everything; the registry then answers 401 insufficient_scope. */
+/** Docker Hub's token service returns a token without access; the registry then answers 401 insufficient_scope. */
 describe.each([[{}], [{ silent: true }]])('a token without access, where the challenge has %j', (options) => {
   let front: RecordingProxy;
   let tokens: TokenService;

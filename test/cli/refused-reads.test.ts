@@ -7,7 +7,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
-/** Registries that refuse HEAD, or all reads: what is only asked to save work fails no command. */
+/** Registries that refuse HEAD, or all reads: requests that are only optimisations never fail a command. */
 const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });
 const arm64 = makeImage({ kind: 'oci', platform: { architecture: 'arm64', os: 'linux' } });
 const list = makeIndex([
@@ -136,7 +136,7 @@ test.each([
   );
 });
 
-test('a registry that asks for too long a wait is not asked again, and nothing is pushed', async () => {
+test('a registry that demands a long wait gets no further request, and nothing is pushed', async () => {
   front.on(/^HEAD .*manifests\/sha256/, answer(503, { 'retry-after': '3600' }));
   const ran = await run('copy', from('1'), to('1'));
   expect(ran).toMatchObject({

@@ -14,7 +14,7 @@ import {
   world,
 } from '../support/relayed-target.ts';
 
-/** Registries that refuse to write a tag that has the content already, or for lack of what the content refers to. */
+/** Registries that refuse a write because the tag already has the content, or because referenced content is missing. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
 const { images, list } = serveTarget('refused', platforms);
 
@@ -23,7 +23,7 @@ const refuse = (status: number, code: string, message: string, detail?: unknown)
 const uploads = (): readonly string[] =>
   front.asked(/^PUT .*\/uploads\//).map(({ path }) => /digest=([^&]+)/.exec(path)?.[1] ?? '');
 
-/** From now on no tag that is there is written, whatever is to be written. */
+/** From now on writes of existing tags are refused, whatever their content. */
 function makeImmutable(rule: Rule): void {
   front.on(/^PUT .*\/manifests\/(?!sha256:)/, async (exchange) => {
     const tag = exchange.seen.path.slice(exchange.seen.path.lastIndexOf('/') + 1);
@@ -54,7 +54,7 @@ describe.each(immutable)('a tag that is immutable at %s (%i %s)', (_, status, co
     expect(await tagOf('1.0')).toBe(list.digest);
   });
 
-  test('is refused in the words of the registry if it has another list', async () => {
+  test("fails with the registry's message if it has another list", async () => {
     await world.must('copy', from('image0'), to('1.0'));
     for (const args of [
       ['copy', from('1.0'), to('1.0'), '--replace-image'],
@@ -72,13 +72,13 @@ describe.each(immutable)('a tag that is immutable at %s (%i %s)', (_, status, co
   });
 });
 
-describe('a refusal for lack of content', () => {
+describe('a refusal because of missing content', () => {
   test.each([
     [400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', true],
     [400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', false],
     [404, 'BLOB_UNKNOWN', 'blob unknown to registry', true],
     [403, 'MANIFEST_INVALID', 'a child manifest is missing', true],
-  ])('%i %s is never success, although the tag has the list', async (status, code, message, isNamed) => {
+  ])('%i %s never counts as success, even if the tag has the list', async (status, code, message, isNamed) => {
     await world.must('copy', from('1.0'), to('1.0'));
     front.on(/^PUT .*\/1.0$/, refuse(status, code, message, isNamed ? images[0]?.digest : undefined));
     const within = await world.run(['copy', to('1.0'), to('1.0'), '--force']);
@@ -93,7 +93,7 @@ describe('a refusal for lack of content', () => {
   test.each([
     ['a layer that it names', () => sha256(images[0]!.blobs[1]!)],
     ['a layer that it does not name', () => undefined],
-  ])('of an empty target, for lack of %s: nothing is sent twice', async (_, detail) => {
+  ])('of an empty target, because of missing %s: nothing is sent twice', async (_, detail) => {
     front.on(
       new RegExp(`^PUT .*${images[0]!.digest}`),
       refuse(400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', { digest: detail() }),
@@ -112,7 +112,7 @@ describe('a refusal for lack of content', () => {
     }
   });
 
-  test('of an image of the list that the tag had: it is sent again', async () => {
+  test('of an image of the previous list: the image is sent again', async () => {
     await world.must('create', to('1.0'), from('image0'), from('image1'), '--push');
     await world.must('annotate', to('1.0'), from('image0'), '--os-version', '1');
     front.on(
@@ -126,7 +126,7 @@ describe('a refusal for lack of content', () => {
     expect(front.asked(/^PUT .*\/1.0$/)).toHaveLength(2);
   });
 
-  test('of a foreign layer names the layer and where it is stored', async () => {
+  test('of a non-distributable layer: the error names the layer and its location', async () => {
     const layer = {
       mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
       digest: `sha256:${'1'.repeat(64)}`,
@@ -148,7 +148,7 @@ describe('a refusal for lack of content', () => {
     expect(stderr).not.toMatch(/lost/);
   });
 
-  test('that the target was found to have: that is sent again, and nothing else', async () => {
+  test('that the target reported as existing: only that content is sent again', async () => {
     const [known, other] = images as [(typeof images)[0], (typeof images)[0]];
     await pushImage(registry.url, repository, undefined, known);
     await fetch(`${registry.url}/v2/${repository}/manifests/${known.digest}`, { method: 'DELETE' });
@@ -162,7 +162,7 @@ describe('a refusal for lack of content', () => {
   });
 });
 
-test('a 412 to a condition that holds is no conflict: the words of the registry are reported', async () => {
+test("a 412 although the condition holds is reported with the registry's message", async () => {
   await world.must('copy', from('image0'), to('1.0'));
   await world.must('create', to('1.0'), from('image0'), from('image1'));
   makeImmutable(refuse(412, 'PRECONDITION', 'the tag is immutable'));

@@ -6,7 +6,7 @@ import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
-/** What a registry says about a failure is reported, with the reference that the failed step worked on. */
+/** Errors quote the registry's message, and name the reference of the failed step. */
 interface Diagnostic {
   readonly code: string;
   readonly message: string;
@@ -30,7 +30,7 @@ function reported({ code, stdout, stderr }: Ran): {
 const linux = { architecture: 'amd64', os: 'linux' };
 const digest = `sha256:${'ab'.repeat(32)}`;
 
-describe('the reason that a registry gives', () => {
+describe('the message of a registry', () => {
   test.each<[string, unknown, string, string | undefined]>([
     [
       'in a description (Artifactory)',
@@ -66,7 +66,7 @@ describe('the reason that a registry gives', () => {
     ['without a code (Artifactory)', { status: 404, message: 'no such project' }, 'no such project'],
     ['with a message of another type', { code: 'X', message: { a: 1 }, detail: 'entry 3' }, 'X: a: 1 (entry 3)'],
     ['as a text', 'no lists here', 'no lists here'],
-  ])('is reported %s, and hides no other', async (_name, error, shown) => {
+  ])('is reported %s, and hides no other error', async (_name, error, shown) => {
     const errors = [error, null, {}, { code: 'Y', message: 'another' }];
     expect(reported(await refused({ errors })).message).toContain(`(HTTP 400, ${shown}; Y: another)`);
   });
@@ -88,7 +88,7 @@ describe('the reason that a registry gives', () => {
   test('has a limited length, and escapes', async () => {
     const long = 'x'.repeat(2_000);
     const deep = '{"a":'.repeat(2_000) + '1' + '}'.repeat(2_000);
-    // The whole answer is within the limit beyond which mlist does not read it.
+    // The whole answer is below the size limit for error answers.
     const errors = Array.from({ length: 10 }, () => ({ code: long, message: long, detail: { long } }));
     const many = reported(await refused({ errors: [...errors, { code: 'X' }] }));
     expect(many.diagnostics).toHaveLength(10);
@@ -116,14 +116,14 @@ describe('the reason that a registry gives', () => {
   });
 });
 
-/** A registry with the image `team/app:1`, and a front before it that a test changes. */
+/** A registry with the image `team/app:1`, behind a proxy that tests configure. */
 async function served(): Promise<RecordingProxy> {
   const upstream = cleanup(await startRegistry());
   await pushImage(upstream.url, 'team/app', '1', makeImage({ platform: linux }));
   return cleanup(await RecordingProxy.start({ upstream: upstream.url }));
 }
 
-describe('a registry that asks for a wait beyond the limit ends the command', () => {
+describe('a registry that demands a wait beyond the limit ends the command', () => {
   const busy = answer(503, { 'retry-after': '3600' });
   const copy = (host: string) => ['copy', `${host}/team/app:1`, `${host}/team/other:1`];
   const join = (host: string) => ['join', `${host}/team/app:list`, `${host}/team/app:1`, '--group', '1'];
@@ -137,7 +137,7 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
     ['with the list of tags', /^GET .*tags/, join],
   ])('%s', async (_name, pattern, args) => {
     const front = await served();
-    // Without a mount there is an upload.
+    // A refused mount results in an upload.
     front.on(/^POST .*mount=/, answer(405));
     front.on(pattern, busy);
     const world = await CliHarness.make();
@@ -166,7 +166,7 @@ describe('a registry that asks for a wait beyond the limit ends the command', ()
   });
 });
 
-describe('what goes wrong on the way to a registry names the reference', () => {
+describe('errors on the way to a registry name the reference', () => {
   test('too many redirects', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/./, (exchange) => answer(307, { location: exchange.seen.path })(exchange));
@@ -194,7 +194,7 @@ describe('what goes wrong on the way to a registry names the reference', () => {
     ]);
   });
 
-  test('a token service that fails, once for each image', async () => {
+  test('a token service that fails, reported once per image', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/ \/token/, answer(500, {}, '{"errors":[{"code":"UNAVAILABLE","message":"the database is down"}]}'));
@@ -269,7 +269,7 @@ describe('a refusal to write', () => {
     expect(ran.stderr).not.toContain('that it was pushed');
   });
 
-  test('an attestation says how to do without', async () => {
+  test('an attestation: the hint says how to skip it', async () => {
     const blob = Buffer.from('{"_type":"https://in-toto.io/Statement/v0.1"}');
     const layer = { mediaType: 'application/vnd.in-toto+json', digest: sha256(blob), size: blob.length };
     const attestation = makeImage({ kind: 'oci', salt: 'attestation', manifest: { layers: [layer] } });

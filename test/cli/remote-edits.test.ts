@@ -7,7 +7,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, typ
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Edits of lists that lie in a registry, in one command: `annotate`, `add` and `remove` with `--push`. */
+/** Edits of lists in a registry in one command: `annotate`, `add` and `remove` with `--push`. */
 
 const image = (architecture: string, salt = ''): Image =>
   makeImage({ kind: 'oci', salt: architecture + salt, platform: { architecture, os: 'linux' } });
@@ -16,7 +16,7 @@ const arm64 = image('arm64');
 const riscv64 = image('riscv64');
 const subject = image('amd64', 'subject');
 
-/** A list with members that mlist does not know at every level, and numbers that JavaScript would not give back. */
+/** A list with unknown members at every level, and with numbers that JavaScript cannot represent. */
 function oddList(): { readonly mediaType: string; readonly bytes: Buffer; readonly digest: string } {
   const nested = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
   const strange = { 'x.unknown': { deep: [1, { deeper: null }], 10: 'ten', 9: 'nine' }, 'x.flag': true };
@@ -51,7 +51,7 @@ async function pushOdd(url: string, repository: string, tag: string) {
   return list;
 }
 
-/** What differs between two JSON documents: the pointer of each place, with what stands there now. */
+/** The differences between two JSON documents: the pointer of each, with its new value. */
 function differences(before: unknown, after: unknown, pointer = ''): readonly (readonly [string, unknown])[] {
   if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null)
     return before === after ? [] : [[pointer, after]];
@@ -65,7 +65,7 @@ function differences(before: unknown, after: unknown, pointer = ''): readonly (r
   );
 }
 
-/** Other processes share the folder, and may be at work. */
+/** Other processes may use the same folder at the same time. */
 async function leftBehind(): Promise<readonly string[]> {
   return (await readdir(tmpdir())).filter((name) => name.startsWith(`mlist-edit-${process.pid}-`));
 }
@@ -83,7 +83,7 @@ describeOnRegistries('a list with unknown members at every level', (start) => {
     return JSON.parse(String((await getManifest(registry.url, 'team/odd', tag))?.bytes)) as unknown;
   }
 
-  test('annotate of one entry changes what it says, and nothing else', async () => {
+  test('annotate changes only the given field of one entry', async () => {
     await pushOdd(registry.url, 'team/odd', 'v1');
     const before = await documentAt('v1');
     const list = `${registry.host}/team/odd:v1`;
@@ -94,14 +94,14 @@ describeOnRegistries('a list with unknown members at every level', (start) => {
     expect(await world.must('ls')).toBe('');
   });
 
-  test('an edit that changes nothing leaves the list as it is, to the byte', async () => {
+  test('an edit without a change keeps the bytes of the list', async () => {
     const list = await pushOdd(registry.url, 'team/odd', 'v2');
     const name = `${registry.host}/team/odd:v2`;
     expect(await world.must('annotate', name, '--arch', 'arm64', '--os', 'linux', '--push')).toBe(list.digest);
     expect((await getManifest(registry.url, 'team/odd', 'v2'))?.bytes).toEqual(list.bytes);
   });
 
-  test('remove takes one entry out, and add brings it in again for its platform', async () => {
+  test('remove removes one entry, and add adds it again for its platform', async () => {
     await pushOdd(registry.url, 'team/odd', 'v3');
     const [before, name] = [await documentAt('v3'), `${registry.host}/team/odd:v3`];
     await world.must('remove', name, '--platform', 'linux/amd64', '--push');
@@ -144,13 +144,13 @@ describe('an edit with --push', () => {
     requests.length = 0;
   });
 
-  test('annotate costs three requests: read, look again, put', async () => {
+  test('annotate sends three requests: two reads and a put', async () => {
     await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
     expect(requests.map((line) => line.slice(0, line.indexOf(' ')))).toEqual(['GET', 'HEAD', 'PUT']);
     expect(await leftBehind()).toEqual([]);
   });
 
-  test('add to a list of 40 costs at most five requests', async () => {
+  test('add to a list of 40 entries sends at most five requests', async () => {
     const many = Array.from({ length: 40 }, (_, at) => image(`cpu${at}`));
     for (const one of many) await pushImage(registry.url, 'team/app', undefined, one);
     const index = makeIndex(many.map((one, at) => entryOf(one, { architecture: `cpu${at}`, os: 'linux' })));
@@ -161,7 +161,7 @@ describe('an edit with --push', () => {
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 41 } });
   });
 
-  test('the output says which was taken, and fits programs', async () => {
+  test('the output reports the source of the list, and matches the schema', async () => {
     const told = await world.json<{ changed: boolean; pushed: { digest: string; targets: object[] } }>(
       'annotate',
       list,
@@ -179,7 +179,7 @@ describe('an edit with --push', () => {
     expect(stderr).toContain(`from registry ${list}`);
   });
 
-  test('a draft of that name is edited and stays; docker:// means the registry all the same', async () => {
+  test('edits and keeps a draft of the same name; docker:// selects the registry anyway', async () => {
     await world.must('create', list, `${registry.host}/team/app@${riscv64.digest}`);
     const before = await served();
     await world.must('annotate', `docker://${list}`, '--arch', 'arm64', '--variant', 'v8', '--push');
@@ -190,7 +190,7 @@ describe('an edit with --push', () => {
     expect(await world.must('ls')).toContain(list);
   });
 
-  test('a dry run tells what would be, and neither the draft nor the tag changes', async () => {
+  test('a dry run reports the changes, and neither the draft nor the tag changes', async () => {
     const before = await served();
     const { code, stdout, stderr } = await world.run([
       'remove',
@@ -202,6 +202,8 @@ describe('an edit with --push', () => {
     ]);
     expect([code, (await served())?.digest]).toEqual([0, before?.digest]);
     expect(stderr).toContain(`tag      ${tag()} -> ${stdout.trim()}`);
+    expect(stderr).toMatch(/^would remove .*linux\/arm64/m);
+    expect(stderr).not.toMatch(/^removed /m);
     await world.must('create', list, list);
     const draft = await world.must('inspect', list);
     await world.must('remove', list, '--platform', 'linux/arm64', '--push', '--dry-run');
@@ -210,7 +212,7 @@ describe('an edit with --push', () => {
     expect(pushed).toBe(stdout.trim());
   });
 
-  test('a Docker list stays one; what only an index can hold makes it an index, and says so', async () => {
+  test('keeps a Docker list; a field that only an index can have makes it an index, with a note', async () => {
     const docker = ['amd64', 'arm64'].map((architecture) => makeImage({ platform: { architecture, os: 'linux' } }));
     for (const one of docker) await pushImage(registry.url, 'team/app', undefined, one);
     const type = 'application/vnd.docker.distribution.manifest.list.v2+json';
@@ -227,7 +229,7 @@ describe('an edit with --push', () => {
     expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
   });
 
-  test('nothing is told of an edit that is refused and so undone', async () => {
+  test('reports no changes of an edit that is refused', async () => {
     const twin = image('amd64', 'twin');
     await pushImage(registry.url, 'team/app', 'twin', twin);
     const refused = async (...args: readonly string[]) => (await world.run([...args, '--push'])).stderr;
@@ -240,7 +242,7 @@ describe('an edit with --push', () => {
     expect(said.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
   });
 
-  test('the last image goes only if that is said', async () => {
+  test('removes the last image only with --allow-empty', async () => {
     await world.must('remove', list, '--platform', 'linux/amd64', '--push');
     const last = ['remove', list, '--platform', 'linux/arm64', '--push'];
     expect(await world.run(last)).toMatchObject({
@@ -252,7 +254,7 @@ describe('an edit with --push', () => {
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: [] });
   });
 
-  test('the tag that moves meanwhile is not moved back', async () => {
+  test('does not overwrite a tag that has moved during the edit', async () => {
     const other = makeIndex([entryOf(riscv64, { architecture: 'riscv64', os: 'linux' })]);
     const moving = await startRegistry({
       onRequest: ({ method, path }) => {
@@ -276,7 +278,7 @@ describe('an edit with --push', () => {
     }
   });
 
-  test('two at once: what is told as done is in the list, what is refused is not', async () => {
+  test('concurrent edits: the list has each reported change, and no refused one', async () => {
     for (let round = 0; round < 10; round += 1) {
       const edits = ['amd64', 'arm64'].map((arch) =>
         world.run(['annotate', list, '--arch', arch, '--annotation', `round=${round}`, '--push']),
@@ -298,7 +300,7 @@ describe('an edit with --push', () => {
     ['a layout', () => ['oci:app', '--arch', 'amd64', '--annotation', 'a=b'], 2, /is not in a registry/],
     ['no such entry', () => [list, '--arch', 's390x', '--annotation', 'a=b'], 4, /no entry/],
     ['several entries', () => [list, '--os', 'linux', '--annotation', 'a=b'], 2, /--annotation a=b --push/],
-  ])('%s is refused, and nothing is written', async (_name, args, code, message) => {
+  ])('refuses %s, and writes nothing', async (_name, args, code, message) => {
     const ran = await world.run(['annotate', ...args(), '--push']);
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
     expect(requests.filter((line) => line.startsWith('PUT'))).toEqual([]);
@@ -310,13 +312,13 @@ describe('an edit with --push', () => {
     ['annotate', ['--arch', 'amd64', '--annotation', 'a=b']],
     ['remove', ['--platform', 'linux/amd64']],
     ['add', ['x.io/a']],
-  ])('%s of docker:// without --push: there is no draft, and the hint is --push', async (command, args) => {
+  ])('%s of docker:// without --push: the hint is --push', async (command, args) => {
     const ran = await world.run([command, `docker://${list}`, ...args]);
     expect(ran).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining(`hint: With --push, docker://${list}`) as unknown,
+      stderr: expect.stringContaining(`hint: Add --push to edit docker://${list}`) as unknown,
     });
-    expect(ran.stderr).not.toContain('was taken as the list');
+    expect(ran.stderr).not.toContain('is used as the list');
   });
 
   test.each(['--dry-run', '--allow-duplicates'])('%s without --push means nothing', async (flag) => {

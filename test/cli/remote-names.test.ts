@@ -5,7 +5,7 @@ import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** The images of a list in a registry, named by the tags that people know them by. */
+/** The images of a list in a registry, named by their tags. */
 describeOnRegistries('an edit in place names an image', (start) => {
   let registry: Registry;
   let front: RecordingProxy;
@@ -47,19 +47,19 @@ describeOnRegistries('an edit in place names an image', (start) => {
     return document.manifests.map(({ platform }) => platform.architecture + (platform.variant ?? ''));
   }
 
-  test('annotate: by its tag', async () => {
+  test('annotate: by the tag of an image', async () => {
     const list = await publish('one');
     await world.must('annotate', list, at('team/app:amd64'), '--variant', 'v3', '--push');
     expect(await platforms(list)).toEqual(['amd64v3', 's390x', 'arm64', 'unknown']);
   });
 
-  test('remove: by its tag, and by that of the index that a build has left, with its attestation', async () => {
+  test('remove: by the tag of an image or of an index, with its attestation', async () => {
     const list = await publish('two');
     await world.must('remove', list, at('team/app:s390x'), at('team/app:built'), '--push');
     expect(await platforms(list)).toEqual(['amd64']);
   });
 
-  test('in a draft of a list: with --push by its tag; without, the error says how', async () => {
+  test('in a draft of a list: by tag with --push; without it, the hint says how', async () => {
     const list = await publish('drafted');
     const draft = at('team/app:drafted');
     await world.must('create', draft, list);
@@ -81,7 +81,7 @@ describeOnRegistries('an edit in place names an image', (start) => {
   test.each([
     ['a tag that is not there', 'team/app:none'],
     ['a tag of another image', 'team/app:pair'],
-  ])('%s: 4, and nothing is written', async (_, name) => {
+  ])('%s: exit code 4, and nothing is written', async (_, name) => {
     const list = await publish('three');
     front.forget();
     const ran = await world.run(['remove', list, at(name), '--push']);

@@ -5,7 +5,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
-/** What a tag had before it is moved: what would be lost is refused or reported, and the old digest is printed. */
+/** The content of a tag before it is moved: losses are refused or reported, and the old digest is printed. */
 
 const image = (architecture: string, more: object = {}) =>
   makeImage({ salt: architecture, kind: 'oci', platform: { architecture, os: 'linux', ...more } });
@@ -38,7 +38,7 @@ describeOnRegistries('a tag that is moved', (start) => {
     return digestAt(tag);
   };
 
-  test('create -t LIST IMAGE IMAGE, the order of imagetools and crane: shows the right command', async () => {
+  test('create -t LIST IMAGE IMAGE, as with imagetools and crane: the hint shows the right command', async () => {
     const { code, stderr } = await world.run(['create', '-t', at('1'), at('amd64'), at('arm64')]);
     expect(code).toBe(2);
     expect(stderr).toBe(
@@ -258,7 +258,7 @@ describeOnRegistries('a tag that is moved', (start) => {
     expect(JSON.parse(fresh.stdout)).toMatchObject({ before: 'absent' });
   });
 
-  describe('that cannot be read', () => {
+  describe('with content that cannot be read', () => {
     const behind = async (pattern: RegExp, status: number) => {
       const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
       front.on(pattern, answer(status, {}, JSON.stringify({ errors: [{ code: 'DENIED', message: 'push only' }] })));
@@ -267,7 +267,7 @@ describeOnRegistries('a tag that is moved', (start) => {
     const notes = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.includes('could not be checked'));
 
     for (const status of [401, 403, 405, 500])
-      test(`HTTP ${status}: the push goes on, with one note for both tags`, async () => {
+      test(`HTTP ${status}: push continues, with one note for both tags`, async () => {
         await listOf('v1', 'riscv64');
         const { through } = await behind(/^(?:HEAD|GET) .*\/manifests\/v\d$/, status);
         const args = ['create', through('v1'), at('amd64'), '--push', '-t', ':v2', '--retries', '0'];
@@ -282,14 +282,14 @@ describeOnRegistries('a tag that is moved', (start) => {
         ]);
       });
 
-    test('copy goes on too', async () => {
+    test('copy continues too', async () => {
       await listOf('list', 'amd64');
       const { through } = await behind(/^(?:HEAD|GET) .*\/manifests\/v1$/, 403);
       const ran = await world.run(['copy', at('list'), through('v1')]);
       expect([ran.code, notes(ran)]).toEqual([0, [expect.stringContaining('HTTP 403')]]);
     });
 
-    test('what it had cannot be understood: the push goes on, with a note', async () => {
+    test('with invalid content: push continues, with a note', async () => {
       const odd = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })]);
       await putManifest(registry.url, repository, 'odd', odd.mediaType, odd.bytes);
       const { front, through } = await behind(/^$/, 500);

@@ -11,8 +11,8 @@ import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/
 import { CliHarness } from '../support/cli-harness.ts';
 
 /**
- * What each piece of work costs a registry: requests, and answers that have to come one after the other. The figures are
- * those of `docs/benchmarks.md`. Places enough for all requests of a wave, so that a wave is what waits for an answer.
+ * The number of requests of each command, and of waves: requests of a wave run concurrently, and the next wave needs their
+ * answers. The numbers are those of `docs/benchmarks.md`. The concurrency is high enough for all requests of a wave.
  */
 
 describeOnRegistries('requests', (start) => {
@@ -25,7 +25,7 @@ describeOnRegistries('requests', (start) => {
   });
   afterAll(() => registry.close());
 
-  /** A repository that no other test writes to, and a world that remembers nothing. */
+  /** A repository that no other test writes to, and a new workspace. */
   async function stand() {
     const waves = cleanup(new RequestWaves());
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url, waves }));
@@ -51,7 +51,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
   });
 
-  test('a push after an edit, 12 images in other repositories: 2, and a dry run plans just these', async () => {
+  test('a push after an edit, 12 images in other repositories: 2, and a dry run plans the same', async () => {
     const { cost, world, list, images } = await stand();
     await world.must('create', list, ...images, '--push');
     await world.must('annotate', list, images[0] ?? '', '--variant', 'v2');
@@ -60,7 +60,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
   });
 
-  test('a push after an edit, an hour after the list was pushed: each image is asked for, and sent if it is lost', async () => {
+  test('a push after an edit, an hour after the last push: each image is checked, and sent if it is missing', async () => {
     const { front, world, cost, list, images } = await stand();
     await world.must('create', list, ...images, '--push');
     const blobs = join(world.workspace, 'blobs', 'sha256');
@@ -72,13 +72,13 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toMatchObject({ requests: 1 + 12 + 7 + 1 });
   });
 
-  test('the same in one command, the tag looked at beside the sources: 110 in 5 waves, and with tokens one for both', async () => {
+  test('the same in one command, the tag read at the same time as the sources: 110 in 5 waves, and with tokens one for both', async () => {
     const { waves, front, at, cost, repository, list, images } = await stand();
     const all = ['--push', ...images];
     expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
     const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(front, tokens);
-    // Two answers more, and one less: the configs have been read before.
+    // Two waves more, and one less, because the configs have been read before.
     expect(await cost('create', at(`${repository}/other:v1`), ...all)).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(1);
   });
@@ -93,7 +93,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 2, depth: 3 });
   });
 
-  test('create and push from 4 tags of the same repository: 10 in 4 waves, since nothing but the list is sent', async () => {
+  test('create and push from 4 tags of the same repository: 10 in 4 waves, since only the list is sent', async () => {
     const { at, cost, repository, list } = await stand();
     const images = await imagesBeside(registry.url, repository, 4);
     expect(await cost('create', list, ...images.map(at))).toEqual({ requests: 8, depth: 2 });
@@ -125,14 +125,14 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('copy', list, at(`${repository}:v2`))).toEqual({ requests: 3, depth: 2 });
   });
 
-  test('a tag that had another list: what it had is read beside the upload, 1 request more and no wave', async () => {
+  test('a tag that had another list: its content is read during the upload, 1 request more and no wave', async () => {
     const { cost, repository, list, images } = await stand();
     await longList(registry.url, repository, 'v1', 3);
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 87, depth: 4 });
   });
 
-  test('a tag that had a single image: its manifest and config are read beside the upload, 2 more and no wave', async () => {
+  test('a tag that had a single image: its manifest and config are read during the upload, 2 more and no wave', async () => {
     const { cost, repository, list, images } = await stand();
     await pushImage(registry.url, repository, 'v1', makeImage({ salt: 'single', kind: 'oci' }));
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });

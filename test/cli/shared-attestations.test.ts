@@ -60,7 +60,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
     expect(await attested(at('app:again'))).toEqual(pairs(next));
   });
 
-  test('annotate, remove and add: every image keeps its own entry of the attestation', async () => {
+  test('annotate, remove and add: every image keeps its own entry for the attestation', async () => {
     const name = at('app:edited');
     await world.must('create', name, `docker://${at('app:built')}`);
     await world.must('annotate', name, '--platform', 'linux/arm64', '--variant', 'v8');
@@ -83,7 +83,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
     expect(await attested(`docker://${at('app:applied')}`)).toEqual(pairs(built));
   });
 
-  test('diff pairs the entries by the image that they are about', async () => {
+  test('diff pairs the entries by the image of the attestation', async () => {
     await world.must('copy', at('app:built'), at('app:arm64'), '--platform', 'linux/arm64');
     const { entries } = await world.json<{ entries: { name: string; type: string }[] }>(
       'diff',
@@ -98,7 +98,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
     });
   });
 
-  test('inspect prints it by its digest', async () => {
+  test('inspect prints it by digest', async () => {
     const [attestation] = built.attestations;
     const shown = await world.must('inspect', `docker://${at('app:built')}`, attestation?.digest ?? '', '--raw');
     expect(shown).toBe(attestation?.bytes.toString());

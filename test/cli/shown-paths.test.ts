@@ -6,7 +6,7 @@ import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putImage } from '../support/layouts.ts';
 import { here, list, run, workElsewhere, world } from '../support/elsewhere.ts';
 
-/** Paths are told from where one is, whatever tells them: the workspace lies elsewhere, or further up. */
+/** Output shows paths relative to the current folder, even if the workspace is elsewhere or in a parent folder. */
 
 const image = (architecture: string) =>
   makeImage({ salt: architecture, kind: 'oci', platform: { architecture, os: 'linux' } });
@@ -36,13 +36,13 @@ async function json<T>(...args: readonly string[]): Promise<T> {
   return JSON.parse((await run(...args, '--json')).stdout) as T;
 }
 
-/** What `--json` says on stderr, a line an event. */
+/** The events of `--json` on stderr. */
 async function events(...args: readonly string[]): Promise<readonly { readonly type: string }[]> {
   const { stderr } = await run(...args, '--json');
   return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { type: string }]));
 }
 
-/** The text of the only draft's file. */
+/** The content of the only draft's file. */
 async function stored(workspace = world.workspace): Promise<string> {
   const drafts = join(workspace, 'drafts');
   const [name] = await readdir(drafts);
@@ -55,8 +55,8 @@ async function forget(digest: string): Promise<void> {
   await rm(join(world.workspace, 'blobs', 'sha256', hex), { force: true });
 }
 
-describe('with the workspace elsewhere', () => {
-  test('a warning of create names a location as what was added does', async () => {
+describe('with the workspace in another folder', () => {
+  test('a warning of create names a location like the line about the added entry', async () => {
     const text = await told('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
     expect(text).toContain('annotations of the index oci:out:1.0 are not kept');
     expect(text).toContain('added oci-archive:app.tar (linux/arm/v7');
@@ -65,7 +65,7 @@ describe('with the workspace elsewhere', () => {
     expect(changes).toMatchObject([{ change: { source: 'oci:out:1.0' } }, { change: { source: 'oci:out:1.0' } }]);
   });
 
-  test('a child that is gone is named alike in all of the sentence', async () => {
+  test('all parts of a message about a missing child name it in the same way', async () => {
     await told('create', list, 'oci:out:1.0');
     await forget(arm64.digest);
     const { code, stderr } = await run('push');
@@ -77,7 +77,7 @@ describe('with the workspace elsewhere', () => {
     expect(await events('push')).toMatchObject([{ type: 'error', ref: 'oci:out:1.0' }]);
   });
 
-  test('events and results of commands that read agree, in documents as in words', async () => {
+  test('events and results of reading commands agree, in JSON and in text', async () => {
     for (const command of ['show', 'inspect', 'digest', 'validate', 'explain']) {
       expect((await json<{ ref: string }>(command, 'oci:./out:1.0')).ref).toBe('oci:out:1.0');
       const from = (await events(command, 'oci:./out:1.0')).filter(({ type }) => type === 'from');
@@ -95,7 +95,7 @@ describe('with the workspace elsewhere', () => {
     expect(copied).toEqual({ type: 'from', from: 'oci', ref: 'oci:out:1.0' });
   });
 
-  test('an unknown entry, and one left out, are told with the locations that could be typed', async () => {
+  test('errors about an unknown or ambiguous entry list locations that can be typed', async () => {
     await told('create', list, 'oci-archive:app.tar');
     const { stderr } = await run('remove', list, 'oci:none');
     expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
@@ -103,7 +103,7 @@ describe('with the workspace elsewhere', () => {
     expect(left.stderr).toContain('oci-archive:app.tar is for none of the requested platforms');
   });
 
-  test('a push is remembered by the place, from wherever it is looked at', async () => {
+  test('the push of a draft is found again from any folder', async () => {
     await told('create', list, 'oci-archive:app.tar');
     expect(await events('push', '--to', 'oci:made:v1')).toContainEqual(
       expect.objectContaining({ type: 'tagged', ref: 'oci:made:v1' }),
@@ -111,10 +111,13 @@ describe('with the workspace elsewhere', () => {
     const state = JSON.parse(await readFile(join(world.workspace, 'state.json'), 'utf8')) as { pushes: object };
     expect(state.pushes).toMatchObject({ [list]: { 'oci:../../ci/job/made:v1': {} } });
     const again = await world.run(['push', '--to', 'oci:ci/job/made:v1']);
-    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 has /m)]);
+    expect([again.code, again.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 already has /m),
+    ]);
   });
 
-  test('an edit of what is no draft here reads locations from where one is too', async () => {
+  test('an edit without a draft resolves locations against the current folder', async () => {
     await told('create', list, 'oci-archive:app.tar', '--push');
     await told('rm', list);
     const text = await told('add', list, `oci:out@${arm64.digest}`, '--push');
@@ -122,7 +125,7 @@ describe('with the workspace elsewhere', () => {
     expect(await world.json('show', list)).toMatchObject({ from: 'registry', entries: [{}, {}] });
   });
 
-  test('a draft of a list in a layout is that list from every folder', async () => {
+  test('a draft of a list in a layout is found from every folder', async () => {
     await told('create', list, 'oci:out:1.0');
     expect(await stored()).toContain('"ref": "oci:../../ci/job/out:1.0"');
     await rm(join(world.workspace, 'blobs'), { recursive: true });
@@ -130,7 +133,7 @@ describe('with the workspace elsewhere', () => {
   });
 });
 
-test('an edit that changes nothing leaves the file as it is, however deep one is', async () => {
+test('an edit without a change keeps the file, whatever the current folder', async () => {
   const deep = join(here, 'a', 'b', 'c', 'd');
   await mkdir(deep, { recursive: true });
   await told('create', list, 'oci-archive:app.tar');
@@ -145,7 +148,7 @@ test('an edit that changes nothing leaves the file as it is, however deep one is
 });
 
 describe('in a folder of a project', () => {
-  test('a message and its hint name an entry alike', async () => {
+  test('a message and its hint name an entry in the same way', async () => {
     const sub = join(here, 'sub');
     await mkdir(sub);
     await putInLayout(join(here, 'img'), amd64, 'amd64');
@@ -158,7 +161,7 @@ describe('in a folder of a project', () => {
     expect(await stored(join(here, '.mlist'))).toContain('"source": "oci:img:amd64"');
   });
 
-  test('where the way to it leads through a ":", paths are told as they are stored', async () => {
+  test('prints paths as stored if the relative path would contain ":"', async () => {
     const odd = join(world.folder, 'a:b');
     await putInLayout(join(odd, 'img'), amd64, 'amd64');
     await world.run(['init'], { cwd: odd });

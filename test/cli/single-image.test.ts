@@ -4,7 +4,7 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Where an image is named and not a list, its config says what it is for. */
+/** Single images in place of a list: their config states the platform. */
 describe('--platform of a single image', () => {
   const image = makeImage({ platform: { architecture: 'arm', os: 'linux', variant: 'v7' } });
   let registry: RunningRegistry;
@@ -18,7 +18,7 @@ describe('--platform of a single image', () => {
   });
   afterAll(() => registry.close());
 
-  test('resolve: clients take it all the same, and that is told', async () => {
+  test('resolve: clients select it for any platform, with a note', async () => {
     const warning = `warning: ${ref} is a single image for linux/arm/v7, not for linux/arm64`;
     const other = await world.run(['resolve', ref, '--platform', 'linux/arm64']);
     expect(other).toMatchObject({ code: 0, stdout: `${image.digest}\n` });
@@ -42,7 +42,7 @@ describe('--platform of a single image', () => {
   test.each([
     ['the only one of a layout', 'oci:out'],
     ['one of an archive', 'oci-archive:out.tar:arm'],
-  ])('%s is asked alike', async (_, place) => {
+  ])('%s gives the same result', async (_, place) => {
     await world.must('copy', ref, place);
     await world.must('inspect', place, '--platform', 'linux/arm/v7');
     expect((await world.run(['inspect', place, '--platform', 'linux/amd64'])).code).toBe(4);
@@ -66,14 +66,14 @@ describe('inspect -v of a single image', () => {
     await registry.close();
   });
 
-  test('its descriptor has the platform of its config, as that of docker has', async () => {
+  test('its descriptor has the platform of its config, as in docker', async () => {
     const world = await CliHarness.make();
     const { Descriptor } = await world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:windows`);
     const { mediaType, digest, bytes } = image;
     expect(Descriptor).toEqual({ mediaType, digest, size: bytes.length, platform });
   });
 
-  test('a config that states no platform, or is gone: there is none', async () => {
+  test('no platform if the config states none, or is missing', async () => {
     const world = await CliHarness.make();
     const inspect = async (tag: string) =>
       world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:${tag}`);

@@ -19,7 +19,7 @@ import {
 import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Indexes that list images which their location does not have, as `docker save` writes them after `docker pull`. */
+/** Indexes that list images which their location lacks, as `docker save` writes them after `docker pull`. */
 serveCopied();
 
 const architectures = ['amd64', 'arm64', 's390x'];
@@ -34,13 +34,13 @@ const attested = [
   attestationEntry(attestation('of arm64'), arm64) as { digest: string },
 ];
 const entries = images.map((image, at) => entryOf(image, { os: 'linux', architecture: architectures[at]! }));
-/** Only the image for amd64 is there. */
+/** Only the image for amd64 exists. */
 const sparse = makeIndex([...entries, ...attested]);
-/** The images for amd64 and arm64 are there; the attestations are not. */
+/** The images for amd64 and arm64 exist; the attestations do not. */
 const unattested = makeIndex([...entries.slice(0, 2), ...attested]);
-/** Its only entry is not there, nor is an image. */
+/** Its only entry is missing, and not an image. */
 const onlyAttestation = makeIndex(attested.slice(0, 1));
-/** Nothing is there. */
+/** All images are missing. */
 const gone = makeIndex([entries[2]!, attested[1]!]);
 const lists: Readonly<Record<string, Served>> = { sparse, unattested, gone, onlyAttestation };
 const missingAttestations = attested.map(({ digest }) => digest);
@@ -115,7 +115,7 @@ describe.each(locations)('an index in %s', (_, at) => {
       expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
     });
 
-    test('--missing skip leaves missing images out with their attestations', async () => {
+    test('--missing skip skips missing images with their attestations', async () => {
       const repository = fresh();
       const line = await lineOf(at('sparse'), `${registry.host}/${repository}:v1`);
       const { code, stderr } = await world.run([...line, '--missing', 'skip']);
@@ -124,7 +124,7 @@ describe.each(locations)('an index in %s', (_, at) => {
       await expectWhole(registry.url, repository, 'v1');
     });
 
-    test('leaves missing attestations out with one warning', async () => {
+    test('skips missing attestations with one warning', async () => {
       const repository = fresh();
       const { code, stderr } = await world.run(await lineOf(at('unattested'), `${registry.host}/${repository}:v1`));
       expect([code, stderr.match(/attestations? (?:is|are) left out/g)]).toEqual([0, ['attestations are left out']]);
@@ -181,7 +181,7 @@ describe.each(locations)('an index in %s', (_, at) => {
   });
 });
 
-test('--allow-empty pushes a list of which nothing is left', async () => {
+test('--allow-empty pushes a list without any remaining image', async () => {
   const repository = fresh();
   const line = ['create', `${registry.host}/${repository}:v1`, `${front.host}/team/sparse:onlyAttestation`];
   await world.must(...line, '--push', '--allow-empty');

@@ -5,7 +5,7 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } fr
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
-/** What an image's config states, and what the author says of the image. */
+/** The platform in the config of an image, and the platform that the user sets. */
 
 let registry: RunningRegistry;
 let world: CliHarness;
@@ -59,7 +59,7 @@ describe.each<[string, object]>([
   });
 });
 
-test('a config that is wrong otherwise is refused in any case', async () => {
+test('a config with another error is always refused', async () => {
   const platform = { variant: 7 } as object;
   await pushImage(registry.url, 'team/app', 'wrong', makeImage({ platform }));
   const { code, stderr } = await world.run(['create', at('made'), `${at('wrong')}=linux/amd64`]);
@@ -70,7 +70,7 @@ describe('a config that contradicts the entry of its image', () => {
   const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
   const [amd64, arm64] = platforms.map((platform) => makeImage({ kind: 'oci', platform, salt: 'claims' }));
   let elsewhere: RunningRegistry;
-  /** The list says arm64 of the image for amd64. */
+  /** The list has the platform arm64 for an image of amd64. */
   let mixed: Served;
   const far = (name: string) => `${elsewhere.host}/${name}`;
   const warning = (name: string) =>
@@ -100,7 +100,7 @@ describe('a config that contradicts the entry of its image', () => {
     await warned(['copy', 'oci-archive:there.tar', far('copied/c:1')], warning('oci-archive:there.tar'));
   });
 
-  test('create of what is stored on this machine, and create --push to another registry', async () => {
+  test('create from this machine, and create --push to another registry', async () => {
     await world.must('copy', `${source()}:mixed`, 'oci:there');
     await warned(['create', at('made'), 'oci:there'], warning('oci:there'));
     await warned(['create', far('made/d:1'), `docker://${source()}:mixed`, '--push'], warning(source()));
@@ -114,17 +114,17 @@ describe('a config that contradicts the entry of its image', () => {
     await warned([command, at(command === 'add' ? 'added' : command), `${name}=linux/arm64`, ...more], told);
   });
 
-  test('what only one of the two states is no contradiction', async () => {
+  test('a field that only one of the two states is not a contradiction', async () => {
     await warned(['create', at('variant'), `${source()}:amd64=linux/amd64/v2`]);
   });
 
-  test('it is not checked where no config is read', async () => {
+  test('is not checked if no config is read', async () => {
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     await warned(['create', `${front.host}/team/mixed:again`, `docker://${front.host}/team/mixed:mixed`, '--push']);
     expect(front.asked(/blobs/)).toEqual([]);
   });
 
-  test('a config that cannot be read is copied as it is', async () => {
+  test('a config that cannot be read is copied unchanged', async () => {
     const odd = makeImage({ kind: 'oci', platform: { os: 7 } as object });
     await pushImage(registry.url, 'team/odd', undefined, odd);
     const list = makeIndex([entryOf(odd, platforms[0])]);

@@ -25,8 +25,8 @@ afterAll(() => registry.close());
 const at = (name: string): string => `${registry.host}/app:${name}`;
 
 /**
- * Every argument and option of every command gets each of these texts while the rest of the line is right; in the short
- * version, an option gets some of them, and all texts are used.
+ * Every argument and option of every command gets each of these texts, while the rest of the command line is valid. In the
+ * short version each option gets some of the texts, and all texts are used.
  */
 describe('no command reports a bug', () => {
   const a = (name: string) => `HOST/app:${name}`;
@@ -40,7 +40,7 @@ describe('no command reports a bug', () => {
     push: [a('draft')],
     resolve: [a('v1'), '--platform', 'linux/amd64'],
     digest: [a('v1')],
-    // An image that cannot be read: to join takes a second.
+    // An image that cannot be read, because a join takes a second.
     join: [a('joined'), '127.0.0.1:1/app', '--group', '1'],
     validate: [a('v1')],
     diff: [a('v1'), a('amd64')],
@@ -89,7 +89,7 @@ describe('no command reports a bug', () => {
     await file('lists.json', JSON.stringify({ list: at('applied'), manifests: [at('amd64')] }));
   });
 
-  test('every command has its line here', () => {
+  test('every command has a line here', () => {
     expect(commands.map(({ name }) => name).filter((name) => !Object.hasOwn(lines, name))).toEqual([]);
   });
 

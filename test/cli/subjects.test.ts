@@ -8,7 +8,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, typ
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Manifests with a subject, as BuildKit 0.32 writes attestations, on registries that want the subject first, as GitLab's does. */
+/** Manifests with a subject, as BuildKit 0.32 writes attestations, on registries such as GitLab that require the subject first. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
 const images = platforms.map((platform) => makeImage({ salt: 'subject', kind: 'oci', platform }));
 const describeOf = ({ mediaType, digest, bytes }: Pick<Image, 'mediaType' | 'digest' | 'bytes'>) => ({
@@ -60,7 +60,7 @@ const refusal = (digest = ''): Rule =>
     }),
   );
 
-/** A registry that takes its time to store an image, and refuses what refers to a manifest that it does not have. */
+/** A registry that stores images slowly, and refuses manifests whose subject does not exist yet. */
 async function strict(): Promise<RecordingProxy> {
   const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   front.on(/^PUT .*\/manifests\//, async (exchange) => {
@@ -74,7 +74,7 @@ async function strict(): Promise<RecordingProxy> {
 }
 
 const repositoryIn = (path: string): string => /^\/v2\/(.+)\/manifests\//.exec(path)?.[1] ?? '';
-/** The names of the manifests that were written, in their order. */
+/** The names of the written manifests, in the order of their writes. */
 const written = (front: RecordingProxy): readonly string[] =>
   front.asked(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
@@ -94,7 +94,7 @@ describe('a list with attestations that have a subject', () => {
     ['create --push', (target) => ['create', target, from('1.0'), '--push']],
     ['join', (target) => ['join', target, from('1.0'), '--group', 'g', '--expect', 'linux/amd64,linux/arm64']],
     ['apply', () => ['apply', '-f', 'spec.json']],
-  ])('%s: each image goes before its attestation', async (_, args) => {
+  ])('%s: writes each image before its attestation', async (_, args) => {
     const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const target = `${front.host}/${repository}:1.0`;
     await writeFile(join(world.folder, 'spec.json'), spec(target));
@@ -105,7 +105,7 @@ describe('a list with attestations that have a subject', () => {
       expect((await getManifest(registry.url, repository, digest))?.digest).toBe(digest);
   });
 
-  test('that was lost is sent again from the cache in the same order', async () => {
+  test('sends deleted manifests again from the cache in the same order', async () => {
     const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [image, referrer] = [images[1]!, about(images[1]!, 'lost')];
     for (const one of [image, referrer]) await pushImage(registry.url, repository, undefined, one);
@@ -118,7 +118,7 @@ describe('a list with attestations that have a subject', () => {
     expect(written(front)).toEqual(['1.0', image.digest, referrer.digest, '1.0']);
   });
 
-  test('is retried where the registry shows the subject late', async () => {
+  test('retries if the registry shows the subject late', async () => {
     const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [late] = attestations as [Image];
     front.on(new RegExp(`^PUT .*${late.digest}`), refusal(images[0]!.digest), 1);
@@ -126,7 +126,7 @@ describe('a list with attestations that have a subject', () => {
     expect(written(front).filter((name) => name === late.digest)).toHaveLength(2);
   });
 
-  test('is retried after another list of the same run has sent the subject', async () => {
+  test('retries after another list of the same run has sent the subject', async () => {
     const [world, repository] = [await CliHarness.make(), fresh()];
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const [image, referrer] = [images[1]!, about(images[1]!, 'of another list')];
@@ -154,7 +154,7 @@ describe('a list with attestations that have a subject', () => {
     expect(front.asked(new RegExp(`^PUT .*${referrer.digest}`)).map(({ status }) => status)).toEqual([400, 201]);
   });
 
-  test('two refusals that name each other’s manifest end the command', async () => {
+  test('fails if two refusals name each other’s manifest', async () => {
     const [world, repository] = [await CliHarness.make(), fresh()];
     const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const puts = [new Signal(), new Signal()];
@@ -186,7 +186,7 @@ describe('copy --referrers', () => {
     for (const one of [ofReferrer, ofList, ofImage]) await pushImage(source.url, 'team/signed', undefined, one);
   });
 
-  test('the list by its digest, then what refers to it and to that, then its tag', async () => {
+  test('writes the list by digest, then its referrers and theirs, then the tag', async () => {
     const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const { code, stderr } = await world.run(['copy', '--referrers', signed(), `${front.host}/${repository}:1.0`]);
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
@@ -201,7 +201,7 @@ describe('copy --referrers', () => {
     expect(names).toContain(ofImage.digest);
   });
 
-  test('a list that is there already is not written again', async () => {
+  test('does not write an existing list again', async () => {
     const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
     const target = `${front.host}/${repository}:1.0`;
     await world.must('copy', signed(), target);
@@ -210,7 +210,7 @@ describe('copy --referrers', () => {
     expect([...written(front)].sort()).toEqual([ofImage, ofList, ofReferrer].map(({ digest }) => digest).sort());
   });
 
-  test('a tag of cosign that is a subject itself is written by its digest first', async () => {
+  test('writes a tag of cosign that is a subject itself by digest first', async () => {
     const [world, front, repository, cosigned] = [await CliHarness.make(), await strict(), fresh(), fresh()];
     const [image] = images as [Image];
     const signature = makeImage({ salt: 'cosign', kind: 'oci' });
@@ -224,7 +224,7 @@ describe('copy --referrers', () => {
   });
 });
 
-test('a subject that is nowhere is no reason to refuse', async () => {
+test('a missing subject does not stop the copy', async () => {
   const [world, front, repository] = [
     await CliHarness.make(),
     cleanup(await RecordingProxy.start({ upstream: registry.url })),

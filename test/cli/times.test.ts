@@ -10,7 +10,7 @@ import { withTimeLimit } from '../support/limits.ts';
 import { openForReader } from '../support/pipes.ts';
 import { CliHarness, type Ran } from '../support/cli-harness.ts';
 
-/** How times are written, as Go's tools take them, and how they are told. */
+/** Durations in options and in messages, in the syntax of Go. */
 const sockets: Socket[] = [];
 let silent: Server;
 let host: string;
@@ -24,7 +24,7 @@ afterAll(() => {
   silent.close();
 });
 
-describe('a deadline that passes is told with its unit', () => {
+describe('the error at the deadline prints the duration with its unit', () => {
   test.each([
     ['0.2', '200ms'],
     ['1', '1s'],
@@ -37,8 +37,8 @@ describe('a deadline that passes is told with its unit', () => {
   });
 });
 
-describe('a deadline that passes names what was waited for', () => {
-  /** Whether a command that is running gets to the step that waits. */
+describe('the error at the deadline names pending operations', () => {
+  /** Whether a running command reaches the step that waits. */
   type Reaches = (running: Promise<Ran>) => Promise<boolean>;
 
   async function waitedFor(args: readonly string[], reaches: Reaches, world?: CliHarness): Promise<string> {
@@ -67,7 +67,7 @@ describe('a deadline that passes names what was waited for', () => {
       return writer !== undefined;
     };
 
-  test('with the last answer, where a request is tried again', async () => {
+  test('with the last answer, if a request is retried', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^/, answer(503, { 'retry-after': '30' }));
     const name = `${front.host}/team/app:v1`;
@@ -78,7 +78,7 @@ describe('a deadline that passes names what was waited for', () => {
     expect(waited).toBe(`read ${name} (last answer: HTTP 503 with Retry-After 30 s)`);
   });
 
-  test('with the reason why there was no answer', async () => {
+  test('with the reason of a failed request', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^/, reset);
     const name = `${front.host}/team/app:v1`;
@@ -90,7 +90,7 @@ describe('a deadline that passes names what was waited for', () => {
     expect(waited).toBe(`read ${name} (last answer: none, ECONNRESET)`);
   });
 
-  test('the token service first, since other steps wait for it', async () => {
+  test('the token service first, because other steps wait for it', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^/, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
     front.on(/token/, hang);
@@ -102,7 +102,7 @@ describe('a deadline that passes names what was waited for', () => {
     expect(waited).toBe(`get a token from ${front.host}, read ${name}`);
   });
 
-  test('how far an upload has got, and the answer to its last try', async () => {
+  test('the progress of an upload, and its last answer', async () => {
     const registry = cleanup(await startRegistry());
     const image = makeImage({ layers: 1 });
     await pushImage(registry.url, 'app', 'v1', image);
@@ -140,8 +140,8 @@ describe('a deadline that passes names what was waited for', () => {
   });
 });
 
-describe('a time', () => {
-  const told = (time: string) => `--deadline takes a time, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
+describe('a duration', () => {
+  const told = (time: string) => `--deadline takes a duration, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
   const stopped = AbortSignal.abort(new Error('enough'));
 
   test.each(['1h30m', '1m30s', '1.5h', '90', '1h0m0s', '596h'])('may be %s', async (time) => {
@@ -155,8 +155,11 @@ describe('a time', () => {
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining(told(time))]);
   });
 
-  test('has an end', async () => {
+  test('has a maximum', async () => {
     const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
-    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('takes a time, at most 596h31m23.647s, not')]);
+    expect([ran.code, ran.stderr]).toEqual([
+      2,
+      expect.stringContaining('takes a duration, at most 596h31m23.647s, not'),
+    ]);
   });
 });

@@ -7,7 +7,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { scopesOf, TokenService } from '../support/token-service.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What other clients tolerate in the answers of registries. */
+/** Deviations of registries that other clients tolerate. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' }));
 const images = platforms.map((platform) => makeImage({ kind: 'oci', platform }));
 const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
@@ -27,7 +27,7 @@ beforeEach(async () => {
 
 const at = (name: string) => `${front.host}/team/app${name}`;
 
-describe('a pull-through cache that learns digests by tags', () => {
+describe('a pull-through cache that knows digests only after a pull by tag', () => {
   beforeEach(() => {
     const learnt = new Set<string>();
     front.on(/^(?:HEAD|GET) .*manifests\/sha256/, (exchange) =>
@@ -46,7 +46,7 @@ describe('a pull-through cache that learns digests by tags', () => {
     ['copy', ['copy', 'LIST', 'oci:copied:1']],
     ['create', ['create', 'HOST/team/new:1', 'LIST', '--push']],
     ['validate', ['validate', '--deep', 'LIST']],
-  ])('gives %s what a tag and a digest name', async (_name, args) => {
+  ])('%s with a tag and a digest works', async (_name, args) => {
     const shown = args.map((arg) => arg.replace('LIST', at(`:1@${list.digest}`)).replace('HOST', front.host));
     expect(await world.run(shown)).toMatchObject({ code: 0 });
   });
@@ -55,12 +55,12 @@ describe('a pull-through cache that learns digests by tags', () => {
     ['the tag has something else', () => at(`:1@sha256:${'0'.repeat(64)}`)],
     ['there is no such tag', () => at(`:2@${list.digest}`)],
     ['no tag is named', () => at(`@${list.digest}`)],
-  ])('but not where %s', async (_name, reference) => {
+  ])('fails if %s', async (_name, reference) => {
     expect(await world.run(['digest', reference()])).toMatchObject({ code: 4 });
   });
 });
 
-describe('a registry that compresses although identity was requested', () => {
+describe('a registry that compresses although the client requests identity', () => {
   const gzipped: Rule = async (exchange) => {
     const { path, headers } = exchange.seen;
     const response = await fetch(`${registry.url}${path}`, { headers: { accept: headers.accept ?? '' } });
@@ -94,7 +94,7 @@ describe('a registry that compresses although identity was requested', () => {
 describe('a registry that loses the state of an upload', () => {
   const lost = answer(400, {}, JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message: 'stale' }] }));
 
-  test('once for each blob gets it again', async () => {
+  test('once per blob: the blob is uploaded again', async () => {
     const refused = new Set<number>();
     front.on(/^PUT .*uploads/, (exchange) => {
       const size = Number(exchange.seen.headers['content-length']);
@@ -109,7 +109,7 @@ describe('a registry that loses the state of an upload', () => {
     expect(refused.size).toBeGreaterThan(1);
   });
 
-  test('each time ends the command with its message', async () => {
+  test('always: the command fails with its message', async () => {
     front.on(/^POST .*mount=/, answer(405));
     front.on(/^PUT .*uploads/, lost);
     expect(await world.run(['copy', at(':amd64'), `${front.host}/team/other:1`])).toMatchObject({
@@ -125,7 +125,7 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
   let flags: readonly string[];
   let env: Readonly<Record<string, string>>;
 
-  /** Refuses each request so many times, although its token is good. */
+  /** Refuses each request so many times, although its token is valid. */
   function refuse(times: number): void {
     const refused = new Map<string, number>();
     front.on(/ \/v2\//, (exchange) => {
@@ -147,21 +147,21 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
     env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
   });
 
-  test('once is asked again', async () => {
+  test('once: the request is repeated', async () => {
     refuse(1);
     expect(await world.run(['copy', at(':1'), `${front.host}/team/other:1`, ...flags], { env })).toMatchObject({
       code: 0,
     });
   });
 
-  test('each time is not asked for ever', async () => {
+  test('always: the command fails', async () => {
     refuse(100);
     expect(await world.run(['digest', at(':1'), ...flags], { env })).toMatchObject({ code: 6 });
     expect(front.seen.length).toBeLessThan(10);
   });
 });
 
-test('an index whose other children are missing is copied for one platform', async () => {
+test('copies an index for one platform if its other children are missing', async () => {
   front.on(new RegExp(`manifests/${images[1]?.digest ?? ''}`), answer(404));
   await world.must('copy', at(':1'), `${front.host}/team/other:1`, '--platform', 'linux/amd64');
   expect(await getManifest(registry.url, 'team/other', '1')).toBeDefined();

@@ -4,7 +4,7 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, pushImage, sha256 } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Documents that are not as their specification asks, and that docker, crane and oras read all the same. */
+/** Documents that violate their specification, and that docker, crane and oras accept. */
 serveCopied();
 
 const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
@@ -20,7 +20,7 @@ const unlayered = makeImage({ platform: linux, kind: 'oci', salt: 'unlayered', m
 const bytesOf = (document: object) => Buffer.from(JSON.stringify({ schemaVersion: 2, ...document }));
 const nulls = { mediaType: ociIndex, annotations: null };
 
-/** Tag, the announced media type, the bytes, and the warning. */
+/** Tag, media type of the response, bytes, and warning. */
 const documents: readonly (readonly [string, string, Buffer, RegExp])[] = [
   ['bare', dockerList, bytesOf({ manifests: [entryOf(docker, linux)] }), /does not state its mediaType \(E-TYPE\)/],
   [
@@ -77,8 +77,8 @@ describe.each(documents)('%s', (tag, type, bytes, warning) => {
   });
 });
 
-describe("a manifest without a media type that is announced as Docker's", () => {
-  test('has the type that its config implies', async () => {
+describe("a manifest without a media type in a response with Docker's", () => {
+  test('has the type that matches its config', async () => {
     const target = `${registry.host}/${fresh()}:v1`;
     const ran = await world.run(['create', target, `${front.host}/team/odd:announced`, '--push']);
     expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`announced as ${dockerManifest}`)]);
@@ -102,7 +102,7 @@ test('an image with null layers is listed with a warning', async () => {
   expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/E-SCHEMA at \/layers/)]);
 });
 
-test('copy does not refuse members that it need not understand', async () => {
+test('copy does not refuse unknown members', async () => {
   const bytes = bytesOf({
     mediaType: ociIndex,
     annotations: ['no', 'map'],

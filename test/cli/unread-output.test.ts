@@ -9,7 +9,7 @@ import { runMlist, startMlist, type Ended, type StartOptions } from '../support/
 import { unreadPipe } from '../support/pipes.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** The reader of stdout has closed its end, as `| true` and `| head -1` do. */
+/** The reader of stdout has closed its end, as in `| true` and `| head -1`. */
 (process.platform === 'win32' ? describe.skip : describe)('stdout that nobody reads', () => {
   let registry: RunningRegistry;
   let folder: string;
@@ -54,7 +54,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
     ['the version', () => ['--version']],
     ['a completion script', () => ['completion', 'bash']],
     ['completions', () => ['--complete', 'p']],
-  ])('141 where the result was not delivered: %s', async (_name, args) => {
+  ])('exit code 141 if the result was not read: %s', async (_name, args) => {
     const { code, stderr } = await unread(args());
     expect(code).toBe(141);
     expect(stderr).not.toMatch(/^mlist: |"type":"error"/m);
@@ -63,7 +63,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
   test.each([
     [3, () => ['apply', '-f', join(folder, 'bad.yaml')]],
     [141, () => ['digest', at('amd64')]],
-  ])('%d also where nobody reads stderr', async (code, args) => {
+  ])('exit code %d even if stderr is closed too', async (code, args) => {
     await written('bad.yaml', 'list: 5');
     const pipe = cleanup(await unreadPipe());
     expect(await unread(args(), { stderr: pipe.fd })).toMatchObject({ code });
@@ -88,7 +88,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
       expect(await getManifest(registry.url, 'team/app', `applied${number}`)).toBeDefined();
   });
 
-  test('tags reads no further pages', async () => {
+  test('tags requests no further pages', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^GET \/v2\/endless\/tags/, ({ response }) => {
       response.setHeader('link', '</v2/endless/tags/list?last=a>; rel="next"');
@@ -97,7 +97,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
     expect(await unread(['tags', `${front.host}/endless`])).toMatchObject({ code: 141 });
   });
 
-  test('141 where the reader leaves in the middle of a large document', async () => {
+  test('exit code 141 if the reader stops in the middle of a large document', async () => {
     const front = cleanup(await RecordingProxy.start());
     const tags = Array.from({ length: 200_000 }, (_, number) => `tag-${number}`);
     front.on(/^GET \/v2\/large\/tags/, ({ response }) => void response.end(JSON.stringify({ name: 'large', tags })));

@@ -4,8 +4,8 @@ import { expect, test } from '@jest/globals';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Where a request comes to no end, Node ends a process that waits for nothing else, as if all were well. */
-test('work that comes to no end is no success', async () => {
+/** If a request never settles and nothing else is pending, Node ends the process with exit code 0. */
+test('a command that never settles does not succeed', async () => {
   const home = await temporaryFolder();
   const inert = join(home, 'inert.cjs');
   await writeFile(

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { at, images, serveSources } from '../support/sources.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What lies where the workspace keeps its copies, and is none: they are only a cache. */
+/** Other files in the place of the cache: they never stop a command, because the cache is optional. */
 serveSources();
 
 let world: CliHarness;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   count += 1;
 });
 
-describe('a cache that cannot be written', () => {
+describe('a cache that is not writable', () => {
   beforeEach(async () => {
     await mkdir(join(cache, '..'), { recursive: true });
     await writeFile(cache, '');
@@ -35,7 +35,7 @@ describe('a cache that cannot be written', () => {
     expect(manifests.map(({ digest }) => digest)).toEqual([images.amd64.digest, images.arm64.digest]);
   });
 
-  test('is told where a draft is to be written, which is not', async () => {
+  test('is reported if a draft cannot be written either', async () => {
     const { code, stderr } = await world.run(['create', at('team/list:x'), at('team/app:amd64')]);
     expect(code).toBe(1);
     expect(stderr).toContain(`cannot write ${join(cache, images.amd64.digest.slice('sha256:'.length))}: `);
@@ -43,7 +43,7 @@ describe('a cache that cannot be written', () => {
   });
 });
 
-describe('in place of a copy', () => {
+describe('a folder in the place of a cached blob', () => {
   const list = 'localhost:1/a:1';
   let copies: readonly string[];
 
@@ -64,13 +64,13 @@ describe('in place of a copy', () => {
   ];
 
   (process.platform === 'win32' ? describe.skip : describe).each(others)('%s', (_name, make) => {
-    test('counts as not there where it is read', async () => {
+    test('is a cache miss', async () => {
       await replaceCopies(make);
       const shown = JSON.parse(await world.must('inspect', list, '-v')) as { Descriptor: { digest: string } }[];
       expect(shown.map(({ Descriptor: { digest } }) => digest)).toEqual([images.amd64.digest]);
     });
 
-    test('is no copy that nobody needs', async () => {
+    test('is not an unused blob', async () => {
       await replaceCopies(make);
       await world.must('prune');
       await world.must('rm', list);
@@ -85,7 +85,7 @@ describe('in place of a copy', () => {
     for (const path of copies) expect((await lstat(path)).isFile()).toBe(true);
   });
 
-  test('a folder is named where the copy is to be written', async () => {
+  test('is reported if the blob would be written', async () => {
     await replaceCopies((path) => mkdir(path));
     const { code, stderr } = await world.run(['create', '--amend', list]);
     expect(code).toBe(1);

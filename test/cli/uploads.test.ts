@@ -54,7 +54,7 @@ test.each([
     'HOST sent an upload location to ftp://files.test, which is neither http nor https',
   ],
   [{}, 'HOST opened an upload without a location'],
-])('an upload that cannot go on names the reference: %j', async (headers, reason) => {
+])('names the reference of an upload that cannot continue: %j', async (headers, reason) => {
   front.on(/^POST/, answer(202, headers));
   const { code, stderr } = await copied();
   const [first = ''] = stderr.split('\n').filter((line) => line.startsWith('mlist: '));
@@ -69,7 +69,7 @@ describe('a proxy that limits the size of a request', () => {
     (most: number, refusal: Rule): Rule =>
     (exchange) =>
       Number(exchange.seen.headers['content-length']) > most ? refusal(exchange) : exchange.pass();
-  /** Answers as soon as the headers are there, and breaks the connection. */
+  /** Answers after the headers, and closes the connection. */
   const early: Rule = ({ request, response }) => {
     response.writeHead(413, { 'content-length': 0, connection: 'close' }).end(() => request.socket.destroy());
   };
@@ -79,7 +79,7 @@ describe('a proxy that limits the size of a request', () => {
     ['that breaks the connection', early],
   ])('%s gets smaller requests, down to exactly 1 MiB, whatever --retries says', async (_name, refusal) => {
     front.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
-    // An answer may be lost with its connection, which counts as a failed attempt.
+    // The answer may be lost with the connection, which counts as a failed attempt.
     expect(await copied('--retries', refusal === early ? '8' : '0')).toMatchObject({ code: 0 });
     const accepted = front.asked(/^PATCH/).filter(({ status }) => status === 202);
     expect(accepted.map(({ headers }) => headers['content-length'])).toEqual(Array(4).fill(String(MIB)));
@@ -100,7 +100,7 @@ describe('a proxy that limits the size of a request', () => {
   });
 });
 
-test('a registry that accepts no chunks gets the whole blob again', async () => {
+test('a registry that does not accept chunks gets the whole blob again', async () => {
   const large = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 17 * MIB });
   const source = cleanup(await startRegistry());
   await pushImage(source.url, 'team/app', '1', large);
@@ -122,17 +122,17 @@ describe('a mount', () => {
     return world.run(['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`]);
   }
 
-  test('that is answered by 200 counts where a read shows the blob', async () => {
+  test('answered by 200 succeeds if a read finds the blob', async () => {
     const { code, stderr } = await mounted(({ pass }) => pass({ status: 200 }));
-    expect([code, stderr]).toEqual([0, expect.stringContaining('3 mounted, 0 moved')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('3 mounted, 0 uploaded')]);
     expect(front.asked(/^PUT .*uploads/)).toEqual([]);
   });
 
   test.each([
     ['200 without a mount', answer(200)],
     ['202 without a location', answer(202)],
-  ])('that is answered by %s becomes an upload', async (_name, rule) => {
+  ])('answered by %s becomes an upload', async (_name, rule) => {
     const { code, stderr } = await mounted(rule);
-    expect([code, stderr]).toEqual([0, expect.stringContaining('0 mounted, 3 moved')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('0 mounted, 3 uploaded')]);
   });
 });

@@ -12,7 +12,7 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../suppor
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** Whatever a user types, names or has in a file: it may be refused, and is never reported as a bug in mlist. */
+/** Invalid arguments, names and files: they may be refused, but are never reported as a bug in mlist. */
 
 const platform = { os: 'linux', architecture: 'amd64' };
 const image = makeImage({ salt: 'input', kind: 'oci', platform });
@@ -28,14 +28,14 @@ afterAll(() => registry.close());
 
 const at = (name: string): string => `${registry.host}/app:${name}`;
 
-/** The built program, in a home of its own; no request leaves this machine. */
+/** The built program with its own home folder. No request leaves this machine. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const home = env['HOME'] ?? (await temporaryFolder());
   const nowhere = 'http://127.0.0.1:1';
   return runMlist(args, { HOME: home, MLIST_WORKSPACE: join(home, 'ws'), HTTPS_PROXY: nowhere, ...env });
 }
 
-describe('a host that no URL can have', () => {
+describe('a host that is invalid in URLs', () => {
   test.each(['300.1.1.1/app', 'foo.1/x', 'xn--a.com/x', '[1::2::3]:5000/x'])('%s is refused', async (name) => {
     const lines = [
       ['show', name],
@@ -97,7 +97,7 @@ describe('a draft that is not a regular file', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining(basename(path, '.json'))]);
   });
 
-  test('state.json that is a folder is named as damaged', async () => {
+  test('a state.json that is a folder is reported as damaged', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
     const { code, stderr } = await run(['show'], { HOME: home });
@@ -109,7 +109,7 @@ describe('a process without', () => {
   const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
   const env = { PATH: process.env['PATH'] };
 
-  test('a current folder says so', async () => {
+  test('a current folder gets an error', async () => {
     const folder = join(await temporaryFolder(), 'gone');
     await mkdir(folder);
     const script = 'rmdir "$PWD" && exec "$0" "$1" ls';
@@ -118,9 +118,9 @@ describe('a process without', () => {
   });
 
   const isRoot = process.getuid?.() === 0;
-  (isRoot ? test : test.skip)('a home folder says so', () => {
+  (isRoot ? test : test.skip)('a home folder gets an error', () => {
     const { status, stderr } = spawnSync(process.execPath, [program, 'ls'], { uid: 54_321, env, cwd: '/' });
-    expect([status, String(stderr)]).toEqual([1, 'mlist: this user has no home folder\nhint: Set HOME.\n']);
+    expect([status, String(stderr)]).toEqual([1, 'mlist: the user has no home folder\nhint: Set HOME.\n']);
   });
 });
 
@@ -163,7 +163,7 @@ describe('wrong input is refused', () => {
     expect([code, stderr]).toEqual([wanted, expect.any(String)]);
   });
 
-  test('login leaves a file of credentials that is a number alone', async () => {
+  test('login refuses a credentials file that contains only a number', async () => {
     const file = join(await temporaryFolder(), 'auth.json');
     await writeFile(file, '1.0');
     const world = await CliHarness.make({ stdin: 'password\n' });

@@ -8,7 +8,7 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** `validate --deep`: what a list points at is there, and is what the list says. */
+/** `validate --deep`: the content of a list exists and matches the list. */
 let registry: RunningRegistry;
 let front: RecordingProxy;
 let world: CliHarness;
@@ -55,7 +55,7 @@ async function put(tag: string, entries: readonly object[], host = registry.host
 const linux = (architecture: string, more: object = {}) => ({ architecture, os: 'linux', ...more });
 
 describe('a list in a registry', () => {
-  test('that is in order: each digest is asked for once', async () => {
+  test('without problems: reads each digest once', async () => {
     const twice = entryOf(amd64, linux('amd64', { variant: 'v2' }));
     const list = await put('good', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))]);
     requests.length = 0;
@@ -98,21 +98,21 @@ describe('a list in a registry', () => {
     if (problems.length > 0) expect((await deep(list, '--strict')).code).toBe(3);
   });
 
-  test('a size that is wrong', async () => {
+  test('a wrong size', async () => {
     const wrong = makeIndex([{ ...entryOf(arm64, linux('arm64')), size: 7 }]);
     front.on(/manifests\/wrong-size$/, answer(200, { 'content-type': wrong.mediaType }, wrong.bytes));
     const told = await deep(`${front.host}/team/app:wrong-size`);
     expect([told.code, brief(told)]).toEqual([3, ['error E-CONTENT /manifests/0']]);
   });
 
-  test('an image that is gone, whatever its entry says', async () => {
+  test('a missing image', async () => {
     front.on(new RegExp(`manifests/${arm64.digest}`), ({ response }) => void response.writeHead(404).end());
     const list = await put('gone', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], front.host);
     const told = await deep(list);
     expect([told.code, brief(told)]).toEqual([3, ['error E-ABSENT /manifests/1']]);
   });
 
-  test('a layer and a config that are gone are told once, with the entry that needs them', async () => {
+  test('reports a missing layer and config once, with the entry', async () => {
     const [config, layer] = amd64.blobs.map(sha256);
     front.on(new RegExp(`^HEAD .*${layer ?? ''}`), ({ response }) => void response.writeHead(404).end());
     front.on(new RegExp(`^GET .*${config ?? ''}`), ({ response }) => void response.writeHead(404).end());
@@ -127,7 +127,7 @@ describe('a list in a registry', () => {
 });
 
 describe('attestations, Windows and nested lists', () => {
-  test('attestations are looked at like images, and claim nothing', async () => {
+  test('checks attestations like images, but not their platform', async () => {
     const built = await pushBuild(registry.url, 'team/app', 'built', [linux('amd64'), linux('arm64')], 'deep');
     const told = await deep(`${registry.host}/team/app:built`);
     expect(told).toMatchObject({ code: 0, problems: [], checked: { manifests: 4, blobs: 8 } });
@@ -151,7 +151,7 @@ describe('attestations, Windows and nested lists', () => {
     ]);
   });
 
-  test('a Windows version that is missing, or another than the config says', async () => {
+  test('a Windows version that the entry lacks, or that differs from the config', async () => {
     const on = (version: string) => ({ architecture: 'amd64', os: 'windows', 'os.version': version });
     const built = makeImage({ kind: 'oci', salt: 'windows', platform: on('10.0.20348.1') });
     await pushImage(registry.url, 'team/app', undefined, built);
@@ -164,7 +164,7 @@ describe('attestations, Windows and nested lists', () => {
     expect(brief(await deep(other))).toEqual(['error E-PLAT-CONFIG /manifests/0/platform']);
   });
 
-  test('what lies below a nested index is looked at, and told at its place in the list', async () => {
+  test('checks the children of a nested index, and reports their place in the list', async () => {
     const gone = image('riscv64');
     await pushImage(registry.url, 'team/app', undefined, gone);
     front.on(new RegExp(`manifests/${gone.digest}`), ({ response }) => void response.writeHead(404).end());
@@ -182,8 +182,8 @@ describe('attestations, Windows and nested lists', () => {
   });
 });
 
-describe('elsewhere than in a registry', () => {
-  test('a draft: each entry where its source lies, with nothing read that is kept', async () => {
+describe('outside registries', () => {
+  test('a draft: reads each entry from its source, and nothing from the cache', async () => {
     const sources = [amd64, arm64].map(({ digest }) => `${registry.host}/team/app@${digest}`);
     await world.must('create', 'x.example/team/draft:1', ...sources);
     requests.length = 0;
@@ -206,7 +206,7 @@ describe('elsewhere than in a registry', () => {
     expect(brief(await deep(location)).sort()).toEqual(['error E-ABSENT /manifests/0', 'error E-CONTENT /manifests/0']);
   });
 
-  test('an archive that docker loads: the image that it holds', async () => {
+  test('a docker archive: checks its image', async () => {
     await world.must('copy', `${registry.host}/team/app@${amd64.digest}`, 'oci-archive:one.tar:team/app:v1');
     const { ref, ...told } = await world.json<Checked & { ref: string }>(
       'validate',
@@ -216,7 +216,7 @@ describe('elsewhere than in a registry', () => {
     expect([ref, told]).toMatchObject(['docker-archive:one.tar', { valid: true, checked: { manifests: 0, blobs: 2 } }]);
   });
 
-  test('a file, and stdin: in the repository that is named', async () => {
+  test('a file, and stdin: in the repository of --repo', async () => {
     const index = makeIndex([entryOf(amd64, linux('amd64')), entryOf(image('mips64le'), linux('mips64le'))]);
     await writeFile(join(world.folder, 'index.json'), index.bytes);
     const repository = `${registry.host}/team/app`;
@@ -240,8 +240,8 @@ describe('elsewhere than in a registry', () => {
   });
 });
 
-describe('what keeps it from looking', () => {
-  test('a registry that fails is no fault of the list', async () => {
+describe('errors', () => {
+  test('does not report a registry error as a problem of the list', async () => {
     const list = await put('failing', [entryOf(amd64, linux('amd64'))], front.host);
     front.on(/^(?:HEAD|GET) .*blobs/, answer(500));
     const { code, stdout } = await world.run(['validate', '--deep', list, '--json', '--retries', '0']);

@@ -6,8 +6,8 @@ import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** `validate NAME` where there is a file of that name: names are never taken for files by what exists. */
-describe('a name that is that of a file', () => {
+/** `validate NAME` if a file has that name: names are files only if they begin like a path. */
+describe('a name that is also a file', () => {
   let world: CliHarness;
   beforeAll(async () => {
     world = await CliHarness.make();
@@ -19,22 +19,22 @@ describe('a name that is that of a file', () => {
   test.each([
     ['Index.json', 2],
     ['none.localhost/index.json', 7],
-  ])('is told how the file is named: %s', async (name, code) => {
+  ])('gets a hint with the path: %s', async (name, code) => {
     const ran = await world.run(['validate', name, '--retries', '0']);
     expect(ran.code).toBe(code);
-    expect(ran.stderr).toContain(`hint: There is a file of this name: write ./${name}.`);
+    expect(ran.stderr).toContain(`hint: A file has this name. To validate it, use ./${name}.`);
     expect((await world.run(['validate', `./${name}`])).code).toBe(3);
   });
 
   test.each([
-    ['there is none', ['validate', 'none.localhost/other.json']],
+    ['no file', ['validate', 'none.localhost/other.json']],
     ['it is a folder', ['validate', 'none.localhost/folder']],
     ['it is named as a layout', ['validate', 'oci:oci']],
     ['the command takes no files', ['show', 'none.localhost/index.json']],
-  ])('is not where %s', async (_name, args) => {
+  ])('gets no hint if %s', async (_name, args) => {
     const { code, stderr } = await world.run([...args, '--retries', '0']);
     expect(code).not.toBe(0);
-    expect(stderr).not.toContain('There is a file');
+    expect(stderr).not.toContain('A file has this name');
   });
 });
 
@@ -61,7 +61,7 @@ describe('the index.json of an OCI layout', () => {
     expect(await world.run(['validate', '--strict', './index.json'], { cwd: dir })).toMatchObject({ code: 0 });
   });
 
-  test('is looked at together with its content', async () => {
+  test('is validated with its content', async () => {
     await layoutOf('lost', makeIndex([entryOf(image)]).bytes.toString());
     await world.must('validate', './lost/index.json');
     const { code, stdout, stderr } = await world.run(['validate', '--deep', './lost/index.json']);
@@ -85,7 +85,7 @@ describe('the index.json of an OCI layout', () => {
     expect(await world.run(['validate', './wrong/index.json'])).toMatchObject({ code: 3 });
   });
 
-  test('without a layout beside it is a list', async () => {
+  test('is a list if there is no layout next to it', async () => {
     await mkdir(join(world.folder, 'alone'));
     await writeFile(join(world.folder, 'alone', 'index.json'), makeIndex([entryOf(image), entryOf(image)]).bytes);
     expect(await world.run(['validate', '--strict', './alone/index.json'])).toMatchObject({ code: 3 });

@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 const at = (tag: string) => `${front.host}/team/app:${tag}`;
-/** What the reads of a manifest are answered, the first so many of them. */
+/** The answers to the first reads of a manifest. */
 const answerReads = (name: string, rule: Rule, times?: number) =>
   front.on(new RegExp(`^(?:GET|HEAD) .*/manifests/${name}$`), rule, times);
 const reads = (name: string) => front.asked(new RegExp(`manifests/${name}$`)).length;
@@ -91,7 +91,7 @@ describe('a source that does not appear', () => {
   });
 });
 
-describe('only a 404 of the manifest is waited for', () => {
+describe('waits only for a 404 of the manifest', () => {
   const waiting = ['--wait-for-source', '10m', '--retries', '0'];
 
   test.each([400, 401, 403, 500])('HTTP %d', async (status) => {

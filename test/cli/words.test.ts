@@ -7,7 +7,7 @@ import { closestMatch } from '../../src/text/closest-match.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** What people mistype, and what they are told. */
+/** Typing errors and the suggestions in the messages. */
 let registry: RunningRegistry;
 let at: (name: string) => string;
 const architectures = ['amd64', 'arm64', 's390x'];
@@ -27,7 +27,7 @@ async function drafted(): Promise<CliHarness> {
   return world;
 }
 
-describe('the word that was meant', () => {
+describe('the closest match', () => {
   test.each<[string, string | undefined]>([
     ['amd46', 'amd64'],
     ['lunix', 'linux'],
@@ -62,17 +62,17 @@ describe('a platform without its operating system', () => {
   ])('%s', async (_name, args) => {
     const { code, stderr } = await (await CliHarness.make()).run(args);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/arm is an architecture and no operating system\nhint: Write it as linux\/arm\/v7\./);
+    expect(stderr).toMatch(/arm is an architecture, not an operating system\nhint: Write it as linux\/arm\/v7\./);
   });
 
-  test('in the wrong order', async () => {
+  test('a platform with swapped parts', async () => {
     const { code, stderr } = await (await CliHarness.make()).run(['resolve', 'a', '--platform', 'amd64/linux']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('hint: Write it as linux/amd64.')]);
   });
 });
 
-describe('a platform that nobody knows', () => {
-  test('is set with a warning that says which one is near', async () => {
+describe('an unknown platform', () => {
+  test('is set with a warning that suggests a similar one', async () => {
     const world = await drafted();
     const { code, stderr } = await world.run(['annotate', '--platform', 'linux/amd64', '--arch', 'amd46']);
     expect(code).toBe(0);
@@ -112,7 +112,7 @@ describe('a variant that no client selects', () => {
     expect((await world.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
   });
 
-  test('annotate: a warning; with --strict nothing is changed', async () => {
+  test('annotate: a warning; with --strict no change', async () => {
     const world = await drafted();
     const annotate = ['annotate', '--platform', 'linux/arm64', '--variant', 'v10'];
     const refused = await world.run([...annotate, '--strict']);
@@ -128,7 +128,7 @@ describe('a variant that no client selects', () => {
   });
 });
 
-describe('a platform as show prints it', () => {
+describe('platforms in the output of show', () => {
   const versions = ['Ubuntu 16.04.7', 'macOS 13.6, build 22G120', '10.0.20348+1'];
   const shown = ['linux(Ubuntu 16.04.7)/amd64', 'linux(macOS 13.6, build 22G120)/amd64', 'linux(10.0.20348%2B1)/amd64'];
   const list = () => at('team/app:versions');
@@ -155,7 +155,7 @@ describe('a platform as show prints it', () => {
     return world;
   }
 
-  test('show prints them', async () => {
+  test('show prints versions that can be typed', async () => {
     const stdout = await (await made()).must('show', list());
     for (const platform of shown) expect(stdout).toContain(platform);
   });
@@ -196,7 +196,7 @@ describe('remove --platform', () => {
     expect(await left(world)).toBe(1);
   });
 
-  test('one that is not there: nothing is removed', async () => {
+  test('a missing platform: removes nothing', async () => {
     const world = await drafted();
     const { code, stderr } = await world.run(['remove', '--platform', 'linux/amd64,linux/386']);
     expect([code, stderr]).toEqual([4, expect.stringContaining('has no entry for linux/386')]);
@@ -204,7 +204,7 @@ describe('remove --platform', () => {
   });
 });
 
-describe('commands that are called otherwise elsewhere', () => {
+describe('commands of other tools', () => {
   test.each<[string, RegExp]>([
     ['version', /mlist --version/],
     ['list', /mlist ls/],
@@ -221,7 +221,7 @@ describe('commands that are called otherwise elsewhere', () => {
     expect(stderr).toMatch(hint);
   });
 
-  test('delete is for registries: of a draft that lies nowhere else it says how drafts are removed', async () => {
+  test('delete of a name that only a draft has: the hint is rm', async () => {
     const world = await drafted();
     const { code, stderr } = await world.run(['delete', at('team/app:list')]);
     expect(code).toBe(4);
@@ -230,7 +230,7 @@ describe('commands that are called otherwise elsewhere', () => {
 });
 
 describe('files', () => {
-  test('create -f of a file that is not there says so', async () => {
+  test('create -f with a missing file: an error', async () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
       code: 4,
@@ -244,7 +244,7 @@ describe('files', () => {
 });
 
 describe('help', () => {
-  test('names values, sets what is global apart, and leaves examples whole', async () => {
+  test('prints value names, separates global options, and does not wrap examples', async () => {
     const world = await CliHarness.make({ terminal: true, columns: 60 });
     const { stdout } = await world.run(['create', '--help']);
     expect(stdout).toMatch(/^ +--format FORMAT /m);
@@ -253,7 +253,7 @@ describe('help', () => {
     expect(stdout).toContain('\n  mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7\n');
   });
 
-  test('serve says which hashes it takes', async () => {
+  test('serve lists the supported hashes', async () => {
     const help = (await (await CliHarness.make()).must('serve', '--help')).replaceAll(/\s+/g, ' ');
     for (const kind of ['bcrypt', '{SHA}', '{SHA256}']) expect(help).toContain(kind);
   });
@@ -272,7 +272,7 @@ describe('ls', () => {
     return (await world.run(['ls', '-q'], options)).stdout.trimEnd().split('\n');
   }
 
-  test('columns begin where those of the other lines begin', async () => {
+  test('aligns columns', async () => {
     const lines = await listed({ terminal: false });
     expect(lines).toHaveLength(3);
     const starts = lines.filter((line) => line.includes('docker')).map((line) => line.search(/docker {2}linux/));

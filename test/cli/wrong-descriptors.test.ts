@@ -10,7 +10,7 @@ import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { runMlist } from '../support/mlist.ts';
 
-/** Lists with wrong descriptors: they are refused, and nothing else is affected. */
+/** Lists with wrong descriptors: they are refused, and other content is not affected. */
 
 const image = imageOf('a');
 const { descriptor } = image.manifest;
@@ -38,14 +38,14 @@ describe.each(lies)('a list that lists an image with %s', (_, lie, code, fault) 
     });
   }
 
-  test('is not copied, and the error says what is wrong with it', () =>
+  test('is not copied, and the error describes the problem', () =>
     withBoth(async (dir, folder) => {
       const { code: ended, stderr } = await copy(`oci:${dir}:wrong`, `oci:${join(folder, 'to')}:wrong`);
       expect([ended, stderr]).toEqual([code, expect.stringContaining(`@${descriptor.digest}`)]);
       expect(stderr).toContain(fault);
     }));
 
-  test('does not affect the list beside it, nor the image', () =>
+  test('affects neither another list in the repository nor the image', () =>
     withBoth(async (dir, folder) => {
       for (const to of ['oci:copied', 'oci-archive:copied.tar']) {
         const target = to.replace(':', `:${folder}/`);
@@ -57,10 +57,10 @@ describe.each(lies)('a list that lists an image with %s', (_, lie, code, fault) 
     }));
 });
 
-describe('a list that lists an image with a type that is not known', () => {
+describe('a list that lists an image with an unknown type', () => {
   const wrong = indexOf([{ ...descriptor, mediaType: 'application/x' }]);
 
-  test('does not change the image in the layout that it is copied to', () =>
+  test('does not change the image in the target layout', () =>
     withFolder(async (folder) => {
       const [from, to] = [join(folder, 'from'), join(folder, 'to')];
       await writeLayout(from, [...contentsOf(image), wrong], [tagged(wrong, 'wrong')]);
@@ -73,7 +73,7 @@ describe('a list that lists an image with a type that is not known', () => {
   test.each([
     ['behind', ['wrong', 'right']],
     ['before', ['right', 'wrong']],
-  ])('does not make an archive lose layers, with a true list %s it', (_, order) =>
+  ])('does not remove layers from an archive, with a correct list %s it', (_, order) =>
     withFolder(async (folder) => {
       const path = join(folder, 'images.tar');
       const lists: Readonly<Record<string, ManifestContent>> = { wrong, right };
@@ -121,7 +121,7 @@ describe('content of another size in a registry', () => {
     return withFolder((folder) => copy(`${front.host}/team/app:1`, `oci:${folder}/to:1`));
   }
 
-  test('than the list states is reported as a fault of the list', async () => {
+  test('than the list states is reported as an error of the list', async () => {
     const { code, stderr } = await copied(image.manifest.bytes);
     expect([code, stderr]).toEqual([
       7,
@@ -130,7 +130,7 @@ describe('content of another size in a registry', () => {
     expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
   });
 
-  test('that is also other content is reported as a fault of the registry', async () => {
+  test('and with another digest is reported as an error of the registry', async () => {
     const { code, stderr } = await copied(Buffer.from('{}'));
     expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
     expect(stderr).toContain('hint: The registry, or a proxy in front of it, has changed the content');

@@ -38,7 +38,7 @@ test('`mlist serve` prints why it answered 500', async () => {
     const answer = await send(url, 'GET', '/v2/damaged/tags/list');
     expect([answer.status, codesOf(answer)]).toEqual([500, ['UNKNOWN']]);
     expect(answer.body.toString()).not.toContain(dir);
-    expect((await warning)[0]).toMatch(/^warning: GET \/v2\/damaged\/tags\/list was answered with 500: .*damaged/);
+    expect((await warning)[0]).toMatch(/^warning: GET \/v2\/damaged\/tags\/list failed with 500: .*damaged/);
   } finally {
     child.kill('SIGINT');
     await once(child, 'exit');

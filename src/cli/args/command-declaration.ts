@@ -1,34 +1,34 @@
 import type { Context } from '../context.ts';
 
-/** What the command line understands, as data: parsing, help, completion and docs/cli.md are made from it. */
+/** Commands and options as data. Parsing, help, completion and docs/cli.md are derived from them. */
 
 export interface OptionDeclaration {
   readonly name: string;
   readonly alias?: string;
   readonly type: 'string' | 'boolean' | 'number';
-  /** May be given several times. */
+  /** Whether the option may be given several times. */
   readonly repeat?: boolean;
   readonly choices?: readonly string[];
-  /** What its value is called in help, such as `PLATFORM`. */
+  /** The name of the value in help, such as `PLATFORM`. */
   readonly value?: string;
   readonly describe: string;
 }
 
 export interface CommandDeclaration {
   readonly name: string;
-  /** Positionals as shown in help, such as `LIST [MANIFEST...]`. */
+  /** Positional arguments as shown in help, such as `LIST [MANIFEST...]`. */
   readonly usage: string;
   readonly positionals: { readonly min: number; readonly max: number };
   readonly summary: string;
   readonly options: readonly OptionDeclaration[];
-  /** Options of other tools that this command does not have, each with what to do instead. */
+  /** Options that other tools have and this command does not, each with a hint for the error message. */
   readonly foreignOptions?: readonly (readonly [option: string, hint: string])[];
-  readonly examples: readonly (readonly [command: string, what: string])[];
-  /** What it works on: a command that works on a draft takes `--list`, one that talks to registries has a deadline. */
+  readonly examples: readonly (readonly [command: string, description: string])[];
+  /** A command that uses drafts has `--list`. A command that uses registries has a deadline. */
   readonly uses: readonly ('draft' | 'registry')[];
-  /** Called by a program rather than by people: left out of the overview. */
+  /** Whether the overview omits the command, because only programs call it. */
   readonly hidden?: boolean;
-  /** Loaded when the command is called, and not before. */
+  /** Loads the handler, when the command is called. */
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -36,7 +36,7 @@ export interface CommandModule {
   readonly run: (invocation: ParsedArguments, context: Context) => Promise<number>;
 }
 
-/** A command line that was understood. */
+/** A parsed command line. */
 export class ParsedArguments {
   readonly command: CommandDeclaration;
   readonly positionals: readonly string[];
@@ -71,7 +71,7 @@ export class ParsedArguments {
     return this.#values.has(name);
   }
 
-  /** What was typed: the arguments, and the values of all options but these. */
+  /** The positionals and the text values of all options, without those of the given options. */
   typed(except: readonly string[]): readonly string[] {
     const values = [...this.#values].filter(([name]) => !except.includes(name)).flatMap(([, value]) => value);
     return [...this.positionals, ...values.filter((value) => typeof value === 'string')];

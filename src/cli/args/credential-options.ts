@@ -3,7 +3,7 @@ import type { StoredCredentialsOptions } from '../../store/registry/credentials/
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
-/** Where credentials are looked for and kept. */
+/** The options for reading and storing credentials: the environment, and `--authfile`. */
 export function credentialStore(
   invocation: ParsedArguments,
   context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
@@ -13,7 +13,7 @@ export function credentialStore(
   return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), signal, waiting, onWarning };
 }
 
-/** A path that an option names, from the current folder on. */
+/** The path in an option, resolved against the current folder. */
 export function pathOption(invocation: ParsedArguments, name: string, cwd: string): string | undefined {
   const path = invocation.text(name);
   return path === undefined ? undefined : resolve(cwd, path);

@@ -6,7 +6,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
 
-/** What `--docker-metadata` names; undefined where it is not given. */
+/** Reads the metadata that `--docker-metadata` names. Undefined if the option is not given. */
 export async function readDockerMetadata(
   invocation: ParsedArguments,
   context: Context,
@@ -21,6 +21,6 @@ function fromEnvironment({ env }: Context): string {
   const text = env[VARIABLE];
   if (text !== undefined && text !== '') return text;
   throw new MlistError('ERR_MLIST_USAGE', `--docker-metadata env: ${VARIABLE} is not set`, {
-    hint: 'docker/metadata-action sets it for the later steps of its job, or write FILE for its json output.',
+    hint: 'docker/metadata-action sets this variable for later steps of the same job. Pass its json output as FILE instead.',
   });
 }

@@ -6,7 +6,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
 const CREDENTIALS = 'Choose another file for the credentials with --authfile, or another folder with DOCKER_CONFIG.';
 
-interface Place {
+interface Folders {
   readonly workspace: Workspace;
   readonly cwd: string;
 }
@@ -16,7 +16,7 @@ interface Place {
  * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
  * folder that contains the workspace.
  */
-export function withDraftHint(thrown: unknown, invocation: ParsedArguments, { workspace, cwd }: Place): unknown {
+export function withDraftHint(thrown: unknown, invocation: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);
   const { path } = error.facts;
   if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;

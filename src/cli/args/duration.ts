@@ -3,23 +3,24 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** The longest time that a timer can wait. */
+/** The longest delay of a timer. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** A time as Go's `time.ParseDuration` reads it, down to milliseconds; a bare number is seconds. */
+/** The syntax of Go's `time.ParseDuration` down to milliseconds, and bare numbers. */
 const grammar = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
 
 /**
- * Milliseconds of `500ms`, `30s`, `1.5m`, `1h30m`; a bare number is seconds.
- * @param least - 0 if the option may be turned off with 0
- * @throws MlistError `ERR_MLIST_USAGE` naming the option
+ * Converts a duration such as `500ms`, `30s`, `1.5m` or `1h30m` to milliseconds. The unit of a bare number is seconds.
+ * @param option - the name of the option, for the error
+ * @param least - the minimum in milliseconds; 0 if 0 turns the option off
+ * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function parseDuration(text: string, option: string, least: 0 | 1 = 1): number {
   const parts = grammar.test(text) ? [...text.matchAll(/([\d.]+)(ms|s|m|h)?/g)] : [];
   const milliseconds = parts.reduce((sum, [, digits, unit = 's']) => sum + Number(digits) * (units[unit] ?? 1), 0);
   if (parts.length > 0 && milliseconds >= least && milliseconds <= LONGEST_MS) return milliseconds;
   const reason = milliseconds > LONGEST_MS ? `at most ${formatDuration(LONGEST_MS)}` : 'such as 30s, 10m or 1h30m';
-  throw new MlistError('ERR_MLIST_USAGE', `${option} takes a time, ${reason}, not ${JSON.stringify(text)}`);
+  throw new MlistError('ERR_MLIST_USAGE', `${option} takes a duration, ${reason}, not ${JSON.stringify(text)}`);
 }
 
 /** Milliseconds of `--wait` or `--wait-for-source`; 0 if it is not given. */
@@ -28,7 +29,7 @@ export function waitTime(invocation: ParsedArguments, name: 'wait' | 'wait-for-s
   return text === undefined ? 0 : parseDuration(text, `--${name}`, 0);
 }
 
-/** With its units: `500ms`, `2s`, `1h30m`. */
+/** Formats milliseconds with units: `500ms`, `2s`, `1h30m`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds}ms`;
   const seconds = milliseconds / 1000;

@@ -6,8 +6,8 @@ import type { Context } from '../context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 
 /**
- * Reads a file that an option names, or stdin for `-`. Of what is too large only so much is read that it shows.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_DOCUMENT_INVALID` for what is too large
+ * Reads a file that an option names, or stdin for `-`. Reading stops at the size limit.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_DOCUMENT_INVALID` if the input is too large
  */
 export async function readInput(
   name: string,
@@ -16,7 +16,7 @@ export async function readInput(
   return name === '-' ? checked('stdin', await context.stdin()) : readInputFile(name, context);
 }
 
-/** The same, of what can only be a file. */
+/** Like `readInput`, without stdin. */
 export async function readInputFile(
   name: string,
   { cwd, signal, waiting }: Pick<Context, 'cwd' | 'signal' | 'waiting'>,
@@ -31,6 +31,6 @@ export async function readInputFile(
 
 function checked(name: string, bytes: Uint8Array): Uint8Array {
   if (bytes.length <= MAX_INPUT_BYTES) return bytes;
-  const message = `${name} cannot be used: it has more than ${MAX_INPUT_BYTES} bytes`;
+  const message = `${name} is too large: more than ${MAX_INPUT_BYTES} bytes`;
   throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message, { path: name });
 }

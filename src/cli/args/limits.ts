@@ -1,2 +1,2 @@
-/** No file that a command reads, and no stdin, has more; each kind of document has its own limit, which is not larger. */
+/** The size limit of input files and stdin. The limits of the document types are at most as large. */
 export const MAX_INPUT_BYTES = 16 * 1024 * 1024;

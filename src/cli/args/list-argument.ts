@@ -7,9 +7,9 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /**
- * Runs what works on a draft. Positionals are read by their number, so that an image may be taken as the list: where there
- * is no such draft, or can be none, that is said, with the command as it was probably meant.
- * @param list - the list that the arguments name; undefined is the current draft
+ * Runs an operation on a draft. The number of positionals decides whether the first one is the list, so a missing LIST makes
+ * an image the list. If no such draft exists, a hint shows the command with a list.
+ * @param list - the list of the arguments; undefined selects the current draft
  */
 export async function withListArgumentHint<T>(
   list: string | undefined,
@@ -30,8 +30,8 @@ export async function withListArgumentHint<T>(
     const typed = invocation.positionals.map(withoutPassword);
     const name = current === undefined ? 'LIST' : formatReference(current);
     const command = [invocation.command.name, name, ...typed].join(' ');
-    const meant = `${withoutPassword(first)} was taken as the list. If it is an image, name the list first: "mlist ${command}".`;
-    throw withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
+    const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list before it: "mlist ${command}".`;
+    throw withHint(thrown, thrown.hint === undefined ? hint : `${hint} ${thrown.hint}`);
   }
 }
 
@@ -39,15 +39,15 @@ function isMissing({ code }: MlistError): boolean {
   return code === 'ERR_MLIST_DRAFT_NOT_FOUND';
 }
 
-/** What lies in a registry is edited there and nowhere else. */
+/** The error for `docker://LIST` without `--push`: such a list can only be edited in its registry. */
 function needsPush(error: MlistError, list: string): MlistError {
   const hint =
-    `With --push, ${list} is edited in its registry. ` +
-    `To edit it here first, make a draft of it: "mlist create ${list.replace('docker://', '')} ${list}".`;
+    `Add --push to edit ${list} in its registry. ` +
+    `To edit it locally first, create a draft: "mlist create ${list.replace('docker://', '')} ${list}".`;
   return withHint(error, hint);
 }
 
-/** In a message the path of a location may begin elsewhere than what was typed. */
+/** Whether the error concerns the argument. The path in a message may be relative to another folder than the typed one. */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;
   if (isMissing(thrown)) return true;

@@ -1,113 +1,114 @@
 import type { OptionDeclaration } from './command-declaration.ts';
 
-/** Options that several commands on lists share: data only, since every command line is read with them. */
+/** Options that several commands share. Every start loads this file, so it contains data only. */
 
-/** An option of every command that reads indexes. */
+/** For commands that read indexes. */
 export const missingOption: OptionDeclaration = {
   name: 'missing',
   type: 'string',
   choices: ['refuse', 'skip'],
-  value: 'WHAT',
-  describe: 'refuse or skip images that an index lists but its location does not have (default refuse)',
+  value: 'MODE',
+  describe: 'Handle images that an index lists but its location lacks: refuse or skip (default refuse)',
 };
 
 export const waitForSourceOption: OptionDeclaration = {
   name: 'wait-for-source',
   type: 'string',
-  value: 'TIME',
-  describe: 'Wait up to TIME, such as 30s, for sources that their registry does not have yet (default 0)',
+  value: 'DURATION',
+  describe: 'Wait up to DURATION, such as 30s, for sources that do not exist yet (default 0)',
 };
 
-/** How images come into a list: options of every command that reads them into a draft. */
+/** For commands that read images into a draft. */
 export const sourceOptions: readonly OptionDeclaration[] = [
   {
     name: 'attestations',
     type: 'string',
     choices: ['keep', 'drop', 'referrers'],
-    value: 'WHAT',
-    describe: 'keep or drop the attestations of an index; referrers: look for those of bare images too (default keep)',
+    value: 'MODE',
+    describe:
+      'Handle attestations: keep or drop those of an index, or referrers to also look up those of single images (default keep)',
   },
   missingOption,
   {
     name: 'nested',
     type: 'string',
     choices: ['keep', 'flatten'],
-    value: 'WHAT',
-    describe: 'keep: list an index as an entry; flatten: take indexes inside it apart too (default: take it apart)',
+    value: 'MODE',
+    describe:
+      'Handle indexes: keep an index as one entry, or flatten the indexes inside it too (default: expand one level)',
   },
   {
     name: 'pin',
     type: 'boolean',
-    describe: 'Remember the sources by digest: however their tags move, --amend reads the same again',
+    describe: 'Record the sources by digest, so that --amend reads the same content after their tags have moved',
   },
   waitForSourceOption,
 ];
 
-export const format: OptionDeclaration = {
+export const formatOption: OptionDeclaration = {
   name: 'format',
   type: 'string',
   choices: ['auto', 'oci', 'docker'],
   value: 'FORMAT',
-  describe: 'auto, oci (image index) or docker (manifest list)',
+  describe: 'Set the format of the list: auto, oci (image index) or docker (manifest list)',
 };
-export const strict: OptionDeclaration = {
+export const strictOption: OptionDeclaration = {
   name: 'strict',
   type: 'boolean',
-  describe: 'Refuse unknown platforms, and variants that no client selects, instead of warning',
+  describe: 'Treat warnings about unknown platforms, and about variants that no client selects, as errors',
 };
 
-/** Of commands that move tags. */
+/** For commands that move tags. */
 export const replaceImageOption: OptionDeclaration = {
   name: 'replace-image',
   type: 'boolean',
-  describe: 'Let a list replace a single image whose platform it lacks',
+  describe: 'Allow a list to replace a single image whose platform it lacks',
 };
 
-/** Of commands that push what they have made of a draft, with `--push`. */
-export const withPushOptions: readonly OptionDeclaration[] = [
+/** For commands that have `--push`. */
+export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',
     alias: 't',
     type: 'string',
     repeat: true,
     value: ':TAG|REF',
-    describe: 'With --push: a further name, a tag of the same repository or a reference',
+    describe: 'With --push: also push to this tag of the repository, or to this reference',
   },
   {
     name: 'expect',
     type: 'string',
     repeat: true,
-    value: 'P,P',
-    describe: 'With --push: refuse a list that lacks one of these platforms; kept: those that the tag has now',
+    value: 'PLATFORM[,PLATFORM]',
+    describe: 'With --push: refuse a list that lacks one of these platforms; kept means those that the tag has now',
   },
   { ...replaceImageOption, describe: `With --push: ${replaceImageOption.describe.toLowerCase()}` },
-  { name: 'dry-run', type: 'boolean', describe: 'With --push: tell the plan and the digest, write nothing' },
-  { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: let two images have one platform' },
-  { name: 'allow-empty', type: 'boolean', describe: 'With --push: push a list without images' },
+  { name: 'dry-run', type: 'boolean', describe: 'With --push: print the plan and the digest without writing anything' },
+  { name: 'allow-duplicates', type: 'boolean', describe: 'With --push: allow several images for the same platform' },
+  { name: 'allow-empty', type: 'boolean', describe: 'With --push: allow a list without images' },
   {
     name: 'check-signatures',
     type: 'boolean',
-    describe: 'With --push: warn where the list that is replaced is signed',
+    describe: 'With --push: warn if the replaced list is signed',
   },
 ];
 
-/** Of commands that edit a draft. */
-export const pushingOptions: readonly OptionDeclaration[] = [
+/** For commands that edit a draft. */
+export const editOptions: readonly OptionDeclaration[] = [
   {
     name: 'push',
     type: 'boolean',
-    describe:
-      'Push what comes of it at once; a list that is no draft is read from its registry, and leaves none behind',
+    describe: 'Push the edited list at once; a list without a draft is edited in its registry',
   },
-  ...withPushOptions,
+  ...pushOptions,
 ];
 
-/** Of commands that look for one list or image. */
+/** For commands that look up one list or image. */
 export const waitOption: OptionDeclaration = {
   name: 'wait',
   type: 'string',
-  value: 'TIME',
-  describe: 'Wait up to TIME, such as 30s, if the registry does not have it yet',
+  value: 'DURATION',
+  describe: 'Wait up to DURATION, such as 30s, for the manifest to appear in the registry (default 0)',
 };
 
 export const dockerMetadataOption: OptionDeclaration = {
@@ -115,27 +116,27 @@ export const dockerMetadataOption: OptionDeclaration = {
   type: 'string',
   value: 'env|FILE',
   describe:
-    'Tags, labels and annotations of docker/metadata-action: of DOCKER_METADATA_OUTPUT_JSON, a FILE, or - for stdin',
+    'Read tags, labels and annotations of docker/metadata-action: env (DOCKER_METADATA_OUTPUT_JSON), FILE, or - for stdin',
 };
 
-export const indexAnnotation: OptionDeclaration = {
+export const indexAnnotationOption: OptionDeclaration = {
   name: 'index-annotation',
   type: 'string',
   repeat: true,
-  value: 'K=V',
-  describe: 'Annotate the list itself; K- removes',
+  value: 'KEY=VALUE',
+  describe: 'Set an annotation of the list itself; KEY- removes it',
 };
 
-export const indexArtifactType: OptionDeclaration = {
+export const indexArtifactTypeOption: OptionDeclaration = {
   name: 'index-artifact-type',
   type: 'string',
   value: 'TYPE',
-  describe: "Artifact type of the list itself; '' clears",
+  describe: "Set the artifact type of the list itself; '' removes it",
 };
 
-export const platform: OptionDeclaration = {
+export const platformOption: OptionDeclaration = {
   name: 'platform',
   type: 'string',
-  value: 'P',
-  describe: 'Choose by platform, such as linux/arm64; never sets it',
+  value: 'PLATFORM',
+  describe: 'Select the entry by its platform, such as linux/arm64',
 };

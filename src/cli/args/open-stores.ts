@@ -12,7 +12,7 @@ import { parseDuration } from './duration.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Output } from '../output/output.ts';
 
-interface Surroundings {
+interface StoreEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly platform: NodeJS.Platform;
@@ -24,9 +24,9 @@ interface Surroundings {
   readonly onEvent: (event: OperationEvent) => void;
 }
 
-/** Opens registries and other stores with what the command line says of them. */
-export function openStores(invocation: ParsedArguments, output: Output, surroundings: Surroundings): Stores {
-  const { env, home, platform, cwd, folder, signal, waiting, onEvent } = surroundings;
+/** Creates the content stores with the options of the command line. */
+export function openStores(invocation: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
+  const { env, home, platform, cwd, folder, signal, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = invocation.text('timeout');
   return new Stores({
@@ -36,7 +36,7 @@ export function openStores(invocation: ParsedArguments, output: Output, surround
     signal,
     waiting,
     userAgent: `mlist/${version}`,
-    credentials: storedCredentials(credentialStore(invocation, surroundings)),
+    credentials: storedCredentials(credentialStore(invocation, environment)),
     concurrency: atLeastOne(invocation.number('concurrency')),
     retries: invocation.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
@@ -52,7 +52,7 @@ export function openStores(invocation: ParsedArguments, output: Output, surround
 
 function atLeastOne(concurrency: number | undefined): number | undefined {
   if (concurrency !== 0) return concurrency;
-  throw new MlistError('ERR_MLIST_USAGE', '--concurrency takes a number from 1 on');
+  throw new MlistError('ERR_MLIST_USAGE', '--concurrency must be at least 1');
 }
 
 function parseAuthHost(text: string): AuthHost {

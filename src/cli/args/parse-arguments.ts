@@ -11,9 +11,9 @@ import {
 import { globalOptions, optionsOf } from './global-options.ts';
 
 /**
- * Reads a command line strictly: an unknown option, a repeated single one, a missing value or a wrong number of
- * arguments is a usage error. yargs's own parser is used by itself, since all of yargs takes half the time of a local
- * command: docs/decisions/0003-command-line.md.
+ * The options of yargs-parser. Parsing is strict: an unknown option, a repeated option that is not repeatable, a missing
+ * value and a wrong number of arguments are usage errors. yargs itself is not loaded, because that would double the time of
+ * a local command: docs/decisions/0003-command-line.md.
  */
 const configuration = {
   'boolean-negation': false,
@@ -28,7 +28,7 @@ const configuration = {
   'strip-aliased': true,
 };
 
-/** Where the name of the command stands among the arguments: options may come before it. */
+/** The position of the command name among the arguments, or -1. Global options may precede it. */
 export function commandPosition(argv: readonly string[]): number {
   const valued = globalOptions.filter((option) => option.type !== 'boolean');
   const takesValue = new Set([...valued.map((option) => `--${option.name}`), '--list', '-l']);
@@ -40,8 +40,8 @@ export function commandPosition(argv: readonly string[]): number {
   return -1;
 }
 
-/** What the parser says of an option whose value is missing, in the words of the other messages. */
-function withoutValue(message: string): string | undefined {
+/** Rewrites the parser's message about a missing value in the style of the other messages. */
+function missingValue(message: string): string | undefined {
   const [, name] = /^Not enough arguments following: (.+)$/.exec(message) ?? [];
   return name === undefined ? undefined : `${name.length === 1 ? '-' : '--'}${name} needs a value`;
 }
@@ -49,7 +49,7 @@ function withoutValue(message: string): string | undefined {
 /** @throws MlistError `ERR_MLIST_USAGE` */
 export function parseCommand(command: CommandDeclaration, argv: readonly string[]): ParsedArguments {
   const options = optionsOf(command);
-  const { argv: parsed, error } = parseArguments.detailed(withStdin(argv, options), {
+  const { argv: parsed, error } = parseArguments.detailed(joinStdinValues(argv, options), {
     alias: Object.fromEntries(options.flatMap(({ name, alias }) => (alias === undefined ? [] : [[name, [alias]]]))),
     array: options.filter(({ repeat }) => repeat === true).map(({ name }) => name),
     boolean: options.filter(({ type }) => type === 'boolean').map(({ name }) => name),
@@ -57,21 +57,22 @@ export function parseCommand(command: CommandDeclaration, argv: readonly string[
     narg: Object.fromEntries(options.filter(({ type }) => type !== 'boolean').map(({ name }) => [name, 1])),
     configuration,
   });
-  if (error !== null) throw usageError(command, withoutValue(error.message) ?? error.message);
+  if (error !== null) throw usageError(command, missingValue(error.message) ?? error.message);
   const {
-    _: plain,
-    '--': literal = [],
-    ...given
+    _: beforeDashes,
+    '--': afterDashes = [],
+    ...parsedOptions
   } = parsed as { readonly _: readonly string[]; readonly '--'?: readonly string[] };
   const values = new Map<string, OptionValue>();
-  for (const [name, value] of Object.entries(given)) values.set(name, checkedValue(command, options, name, value));
-  const positionals = [...plain, ...literal].map(String);
+  for (const [name, value] of Object.entries(parsedOptions))
+    values.set(name, checkedValue(command, options, name, value));
+  const positionals = [...beforeDashes, ...afterDashes].map(String);
   if (!values.has('help')) checkCount(command, positionals);
   return new ParsedArguments(command, positionals, values);
 }
 
-/** A lone dash as the value of an option is stdin, and no option that is missing its name. */
-function withStdin(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
+/** Joins `--option -` to `--option=-`, because the parser would take a lone dash for an option. */
+function joinStdinValues(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
   const valued = options.filter(({ type }) => type !== 'boolean');
   const takesValue = new Set(
     valued.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
@@ -88,50 +89,72 @@ function checkedValue(
   name: string,
   value: unknown,
 ): OptionValue {
-  const option = options.find((one) => one.name === name);
+  const option = options.find((candidate) => candidate.name === name);
   if (option === undefined) throw unknownOption(command, options, name);
-  const shown = `--${name}`;
+  const typed = `--${name}`;
   if (option.repeat === true) return ([] as unknown[]).concat(value).map(String);
-  if (Array.isArray(value)) throw usageError(command, `${shown} is given more than once`);
+  if (Array.isArray(value)) throw usageError(command, `${typed} is given more than once`);
   if (option.type === 'boolean') {
     if (typeof value === 'boolean') return value;
-    throw usageError(command, `${shown} takes no value`);
+    throw usageError(command, `${typed} takes no value`);
   }
   const text = String(value);
   if (option.choices !== undefined && !option.choices.includes(text)) {
-    throw usageError(command, `${shown} takes ${option.choices.join(', ')}, not ${JSON.stringify(text)}`);
+    throw usageError(command, `${typed} takes ${alternatives(option.choices)}, not ${JSON.stringify(text)}`);
   }
   if (option.type !== 'number') return text;
-  if (!/^\d{1,6}$/.test(text)) throw usageError(command, `${shown} takes a whole number, not ${JSON.stringify(text)}`);
+  if (!/^\d{1,6}$/.test(text)) throw usageError(command, `${typed} takes a whole number, not ${JSON.stringify(text)}`);
   return Number(text);
+}
+
+/** Joins words: `auto, oci or docker`. */
+export function alternatives(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
 
 function unknownOption(command: CommandDeclaration, options: readonly OptionDeclaration[], name: string): MlistError {
   const dash = name.length === 1 ? '-' : '--';
   const hint = new Map(command.foreignOptions).get(name);
   if (hint !== undefined) return new MlistError('ERR_MLIST_USAGE', `unknown option ${dash}${name}`, { hint });
-  const like = closestMatch(
+  const match = closestMatch(
     name,
     options.map((option) => option.name),
   );
-  return usageError(command, `unknown option ${dash}${name}${like === undefined ? '' : `: did you mean --${like}?`}`);
+  return usageError(command, `unknown option ${dash}${name}${match === undefined ? '' : `: did you mean --${match}?`}`);
 }
 
 function checkCount(command: CommandDeclaration, positionals: readonly string[]): void {
   const { min, max } = command.positionals;
   const count = positionals.length;
-  if (count < min)
-    throw usageError(
-      command,
-      `${command.name} takes ${command.usage}: ${count === 0 ? 'nothing was given' : 'something is missing'}`,
-    );
-  if (count > max)
-    throw usageError(
-      command,
-      `${command.name} takes ${command.usage === '' ? 'no arguments' : command.usage}: ${JSON.stringify(withoutPassword(positionals[max] ?? ''))} is too much`,
-    );
+  if (count < min) throw missingArguments(command, requiredNames(command).slice(count, min));
+  if (count > max) throw argumentError(command, `unexpected argument: ${quoted(positionals[max] ?? '')}`);
 }
 
+/** The names of the required positionals: `SRC` and `DST` of `SRC DST`, `LIST` of `LIST [MANIFEST[=PLATFORM]...]`. */
+function requiredNames({ usage }: CommandDeclaration): readonly string[] {
+  return usage
+    .split(' ')
+    .map((word) => word.replace(/\[.*|\.\.\.$/, ''))
+    .filter((word) => word !== '');
+}
+
+export function missingArguments(command: CommandDeclaration, names: readonly string[]): MlistError {
+  return argumentError(command, `missing ${names.length === 1 ? 'argument' : 'arguments'}: ${names.join(', ')}`);
+}
+
+function quoted(argument: string): string {
+  return JSON.stringify(withoutPassword(argument));
+}
+
+/** An error about positionals, with the usage of the command. */
+function argumentError(command: CommandDeclaration, message: string): MlistError {
+  const usage = `mlist ${command.name} ${command.usage}`.trim();
+  return new MlistError('ERR_MLIST_USAGE', message, {
+    hint: `The usage is "${usage}". See "mlist ${command.name} --help".`,
+  });
+}
+
+/** An error that refers to the help of the command. */
 export function usageError(command: CommandDeclaration, message: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', message, { hint: `See "mlist ${command.name} --help".` });
 }

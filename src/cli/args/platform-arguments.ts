@@ -9,15 +9,14 @@ import {
 } from '../../oci/platform/aliases.ts';
 import { parseFormattedPlatform, splitPlatforms, type Platform } from '../../oci/platform/platform.ts';
 
-/** Platforms as people type them: with the names that `uname`, Debian, Docker Hub and Node have for architectures. */
-
 /**
- * Reads a platform; an architecture alone is one of linux.
+ * Parses a platform. It accepts the architecture names of `uname`, Debian, Docker Hub and Node, and an architecture without
+ * an operating system, which is linux.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatform(text: string): Platform {
   if (text.trim() === '') {
-    throw new MlistError('ERR_MLIST_PLATFORM_INVALID', 'a platform is empty', {
+    throw new MlistError('ERR_MLIST_PLATFORM_INVALID', 'the platform is empty', {
       hint: 'Write it as OS/ARCH, such as linux/amd64.',
     });
   }
@@ -33,18 +32,19 @@ export function readPlatform(text: string): Platform {
   );
 }
 
-/** An architecture where the operating system belongs: `arm/v7`, `amd64/linux`. */
+/** The error for an architecture in the place of the operating system: `arm/v7`, `amd64/linux`. */
 function withoutOs(text: string, { os, architecture, variant }: Platform): MlistError {
-  const meant = suggestPlatform(os, architecture, variant);
-  const message = `invalid platform ${JSON.stringify(text)}: ${os} is an architecture and no operating system`;
+  const suggestion = suggestPlatform(os, architecture, variant);
+  const message = `invalid platform ${JSON.stringify(text)}: ${os} is an architecture, not an operating system`;
   return new MlistError('ERR_MLIST_PLATFORM_INVALID', message, {
-    hint: meant === undefined ? 'Write it as OS/ARCH[/VARIANT], such as linux/arm/v7.' : `Write it as ${meant}.`,
+    hint:
+      suggestion === undefined ? 'Write it as OS/ARCH[/VARIANT], such as linux/arm/v7.' : `Write it as ${suggestion}.`,
   });
 }
 
 /**
- * Platforms separated by commas, from an option that may be repeated. An empty one, usually from a variable that is not
- * set, is refused.
+ * Parses the comma-separated platforms of a repeatable option. Rejects an empty platform, which usually comes from an unset
+ * variable.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {
@@ -55,14 +55,14 @@ export function readPlatforms(texts: readonly string[]): readonly Platform[] {
 }
 
 export interface Expected {
-  /** Platforms that the list must have. */
+  /** The platforms that the list must have, in the order of the option. */
   readonly expect: readonly Platform[];
-  /** The list must have all platforms of the list that it replaces. */
+  /** Whether the list must have all platforms of the list that it replaces. */
   readonly expectKept: boolean;
 }
 
 /**
- * `--expect`: platforms, and `kept` for those that the tag has now.
+ * Parses `--expect`: platforms, or `kept` for the platforms that the tag has now.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readExpected(texts: readonly string[]): Expected {
@@ -71,7 +71,7 @@ export function readExpected(texts: readonly string[]): Expected {
 }
 
 /**
- * Platforms as clients request them. An explicit v1 of amd64, which is left out elsewhere, is kept: some clients compare
+ * Parses the platforms that clients request. Unlike elsewhere, the variant v1 of amd64 is kept, because some clients compare
  * the text.
  */
 export function readRequestedPlatforms(texts: readonly string[]): readonly Platform[] {
@@ -98,40 +98,47 @@ function aliased(architecture: string, variant?: string): readonly (string | und
   return [known.architecture, variant ?? known.variant];
 }
 
-/** One part stays one, so that `linux` and `arm64` are told apart; `armv7l` needs its operating system. */
+/**
+ * Joins the parts of a platform. A single part is not completed, so that the caller can distinguish `linux` from `arm64`. The
+ * two parts of an alias such as `armv7l` (arm and v7) get the operating system linux.
+ */
 function join(parts: readonly (string | undefined)[]): string {
-  const there = parts.filter((part) => part !== undefined);
-  return parts.length === 2 && there.length === 2 && /^v\d/.test(there[1] ?? '')
-    ? `linux/${there.join('/')}`
-    : there.join('/');
+  const defined = parts.filter((part) => part !== undefined);
+  return parts.length === 2 && defined.length === 2 && /^v\d/.test(defined[1] ?? '')
+    ? `linux/${defined.join('/')}`
+    : defined.join('/');
 }
 
-/** What was typed for an option that clears when it is empty. */
-export type Typed = string | null | undefined;
+/** The value of an option that clears a field if it is empty: null clears, undefined keeps. */
+export type ClearableText = string | null | undefined;
 
-export function clearable(text: string | undefined): Typed {
+export function clearable(text: string | undefined): ClearableText {
   return text === '' ? null : text;
 }
 
 export interface TypedPlatform {
-  readonly os?: Typed;
-  readonly architecture?: Typed;
-  readonly variant?: Typed;
-  readonly 'os.version'?: Typed;
+  readonly os?: ClearableText;
+  readonly architecture?: ClearableText;
+  readonly variant?: ClearableText;
+  readonly 'os.version'?: ClearableText;
 }
 
 /**
- * No name of a platform holds white space or what a terminal would obey: a variable was filled with the wrong thing.
- * Versions are free text, which the list keeps as it is.
+ * Rejects white space and control characters, which usually come from a wrong variable. Versions are not checked, because they
+ * are free text.
  */
-function refuseSpaces(text: Typed): void {
+function refuseSpaces(text: ClearableText): void {
   if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
-  throw new MlistError('ERR_MLIST_PLATFORM_INVALID', `${JSON.stringify(text)} is no word of a platform`, {
-    hint: "Write it without white space, or '' to clear it.",
-  });
+  throw new MlistError(
+    'ERR_MLIST_PLATFORM_INVALID',
+    `invalid platform component ${JSON.stringify(text)}: white space and control characters are not allowed`,
+    {
+      hint: "Use '' to clear the component.",
+    },
+  );
 }
 
-/** The options of `annotate` in canonical words, and what was understood by the words that were typed. */
+/** Converts the platform options of `annotate` to canonical names. The notes report each conversion. */
 export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: PlatformChange;
   readonly notes: readonly string[];
@@ -147,7 +154,7 @@ export function canonicalPlatform(typed: TypedPlatform): {
   };
   const notes = (['os', 'architecture', 'variant'] as const).flatMap((name) => {
     const [before, after] = [typed[name], platform[name]];
-    return before != null && after != null && before !== after ? [`${before} is taken for ${after}`] : [];
+    return before != null && after != null && before !== after ? [`${before} is converted to ${after}`] : [];
   });
   const implied =
     typed.variant === undefined && machine?.variant !== undefined

@@ -12,13 +12,13 @@ import { missingChoice } from './source-choices.ts';
 
 export interface Edited<T> {
   readonly edited: T;
-  /** With `--push`: what became of it, for programs (schemas/output/push.schema.json). */
+  /** The result of `--push` as a document (schemas/output/push.schema.json). */
   readonly pushed?: object;
 }
 
 export type Edit<T> = (list: Reference | undefined, place: EditTarget) => Promise<T>;
 
-/** Loaded with `--push` only: editing a draft needs no code of registries. */
+/** Edits a list and pushes it. Loaded only with `--push`, because editing a draft needs no registry code. */
 export async function pushEdit<T>(
   list: string | undefined,
   invocation: ParsedArguments,
@@ -30,7 +30,7 @@ export async function pushEdit<T>(
   return { edited, pushed: pushedDocument(pushed) };
 }
 
-/** The same for a list that is drafted by the command itself. */
+/** Creates the draft of a list and pushes it. */
 export async function pushCreated<T>(
   list: Reference,
   invocation: ParsedArguments,

@@ -5,11 +5,13 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
 
-/** What commands that edit a draft share: with `--push` they edit and push in one go, also a list that is no draft. */
+/** Options that have no effect without `--push`. */
+const pushOnly = ['tag', 'expect', 'replace-image', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
 
-const needPush = ['tag', 'expect', 'replace-image', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
-
-/** @param list - as typed; undefined is the current draft */
+/**
+ * Runs an edit on a draft. With `--push` it also pushes the list, which then needs no draft.
+ * @param list - as typed; undefined selects the current draft
+ */
 export async function runEdit<T>(
   list: string | undefined,
   invocation: ParsedArguments,
@@ -22,11 +24,11 @@ export async function runEdit<T>(
 }
 
 /**
- * @param hint - for `--tag`, if it was probably meant as the list
+ * @param hint - for `--tag`, if it probably names the list
  * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
  */
 export function refusePushOptions(invocation: ParsedArguments, hint?: string): void {
-  const [without] = needPush.filter((name) => invocation.has(name));
-  if (without === undefined) return;
-  throw new MlistError('ERR_MLIST_USAGE', `--${without} needs --push`, without === 'tag' ? { hint } : {});
+  const name = pushOnly.find((option) => invocation.has(option));
+  if (name === undefined) return;
+  throw new MlistError('ERR_MLIST_USAGE', `--${name} needs --push`, name === 'tag' ? { hint } : {});
 }

@@ -3,7 +3,7 @@ import type { AttestationChoice } from '../../operations/sources/resolve-source.
 import { waitTime } from './duration.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
-/** Options for reading images into a list: `--attestations`, `--missing`, `--nested`, `--pin` and `--wait-for-source`. */
+/** The options for reading images into a list: `--attestations`, `--missing`, `--nested`, `--pin` and `--wait-for-source`. */
 export function sourceChoices(invocation: ParsedArguments): {
   readonly attestations: AttestationChoice | undefined;
   readonly missing: MissingChoice | undefined;

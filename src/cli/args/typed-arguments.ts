@@ -11,26 +11,24 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import { clearable, readPlatform } from './platform-arguments.ts';
 
-/** Reading positionals and option values that several commands take. */
-
 /**
- * `--list` or MLIST_LIST: then no positional is a list. A variable that is empty is as good as none; an option that is
- * empty would turn an image into the list.
+ * The list of `--list` or MLIST_LIST. If there is one, no positional is a list. An empty variable is ignored. An empty option is
+ * an error, because otherwise an image would become the list.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function listOption(invocation: ParsedArguments, { env }: Context): string | undefined {
   const list = invocation.text('list');
-  if (list === '') throw new MlistError('ERR_MLIST_USAGE', '--list takes the name of a list: it is empty');
+  if (list === '') throw new MlistError('ERR_MLIST_USAGE', '--list needs the name of a list, not an empty value');
   return list ?? (env['MLIST_LIST'] === '' ? undefined : env['MLIST_LIST']);
 }
 
 export interface ListAndRest {
-  /** As typed, but for the form of a path; undefined is the current draft. */
+  /** As typed, with a normalised path; undefined selects the current draft. */
   readonly list: string | undefined;
   readonly rest: readonly string[];
 }
 
-/** The list of a command whose first positional is the list, whatever exists. */
+/** For commands whose first positional is always the list. */
 export function listFirst(invocation: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(invocation, context);
   const { positionals } = invocation;
@@ -38,7 +36,7 @@ export function listFirst(invocation: ParsedArguments, context: Context): ListAn
   return { list: first && typedName(first, context), rest };
 }
 
-/** The list of a command that takes the current one where there is a single positional. */
+/** For commands whose single positional belongs to the current draft. */
 export function listBeforeOthers(invocation: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(invocation, context);
   const { positionals } = invocation;
@@ -50,43 +48,43 @@ export function optionalList(text: string | undefined): Reference | undefined {
   return text === undefined ? undefined : parseListName(text);
 }
 
-/** More positionals than a command takes beside the list that `--list` or MLIST_LIST names. */
+/** The error for a positional in excess of those that remain beside `--list` or MLIST_LIST. */
 export function tooManyArguments(invocation: ParsedArguments): MlistError {
   const { command, positionals } = invocation;
-  const by = invocation.has('list') ? '--list' : 'MLIST_LIST';
+  const option = invocation.has('list') ? '--list' : 'MLIST_LIST';
   const last = withoutPassword(positionals.at(-1) ?? '');
-  const message = `${command.name}: ${JSON.stringify(last)} is too much, since ${by} names the list`;
+  const message = `unexpected argument: ${JSON.stringify(last)}, because ${option} already names the list`;
   return new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `Leave one of the two out, or see "mlist ${command.name} --help" for what else it may be.`,
+    hint: `Remove one of the two. See "mlist ${command.name} --help".`,
   });
 }
 
-/** A location as typed, with its path in the one form that drafts are shown with. */
+/** Parses a location and normalises its path, as drafts are displayed. */
 export function typedLocation(text: string, context: Folders): Location {
-  return settled(parseLocation(text), context);
+  return normalized(parseLocation(text), context);
 }
 
-/** The same with nothing added: for places where a location without a tag means another one than `latest`. */
+/** Like `typedLocation`, without the default tag `latest`. */
 export function typedBareLocation(text: string, context: Folders): Location {
-  return settled(parseBareLocation(text), context);
+  return normalized(parseBareLocation(text), context);
 }
 
-function settled(location: Location, { cwd, workspace: { folders } }: Folders): Location {
+function normalized(location: Location, { cwd, workspace: { folders } }: Folders): Location {
   return shownLocation(storedLocation(location, { cwd, root: folders.root }), folders);
 }
 
 /**
- * The only positional of a command that works on registries alone.
+ * The only positional of a command that supports registries only.
  * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
  */
 export function registryReference({ command, positionals: [text = ''] }: ParsedArguments): Reference {
   if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
-  throw new MlistError('ERR_MLIST_USAGE', `${command.name} works on registries only, not on ${text}`, {
-    hint: `"mlist show ${text}" prints its content, or lists the images to choose from.`,
+  throw new MlistError('ERR_MLIST_USAGE', `${command.name} supports registries only, not ${text}`, {
+    hint: `Use "mlist show ${text}" to print its content.`,
   });
 }
 
-/** A name that may be that of a draft, of an entry or a location: of the last kind the path gets the same form. */
+/** The name of a draft, an entry or a location. The path of a location is normalised. */
 export function typedName(text: string, context: Folders): string {
   return isFileLocation(text) ? formatLocation(typedLocation(text, context)) : text;
 }
@@ -94,8 +92,8 @@ export function typedName(text: string, context: Folders): string {
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
 
 /**
- * `MANIFEST[=PLATFORM]`. A path may itself contain "=": only what looks like a platform is then read as one.
- * @param repository - the list's repository, for a MANIFEST that is only a digest
+ * Parses `MANIFEST[=PLATFORM]`. A path may contain "=": the part after it is a platform only if it looks like one.
+ * @param repository - the repository for a MANIFEST that is only a digest
  */
 export function manifestArgument(text: string, context: Folders, repository: Reference): ManifestArgument {
   const at = text.lastIndexOf('=');
@@ -108,7 +106,7 @@ export function manifestArgument(text: string, context: Folders, repository: Ref
   return hasPlatform ? { ...argument, platform: readPlatform(text.slice(at + 1)) } : argument;
 }
 
-/** `K=V` sets, `K-` removes. */
+/** Parses annotations: `KEY=VALUE` sets one, `KEY-` removes it. */
 export function annotationChange(texts: readonly string[], option: string): AnnotationChange | undefined {
   if (texts.length === 0) return undefined;
   const pairs = texts.map((text): readonly [string, string | null] => {
@@ -117,13 +115,13 @@ export function annotationChange(texts: readonly string[], option: string): Anno
     if (at < 0 && text.length > 1 && text.endsWith('-')) return [text.slice(0, -1), null];
     throw new MlistError(
       'ERR_MLIST_USAGE',
-      `${option} takes KEY=VALUE, or KEY- to remove, not ${JSON.stringify(text)}`,
+      `${option} takes KEY=VALUE, or KEY- to remove a key, not ${JSON.stringify(text)}`,
     );
   });
   return Object.fromEntries(pairs);
 }
 
-/** `--index-annotation` and `--index-artifact-type`: what the list says of itself. */
+/** The changes of `--index-annotation` and `--index-artifact-type` to the list itself. */
 export function listChange(invocation: ParsedArguments): Pick<ListChange, 'annotations' | 'artifactType'> {
   return {
     annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),

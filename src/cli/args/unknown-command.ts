@@ -2,60 +2,60 @@ import { MlistError } from '../../errors/errors.ts';
 import { closestMatch } from '../../text/closest-match.ts';
 import type { CommandDeclaration } from './command-declaration.ts';
 
-/** What people type who know other tools, and how it is said here. */
-const elsewhere: Readonly<Record<string, string>> = {
-  version: '"mlist --version"',
-  list: '"mlist ls" lists the drafts, "mlist show NAME" what is in a list, "mlist tags REPO" the tags of a repository',
-  drafts: '"mlist ls"',
-  images: '"mlist ls" lists the drafts',
-  tag: '"mlist push -t :TAG" for a further tag of a draft, "mlist copy SRC DST" for one of what lies in a registry',
-  retag: '"mlist copy SRC DST"',
-  cp: '"mlist copy SRC DST"',
-  mirror: '"mlist copy SRC DST"',
-  sync: '"mlist copy SRC DST"',
-  pull: '"mlist copy REF oci:DIR" brings a list or an image here',
-  save: '"mlist copy REF oci-archive:FILE"',
-  load: '"mlist copy oci-archive:FILE REF"',
-  index: '"mlist create", "mlist add" and "mlist push"',
+/** Commands of other tools, each with its counterpart in mlist as a hint. */
+const counterparts: Readonly<Record<string, string>> = {
+  version: 'Use "mlist --version".',
+  list: 'Use "mlist ls" for drafts, "mlist show NAME" for the entries of a list, or "mlist tags REPO" for the tags of a repository.',
+  drafts: 'Use "mlist ls".',
+  images: 'Use "mlist ls" for drafts.',
+  tag: 'Use "mlist push -t :TAG" to push a draft to another tag, or "mlist copy SRC DST" to tag a list in a registry.',
+  retag: 'Use "mlist copy SRC DST".',
+  cp: 'Use "mlist copy SRC DST".',
+  mirror: 'Use "mlist copy SRC DST".',
+  sync: 'Use "mlist copy SRC DST".',
+  pull: 'Use "mlist copy REF oci:DIR" to download a list or an image.',
+  save: 'Use "mlist copy REF oci-archive:FILE".',
+  load: 'Use "mlist copy oci-archive:FILE REF".',
+  index: 'Use "mlist create", "mlist add" and "mlist push".',
   manifest:
-    'the commands of "docker manifest" stand alone: "mlist create", "mlist annotate", "mlist inspect", "mlist push"',
-  imagetools: '"mlist create" and "mlist push", "mlist inspect"',
-  append: '"mlist add [LIST] MANIFEST"',
-  new: '"mlist create LIST MANIFEST..."',
-  edit: '"mlist annotate", "mlist add" and "mlist remove"',
-  set: '"mlist annotate"',
-  purge: '"mlist push --purge" or "mlist rm LIST"',
-  forget: '"mlist rm LIST"',
-  drop: '"mlist rm LIST" for a draft, "mlist remove MANIFEST" for an entry of one, "mlist delete REF" in a registry',
-  del: '"mlist rm LIST" for a draft, "mlist remove MANIFEST" for an entry of one, "mlist delete REF" in a registry',
-  switch: '"mlist use LIST"',
-  checkout: '"mlist use LIST"',
-  cat: '"mlist inspect NAME"',
-  get: '"mlist inspect NAME"',
-  info: '"mlist show NAME"',
-  check: '"mlist validate"',
-  lint: '"mlist validate"',
-  verify: '"mlist validate"',
-  compare: '"mlist diff"',
-  gc: '"mlist prune"',
-  registry: '"mlist serve"',
+    'Use the commands of "docker manifest" directly: "mlist create", "mlist annotate", "mlist inspect", "mlist push".',
+  imagetools: 'Use "mlist create" with --push, or "mlist inspect".',
+  append: 'Use "mlist add [LIST] MANIFEST".',
+  new: 'Use "mlist create LIST MANIFEST...".',
+  edit: 'Use "mlist annotate", "mlist add" or "mlist remove".',
+  set: 'Use "mlist annotate".',
+  purge: 'Use "mlist push --purge" or "mlist rm LIST".',
+  forget: 'Use "mlist rm LIST".',
+  drop: 'Use "mlist rm LIST" for a draft, "mlist remove MANIFEST" for an entry of a draft, or "mlist delete REF" in a registry.',
+  del: 'Use "mlist rm LIST" for a draft, "mlist remove MANIFEST" for an entry of a draft, or "mlist delete REF" in a registry.',
+  switch: 'Use "mlist use LIST".',
+  checkout: 'Use "mlist use LIST".',
+  cat: 'Use "mlist inspect NAME".',
+  get: 'Use "mlist inspect NAME".',
+  info: 'Use "mlist show NAME".',
+  check: 'Use "mlist validate".',
+  lint: 'Use "mlist validate".',
+  verify: 'Use "mlist validate".',
+  compare: 'Use "mlist diff".',
+  gc: 'Use "mlist prune".',
+  registry: 'Use "mlist serve".',
   merge:
-    '"mlist create LIST MANIFEST... --push" combines several images or lists, and "mlist join" adds to a tag from each job of a CI matrix',
+    'Use "mlist create LIST MANIFEST... --push" to combine images or lists, or "mlist join" in each job of a CI matrix.',
   history:
-    '"mlist inspect REF" prints the manifest with its layers; the history is in the config, which "docker history" and "crane config" print',
+    'Use "mlist inspect REF" for the manifest with its layers. The history is in the config: use "docker history" or "crane config".',
   catalog:
-    '"mlist tags REPO" lists the tags of a repository; the repositories of a registry are listed by "crane catalog" or "oras repo ls"',
-  sign: 'sign the digest that "mlist digest" prints with a tool such as cosign; "mlist copy --referrers" copies signatures too',
+    'Use "mlist tags REPO" for the tags of a repository, and "crane catalog" or "oras repo ls" for the repositories of a registry.',
+  sign: 'Sign the digest that "mlist digest" prints with a tool such as cosign. "mlist copy --referrers" copies signatures too.',
 };
 
-/** An error that names the right command, if it is known. */
+/** The error for an unknown command, with the intended command if it is known. */
 export function unknownCommand(name: string, commands: readonly CommandDeclaration[]): MlistError {
-  const known = commands.map((command) => command.name);
-  const said = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;
-  const like = said === undefined ? closestMatch(name, known) : undefined;
+  const names = commands.map((command) => command.name);
+  const counterpart = Object.hasOwn(counterparts, name) ? counterparts[name] : undefined;
+  const match = counterpart === undefined ? closestMatch(name, names) : undefined;
   return new MlistError(
     'ERR_MLIST_USAGE',
-    `there is no command ${JSON.stringify(name)}${like === undefined ? '' : `: did you mean ${like}?`}`,
-    { hint: said === undefined ? 'See "mlist --help".' : `Here: ${said}.` },
+    `unknown command ${JSON.stringify(name)}${match === undefined ? '' : `: did you mean ${match}?`}`,
+    { hint: counterpart ?? 'See "mlist --help".' },
   );
 }

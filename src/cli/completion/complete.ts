@@ -7,66 +7,67 @@ import type { CommandDeclaration, OptionDeclaration } from '../args/command-decl
 import { globalOptions, optionsOf } from '../args/global-options.ts';
 import { escapeLine } from '../../text/escape.ts';
 
-/** One thing that may stand where the cursor is. */
+/** A word that completes the command line at the cursor. */
 interface Candidate {
   readonly word: string;
-  readonly describe?: string;
+  readonly description?: string;
 }
 
 interface Completions {
   readonly candidates: readonly Candidate[];
-  /** The name of a file may stand there too. */
+  /** Whether file names are candidates too. */
   readonly files: boolean;
 }
 
-/** What cobra's protocol calls ShellCompDirectiveNoFileComp, and the directive that leaves files to the shell. */
+/** Directives of cobra's completion protocol: ShellCompDirectiveNoFileComp and ShellCompDirectiveDefault. */
 const NO_FILES = 4;
 const FILES = 0;
 
 /**
- * What is printed for a shell (`--complete`): one candidate a line. For docker (`__complete`): with what it means after a
- * tab, and a directive as the last line. What cannot be found out is no candidate: a shell has no place for an error.
+ * The output for a shell (`--complete`) has one candidate per line. The output for docker (`__complete`) adds a tab and a
+ * description to each, and ends with a directive. Errors result in fewer candidates, because a shell cannot show them.
  */
 export async function completionText(
   kind: string,
   commands: readonly CommandDeclaration[],
   words: readonly string[],
-  surroundings: Surroundings,
+  environment: CompletionEnvironment,
 ): Promise<string> {
-  const { candidates, files } = await completions(commands, words, surroundings);
+  const { candidates, files } = await completions(commands, words, environment);
   if (kind === '--complete') return candidates.map(({ word }) => `${word}\n`).join('');
-  const line = ({ word, describe }: Candidate) =>
-    kind === '__completeNoDesc' || describe === undefined ? `${word}\n` : `${word}\t${escapeLine(describe)}\n`;
+  const line = ({ word, description }: Candidate) =>
+    kind === '__completeNoDesc' || description === undefined ? `${word}\n` : `${word}\t${escapeLine(description)}\n`;
   return `${candidates.map(line).join('')}:${files ? FILES : NO_FILES}\n`;
 }
 
-type Surroundings = Omit<LocateOptions, 'workspace'>;
+type CompletionEnvironment = Omit<LocateOptions, 'workspace'>;
 
 /**
- * What may stand where the last of these words stands.
- * @param words - the command line up to the cursor, without the program; the last one is being typed
+ * The candidates for the last word.
+ * @param words - the command line up to the cursor, without the program; the last word is incomplete
  */
 async function completions(
   commands: readonly CommandDeclaration[],
   words: readonly string[],
-  surroundings: Surroundings,
+  environment: CompletionEnvironment,
 ): Promise<Completions> {
-  const place = placeOf(commands, words);
-  const candidates = await candidatesFor(place, commands, () => draftNames(place.typing, words, surroundings));
-  return { candidates: candidates.filter(({ word }) => word.startsWith(place.typing)), files: takesFile(place) };
+  const cursor = cursorOf(commands, words);
+  const candidates = await candidatesFor(cursor, commands, () => draftNames(cursor.typing, words, environment));
+  return { candidates: candidates.filter(({ word }) => word.startsWith(cursor.typing)), files: takesFile(cursor) };
 }
 
-interface Place {
+interface Cursor {
+  /** The incomplete word. */
   readonly typing: string;
   readonly command: CommandDeclaration | undefined;
   readonly options: readonly OptionDeclaration[];
-  /** The option whose value is being typed. */
+  /** The option whose value is the incomplete word. */
   readonly pending: OptionDeclaration | undefined;
-  /** How many arguments of the command stand before. */
+  /** The number of positionals before the incomplete word. */
   readonly before: number;
 }
 
-function placeOf(commands: readonly CommandDeclaration[], words: readonly string[]): Place {
+function cursorOf(commands: readonly CommandDeclaration[], words: readonly string[]): Cursor {
   const typing = words.at(-1) ?? '';
   let command: CommandDeclaration | undefined;
   let isHelp = false;
@@ -83,7 +84,7 @@ function placeOf(commands: readonly CommandDeclaration[], words: readonly string
   return { typing, command, options: command === undefined ? globalOptions : optionsOf(command), pending, before };
 }
 
-/** The option that this word is, where the next word is its value. */
+/** The option that the word names, if the next word is its value. */
 function valuedOption(word: string, command: CommandDeclaration | undefined): OptionDeclaration | undefined {
   const options = command === undefined ? globalOptions : optionsOf(command);
   return options.find(
@@ -92,49 +93,51 @@ function valuedOption(word: string, command: CommandDeclaration | undefined): Op
 }
 
 async function candidatesFor(
-  place: Place,
+  cursor: Cursor,
   commands: readonly CommandDeclaration[],
   drafts: () => Promise<readonly Candidate[]>,
 ): Promise<readonly Candidate[]> {
-  const { typing, command, options, pending } = place;
+  const { typing, command, options, pending } = cursor;
   if (pending?.name === 'list') return drafts();
   if (pending !== undefined) return (pending.choices ?? []).map((word) => ({ word }));
-  if (typing.startsWith('-')) return options.map(({ name, describe }) => ({ word: `--${name}`, describe }));
-  if (command === undefined) return shown(commands).map(({ name, summary }) => ({ word: name, describe: summary }));
+  if (typing.startsWith('-'))
+    return options.map(({ name, describe }) => ({ word: `--${name}`, description: describe }));
+  if (command === undefined)
+    return visible(commands).map(({ name, summary }) => ({ word: name, description: summary }));
   if (command.name === 'completion') return shells.map((word) => ({ word }));
-  return takesDraft(place) ? drafts() : [];
+  return takesDraft(cursor) ? drafts() : [];
 }
 
-function shown(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {
+function visible(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {
   return commands.filter(({ hidden }) => hidden !== true);
 }
 
-/** Whether the argument at this place may be a list: the first, and every one of `LIST...`. */
-function takesDraft({ command, before }: Place): boolean {
+/** Whether the positional may be a draft: the first one, and each of `LIST...`. */
+function takesDraft({ command, before }: Cursor): boolean {
   const usage = command?.usage ?? '';
   return usage === 'LIST...' || (before === 0 && /^\[?LIST\b/.test(usage));
 }
 
-function takesFile({ command, pending }: Place): boolean {
-  if (pending !== undefined) return /^(?:FILE|DIR|F)$/.test(pending.value ?? '');
+function takesFile({ command, pending }: Cursor): boolean {
+  if (pending !== undefined) return /^(?:FILE|DIR)$/.test(pending.value ?? '');
   return command?.usage.includes('FILE') ?? false;
 }
 
-/** Drafts in the form that is being typed: familiar, or with the registry's full name. */
+/** The names of drafts, in the short form if it begins with the incomplete word, else with the host of the registry. */
 async function draftNames(
   typing: string,
   words: readonly string[],
-  surroundings: Surroundings,
+  environment: CompletionEnvironment,
 ): Promise<readonly Candidate[]> {
   const workspace = words[words.indexOf('--workspace') + 1];
   const named = words.includes('--workspace') ? { workspace } : {};
-  const drafts = await locateWorkspace({ ...surroundings, ...named })
+  const drafts = await locateWorkspace({ ...environment, ...named })
     .then((folder) => listDrafts(new Workspace(folder)))
     .catch(() => []);
   return drafts.flatMap((draft) => {
     if ('damaged' in draft) return [];
     const familiar = familiarReference(draft.list);
-    const describe = draft.platforms.join(' ');
-    return [{ word: familiar.startsWith(typing) ? familiar : formatReference(draft.list), describe }];
+    const description = draft.platforms.join(' ');
+    return [{ word: familiar.startsWith(typing) ? familiar : formatReference(draft.list), description }];
   });
 }

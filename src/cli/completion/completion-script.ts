@@ -1,11 +1,11 @@
-/** The scripts that connect a shell's completion with `mlist --complete`. */
+/** The shells with a completion script. The scripts call `mlist --complete`. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
 type Shell = (typeof shells)[number];
 
 /**
- * bash cuts words at ":" and "=", which names of lists hold: the line is cut at blanks instead, and of each candidate
- * only what follows the last cut is given back.
+ * bash splits words at ":" and "=", which names of lists contain. The script splits the line at blanks instead, and returns
+ * only the part of each candidate after the last ":" or "=".
  */
 const bash = `_mlist() {
   local line="\${COMP_LINE:0:COMP_POINT}" words=() typing candidate
@@ -21,7 +21,7 @@ const bash = `_mlist() {
 complete -o default -F _mlist mlist
 `;
 
-/** Where zsh loads the script itself, from a folder of its fpath, that is the first completion: it is answered too. */
+/** If zsh loads the script from its fpath, it does so for the first completion, which the script then also answers. */
 const zsh = `#compdef mlist
 _mlist() {
   local -a found

@@ -1,6 +1,6 @@
 import type { CredentialLocation } from '../../store/registry/credentials/credential-store.ts';
 
-/** Where a login is kept, as a document. */
-export function credentialLocationDocument(keeper: CredentialLocation): object {
-  return keeper.kind === 'file' ? { path: keeper.path } : { helper: keeper.program };
+/** The location of stored credentials as a document. */
+export function credentialLocationDocument(location: CredentialLocation): object {
+  return location.kind === 'file' ? { path: location.path } : { helper: location.program };
 }

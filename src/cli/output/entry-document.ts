@@ -1,7 +1,7 @@
 import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 
-/** Entries in `--json` outputs: schemas/output/entry.schema.json. */
+/** An entry in the `--json` output: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {
   const { mediaType, digest, size, attests } = entry;
   return { source: sourceName(entry), mediaType, digest, size, platform: platformOf(entry), attests };

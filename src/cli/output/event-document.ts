@@ -3,12 +3,12 @@ import type { OperationEvent } from '../../operations/events.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
 
-/** What a tag had before it was moved. */
+/** The digest that a tag had before it was moved, and the platforms that it has lost. */
 export function replacedDocument({ before, lost }: ReplacedTag): object {
   return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
 }
 
-/** An event as a line of JSON: schemas/output/event.schema.json. What it is about is under `ref`, as in the results. */
+/** An event as a JSON line: schemas/output/event.schema.json. `ref` is the name or content that it concerns. */
 export function eventDocument(event: OperationEvent): object {
   switch (event.type) {
     case 'from':

@@ -4,7 +4,7 @@ import { asMlistError, SeveralErrors, type MlistError } from '../../errors/error
 import { writeJson } from '../../json/stringify.ts';
 import { escapeText, escapeJson, escapeLine } from '../../text/escape.ts';
 
-/** The only writer of the command line: stdout carries the result, stderr the rest. */
+/** stdout is for the result, stderr for everything else. Only `Output` writes to them. */
 export interface Streams {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -13,7 +13,7 @@ export interface Streams {
 export interface Sink {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
-  /** A write has failed, so nothing more is written. */
+  /** Whether a write has failed. Further writes are then ignored. */
   readonly isLost?: boolean | undefined;
   write(chunk: string | Uint8Array): unknown;
 }
@@ -28,7 +28,7 @@ export interface OutputOptions {
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Text, and how it looks where colours are shown. */
+/** Text, with a style for terminals with colours. */
 export type Span = string | readonly [text: string, style: Style];
 
 interface Paint {
@@ -40,7 +40,7 @@ export class Output {
   readonly #streams: Streams;
   readonly #options: OutputOptions;
   readonly #paint: Paint;
-  /** How many lines stand at the foot of the terminal. */
+  /** The number of progress lines at the bottom of the terminal. */
   #footLines = 0;
 
   private constructor(streams: Streams, options: OutputOptions, paint: Paint) {
@@ -49,11 +49,11 @@ export class Output {
     this.#paint = paint;
   }
 
-  /** Colours are loaded only where they are shown: on a terminal, without NO_COLOR. */
+  /** Loads the colours only if they are used: on a terminal, without NO_COLOR. */
   static async open(streams: Streams, options: OutputOptions): Promise<Output> {
     const { env } = options;
-    const wants = ({ isTTY }: Sink) => isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-    const isColoured = { stdout: wants(streams.stdout), stderr: wants(streams.stderr) };
+    const hasColours = ({ isTTY }: Sink) => isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+    const isColoured = { stdout: hasColours(streams.stdout), stderr: hasColours(streams.stderr) };
     if (!isColoured.stdout && !isColoured.stderr)
       return new Output(streams, options, { stdout: undefined, stderr: undefined });
     const { Chalk } = await import('chalk');
@@ -68,7 +68,7 @@ export class Output {
     return this.#options.json;
   }
 
-  /** Events as JSON lines, for programs. */
+  /** Whether events are printed as JSON lines. */
   get #eventsAsJson(): boolean {
     return this.#options.progress === 'json' || (this.#options.json && this.#options.progress === 'auto');
   }
@@ -77,58 +77,58 @@ export class Output {
     return this.#streams.stdout.columns ?? 80;
   }
 
-  /** Whether what is on its way is drawn, and drawn again: on a terminal that can, or where it is asked for. */
+  /** Whether progress lines are drawn and redrawn: on a capable terminal, or with `--progress tty`. */
   get isLive(): boolean {
     const { progress, quiet, env } = this.#options;
     const isCapable = this.#streams.stderr.isTTY === true && env['TERM'] !== 'dumb' && !env['CI'];
     return !quiet && (progress === 'tty' || (progress === 'auto' && isCapable && !this.#eventsAsJson));
   }
 
-  /** Lines at the foot of the terminal, in the place of those before; what is written later goes above them. */
-  foot(lines: readonly string[]): void {
+  /** Replaces the progress lines at the bottom of the terminal. Later output is printed above them. */
+  setFooter(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
     const { columns = 80 } = this.#streams.stderr;
     const text = lines.map((line) => `${escapeLine(line).slice(0, columns - 1)}\n`).join('');
-    this.#streams.stderr.write(this.#withoutFoot() + text);
+    this.#streams.stderr.write(this.#eraseFoot() + text);
     this.#footLines = lines.length;
   }
 
-  /** What takes the lines at the foot away: to their beginning, and all from there on. */
-  #withoutFoot(): string {
+  /** The escape sequence that erases the progress lines; empty if there are none. */
+  #eraseFoot(): string {
     const lines = this.#footLines;
     this.#footLines = 0;
     return lines === 0 ? '' : `\u001b[${lines}A\u001b[0J`;
   }
 
-  /** Columns of the terminal that the result is shown on; undefined where it goes elsewhere, and lines may be of any length. */
+  /** The columns of the terminal on stdout. Undefined if stdout is not a terminal, so that lines may have any length. */
   get terminalWidth(): number | undefined {
     const { isTTY, columns } = this.#streams.stdout;
     return isTTY === true ? columns : undefined;
   }
 
-  /** Nobody gets what is printed from here on: a command that only prints may stop. */
+  /** Whether a write to stdout has failed. A command that only prints can then stop. */
   get isLost(): boolean {
     return this.#streams.stdout.isLost === true;
   }
 
-  /** A line of the result. */
+  /** Prints a line of the result. */
   line(...spans: readonly Span[]): void {
     this.#stdout(`${paint(this.#paint.stdout, spans)}\n`);
   }
 
-  /** The result as one JSON document. */
+  /** Prints the result as one JSON document. */
   document(value: object): void {
     this.#stdout(`${escapeJson(writeJson(value, { indent: '  ' }))}\n`);
   }
 
-  /** Exact bytes: on a terminal with what could be an escape sequence written out, as JSON allows. */
+  /** Prints exact bytes. On a terminal, control characters are written as JSON escapes. */
   bytes(bytes: Uint8Array, end: '' | '\n'): void {
     const isSafe = this.#streams.stdout.isTTY !== true;
     this.#stdout(isSafe ? bytes : escapeJson(Buffer.from(bytes).toString('utf8')));
     if (end !== '') this.#stdout(end);
   }
 
-  /** A line for people about how the work goes. */
+  /** Prints a line about the progress of the command on stderr. */
   note(...spans: readonly Span[]): void {
     if (this.#options.quiet || this.#eventsAsJson || this.#options.progress === 'none') return;
     this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
@@ -138,13 +138,13 @@ export class Output {
     this.note(['warning: ', 'yellow'], message);
   }
 
-  /** An event for programs, as a document; people get it as a note by who renders it. */
+  /** Prints an event as a JSON line, if events are printed as JSON. */
   event(document: object): void {
     if (this.#options.quiet || !this.#eventsAsJson) return;
     this.#line(document);
   }
 
-  /** Tells of a request; undefined where nobody wants to know, so that nothing needs to be put into words. */
+  /** Logs a request for `--debug`. Undefined without `--debug`, so that callers need not create the event. */
   get request(): ((event: RequestEvent) => void) | undefined {
     if (!this.#options.debug) return undefined;
     return (event) => {
@@ -157,12 +157,12 @@ export class Output {
     };
   }
 
-  /** An error: what failed, why, and what to do next; each part of several. */
+  /** Prints an error with its problems, candidates and hint. Of several errors, it prints each. */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
-    for (const one of error instanceof SeveralErrors ? error.errors : [error]) {
-      if (this.#options.json || this.#eventsAsJson) this.#line(errorDocument(one));
-      else this.#plainError(one);
+    for (const single of error instanceof SeveralErrors ? error.errors : [error]) {
+      if (this.#options.json || this.#eventsAsJson) this.#line(errorDocument(single));
+      else this.#plainError(single);
     }
     if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
       this.#stderr(`${escapeText(causeOf(error))}\n`);
@@ -170,24 +170,24 @@ export class Output {
   }
 
   #plainError(error: MlistError): void {
-    const say = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
-    say(['mlist: ', 'red'], error.message);
+    const print = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
+    print(['mlist: ', 'red'], error.message);
     const { problems } = error;
     if (problems.length > 1) {
       for (const { rule, severity, pointer, message } of problems)
-        say(`  ${severity} ${rule} ${pointer === '' ? '/' : pointer}: ${message}`);
+        print(`  ${severity} ${rule} ${pointer === '' ? '/' : pointer}: ${message}`);
     }
-    for (const candidate of error.facts.candidates ?? []) say(`  ${candidate}`);
-    if (error.hint !== undefined) say(['hint: ', 'cyan'], error.hint);
+    for (const candidate of error.facts.candidates ?? []) print(`  ${candidate}`);
+    if (error.hint !== undefined) print(['hint: ', 'cyan'], error.hint);
   }
 
   #stdout(chunk: string | Uint8Array): void {
-    if (this.#footLines > 0) this.#streams.stderr.write(this.#withoutFoot());
+    if (this.#footLines > 0) this.#streams.stderr.write(this.#eraseFoot());
     this.#streams.stdout.write(chunk);
   }
 
   #stderr(text: string): void {
-    this.#streams.stderr.write(this.#withoutFoot() + text);
+    this.#streams.stderr.write(this.#eraseFoot() + text);
   }
 
   #line(value: object): void {

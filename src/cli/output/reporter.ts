@@ -7,12 +7,18 @@ import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
 
-/** Tells what operations report: to programs as JSON lines, to people in words. */
-export function eventReporter(output: Output): (event: OperationEvent) => void {
+/**
+ * Prints the events of operations, as JSON lines or as text.
+ * @param dryRun - whether the reported changes are not stored
+ */
+export function eventReporter(
+  output: Output,
+  { dryRun }: { readonly dryRun: boolean },
+): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
-    live?.see(event);
+    live?.update(event);
     switch (event.type) {
       case 'warning':
         output.warn(
@@ -22,13 +28,13 @@ export function eventReporter(output: Output): (event: OperationEvent) => void {
         );
         break;
       case 'entry':
-        tellEntry(output, event.change);
+        reportEntry(output, event.change, dryRun);
         break;
       case 'from':
         output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
         break;
       case 'left':
-        output.note(['left behind ', 'yellow'], leftText(event));
+        output.note(['skipped ', 'yellow'], skippedText(event));
         break;
       case 'note':
         output.note(event.message);
@@ -58,7 +64,7 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
   reportLost(output, name, event);
 }
 
-/** The digest that a tag had before it was moved, so that it can be moved back. */
+/** The digest that a tag had before it was moved, so that the user can restore it. Empty if it has not changed. */
 export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
 }
@@ -68,31 +74,35 @@ export function reportLost(output: Output, name: string, { before, lost = [] }: 
   if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
 }
 
-/** Of a name that was to have the digest, and had it before. */
+/** Reports a name that already had the digest. */
 export function reportUnchanged(output: Output, name: string, digest: string): void {
-  output.note(['unchanged ', 'dim'], `${name} has ${digest} already`);
+  output.note(['unchanged ', 'dim'], `${name} already has ${digest}`);
 }
 
-function leftText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
+function skippedText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
   return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
 }
 
-function tellEntry(output: Output, change: Extract<OperationEvent, { type: 'entry' }>['change']): void {
+function reportEntry(
+  output: Output,
+  change: Extract<OperationEvent, { type: 'entry' }>['change'],
+  dryRun: boolean,
+): void {
   const { entry } = change;
   switch (change.type) {
     case 'added':
-      return output.note(['added ', 'green'], describeEntry(entry));
+      return output.note([dryRun ? 'would add ' : 'added ', 'green'], describeEntry(entry));
     case 'replaced':
       return output.note(
-        ['replaced ', 'yellow'],
+        [dryRun ? 'would replace ' : 'replaced ', 'yellow'],
         `${describeEntry(entry)}: ${shortDigest(change.old)} -> ${shortDigest(entry.digest)}`,
       );
     case 'removed':
-      return output.note(['removed ', 'red'], describeEntry(entry));
+      return output.note([dryRun ? 'would remove ' : 'removed ', 'red'], describeEntry(entry));
     case 'folded':
-      return output.note(`the same entry twice: ${describeEntry(entry)} is listed once`);
+      return output.note(`duplicate entry: ${describeEntry(entry)} is listed once`);
     case 'changed':
-      return output.note(['changed ', 'yellow'], describeEntry(entry));
+      return output.note([dryRun ? 'would change ' : 'changed ', 'yellow'], describeEntry(entry));
     case 'unchanged':
       return output.note(['unchanged ', 'dim'], describeEntry(entry));
   }

@@ -5,18 +5,19 @@ import { writeFileAtomic } from '../../fs/atomic.ts';
 import { resolveLinks } from '../../fs/symlinks.ts';
 import type { Context } from '../context.ts';
 
-/** A file that a command writes its result to when all is done; whether it can be is looked at before. */
+/** A file for the result of a command. It is checked before the command runs, and written afterwards. */
 export interface ResultFile {
   readonly write: (text: string) => Promise<void>;
 }
 
-/** What the system calls this process's own stdout. */
+/** Paths of this process's own stdout. */
 const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 
 /**
- * Looks at the place of a file that an option names. A file that is to be, or is, a regular one is written as a whole,
- * where its links lead; a pipe or a device is written to as it is.
- * @throws MlistError `ERR_MLIST_USAGE` for a name that is none, `ERR_MLIST_FILE` where nothing can be written there
+ * Checks that the file that an option names can be written. A regular file is replaced atomically, after symbolic links are
+ * resolved. Pipes and devices are written directly.
+ * @returns undefined if the option is not given
+ * @throws MlistError `ERR_MLIST_USAGE` for an empty name or `-`, `ERR_MLIST_FILE` if the file cannot be written
  */
 export async function resultFile(
   name: string | undefined,
@@ -26,12 +27,12 @@ export async function resultFile(
   if (name === undefined) return undefined;
   if (name === '' || name === '-') {
     throw new MlistError('ERR_MLIST_USAGE', `${option} takes the name of a file, not ${JSON.stringify(name)}`, {
-      hint: 'What goes to stdout is told in the help of the command; /dev/stdout is a file too.',
+      hint: 'To write to stdout, use /dev/stdout.',
     });
   }
   const path = resolve(cwd, name);
   if (ownStdout.has(path)) return { write: (text) => Promise.resolve(output.bytes(Buffer.from(text), '')) };
-  const info = await stat(path).catch((thrown: unknown) => absent(thrown, name, option));
+  const info = await stat(path).catch((thrown: unknown) => ignoreNotFound(thrown, name, option));
   if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
   const failed = (thrown: unknown) => {
     throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
@@ -39,26 +40,26 @@ export async function resultFile(
   const isStream = info !== undefined && !info.isFile();
   if (isStream || /^\/(?:dev|proc)\//.test(path))
     return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
-  const place = await resolveLinks(path).catch((thrown: unknown) => {
+  const target = await resolveLinks(path).catch((thrown: unknown) => {
     throw unwritable(name, option, errorMessage(thrown), thrown);
   });
-  await requireFolder(dirname(place), name, option);
-  return { write: (text) => writeFileAtomic(place, text).catch(failed) };
+  await requireFolder(dirname(target), name, option);
+  return { write: (text) => writeFileAtomic(target, text).catch(failed) };
 }
 
-function absent(thrown: unknown, name: string, option: string): undefined {
+function ignoreNotFound(thrown: unknown, name: string, option: string): undefined {
   const code = errorCode(thrown);
   if (code === 'ENOENT') return undefined;
   throw unwritable(name, option, code ?? 'unknown', thrown);
 }
 
 async function requireFolder(folder: string, name: string, option: string): Promise<void> {
-  if (!(await stat(folder)).isDirectory()) throw unwritable(name, option, `${folder} is no folder`);
+  if (!(await stat(folder)).isDirectory()) throw unwritable(name, option, `${folder} is not a folder`);
   await access(folder, constants.W_OK).catch((thrown: unknown) => {
-    throw unwritable(name, option, `nothing may be written into ${folder}`, thrown);
+    throw unwritable(name, option, `the folder ${folder} is not writable`, thrown);
   });
 }
 
-function unwritable(name: string, option: string, why: string, cause?: unknown): MlistError {
-  return new MlistError('ERR_MLIST_FILE', `${option} ${name} cannot be written: ${why}`, { path: name, cause });
+function unwritable(name: string, option: string, reason: string, cause?: unknown): MlistError {
+  return new MlistError('ERR_MLIST_FILE', `${option} ${name} cannot be written: ${reason}`, { path: name, cause });
 }

@@ -3,15 +3,15 @@ import { errorCode, type MlistError } from '../../errors/errors.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import type { Sink } from './output.ts';
 
-/** Exit code of a command whose result nobody read: that of a program that SIGPIPE ends. Windows has no signals. */
+/** The exit code if the reader of stdout has closed its end: that of a program that SIGPIPE ends. Windows has no signals. */
 const UNREAD = process.platform === 'win32' ? 1 : 141;
 
-/** What a write reports when the reader has closed its end: of a pipe, of a pipe on Windows, of a socket. */
+/** Error codes of a write after the reader has closed a pipe, a pipe on Windows, or a socket. */
 const closed = new Set(['EPIPE', 'EOF', 'ECONNRESET']);
 
 /**
- * stdout, which carries the result. After a write has failed nothing more is written; the command runs to its end, because
- * its work and its exit code do not depend on who reads the result.
+ * stdout, which carries the result. After a failed write, further writes are ignored. The command continues, because its work
+ * does not depend on the reader of the result.
  */
 export class ResultStream implements Sink {
   readonly #stream: typeof process.stdout;
@@ -19,7 +19,7 @@ export class ResultStream implements Sink {
   readonly #onLost: (error: MlistError | undefined) => void;
   #lost: 'unread' | 'unwritable' | undefined;
 
-  /** @param onLost - called once, when a write has failed; without an error where the reader has closed its end */
+  /** @param onLost - called after the first failed write; without an error if the reader has closed its end */
   constructor(stream: typeof process.stdout, onLost: (error: MlistError | undefined) => void) {
     this.#stream = stream;
     this.#isFile = isFile(stream.fd);
@@ -45,13 +45,13 @@ export class ResultStream implements Sink {
     else this.#writeFile(Buffer.from(chunk));
   }
 
-  /** The exit code of a command that ended with `code`. */
+  /** The exit code of the process, for a command that ended with `code`. */
   exitCode(code: number): number {
     if (code !== 0 || this.#lost === undefined) return code;
     return this.#lost === 'unread' ? UNREAD : 1;
   }
 
-  /** On a disk that is nearly full a write takes a part of the bytes, which Node's stream for files does not notice. */
+  /** On a full disk a write may accept only some of the bytes, which Node's file streams do not detect. */
   #writeFile(bytes: Buffer): void {
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#stream.fd, bytes, at);
@@ -68,7 +68,7 @@ export class ResultStream implements Sink {
   }
 }
 
-/** Not every system can say what a console is. */
+/** Some systems cannot stat a console. */
 function isFile(fd: number): boolean {
   try {
     return fstatSync(fd).isFile();

@@ -2,10 +2,9 @@ import yargs from 'yargs';
 import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
 import { globalOptions, optionsOf } from '../args/global-options.ts';
 
-/** Help, by yargs: loaded only when somebody asks for them. */
 type Yargs = ReturnType<typeof yargs>;
 
-/** Help for one command, or the overview of all. */
+/** Renders the help of one command, or the overview of all, with yargs. Only this file loads yargs. */
 export async function helpText(
   commands: readonly CommandDeclaration[],
   command: CommandDeclaration | undefined,
@@ -23,7 +22,9 @@ function quiet(instance: Yargs): Yargs {
 function overview(instance: Yargs, commands: readonly CommandDeclaration[]): Yargs {
   instance.usage('Usage: mlist COMMAND\n\nDraft, annotate, validate and push multi-platform image lists.');
   for (const { name, summary, hidden } of commands) if (hidden !== true) instance.command(name, summary);
-  return withOptions(instance, globalOptions, GLOBAL).epilogue('"mlist COMMAND --help" tells more of a command.');
+  return withOptions(instance, globalOptions, GLOBAL).epilogue(
+    'Run "mlist COMMAND --help" for more information on a command.',
+  );
 }
 
 const GLOBAL = 'Global options:';
@@ -35,13 +36,13 @@ function details(instance: Yargs, command: CommandDeclaration): Yargs {
   return withOptions(withOptions(instance, own, 'Options:'), globalOptions, GLOBAL);
 }
 
-/** Lines of their own, never broken: they are there to be copied. */
+/** Examples are added without yargs, which would wrap them: they must stay on one line to be copied. */
 function examples({ examples: all }: CommandDeclaration): string {
   if (all.length === 0) return '';
   return `\nExamples:\n${all.map(([line, what]) => `  # ${what}\n  ${line}\n`).join('')}`;
 }
 
-/** The name of the value is part of the key, since yargs shows a key as it is and has no word for values. */
+/** The value's name is part of the key, because yargs prints a key unchanged and has no names for values. */
 function withOptions(instance: Yargs, options: readonly OptionDeclaration[], group: string): Yargs {
   for (const { name, alias, value, repeat, describe } of options) {
     instance.option(value === undefined ? name : `${name} ${value}`, {

@@ -5,12 +5,12 @@ import type { Output } from '../output/output.ts';
 import { replacedText } from '../output/reporter.ts';
 
 /**
- * What a push would do, for people: on stderr, since stdout is the digest's.
- * @param targets - that the plan is for, in the order of its names
+ * Prints the plan of a dry run on stderr, because stdout is for the digest.
+ * @param targets - the targets of the plan, in the order of its names
  */
 export function renderPlan(targets: readonly PushedTarget[], plan: Plan, output: Output): void {
   output.note(['plan for ', 'bold'], targets.map(({ reference }) => reference).join(', '));
-  for (const { digest, size } of plan.there) output.note(`  there    ${shortDigest(digest)} ${size} bytes`);
+  for (const { digest, size } of plan.there) output.note(`  exists   ${shortDigest(digest)} ${size} bytes`);
   for (const { action, blob, from } of plan.blobs)
     output.note(`  ${action.padEnd(8)} ${shortDigest(blob.digest)} ${blob.size} bytes from ${from.location}`);
   for (const { content } of plan.manifests)
@@ -22,7 +22,7 @@ export function renderPlan(targets: readonly PushedTarget[], plan: Plan, output:
     output.note(`  tag      ${name} -> ${digest}${replacedText({ ...targets[at], digest })}`);
 }
 
-/** The same for programs: schemas/output/push.schema.json. */
+/** The plan as a document: schemas/output/push.schema.json. */
 export function planDocument(plan: Plan): object {
   return {
     there: plan.there.map(({ digest, size }) => ({ digest, size })),

@@ -6,7 +6,7 @@ import { planDocument, renderPlan } from './render-plan.ts';
 import { replacedDocument } from '../output/event-document.ts';
 import { reportLost, reportUnchanged } from '../output/reporter.ts';
 
-/** What a push came to, for people: on stderr, but for the digest. */
+/** Prints the result of a push: the digest on stdout, everything else on stderr. */
 export function reportPushed({ descriptor, targets }: Pushed, { output }: Context): void {
   for (const [plan, planned] of plansOf(targets)) renderPlan(planned, plan, output);
   for (const target of targets) if (target.status === 'planned') reportLost(output, target.reference, target);
@@ -16,7 +16,7 @@ export function reportPushed({ descriptor, targets }: Pushed, { output }: Contex
   if (!output.json) output.line(descriptor.digest);
 }
 
-/** The names of a repository share a plan: it is carried out once. */
+/** Groups the planned targets by plan. The names in a repository share a plan. */
 function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets']> {
   const planned = targets.filter(({ status }) => status === 'planned');
   const plans = new Map(planned.flatMap(({ plan }) => (plan === undefined ? [] : [[plan, [] as PushedTarget[]]])));
@@ -24,7 +24,7 @@ function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets'
   return plans;
 }
 
-/** The same for programs: schemas/output/push.schema.json. */
+/** The result of a push as a document: schemas/output/push.schema.json. */
 export function pushedDocument({ list, descriptor, targets, purged }: Pushed): object {
   const { mediaType, digest, size } = descriptor;
   return {

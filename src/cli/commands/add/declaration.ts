@@ -1,21 +1,21 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { sourceOptions, pushingOptions } from '../../args/list-options.ts';
+import { sourceOptions, editOptions } from '../../args/list-options.ts';
 
 export const addCommand: CommandDeclaration = {
   name: 'add',
   usage: '[LIST] MANIFEST[=PLATFORM]...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
-  summary: 'Add images to a draft; one for the same platform is replaced',
+  summary: 'Add images to a draft, replacing those for the same platform',
   uses: ['draft', 'registry'],
   options: [
-    { name: 'keep', type: 'boolean', describe: 'Keep an image of the same platform beside the new one' },
+    { name: 'keep', type: 'boolean', describe: 'Keep existing images for the same platform' },
     ...sourceOptions,
-    ...pushingOptions,
+    ...editOptions,
   ],
   examples: [
-    ['mlist add team/app:1.0-riscv64', 'Add to the current draft'],
-    ['mlist add team/app:1.0 team/app:1.0-riscv64', 'Add to team/app:1.0'],
-    ['mlist add team/app:1.0 team/app:1.0-riscv64 --push', 'Add to what the registry has, in one go'],
+    ['mlist add team/app:1.0-riscv64', 'Add an image to the current draft'],
+    ['mlist add team/app:1.0 team/app:1.0-riscv64', 'Add an image to the draft team/app:1.0'],
+    ['mlist add team/app:1.0 team/app:1.0-riscv64 --push', 'Add an image to the list in the registry'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -25,13 +25,13 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
   if (more.length > 0) throw tooManyArguments(invocation);
   const { output, signal } = context;
-  const wanted = changes(invocation, context);
+  const requested = changes(invocation, context);
   const selected = invocation.text('platform');
   const platform = selected === undefined ? undefined : readPlatform(selected);
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
     const { workspace, resolveManifest, onEvent } = place;
     const annotated = await annotate(name, {
-      ...wanted,
+      ...requested,
       workspace,
       manifest: manifest === undefined ? undefined : await resolveManifest(manifest),
       platform,
@@ -41,7 +41,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       signal,
       onEvent,
     });
-    place.whenAccepted(() => tell(annotated, invocation, context));
+    place.whenAccepted(() => report(annotated, invocation, context));
     return annotated;
   };
   const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
@@ -54,13 +54,14 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   return 0;
 }
 
-function tell({ entry, changed, list }: Annotated, invocation: ParsedArguments, context: Context): void {
-  const done: Span = changed ? ['annotated ', 'green'] : ['unchanged ', 'dim'];
-  if (entry !== undefined) context.output.note(done, describeEntry(entry));
-  if (isOfList(invocation)) context.output.note(done, `the list ${list}`);
+function report({ entry, changed, list }: Annotated, invocation: ParsedArguments, context: Context): void {
+  const verb = invocation.flag('dry-run') ? 'would annotate ' : 'annotated ';
+  const status: Span = changed ? [verb, 'green'] : ['unchanged ', 'dim'];
+  if (entry !== undefined) context.output.note(status, describeEntry(entry));
+  if (changesList(invocation)) context.output.note(status, `the list ${list}`);
 }
 
-function isOfList(invocation: ParsedArguments): boolean {
+function changesList(invocation: ParsedArguments): boolean {
   return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
 }
 
@@ -89,7 +90,7 @@ function changes(
   };
 }
 
-/** Features add up, as with docker; an empty one first clears those that are there. */
+/** Features are added, as in docker. An empty value clears the existing ones first. */
 function featureChange(invocation: ParsedArguments): AnnotateOptions['change']['features'] {
   if (!invocation.has('os-features')) return undefined;
   const features = invocation.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
@@ -98,22 +99,22 @@ function featureChange(invocation: ParsedArguments): AnnotateOptions['change']['
 
 async function choose(candidates: readonly Entry[], context: Context): Promise<Entry | undefined> {
   const { output, ask } = context;
-  for (const [at, entry] of candidates.entries()) output.note([`${at + 1}) `, 'bold'], describeEntry(entry));
-  const answer = Number((await ask(`Which one? [1-${candidates.length}] `)).trim());
+  for (const [index, entry] of candidates.entries()) output.note([`${index + 1}) `, 'bold'], describeEntry(entry));
+  const answer = Number((await ask(`Select an entry [1-${candidates.length}]: `)).trim());
   return candidates[answer - 1];
 }
 
-/** The candidates as the commands to type. */
+/** Replaces the candidates of an error with complete commands. */
 function withCommands(thrown: unknown, list: string | undefined, invocation: ParsedArguments): unknown {
   if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
   const name = list ?? thrown.facts.reference ?? '';
-  const flags = typedFlags(invocation);
-  const candidates = thrown.facts.candidates.map((candidate) => `mlist annotate ${name} ${candidate}${flags}`);
+  const options = typedOptions(invocation);
+  const candidates = thrown.facts.candidates.map((candidate) => `mlist annotate ${name} ${candidate}${options}`);
   return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
 }
 
-/** The options that were typed, to be typed again. */
-function typedFlags(invocation: ParsedArguments): string {
+/** The options of this command line, for a suggested command. */
+function typedOptions(invocation: ParsedArguments): string {
   const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
   const repeated = ['os-features', 'annotation', 'tag', 'expect'];
   const pairs = [

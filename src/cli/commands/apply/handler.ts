@@ -20,12 +20,12 @@ import { MAX_YAML_BYTES } from '../../../schema/yaml.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const names = invocation.texts('file');
-  if (names.length === 0) throw usageError(invocation.command, 'apply takes files with -f');
-  if (new Set(names).size < names.length) throw usageError(invocation.command, 'the same file is given twice');
+  if (names.length === 0) throw usageError(invocation.command, 'missing option: --file');
+  if (new Set(names).size < names.length) throw usageError(invocation.command, '--file names the same file twice');
   const shard = readShard(invocation.text('shard'));
   const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
-  const files = read.flatMap((one): readonly SpecFile[] => (one.status === 'fulfilled' ? [one.value] : []));
-  const unreadable = read.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : []));
+  const files = read.flatMap((result): readonly SpecFile[] => (result.status === 'fulfilled' ? [result.value] : []));
+  const unreadable = read.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : []));
   const applied = await apply(files, {
     stores: await context.stores(),
     location: (text) => typedLocation(text, context),
@@ -41,7 +41,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
     onEvent: context.onEvent,
   });
   if (context.output.json) context.output.document(documentOf(applied, unreadable));
-  else if (applied.lists.length > 0 || unreadable.length === 0) tell(applied, context);
+  else if (applied.lists.length > 0 || unreadable.length === 0) report(applied, context);
   return finish(applied, unreadable, context);
 }
 
@@ -53,33 +53,33 @@ function readShard(text: string | undefined): Shard | undefined {
   throw new MlistError('ERR_MLIST_USAGE', `--shard takes I/N with I from 1 to N, not ${JSON.stringify(text)}`);
 }
 
-function tell({ lists, writes }: Applied, context: Context): void {
+function report({ lists, writes }: Applied, context: Context): void {
   const { output } = context;
   for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
-    const own = targets.find(({ reference }) => reference === list);
-    const was = own?.status === 'pushed' ? replacedText({ ...own, digest: descriptor?.digest }) : '';
+    const ownTarget = targets.find(({ reference }) => reference === list);
+    const was = ownTarget?.status === 'pushed' ? replacedText({ ...ownTarget, digest: descriptor?.digest }) : '';
     output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}${was}`);
-    if (targets.some((target) => target.status === 'planned')) for (const target of targets) tellTag(target, context);
+    if (targets.some((target) => target.status === 'planned')) for (const target of targets) reportTag(target, context);
   }
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
-  const what = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
+  const total = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
   output.note(
-    `${what}: ${summary === '' ? 'nothing to do here' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
+    `${total}: ${summary === '' ? 'nothing to do' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
   );
 }
 
 type Target = AppliedList['targets'][number];
 
-/** Of a dry run: a name that would be written, or one beside it that has the list already. */
-function tellTag(target: Target, { output }: Context): void {
+/** Reports a tag of a dry run: one that would be written, or one that already has the list. */
+function reportTag(target: Target, { output }: Context): void {
   output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
   reportLost(output, target.reference, target);
 }
 
 function stateOf({ status, before }: Target): string {
-  if (status === 'unchanged') return 'has it already';
+  if (status === 'unchanged') return 'already has it';
   if (before === undefined) return '';
   return before === 'absent' ? 'is new' : `has ${before}`;
 }
@@ -90,7 +90,7 @@ function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], 
   return counts;
 }
 
-/** All that went wrong, and the highest of the exit codes. */
+/** Prints all errors, and returns the highest exit code. */
 function finish({ lists, interruption }: Applied, unreadable: readonly MlistError[], { output }: Context): number {
   const [first, ...more] = [
     ...unreadable,
@@ -103,7 +103,7 @@ function finish({ lists, interruption }: Applied, unreadable: readonly MlistErro
   return error.exitCode;
 }
 
-/** schemas/output/apply.schema.json */
+/** The result as a document: schemas/output/apply.schema.json. */
 function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[]): object {
   return {
     counts: countsOf(lists),
@@ -130,7 +130,7 @@ function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[
   };
 }
 
-/** Reads specs from a file, or from stdin. Of what is too large only so much is read that it shows. */
+/** Reads specs from a file, or from stdin for `-`. Reading stops at the size limit. */
 async function readSpecFile(name: string, { cwd, stdin, signal, waiting }: Context): Promise<SpecFile> {
   if (name === '-') return { name: 'stdin', bytes: await stdin() };
   try {
@@ -146,7 +146,7 @@ async function readSpecFile(name: string, { cwd, stdin, signal, waiting }: Conte
 function tooLarge(name: string, size: number): MlistError {
   return new MlistError(
     'ERR_MLIST_DOCUMENT_INVALID',
-    `${name}:1:1: has ${size} bytes: a file of specs has at most ${MAX_YAML_BYTES}`,
-    { path: name, hint: 'Spread the lists over several files.' },
+    `${name}:1:1: the file is too large: ${size} bytes, at most ${MAX_YAML_BYTES} are allowed`,
+    { path: name, hint: 'Split the lists into several files.' },
   );
 }

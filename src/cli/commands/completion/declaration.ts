@@ -4,9 +4,9 @@ export const completionCommand: CommandDeclaration = {
   name: 'completion',
   usage: 'bash|zsh|fish',
   positionals: { min: 1, max: 1 },
-  summary: 'Print the completion script of a shell',
+  summary: 'Print the completion script for a shell',
   uses: [],
   options: [],
-  examples: [['source <(mlist completion bash)', 'Complete in this shell']],
+  examples: [['source <(mlist completion bash)', 'Enable completion in the current shell']],
   load: () => import('./handler.ts'),
 };

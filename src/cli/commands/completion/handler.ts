@@ -1,4 +1,5 @@
 import { MlistError } from '../../../errors/errors.ts';
+import { alternatives } from '../../args/parse-arguments.ts';
 import { completionScript, shells } from '../../completion/completion-script.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -8,7 +9,7 @@ export function run(invocation: ParsedArguments, { output }: Context): Promise<n
   if (shell === undefined)
     throw new MlistError(
       'ERR_MLIST_USAGE',
-      `completion takes ${shells.join(', ')}, not ${JSON.stringify(invocation.positionals[0])}`,
+      `completion takes ${alternatives(shells)}, not ${JSON.stringify(invocation.positionals[0])}`,
     );
   const script = completionScript(shell);
   if (output.json) output.document({ shell, script });

@@ -11,7 +11,7 @@ import { reportUnchanged } from '../../output/reporter.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const [source = '', target = ''] = invocation.positionals;
-  // Without a tag the source's is meant: the target gets none.
+  // A target without a tag gets the tag of the source.
   const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
     stores: await context.stores(),
     platforms: readPlatforms(invocation.texts('platform')),
@@ -26,11 +26,11 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
     onEvent: context.onEvent,
   });
   if (context.output.json) context.output.document(documentOf(copied));
-  else tell(copied, context.output);
+  else report(copied, context.output);
   return 0;
 }
 
-function tell({ target, status, descriptor, moved }: Copied, output: Output): void {
+function report({ target, status, descriptor, moved }: Copied, output: Output): void {
   if (status === 'unchanged') reportUnchanged(output, target, descriptor.digest);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
@@ -38,13 +38,13 @@ function tell({ target, status, descriptor, moved }: Copied, output: Output): vo
     output.note(
       ['copied ', 'green'],
       `${manifests} ${manifests === 1 ? 'manifest' : 'manifests'}, ${blobs} ${blobs === 1 ? 'blob' : 'blobs'}: ` +
-        `${mounted} mounted, ${uploaded} moved (${bytes} bytes), ${present} there already`,
+        `${mounted} mounted, ${uploaded} uploaded (${bytes} bytes), ${present} already present`,
     );
   }
   output.line(descriptor.digest);
 }
 
-/** schemas/output/copy.schema.json */
+/** The result as a document: schemas/output/copy.schema.json. */
 function documentOf(copied: Copied): object {
   const { mediaType, digest, size } = copied.descriptor;
   return {

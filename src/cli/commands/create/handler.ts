@@ -16,7 +16,7 @@ import { usageError } from '../../args/parse-arguments.ts';
 import type { Edited } from '../../args/push-edit.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
-import { nameOf, readSources } from './source-file.ts';
+import { inputName, readSources } from './source-file.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list: typed, rest: manifests } = listFirst(invocation, context);
@@ -27,8 +27,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
     },
   );
   const sources = await sourcesOf(manifests, list, invocation, context);
-  const making = { sources, metadata, invocation, context };
-  const { edited, pushed } = await pushedOr(list, making);
+  const request = { sources, metadata, invocation, context };
+  const { edited, pushed } = await createOrPush(list, request);
   const { draft, created } = edited;
   const { output } = context;
   if (output.json) {
@@ -53,29 +53,29 @@ async function sourcesOf(
   const sources = await readSources(manifests, list, invocation, context);
   const replace = invocation.flag('replace');
   if (replace && invocation.flag('amend'))
-    throw usageError(invocation.command, '--amend and --replace exclude each other');
-  const files = invocation.texts('file').map(nameOf).join(', ');
-  if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} names no sources`);
+    throw usageError(invocation.command, '--amend and --replace cannot be used together');
+  const files = invocation.texts('file').map(inputName).join(', ');
+  if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} contains no sources`);
   if (replace && sources.length === 0)
-    throw usageError(invocation.command, '--replace takes all images that the list is to have: none is named');
+    throw usageError(invocation.command, '--replace needs all images of the list as arguments');
   return sources;
 }
 
-interface Made {
+interface CreateResult {
   readonly created: Created;
-  /** With what the metadata of a build says of its images. */
+  /** The draft with the annotations of the metadata. */
   readonly draft: Draft;
 }
 
-interface Making {
+interface CreateRequest {
   readonly sources: readonly ManifestArgument[];
   readonly metadata: DockerMetadata | undefined;
   readonly invocation: ParsedArguments;
   readonly context: Context;
 }
 
-async function draftOf(list: Reference, place: DraftTarget, making: Making): Promise<Made> {
-  const { sources, metadata, invocation, context } = making;
+async function createDraft(list: Reference, place: DraftTarget, request: CreateRequest): Promise<CreateResult> {
+  const { sources, metadata, invocation, context } = request;
   const created = await create(list, sources, {
     workspace: place.workspace,
     stores: await context.stores(),
@@ -96,22 +96,22 @@ async function draftOf(list: Reference, place: DraftTarget, making: Making): Pro
   };
 }
 
-/** With `--push` the list goes to its registry at once, under all tags that the metadata names. */
-async function pushedOr(list: Reference, making: Making): Promise<Edited<Made>> {
-  const { sources, metadata, invocation, context } = making;
-  const make = (place: DraftTarget): Promise<Made> => draftOf(list, place, making);
+/** Creates the draft. With `--push` it also pushes the list to all tags of the metadata. */
+async function createOrPush(list: Reference, request: CreateRequest): Promise<Edited<CreateResult>> {
+  const { sources, metadata, invocation, context } = request;
+  const make = (place: DraftTarget): Promise<CreateResult> => createDraft(list, place, request);
   if (!invocation.flag('push')) {
     refusePushOptions(invocation, listFirstHint(invocation, context));
     return { edited: await make(context) };
   }
   const { pushCreated } = await import('../../args/push-edit.ts');
-  const pushing = { tags: metadata?.tags ?? [], sources: sources.map(({ location }) => location) };
-  return pushCreated(list, invocation, context, make, pushing).catch((thrown: unknown) => {
+  const options = { tags: metadata?.tags ?? [], sources: sources.map(({ location }) => location) };
+  return pushCreated(list, invocation, context, make, options).catch((thrown: unknown) => {
     throw withListFirst(thrown, 'ERR_MLIST_CONFLICT', invocation, context);
   });
 }
 
-/** Adds the hint that the list comes first to an error to which the order of other tools leads. */
+/** Adds the hint that the list comes first to an error that the argument order of other tools causes. */
 function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArguments, context: Context): unknown {
   const hint = listFirstHint(invocation, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
@@ -119,8 +119,8 @@ function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArgum
 }
 
 /**
- * Other tools name the list with `-t` and only images as arguments: the same command in the order of `create`.
- * Arguments that a shell would not take as they are get no hint, since it is there to be pasted.
+ * In other tools `-t` names the list and all arguments are images. The hint shows the same command in the order of `create`.
+ * There is no hint for arguments that need quoting in a shell.
  */
 function listFirstHint(invocation: ParsedArguments, context: Context): string | undefined {
   const [list, ...tags] = invocation.texts('tag').filter((tag) => tag.includes('/'));
@@ -132,7 +132,7 @@ function listFirstHint(invocation: ParsedArguments, context: Context): string | 
   return `The list comes before its images: "${command}".`;
 }
 
-/** What `--index-annotation` says goes before what the metadata says. */
+/** The changes to the list. `--index-annotation` takes precedence over the metadata. */
 function changeOf(invocation: ParsedArguments, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
   const change = listChange(invocation);
   if (metadata === undefined || Object.keys(metadata.annotations).length === 0) return change;
@@ -145,6 +145,6 @@ async function annotateAll(
   context: Context,
   { workspace }: DraftTarget,
 ): Promise<Draft> {
-  for (const text of unsupported) context.output.warn(`a list cannot hold the annotation ${text}: it is left out`);
+  for (const text of unsupported) context.output.warn(`a list cannot have the annotation ${text}, so it is skipped`);
   return annotateImages(list, entries, { workspace, signal: context.signal });
 }

@@ -12,7 +12,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /**
  * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest without a
- * repository is looked up in that of `--repo`, or else in that of the list.
+ * repository is looked up in the repository of `--repo`, or else of the list.
  */
 export async function readSources(
   manifests: readonly string[],
@@ -23,19 +23,19 @@ export async function readSources(
   const repository = repositoryOf(invocation, manifests);
   const parse = (text: string): ManifestArgument => manifestArgument(text, context, repository ?? list);
   const parsing = { list, repository, parse };
-  const named = invocation
+  const listed = invocation
     .texts('file')
-    .map(async (file) => parseSources(await readInput(file, context), nameOf(file), parsing));
+    .map(async (file) => parseSources(await readInput(file, context), inputName(file), parsing));
   const built = invocation
     .texts('metadata-file')
-    .map(async (file) => parseBuildMetadata(await readInput(file, context), nameOf(file), parsing));
+    .map(async (file) => parseBuildMetadata(await readInput(file, context), inputName(file), parsing));
   const folder = invocation.text('digests-dir');
   const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
-  return [...manifests.map(parse), ...(await Promise.all([...named, ...built, ...digests])).flat()];
+  return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
 
 /** The name of an input in messages. */
-export function nameOf(file: string): string {
+export function inputName(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
 
@@ -48,7 +48,7 @@ function repositoryOf(invocation: ParsedArguments, manifests: readonly string[])
   }
   throw new MlistError(
     'ERR_MLIST_USAGE',
-    '--repo needs digests: give them as arguments, or use --file, --metadata-file or --digests-dir',
+    '--repo needs digests: pass them as arguments, or with --file, --metadata-file or --digests-dir',
   );
 }
 

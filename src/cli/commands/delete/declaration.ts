@@ -4,18 +4,18 @@ export const deleteCommand: CommandDeclaration = {
   name: 'delete',
   usage: 'REF',
   positionals: { min: 1, max: 1 },
-  summary: 'Delete a tag from a registry, or by its digest a manifest with all its tags; drafts are removed by rm',
+  summary: 'Delete a tag from a registry, or a manifest by digest with all its tags',
   uses: ['registry'],
   options: [],
   examples: [
-    ['mlist delete registry.example.com/team/app:old', 'The tag alone'],
+    ['mlist delete registry.example.com/team/app:old', 'Delete only the tag'],
     [
       'mlist delete registry.example.com/team/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
-      'The manifest, and every tag that names it',
+      'Delete the manifest, and every tag that refers to it',
     ],
     [
       'mlist delete registry.example.com/team/app:old@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
-      'The tag alone, if it still has that digest (else 5)',
+      'Delete only the tag, and fail with exit code 5 if its digest has changed',
     ],
   ],
   load: () => import('./handler.ts'),

@@ -8,7 +8,7 @@ import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** No tag is taken for granted here: what is deleted must have been named. */
+/** There is no default tag: the tag or digest to delete must be explicit. */
 export async function run(
   invocation: ParsedArguments,
   { stores, signal, output, workspace }: Context,
@@ -17,7 +17,7 @@ export async function run(
   const reference = registryReference(invocation);
   const deleted = await deleteReference(reference, { stores: await stores(), signal }).catch(
     async (thrown: unknown) => {
-      throw await withDraft(thrown, typed, workspace);
+      throw await withDraftName(thrown, typed, workspace);
     },
   );
   if (output.json) output.document(deleted);
@@ -25,11 +25,11 @@ export async function run(
   return 0;
 }
 
-/** Who names a draft that is nowhere else may mean the draft. */
-async function withDraft(thrown: unknown, typed: string, workspace: Workspace): Promise<unknown> {
+/** Adds a hint if a draft has the name that was not found in the registry. */
+async function withDraftName(thrown: unknown, typed: string, workspace: Workspace): Promise<unknown> {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const list = listIn(parseLocation(typed));
   if (list === undefined || (await workspace.find(list)) === undefined) return thrown;
-  const hint = `There is a draft of that name: "mlist rm ${formatReference(list)}" removes it.`;
+  const hint = `A draft has this name. Use "mlist rm ${formatReference(list)}" to remove it.`;
   return withHint(thrown, hint);
 }

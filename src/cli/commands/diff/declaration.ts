@@ -4,13 +4,12 @@ export const diffCommand: CommandDeclaration = {
   name: 'diff',
   usage: '[LIST|REF] [REF]',
   positionals: { min: 0, max: 2 },
-  summary:
-    'Show, entry by entry, what would change in REF if it became LIST; by default what a push of the draft changes',
+  summary: 'Compare a list entry by entry with REF, or with what a push would replace',
   uses: ['draft', 'registry'],
-  options: [{ name: 'exit-code', type: 'boolean', describe: 'End with 8 where there is a difference' }],
+  options: [{ name: 'exit-code', type: 'boolean', describe: 'Exit with 8 if there are differences' }],
   examples: [
-    ['mlist diff', 'What a push of the current draft would change'],
-    ['mlist diff team/app:1.1 team/app:1.0', 'From 1.0 to 1.1'],
+    ['mlist diff', 'Show what a push of the current draft would change'],
+    ['mlist diff team/app:1.1 team/app:1.0', 'Show the changes from 1.0 to 1.1'],
   ],
   load: () => import('./handler.ts'),
 };

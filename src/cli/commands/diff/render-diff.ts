@@ -5,18 +5,18 @@ import type { EntryDifference, MemberChange } from '../../../oci/list-diff.ts';
 import type { Compared, DiffSide } from '../../../operations/diff/diff.ts';
 import type { Output, Span } from '../../output/output.ts';
 
-/** A comparison for people: what goes in red, what comes in green, in the order of the new list. */
+/** Prints a comparison, in the order of the new list: removals in red, additions in green. */
 export function renderDiff({ before, after, verdict, list, entries }: Compared, output: Output): void {
   output.line(['--- ', 'red'], describeSide(before));
   output.line(['+++ ', 'green'], describeSide(after));
-  if (verdict === 'same') return output.line('the same, to the byte');
-  if (verdict === 'equal') output.line('the same content in other bytes: a push changes the digest');
+  if (verdict === 'same') return output.line('identical, byte for byte');
+  if (verdict === 'equal') output.line('equal content, but different bytes: a push changes the digest');
   for (const change of list) renderMember('', change, output);
   for (const entry of entries) renderEntry(entry, output);
 }
 
 function describeSide({ reference, from, digest }: DiffSide): string {
-  return digest === undefined ? `${reference} (nothing there)` : `${reference} (${from}, ${digest})`;
+  return digest === undefined ? `${reference} (does not exist)` : `${reference} (${from}, ${digest})`;
 }
 
 const marks: Readonly<Record<EntryDifference['type'], Span>> = {
@@ -38,10 +38,10 @@ function renderEntry(entry: EntryDifference, output: Output): void {
 }
 
 function renderMember(indent: string, { member, before, after }: MemberChange, output: Output): void {
-  output.line(indent, [member, 'cyan'], ': ', [shown(before), 'red'], ' -> ', [shown(after), 'green']);
+  output.line(indent, [member, 'cyan'], ': ', [formatValue(before), 'red'], ' -> ', [formatValue(after), 'green']);
 }
 
-function shown(value: Json | undefined): string {
+function formatValue(value: Json | undefined): string {
   if (value === undefined) return '(none)';
   return typeof value === 'string' ? value : writeJson(value);
 }

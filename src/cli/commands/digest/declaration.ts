@@ -8,6 +8,6 @@ export const digestCommand: CommandDeclaration = {
   summary: 'Print the digest of a list or an image',
   uses: ['draft', 'registry'],
   options: [waitOption],
-  examples: [['mlist digest team/app:1.0', 'What would be pushed, or what is there']],
+  examples: [['mlist digest team/app:1.0', 'Print the digest of the draft, or else of the list in the registry']],
   load: () => import('./handler.ts'),
 };

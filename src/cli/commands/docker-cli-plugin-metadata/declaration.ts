@@ -5,7 +5,7 @@ export const dockerCliPluginMetadataCommand: CommandDeclaration = {
   hidden: true,
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Tell the docker command what this is, when it is installed as docker-mlist',
+  summary: 'Print the metadata that docker requests from its plugins',
   uses: [],
   options: [],
   examples: [],

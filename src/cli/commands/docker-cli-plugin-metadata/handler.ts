@@ -2,7 +2,7 @@ import { version } from '../../../version.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** What the docker command asks a program in its plugin folder. */
+/** Prints the metadata of a docker CLI plugin. */
 export function run(_invocation: ParsedArguments, { output }: Context): Promise<number> {
   output.document({
     SchemaVersion: '0.1.0',

@@ -10,7 +10,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const [name = ''] = invocation.positionals;
-  const found = await whereIs(name, waitTime(invocation, 'wait'), context);
+  const found = await locate(name, waitTime(invocation, 'wait'), context);
   const { output } = context;
   if (output.json) output.document({ exists: found !== undefined, ...found });
   else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);
@@ -22,7 +22,7 @@ interface Place {
   readonly ref: string;
 }
 
-async function whereIs(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
+async function locate(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
   const { workspace, output, signal, onEvent } = context;
   const location = typedLocation(name, context);
   const list = listIn(location);

@@ -19,7 +19,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   return 0;
 }
 
-/** The machine without the bytes that handlers look for. */
+/** The facts of this machine, without the magic bytes of binfmt_misc handlers. */
 function hostDocument({ binfmt, ...facts }: HostFacts): object {
   if (binfmt === undefined) return facts;
   const handlers = binfmt.handlers.map(({ name, isEnabled, interpreter, hasInterpreter, flags }) => ({

@@ -10,23 +10,23 @@ import type {
 import type { Output, Style } from '../../output/output.ts';
 import { escapeLine } from '../../../text/escape.ts';
 
-/** Who gets what, for people: the list, then for each platform one block a client, and what this machine runs of it. */
+/** Prints the list, then for each platform the selection of each client, and whether this machine runs the images. */
 export function renderExplained(explained: Explained, output: Output): void {
   const { reference, from, digest, platforms, host } = explained;
   output.line([reference, 'bold'], ['  ', 'dim'], [from, 'dim']);
   output.line(['digest  ', 'dim'], digest);
   output.line('');
   renderEntries(explained, output);
-  for (const one of platforms) {
+  for (const platform of platforms) {
     output.line('');
-    renderPlatform(one, output);
-    renderRuns(one, [host.os, host.architecture, host.variant ?? host.level].filter(Boolean).join('/'), output);
+    renderPlatform(platform, output);
+    renderRuns(platform, [host.os, host.architecture, host.variant ?? host.level].filter(Boolean).join('/'), output);
   }
 }
 
 function renderEntries({ entries, unreachable = [] }: Explained, output: Output): void {
   const never = new Map(unreachable.map(({ place, reason }) => [place, reason]));
-  // Written out before it is measured, so that the columns stay.
+  // Control characters are escaped before the width is measured, so that the columns align.
   const rows = entries.map(
     (entry) => [entry.place, escapeLine(platformText(entry)), shortDigest(entry.digest)] as const,
   );
@@ -34,7 +34,7 @@ function renderEntries({ entries, unreachable = [] }: Explained, output: Output)
   for (const [at, [place, platform, digest]] of rows.entries()) {
     const entry = entries[at];
     const reason = entry?.kind === 'attestation' ? undefined : never.get(place);
-    const note = reason === undefined ? entry?.fault : `nobody picks it: ${reason}`;
+    const note = reason === undefined ? entry?.fault : `no client selects it: ${reason}`;
     output.line(
       ['  ', 'dim'],
       [`${place.padEnd(widths[0] ?? 0)}  `, 'dim'],
@@ -46,8 +46,8 @@ function renderEntries({ entries, unreachable = [] }: Explained, output: Output)
 }
 
 function platformText({ kind, platform, stated }: ExplainedEntry): string {
-  const said = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
-  return kind === 'image' ? said : `${kind}, ${said}`;
+  const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
+  return kind === 'image' ? text : `${kind}, ${text}`;
 }
 
 const verdicts: Readonly<Record<ExplainedPlatform['verdict'], readonly [string, Style]>> = {
@@ -70,10 +70,10 @@ function renderClient(
   output: Output,
 ): void {
   output.line([name, 'cyan'], [`  ${version}`, 'dim']);
-  const end = picked === undefined ? 'none' : textOf(picked);
+  const selection = picked === undefined ? 'none' : textOf(picked);
   output.line(
     ['  picks   ', 'dim'],
-    [end, fits ? 'green' : 'red'],
+    [selection, fits ? 'green' : 'red'],
     picked !== undefined && !fits ? ', which does not fit' : '',
   );
   output.line(['  because ', 'dim'], reason);
@@ -101,7 +101,7 @@ function textOf({ place, platform, digest }: PickedEntry): string {
   return `entry ${place}, ${platform ?? 'no platform'}, ${shortDigest(digest)}`;
 }
 
-/** What the clients end with, each image once, and whether it runs here. */
+/** Prints each selected image once, and whether this machine runs it. */
 function renderRuns({ clients }: ExplainedPlatform, machine: string, output: Output): void {
   const images = new Map(
     clients.flatMap(({ picked, runs }) => (picked && runs ? [[picked.place, { picked, runs }] as const] : [])),

@@ -4,9 +4,9 @@ export const initCommand: CommandDeclaration = {
   name: 'init',
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Make a workspace in this folder, whose drafts can be committed',
+  summary: 'Create a workspace in the current folder, for drafts under version control',
   uses: [],
   options: [],
-  examples: [['mlist init', 'Makes .mlist/']],
+  examples: [['mlist init', 'Create .mlist/']],
   load: () => import('./handler.ts'),
 };

@@ -1,25 +1,25 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform } from '../../args/list-options.ts';
+import { platformOption } from '../../args/list-options.ts';
 
 export const inspectCommand: CommandDeclaration = {
   name: 'inspect',
   usage: '[LIST|REF [MANIFEST]]',
   positionals: { min: 0, max: 2 },
-  summary: 'Print a list or an image as JSON, to the byte as it is or would be pushed',
+  summary: 'Print the manifest of a list or an image, byte for byte',
   uses: ['draft', 'registry'],
   options: [
     {
       name: 'verbose',
       alias: 'v',
       type: 'boolean',
-      describe: "Docker's verbose shape, with the manifests of the list",
+      describe: 'Print the format of docker manifest inspect --verbose',
     },
-    { name: 'raw', type: 'boolean', describe: 'Exact bytes, without a line break at the end' },
-    { ...platform, describe: 'Print the manifest for this platform' },
+    { name: 'raw', type: 'boolean', describe: 'Print the exact bytes, without a trailing newline' },
+    { ...platformOption, describe: 'Print the manifest for this platform' },
   ],
   examples: [
-    ['mlist inspect', 'The current draft'],
-    ['mlist inspect --raw team/app:1.0 | sha256sum', 'The digest, by other means'],
+    ['mlist inspect', 'Print the list of the current draft'],
+    ['mlist inspect --raw team/app:1.0 | sha256sum', 'Compute the digest of a list'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -9,7 +9,7 @@ import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { parseDuration, waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import { usageError } from '../../args/parse-arguments.ts';
+import { missingArguments, usageError } from '../../args/parse-arguments.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
 
@@ -17,19 +17,19 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const [text = '', ...manifests] = invocation.positionals;
   const reference = targetOf(text);
   if (invocation.flag('prune')) return prune(reference, manifests, invocation, context);
-  if (manifests.length === 0) throw usageError(invocation.command, 'join takes the tag and what is to join it');
+  if (manifests.length === 0) throw missingArguments(invocation.command, ['MANIFEST']);
   const expect = readPlatforms(invocation.texts('expect'));
   const wait = invocation.text('wait');
   if (wait !== undefined && expect.length === 0) throw usageError(invocation.command, '--wait needs --expect');
-  const named = invocation.text('group');
-  if (named !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(named))
-    throw usageError(invocation.command, '--group takes 1 to 200 characters, none of them a control character');
+  const group = invocation.text('group');
+  if (group !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(group))
+    throw usageError(invocation.command, '--group takes 1 to 200 characters, without control characters');
   const joined = await join(
     reference,
     manifests.map((manifest) => manifestArgument(manifest, context, reference)),
     {
       stores: await context.stores(),
-      group: groupOf(context.env, named),
+      group: groupOf(context.env, group),
       expect,
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
       replaceImage: invocation.flag('replace-image'),
@@ -40,7 +40,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       onEvent: context.onEvent,
     },
   );
-  tell(joined, context);
+  report(joined, context);
   return 0;
 }
 
@@ -50,7 +50,7 @@ async function prune(
   invocation: ParsedArguments,
   { stores, output, signal, onEvent }: Context,
 ): Promise<number> {
-  if (more.length > 0) throw usageError(invocation.command, '--prune takes the tag only');
+  if (more.length > 0) throw usageError(invocation.command, '--prune takes only REF');
   const { ref, pruned } = await pruneSlots(reference, { stores: await stores(), signal, onEvent });
   if (output.json) output.document({ ref, pruned });
   return 0;
@@ -60,13 +60,13 @@ type Tag = Reference & { readonly tag: string };
 
 function targetOf(text: string): Tag {
   if (isFileLocation(text)) {
-    throw new MlistError('ERR_MLIST_USAGE', `runners join a tag of a registry, not ${text}`);
+    throw new MlistError('ERR_MLIST_USAGE', `join supports registries only, not ${text}`);
   }
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
   return { ...reference, tag };
 }
 
-function tell({ ref, group, complete, waiting, superseded, descriptor, slots }: Joined, { output }: Context): void {
+function report({ ref, group, complete, waiting, superseded, descriptor, slots }: Joined, { output }: Context): void {
   if (output.json) {
     const { mediaType, digest, size } = descriptor ?? {};
     output.document({

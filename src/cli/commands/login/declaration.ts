@@ -7,19 +7,25 @@ export const loginCommand: CommandDeclaration = {
   name: 'login',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },
-  summary: "Try a login, and keep it in the credential helper or file that docker's and podman's tools share",
+  summary: 'Log in to a registry, with the credential stores of docker and podman',
   uses: ['registry'],
   options: [
-    { name: 'username', alias: 'u', type: 'string', value: 'USER', describe: 'User name (default: asked for)' },
-    { name: 'password-stdin', type: 'boolean', describe: 'Read the password from stdin (default: asked for)' },
+    {
+      name: 'username',
+      alias: 'u',
+      type: 'string',
+      value: 'USER',
+      describe: 'Set the user name (default: prompt for it)',
+    },
+    { name: 'password-stdin', type: 'boolean', describe: 'Read the password from stdin (default: prompt for it)' },
   ],
   foreignOptions: [
     ['p', passwordHint],
     ['password', passwordHint],
   ],
   examples: [
-    ['mlist login registry.example.com --username me --password-stdin < password.txt', 'In a script'],
-    ['mlist login docker.io --username me', 'On a terminal: the password is asked for'],
+    ['mlist login registry.example.com --username me --password-stdin < password.txt', 'Log in from a script'],
+    ['mlist login docker.io --username me', 'Log in on a terminal, with a password prompt'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -4,9 +4,9 @@ export const logoutCommand: CommandDeclaration = {
   name: 'logout',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },
-  summary: 'Take a login away from where it is kept',
+  summary: 'Log out from a registry',
   uses: ['registry'],
   options: [],
-  examples: [['mlist logout registry.example.com', 'Forget it']],
+  examples: [['mlist logout registry.example.com', 'Remove the stored credentials']],
   load: () => import('./handler.ts'),
 };

@@ -3,38 +3,38 @@ import type { Output } from '../../output/output.ts';
 import { formatReference } from '../../../oci/reference.ts';
 import { escapeLine } from '../../../text/escape.ts';
 
-/** Drafts for people, in columns: whether it is the current one, its list, its format, its platforms. */
+/** Prints the drafts in columns: a mark for the current draft, the list, the format, the platforms. */
 export function renderDrafts(drafts: readonly DraftSummary[], output: Output): void {
-  // Written out before it is measured, so that the columns stay.
+  // Control characters are escaped before the width is measured, so that the columns align.
   const names = drafts.map((draft) => ('damaged' in draft ? draft.name : formatReference(draft.list))).map(escapeLine);
   const width = Math.max(0, ...names.map((name) => name.length));
   for (const [at, draft] of drafts.entries()) renderDraft(draft, (names[at] ?? '').padEnd(width), output);
 }
 
-const MARK = 2;
-const FORMAT = 'docker'.length;
+const MARK_WIDTH = 2;
+const FORMAT_WIDTH = 'docker'.length;
 const GAP = '  ';
-/** Fewer columns than this hold no platform: the platforms then stand under the name. */
-const NARROW = 24;
+/** The platforms need at least so many columns beside the name, else they are printed below it. */
+const MIN_WIDTH = 24;
 const INDENT = 4;
 
 function renderDraft(draft: DraftSummary, name: string, output: Output): void {
   if ('damaged' in draft) return output.line(['! ', 'red'], name, GAP, ['damaged', 'red']);
-  const before = MARK + name.length + GAP.length + FORMAT + GAP.length;
+  const before = MARK_WIDTH + name.length + GAP.length + FORMAT_WIDTH + GAP.length;
   const { terminalWidth = Number.POSITIVE_INFINITY } = output;
-  const isBeside = terminalWidth - before >= NARROW;
+  const isBeside = terminalWidth - before >= MIN_WIDTH;
   const indent = isBeside ? before : INDENT;
   const lines = wrapped(draft.platforms.map(escapeLine), terminalWidth - indent);
   const head = isBeside ? (lines.shift() ?? '-') : '';
   output.line(
-    draft.current ? ['* ', 'green'] : ' '.repeat(MARK),
+    draft.current ? ['* ', 'green'] : ' '.repeat(MARK_WIDTH),
     [name, 'bold'],
-    `${GAP}${draft.format.padEnd(FORMAT)}${GAP}${head}`.trimEnd(),
+    `${GAP}${draft.format.padEnd(FORMAT_WIDTH)}${GAP}${head}`.trimEnd(),
   );
   for (const line of lines) output.line(`${' '.repeat(indent)}${line}`);
 }
 
-/** Words in lines of at most so many columns; a word that is longer has a line of its own. */
+/** Wraps words into lines of at most `width` columns. A longer word gets its own line. */
 function wrapped(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const word of words) {

@@ -4,9 +4,9 @@ export const pruneCommand: CommandDeclaration = {
   name: 'prune',
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Remove cached blobs that no draft needs',
+  summary: 'Remove cached blobs that no draft uses',
   uses: [],
   options: [],
-  examples: [['mlist prune', 'Only what is older than an hour']],
+  examples: [['mlist prune', 'Remove unused blobs that are older than an hour']],
   load: () => import('./handler.ts'),
 };

@@ -44,7 +44,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 
 function readTagState(text: string | undefined): TagState | undefined {
   if (text === undefined || text === 'absent' || isDigest(text)) return text;
-  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest, or absent, not ${JSON.stringify(text)}`);
+  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest or absent, not ${JSON.stringify(text)}`);
 }
 
 interface ResultFiles {
@@ -52,18 +52,18 @@ interface ResultFiles {
   readonly metadata: ResultFile | undefined;
 }
 
-/** Looked at before the push, so that no list is pushed whose digest is then lost. */
+/** Checks the files before the push, so that a digest is never lost after it. */
 async function resultFiles(invocation: ParsedArguments, context: Context): Promise<ResultFiles> {
   const [digest, metadata] = [invocation.text('digest-file'), invocation.text('metadata-file')];
   if (digest !== undefined && digest === metadata)
-    throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file name the same file');
+    throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file cannot name the same file');
   return {
     digest: await resultFile(digest, '--digest-file', context),
     metadata: await resultFile(metadata, '--metadata-file', context),
   };
 }
 
-/** Writes the files after the push only, so that none describes a push that failed; each is written even if the other fails. */
+/** Writes the files after the push. Each is written even if the other fails. */
 async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
   const metadata = {
     'containerimage.descriptor': descriptor,
@@ -74,5 +74,7 @@ async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): 
     files.digest?.write(`${descriptor.digest}\n`),
     files.metadata?.write(`${writeJson(metadata, { indent: '  ' })}\n`),
   ]);
-  SeveralErrors.throwAny(written.flatMap((one) => (one.status === 'rejected' ? [asMlistError(one.reason)] : [])));
+  SeveralErrors.throwAny(
+    written.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
+  );
 }

@@ -1,19 +1,24 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform, pushingOptions } from '../../args/list-options.ts';
+import { platformOption, editOptions } from '../../args/list-options.ts';
 
 export const removeCommand: CommandDeclaration = {
   name: 'remove',
-  usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform P',
+  usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform PLATFORM',
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
-  summary: 'Take images out of a draft, and their attestations with them',
+  summary: 'Remove images and their attestations from a draft',
   uses: ['draft', 'registry'],
   options: [
-    { ...platform, repeat: true, value: 'P,P', describe: 'Take out the images of these platforms' },
-    ...pushingOptions,
+    {
+      ...platformOption,
+      repeat: true,
+      value: 'PLATFORM[,PLATFORM]',
+      describe: 'Remove the images for these platforms',
+    },
+    ...editOptions,
   ],
   examples: [
-    ['mlist remove sha256:0123abcd', 'The beginning of a digest is enough'],
-    ['mlist remove team/app:1.0 --platform linux/arm/v6,linux/386', 'By platform'],
+    ['mlist remove sha256:0123abcd', 'Remove an image by the beginning of its digest'],
+    ['mlist remove team/app:1.0 --platform linux/arm/v6,linux/386', 'Remove the images for two platforms'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -14,16 +14,16 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const { list, rest } =
     platforms.length === 0 ? listBeforeOthers(invocation, context) : listFirst(invocation, context);
   if (rest.length === 0 && platforms.length === 0) {
-    throw new MlistError('ERR_MLIST_USAGE', 'nothing to remove is named', {
-      hint: 'Name an entry by source or digest, or use --platform.',
+    throw new MlistError('ERR_MLIST_USAGE', 'missing argument: MANIFEST or DIGEST', {
+      hint: 'Name an entry by its source or digest, or select entries with --platform.',
     });
   }
   const manifests = rest.map((text) => typedName(text, context));
   const { output, signal } = context;
   const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
     runEdit(list, invocation, context, async (name, { workspace, resolveManifest, onEvent }: EditTarget) => {
-      const meant = await Promise.all(manifests.map(resolveManifest));
-      return remove(name, meant, { workspace, platforms, signal, onEvent });
+      const names = await Promise.all(manifests.map(resolveManifest));
+      return remove(name, names, { workspace, platforms, signal, onEvent });
     }),
   );
   const { draft, removed } = edited;

@@ -1,15 +1,13 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { platform } from '../../args/list-options.ts';
+import { platformOption } from '../../args/list-options.ts';
 
 export const resolveCommand: CommandDeclaration = {
   name: 'resolve',
   usage: 'LIST|REF',
   positionals: { min: 0, max: 1 },
-  summary: 'Print the digest of the image that a client of a platform picks',
+  summary: 'Print the digest of the image that a client selects for a platform',
   uses: ['draft', 'registry'],
-  options: [
-    { ...platform, describe: 'The platform of the client (default: linux, and the architecture of this machine)' },
-  ],
-  examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'What an arm64 machine pulls']],
+  options: [{ ...platformOption, describe: 'Set the platform (default: linux, and the architecture of this machine)' }],
+  examples: [['mlist resolve team/app:1.0 --platform linux/arm64', 'Print what an arm64 machine pulls']],
   load: () => import('./handler.ts'),
 };

@@ -12,8 +12,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   if (rest.length > 0) throw tooManyArguments(invocation);
   const text = invocation.text('platform');
   const isAssumed = text === undefined;
-  const wanted = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
-  const { from, reference, descriptor, platform } = await resolve(list, wanted, { ...context, isAssumed });
+  const requested = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
+  const { from, reference, descriptor, platform } = await resolve(list, requested, { ...context, isAssumed });
   const { output } = context;
   if (output.json)
     output.document({

@@ -4,9 +4,9 @@ export const rmCommand: CommandDeclaration = {
   name: 'rm',
   usage: 'LIST...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
-  summary: 'Remove drafts, damaged ones too; nothing in a registry is touched',
+  summary: 'Remove drafts from the workspace, but nothing from registries',
   uses: [],
   options: [],
-  examples: [['mlist rm team/app:1.0', 'Remove one draft']],
+  examples: [['mlist rm team/app:1.0', 'Remove a draft']],
   load: () => import('./handler.ts'),
 };

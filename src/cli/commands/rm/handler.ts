@@ -4,7 +4,7 @@ import { removeDraft } from '../../../operations/drafts/drafts.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** Removes each draft that can be removed, and tells of all that cannot. */
+/** Removes each draft, and reports all that cannot be removed. */
 export async function run(invocation: ParsedArguments, { output, workspace, signal }: Context): Promise<number> {
   const removed: string[] = [];
   const errors: MlistError[] = [];

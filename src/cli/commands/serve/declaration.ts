@@ -4,29 +4,34 @@ export const serveCommand: CommandDeclaration = {
   name: 'serve',
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Run the embedded registry; the first line on stdout is its URL',
+  summary: 'Run the embedded registry, and print its URL',
   uses: [],
   options: [
     {
       name: 'addr',
       type: 'string',
       value: 'HOST:PORT',
-      describe: 'Where to listen; port 0 picks a free one (default 127.0.0.1:5000)',
+      describe: 'Listen on HOST:PORT; port 0 selects a free port (default 127.0.0.1:5000)',
     },
     {
       name: 'dir',
       type: 'string',
       value: 'DIR',
-      describe: 'Keep content in DIR, one OCI layout for each repository (default: in memory)',
+      describe: 'Store content in DIR, as one OCI layout per repository (default: in memory)',
     },
-    { name: 'read-only', type: 'boolean', describe: 'Refuse to write' },
-    { name: 'tls-cert', type: 'string', value: 'FILE', describe: 'Certificate (PEM): speak https' },
-    { name: 'tls-key', type: 'string', value: 'FILE', describe: 'Key of the certificate (PEM)' },
+    { name: 'read-only', type: 'boolean', describe: 'Refuse all writes' },
+    { name: 'tls-cert', type: 'string', value: 'FILE', describe: 'Serve HTTPS with the certificate in FILE (PEM)' },
+    {
+      name: 'tls-key',
+      type: 'string',
+      value: 'FILE',
+      describe: 'Read the private key of the certificate from FILE (PEM)',
+    },
     {
       name: 'htpasswd',
       type: 'string',
       value: 'FILE',
-      describe: 'Require a login: FILE has lines of USER:HASH with bcrypt, {SHA} or {SHA256} hashes',
+      describe: 'Require a login; each line of FILE is USER:HASH with a bcrypt, {SHA} or {SHA256} hash',
     },
     {
       name: 'hash-password',
@@ -37,12 +42,15 @@ export const serveCommand: CommandDeclaration = {
     {
       name: 'password-stdin',
       type: 'boolean',
-      describe: 'With --hash-password: read the password from stdin (default: asked for)',
+      describe: 'With --hash-password: read the password from stdin (default: prompt for it)',
     },
   ],
   examples: [
-    ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'A registry for a test'],
-    ['mlist serve --hash-password me > users && mlist serve --htpasswd users', 'With a login; asks for the password'],
+    ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'Run a registry for a test'],
+    [
+      'mlist serve --hash-password me > users && mlist serve --htpasswd users',
+      'Require a login, with a prompt for the password',
+    ],
   ],
   load: () => import('./handler.ts'),
 };

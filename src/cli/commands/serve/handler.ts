@@ -18,7 +18,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 async function printEntry(user: string, invocation: ParsedArguments, context: Context): Promise<number> {
   const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => invocation.has(name));
   if (unused !== undefined)
-    throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} exclude each other`);
+    throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} cannot be used together`);
   const password = await readPassword(user, invocation, context);
   if (!invocation.flag('password-stdin')) await confirm(password, user, invocation, context);
   const hash = await hashPassword(user, password);
@@ -27,14 +27,14 @@ async function printEntry(user: string, invocation: ParsedArguments, context: Co
   return 0;
 }
 
-/** Asks again, because a typing error would not show before the first login. */
+/** Prompts again, because a typing error would be noticed only at the first login. */
 async function confirm(password: string, user: string, invocation: ParsedArguments, context: Context): Promise<void> {
   const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
   if ((await ask(question, user, invocation, context)) !== password)
-    throw new MlistError('ERR_MLIST_USAGE', 'the passwords are not equal');
+    throw new MlistError('ERR_MLIST_USAGE', 'the passwords do not match');
 }
 
-/** Serves until it is interrupted, which is the regular end. */
+/** Serves until the process is interrupted, and then returns 0. */
 async function serve(invocation: ParsedArguments, context: Context): Promise<number> {
   const { output, cwd, signal, onEvent } = context;
   const dir = invocation.text('dir');
@@ -49,7 +49,7 @@ async function serve(invocation: ParsedArguments, context: Context): Promise<num
     onRequest: ({ method, path, status, milliseconds, fault }) => {
       output.request?.({ type: 'request', method, url: path, status, milliseconds });
       if (fault === undefined) return;
-      onEvent({ type: 'warning', message: `${method} ${path} was answered with ${status}: ${errorMessage(fault)}` });
+      onEvent({ type: 'warning', message: `${method} ${path} failed with ${status}: ${errorMessage(fault)}` });
     },
   });
   if (output.json) output.document({ url: registry.url });
@@ -66,6 +66,6 @@ async function readTls(
   const [cert, key] = [invocation.text('tls-cert'), invocation.text('tls-key')];
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
-    throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key belong together');
+    throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key must be used together');
   return { cert: await readInputFile(cert, context), key: await readInputFile(key, context) };
 }

@@ -4,7 +4,7 @@ import type { EntryView, ListView } from '../../../operations/inspect/show.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { escapeLine } from '../../../text/escape.ts';
 
-/** A list for people. */
+/** Prints a list. With `tree`, also the annotations and attestations of its entries. */
 export function renderList(view: ListView, { tree }: { readonly tree: boolean }, output: Output): void {
   output.line([view.reference, 'bold'], ['  ', 'dim'], [view.from, 'dim']);
   output.line(['type     ', 'dim'], view.mediaType);
@@ -17,7 +17,7 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
     output.line(['  ', 'dim'], [name, 'cyan'], ` = ${value}`);
   if (view.entries.length === 0) return;
   output.line('');
-  // Written out before it is measured, so that the columns stay.
+  // Control characters are escaped before the width is measured, so that the columns align.
   const rows = view.entries.map((entry) => rowOf(entry).map(escapeLine));
   const widths = widthsOf([header, ...rows]);
   output.line(...cells(header, widths).map((text): Span => [text, 'dim']));

@@ -4,9 +4,9 @@ export const tagsCommand: CommandDeclaration = {
   name: 'tags',
   usage: 'REPO',
   positionals: { min: 1, max: 1 },
-  summary: 'Print the tags of a repository, one a line',
+  summary: 'List the tags of a repository, one per line',
   uses: ['registry'],
   options: [],
-  examples: [['mlist tags team/app', 'All tags of docker.io/team/app']],
+  examples: [['mlist tags team/app', 'List all tags of docker.io/team/app']],
   load: () => import('./handler.ts'),
 };

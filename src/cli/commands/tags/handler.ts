@@ -5,13 +5,13 @@ import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** Tags are printed as their pages come; as JSON when all are there. */
+/** Prints the tags page by page, or with `--json` all in one document. */
 export async function run(invocation: ParsedArguments, { stores, signal, output }: Context): Promise<number> {
   const reference = registryReference(invocation);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     throw new MlistError(
       'ERR_MLIST_USAGE',
-      `tags takes a repository: leave out what follows ${repositoryName(reference)}`,
+      `tags takes a repository without a tag or a digest: use ${repositoryName(reference)}`,
     );
   }
   const tags: string[] = [];

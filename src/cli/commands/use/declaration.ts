@@ -4,9 +4,9 @@ export const useCommand: CommandDeclaration = {
   name: 'use',
   usage: 'LIST',
   positionals: { min: 1, max: 1 },
-  summary: 'Make a draft the current one',
+  summary: 'Make a draft the current draft',
   uses: [],
   options: [],
-  examples: [['mlist use team/app:1.0', 'Commands without LIST mean it from now on']],
+  examples: [['mlist use team/app:1.0', 'Use team/app:1.0 in all commands without LIST']],
   load: () => import('./handler.ts'),
 };

@@ -25,7 +25,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
         `: ${message}`,
       );
     }
-    if (checked !== undefined) output.note(`looked at ${checked.manifests} manifests and ${checked.blobs} blobs`);
+    if (checked !== undefined) output.note(`checked ${checked.manifests} manifests and ${checked.blobs} blobs`);
     output.note(valid ? ['valid ', 'green'] : ['refused ', 'red'], subject);
   }
   return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
@@ -37,7 +37,7 @@ async function check(name: string | undefined, invocation: ParsedArguments, cont
   const repository = invocation.text('repo');
   const isDocument = name === '-' || (name !== undefined && isFile(name));
   if (repository !== undefined && !(deep && isDocument)) {
-    throw new MlistError('ERR_MLIST_USAGE', '--repo says where the content of a file lies, which --deep looks at');
+    throw new MlistError('ERR_MLIST_USAGE', '--repo needs --deep and a file');
   }
   if (!isDocument) {
     return validateList(name, { ...rules, deep }, context).catch(async (thrown: unknown) => {
@@ -60,21 +60,21 @@ async function check(name: string | undefined, invocation: ParsedArguments, cont
     : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
 }
 
-/** A name is never taken for a file by what exists: a file begins like a path. */
+/** Whether the name is a path. This depends on its beginning only, not on existing files. */
 function isFile(name: string): boolean {
   return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
 }
 
-/** Who names what is neither in the workspace nor in a registry may mean the file of that name. */
+/** Adds a hint if a file has the name that was found neither in the workspace nor in a registry. */
 async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
   if (!(thrown instanceof MlistError) || name === undefined || isFileLocation(name) || signal.aborted) return thrown;
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
   if (info?.isFile() !== true) return thrown;
-  const meant = `There is a file of this name: write ./${name}.`;
-  return withHint(thrown, thrown.hint === undefined ? meant : `${meant} ${thrown.hint}`);
+  const hint = `A file has this name. To validate it, use ./${name}.`;
+  return withHint(thrown, thrown.hint === undefined ? hint : `${hint} ${thrown.hint}`);
 }
 
-/** What is in a registry or a draft has a reference, a file has a path, and stdin has neither. */
+/** Lists and drafts have a reference, files have a path, and stdin has neither. */
 function subjectDocument(subject: string, from: Validated['from']): object {
   if (from !== 'file') return { from, ref: subject };
   return subject === 'stdin' ? { from: 'stdin' } : { from, path: subject };

@@ -13,14 +13,14 @@ test.each<[string, string, RegExp]>([
   [
     'one document with too much in it',
     `list: localhost/a:1\nmanifests: [${'a, '.repeat(300_000)}]\n`,
-    /^mlist: stdin:2:\d+: holds too much for one document/m,
+    /^mlist: stdin:2:\d+: is too large for one document/m,
   ],
   [
     'more lists in an array',
     `[${'{"list": 1},\n'.repeat(25_000)}{}]`,
     /^mlist: stdin:20001:1: comes after 20000 lists/m,
   ],
-  ['a long name', `${list(1)}? ${'k'.repeat(1_000_000)}\n: 1\n`, /^mlist: stdin:3:3: a name of 1000000 characters/m],
+  ['a long name', `${list(1)}? ${'k'.repeat(1_000_000)}\n: 1\n`, /^mlist: stdin:3:3: a key of 1000000 characters/m],
   ['a long text', `list: localhost/${'a'.repeat(1_000_000)}\n`, /^mlist: stdin:1:7: .*\b1024\b/m],
   ['an empty text', 'list: ""\nmanifests: [localhost/b:1]\n', /^mlist: stdin:1:1: .* \(at \/list\)$/m],
   [

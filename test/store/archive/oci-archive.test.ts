@@ -227,7 +227,7 @@ describe('refuses', () => {
     [
       'an archive whose index has a digest with ..',
       [header, indexMember([{ mediaType: MediaType.ociIndex, digest: 'sha256:../../etc/passwd', size: 1 }])],
-      /no digest/,
+      /invalid digest/,
     ],
   ])('%s', (_, members, reason) =>
     withTar(members, async (path) => {

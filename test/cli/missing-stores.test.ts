@@ -74,7 +74,7 @@ describe('a missing layout and a missing archive', () => {
       3,
       [
         expect.stringMatching(
-          /^E-ABSENT \/manifests\/0 the manifest is missing: oci:img:amd64 \(linux\/amd64, \S+\): img is no OCI layout/,
+          /^E-ABSENT \/manifests\/0 the manifest is missing: oci:img:amd64 \(linux\/amd64, \S+\): img is not an OCI layout/,
         ),
         expect.stringMatching(/^E-ABSENT \/manifests\/1 the manifest is missing: oci:img:arm64 /),
         expect.stringMatching(

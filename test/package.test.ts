@@ -46,7 +46,7 @@ describe('the library', () => {
       // Looks up the registrable domains of the registry and its token service.
       await expect(client.resolve(`${registry.host}/team/app:1.0`)).rejects.toMatchObject({
         code: 'ERR_MLIST_UNAUTHORIZED',
-        message: expect.stringContaining('which is not trusted with its credentials') as string,
+        message: expect.stringContaining('which is not trusted with its credentials') as unknown,
       });
     } finally {
       await client.close();

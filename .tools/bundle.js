@@ -45,6 +45,7 @@ export async function bundle(root) {
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
       minifySyntax: true,
+      plugins: [namedExports(root)],
       // Some dependencies call require for Node's own modules.
       banner: {
         js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
@@ -78,6 +79,21 @@ export async function bundle(root) {
     ),
   ]);
 }
+
+// With splitting, esbuild gives the chunk of a CommonJS package only a default export. This adds the names that Node
+// finds in it, so that `import()` returns the same names as in Node.
+const namedExports = (resolveDir) => ({
+  name: 'named-exports',
+  setup({ onLoad, onResolve }) {
+    const namespace = 'named-exports';
+    const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
+    onResolve({ filter }, ({ path, kind }) => (kind === 'dynamic-import' ? { path, namespace } : undefined));
+    onLoad({ filter, namespace }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => !['default', 'module.exports'].includes(name));
+      return { contents: `export { ${names.join(', ')} } from '${path}';`, resolveDir };
+    });
+  },
+});
 
 const separateFiles = {
   name: 'separate-files',

@@ -7,6 +7,8 @@ export class LazyListFormat {
   }
 
   format(list) {
-    return new Intl['ListFormat'](...this.#options).format(list);
+    // The build replaces the expression Intl.ListFormat, here too.
+    const { ListFormat } = Intl;
+    return new ListFormat(...this.#options).format(list);
   }
 }

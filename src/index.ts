@@ -5,9 +5,9 @@
  * @module mlist
  */
 export { createClient } from './api/client.ts';
+export type { Client } from './api/client.ts';
 export type {
   ApplyOptions,
-  Client,
   ClientOptions,
   CopyOptions,
   CreatedIndex,
@@ -21,7 +21,7 @@ export type {
   ResolveOptions,
   ValidateOptions,
   ValidateResult,
-} from './api/client.ts';
+} from './api/client-options.ts';
 export { dockerCredentials } from './api/docker-credentials.ts';
 export type {
   AnnotateDraftOptions,

@@ -29,6 +29,30 @@ describe('the library', () => {
     const built = (await import(pathToFileURL(join(root, `dist/${name}.js`)).href)) as object;
     expect(Object.keys(built).sort()).toEqual(Object.keys(source).sort());
   });
+
+  test('dist/index.js loads the packages that only some calls need', async () => {
+    const challenge = { 'www-authenticate': 'Bearer realm="http://token.example/",service="registry"' };
+    const registry = await server.startRegistry({
+      intercept: (_request, response) => response.writeHead(401, challenge).end() === response,
+    });
+    const built = (await import(pathToFileURL(join(root, 'dist/index.js')).href)) as typeof library;
+    const credentials = { type: 'basic', username: 'me', password: 'correct-horse' } as const;
+    const client = built.createClient({ credentials: () => Promise.resolve(credentials) });
+    try {
+      // Parses YAML.
+      expect(await client.apply('list: 5')).toMatchObject({
+        lists: [{ errors: [{ code: 'ERR_MLIST_DOCUMENT_INVALID' }] }],
+      });
+      // Looks up the registrable domains of the registry and its token service.
+      await expect(client.resolve(`${registry.host}/team/app:1.0`)).rejects.toMatchObject({
+        code: 'ERR_MLIST_UNAUTHORIZED',
+        message: expect.stringContaining('which is not trusted with its credentials') as unknown,
+      });
+    } finally {
+      await client.close();
+      await registry.close();
+    }
+  });
 });
 
 describe('the declarations', () => {

@@ -1,22 +1,18 @@
 import { resolve as resolvePath } from 'node:path';
-import { descriptorOf, type Draft, type Format } from '../draft/draft.ts';
+import { descriptorOf, type Draft } from '../draft/draft.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
-import { MlistError, SeveralErrors, type Problem } from '../errors/errors.ts';
-import type { Json } from '../json/json.ts';
-import type { Annotations, Descriptor } from '../oci/descriptor.ts';
+import { MlistError, SeveralErrors } from '../errors/errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { isFileLocation, parseLocation } from '../oci/location.ts';
-import type { Platform } from '../oci/platform/platform.ts';
 import { parsePlatform } from '../oci/platform/platform.ts';
 import { isTag, parseReference } from '../oci/reference.ts';
 import { apply, type Applied } from '../operations/apply/apply.ts';
 import { copy, type Copied } from '../operations/copy/copy.ts';
 import { newDraft } from '../operations/create/create-draft.ts';
 import { resolveAll } from '../operations/create/create.ts';
-import type { OnEvent } from '../operations/events.ts';
 import { explain, type Explained } from '../operations/explain/explain.ts';
 import { inspect } from '../operations/inspect/inspect.ts';
-import type { Group } from '../operations/join/group.ts';
 import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
@@ -26,146 +22,37 @@ import { resolve } from '../operations/resolve/resolve.ts';
 import { deleteReference, listTags, type Deleted } from '../operations/tags/registry-tags.ts';
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
-import type { RegistryOptions } from '../store/registry/registry-options.ts';
 import { version } from '../version.ts';
+import { apiCall, apiError, requireText } from './api-call.ts';
+import type {
+  ApplyOptions,
+  ClientOptions,
+  CopyOptions,
+  CreatedIndex,
+  CreateIndexOptions,
+  ExplainOptions,
+  InspectOptions,
+  InspectResult,
+  JoinOptions,
+  PushIndexOptions,
+  PushResult,
+  ResolveOptions,
+  ValidateOptions,
+  ValidateResult,
+} from './client-options.ts';
 import { DraftWorkspace } from './draft-workspace.ts';
 import {
   explicitName,
+  parseOptionalPlatform,
   parsePlatforms,
   parseRegistryReference,
-  parseSource,
+  parseSources,
   parseTagReference,
   parseTarget,
   toPushedTag,
   type CallOptions,
-  type PushedTag,
   type Source,
 } from './inputs.ts';
-
-/** Everything has a default: by default the client is anonymous and keeps nothing on disk. */
-export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning'> {
-  /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
-  readonly cwd?: string | undefined;
-  /** The `User-Agent` header. Default: `mlist/VERSION`. */
-  readonly userAgent?: string | undefined;
-  /** Environment variables for proxies and certificates. Default: those of the process. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Receives progress, warnings and notes of all calls that have no `onEvent` of their own. */
-  readonly onEvent?: OnEvent | undefined;
-}
-
-export interface CreateIndexOptions extends CallOptions {
-  /** `auto`: a Docker manifest list if all images have Docker media types and nothing needs OCI. Default auto. */
-  readonly format?: Format | undefined;
-  /** Annotations of the index itself; they need the OCI format. */
-  readonly annotations?: Annotations | undefined;
-  readonly artifactType?: string | undefined;
-  /** Only the images of these platforms. Default: all. */
-  readonly platforms?: readonly string[] | undefined;
-  /** Whether attestations of the images are listed. Default keep. */
-  readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Whether images that a source index lists but its store lacks are an error or skipped. Default refuse. */
-  readonly missing?: 'refuse' | 'skip' | undefined;
-}
-
-/** An image index or Docker manifest list in memory. */
-export interface CreatedIndex {
-  /** The exact bytes that are pushed. */
-  readonly bytes: Uint8Array;
-  readonly descriptor: Descriptor;
-  /** The entries, in order. */
-  readonly manifests: readonly Descriptor[];
-}
-
-export interface PushIndexOptions extends CallOptions {
-  /** Further tags: `latest`, or a whole reference for another repository. */
-  readonly tags?: readonly string[] | undefined;
-  /** Platforms that the index must have. */
-  readonly expect?: readonly string[] | undefined;
-  /** Refuse to move a tag unless it has this digest; `absent`: unless it does not exist. */
-  readonly ifDigest?: string | undefined;
-  /** Push an index without entries. Default false. */
-  readonly allowEmpty?: boolean | undefined;
-  /** Let the index replace a tag that is a single image of a platform that the index lacks. Default false. */
-  readonly replaceImage?: boolean | undefined;
-  /** Plan and check, but write nothing. Default false. */
-  readonly dryRun?: boolean | undefined;
-}
-
-export interface PushResult {
-  readonly descriptor: Descriptor;
-  readonly targets: readonly PushedTag[];
-}
-
-export interface CopyOptions extends CallOptions {
-  /** Copy only the images of these platforms; a list becomes a shorter one. Default: all. */
-  readonly platforms?: readonly string[] | undefined;
-  /** Default keep. */
-  readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Copy the referrers and cosign signatures too. Default false. */
-  readonly referrers?: boolean | undefined;
-  /** Whether images that a list names but its store lacks are an error or skipped. Default refuse. */
-  readonly missing?: 'refuse' | 'skip' | undefined;
-  /** Platforms that the content must have. */
-  readonly expect?: readonly string[] | undefined;
-  /** Let a list replace a tag that is a single image of a platform that the list lacks. Default false. */
-  readonly replaceImage?: boolean | undefined;
-  readonly dryRun?: boolean | undefined;
-}
-
-export interface ResolveOptions extends CallOptions {
-  /** The platform of the image that a client would pull; without it the list itself is resolved. */
-  readonly platform?: string | undefined;
-}
-
-export interface InspectOptions extends CallOptions {
-  /** Read the image of this platform instead of the list. */
-  readonly platform?: string | undefined;
-}
-
-export interface InspectResult {
-  /** Canonical reference or location. */
-  readonly reference: string;
-  readonly descriptor: Descriptor;
-  /** The exact bytes. */
-  readonly bytes: Uint8Array;
-  readonly document: Json;
-}
-
-export interface ValidateOptions extends CallOptions {
-  /** Two images of the same platform are allowed. Default false. */
-  readonly allowDuplicates?: boolean | undefined;
-  /** Read every manifest, config and layer too. Only for references and locations. Default false. */
-  readonly deep?: boolean | undefined;
-}
-
-export interface ValidateResult {
-  /** No problem is an error. */
-  readonly valid: boolean;
-  /** Errors and warnings, at most 100. */
-  readonly problems: readonly Problem[];
-}
-
-export interface ExplainOptions extends CallOptions {
-  /** Default: the platform of this machine. */
-  readonly platforms?: readonly string[] | undefined;
-}
-
-export interface JoinOptions extends CallOptions {
-  /** The build that this call belongs to; calls with the same group build one list together. */
-  readonly group?: string | Group | undefined;
-  /** All platforms of the build: the tag is written when all are present. Needs `group`. */
-  readonly expect?: readonly string[] | undefined;
-  /** Milliseconds to wait for the other participants. Default: no wait. */
-  readonly waitMs?: number | undefined;
-}
-
-export interface ApplyOptions extends CallOptions {
-  /** Plan and check, but write nothing. Default false. */
-  readonly dryRun?: boolean | undefined;
-  /** Name of the document in errors. Default `spec`. */
-  readonly name?: string | undefined;
-}
 
 /** @see Client */
 export function createClient(options: ClientOptions = {}): Client {
@@ -183,8 +70,13 @@ export class Client {
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
   /** Of the workspaces that were opened. */
   readonly #workspaces: Stores[] = [];
+  #isClosed = false;
 
   constructor(options: ClientOptions = {}) {
+    const { concurrency } = options;
+    if (concurrency !== undefined && !(concurrency >= 1)) {
+      throw new MlistError('ERR_MLIST_USAGE', 'concurrency must be at least 1');
+    }
     this.#options = options;
     this.#stores = this.#open(undefined);
   }
@@ -196,19 +88,21 @@ export class Client {
    *   of all sources together
    */
   async createIndex(sources: readonly Source[], options: CreateIndexOptions = {}): Promise<CreatedIndex> {
-    const call = this.#call(options);
-    const { format, annotations, artifactType, attestations, missing } = options;
-    const platforms = parsePlatforms(options.platforms);
-    const resolved = await resolveAll(sources.map(parseSource), { ...call, platforms, attestations, missing });
-    const there = resolved.flatMap((source) => source.platforms);
-    requirePlatforms(platforms, there, 'the list of sources');
-    for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
-    const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
-    const { bytes, mediaType, digest } = await listBytes(draft, this.#reading(call));
-    const manifests = draft.entries.map(descriptorOf);
-    const index = { bytes, descriptor: { mediaType, digest, size: bytes.length }, manifests };
-    this.#drafts.set(index, draft);
-    return index;
+    return apiCall(options, async () => {
+      const call = this.#call(options);
+      const { format, annotations, artifactType, attestations, missing } = options;
+      const platforms = parsePlatforms(options.platforms);
+      const resolved = await resolveAll(parseSources(sources), { ...call, platforms, attestations, missing });
+      const there = resolved.flatMap((source) => source.platforms);
+      requirePlatforms(platforms, there, 'the list of sources');
+      for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
+      const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
+      const { bytes, mediaType, digest } = await listBytes(draft, this.#reading(call));
+      const manifests = draft.entries.map(descriptorOf);
+      const index = { bytes, descriptor: { mediaType, digest, size: bytes.length }, manifests };
+      this.#drafts.set(index, draft);
+      return index;
+    });
   }
 
   /**
@@ -218,32 +112,35 @@ export class Client {
    *   `ERR_MLIST_CONFLICT`; later the errors of all targets that failed
    */
   async pushIndex(index: CreatedIndex, target: string, options: PushIndexOptions = {}): Promise<PushResult> {
-    const draft = this.#drafts.get(index);
-    if (draft === undefined) {
-      throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
-        hint: 'mlist must know where the images of the index are stored.',
-      });
-    }
-    const call = this.#call(options);
-    const { allowEmpty, dryRun, replaceImage, ifDigest } = options;
-    const list = isFileLocation(target) ? draft.list : parseTagReference(target);
-    const { encoded, pushed, failures } = await pushDraft(
-      { ...draft, list },
-      { version: 1 },
-      {
-        ...call,
-        to: isFileLocation(target) ? [target] : undefined,
-        tags: options.tags?.map((tag) => (isTag(tag) ? `:${tag}` : tag)),
-        expect: parsePlatforms(options.expect),
-        ifDigest: ifDigest === undefined || ifDigest === 'absent' ? ifDigest : parseDigest(ifDigest),
-        allowEmpty,
-        replaceImage,
-        dryRun,
-      },
-    );
-    SeveralErrors.throwAny(failures);
-    const { mediaType, digest, bytes } = encoded;
-    return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed.map(toPushedTag) };
+    return apiCall(options, async () => {
+      const draft = this.#drafts.get(index);
+      if (draft === undefined) {
+        throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
+          hint: 'mlist must know where the images of the index are stored.',
+        });
+      }
+      const call = this.#call(options);
+      const { allowEmpty, dryRun, replaceImage, ifDigest } = options;
+      requireText(target, 'the target');
+      const list = isFileLocation(target) ? draft.list : parseTagReference(target);
+      const { encoded, pushed, failures } = await pushDraft(
+        { ...draft, list },
+        { version: 1 },
+        {
+          ...call,
+          to: isFileLocation(target) ? [target] : undefined,
+          tags: options.tags?.map((tag) => (isTag(tag) ? `:${tag}` : tag)),
+          expect: parsePlatforms(options.expect),
+          ifDigest: ifDigest === undefined || ifDigest === 'absent' ? ifDigest : parseDigest(ifDigest),
+          allowEmpty,
+          replaceImage,
+          dryRun,
+        },
+      );
+      SeveralErrors.throwAny(failures);
+      const { mediaType, digest, bytes } = encoded;
+      return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed.map(toPushedTag) };
+    });
   }
 
   /**
@@ -252,12 +149,15 @@ export class Client {
    * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
    */
   async copy(source: string, target: string, options: CopyOptions = {}): Promise<Copied> {
-    const { signal, onEvent, platforms, expect, ...rest } = options;
-    return copy(parseLocation(source), parseTarget(target), {
-      ...this.#call({ signal, onEvent }),
-      ...rest,
-      platforms: parsePlatforms(platforms),
-      expect: parsePlatforms(expect),
+    return apiCall(options, async () => {
+      const { signal, onEvent, platforms, expect, ...rest } = options;
+      requireText(source, 'the source');
+      return copy(parseLocation(source), parseTarget(target), {
+        ...this.#call({ signal, onEvent }),
+        ...rest,
+        platforms: parsePlatforms(platforms),
+        expect: parsePlatforms(expect),
+      });
     });
   }
 
@@ -266,17 +166,21 @@ export class Client {
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
-    const platform = optionalPlatform(options.platform);
-    const { descriptor } = await resolve(explicitName(name), platform, this.#reading(this.#call(options)));
-    return descriptor;
+    return apiCall(options, async () => {
+      const platform = parseOptionalPlatform(options.platform);
+      const { descriptor } = await resolve(explicitName(name), platform, this.#reading(this.#call(options)));
+      return descriptor;
+    });
   }
 
   /** Reads a manifest, byte for byte. @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND` */
   async inspect(name: string, options: InspectOptions = {}): Promise<InspectResult> {
-    const choice = { platform: optionalPlatform(options.platform) };
-    const reading = this.#reading(this.#call(options));
-    const { reference, content, document } = await inspect(explicitName(name), choice, reading);
-    return { reference, descriptor: content.descriptor, bytes: content.bytes, document };
+    return apiCall(options, async () => {
+      const choice = { platform: parseOptionalPlatform(options.platform) };
+      const reading = this.#reading(this.#call(options));
+      const { reference, content, document } = await inspect(explicitName(name), choice, reading);
+      return { reference, descriptor: content.descriptor, bytes: content.bytes, document };
+    });
   }
 
   /**
@@ -284,21 +188,26 @@ export class Client {
    * @param subject - a reference or location, or the bytes of an index, a manifest or a draft
    */
   async validate(subject: string | Uint8Array, options: ValidateOptions = {}): Promise<ValidateResult> {
-    const { allowDuplicates, deep, signal } = options;
-    const { problems } =
-      typeof subject === 'string'
-        ? await validateList(
-            explicitName(subject),
-            { allowDuplicates, deep: deep ?? false },
-            this.#reading(this.#call(options)),
-          )
-        : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal });
-    return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
+    return apiCall(options, async () => {
+      const { allowDuplicates, deep, signal } = options;
+      if (!ArrayBuffer.isView(subject)) requireText(subject, 'the subject');
+      const { problems } =
+        typeof subject === 'string'
+          ? await validateList(
+              explicitName(subject),
+              { allowDuplicates, deep: deep ?? false },
+              this.#reading(this.#call(options)),
+            )
+          : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal });
+      return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
+    });
   }
 
   /** Which image each client (containerd, docker, podman, ...) selects from a list for each platform, and why. */
   async explain(name: string, options: ExplainOptions = {}): Promise<Explained> {
-    return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(this.#call(options)));
+    return apiCall(options, async () => {
+      return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(this.#call(options)));
+    });
   }
 
   /**
@@ -306,12 +215,14 @@ export class Client {
    * @throws MlistError `ERR_MLIST_CONFLICT`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
    */
   async join(target: string, sources: readonly Source[], options: JoinOptions = {}): Promise<Joined> {
-    const { group, expect, waitMs } = options;
-    return join(parseTagReference(target), sources.map(parseSource), {
-      ...this.#call(options),
-      group: typeof group === 'string' ? { id: group } : group,
-      expect: parsePlatforms(expect),
-      waitMs,
+    return apiCall(options, async () => {
+      const { group, expect, waitMs } = options;
+      return join(parseTagReference(target), parseSources(sources), {
+        ...this.#call(options),
+        group: typeof group === 'string' ? { id: group } : group,
+        expect: parsePlatforms(expect),
+        waitMs,
+      });
     });
   }
 
@@ -321,23 +232,32 @@ export class Client {
    * @returns the result of each list; a failure of one list does not reject
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
-    const text = typeof spec === 'string' ? spec : JSON.stringify(spec);
-    return apply([{ name: options.name ?? 'spec', bytes: Buffer.from(text) }], {
-      ...this.#call(options),
-      location: parseLocation,
-      platform: (platform) => parsePlatform(platform),
-      dryRun: options.dryRun,
+    return apiCall(options, async () => {
+      const text = typeof spec === 'object' ? JSON.stringify(spec) : spec;
+      requireText(text, 'the spec');
+      return apply([{ name: options.name ?? 'spec', bytes: Buffer.from(text) }], {
+        ...this.#call(options),
+        location: parseLocation,
+        platform: (platform) => parsePlatform(platform),
+        dryRun: options.dryRun,
+      });
     });
   }
 
   /** The tags of a repository, page by page. */
-  tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
-    return listTags(parseRegistryReference(repository), this.#call(options));
+  async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
+    try {
+      yield* listTags(parseRegistryReference(repository), this.#call(options));
+    } catch (thrown) {
+      throw apiError(thrown, options);
+    }
   }
 
   /** Deletes a tag, or by its digest a manifest with all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
   async delete(reference: string, options: CallOptions = {}): Promise<Deleted> {
-    return deleteReference(parseRegistryReference(reference), this.#call(options));
+    return apiCall(options, async () => {
+      return deleteReference(parseRegistryReference(reference), this.#call(options));
+    });
   }
 
   /**
@@ -345,6 +265,8 @@ export class Client {
    * @param folder - the workspace, for example `.mlist`; it is created when a draft is first written
    */
   drafts(folder: string): DraftWorkspace {
+    requireText(folder, 'the folder');
+    this.#expectOpen();
     const path = resolvePath(this.#options.cwd ?? process.cwd(), folder);
     const stores = this.#open(path);
     const workspace = new Workspace(path, { cwd: this.#options.cwd ?? process.cwd() });
@@ -355,6 +277,7 @@ export class Client {
 
   /** Closes connections and files. Calls that are still running are aborted. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([this.#stores, ...this.#workspaces].map((stores) => stores.close()));
   }
 
@@ -374,7 +297,13 @@ export class Client {
     return new Stores({ ...registry, workspaceFolder, cwd, userAgent, env, onWarning });
   }
 
+  #expectOpen(): void {
+    if (this.#isClosed)
+      throw new MlistError('ERR_MLIST_USAGE', 'the client is closed', { hint: 'Create another client.' });
+  }
+
   #call({ signal, onEvent = this.#options.onEvent }: CallOptions) {
+    this.#expectOpen();
     return { stores: this.#stores, signal, onEvent };
   }
 
@@ -386,7 +315,3 @@ export class Client {
 
 /** The name of a list until it is pushed. */
 const UNNAMED = parseReference('localhost/index:latest');
-
-function optionalPlatform(text: string | undefined): Platform | undefined {
-  return text === undefined ? undefined : parsePlatform(text);
-}

@@ -2,7 +2,6 @@ import type { AnnotationChange } from '../draft/draft-edit.ts';
 import type { EntrySettings, Format } from '../draft/draft.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { parsePlatform } from '../oci/platform/platform.ts';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.ts';
 import { create } from '../operations/create/create.ts';
 import { listDrafts, removeDraft, type DraftSummary } from '../operations/drafts/drafts.ts';
@@ -13,7 +12,8 @@ import type { OnEvent } from '../operations/events.ts';
 import { show, type ListView } from '../operations/inspect/show.ts';
 import { push } from '../operations/push/push.ts';
 import type { Stores } from '../store/open.ts';
-import { parsePlatforms, parseSource, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
+import { apiCall, requireArray, requireText } from './api-call.ts';
+import { parsePlatforms, parseSources, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
 
 export interface CreateDraftOptions extends CallOptions {
   readonly format?: Format | undefined;
@@ -67,7 +67,9 @@ export class DraftWorkspace {
   }
 
   async list(): Promise<readonly DraftSummary[]> {
-    return listDrafts(this.#workspace);
+    return apiCall({}, async () => {
+      return listDrafts(this.#workspace);
+    });
   }
 
   /**
@@ -75,25 +77,31 @@ export class DraftWorkspace {
    * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; the errors of all sources together
    */
   async create(list: string, sources: readonly Source[], options: CreateDraftOptions = {}): Promise<ListView> {
-    const { format, amend, replace, platforms } = options;
-    const creating = { ...this.#editing(options), format, amend, replace, platforms: parsePlatforms(platforms) };
-    await create(listNamed(list), sources.map(parseSource), creating);
-    return this.get(list);
+    return apiCall(options, async () => {
+      const { format, amend, replace, platforms } = options;
+      const creating = { ...this.#editing(options), format, amend, replace, platforms: parsePlatforms(platforms) };
+      await create(listNamed(list), parseSources(sources), creating);
+      return this.get(list);
+    });
   }
 
   /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async get(list: string): Promise<ListView> {
-    const reference = listNamed(list);
-    const name = formatReference(reference);
-    await this.#workspace.load(reference);
-    const stores = this.#stores;
-    return show(name, { workspace: this.#workspace, cache: stores.cache, stores: () => stores });
+    return apiCall({}, async () => {
+      const reference = listNamed(list);
+      const name = formatReference(reference);
+      await this.#workspace.load(reference);
+      const stores = this.#stores;
+      return show(name, { workspace: this.#workspace, cache: stores.cache, stores: () => stores });
+    });
   }
 
   /** Adds images; an image of the same platform is replaced. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
-    await add(listNamed(list), sources.map(parseSource), this.#editing(options));
-    return this.get(list);
+    return apiCall(options, async () => {
+      await add(listNamed(list), parseSources(sources), this.#editing(options));
+      return this.get(list);
+    });
   }
 
   /**
@@ -102,17 +110,29 @@ export class DraftWorkspace {
    * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
   async annotate(list: string, image: string, options: AnnotateDraftOptions): Promise<ListView> {
-    const { platform, annotations, artifactType } = options;
-    const change = { platform, annotations, artifactType };
-    await annotate(listNamed(list), { ...this.#editing(options), manifest: image, change, stores: () => this.#stores });
-    return this.get(list);
+    return apiCall(options, async () => {
+      requireText(image, 'the image');
+      const { platform, annotations, artifactType } = options;
+      const change = { platform, annotations, artifactType };
+      await annotate(listNamed(list), {
+        ...this.#editing(options),
+        manifest: image,
+        change,
+        stores: () => this.#stores,
+      });
+      return this.get(list);
+    });
   }
 
   /** Removes entries by source or digest, with their attestations. @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` */
   async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
-    const platforms = (options.platforms ?? []).map((text) => parsePlatform(text));
-    await remove(listNamed(list), images, { ...this.#editing(options), platforms });
-    return this.get(list);
+    return apiCall(options, async () => {
+      const platforms = parsePlatforms(options.platforms);
+      requireArray(images, 'images');
+      for (const image of images) requireText(image, 'an image');
+      await remove(listNamed(list), images, { ...this.#editing(options), platforms });
+      return this.get(list);
+    });
   }
 
   /**
@@ -123,15 +143,19 @@ export class DraftWorkspace {
     list: string,
     options: PushDraftOptions = {},
   ): Promise<{ readonly descriptor: Descriptor; readonly targets: readonly PushedTag[] }> {
-    const { tags, to, expect, purge, dryRun } = options;
-    const pushing = { ...this.#editing(options), tags, to, purge, dryRun, expect: parsePlatforms(expect) };
-    const { descriptor, targets } = await push(listNamed(list), pushing);
-    return { descriptor, targets: targets.map(toPushedTag) };
+    return apiCall(options, async () => {
+      const { tags, to, expect, purge, dryRun } = options;
+      const pushing = { ...this.#editing(options), tags, to, purge, dryRun, expect: parsePlatforms(expect) };
+      const { descriptor, targets } = await push(listNamed(list), pushing);
+      return { descriptor, targets: targets.map(toPushedTag) };
+    });
   }
 
   /** Deletes a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async delete(list: string, options: CallOptions = {}): Promise<void> {
-    await removeDraft(this.#workspace, listNamed(list), options.signal);
+    return apiCall(options, async () => {
+      await removeDraft(this.#workspace, listNamed(list), options.signal);
+    });
   }
 
   #editing({ signal, onEvent = this.#onEvent }: CallOptions) {
@@ -140,5 +164,6 @@ export class DraftWorkspace {
 }
 
 function listNamed(text: string): Reference {
+  requireText(text, 'the list');
   return withDefaultTag(parseReference(text));
 }

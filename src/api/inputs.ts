@@ -7,6 +7,7 @@ import { parseTypedReference, type Reference } from '../oci/reference.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
 import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
+import { requireArray, requireText } from './api-call.ts';
 
 /** Options of every call. */
 export interface CallOptions {
@@ -29,39 +30,54 @@ export type Source =
       readonly descriptor?: Descriptor | undefined;
     };
 
-export function parseSource(source: Source): ManifestArgument {
-  if (typeof source === 'string') return { location: parseLocation(source) };
-  const { image, platform, descriptor } = source;
-  return {
-    location: parseLocation(image),
-    platform: platform === undefined ? undefined : parsePlatform(platform),
-    described: descriptor,
-  };
+export function parseSources(sources: readonly Source[]): readonly ManifestArgument[] {
+  requireArray(sources, 'sources');
+  return sources.map((source) => {
+    if (typeof source === 'string') return { location: parseLocation(source) };
+    // A value of another type has no member `image`.
+    const { image, platform, descriptor } = (source as Exclude<Source, string> | null | undefined) ?? { image: source };
+    requireText(image, 'a source');
+    return { location: parseLocation(image), platform: parseOptionalPlatform(platform), described: descriptor };
+  });
 }
 
-export function parsePlatforms(texts: readonly string[] | undefined): readonly Platform[] {
-  return (texts ?? []).map((text) => parsePlatform(text));
+export function parsePlatforms(texts: readonly string[] = []): readonly Platform[] {
+  requireArray(texts, 'platforms');
+  return texts.map(parsePlatformText);
+}
+
+export function parseOptionalPlatform(text: string | undefined): Platform | undefined {
+  return text === undefined ? undefined : parsePlatformText(text);
+}
+
+function parsePlatformText(text: string): Platform {
+  requireText(text, 'a platform');
+  return parsePlatform(text);
 }
 
 /** The location as text that is never the name of a draft. */
 export function explicitName(text: string): string {
+  requireText(text, 'the reference');
   const location = parseLocation(text);
   return formatLocation(location.kind === 'registry' ? { ...location, explicit: true } : location);
 }
 
 /** A copy target; without a tag it gets the tag of the source. */
 export function parseTarget(text: string): Location {
+  requireText(text, 'the target');
   return parseBareLocation(text);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseRegistryReference(text: string): Reference {
+  requireText(text, 'the reference');
   if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseTagReference(text: string): Reference & { readonly tag: string } {
+  requireText(text, 'the target');
   if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag of a registry`);
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
   return { ...reference, tag };

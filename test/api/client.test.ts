@@ -190,3 +190,54 @@ test('dockerCredentials needs no arguments', async () => {
   expect(await library.dockerCredentials()('registry.invalid')).toBeUndefined();
   expect(library.version).toMatch(/^\d+\.\d+\.\d+/);
 });
+
+describe('errors', () => {
+  const signal = AbortSignal.abort(new Error('enough'));
+  const aborted: Readonly<Record<string, () => Promise<unknown>>> = {
+    createIndex: () => client.createIndex([at('amd64')], { signal }),
+    resolve: () => client.resolve(at('amd64'), { signal }),
+    inspect: () => client.inspect(at('amd64'), { signal }),
+    explain: () => client.explain(at('amd64'), { signal }),
+    join: () => client.join(at('joined'), [at('amd64')], { signal }),
+    tags: () => client.tags(`${registry.host}/team/app`, { signal })[Symbol.asyncIterator]().next(),
+    delete: () => client.delete(at('absent'), { signal }),
+  };
+
+  test.each(Object.entries(aborted))('an aborted %s rejects with an MlistError', async (_name, call) => {
+    const failure = call();
+    await expect(failure).rejects.toBeInstanceOf(MlistError);
+    await expect(failure).rejects.toMatchObject({ code: 'ERR_MLIST_INTERRUPTED', message: 'interrupted: enough' });
+  });
+
+  const none = undefined as never;
+  const wrong: Readonly<Record<string, () => Promise<unknown>>> = {
+    'sources must be an array, not undefined': () => client.createIndex(none),
+    'a source must be a string, not undefined': () => client.createIndex([none]),
+    'a platform must be a string, not undefined': () => client.createIndex([at('amd64')], { platforms: [none] }),
+    'the source must be a string, not undefined': () => client.copy(none, at('copy')),
+    'the reference must be a string, not undefined': () => client.resolve(none),
+    'the subject must be a string, not undefined': () => client.validate(none),
+    'the target must be a string, not undefined': () => client.join(none, []),
+    'the spec must be a string, not undefined': () => client.apply(none),
+    'the list must be a string, not undefined': () => client.drafts('/nowhere').get(none),
+  };
+
+  test.each(Object.entries(wrong))('%s', async (message, call) => {
+    await expect(call()).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE', message });
+  });
+
+  test('a file error is an MlistError', async () => {
+    await expect(client.drafts('x'.repeat(300)).list()).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+  });
+
+  test('a concurrency of 0 is refused', () => {
+    expect(() => createClient({ concurrency: 0 })).toThrow('concurrency must be at least 1');
+  });
+
+  test('a closed client refuses every call', async () => {
+    const closed = createClient();
+    await closed.close();
+    await expect(closed.createIndex([])).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE' });
+    expect(() => closed.drafts('/nowhere')).toThrow('the client is closed');
+  });
+});

@@ -42,7 +42,7 @@ import {
   type Source,
 } from './inputs.ts';
 
-/** Everything has a default: by default the client is anonymous and keeps nothing on disk. */
+/** All options are optional. By default the client is anonymous and stores nothing on disk. */
 export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning'> {
   /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
   readonly cwd?: string | undefined;
@@ -55,16 +55,16 @@ export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarn
 }
 
 export interface CreateIndexOptions extends CallOptions {
-  /** `auto`: a Docker manifest list if all images have Docker media types and nothing needs OCI. Default auto. */
+  /** `auto`: a Docker manifest list if all images have Docker media types and nothing requires OCI. Default auto. */
   readonly format?: Format | undefined;
-  /** Annotations of the index itself; they need the OCI format. */
+  /** Annotations of the index itself, which require the OCI format. */
   readonly annotations?: Annotations | undefined;
   readonly artifactType?: string | undefined;
-  /** Only the images of these platforms. Default: all. */
+  /** List only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
-  /** Whether attestations of the images are listed. Default keep. */
+  /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Whether images that a source index lists but its store lacks are an error or skipped. Default refuse. */
+  /** Refuse or skip images that a source index lists but its store lacks. Default refuse: they are an error. */
   readonly missing?: 'refuse' | 'skip' | undefined;
 }
 
@@ -78,15 +78,18 @@ export interface CreatedIndex {
 }
 
 export interface PushIndexOptions extends CallOptions {
-  /** Further tags: `latest`, or a whole reference for another repository. */
+  /** Further tags, such as `latest`, or complete references for other repositories. */
   readonly tags?: readonly string[] | undefined;
   /** Platforms that the index must have. */
   readonly expect?: readonly string[] | undefined;
-  /** Refuse to move a tag unless it has this digest; `absent`: unless it does not exist. */
+  /**
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the index is
+   * accepted.
+   */
   readonly ifDigest?: string | undefined;
   /** Push an index without entries. Default false. */
   readonly allowEmpty?: boolean | undefined;
-  /** Let the index replace a tag that is a single image of a platform that the index lacks. Default false. */
+  /** Allow the index to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
@@ -98,28 +101,29 @@ export interface PushResult {
 }
 
 export interface CopyOptions extends CallOptions {
-  /** Copy only the images of these platforms; a list becomes a shorter one. Default: all. */
+  /** Copy only the images for these platforms; a list then gets a new digest. Default: all. */
   readonly platforms?: readonly string[] | undefined;
-  /** Default keep. */
+  /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Copy the referrers and cosign signatures too. Default false. */
   readonly referrers?: boolean | undefined;
-  /** Whether images that a list names but its store lacks are an error or skipped. Default refuse. */
+  /** Refuse or skip images that a list contains but its store lacks. Default refuse: they are an error. */
   readonly missing?: 'refuse' | 'skip' | undefined;
-  /** Platforms that the content must have. */
+  /** Platforms that the copied image or list must have. */
   readonly expect?: readonly string[] | undefined;
-  /** Let a list replace a tag that is a single image of a platform that the list lacks. Default false. */
+  /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
+  /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
 
 export interface ResolveOptions extends CallOptions {
-  /** The platform of the image that a client would pull; without it the list itself is resolved. */
+  /** Resolve the image that containerd pulls for this platform. Default: resolve the list itself. */
   readonly platform?: string | undefined;
 }
 
 export interface InspectOptions extends CallOptions {
-  /** Read the image of this platform instead of the list. */
+  /** Read the image for this platform, which must be the only one. Default: read the list itself. */
   readonly platform?: string | undefined;
 }
 
@@ -133,14 +137,14 @@ export interface InspectResult {
 }
 
 export interface ValidateOptions extends CallOptions {
-  /** Two images of the same platform are allowed. Default false. */
+  /** Allow several images for one platform. Default false. */
   readonly allowDuplicates?: boolean | undefined;
   /** Read every manifest, config and layer too. Only for references and locations. Default false. */
   readonly deep?: boolean | undefined;
 }
 
 export interface ValidateResult {
-  /** No problem is an error. */
+  /** Whether no problem is an error. There may be warnings. */
   readonly valid: boolean;
   /** Errors and warnings, at most 100. */
   readonly problems: readonly Problem[];
@@ -152,11 +156,11 @@ export interface ExplainOptions extends CallOptions {
 }
 
 export interface JoinOptions extends CallOptions {
-  /** The build that this call belongs to; calls with the same group build one list together. */
+  /** The build that this call belongs to. Calls with the same group create one list together. */
   readonly group?: string | Group | undefined;
-  /** All platforms of the build: the tag is written when all are present. Needs `group`. */
+  /** All platforms of the build. The tag is written when all of them are present. Requires `group`. */
   readonly expect?: readonly string[] | undefined;
-  /** Milliseconds to wait for the other participants. Default: no wait. */
+  /** Milliseconds to wait for the other participants. Default 0: do not wait. */
   readonly waitMs?: number | undefined;
 }
 
@@ -181,7 +185,7 @@ export class Client {
   readonly #stores: Stores;
   /** Drafts of the indexes that this client created: they hold the source of each entry. */
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
-  /** Of the workspaces that were opened. */
+  /** The stores of the workspaces that `drafts` has opened. */
   readonly #workspaces: Stores[] = [];
 
   constructor(options: ClientOptions = {}) {
@@ -221,7 +225,7 @@ export class Client {
     const draft = this.#drafts.get(index);
     if (draft === undefined) {
       throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
-        hint: 'mlist must know where the images of the index are stored.',
+        hint: 'Create it with createIndex of the same client, which records where its images are stored.',
       });
     }
     const call = this.#call(options);
@@ -262,7 +266,8 @@ export class Client {
   }
 
   /**
-   * The descriptor that a reference or location stands for; with a platform, of the image that a client would pull.
+   * Resolves a reference or location to a descriptor: that of the list or image, or with `platform`, that of the image that
+   * containerd pulls.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
@@ -296,7 +301,7 @@ export class Client {
     return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
   }
 
-  /** Which image each client (containerd, docker, podman, ...) selects from a list for each platform, and why. */
+  /** Explains which image each client (containerd, docker, podman, ...) selects from a list for each platform. */
   async explain(name: string, options: ExplainOptions = {}): Promise<Explained> {
     return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(this.#call(options)));
   }
@@ -330,19 +335,19 @@ export class Client {
     });
   }
 
-  /** The tags of a repository, page by page. */
+  /** Lists the tags of a repository. Pages are requested during the iteration. */
   tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
     return listTags(parseRegistryReference(repository), this.#call(options));
   }
 
-  /** Deletes a tag, or by its digest a manifest with all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
+  /** Deletes a tag, or with a digest, the manifest and all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
   async delete(reference: string, options: CallOptions = {}): Promise<Deleted> {
     return deleteReference(parseRegistryReference(reference), this.#call(options));
   }
 
   /**
-   * The drafts of a workspace, which the command line uses too.
-   * @param folder - the workspace, for example `.mlist`; it is created when a draft is first written
+   * Opens the drafts of a workspace. The command line uses the same files.
+   * @param folder - the workspace, for example `.mlist`; it is created when the first draft is written
    */
   drafts(folder: string): DraftWorkspace {
     const path = resolvePath(this.#options.cwd ?? process.cwd(), folder);

@@ -17,11 +17,11 @@ import { parsePlatforms, parseSource, toPushedTag, type CallOptions, type Pushed
 
 export interface CreateDraftOptions extends CallOptions {
   readonly format?: Format | undefined;
-  /** Add to an existing draft and update its entries. Default: an existing draft is an error. */
+  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
   readonly amend?: boolean | undefined;
-  /** Replace the entries of an existing draft. */
+  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
   readonly replace?: boolean | undefined;
-  /** Only the images of these platforms. Default: all. */
+  /** Add only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
 }
 
@@ -34,24 +34,25 @@ export interface AnnotateDraftOptions extends CallOptions {
 }
 
 export interface RemoveFromDraftOptions extends CallOptions {
-  /** Remove the images of these platforms. */
+  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
   readonly platforms?: readonly string[] | undefined;
 }
 
 export interface PushDraftOptions extends CallOptions {
-  /** Further names: `:TAG`, or a whole reference. */
+  /** Further names: `:TAG`, or a complete reference. */
   readonly tags?: readonly string[] | undefined;
-  /** Locations that replace the list's own reference. */
+  /** Locations to push to instead of the list's own reference. */
   readonly to?: readonly string[] | undefined;
   /** Platforms that the list must have. */
   readonly expect?: readonly string[] | undefined;
   /** Remove the draft after the push. Default false. */
   readonly purge?: boolean | undefined;
+  /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
 
 /**
- * Drafts in a JSON workspace. Lists are named by their reference; without a tag, `latest`. Edits are atomic: another
+ * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another
  * process that edits the same draft at the same time waits.
  */
 export class DraftWorkspace {
@@ -66,6 +67,7 @@ export class DraftWorkspace {
     this.#onEvent = onEvent;
   }
 
+  /** Lists the drafts. */
   async list(): Promise<readonly DraftSummary[]> {
     return listDrafts(this.#workspace);
   }
@@ -81,7 +83,7 @@ export class DraftWorkspace {
     return this.get(list);
   }
 
-  /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /** Reads a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async get(list: string): Promise<ListView> {
     const reference = listNamed(list);
     const name = formatReference(reference);
@@ -90,14 +92,14 @@ export class DraftWorkspace {
     return show(name, { workspace: this.#workspace, cache: stores.cache, stores: () => stores });
   }
 
-  /** Adds images; an image of the same platform is replaced. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /** Adds images, replacing those for the same platform. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
     await add(listNamed(list), sources.map(parseSource), this.#editing(options));
     return this.get(list);
   }
 
   /**
-   * Overrides what an entry states.
+   * Overrides the platform, annotations or artifact type of an entry.
    * @param image - source, digest or beginning of a digest of the entry
    * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
@@ -108,7 +110,11 @@ export class DraftWorkspace {
     return this.get(list);
   }
 
-  /** Removes entries by source or digest, with their attestations. @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` */
+  /**
+   * Removes entries with their attestations.
+   * @param images - sources or digests of the entries
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+   */
   async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
     const platforms = (options.platforms ?? []).map((text) => parsePlatform(text));
     await remove(listNamed(list), images, { ...this.#editing(options), platforms });

@@ -85,7 +85,7 @@ describe('command lines in the pages', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('this test tells what is not understood', () => {
+  test('this test detects unknown commands and options', () => {
     expect(commandsIn('mlist a \'b c\' --x="d" | sha256sum # e')).toEqual([
       ['mlist', 'a', 'b c', '--x=d'],
       ['sha256sum'],
@@ -118,8 +118,8 @@ describe('events', () => {
   test('docs/errors.md has a line for each type, and no other', () => {
     const { $defs } = JSON.parse(read('schemas/output/event.schema.json')) as { $defs: object };
     const section = read('docs/errors.md').split('## Events')[1] ?? '';
-    const told = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map(([, type]) => type).filter((type) => type !== 'type');
-    expect(told.sort()).toEqual([...Object.keys($defs), 'error'].sort());
+    const types = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map(([, type]) => type).filter((type) => type !== 'type');
+    expect(types.sort()).toEqual([...Object.keys($defs), 'error'].sort());
   });
 });
 

@@ -5,7 +5,7 @@ export interface Command {
   readonly program: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Told of the process once it runs. */
+  /** Called with the process when it has started. */
   readonly onStart?: ((pid: number) => void) | undefined;
 }
 

@@ -104,9 +104,15 @@ export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>>
   const withMlist = { mlist: create(mlist), 'mlist --push': createPushing(mlist), ...createTools };
   const bareSteps =
     (...steps: readonly string[]): Do =>
-    ({ host, target, sources, home }) => ({
+    ({ host, target, sources, folder }) => ({
       measured: steps.map((step) =>
-        bare(host, '32', step, join(home, 'read'), ...[target, ...sources].map((name) => name.slice(host.length + 1))),
+        bare(
+          host,
+          '32',
+          step,
+          join(folder, 'read'),
+          ...[target, ...sources].map((name) => name.slice(host.length + 1)),
+        ),
       ),
     });
   return {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { programPath } from '../support/docker-registry.ts';
 import type { Command } from './command.ts';
 
-/** How each tool is told to do a piece of work, in as few requests as it knows how to. */
+/** The command lines of each tool for a job, with as few requests as the tool can make. */
 export interface Round {
   /** Registry, with the port. */
   readonly host: string;
@@ -13,8 +13,8 @@ export interface Round {
   readonly target: string;
   /** Another tag than any before. */
   readonly name: string;
-  /** What the tool keeps for itself lies here. */
-  readonly home: string;
+  /** Folder for the tool's own files. */
+  readonly folder: string;
 }
 
 export interface Steps {
@@ -25,16 +25,16 @@ export interface Steps {
 
 export type Do = (round: Round) => Steps;
 
-/** Everything that a tool keeps for itself in one round lies in one folder: each round begins with nothing known. */
-export function homeAt(home: string): Readonly<Record<string, string>> {
-  mkdirSync(join(home, 'docker'), { recursive: true });
-  writeFileSync(join(home, 'docker', 'config.json'), '{}');
+/** The environment of a tool. Its own files are in one folder per round, so that each round begins with empty caches. */
+export function environmentIn(folder: string): Readonly<Record<string, string>> {
+  mkdirSync(join(folder, 'docker'), { recursive: true });
+  writeFileSync(join(folder, 'docker', 'config.json'), '{}');
   return {
-    HOME: home,
-    XDG_RUNTIME_DIR: home,
-    DOCKER_CONFIG: join(home, 'docker'),
-    BUILDX_CONFIG: join(home, 'buildx'),
-    MLIST_WORKSPACE: join(home, 'mlist'),
+    HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+    DOCKER_CONFIG: join(folder, 'docker'),
+    BUILDX_CONFIG: join(folder, 'buildx'),
+    MLIST_WORKSPACE: join(folder, 'mlist'),
   };
 }
 
@@ -58,8 +58,8 @@ export function regctl({ host }: Round, ...args: readonly string[]): Command {
   return regctlProgram('--host', `reg=${host},tls=disabled`, ...args);
 }
 
-export function buildah({ home }: Round, ...args: readonly string[]): Command {
-  const storage = ['--root', join(home, 'buildah'), '--runroot', join(home, 'buildah-run')];
+export function buildah({ folder }: Round, ...args: readonly string[]): Command {
+  const storage = ['--root', join(folder, 'buildah'), '--runroot', join(folder, 'buildah-run')];
   return buildahProgram(...storage, '--storage-driver', 'vfs', ...args);
 }
 

@@ -8,7 +8,7 @@ import { jobsOf, type Job } from './jobs.ts';
 import type { Place } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
-import { homeAt, isThere, split, type Do } from './tools.ts';
+import { environmentIn, isThere, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
@@ -82,11 +82,11 @@ async function standUp({ guarded = false }: Job, registry: Registry): Promise<St
     return { proxy, tokens: undefined, close: () => proxy.close() };
   }
   const tokens = await TokenService.start({ grant: (scopes) => scopes });
-  const front = await RecordingProxy.start({ upstream: registry.url });
-  guard(front, tokens);
-  const proxy = await DelayProxy.start(front.url);
+  const tokenProxy = await RecordingProxy.start({ upstream: registry.url });
+  guard(tokenProxy, tokens);
+  const proxy = await DelayProxy.start(tokenProxy.url);
   const close = async () => {
-    for (const one of [proxy, front, tokens]) await one.close();
+    for (const one of [proxy, tokenProxy, tokens]) await one.close();
   };
   return { proxy, tokens, close };
 }
@@ -110,10 +110,10 @@ async function measure(measuring: Measuring, taken: Taken | undefined): Promise<
   const own = `${name.replaceAll(' ', '-')}-${round}`;
   const [repository] = split(seeds[0] ?? '');
   const target = `${host}/${job.elsewhere === true ? `made/${own}` : repository}:${own}`;
-  const home = join(folder, 'homes', `${key}-${own}`);
+  const toolFolder = join(folder, 'homes', `${key}-${own}`);
   const sources = seeds.map((seed) => `${host}/${seed}`);
-  const steps = tool({ host, sources, target, name: own, home });
-  const env = homeAt(home);
+  const steps = tool({ host, sources, target, name: own, folder: toolFolder });
+  const env = environmentIn(toolFolder);
   const all = async (commands: readonly Command[]) => {
     let milliseconds = 0;
     for (const command of commands) milliseconds += await run({ ...command, env });

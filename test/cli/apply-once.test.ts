@@ -17,18 +17,18 @@ interface Report {
 describeOnRegistries('apply: children that lists share', (start) => {
   async function stand() {
     const registry = cleanup(await start());
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     for (const architecture of architectures) {
       const image = makeImage({ salt: architecture, platform: { architecture, os: 'linux' } });
       await pushImage(registry.url, 'team/app', architecture, image);
     }
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const apply = async (text: string) => {
-      const stdin = text.replaceAll('HOST', front.host);
-      const ran = await world.run(['apply', '-f', '-', '--json'], { stdin });
-      return { ...(JSON.parse(ran.stdout) as Report), code: ran.code };
+      const stdin = text.replaceAll('HOST', proxy.host);
+      const result = await cli.run(['apply', '-f', '-', '--json'], { stdin });
+      return { ...(JSON.parse(result.stdout) as Report), code: result.code };
     };
-    return { front, apply };
+    return { proxy, apply };
   }
 
   /** More lists than are applied concurrently, so that some start after others have ended. */
@@ -39,39 +39,39 @@ describeOnRegistries('apply: children that lists share', (start) => {
     }).join('');
 
   test('puts each child once, and mounts each of its blobs once', async () => {
-    const { front, apply } = await stand();
+    const { proxy, apply } = await stand();
     // 3 children with 2 blobs each, and the tags.
     expect(await apply(lists('other/app', 40))).toMatchObject({ code: 0, counts: { pushed: 40 }, writes: 3 + 6 + 40 });
-    expect(front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/)).toHaveLength(3);
-    expect(front.asked(/^POST \/v2\/other\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
-    expect(front.asked(/^PUT \/v2\/other\/app\/manifests\/\d+$/)).toHaveLength(40);
+    expect(proxy.requestsMatching(/^PUT \/v2\/other\/app\/manifests\/sha256:/)).toHaveLength(3);
+    expect(proxy.requestsMatching(/^POST \/v2\/other\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
+    expect(proxy.requestsMatching(/^PUT \/v2\/other\/app\/manifests\/\d+$/)).toHaveLength(40);
   });
 
   test('writes shared children to each repository', async () => {
-    const { front, apply } = await stand();
+    const { proxy, apply } = await stand();
     const report = await apply(lists('one/app', 3) + lists('two/app', 3));
     expect(report).toMatchObject({ code: 0, counts: { pushed: 6 } });
     for (const repository of ['one', 'two']) {
-      expect(front.asked(new RegExp(`^PUT /v2/${repository}/app/manifests/sha256:`))).toHaveLength(3);
+      expect(proxy.requestsMatching(new RegExp(`^PUT /v2/${repository}/app/manifests/sha256:`))).toHaveLength(3);
     }
   });
 
   test('puts a child again for the next list if one list could not put it', async () => {
-    const { front, apply } = await stand();
-    front.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
+    const { proxy, apply } = await stand();
+    proxy.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
     const report = await apply(lists('other/app', 4));
     expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
     // The failed list aborted its other requests at any stage, so the next list repeats them.
-    const puts = front.asked(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
+    const puts = proxy.requestsMatching(/^PUT \/v2\/other\/app\/manifests\/sha256:/);
     expect(new Set(puts.filter(({ status }) => status === 201).map(({ path }) => path)).size).toBe(3);
   });
 
   test('copies the children of a list once for several names', async () => {
-    const { front, apply } = await stand();
+    const { proxy, apply } = await stand();
     await apply(lists('team/app', 1));
     const copies = [1, 2, 3].map((n) => `---\nlist: HOST/copied/app:${n}\ncopy: HOST/team/app:0\n`).join('');
     expect(await apply(copies)).toMatchObject({ code: 0, counts: { pushed: 3 } });
-    expect(front.asked(/^PUT \/v2\/copied\/app\/manifests\/sha256:/)).toHaveLength(3);
-    expect(front.asked(/^POST \/v2\/copied\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
+    expect(proxy.requestsMatching(/^PUT \/v2\/copied\/app\/manifests\/sha256:/)).toHaveLength(3);
+    expect(proxy.requestsMatching(/^POST \/v2\/copied\/app\/blobs\/uploads\/\?mount=/)).toHaveLength(6);
   });
 });

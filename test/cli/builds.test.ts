@@ -9,7 +9,7 @@ import { CliHarness } from '../support/cli-harness.ts';
 
 /** Lists of build results: digest files, metadata files, and the output of docker/metadata-action. */
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 let at: (name: string) => string;
 const requests: string[] = [];
 
@@ -29,13 +29,13 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
   requests.length = 0;
 });
 
 async function files(folder: string, names: readonly string[]): Promise<void> {
-  await mkdir(join(world.folder, folder), { recursive: true });
-  await Promise.all(names.map((name) => writeFile(join(world.folder, folder, name), '')));
+  await mkdir(join(cli.folder, folder), { recursive: true });
+  await Promise.all(names.map((name) => writeFile(join(cli.folder, folder, name), '')));
 }
 
 interface Listed {
@@ -44,7 +44,7 @@ interface Listed {
 }
 
 const inspected = async (...list: readonly string[]): Promise<Listed> =>
-  JSON.parse(await world.must('inspect', ...list)) as Listed;
+  JSON.parse(await cli.must('inspect', ...list)) as Listed;
 const digests = async (): Promise<readonly string[]> => (await inspected()).manifests.map(({ digest }) => digest);
 const sorted = [amd64, arm64].map(({ digest }) => digest).sort();
 
@@ -54,13 +54,13 @@ describe('--digests-dir', () => {
       'digests',
       [amd64, arm64].map((one) => prefix + hexOf(one)),
     );
-    await world.must('create', at('team/app:merged'), '--digests-dir', 'digests');
+    await cli.must('create', at('team/app:merged'), '--digests-dir', 'digests');
     expect(await digests()).toEqual(sorted);
   });
 
   test('looks digests up in --repo', async () => {
     await files('digests', [hexOf(amd64), hexOf(arm64)]);
-    const { entries } = await world.json<{ entries: { source: string }[] }>(
+    const { entries } = await cli.json<{ entries: { source: string }[] }>(
       'create',
       at('team/app:merged'),
       '--digests-dir',
@@ -78,9 +78,9 @@ describe('--digests-dir', () => {
     ['a missing image', ['a'.repeat(64)], 4, /a{64}/],
   ])('refuses %s', async (_name, names, code, message) => {
     await files('digests', names);
-    const ran = await world.run(['create', at('team/app:merged'), '--digests-dir', 'digests']);
-    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
-    expect(await world.must('ls')).toBe('');
+    const result = await cli.run(['create', at('team/app:merged'), '--digests-dir', 'digests']);
+    expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(message)]);
+    expect(await cli.must('ls')).toBe('');
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
@@ -89,8 +89,8 @@ describe('--digests-dir', () => {
     ['--repo alone', ['--repo', 'a/b'], 2, /--digests-dir/],
   ])('%s', async (_name, args, code, message) => {
     await files('digests', [hexOf(amd64)]);
-    const ran = await world.run(['create', at('team/app:merged'), ...args]);
-    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
+    const result = await cli.run(['create', at('team/app:merged'), ...args]);
+    expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(message)]);
   });
 });
 
@@ -103,33 +103,33 @@ describe('--metadata-file', () => {
   });
 
   test('of several builds, of several targets, and of imagetools', async () => {
-    const write = (name: string, value: object) => writeFile(join(world.folder, name), JSON.stringify(value));
+    const write = (name: string, value: object) => writeFile(join(cli.folder, name), JSON.stringify(value));
     await write('one.json', metadata(amd64, `docker.io/else/where:1,${at('team/app:x')}`));
     const { 'containerimage.digest': digest, ...imagetools } = metadata(arm64, at('team/other'));
     expect(digest).toBe(arm64.digest);
     await write('two.json', imagetools);
-    await world.must('create', at('team/app:built'), '--metadata-file', 'one.json', '--metadata-file', 'two.json');
+    await cli.must('create', at('team/app:built'), '--metadata-file', 'one.json', '--metadata-file', 'two.json');
     expect(await digests()).toEqual([amd64.digest, arm64.digest]);
     await write('bake.json', { app: metadata(amd64), tool: metadata(arm64), 'buildx.build.warnings': [] });
-    await world.must('create', at('team/app:baked'), '--metadata-file', 'bake.json');
+    await cli.must('create', at('team/app:baked'), '--metadata-file', 'bake.json');
     expect(await digests()).toEqual([amd64.digest, arm64.digest]);
   });
 
   test('reads what push --metadata-file has written', async () => {
-    await world.must('create', at('team/app:first'), at('team/app:amd64'), at('team/app:arm64'));
-    const digest = await world.must('push', '--metadata-file', join(world.folder, 'pushed.json'));
-    await world.must('create', at('team/app:second'), '--metadata-file', 'pushed.json');
-    expect(await world.must('push')).toBe(digest);
+    await cli.must('create', at('team/app:first'), at('team/app:amd64'), at('team/app:arm64'));
+    const digest = await cli.must('push', '--metadata-file', join(cli.folder, 'pushed.json'));
+    await cli.must('create', at('team/app:second'), '--metadata-file', 'pushed.json');
+    expect(await cli.must('push')).toBe(digest);
   });
 
   test.each<[string, string, RegExp]>([
     ['no metadata', '{"mediaType": "x"}', /not the metadata of a build/],
-    ['no JSON', 'team/app:1', /cannot be used/],
-    ['a digest that is none', '{"containerimage.digest": "x"}', /is not a digest/],
+    ['invalid JSON', 'team/app:1', /cannot be used/],
+    ['an invalid digest', '{"containerimage.digest": "x"}', /is not a digest/],
   ])('%s is refused', async (_name, text, message) => {
-    await writeFile(join(world.folder, 'bad.json'), text);
-    const ran = await world.run(['create', at('team/app:bad'), '--metadata-file', 'bad.json']);
-    expect([ran.code, ran.stderr]).toEqual([3, expect.stringMatching(message)]);
+    await writeFile(join(cli.folder, 'bad.json'), text);
+    const result = await cli.run(['create', at('team/app:bad'), '--metadata-file', 'bad.json']);
+    expect([result.code, result.stderr]).toEqual([3, expect.stringMatching(message)]);
   });
 });
 
@@ -155,7 +155,7 @@ describe('--docker-metadata', () => {
       ]),
     };
     await files('digests', [hexOf(amd64), hexOf(arm64)]);
-    const created = await world.run(
+    const created = await cli.run(
       ['create', '--docker-metadata', 'env', '--digests-dir', 'digests', '--index-annotation', 'mine=6'],
       { env },
     );
@@ -173,14 +173,14 @@ describe('--docker-metadata', () => {
     });
     const of = (digest: string) => manifests.find((entry) => entry.digest === digest)?.annotations;
     expect([of(amd64.digest), of(arm64.digest)]).toEqual([{ 'x.all': '1' }, { 'x.all': '1', 'x.arm': '2' }]);
-    const { stdout } = await world.run(['push', '--docker-metadata', 'env'], { env });
+    const { stdout } = await cli.run(['push', '--docker-metadata', 'env'], { env });
     for (const tag of ['1.0', 'latest'])
       expect((await getManifest(registry.url, 'team/app', tag))?.digest).toBe(stdout.trim());
   });
 
   test('refuses a single argument if there are no tags, because it could be the list or an image', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([], []) };
-    const run = (...args: readonly string[]) => world.run(['create', ...args, '--docker-metadata', 'env'], { env });
+    const run = (...args: readonly string[]) => cli.run(['create', ...args, '--docker-metadata', 'env'], { env });
     const [image, list] = [at('team/app:amd64'), at('team/app:untagged')];
     expect(await run(image)).toMatchObject({
       code: 2,
@@ -190,7 +190,7 @@ describe('--docker-metadata', () => {
       code: 2,
       stderr: expect.stringMatching(/missing argument: LIST.*no tags/) as unknown,
     });
-    expect(await world.must('ls')).not.toContain(image);
+    expect(await cli.must('ls')).not.toContain(image);
     expect((await run(list, image)).code).toBe(0);
     expect((await run('--list', at('team/app:empty'))).code).toBe(0);
   });
@@ -198,17 +198,17 @@ describe('--docker-metadata', () => {
   test('refuses an image in the place of the list; the hint shows --list', async () => {
     const env = { DOCKER_METADATA_OUTPUT_JSON: json([]) };
     const images = ['amd64', 'arm64'].map((one) => at(`team/app:${one}`));
-    const ran = await world.run(['create', ...images, '--docker-metadata', 'env'], { env });
-    expect(ran).toMatchObject({
+    const result = await cli.run(['create', ...images, '--docker-metadata', 'env'], { env });
+    expect(result).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('is not a tag of --docker-metadata') as unknown,
     });
     for (const list of ['team/app:latest', 'team/app:apart'].map(at)) {
-      const named = await world.run(['create', '--list', list, ...images, '--docker-metadata', 'env'], { env });
+      const named = await cli.run(['create', '--list', list, ...images, '--docker-metadata', 'env'], { env });
       expect([named.code, named.stdout]).toEqual([0, `Created manifest list ${list}\n`]);
       expect(await digests()).toEqual([amd64.digest, arm64.digest]);
     }
-    const typed = await world.run(['create', at('team/app:1.0'), ...images, '--docker-metadata', 'env', '--replace'], {
+    const typed = await cli.run(['create', at('team/app:1.0'), ...images, '--docker-metadata', 'env', '--replace'], {
       env,
     });
     expect([typed.code, typed.stdout]).toEqual([0, `Created manifest list ${at('team/app:1.0')}\n`]);
@@ -218,26 +218,26 @@ describe('--docker-metadata', () => {
     ['not set', undefined, 2, /is not set/],
     ['invalid JSON', 'x', 3, /DOCKER_METADATA_OUTPUT_JSON cannot be used/],
     ['something else', '{"a": 1}', 3, /neither tags nor labels nor annotations/],
-    ['tags that are none', '{"tags": "a"}', 3, /"tags" is not an array of strings/],
-    ['labels that are none', '{"labels": {"a": 1}}', 3, /"labels" is not an object of strings/],
-    ['an annotation that is none', '{"annotations": ["index:a"]}', 3, /is not an annotation/],
+    ['invalid tags', '{"tags": "a"}', 3, /"tags" is not an array of strings/],
+    ['invalid labels', '{"labels": {"a": 1}}', 3, /"labels" is not an object of strings/],
+    ['an invalid annotation', '{"annotations": ["index:a"]}', 3, /is not an annotation/],
   ])('%s', async (_name, text, code, message) => {
     const env = text === undefined ? {} : { DOCKER_METADATA_OUTPUT_JSON: text };
-    const ran = await world.run(['create', at('team/app:x'), at('team/app:amd64'), '--docker-metadata', 'env'], {
+    const result = await cli.run(['create', at('team/app:x'), at('team/app:amd64'), '--docker-metadata', 'env'], {
       env,
     });
-    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
+    expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(message)]);
   });
 });
 
 describe('--pin', () => {
   test('a source that is pinned by digest does not follow its tag', async () => {
     await pushImage(registry.url, 'team/app', 'moving', amd64);
-    await world.must('create', at('team/app:pinned'), at('team/app:moving'), '--pin');
+    await cli.must('create', at('team/app:pinned'), at('team/app:moving'), '--pin');
     await pushImage(registry.url, 'team/app', 'moving', image('amd64', { salt: 'later' }));
-    await world.must('create', '--amend', at('team/app:pinned'));
+    await cli.must('create', '--amend', at('team/app:pinned'));
     expect(await digests()).toEqual([amd64.digest]);
-    const { entries } = await world.json<{ entries: { source: string }[] }>('add', at('team/app:arm64'), '--pin');
+    const { entries } = await cli.json<{ entries: { source: string }[] }>('add', at('team/app:arm64'), '--pin');
     expect(entries.map(({ source }) => source)).toEqual([amd64, arm64].map(({ digest }) => at(`team/app@${digest}`)));
   });
 });
@@ -263,16 +263,16 @@ describe('--nested', () => {
     ['one level by default', [], () => [amd64.digest, inner.digest]],
     ['flatten', ['--nested', 'flatten'], () => [amd64.digest, arm64.digest, riscv64.digest]],
   ])('%s', async (_name, options, expected) => {
-    await world.must('create', at('team/app:nested'), at('team/app:outer'), ...options);
+    await cli.must('create', at('team/app:nested'), at('team/app:outer'), ...options);
     expect(await digests()).toEqual(expected());
-    await world.must('push', '--to', at('team/elsewhere:nested'));
+    await cli.must('push', '--to', at('team/elsewhere:nested'));
   });
 
   test('keep lists the index as one entry', async () => {
     const outer = await getManifest(registry.url, 'team/app', 'outer');
-    await world.must('create', at('team/app:nested'), at('team/app:outer'), '--nested', 'keep');
+    await cli.must('create', at('team/app:nested'), at('team/app:outer'), '--nested', 'keep');
     expect(await digests()).toEqual([outer?.digest]);
-    await world.must('push', '--to', at('team/elsewhere:kept'));
+    await cli.must('push', '--to', at('team/elsewhere:kept'));
     expect(await getManifest(registry.url, 'team/elsewhere', riscv64.digest)).toBeDefined();
   });
 });
@@ -291,8 +291,8 @@ describe('attestations', () => {
 
   test('add --attestations drop skips the attestations of an index', async () => {
     await pushBuild(registry.url, 'team/app', 'attested', [{ architecture: 's390x', os: 'linux' }]);
-    await world.must('create', at('team/app:list'), at('team/app:amd64'));
-    await world.must('add', at('team/app:attested'), '--attestations', 'drop');
+    await cli.must('create', at('team/app:list'), at('team/app:amd64'));
+    await cli.must('add', at('team/app:attested'), '--attestations', 'drop');
     expect(await digests()).toHaveLength(2);
   });
 
@@ -306,11 +306,11 @@ describe('attestations', () => {
     await putManifest(registry.url, 'team/app', `sha256-${hexOf(arm64)}`, fallback.mediaType, fallback.bytes);
     const args = ['create', at('team/app:found'), at('team/app:arm64'), at('team/app:amd64')];
     requests.length = 0;
-    await world.must(...args);
+    await cli.must(...args);
     expect(await digests()).toEqual([arm64.digest, amd64.digest]);
     expect(requests.filter((line) => /referrers|sha256-/.test(line))).toEqual([]);
-    await world.must('rm', at('team/app:found'));
-    await world.must(...args, '--attestations', 'referrers');
+    await cli.must('rm', at('team/app:found'));
+    await cli.must(...args, '--attestations', 'referrers');
     const { manifests } = await inspected();
     expect(manifests[1]).toEqual({
       mediaType: attestation.mediaType,
@@ -320,20 +320,20 @@ describe('attestations', () => {
       platform: { architecture: 'unknown', os: 'unknown' },
     });
     expect(manifests.map(({ digest }) => digest)).toEqual([arm64.digest, attestation.digest, amd64.digest]);
-    await world.must('push', '--to', at('team/moved:found'));
+    await cli.must('push', '--to', at('team/moved:found'));
     expect(await getManifest(registry.url, 'team/moved', attestation.digest)).toBeDefined();
-    expect(await world.must('validate', '--deep', `docker://${at('team/moved:found')}`)).toBe('');
+    expect(await cli.must('validate', '--deep', `docker://${at('team/moved:found')}`)).toBe('');
   });
 });
 
 describe('signatures', () => {
   test('warns if a signed list is replaced, with --check-signatures and in a dry run only', async () => {
-    await world.must('create', at('team/app:voided'), at('team/app:amd64'), at('team/app:arm64'));
-    const digest = await world.must('push');
+    await cli.must('create', at('team/app:voided'), at('team/app:amd64'), at('team/app:arm64'));
+    const digest = await cli.must('push');
     await putManifest(registry.url, 'team/app', `${digest.replace(':', '-')}.sig`, amd64.mediaType, amd64.bytes);
-    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     requests.length = 0;
-    const dry = await world.run(['push', '--dry-run']);
+    const dry = await cli.run(['push', '--dry-run']);
     expect([dry.code, dry.stderr]).toEqual([0, expect.stringContaining(`had ${digest}, which is signed`)]);
     const edited = [
       'annotate',
@@ -344,12 +344,12 @@ describe('signatures', () => {
       'a=b',
       '--push',
     ];
-    expect((await world.run([...edited, '--dry-run', '--check-signatures'])).stderr).toContain('which is signed');
+    expect((await cli.run([...edited, '--dry-run', '--check-signatures'])).stderr).toContain('which is signed');
     requests.length = 0;
-    expect((await world.run(['push', '--check-signatures'])).stderr).toContain('so sign it again');
+    expect((await cli.run(['push', '--check-signatures'])).stderr).toContain('so sign it again');
     requests.length = 0;
-    await world.must('annotate', '--arch', 'arm64', '--variant', '');
-    expect((await world.run(['push'])).stderr).not.toContain('signed');
+    await cli.must('annotate', '--arch', 'arm64', '--variant', '');
+    expect((await cli.run(['push'])).stderr).not.toContain('signed');
     expect(requests).toHaveLength(2);
   });
 });

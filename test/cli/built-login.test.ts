@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 /** The built program loads the public suffix list when a login is first sent to a token service. */
 describe('the built program sends credentials', () => {
   let registry: RunningRegistry;
-  let front: RecordingProxy;
+  let proxy: RecordingProxy;
   let tokens: TokenService;
   let realm: string;
   const image = makeImage({ salt: 'guarded', kind: 'oci' });
@@ -19,23 +19,23 @@ describe('the built program sends credentials', () => {
   beforeAll(async () => {
     registry = await startRegistry();
     await pushImage(registry.url, 'team/app', 'v1', image);
-    front = await RecordingProxy.start({ upstream: registry.url });
+    proxy = await RecordingProxy.start({ upstream: registry.url });
     tokens = await TokenService.start({ users: { me: 'right-password' } });
-    guard(front, tokens, { realm: () => realm });
+    guard(proxy, tokens, { realm: () => realm });
   });
   afterAll(async () => {
-    await Promise.all([registry, front, tokens.front].map((one) => one.close()));
+    await Promise.all([registry, proxy, tokens.proxy].map((one) => one.close()));
   });
 
   async function digestWith(service: string): Promise<Awaited<ReturnType<typeof runMlist>>> {
-    const host = `registry.team.localhost:${new URL(front.url).port}`;
+    const host = `registry.team.localhost:${new URL(proxy.url).port}`;
     realm = `http://${service}:${new URL(tokens.realm).port}/token`;
-    const home = await temporaryFolder();
-    const file = join(home, 'auth.json');
+    const folder = await temporaryFolder();
+    const file = join(folder, 'auth.json');
     const auth = Buffer.from('me:right-password').toString('base64');
     await writeFile(file, JSON.stringify({ auths: { [host]: { auth } } }));
     tokens.requests.length = 0;
-    return runMlist(['digest', `${host}/team/app:v1`, '--authfile', file], { HOME: home });
+    return runMlist(['digest', `${host}/team/app:v1`, '--authfile', file], { HOME: folder });
   }
 
   test('to the token service of the same owner', async () => {

@@ -15,15 +15,15 @@ serveCopied();
 
 describe('the copied content', () => {
   test('is the same in a layout, in an archive, and back in a registry', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const way = [from, 'oci:there', 'oci-archive:there.tar', 'oci:back:v1', `${other.host}/${fresh()}`];
     for (const [at, target] of way.entries()) {
       if (at === 0) continue;
-      expect(await world.must('copy', way[at - 1]!, target)).toBe(list.digest);
+      expect(await cli.must('copy', way[at - 1]!, target)).toBe(list.digest);
     }
-    expect(await world.must('digest', 'oci:there:v1')).toBe(list.digest);
-    expect(await world.must('digest', 'oci-archive:there.tar:v1')).toBe(list.digest);
+    expect(await cli.must('digest', 'oci:there:v1')).toBe(list.digest);
+    expect(await cli.must('digest', 'oci-archive:there.tar:v1')).toBe(list.digest);
     await expectWhole(
       other.url,
       way
@@ -36,22 +36,22 @@ describe('the copied content', () => {
   });
 
   test('of an archive has the same bytes, wherever it was copied from', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
-    await world.must('copy', from, 'oci:layout');
-    await world.must('copy', from, 'oci-archive:one.tar:docker.io/team/app:v1');
-    await world.must('copy', 'oci:layout', 'oci-archive:two.tar:docker.io/team/app:v1');
-    await world.must('copy', 'oci-archive:one.tar', 'oci-archive:three.tar:docker.io/team/app:v1');
+    await cli.must('copy', from, 'oci:layout');
+    await cli.must('copy', from, 'oci-archive:one.tar:docker.io/team/app:v1');
+    await cli.must('copy', 'oci:layout', 'oci-archive:two.tar:docker.io/team/app:v1');
+    await cli.must('copy', 'oci-archive:one.tar', 'oci-archive:three.tar:docker.io/team/app:v1');
     const [one, two, three] = await Promise.all(
-      ['one', 'two', 'three'].map((name) => readFile(join(world.folder, `${name}.tar`))),
+      ['one', 'two', 'three'].map((name) => readFile(join(cli.folder, `${name}.tar`))),
     );
     expect([one!.equals(two!), one!.equals(three!)]).toEqual([true, true]);
   });
 
   test('of one platform can be loaded by docker load, under its own name', async () => {
-    const world = await CliHarness.make();
-    await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
-    const tar = await TarFile.open(join(world.folder, 'arm.tar'));
+    const cli = await CliHarness.make();
+    await cli.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
+    const tar = await TarFile.open(join(cli.folder, 'arm.tar'));
     const [item] = JSON.parse(Buffer.from((await tar.bytes('manifest.json', 10_000))!).toString()) as {
       RepoTags: string[];
       Config: string;
@@ -61,70 +61,64 @@ describe('the copied content', () => {
       architecture: 'arm64',
     });
     await tar.close();
-    expect(await world.must('resolve', `docker-archive:arm.tar:${registry.host}/team/app:v1`)).toBe(images[1]!.digest);
+    expect(await cli.must('resolve', `docker-archive:arm.tar:${registry.host}/team/app:v1`)).toBe(images[1]!.digest);
   });
 
   test('of a docker archive is the image, with unchanged layers', async () => {
-    const world = await CliHarness.make();
-    await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
+    const cli = await CliHarness.make();
+    await cli.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:arm.tar', '--platform', 'linux/arm64');
     const repository = fresh();
-    const digest = await world.must('copy', 'docker-archive:arm.tar', `${other.host}/${repository}`);
+    const digest = await cli.must('copy', 'docker-archive:arm.tar', `${other.host}/${repository}`);
     expect(digest).toBe(images[1]!.digest);
     expect((await getManifest(other.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
   test('gets the tag of the source if the target has no tag', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', `${registry.host}/team/app:v1`, `${registry.host}/${repository}`);
-    await world.must('copy', `${registry.host}/team/app@${images[0]!.digest}`, `${registry.host}/${repository}`);
+    await cli.must('copy', `${registry.host}/team/app:v1`, `${registry.host}/${repository}`);
+    await cli.must('copy', `${registry.host}/team/app@${images[0]!.digest}`, `${registry.host}/${repository}`);
     const response = await fetch(`${registry.url}/v2/${repository}/tags/list`);
     expect(await response.json()).toMatchObject({ tags: ['v1'] });
     expect((await getManifest(registry.url, repository, images[0]!.digest))?.digest).toBe(images[0]!.digest);
   });
 
   test('must match the digest of the target', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
     const from = `${registry.host}/team/app:v1`;
-    const wrong = await world.run(['copy', from, `${registry.host}/${repository}:v1@${images[0]!.digest}`]);
+    const wrong = await cli.run(['copy', from, `${registry.host}/${repository}:v1@${images[0]!.digest}`]);
     expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringMatching(/was expected to be sha256/)]);
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
-    await world.must('copy', from, `${registry.host}/${repository}@${list.digest}`);
+    await cli.must('copy', from, `${registry.host}/${repository}@${list.digest}`);
     expect((await getManifest(registry.url, repository, list.digest))?.digest).toBe(list.digest);
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
 
   test('of nested lists is complete', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const outer = makeIndex([
       { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length },
       entryOf(images[0]!, platforms[0]),
     ]);
     await putManifest(registry.url, 'team/app', 'nested', outer.mediaType, outer.bytes);
     const repository = fresh();
-    await world.must('copy', `${registry.host}/team/app:nested`, `${other.host}/${repository}:v1`);
+    await cli.must('copy', `${registry.host}/team/app:nested`, `${other.host}/${repository}:v1`);
     expect((await getManifest(other.url, repository, 'v1'))?.digest).toBe(outer.digest);
     await expectWhole(other.url, repository, list.digest);
-    await world.must('copy', `${other.host}/${repository}:v1`, 'oci-archive:nested.tar');
-    const archive = await OciArchive.open(join(world.folder, 'nested.tar'));
+    await cli.must('copy', `${other.host}/${repository}:v1`, 'oci-archive:nested.tar');
+    const archive = await OciArchive.open(join(cli.folder, 'nested.tar'));
     expect((await archive.fetchManifest(images[4]!.digest)).descriptor.digest).toBe(images[4]!.digest);
     await archive.close();
   });
 
   test('of a single image is copied with --platform only if the platform matches', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const from = `${registry.host}/team/app@${images[1]!.digest}`;
-    expect(await world.must('copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
+    expect(await cli.must('copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
       images[1]!.digest,
     );
-    const { code, stderr } = await world.run([
-      'copy',
-      from,
-      `${other.host}/${fresh()}:v1`,
-      '--platform',
-      'linux/amd64',
-    ]);
+    const { code, stderr } = await cli.run(['copy', from, `${other.host}/${fresh()}:v1`, '--platform', 'linux/amd64']);
     expect([code, stderr]).toEqual([
       4,
       expect.stringMatching(/no image for linux\/amd64[^]*There are: linux\/arm64\/v8/),
@@ -143,8 +137,8 @@ describe('a non-distributable layer', () => {
     const { layers } = JSON.parse(makeImage(options).bytes.toString()) as { layers: object[] };
     return makeImage({ ...options, manifest: { layers: [layer, ...layers] } });
   };
-  const layoutOf = async (world: CliHarness, image: Image, more: readonly Buffer[] = []): Promise<void> => {
-    const layout = await openLayout(join(world.folder, 'windows'), { create: true });
+  const layoutOf = async (cli: CliHarness, image: Image, more: readonly Buffer[] = []): Promise<void> => {
+    const layout = await openLayout(join(cli.folder, 'windows'), { create: true });
     for (const blob of [...image.blobs, ...more]) {
       await layout.putBlob({ mediaType: '', digest: sha256(blob) as never, size: blob.length }, () => chunksOf(blob));
     }
@@ -152,19 +146,19 @@ describe('a non-distributable layer', () => {
   };
 
   test('is not copied if it has urls, with a note', async () => {
-    const world = await CliHarness.make();
-    await layoutOf(world, windows({ ...far, urls: ['https://example.com/far'] }));
-    const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
+    const cli = await CliHarness.make();
+    await layoutOf(cli, windows({ ...far, urls: ['https://example.com/far'] }));
+    const copied = await cli.json<{ left: object[] }>('copy', 'oci:windows', 'oci-archive:windows.tar');
     expect(copied.left).toEqual([
       { what: 'layer', digest: far.digest, reason: 'it is stored at https://example.com/far' },
     ]);
   });
 
   test('is copied if it has no urls', async () => {
-    const world = await CliHarness.make();
-    await layoutOf(world, windows(far), [Buffer.from('far')]);
+    const cli = await CliHarness.make();
+    await layoutOf(cli, windows(far), [Buffer.from('far')]);
     const repository = fresh();
-    const copied = await world.json<{ left: object[] }>('copy', 'oci:windows', `${other.host}/${repository}`);
+    const copied = await cli.json<{ left: object[] }>('copy', 'oci:windows', `${other.host}/${repository}`);
     expect(copied.left).toEqual([]);
     expect((await fetch(`${other.url}/v2/${repository}/blobs/${far.digest}`)).status).toBe(200);
   });
@@ -174,17 +168,17 @@ describe('copies between all kinds of locations', () => {
   const image = images[1]!;
   const sources = {
     'a registry': () => Promise.resolve(`${registry.host}/team/app:v1`),
-    'a layout': async (world: CliHarness) => {
-      await world.must('copy', `${registry.host}/team/app:v1`, 'oci:from:v1');
+    'a layout': async (cli: CliHarness) => {
+      await cli.must('copy', `${registry.host}/team/app:v1`, 'oci:from:v1');
       return 'oci:from:v1';
     },
-    'an OCI archive': async (world: CliHarness) => {
-      await world.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:from.tar:v1');
+    'an OCI archive': async (cli: CliHarness) => {
+      await cli.must('copy', `${registry.host}/team/app:v1`, 'oci-archive:from.tar:v1');
       return 'oci-archive:from.tar:v1';
     },
-    'a docker archive': async (world: CliHarness) => {
+    'a docker archive': async (cli: CliHarness) => {
       const from = `${registry.host}/team/app@${image.digest}`;
-      await world.must('copy', from, 'oci-archive:docker.tar:docker.io/team/app:v1');
+      await cli.must('copy', from, 'oci-archive:docker.tar:docker.io/team/app:v1');
       return 'docker-archive:docker.tar:team/app:v1';
     },
   };
@@ -200,17 +194,17 @@ describe('copies between all kinds of locations', () => {
   test.each(pairs.filter(([from, to]) => from !== 'a docker archive' || !to.startsWith('itself')))(
     'from %s to %s',
     async (from, to) => {
-      const world = await CliHarness.make();
-      const source = await sources[from as keyof typeof sources](world);
+      const cli = await CliHarness.make();
+      const source = await sources[from as keyof typeof sources](cli);
       const target = targets[to as keyof typeof targets](source);
-      const digest = await world.must('copy', source, target);
+      const digest = await cli.must('copy', source, target);
       expect(digest).toBe(from === 'a docker archive' ? image.digest : list.digest);
-      expect(await world.must('digest', target)).toBe(digest);
-      expect(await world.must('digest', source)).toBe(digest);
-      const again = await world.run(['copy', source, target]);
+      expect(await cli.must('digest', target)).toBe(digest);
+      expect(await cli.must('digest', source)).toBe(digest);
+      const again = await cli.run(['copy', source, target]);
       expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
       const repository = fresh();
-      await world.must('copy', target, `${other.host}/${repository}:whole`);
+      await cli.must('copy', target, `${other.host}/${repository}:whole`);
       const served = await getManifest(other.url, repository, 'whole');
       expect(sha256(served!.bytes)).toBe(digest);
       if (digest === list.digest) await expectWhole(other.url, repository, 'whole');

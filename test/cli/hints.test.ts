@@ -12,8 +12,8 @@ import { CliHarness } from '../support/cli-harness.ts';
 /** No registry is reachable. */
 const env = { HTTPS_PROXY: 'http://127.0.0.1:9' };
 
-const run = (world: CliHarness, args: readonly string[], more: object = {}) =>
-  world.run([...args, '--retries', '0'], { env, ...more });
+const run = (cli: CliHarness, args: readonly string[], more: object = {}) =>
+  cli.run([...args, '--retries', '0'], { env, ...more });
 
 describe('locations', () => {
   const archive = (path: string) =>
@@ -39,16 +39,16 @@ describe('locations', () => {
     ['./folder', 'Write a folder with an OCI layout as oci:./folder.'],
     ['folder/', 'Write a folder with an OCI layout as oci:folder/.'],
   ])('%s', async (text, hint) => {
-    const world = await CliHarness.make();
-    await mkdir(join(world.folder, 'folder'));
-    await writeFile(join(world.folder, 'saved'), '');
+    const cli = await CliHarness.make();
+    await mkdir(join(cli.folder, 'folder'));
+    await writeFile(join(cli.folder, 'saved'), '');
     for (const args of [
       ['show', text],
       ['copy', text, 'oci:there'],
       ['create', 'x.io/l:1', text],
     ]) {
-      const ran = await run(world, args);
-      expect([ran.code === 0, ran.stderr]).toEqual([false, expect.stringContaining(`hint: ${hint}`)]);
+      const result = await run(cli, args);
+      expect([result.code === 0, result.stderr]).toEqual([false, expect.stringContaining(`hint: ${hint}`)]);
     }
   });
 
@@ -139,10 +139,10 @@ describe('a home folder that is not writable', () => {
   test('of the workspace', async () => {
     const registry = cleanup(await startRegistry());
     await pushImage(registry.url, 'team/app', 'v1', makeImage());
-    const world = await CliHarness.make();
-    await writeFile(join(world.folder, 'file'), '');
-    const { code, stderr } = await run(world, ['create', `${registry.host}/l:1`, `${registry.host}/team/app:v1`], {
-      env: { XDG_DATA_HOME: join(world.folder, 'file') },
+    const cli = await CliHarness.make();
+    await writeFile(join(cli.folder, 'file'), '');
+    const { code, stderr } = await run(cli, ['create', `${registry.host}/l:1`, `${registry.host}/team/app:v1`], {
+      env: { XDG_DATA_HOME: join(cli.folder, 'file') },
     });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/cannot write .*file/)]);
     expect(stderr).toContain('Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.');
@@ -150,10 +150,10 @@ describe('a home folder that is not writable', () => {
 
   test('of the credentials', async () => {
     const registry = cleanup(await startRegistry());
-    const world = await CliHarness.make();
-    await symlink(join(world.folder, 'gone', 'folder'), join(world.folder, 'link'));
-    const { code, stderr } = await run(world, ['login', registry.host, '-u', 'me', '--password-stdin'], {
-      env: { DOCKER_CONFIG: join(world.folder, 'link') },
+    const cli = await CliHarness.make();
+    await symlink(join(cli.folder, 'gone', 'folder'), join(cli.folder, 'link'));
+    const { code, stderr } = await run(cli, ['login', registry.host, '-u', 'me', '--password-stdin'], {
+      env: { DOCKER_CONFIG: join(cli.folder, 'link') },
       stdin: 'secret',
     });
     expect([code, stderr]).toEqual([1, expect.stringContaining('for the credentials with --authfile')]);
@@ -166,17 +166,17 @@ describe('a home folder that is not writable', () => {
     ['apply', '-f'],
     ['validate'],
   ])('a folder in place of a file has no such hint: %s %s %s', async (...args) => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await run(world, [...args.filter(Boolean), world.folder]);
-    expect([code, stderr]).toEqual([4, `mlist: cannot read ${world.folder}: it is a folder\n`]);
+    const cli = await CliHarness.make();
+    const { code, stderr } = await run(cli, [...args.filter(Boolean), cli.folder]);
+    expect([code, stderr]).toEqual([4, `mlist: cannot read ${cli.folder}: it is a folder\n`]);
   });
 
   test.each([
     ['--digest-file', ['push', 'x.io/l:1']],
     ['--ca-file', ['login', 'x.io', '-u', 'me', '--password-stdin']],
   ])('another file has no such hint: %s', async (option, args) => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await run(world, [...args, option, world.folder], { stdin: 'secret' });
+    const cli = await CliHarness.make();
+    const { code, stderr } = await run(cli, [...args, option, cli.folder], { stdin: 'secret' });
     expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/it is a folder|EISDIR/)]);
     expect(stderr).not.toMatch(/Choose another/);
   });

@@ -19,21 +19,21 @@ describeOnRegistries('create, annotate, push', (start) => {
   afterAll(() => registry.close());
 
   async function drafted(name: string): Promise<CliHarness> {
-    const world = await CliHarness.make();
-    await world.must('create', `${host}/${name}`, `${host}/username/x8664-test`, `${host}/username/arm64v8-test`);
-    return world;
+    const cli = await CliHarness.make();
+    await cli.must('create', `${host}/${name}`, `${host}/username/x8664-test`, `${host}/username/arm64v8-test`);
+    return cli;
   }
 
   test('create prints the expected line', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = ['create', `${host}/username/said`, `${host}/username/x8664-test`];
-    expect(await world.must(...args)).toBe(`Created manifest list ${host}/username/said:latest`);
+    expect(await cli.must(...args)).toBe(`Created manifest list ${host}/username/said:latest`);
   });
 
   test('push writes a list whose arm64 entry has the variant v8', async () => {
-    const world = await drafted('username/test');
-    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
-    const digest = await world.must('push');
+    const cli = await drafted('username/test');
+    await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const digest = await cli.must('push');
     const served = await getManifest(registry.url, 'username/test', 'latest');
     expect(served?.digest).toBe(digest);
     expect(JSON.parse(served?.bytes.toString() ?? '')).toEqual({
@@ -58,42 +58,42 @@ describeOnRegistries('create, annotate, push', (start) => {
   });
 
   test('annotate accepts x86_64, which docker refuses', async () => {
-    const world = await drafted('username/long');
+    const cli = await drafted('username/long');
     const list = `${host}/username/long`;
-    await world.must('annotate', list, `${host}/username/x8664-test`, '--os', 'linux', '--arch', 'x86_64');
-    const { entries } = await world.json<{ entries: { platform: unknown }[] }>('create', list, '--amend');
+    await cli.must('annotate', list, `${host}/username/x8664-test`, '--os', 'linux', '--arch', 'x86_64');
+    const { entries } = await cli.json<{ entries: { platform: unknown }[] }>('create', list, '--amend');
     expect(entries[0]?.platform).toEqual({ architecture: 'amd64', os: 'linux' });
   });
 
   test('inspect prints exactly the bytes that push sends, and a newline', async () => {
-    const world = await drafted('username/bytes');
-    const shown = await world.must('inspect');
-    await world.must('push');
+    const cli = await drafted('username/bytes');
+    const shown = await cli.must('inspect');
+    await cli.must('push');
     expect((await getManifest(registry.url, 'username/bytes', 'latest'))?.bytes.toString()).toBe(shown);
-    expect(await world.must('inspect', '--raw')).toBe(shown);
+    expect(await cli.must('inspect', '--raw')).toBe(shown);
   });
 
   test('a dry run prints the digest and writes nothing', async () => {
-    const world = await drafted('username/dry');
-    const { stdout, stderr, code } = await world.run(['push', '--dry-run']);
-    expect([code, stdout]).toEqual([0, `${await world.must('digest')}\n`]);
+    const cli = await drafted('username/dry');
+    const { stdout, stderr, code } = await cli.run(['push', '--dry-run']);
+    expect([code, stdout]).toEqual([0, `${await cli.must('digest')}\n`]);
     expect(stderr).toMatch(/mount|upload/);
     expect(await getManifest(registry.url, 'username/dry', 'latest')).toBeUndefined();
     expect(await getManifest(registry.url, 'username/dry', amd64.digest)).toBeUndefined();
   });
 
   test('a second push has nothing to do', async () => {
-    const world = await drafted('username/again');
-    const digest = await world.must('push');
-    const { stdout, stderr } = await world.run(['push']);
+    const cli = await drafted('username/again');
+    const digest = await cli.must('push');
+    const { stdout, stderr } = await cli.run(['push']);
     expect(stdout).toBe(`${digest}\n`);
     expect(stderr).toMatch(/unchanged/);
   });
 
   test('pushes several tags, writes a digest file, and purges the draft', async () => {
-    const world = await drafted('username/tags');
-    const file = `${world.folder}/digest`;
-    const digest = await world.must(
+    const cli = await drafted('username/tags');
+    const file = `${cli.folder}/digest`;
+    const digest = await cli.must(
       'push',
       '-t',
       ':v1',
@@ -110,7 +110,7 @@ describeOnRegistries('create, annotate, push', (start) => {
     ] as const) {
       expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
     }
-    expect((await world.run(['exists', `${host}/username/tags:gone`])).code).toBe(4);
-    expect((await world.run(['push', `${host}/username/tags`])).code).toBe(4);
+    expect((await cli.run(['exists', `${host}/username/tags:gone`])).code).toBe(4);
+    expect((await cli.run(['push', `${host}/username/tags`])).code).toBe(4);
   });
 });

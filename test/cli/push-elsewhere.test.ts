@@ -23,16 +23,16 @@ describeOnRegistries('a list of images in another registry', (start) => {
         makeImage({ salt: architecture, platform: { architecture, os: 'linux' } }),
       );
     }
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const create = (tag: string, ...architectures: readonly string[]) =>
-      world.must('create', `${to.host}/b:${tag}`, ...architectures.map((one) => `${from.host}/a:${one}`));
+      cli.must('create', `${to.host}/b:${tag}`, ...architectures.map((one) => `${from.host}/a:${one}`));
     const push = async (...args: readonly string[]) => {
       from.forget();
       to.forget();
-      await world.must('push', ...args);
-      return { read: from.asked(/\/blobs\//).length, uploaded: to.asked(/^POST /).length };
+      await cli.must('push', ...args);
+      return { read: from.requestsMatching(/\/blobs\//).length, uploaded: to.requestsMatching(/^POST /).length };
     };
-    return { create, push, world, origin, from, to };
+    return { create, push, cli, origin, from, to };
   }
 
   test('content of the target is neither read nor sent', async () => {
@@ -47,7 +47,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
   });
 
   test.each(['push', 'copy'])('%s: a large layer that the target has is not sent with another image', async (way) => {
-    const { create, push, world, from, to, origin } = await stand();
+    const { create, push, cli, from, to, origin } = await stand();
     const layer = randomBytes(2 * 1024 * 1024);
     await pushBlob(origin.url, 'a', layer);
     const mediaType = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
@@ -57,11 +57,11 @@ describeOnRegistries('a list of images in another registry', (start) => {
     expect(await push()).toEqual({ read: 2, uploaded: 2 });
     from.forget();
     if (way === 'push') await create('two', '2').then(() => push());
-    else await world.must('copy', `${from.host}/a:2`, `${to.host}/b:two`);
-    const reads = from.asked(/ \/v2\/a\/blobs\//).map(({ path }) => path);
+    else await cli.must('copy', `${from.host}/a:2`, `${to.host}/b:two`);
+    const reads = from.requestsMatching(/ \/v2\/a\/blobs\//).map(({ path }) => path);
     expect(reads).toHaveLength(1);
     expect(reads.filter((path) => path.endsWith(sha256(layer)))).toEqual([]);
-    await world.must('validate', '--deep', `docker://${to.host}/b:two`);
+    await cli.must('validate', '--deep', `docker://${to.host}/b:two`);
   });
 
   test('--force sends it anyway', async () => {
@@ -73,9 +73,9 @@ describeOnRegistries('a list of images in another registry', (start) => {
   });
 
   test('the hint for an edit of a missing tag says how to create it', async () => {
-    const { world, to } = await stand();
-    const ran = await world.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
-    expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
+    const { cli, to } = await stand();
+    const result = await cli.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
+    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
   });
 });
 
@@ -87,17 +87,17 @@ describeOnRegistries('an edit of a published list under further names', (start) 
     for (const architecture of ['amd64', 's390x']) {
       await pushImage(registry.url, 'app', architecture, image(architecture));
     }
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const name = (tag: string) => `${registry.host}/app:${tag}`;
-    await world.must('create', name('1.0'), name('amd64'), '--push');
-    await world.must('create', name('other'), name('s390x'), '--push');
-    await world.must('rm', name('1.0'), name('other'));
+    await cli.must('create', name('1.0'), name('amd64'), '--push');
+    await cli.must('create', name('other'), name('s390x'), '--push');
+    await cli.must('rm', name('1.0'), name('other'));
     const further = ['-t', ':new', '-t', ':other'];
-    const added = await world.must('add', name('1.0'), name('s390x'), '--push', ...further);
-    for (const tag of ['1.0', 'new', 'other']) expect(await world.must('digest', name(tag))).toBe(added);
-    await world.must('create', name('1.0'), `docker://${name('1.0')}`);
-    await world.must('annotate', '--platform', 'linux/s390x', '--annotation', 'a=b');
-    const pushed = await world.must('push', '-t', ':newer', '-t', ':new');
-    for (const tag of ['1.0', 'newer', 'new']) expect(await world.must('digest', `docker://${name(tag)}`)).toBe(pushed);
+    const added = await cli.must('add', name('1.0'), name('s390x'), '--push', ...further);
+    for (const tag of ['1.0', 'new', 'other']) expect(await cli.must('digest', name(tag))).toBe(added);
+    await cli.must('create', name('1.0'), `docker://${name('1.0')}`);
+    await cli.must('annotate', '--platform', 'linux/s390x', '--annotation', 'a=b');
+    const pushed = await cli.must('push', '-t', ':newer', '-t', ':new');
+    for (const tag of ['1.0', 'newer', 'new']) expect(await cli.must('digest', `docker://${name(tag)}`)).toBe(pushed);
   });
 });

@@ -13,7 +13,7 @@ import {
   servePushed,
   served,
   tag,
-  world,
+  cli,
 } from '../support/pushed-lists.ts';
 
 /** `push` if the registry has lost content. */
@@ -23,9 +23,9 @@ describe('content that the registry has lost', () => {
   test('a deleted child is sent again from the cache', async () => {
     const image = makeImage({ salt: `kept${count}` });
     await pushImage(registry.url, 'team/app', 'lost', image);
-    await world.must('create', list, at('team/app:lost'));
+    await cli.must('create', list, at('team/app:lost'));
     await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
-    const { code, stderr } = await world.run(['push']);
+    const { code, stderr } = await cli.run(['push']);
     expect([code, stderr]).toEqual([
       0,
       expect.stringMatching(/team\/app had lost a child of the list: sent again from the cache/) as unknown,
@@ -36,12 +36,12 @@ describe('content that the registry has lost', () => {
 
   async function lost(name: string, image: Image): Promise<void> {
     await pushImage(registry.url, 'team/app', name, image);
-    await world.must('add', at(`team/app:${name}`));
+    await cli.must('add', at(`team/app:${name}`));
     await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
   }
 
   async function forget(image: Image): Promise<void> {
-    await rm(join(world.workspace, 'blobs', 'sha256', image.digest.slice('sha256:'.length)));
+    await rm(join(cli.workspace, 'blobs', 'sha256', image.digest.slice('sha256:'.length)));
   }
 
   const many = (name: string) =>
@@ -51,13 +51,13 @@ describe('content that the registry has lost', () => {
 
   test('all missing children that are not in the cache are named, and nothing is reported as sent', async () => {
     const [one, two, kept] = many('several') as [Image, Image, Image];
-    await world.must('create', list);
+    await cli.must('create', list);
     await lost('one', one);
     await lost('two', two);
     await lost('kept', kept);
     for (const image of [one, two]) await forget(image);
     for (const flags of [[], ['--force'], ['--dry-run']]) {
-      const { code, stdout, stderr } = await world.run(['push', ...flags]);
+      const { code, stdout, stderr } = await cli.run(['push', ...flags]);
       expect([code, stdout]).toEqual([4, '']);
       const named = stderr.split('\n').filter((line) => line.includes('is gone from its repository'));
       expect(named.map((line) => /team\/app:(\w+)/.exec(line)?.[1])).toEqual(['one', 'two']);
@@ -69,10 +69,10 @@ describe('content that the registry has lost', () => {
   test('--dry-run checks the children in the same repository, and plans to send cached ones', async () => {
     const [image, there] = many('dry') as [Image, Image, Image];
     await pushImage(registry.url, 'team/app', 'there', there);
-    await world.must('create', list, at('team/app:there'));
+    await cli.must('create', list, at('team/app:there'));
     await lost('dry', image);
     requests.length = 0;
-    const { targets } = await world.json<{ targets: { plan: { manifests: { digest: string }[] } }[] }>(
+    const { targets } = await cli.json<{ targets: { plan: { manifests: { digest: string }[] } }[] }>(
       'push',
       '--dry-run',
     );
@@ -86,10 +86,10 @@ describe('content that the registry has lost', () => {
 
   test('a child with a cached manifest is missing if its layers are missing too', async () => {
     const image = makeImage({ salt: `hollow${count}` });
-    await world.must('create', list);
+    await cli.must('create', list);
     await lost('hollow', image);
     await fetch(`${registry.url}/v2/team/app/blobs/${layerDigest(image)}`, { method: 'DELETE' });
-    const { code, stderr } = await world.run(['push', '--retries', '0']);
+    const { code, stderr } = await cli.run(['push', '--retries', '0']);
     expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/app:hollow .* is gone from its repository: /)]);
     expect(stderr).not.toContain('sent again');
     expect(await served()).toBeUndefined();
@@ -99,20 +99,20 @@ describe('content that the registry has lost', () => {
     const [one, two] = many('elsewhere') as [Image, Image, Image];
     const digests = [one, two].map((image) => image.digest);
     for (const [place, image] of [one, two].entries()) await pushImage(registry.url, 'team/far', `x${place}`, image);
-    await world.must('create', list, at('team/far:x0'), at('team/far:x1'));
+    await cli.must('create', list, at('team/far:x0'), at('team/far:x1'));
     for (const digest of digests) await fetch(`${registry.url}/v2/team/far/manifests/${digest}`, { method: 'DELETE' });
-    await rm(join(world.workspace, 'blobs'), { recursive: true });
-    const { code, stderr } = await world.run(['push']);
+    await rm(join(cli.workspace, 'blobs'), { recursive: true });
+    const { code, stderr } = await cli.run(['push']);
     expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/far:x0 .* is gone[^]*team\/far:x1 .* is gone/)]);
   });
 
   test('a child that is not in the cache: an error, and no list', async () => {
     const image = makeImage({ salt: `unkept${count}` });
     await pushImage(registry.url, 'team/app', 'unkept', image);
-    await world.must('create', list, at('team/app:unkept'));
+    await cli.must('create', list, at('team/app:unkept'));
     await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
-    await rm(join(world.workspace, 'blobs'), { recursive: true });
-    const { code, stderr } = await world.run(['push']);
+    await rm(join(cli.workspace, 'blobs'), { recursive: true });
+    const { code, stderr } = await cli.run(['push']);
     expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/app:unkept .* is gone from its repository/)]);
     expect(await served()).toBeUndefined();
   });

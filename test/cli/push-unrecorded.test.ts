@@ -170,13 +170,13 @@ test('a draft of a published list: the hint says how to push after an edit', asy
 (mounts ? test : test.skip)('an edit in the registry whose temporary folder cannot be removed', async () => {
   await draft();
   await must('push', '--purge');
-  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-  front.on(/^PUT .*manifests/, async ({ pass }) => {
+  const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  proxy.on(/^PUT .*manifests/, async ({ pass }) => {
     for (const name of await readdir(folder))
       if (name.startsWith('mlist-edit-')) await mountDisk(join(folder, name, 'busy'));
     return pass();
   });
-  const name = `docker://${front.host}/team/app:${list.slice(list.lastIndexOf(':') + 1)}`;
+  const name = `docker://${proxy.host}/team/app:${list.slice(list.lastIndexOf(':') + 1)}`;
   const args = ['annotate', name, '--index-annotation', 'a=b', '--push'];
   const { code, stdout, stderr } = await runMlist(args, { MLIST_WORKSPACE: workspace, TMPDIR: folder });
   expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: await served() });

@@ -28,65 +28,65 @@ describeOnRegistries('requests', (start) => {
   /** A repository that no other test writes to, and a new workspace. */
   async function stand() {
     const waves = cleanup(new RequestWaves());
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url, waves }));
-    const world = await CliHarness.make();
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url, waves }));
+    const cli = await CliHarness.make();
     tests += 1;
     const repository = `team/app${tests}`;
-    const at = (name: string) => `${front.host}/${name}`;
+    const at = (name: string) => `${proxy.host}/${name}`;
     const cost = async (...args: readonly string[]) => {
-      front.forget();
+      proxy.forget();
       waves.forget();
-      await world.must(...args, '--concurrency', '200');
-      return { requests: front.seen.length, depth: waves.number };
+      await cli.must(...args, '--concurrency', '200');
+      return { requests: proxy.seen.length, depth: waves.number };
     };
-    return { waves, front, world, at, cost, repository, list: at(`${repository}:v1`), images: elsewhere.map(at) };
+    return { waves, proxy, cli, at, cost, repository, list: at(`${repository}:v1`), images: elsewhere.map(at) };
   }
 
   test('create and push, 12 images in other repositories: 24 in 2 waves, 86 in 4; again: 1', async () => {
-    const { front, cost, list, images } = await stand();
+    const { proxy, cost, list, images } = await stand();
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 86, depth: 4 });
-    expect(front.asked(/ \/v2\/$/)).toEqual([]);
-    expect(front.seen.filter(({ status }) => status >= 400 && status !== 404)).toEqual([]);
+    expect(proxy.requestsMatching(/ \/v2\/$/)).toEqual([]);
+    expect(proxy.seen.filter(({ status }) => status >= 400 && status !== 404)).toEqual([]);
     expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
   });
 
   test('a push after an edit, 12 images in other repositories: 2, and a dry run plans the same', async () => {
-    const { cost, world, list, images } = await stand();
-    await world.must('create', list, ...images, '--push');
-    await world.must('annotate', list, images[0] ?? '', '--variant', 'v2');
-    const plan = await world.must('push', '--dry-run', '--json');
+    const { cost, cli, list, images } = await stand();
+    await cli.must('create', list, ...images, '--push');
+    await cli.must('annotate', list, images[0] ?? '', '--variant', 'v2');
+    const plan = await cli.must('push', '--dry-run', '--json');
     expect(JSON.parse(plan)).toMatchObject({ targets: [{ plan: { blobs: [], manifests: [] } }] });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
   });
 
   test('a push after an edit, an hour after the last push: each image is checked, and sent if it is missing', async () => {
-    const { front, world, cost, list, images } = await stand();
-    await world.must('create', list, ...images, '--push');
-    const blobs = join(world.workspace, 'blobs', 'sha256');
+    const { proxy, cli, cost, list, images } = await stand();
+    await cli.must('create', list, ...images, '--push');
+    const blobs = join(cli.workspace, 'blobs', 'sha256');
     const hourAgo = new Date(Date.now() - 3_600_000);
     for (const name of await readdir(blobs)) await utimes(join(blobs, name), hourAgo, hourAgo);
-    await world.must('annotate', list, images[0] ?? '', '--variant', 'v2');
-    front.on(/^HEAD .*manifests\/sha256/, ({ response }) => void response.writeHead(404).end(), 1);
+    await cli.must('annotate', list, images[0] ?? '', '--variant', 'v2');
+    proxy.on(/^HEAD .*manifests\/sha256/, ({ response }) => void response.writeHead(404).end(), 1);
     // The tag, 12 images, 6 mounts and one manifest, the list.
     expect(await cost('push')).toMatchObject({ requests: 1 + 12 + 7 + 1 });
   });
 
   test('the same in one command, the tag read at the same time as the sources: 110 in 5 waves, and with tokens one for both', async () => {
-    const { waves, front, at, cost, repository, list, images } = await stand();
+    const { waves, proxy, at, cost, repository, list, images } = await stand();
     const all = ['--push', ...images];
     expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
     const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
-    guard(front, tokens);
+    guard(proxy, tokens);
     // Two waves more, and one less, because the configs have been read before.
     expect(await cost('create', at(`${repository}/other:v1`), ...all)).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(1);
   });
 
   test('the same with tokens: one for each command, and two answers more', async () => {
-    const { waves, front, cost, list, images } = await stand();
+    const { waves, proxy, cost, list, images } = await stand();
     const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
-    guard(front, tokens);
+    guard(proxy, tokens);
     expect(await cost('create', list, ...images)).toMatchObject({ depth: 4 });
     expect(await cost('push')).toMatchObject({ depth: 6 });
     expect(tokens.requests).toHaveLength(2);
@@ -101,12 +101,12 @@ describeOnRegistries('requests', (start) => {
   });
 
   test('one more entry for a list of 40: 5, and the tag is read again before it moves', async () => {
-    const { front, at, cost, repository, list } = await stand();
+    const { proxy, at, cost, repository, list } = await stand();
     await longList(registry.url, repository, 'v1', 40);
     expect(await cost('create', list, `docker://${list}`)).toEqual({ requests: 1, depth: 1 });
     expect(await cost('add', at(`${repository}:next`))).toEqual({ requests: 2, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
-    expect(front.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `HEAD /v2/${repository}/manifests/v1`,
       `PUT /v2/${repository}/manifests/v1`,
     ]);

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putImage } from '../support/layouts.ts';
-import { here, list, run, workElsewhere, world } from '../support/elsewhere.ts';
+import { here, list, run, workElsewhere, cli } from '../support/elsewhere.ts';
 
 /** Output shows paths relative to the current folder, even if the workspace is elsewhere or in a parent folder. */
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
   await putInArchive(join(here, 'app.tar'), amd64, '1.0');
 });
 
-async function told(...args: readonly string[]): Promise<string> {
+async function outputOf(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await run(...args);
   if (code !== 0) throw new Error(stderr);
   return stdout + stderr;
@@ -43,7 +43,7 @@ async function events(...args: readonly string[]): Promise<readonly { readonly t
 }
 
 /** The content of the only draft's file. */
-async function stored(workspace = world.workspace): Promise<string> {
+async function stored(workspace = cli.workspace): Promise<string> {
   const drafts = join(workspace, 'drafts');
   const [name] = await readdir(drafts);
   return readFile(join(drafts, name!), 'utf8');
@@ -52,12 +52,12 @@ async function stored(workspace = world.workspace): Promise<string> {
 async function forget(digest: string): Promise<void> {
   const hex = digest.slice('sha256:'.length);
   await rm(join(here, 'out', 'blobs', 'sha256', hex));
-  await rm(join(world.workspace, 'blobs', 'sha256', hex), { force: true });
+  await rm(join(cli.workspace, 'blobs', 'sha256', hex), { force: true });
 }
 
 describe('with the workspace in another folder', () => {
   test('a warning of create names a location like the line about the added entry', async () => {
-    const text = await told('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
+    const text = await outputOf('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
     expect(text).toContain('annotations of the index oci:out:1.0 are not kept');
     expect(text).toContain('added oci-archive:app.tar (linux/arm/v7');
     expect(await stored()).toMatch(/"source": "oci:\.\.\/\.\.\/ci\/job\/out:1\.0"/);
@@ -66,7 +66,7 @@ describe('with the workspace in another folder', () => {
   });
 
   test('all parts of a message about a missing child name it in the same way', async () => {
-    await told('create', list, 'oci:out:1.0');
+    await outputOf('create', list, 'oci:out:1.0');
     await forget(arm64.digest);
     const { code, stderr } = await run('push');
     expect([code, stderr]).toEqual([
@@ -84,7 +84,7 @@ describe('with the workspace in another folder', () => {
       expect([command, from]).toEqual([command, [{ type: 'from', from: 'oci', ref: 'oci:out:1.0' }]]);
       expect((await run(command, 'oci:./out:1.0')).stderr).not.toContain('ci/job');
     }
-    await told('create', list, 'oci:out:1.0');
+    await outputOf('create', list, 'oci:out:1.0');
     const shown = await json<{ entries: readonly { source: string }[] }>('show');
     expect(shown.entries.map(({ source }) => source)).toEqual(['oci:out:1.0', 'oci:out:1.0']);
     expect(await json('add', list, 'oci-archive:app.tar', '--keep')).toMatchObject({
@@ -96,7 +96,7 @@ describe('with the workspace in another folder', () => {
   });
 
   test('errors about an unknown or ambiguous entry list locations that can be typed', async () => {
-    await told('create', list, 'oci-archive:app.tar');
+    await outputOf('create', list, 'oci-archive:app.tar');
     const { stderr } = await run('remove', list, 'oci:none');
     expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
     const left = await run('create', 'x.io/b:1', 'oci-archive:app.tar', 'oci:out:1.0', '--platform', 'linux/arm64');
@@ -104,13 +104,13 @@ describe('with the workspace in another folder', () => {
   });
 
   test('the push of a draft is found again from any folder', async () => {
-    await told('create', list, 'oci-archive:app.tar');
+    await outputOf('create', list, 'oci-archive:app.tar');
     expect(await events('push', '--to', 'oci:made:v1')).toContainEqual(
       expect.objectContaining({ type: 'tagged', ref: 'oci:made:v1' }),
     );
-    const state = JSON.parse(await readFile(join(world.workspace, 'state.json'), 'utf8')) as { pushes: object };
+    const state = JSON.parse(await readFile(join(cli.workspace, 'state.json'), 'utf8')) as { pushes: object };
     expect(state.pushes).toMatchObject({ [list]: { 'oci:../../ci/job/made:v1': {} } });
-    const again = await world.run(['push', '--to', 'oci:ci/job/made:v1']);
+    const again = await cli.run(['push', '--to', 'oci:ci/job/made:v1']);
     expect([again.code, again.stderr]).toEqual([
       0,
       expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 already has /m),
@@ -118,31 +118,31 @@ describe('with the workspace in another folder', () => {
   });
 
   test('an edit without a draft resolves locations against the current folder', async () => {
-    await told('create', list, 'oci-archive:app.tar', '--push');
-    await told('rm', list);
-    const text = await told('add', list, `oci:out@${arm64.digest}`, '--push');
+    await outputOf('create', list, 'oci-archive:app.tar', '--push');
+    await outputOf('rm', list);
+    const text = await outputOf('add', list, `oci:out@${arm64.digest}`, '--push');
     expect(text).toContain(`added oci:out@${arm64.digest} (linux/arm64`);
-    expect(await world.json('show', list)).toMatchObject({ from: 'registry', entries: [{}, {}] });
+    expect(await cli.json('show', list)).toMatchObject({ from: 'registry', entries: [{}, {}] });
   });
 
   test('a draft of a list in a layout is found from every folder', async () => {
-    await told('create', list, 'oci:out:1.0');
+    await outputOf('create', list, 'oci:out:1.0');
     expect(await stored()).toContain('"ref": "oci:../../ci/job/out:1.0"');
-    await rm(join(world.workspace, 'blobs'), { recursive: true });
-    expect((await world.run(['digest'])).stdout.trim()).toBe(index.digest);
+    await rm(join(cli.workspace, 'blobs'), { recursive: true });
+    expect((await cli.run(['digest'])).stdout.trim()).toBe(index.digest);
   });
 });
 
 test('an edit without a change keeps the file, whatever the current folder', async () => {
   const deep = join(here, 'a', 'b', 'c', 'd');
   await mkdir(deep, { recursive: true });
-  await told('create', list, 'oci-archive:app.tar');
+  await outputOf('create', list, 'oci-archive:app.tar');
   const before = await stored();
   const from = { cwd: deep };
-  const same = await world.run(['annotate', list, '--platform', 'linux/amd64', '--arch', 'amd64'], from);
+  const same = await cli.run(['annotate', list, '--platform', 'linux/amd64', '--arch', 'amd64'], from);
   expect([same.code, same.stderr]).toEqual([0, expect.stringContaining('oci-archive:../../../../app.tar (')]);
-  await world.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a=b'], from);
-  await world.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a-'], from);
+  await cli.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a=b'], from);
+  await cli.run(['annotate', list, '--platform', 'linux/amd64', '--annotation', 'a-'], from);
   const sources = (text: string) => /"source": "(.*)"/.exec(text)?.[1];
   expect(sources(await stored())).toBe(sources(before));
 });
@@ -152,9 +152,9 @@ describe('in a folder of a project', () => {
     const sub = join(here, 'sub');
     await mkdir(sub);
     await putInLayout(join(here, 'img'), amd64, 'amd64');
-    await told('init');
-    await told('create', list, 'oci:img:amd64');
-    const { code, stderr } = await world.run(['annotate', 'oci:../img:amd64', '--variant', 'v2'], { cwd: sub });
+    await outputOf('init');
+    await outputOf('create', list, 'oci:img:amd64');
+    const { code, stderr } = await cli.run(['annotate', 'oci:../img:amd64', '--variant', 'v2'], { cwd: sub });
     expect(code).toBe(2);
     expect(stderr.match(/oci:\S*img:amd64/g)).toEqual(expect.arrayContaining(['oci:../img:amd64']));
     expect(stderr).not.toContain('oci:img:amd64');
@@ -162,10 +162,10 @@ describe('in a folder of a project', () => {
   });
 
   test('prints paths as stored if the relative path would contain ":"', async () => {
-    const odd = join(world.folder, 'a:b');
+    const odd = join(cli.folder, 'a:b');
     await putInLayout(join(odd, 'img'), amd64, 'amd64');
-    await world.run(['init'], { cwd: odd });
-    await world.run(['create', 'x.io/a:1', 'oci:img'], { cwd: odd });
+    await cli.run(['init'], { cwd: odd });
+    await cli.run(['create', 'x.io/a:1', 'oci:img'], { cwd: odd });
     const { code, stdout } = await run('show', 'x.io/a:1', '--workspace', join(odd, '.mlist'));
     expect([code, stdout]).toEqual([0, expect.stringContaining('oci:img')]);
     expect((await run('create', 'x.io/a:1', '--amend', '--workspace', join(odd, '.mlist'))).code).toBe(0);

@@ -3,22 +3,23 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** The platform in the config of an image, and the platform that the user sets. */
 
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 const at = (tag: string) => `${registry.host}/team/app:${tag}`;
 beforeAll(async () => {
   registry = await startRegistry();
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 
-const apply = async (spec: object): Promise<Ran> => world.run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
+const apply = async (spec: object): Promise<CliResult> =>
+  cli.run(['apply', '-f', '-'], { stdin: JSON.stringify(spec) });
 
 describe.each<[string, object]>([
   ['neither os nor architecture', {}],
@@ -30,39 +31,39 @@ describe.each<[string, object]>([
   beforeEach(async () => pushImage(registry.url, 'team/app', 'bare', makeImage({ kind: 'oci', platform, salt })));
 
   test('is refused without a platform, and the hint says how to give it', async () => {
-    for (const ran of [
-      await world.run(['create', at('made'), image()]),
+    for (const result of [
+      await cli.run(['create', at('made'), image()]),
       await apply({ list: at('made'), manifests: [image()] }),
       await apply({ list: at('made'), manifests: [{ image: image(), platform: { variant: 'v7' } }] }),
     ]) {
-      expect(ran.code).toBe(3);
-      expect(ran.stderr).toContain('hint: Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.');
+      expect(result.code).toBe(3);
+      expect(result.stderr).toContain('hint: Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.');
     }
   });
 
   test('create, add, push, validate --deep', async () => {
-    await world.must('create', at('made'), `${image()}=linux/amd64`);
-    await world.must('add', at('made'), `${image()}=linux/arm64`, '--keep');
-    await world.must('create', at('made'), '--amend');
-    await world.must('create', at('pushed'), `${image()}=linux/amd64`, '--push');
-    const { code, stdout } = await world.run(['validate', '--deep', `docker://${at('pushed')}`]);
+    await cli.must('create', at('made'), `${image()}=linux/amd64`);
+    await cli.must('add', at('made'), `${image()}=linux/arm64`, '--keep');
+    await cli.must('create', at('made'), '--amend');
+    await cli.must('create', at('pushed'), `${image()}=linux/amd64`, '--push');
+    const { code, stdout } = await cli.run(['validate', '--deep', `docker://${at('pushed')}`]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('states no platform')]);
   });
 
   test('join', async () => {
-    await world.must('join', at('joined'), `${image()}=linux/amd64`, '--group', salt, '--expect', 'linux/amd64');
+    await cli.must('join', at('joined'), `${image()}=linux/amd64`, '--group', salt, '--expect', 'linux/amd64');
   });
 
   test.each(['linux/amd64', { os: 'linux', architecture: 'amd64' }])('apply: %j', async (given) => {
-    const ran = await apply({ list: at('applied'), manifests: [{ image: image(), platform: given }] });
-    expect(ran).toMatchObject({ code: 0 });
+    const result = await apply({ list: at('applied'), manifests: [{ image: image(), platform: given }] });
+    expect(result).toMatchObject({ code: 0 });
   });
 });
 
 test('a config with another error is always refused', async () => {
   const platform = { variant: 7 } as object;
   await pushImage(registry.url, 'team/app', 'wrong', makeImage({ platform }));
-  const { code, stderr } = await world.run(['create', at('made'), `${at('wrong')}=linux/amd64`]);
+  const { code, stderr } = await cli.run(['create', at('made'), `${at('wrong')}=linux/amd64`]);
   expect([code, stderr]).toEqual([3, expect.stringContaining('the config of')]);
 });
 
@@ -87,7 +88,7 @@ describe('a config that contradicts the entry of its image', () => {
   const source = () => `${registry.host}/team/mixed`;
 
   async function warned(args: readonly string[], ...warnings: readonly string[]): Promise<void> {
-    const { code, stderr } = await world.run(args);
+    const { code, stderr } = await cli.run(args);
     const found = stderr.split('\n').filter((line) => line.includes('says that it is for'));
     expect([code, found]).toEqual([0, warnings]);
   }
@@ -101,17 +102,17 @@ describe('a config that contradicts the entry of its image', () => {
   });
 
   test('create from this machine, and create --push to another registry', async () => {
-    await world.must('copy', `${source()}:mixed`, 'oci:there');
+    await cli.must('copy', `${source()}:mixed`, 'oci:there');
     await warned(['create', at('made'), 'oci:there'], warning('oci:there'));
     await warned(['create', far('made/d:1'), `docker://${source()}:mixed`, '--push'], warning(source()));
   });
 
   test.each(['create', 'add', 'join'])('%s: IMAGE=PLATFORM', async (command) => {
     const name = `${source()}:amd64`;
-    const told = `warning: ${name} says that it is for linux/amd64, and is listed for linux/arm64`;
-    await world.must('create', at('added'), name);
+    const message = `warning: ${name} says that it is for linux/amd64, and is listed for linux/arm64`;
+    await cli.must('create', at('added'), name);
     const more = command === 'join' ? ['--group', 'g', '--expect', 'linux/arm64'] : command === 'add' ? ['--push'] : [];
-    await warned([command, at(command === 'add' ? 'added' : command), `${name}=linux/arm64`, ...more], told);
+    await warned([command, at(command === 'add' ? 'added' : command), `${name}=linux/arm64`, ...more], message);
   });
 
   test('a field that only one of the two states is not a contradiction', async () => {
@@ -119,9 +120,9 @@ describe('a config that contradicts the entry of its image', () => {
   });
 
   test('is not checked if no config is read', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    await warned(['create', `${front.host}/team/mixed:again`, `docker://${front.host}/team/mixed:mixed`, '--push']);
-    expect(front.asked(/blobs/)).toEqual([]);
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    await warned(['create', `${proxy.host}/team/mixed:again`, `docker://${proxy.host}/team/mixed:mixed`, '--push']);
+    expect(proxy.requestsMatching(/blobs/)).toEqual([]);
   });
 
   test('a config that cannot be read is copied unchanged', async () => {

@@ -78,12 +78,12 @@ describe('no command reports a bug', () => {
   ];
   const strange = [...texts, ...names, ...hosts, ...files];
 
-  let world: CliHarness;
+  let cli: CliHarness;
   beforeAll(async () => {
-    world = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' }, stdin: 'password\n' });
-    const file = (name: string, content: string) => writeFile(join(world.folder, name), content);
-    await mkdir(join(world.folder, 'folder'));
-    await symlink('link', join(world.folder, 'link'));
+    cli = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' }, stdin: 'password\n' });
+    const file = (name: string, content: string) => writeFile(join(cli.folder, name), content);
+    await mkdir(join(cli.folder, 'folder'));
+    await symlink('link', join(cli.folder, 'link'));
     await file('text', 'text\n');
     await file('number', '1.0');
     await file('lists.json', JSON.stringify({ list: at('applied'), manifests: [at('amd64')] }));
@@ -102,7 +102,7 @@ describe('no command reports a bug', () => {
     const positionals = line.flatMap((_, n) => (isPositional(line, n) ? [n] : []));
     const draft = ['create', at('draft'), at('amd64'), '--replace'];
     for (const [row, text] of strange.entries()) {
-      await world.must(...draft);
+      await cli.must(...draft);
       for (const n of positionals) await tryLine(name, line.with(n, text));
       const used = options.filter((_, column) => isSampled(row + column, 4));
       for (const option of used) await tryLine(name, [...without(line, option), `${option}=${text}`]);
@@ -113,7 +113,7 @@ describe('no command reports a bug', () => {
     const stop = new AbortController();
     if (name === 'serve') setTimeout(() => stop.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'enough')), 20);
     const limits = ['--retries=0', '--deadline=20s'].filter((limit) => !args.join(' ').includes(limit.split('=')[0]!));
-    const { stderr } = await world.run([name, ...limits, ...args], { signal: stop.signal });
+    const { stderr } = await cli.run([name, ...limits, ...args], { signal: stop.signal });
     expect([name, args, bug.exec(stderr)?.[0]]).toEqual([name, args, undefined]);
   }
 

@@ -8,7 +8,7 @@ import { makeImage, pushImage, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { openForReader } from '../support/pipes.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** Durations in options and in messages, in the syntax of Go. */
 const sockets: Socket[] = [];
@@ -31,19 +31,19 @@ describe('the error at the deadline prints the duration with its unit', () => {
     ['300ms', '300ms'],
     ['0h0m0.4s', '400ms'],
     ['1s200ms', '1.2s'],
-  ])('%s', async (time, told) => {
-    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
-    expect([ran.code, ran.stderr]).toEqual([7, expect.stringMatching(`not done within ${told}[:\\n]`)]);
+  ])('%s', async (time, duration) => {
+    const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
+    expect([result.code, result.stderr]).toEqual([7, expect.stringMatching(`not done within ${duration}[:\\n]`)]);
   });
 });
 
 describe('the error at the deadline names pending operations', () => {
   /** Whether a running command reaches the step that waits. */
-  type Reaches = (running: Promise<Ran>) => Promise<boolean>;
+  type Reaches = (running: Promise<CliResult>) => Promise<boolean>;
 
-  async function waitedFor(args: readonly string[], reaches: Reaches, world?: CliHarness): Promise<string> {
+  async function waitedFor(args: readonly string[], reaches: Reaches, cli?: CliHarness): Promise<string> {
     const { code, stderr } = await withTimeLimit(async (limit) => {
-      const running = (world ?? (await CliHarness.make())).run([...args, '--deadline', limit]);
+      const running = (cli ?? (await CliHarness.make())).run([...args, '--deadline', limit]);
       return (await reaches(running)) ? running : undefined;
     });
     expect(code).toBe(7);
@@ -51,11 +51,11 @@ describe('the error at the deadline names pending operations', () => {
   }
 
   const receives =
-    (front: RecordingProxy, isWaiting: (seen: RecordingProxy['seen']) => boolean): Reaches =>
+    (proxy: RecordingProxy, isWaiting: (seen: RecordingProxy['seen']) => boolean): Reaches =>
     async (running) => {
-      front.forget();
+      proxy.forget();
       await running;
-      return isWaiting(front.seen);
+      return isWaiting(proxy.seen);
     };
 
   const reads =
@@ -68,53 +68,53 @@ describe('the error at the deadline names pending operations', () => {
     };
 
   test('with the last answer, if a request is retried', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^/, answer(503, { 'retry-after': '30' }));
-    const name = `${front.host}/team/app:v1`;
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^/, answer(503, { 'retry-after': '30' }));
+    const name = `${proxy.host}/team/app:v1`;
     const waited = await waitedFor(
       ['digest', name],
-      receives(front, (seen) => seen.some(({ status }) => status === 503)),
+      receives(proxy, (seen) => seen.some(({ status }) => status === 503)),
     );
     expect(waited).toBe(`read ${name} (last answer: HTTP 503 with Retry-After 30 s)`);
   });
 
   test('with the reason of a failed request', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^/, reset);
-    const name = `${front.host}/team/app:v1`;
-    const args = ['digest', name, '--retries', '1000', '--plain-http', front.host];
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^/, reset);
+    const name = `${proxy.host}/team/app:v1`;
+    const args = ['digest', name, '--retries', '1000', '--plain-http', proxy.host];
     const waited = await waitedFor(
       args,
-      receives(front, ({ length }) => length > 1),
+      receives(proxy, ({ length }) => length > 1),
     );
     expect(waited).toBe(`read ${name} (last answer: none, ECONNRESET)`);
   });
 
   test('the token service first, because other steps wait for it', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^/, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
-    front.on(/token/, hang);
-    const name = `${front.host}/team/app:v1`;
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^/, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
+    proxy.on(/token/, hang);
+    const name = `${proxy.host}/team/app:v1`;
     const waited = await waitedFor(
       ['digest', name],
-      receives(front, (seen) => seen.some(({ path }) => path.includes('token'))),
+      receives(proxy, (seen) => seen.some(({ path }) => path.includes('token'))),
     );
-    expect(waited).toBe(`get a token from ${front.host}, read ${name}`);
+    expect(waited).toBe(`get a token from ${proxy.host}, read ${name}`);
   });
 
   test('the progress of an upload, and its last answer', async () => {
     const registry = cleanup(await startRegistry());
     const image = makeImage({ layers: 1 });
     await pushImage(registry.url, 'app', 'v1', image);
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    front.on(/^PUT/, hang);
-    front.on(new RegExp(`^PUT .*${encodeURIComponent(sha256(image.blobs[1]!))}`), answer(503, { 'retry-after': '30' }));
-    const uploads = receives(front, (seen) => {
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    proxy.on(/^PUT/, hang);
+    proxy.on(new RegExp(`^PUT .*${encodeURIComponent(sha256(image.blobs[1]!))}`), answer(503, { 'retry-after': '30' }));
+    const uploads = receives(proxy, (seen) => {
       const puts = seen.filter(({ method }) => method === 'PUT');
       return puts.length === 2 && puts.some(({ status }) => status === 503);
     });
-    const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${front.host}/copy:v1`], uploads);
-    const upload = (blob: Buffer) => `upload ${front.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
+    const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${proxy.host}/copy:v1`], uploads);
+    const upload = (blob: Buffer) => `upload ${proxy.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
     const [config, layer] = image.blobs.map(upload);
     const lastAnswer = 'last answer: HTTP 503 with Retry-After 30 s';
     expect(waited).toMatch(new RegExp(`${layer}; ${lastAnswer}\\), ${config}\\); no tag was changed$`));
@@ -133,31 +133,32 @@ describe('the error at the deadline names pending operations', () => {
     ['certificates', (pipe: string) => ['digest', 'localhost:1/a', '--ca-file', pipe]],
     ['a file of logins', (pipe: string) => ['digest', `${guarded.host}/a`, '--authfile', pipe]],
   ])('%s that is a pipe', async (_name, args) => {
-    const world = await CliHarness.make();
-    const pipe = join(world.folder, 'pipe');
+    const cli = await CliHarness.make();
+    const pipe = join(cli.folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    expect(await waitedFor(args(pipe), reads(pipe), world)).toContain(`read ${pipe}`);
+    expect(await waitedFor(args(pipe), reads(pipe), cli)).toContain(`read ${pipe}`);
   });
 });
 
 describe('a duration', () => {
-  const told = (time: string) => `--deadline takes a duration, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
+  const messageFor = (time: string) =>
+    `--deadline takes a duration, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
   const stopped = AbortSignal.abort(new Error('enough'));
 
   test.each(['1h30m', '1m30s', '1.5h', '90', '1h0m0s', '596h'])('may be %s', async (time) => {
-    const world = await CliHarness.make({ signal: stopped });
-    const ran = await world.run(['tags', `${host}/team/app`, '--deadline', time]);
-    expect(ran.stderr).toContain('enough');
+    const cli = await CliHarness.make({ signal: stopped });
+    const result = await cli.run(['tags', `${host}/team/app`, '--deadline', time]);
+    expect(result.stderr).toContain('enough');
   });
 
   test.each(['soon', '', '0', '0s', '1h30', '1h 30m', '1d', 'h', '1..5s', '1e3s'])('may not be "%s"', async (time) => {
-    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
-    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining(told(time))]);
+    const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
+    expect([result.code, result.stderr]).toEqual([2, expect.stringContaining(messageFor(time))]);
   });
 
   test('has a maximum', async () => {
-    const ran = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
-    expect([ran.code, ran.stderr]).toEqual([
+    const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
+    expect([result.code, result.stderr]).toEqual([
       2,
       expect.stringContaining('takes a duration, at most 596h31m23.647s, not'),
     ]);

@@ -13,27 +13,27 @@ const images = platforms.map((platform) => makeImage({ kind: 'oci', platform }))
 const list = makeIndex(images.map((image, at) => entryOf(image, platforms[at])));
 
 let registry: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 
 beforeEach(async () => {
   registry = cleanup(await startRegistry());
   for (const [at, image] of images.entries())
     await pushImage(registry.url, 'team/app', platforms[at]?.architecture, image);
   await putManifest(registry.url, 'team/app', '1', list.mediaType, list.bytes);
-  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-  world = await CliHarness.make();
+  proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  cli = await CliHarness.make();
 });
 
-const at = (name: string) => `${front.host}/team/app${name}`;
+const at = (name: string) => `${proxy.host}/team/app${name}`;
 
 describe('a pull-through cache that knows digests only after a pull by tag', () => {
   beforeEach(() => {
     const learnt = new Set<string>();
-    front.on(/^(?:HEAD|GET) .*manifests\/sha256/, (exchange) =>
+    proxy.on(/^(?:HEAD|GET) .*manifests\/sha256/, (exchange) =>
       learnt.size > 0 ? exchange.pass() : answer(404)(exchange),
     );
-    front.on(/^GET .*manifests\/1$/, (exchange) => {
+    proxy.on(/^GET .*manifests\/1$/, (exchange) => {
       learnt.add('1');
       return exchange.pass();
     });
@@ -47,8 +47,8 @@ describe('a pull-through cache that knows digests only after a pull by tag', () 
     ['create', ['create', 'HOST/team/new:1', 'LIST', '--push']],
     ['validate', ['validate', '--deep', 'LIST']],
   ])('%s with a tag and a digest works', async (_name, args) => {
-    const shown = args.map((arg) => arg.replace('LIST', at(`:1@${list.digest}`)).replace('HOST', front.host));
-    expect(await world.run(shown)).toMatchObject({ code: 0 });
+    const shown = args.map((arg) => arg.replace('LIST', at(`:1@${list.digest}`)).replace('HOST', proxy.host));
+    expect(await cli.run(shown)).toMatchObject({ code: 0 });
   });
 
   test.each([
@@ -56,7 +56,7 @@ describe('a pull-through cache that knows digests only after a pull by tag', () 
     ['there is no such tag', () => at(`:2@${list.digest}`)],
     ['no tag is named', () => at(`@${list.digest}`)],
   ])('fails if %s', async (_name, reference) => {
-    expect(await world.run(['digest', reference()])).toMatchObject({ code: 4 });
+    expect(await cli.run(['digest', reference()])).toMatchObject({ code: 4 });
   });
 });
 
@@ -71,13 +71,13 @@ describe('a registry that compresses although the client requests identity', () 
 
   test('is read', async () => {
     await putManifest(registry.url, 'team/app', '2', list.mediaType, list.bytes);
-    front.on(/^(?:HEAD|GET) /, gzipped);
-    expect(await world.must('digest', at(':1'))).toBe(list.digest);
-    await world.must('exists', at(':1'));
-    expect(await world.must('tags', at(''))).toBe('1\n2\namd64\narm64');
-    expect(JSON.parse(await world.must('inspect', at(':1'), '--raw'))).toEqual(JSON.parse(list.bytes.toString()));
-    await world.must('create', at(':new'), at(':amd64'), at(':arm64'), '--push');
-    await world.must('validate', '--deep', at(':1'));
+    proxy.on(/^(?:HEAD|GET) /, gzipped);
+    expect(await cli.must('digest', at(':1'))).toBe(list.digest);
+    await cli.must('exists', at(':1'));
+    expect(await cli.must('tags', at(''))).toBe('1\n2\namd64\narm64');
+    expect(JSON.parse(await cli.must('inspect', at(':1'), '--raw'))).toEqual(JSON.parse(list.bytes.toString()));
+    await cli.must('create', at(':new'), at(':amd64'), at(':arm64'), '--push');
+    await cli.must('validate', '--deep', at(':1'));
     expect((await getManifest(registry.url, 'team/app', 'new'))?.digest).toBe(list.digest);
   });
 
@@ -86,8 +86,8 @@ describe('a registry that compresses although the client requests identity', () 
     ['something else than gzip', 'gzip', list.bytes],
     ['other content', 'gzip', gzipSync(Buffer.concat([list.bytes, list.bytes]))],
   ])('is refused with %s', async (_name, encoding, body) => {
-    front.on(/^GET/, answer(200, { 'content-type': list.mediaType, 'content-encoding': encoding }, body));
-    expect(await world.run(['inspect', at(`@${list.digest}`)])).toMatchObject({ code: 7, stdout: '' });
+    proxy.on(/^GET/, answer(200, { 'content-type': list.mediaType, 'content-encoding': encoding }, body));
+    expect(await cli.run(['inspect', at(`@${list.digest}`)])).toMatchObject({ code: 7, stdout: '' });
   });
 });
 
@@ -96,27 +96,27 @@ describe('a registry that loses the state of an upload', () => {
 
   test('once per blob: the blob is uploaded again', async () => {
     const refused = new Set<number>();
-    front.on(/^PUT .*uploads/, (exchange) => {
+    proxy.on(/^PUT .*uploads/, (exchange) => {
       const size = Number(exchange.seen.headers['content-length']);
       if (refused.has(size)) return exchange.pass();
       refused.add(size);
       return void lost(exchange);
     });
-    front.on(/^POST .*mount=/, answer(405));
-    expect(await world.run(['copy', at(':1'), `${front.host}/team/third:1`, '--retries', '1'])).toMatchObject({
+    proxy.on(/^POST .*mount=/, answer(405));
+    expect(await cli.run(['copy', at(':1'), `${proxy.host}/team/third:1`, '--retries', '1'])).toMatchObject({
       code: 0,
     });
     expect(refused.size).toBeGreaterThan(1);
   });
 
   test('always: the command fails with its message', async () => {
-    front.on(/^POST .*mount=/, answer(405));
-    front.on(/^PUT .*uploads/, lost);
-    expect(await world.run(['copy', at(':amd64'), `${front.host}/team/other:1`])).toMatchObject({
+    proxy.on(/^POST .*mount=/, answer(405));
+    proxy.on(/^PUT .*uploads/, lost);
+    expect(await cli.run(['copy', at(':amd64'), `${proxy.host}/team/other:1`])).toMatchObject({
       code: 7,
       stderr: expect.stringContaining('BLOB_UPLOAD_INVALID: stale') as unknown,
     });
-    expect(front.asked(/^PUT .*uploads/).length).toBeLessThanOrEqual(6);
+    expect(proxy.requestsMatching(/^PUT .*uploads/).length).toBeLessThanOrEqual(6);
   });
 });
 
@@ -128,7 +128,7 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
   /** Refuses each request so many times, although its token is valid. */
   function refuse(times: number): void {
     const refused = new Map<string, number>();
-    front.on(/ \/v2\//, (exchange) => {
+    proxy.on(/ \/v2\//, (exchange) => {
       const { method, path, headers } = exchange.seen;
       const isGood = tokens.fault(headers.authorization, scopesOf(method, path)) === undefined;
       const request = `${method} ${path}`;
@@ -142,40 +142,40 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
 
   beforeEach(async () => {
     tokens = cleanup(await TokenService.start({ users: { me: 'right' } }));
-    flags = ['--auth-host', `${front.host}=${tokens.front.host}`];
+    flags = ['--auth-host', `${proxy.host}=${tokens.proxy.host}`];
     const auth = Buffer.from('me:right').toString('base64');
-    env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
+    env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [proxy.host]: { auth } } }) };
   });
 
   test('once: the request is repeated', async () => {
     refuse(1);
-    expect(await world.run(['copy', at(':1'), `${front.host}/team/other:1`, ...flags], { env })).toMatchObject({
+    expect(await cli.run(['copy', at(':1'), `${proxy.host}/team/other:1`, ...flags], { env })).toMatchObject({
       code: 0,
     });
   });
 
   test('always: the command fails', async () => {
     refuse(100);
-    expect(await world.run(['digest', at(':1'), ...flags], { env })).toMatchObject({ code: 6 });
-    expect(front.seen.length).toBeLessThan(10);
+    expect(await cli.run(['digest', at(':1'), ...flags], { env })).toMatchObject({ code: 6 });
+    expect(proxy.seen.length).toBeLessThan(10);
   });
 });
 
 test('copies an index for one platform if its other children are missing', async () => {
-  front.on(new RegExp(`manifests/${images[1]?.digest ?? ''}`), answer(404));
-  await world.must('copy', at(':1'), `${front.host}/team/other:1`, '--platform', 'linux/amd64');
+  proxy.on(new RegExp(`manifests/${images[1]?.digest ?? ''}`), answer(404));
+  await cli.must('copy', at(':1'), `${proxy.host}/team/other:1`, '--platform', 'linux/amd64');
   expect(await getManifest(registry.url, 'team/other', '1')).toBeDefined();
 });
 
 describe('the link to the next page of tags', () => {
   test.each<[string, (query: string) => string]>([
     ['with another path', (query) => `/repository/docker/v2/team/app/tags/list?${query}`],
-    ['with another scheme', (query) => `https://${front.host}/v2/team/app/tags/list?${query}`],
-    ['with another scheme and path', (query) => `https://${front.host}/x/v2/team/app/tags/list?${query}`],
+    ['with another scheme', (query) => `https://${proxy.host}/v2/team/app/tags/list?${query}`],
+    ['with another scheme and path', (query) => `https://${proxy.host}/x/v2/team/app/tags/list?${query}`],
     ['with a query alone', (query) => `?${query}`],
   ])('is followed %s', async (_name, link) => {
-    front.on(/^GET .*tags\/list\?n=/, answer(200, { link: `<${link('last=b')}>; rel="next"` }, '{"tags":["a","b"]}'));
-    front.on(/^GET \/v2\/team\/app\/tags\/list\?last=b$/, answer(200, {}, '{"tags":["c"]}'));
-    expect(await world.must('tags', at(''))).toBe('a\nb\nc');
+    proxy.on(/^GET .*tags\/list\?n=/, answer(200, { link: `<${link('last=b')}>; rel="next"` }, '{"tags":["a","b"]}'));
+    proxy.on(/^GET \/v2\/team\/app\/tags\/list\?last=b$/, answer(200, {}, '{"tags":["c"]}'));
+    expect(await cli.must('tags', at(''))).toBe('a\nb\nc');
   });
 });

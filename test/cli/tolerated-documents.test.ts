@@ -38,41 +38,45 @@ const documents: readonly (readonly [string, string, Buffer, RegExp])[] = [
   ['subject', ociIndex, bytesOf({ ...nulls, subject: null, manifests: [entryOf(oci, linux)] }), /\/subject/],
 ];
 
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 
 beforeAll(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
   for (const image of [docker, oci, untyped, unlayered])
     await pushImage(registry.url, 'team/odd', image === unlayered ? 'unlayered' : undefined, image);
-  front = await RecordingProxy.start({ upstream: registry.url });
+  proxy = await RecordingProxy.start({ upstream: registry.url });
   for (const [tag, type, bytes] of documents) {
     const headers = { 'content-type': type, 'docker-content-digest': sha256(bytes) };
-    front.on(new RegExp(`/manifests/(${tag}|${sha256(bytes)})$`), answer(200, headers, bytes));
+    proxy.on(new RegExp(`/manifests/(${tag}|${sha256(bytes)})$`), answer(200, headers, bytes));
   }
-  front.on(new RegExp(`/manifests/(announced|${untyped.digest})$`), ({ pass, request }) => {
+  proxy.on(new RegExp(`/manifests/(announced|${untyped.digest})$`), ({ pass, request }) => {
     request.url = `/v2/team/odd/manifests/${untyped.digest}`;
     return pass({ headers: { 'content-type': dockerManifest } });
   });
 });
-afterAll(() => front.close());
+afterAll(() => proxy.close());
 
 describe.each(documents)('%s', (tag, type, bytes, warning) => {
   test('is copied byte for byte with a warning', async () => {
     const repository = fresh();
-    const ran = await world.run(['copy', `${front.host}/team/odd:${tag}`, `${registry.host}/${repository}:v1`]);
-    expect([ran.code, ran.stdout.trim(), ran.stderr]).toEqual([0, sha256(bytes), expect.stringMatching(warning)]);
+    const result = await cli.run(['copy', `${proxy.host}/team/odd:${tag}`, `${registry.host}/${repository}:v1`]);
+    expect([result.code, result.stdout.trim(), result.stderr]).toEqual([
+      0,
+      sha256(bytes),
+      expect.stringMatching(warning),
+    ]);
     expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ mediaType: type, bytes });
-    await world.must('copy', `${registry.host}/${repository}:v1`, `oci:${tag}:v1`);
-    await world.must('copy', `oci:${tag}:v1`, `oci-archive:${tag}.tar`);
+    await cli.must('copy', `${registry.host}/${repository}:v1`, `oci:${tag}:v1`);
+    await cli.must('copy', `oci:${tag}:v1`, `oci-archive:${tag}.tar`);
   });
 
   test('is shown, drafted with a warning, and pushed', async () => {
-    expect(await world.must('show', `${front.host}/team/odd:${tag}`)).toContain('linux/amd64');
+    expect(await cli.must('show', `${proxy.host}/team/odd:${tag}`)).toContain('linux/amd64');
     const repository = fresh();
     const target = `${registry.host}/${repository}:v1`;
-    const ran = await world.run(['create', target, `${front.host}/team/odd:${tag}`, '--push']);
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(warning)]);
+    const result = await cli.run(['create', target, `${proxy.host}/team/odd:${tag}`, '--push']);
+    expect([result.code, result.stderr]).toEqual([0, expect.stringMatching(warning)]);
     await expectWhole(registry.url, repository, 'v1');
   });
 });
@@ -80,9 +84,12 @@ describe.each(documents)('%s', (tag, type, bytes, warning) => {
 describe("a manifest without a media type in a response with Docker's", () => {
   test('has the type that matches its config', async () => {
     const target = `${registry.host}/${fresh()}:v1`;
-    const ran = await world.run(['create', target, `${front.host}/team/odd:announced`, '--push']);
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`has the media type ${dockerManifest}, but its config is of another kind`)]);
-    const { manifests } = JSON.parse(await world.must('inspect', `docker://${target}`, '--raw')) as {
+    const result = await cli.run(['create', target, `${proxy.host}/team/odd:announced`, '--push']);
+    expect([result.code, result.stderr]).toEqual([
+      0,
+      expect.stringContaining(`has the media type ${dockerManifest}, but its config is of another kind`),
+    ]);
+    const { manifests } = JSON.parse(await cli.must('inspect', `docker://${target}`, '--raw')) as {
       manifests: object[];
     };
     expect(manifests).toMatchObject([{ mediaType: ociManifest, digest: untyped.digest }]);
@@ -90,16 +97,16 @@ describe("a manifest without a media type in a response with Docker's", () => {
 
   test('is copied as that type', async () => {
     const repository = fresh();
-    const ran = await world.run(['copy', `${front.host}/team/odd:announced`, `${registry.host}/${repository}:v1`]);
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`read as ${ociManifest}`)]);
+    const result = await cli.run(['copy', `${proxy.host}/team/odd:announced`, `${registry.host}/${repository}:v1`]);
+    expect([result.code, result.stderr]).toEqual([0, expect.stringContaining(`read as ${ociManifest}`)]);
     expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ mediaType: ociManifest });
   });
 });
 
 test('an image with null layers is listed with a warning', async () => {
   const target = `${registry.host}/${fresh()}:v1`;
-  const ran = await world.run(['create', target, `${front.host}/team/odd:unlayered`, '--push']);
-  expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/E-SCHEMA at \/layers/)]);
+  const result = await cli.run(['create', target, `${proxy.host}/team/odd:unlayered`, '--push']);
+  expect([result.code, result.stderr]).toEqual([0, expect.stringMatching(/E-SCHEMA at \/layers/)]);
 });
 
 test('copy does not refuse unknown members', async () => {
@@ -108,11 +115,11 @@ test('copy does not refuse unknown members', async () => {
     annotations: ['no', 'map'],
     manifests: [entryOf(oci, { os: 7, architecture: [] } as never, { annotations: { a: 1 }, data: '?' })],
   });
-  front.on(
+  proxy.on(
     /\/manifests\/strange$/,
     answer(200, { 'content-type': ociIndex, 'docker-content-digest': sha256(bytes) }, bytes),
   );
   const repository = fresh();
-  await world.must('copy', `${front.host}/team/odd:strange`, `${registry.host}/${repository}:v1`);
+  await cli.must('copy', `${proxy.host}/team/odd:strange`, `${registry.host}/${repository}:v1`);
   expect(await getManifest(registry.url, repository, 'v1')).toMatchObject({ bytes });
 });

@@ -89,19 +89,19 @@ import { temporaryFolder } from '../support/cli-harness.ts';
   });
 
   test('tags requests no further pages', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^GET \/v2\/endless\/tags/, ({ response }) => {
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^GET \/v2\/endless\/tags/, ({ response }) => {
       response.setHeader('link', '</v2/endless/tags/list?last=a>; rel="next"');
       response.end(JSON.stringify({ name: 'endless', tags: ['a'] }));
     });
-    expect(await unread(['tags', `${front.host}/endless`])).toMatchObject({ code: 141 });
+    expect(await unread(['tags', `${proxy.host}/endless`])).toMatchObject({ code: 141 });
   });
 
   test('exit code 141 if the reader stops in the middle of a large document', async () => {
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const tags = Array.from({ length: 200_000 }, (_, number) => `tag-${number}`);
-    front.on(/^GET \/v2\/large\/tags/, ({ response }) => void response.end(JSON.stringify({ name: 'large', tags })));
-    const { child, ended } = startMlist(['tags', `${front.host}/large`, '--json'], env);
+    proxy.on(/^GET \/v2\/large\/tags/, ({ response }) => void response.end(JSON.stringify({ name: 'large', tags })));
+    const { child, ended } = startMlist(['tags', `${proxy.host}/large`, '--json'], env);
     child.stdout?.once('data', () => child.stdout?.destroy());
     expect(await ended).toMatchObject({ code: 141, stderr: '' });
   });

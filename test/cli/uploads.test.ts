@@ -3,29 +3,30 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { answer, RecordingProxy, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** How registries and the proxies in front of them answer uploads. */
 const MIB = 1024 * 1024;
 const image = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 5 * MIB });
 
 let target: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 
 beforeEach(async () => {
   target = cleanup(await startRegistry());
-  front = cleanup(await RecordingProxy.start({ upstream: target.url }));
-  world = await CliHarness.make();
+  proxy = cleanup(await RecordingProxy.start({ upstream: target.url }));
+  cli = await CliHarness.make();
 });
 
-async function copied(...flags: readonly string[]): Promise<Ran> {
+async function copied(...flags: readonly string[]): Promise<CliResult> {
   const source = cleanup(await startRegistry());
   await pushImage(source.url, 'team/app', '1', image);
-  return world.run(['copy', `${source.host}/team/app:1`, `${front.host}/team/app:1`, ...flags]);
+  return cli.run(['copy', `${source.host}/team/app:1`, `${proxy.host}/team/app:1`, ...flags]);
 }
 
-const sizesOf = (method: RegExp) => front.asked(method).map(({ headers }) => Number(headers['content-length']));
+const sizesOf = (method: RegExp) =>
+  proxy.requestsMatching(method).map(({ headers }) => Number(headers['content-length']));
 
 describe('an upload goes to the location that the registry gives', () => {
   test.each<[string, (location: string) => string, RegExp]>([
@@ -34,17 +35,17 @@ describe('an upload goes to the location that the registry gives', () => {
     ['with an open query', (location) => `${location}?a=b&`, /\?a=b&digest=/],
     ['with a fragment', (location) => `${location}#x`, /[^?]\?digest=/],
     ['with a query and a fragment', (location) => `${location}?a=b#x?y`, /\?a=b&digest=[^#]*$/],
-    ['with an absolute address', (location) => `${front.url}${location}`, /[^?]\?digest=/],
-    ['without a scheme', (location) => `//${front.host}${location}`, /[^?]\?digest=/],
+    ['with an absolute address', (location) => `${proxy.url}${location}`, /[^?]\?digest=/],
+    ['without a scheme', (location) => `//${proxy.host}${location}`, /[^?]\?digest=/],
     ['relative to the request', (location) => location.replace(/.*\//, ''), /[^?]\?digest=/],
   ])('%s', async (_name, shape, expected) => {
-    front.on(/^POST .*uploads\/$/, async (exchange) => {
+    proxy.on(/^POST .*uploads\/$/, async (exchange) => {
       const opened = await fetch(`${target.url}${exchange.seen.path}`, { method: 'POST' });
       await answer(202, { location: shape(opened.headers.get('location') ?? '') })(exchange);
     });
-    front.on(/^PATCH/, answer(405));
+    proxy.on(/^PATCH/, answer(405));
     expect(await copied()).toMatchObject({ code: 0 });
-    for (const { path } of front.asked(/^PUT .*uploads/)) expect(path).toMatch(expected);
+    for (const { path } of proxy.requestsMatching(/^PUT .*uploads/)) expect(path).toMatch(expected);
   });
 });
 
@@ -55,10 +56,10 @@ test.each([
   ],
   [{}, 'HOST opened an upload without a location'],
 ])('names the reference of an upload that cannot continue: %j', async (headers, reason) => {
-  front.on(/^POST/, answer(202, headers));
+  proxy.on(/^POST/, answer(202, headers));
   const { code, stderr } = await copied();
   const [first = ''] = stderr.split('\n').filter((line) => line.startsWith('mlist: '));
-  expect([code, first.replaceAll(front.host, 'HOST').replace(/sha256:[0-9a-f]{64}/, 'DIGEST')]).toEqual([
+  expect([code, first.replaceAll(proxy.host, 'HOST').replace(/sha256:[0-9a-f]{64}/, 'DIGEST')]).toEqual([
     7,
     `mlist: cannot upload HOST/team/app@DIGEST: ${reason}`,
   ]);
@@ -78,10 +79,10 @@ describe('a proxy that limits the size of a request', () => {
     ['that reads what it refuses', answer(413)],
     ['that breaks the connection', early],
   ])('%s gets smaller requests, down to exactly 1 MiB, whatever --retries says', async (_name, refusal) => {
-    front.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
+    proxy.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
     // The answer may be lost with the connection, which counts as a failed attempt.
     expect(await copied('--retries', refusal === early ? '8' : '0')).toMatchObject({ code: 0 });
-    const accepted = front.asked(/^PATCH/).filter(({ status }) => status === 202);
+    const accepted = proxy.requestsMatching(/^PATCH/).filter(({ status }) => status === 202);
     expect(accepted.map(({ headers }) => headers['content-length'])).toEqual(Array(4).fill(String(MIB)));
   });
 
@@ -89,7 +90,7 @@ describe('a proxy that limits the size of a request', () => {
     ['of a blob', /^(?:PUT|PATCH) .*uploads/],
     ['of a manifest', /^PUT .*manifests/],
   ])('%s below 1 MiB ends the command, with a hint', async (_name, pattern) => {
-    front.on(pattern, limited(100, answer(413)));
+    proxy.on(pattern, limited(100, answer(413)));
     expect(await copied()).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(
@@ -104,28 +105,28 @@ test('a registry that does not accept chunks gets the whole blob again', async (
   const large = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 17 * MIB });
   const source = cleanup(await startRegistry());
   await pushImage(source.url, 'team/app', '1', large);
-  front.on(/^PATCH/, answer(405));
-  front.on(
+  proxy.on(/^PATCH/, answer(405));
+  proxy.on(
     /^PUT .*uploads/,
     (exchange) => (Number(exchange.seen.headers['content-length']) > 16 * MIB ? reset : answer(500))(exchange),
     3,
   );
-  expect(await world.run(['copy', `${source.host}/team/app:1`, `${front.host}/team/app:1`])).toMatchObject({ code: 0 });
-  expect(front.asked(/^PATCH/)).toHaveLength(1);
+  expect(await cli.run(['copy', `${source.host}/team/app:1`, `${proxy.host}/team/app:1`])).toMatchObject({ code: 0 });
+  expect(proxy.requestsMatching(/^PATCH/)).toHaveLength(1);
 });
 
 describe('a mount', () => {
   /** Copies within the registry. */
-  async function mounted(rule: Rule): Promise<Ran> {
+  async function mounted(rule: Rule): Promise<CliResult> {
     await pushImage(target.url, 'team/app', '1', image);
-    front.on(/^POST .*mount=/, rule);
-    return world.run(['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`]);
+    proxy.on(/^POST .*mount=/, rule);
+    return cli.run(['copy', `${proxy.host}/team/app:1`, `${proxy.host}/team/other:1`]);
   }
 
   test('answered by 200 succeeds if a read finds the blob', async () => {
     const { code, stderr } = await mounted(({ pass }) => pass({ status: 200 }));
     expect([code, stderr]).toEqual([0, expect.stringContaining('3 mounted, 0 uploaded')]);
-    expect(front.asked(/^PUT .*uploads/)).toEqual([]);
+    expect(proxy.requestsMatching(/^PUT .*uploads/)).toEqual([]);
   });
 
   test.each([

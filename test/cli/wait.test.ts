@@ -3,7 +3,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** Some registries answer 404 for a while after a push. */
 
@@ -12,22 +12,22 @@ const image = makeImage({ kind: 'oci', platform });
 const unknown = answer(404, {}, '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
 
 let registry: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 beforeEach(async () => {
   registry = cleanup(await startRegistry());
   await pushImage(registry.url, 'team/app', 'late', image);
   const { mediaType, bytes } = makeIndex([entryOf(image, platform)]);
   await putManifest(registry.url, 'team/app', 'list', mediaType, bytes);
-  world = await CliHarness.make();
-  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  cli = await CliHarness.make();
+  proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
-const at = (tag: string) => `${front.host}/team/app:${tag}`;
+const at = (tag: string) => `${proxy.host}/team/app:${tag}`;
 /** The answers to the first reads of a manifest. */
 const answerReads = (name: string, rule: Rule, times?: number) =>
-  front.on(new RegExp(`^(?:GET|HEAD) .*/manifests/${name}$`), rule, times);
-const reads = (name: string) => front.asked(new RegExp(`manifests/${name}$`)).length;
+  proxy.on(new RegExp(`^(?:GET|HEAD) .*/manifests/${name}$`), rule, times);
+const reads = (name: string) => proxy.requestsMatching(new RegExp(`manifests/${name}$`)).length;
 
 type Command = readonly [name: string, late: string, args: () => readonly string[], spec: (() => string) | undefined];
 const commands: readonly Command[] = [
@@ -55,24 +55,24 @@ const commands: readonly Command[] = [
   ],
 ];
 
-async function run(args: readonly string[], spec?: () => string, ...more: readonly string[]): Promise<Ran> {
-  return world.run([...args, ...more], spec === undefined ? {} : { stdin: `list: ${at('made')}\n${spec()}\n` });
+async function run(args: readonly string[], spec?: () => string, ...more: readonly string[]): Promise<CliResult> {
+  return cli.run([...args, ...more], spec === undefined ? {} : { stdin: `list: ${at('made')}\n${spec()}\n` });
 }
 
 describe('a source that appears late', () => {
   test.each(commands)('%s', async (_, late, args, spec) => {
     answerReads(late, unknown, 2);
-    const ran = await run(args(), spec, '--wait-for-source', '10m');
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(' is not there yet: waiting up to 600s')]);
+    const result = await run(args(), spec, '--wait-for-source', '10m');
+    expect([result.code, result.stderr]).toEqual([0, expect.stringContaining(' is not there yet: waiting up to 600s')]);
   });
 });
 
 describe('a source that does not appear', () => {
   test.each(commands)('%s', async (_, late, args, spec) => {
     answerReads(late, unknown);
-    const ran = await run(args(), spec, '--wait-for-source', '1ms');
+    const result = await run(args(), spec, '--wait-for-source', '1ms');
     const message = /cannot read .*\(HTTP 404.*\): not there after 0\.001s$|of at least 1 required images/m;
-    expect([ran.code, ran.stderr]).toEqual([4, expect.stringMatching(message)]);
+    expect([result.code, result.stderr]).toEqual([4, expect.stringMatching(message)]);
   });
 
   test.each([[[]], [['--wait-for-source', '0']]])('create %j: it is read once', async (more) => {
@@ -101,7 +101,7 @@ describe('waits only for a 404 of the manifest', () => {
   });
 
   test('a 404 of its config', async () => {
-    front.on(/blobs/, answer(404));
+    proxy.on(/blobs/, answer(404));
     const { code } = await run(['create', at('made'), at('late'), ...waiting]);
     expect([code, reads('late')]).toEqual([4, 1]);
   });
@@ -126,10 +126,10 @@ describe.each(['exists', 'digest'])('%s --wait', (command) => {
   });
 
   test('of a draft', async () => {
-    await world.must('create', at('made'), at('late'));
-    front.forget();
+    await cli.must('create', at('made'), at('late'));
+    proxy.forget();
     expect(await run([command, at('made'), '--wait', '10m'])).toMatchObject({ code: 0 });
-    expect(front.seen).toEqual([]);
+    expect(proxy.seen).toEqual([]);
   });
 });
 

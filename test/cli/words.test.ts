@@ -22,9 +22,9 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 async function drafted(): Promise<CliHarness> {
-  const world = await CliHarness.make();
-  await world.must('create', at('team/app:list'), ...architectures.map((name) => at(`team/app:${name}`)));
-  return world;
+  const cli = await CliHarness.make();
+  await cli.must('create', at('team/app:list'), ...architectures.map((name) => at(`team/app:${name}`)));
+  return cli;
 }
 
 describe('the closest match', () => {
@@ -73,15 +73,15 @@ describe('a platform without its operating system', () => {
 
 describe('an unknown platform', () => {
   test('is set with a warning that suggests a similar one', async () => {
-    const world = await drafted();
-    const { code, stderr } = await world.run(['annotate', '--platform', 'linux/amd64', '--arch', 'amd46']);
+    const cli = await drafted();
+    const { code, stderr } = await cli.run(['annotate', '--platform', 'linux/amd64', '--arch', 'amd46']);
     expect(code).toBe(0);
     expect(stderr).toContain('unknown platform linux/amd46: did you mean linux/amd64?');
   });
 
   test('is refused by --strict', async () => {
-    const world = await drafted();
-    const { code, stderr } = await world.run(['annotate', '--strict', '--platform', 'linux/arm64', '--os', 'lunix']);
+    const cli = await drafted();
+    const { code, stderr } = await cli.run(['annotate', '--strict', '--platform', 'linux/arm64', '--os', 'lunix']);
     expect([code, stderr]).toEqual([3, expect.stringContaining('did you mean linux/arm64?')]);
   });
 });
@@ -89,41 +89,41 @@ describe('an unknown platform', () => {
 describe('a variant that no client selects', () => {
   const riscv = 'clients on riscv64 have no variant, so none of them selects this image';
   const arm64 = 'no client on arm64 has the variant v10, so none selects this image';
-  const create = (world: CliHarness, variant: string, ...more: readonly string[]) =>
-    world.run(['create', at('team/app:v'), `${at('team/app:arm64')}=${variant}`, ...more]);
+  const create = (cli: CliHarness, variant: string, ...more: readonly string[]) =>
+    cli.run(['create', at('team/app:v'), `${at('team/app:arm64')}=${variant}`, ...more]);
 
   test.each([
     ['linux/riscv64/rva22u64', riscv],
     ['linux/arm64/v10', arm64],
   ])('create, push: %s', async (platform, message) => {
-    const world = await CliHarness.make();
-    const created = await create(world, platform);
+    const cli = await CliHarness.make();
+    const created = await create(cli, platform);
     expect([created.code, created.stderr]).toEqual([0, expect.stringContaining(message)]);
-    const pushed = await world.run(['push', '--dry-run']);
+    const pushed = await cli.run(['push', '--dry-run']);
     expect([pushed.code, pushed.stderr]).toEqual([0, expect.stringContaining(message)]);
-    const refused = await world.run(['push', '--dry-run', '--strict']);
+    const refused = await cli.run(['push', '--dry-run', '--strict']);
     expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(message)]);
   });
 
   test('create --strict makes no draft', async () => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await create(world, 'linux/arm64/v10', '--strict');
+    const cli = await CliHarness.make();
+    const { code, stderr } = await create(cli, 'linux/arm64/v10', '--strict');
     expect([code, stderr]).toEqual([3, expect.stringContaining(`${arm64}\nhint: Leave out --strict to accept it.`)]);
-    expect((await world.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
+    expect((await cli.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
   });
 
   test('annotate: a warning; with --strict no change', async () => {
-    const world = await drafted();
+    const cli = await drafted();
     const annotate = ['annotate', '--platform', 'linux/arm64', '--variant', 'v10'];
-    const refused = await world.run([...annotate, '--strict']);
+    const refused = await cli.run([...annotate, '--strict']);
     expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(arm64)]);
-    expect(await world.must('inspect')).not.toContain('v10');
-    expect(await world.run(annotate)).toMatchObject({ code: 0, stderr: expect.stringContaining(arm64) as unknown });
+    expect(await cli.must('inspect')).not.toContain('v10');
+    expect(await cli.run(annotate)).toMatchObject({ code: 0, stderr: expect.stringContaining(arm64) as unknown });
   });
 
   test.each(['linux/arm64/v8', 'linux/arm64/v9.2', 'linux/arm/v6', 'linux/amd64/v3'])('%s is one', async (platform) => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await create(world, platform, '--strict');
+    const cli = await CliHarness.make();
+    const { code, stderr } = await create(cli, platform, '--strict');
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('picks this image')]);
   });
 });
@@ -134,7 +134,7 @@ describe('platforms in the output of show', () => {
   const list = () => at('team/app:versions');
 
   async function made(): Promise<CliHarness> {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     for (const version of versions) {
       const platform = { architecture: 'amd64', os: 'linux', 'os.version': version };
       await pushImage(
@@ -144,7 +144,7 @@ describe('platforms in the output of show', () => {
         makeImage({ salt: version, platform }),
       );
     }
-    await world.must(
+    await cli.must(
       'create',
       list(),
       ...versions.map((_, n) => at(`team/app:v${n}`)),
@@ -152,7 +152,7 @@ describe('platforms in the output of show', () => {
       '--expect',
       shown.join(),
     );
-    return world;
+    return cli;
   }
 
   test('show prints versions that can be typed', async () => {
@@ -161,18 +161,18 @@ describe('platforms in the output of show', () => {
   });
 
   test.each(shown)('%s', async (platform) => {
-    const world = await made();
-    await world.must('resolve', list(), '--platform', platform);
-    await world.must('explain', list(), '--platform', platform);
-    await world.must('inspect', list(), '--platform', platform);
-    await world.must('copy', `docker://${list()}`, 'oci:there', '--platform', platform, '--expect', platform);
-    await world.must('annotate', list(), '--platform', platform, '--annotation', 'k=v');
-    await world.must('create', at('team/app:one'), `${at('team/app:amd64')}=${platform}`);
-    expect(await world.must('show', at('team/app:one'))).toContain(platform);
+    const cli = await made();
+    await cli.must('resolve', list(), '--platform', platform);
+    await cli.must('explain', list(), '--platform', platform);
+    await cli.must('inspect', list(), '--platform', platform);
+    await cli.must('copy', `docker://${list()}`, 'oci:there', '--platform', platform, '--expect', platform);
+    await cli.must('annotate', list(), '--platform', platform, '--annotation', 'k=v');
+    await cli.must('create', at('team/app:one'), `${at('team/app:amd64')}=${platform}`);
+    expect(await cli.must('show', at('team/app:one'))).toContain(platform);
     const joined = ['join', at(`team/app:joined${shown.indexOf(platform)}`), `${at('team/app:amd64')}=${platform}`];
-    expect(await world.json(...joined, '--group', 'g', '--expect', platform)).toMatchObject({ complete: true });
-    await world.must('remove', list(), '--platform', platform);
-    expect(await world.must('show', list())).not.toContain(platform);
+    expect(await cli.json(...joined, '--group', 'g', '--expect', platform)).toMatchObject({ complete: true });
+    await cli.must('remove', list(), '--platform', platform);
+    expect(await cli.must('show', list())).not.toContain(platform);
   });
 
   test.each(['linux(Ubuntu\n16)/amd64', 'linux(10.0.*)/amd64', 'linux(a/amd64', 'lin ux/amd64', 'linux/amd 64'])(
@@ -184,23 +184,23 @@ describe('platforms in the output of show', () => {
 });
 
 describe('remove --platform', () => {
-  const left = async (world: CliHarness) => (await world.json<{ entries: object[] }>('show')).entries.length;
+  const left = async (cli: CliHarness) => (await cli.json<{ entries: object[] }>('show')).entries.length;
 
   test.each<[string, readonly string[]]>([
     ['with commas', ['--platform', 'linux/amd64,linux/s390x']],
     ['several times', ['--platform', 'linux/amd64', '--platform', 's390x']],
     ['beside the list', [':list', '--platform', 'linux/amd64,linux/s390x']],
   ])('%s', async (_name, args) => {
-    const world = await drafted();
-    await world.must('remove', ...args.map((arg) => arg.replace(/^:/, `${registry.host}/team/app:`)));
-    expect(await left(world)).toBe(1);
+    const cli = await drafted();
+    await cli.must('remove', ...args.map((arg) => arg.replace(/^:/, `${registry.host}/team/app:`)));
+    expect(await left(cli)).toBe(1);
   });
 
   test('a missing platform: removes nothing', async () => {
-    const world = await drafted();
-    const { code, stderr } = await world.run(['remove', '--platform', 'linux/amd64,linux/386']);
+    const cli = await drafted();
+    const { code, stderr } = await cli.run(['remove', '--platform', 'linux/amd64,linux/386']);
     expect([code, stderr]).toEqual([4, expect.stringContaining('has no entry for linux/386')]);
-    expect(await left(world)).toBe(3);
+    expect(await left(cli)).toBe(3);
   });
 });
 
@@ -222,8 +222,8 @@ describe('commands of other tools', () => {
   });
 
   test('delete of a name that only a draft has: the hint is rm', async () => {
-    const world = await drafted();
-    const { code, stderr } = await world.run(['delete', at('team/app:list')]);
+    const cli = await drafted();
+    const { code, stderr } = await cli.run(['delete', at('team/app:list')]);
     expect(code).toBe(4);
     expect(stderr).toContain(`mlist rm ${at('team/app:list')}`);
   });
@@ -231,12 +231,12 @@ describe('commands of other tools', () => {
 
 describe('files', () => {
   test('create -f with a missing file: an error', async () => {
-    const world = await CliHarness.make();
-    expect(await world.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
+    const cli = await CliHarness.make();
+    expect(await cli.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('cannot read nope: no such file or folder') as unknown,
     });
-    expect(await world.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
+    expect(await cli.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('cannot read .: it is a folder') as unknown,
     });
@@ -245,8 +245,8 @@ describe('files', () => {
 
 describe('help', () => {
   test('prints value names, separates global options, and does not wrap examples', async () => {
-    const world = await CliHarness.make({ terminal: true, columns: 60 });
-    const { stdout } = await world.run(['create', '--help']);
+    const cli = await CliHarness.make({ terminal: true, columns: 60 });
+    const { stdout } = await cli.run(['create', '--help']);
     expect(stdout).toMatch(/^ +--format FORMAT /m);
     expect(stdout).toMatch(/^ +-f, --file FILE /m);
     expect(stdout).toMatch(/^Options:\n(?:.+\n)+\nGlobal options:\n +--json /m);
@@ -266,10 +266,10 @@ describe('ls', () => {
     readonly terminal: boolean;
     readonly columns?: number;
   }): Promise<readonly string[]> {
-    const world = await drafted();
-    await world.must('create', long, ...architectures.map((name) => at(`team/app:${name}`)));
-    await writeFile(join(world.workspace, 'drafts', 'damaged.json'), '{');
-    return (await world.run(['ls', '-q'], options)).stdout.trimEnd().split('\n');
+    const cli = await drafted();
+    await cli.must('create', long, ...architectures.map((name) => at(`team/app:${name}`)));
+    await writeFile(join(cli.workspace, 'drafts', 'damaged.json'), '{');
+    return (await cli.run(['ls', '-q'], options)).stdout.trimEnd().split('\n');
   }
 
   test('aligns columns', async () => {

@@ -113,12 +113,12 @@ describe('content of another size in a registry', () => {
   const list = indexOf([{ ...descriptor, size: 5 }]);
 
   async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const by = (content: ManifestContent, bytes = content.bytes) =>
       answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
-    front.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
-    front.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));
-    return withFolder((folder) => copy(`${front.host}/team/app:1`, `oci:${folder}/to:1`));
+    proxy.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
+    proxy.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));
+    return withFolder((folder) => copy(`${proxy.host}/team/app:1`, `oci:${folder}/to:1`));
   }
 
   test('than the list states is reported as an error of the list', async () => {

@@ -231,11 +231,11 @@ describe('a layer that trickles', () => {
       const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : response.write(' ')), 300);
     };
     attacked.arm(layerPath, trickle);
-    const args = commands['read layers'](attacked.front.host);
-    const ran = await attacked.untilAsked([layerPath], (limit) =>
-      attacked.world.run([...args, '--deadline', limit], { cwd: attacked.work }),
+    const args = commands['read layers'](attacked.proxy.host);
+    const result = await attacked.untilAsked([layerPath], (limit) =>
+      attacked.cli.run([...args, '--deadline', limit], { cwd: attacked.work }),
     );
-    expect([ran.code, ran.stderr]).toEqual([
+    expect([result.code, result.stderr]).toEqual([
       7,
       expect.stringMatching(/not done within \d\S+: still waiting to read \S+@sha256:/),
     ]);

@@ -77,11 +77,11 @@ describe('a layout with a link that leads out:', () => {
     ['a layer', pathOf(sha256(layer))],
   ];
 
-  /** A layout whose part lies in `outside`, behind a link. */
+  /** A layout with a part that is a link into `outside`. */
   async function linked(part: string): Promise<string> {
     const dir = join(attacked.work, 'layout');
     await putInLayout(dir, image, 'v1');
-    const outside = join(attacked.world.folder, 'outside');
+    const outside = join(attacked.cli.folder, 'outside');
     await mkdir(outside);
     await rename(join(dir, part), join(outside, 'part'));
     await symlink(join(outside, 'part'), join(dir, part));
@@ -91,7 +91,7 @@ describe('a layout with a link that leads out:', () => {
   symlinks.each(parts)('%s, read', async (_, part) => {
     await linked(part);
     const before = await attacked.surroundings();
-    for (const target of ['oci:there:v1', `${attacked.front.host}/team/new:v1`]) {
+    for (const target of ['oci:there:v1', `${attacked.proxy.host}/team/new:v1`]) {
       expect((await attacked.run(['copy', 'oci:layout:v1', target])).errors).toEqual(['DOCUMENT_INVALID']);
     }
     await attacked.expectNothingNamed();
@@ -102,8 +102,8 @@ describe('a layout with a link that leads out:', () => {
     const dir = await linked(part);
     const index = await readFile(join(dir, 'index.json'));
     const before = await attacked.surroundings();
-    const ran = await attacked.run(['copy', `${attacked.honest.host}/team/app:v1`, 'oci:layout:new']);
-    expect(new Set(ran.errors)).toEqual(new Set(['DOCUMENT_INVALID']));
+    const result = await attacked.run(['copy', `${attacked.honest.host}/team/app:v1`, 'oci:layout:new']);
+    expect(new Set(result.errors)).toEqual(new Set(['DOCUMENT_INVALID']));
     expect(await attacked.surroundings()).toEqual(before);
     expect(await readFile(join(dir, 'index.json'))).toEqual(index);
   });
@@ -111,7 +111,7 @@ describe('a layout with a link that leads out:', () => {
   test('a layer by a digest that leads out', async () => {
     const layers = [{ mediaType: 'application/x', size: 6, digest: 'sha256:../../../../secret' }];
     const bad = makeImage({ salt: 'bad', kind: 'oci', manifest: { layers } });
-    await writeFile(join(attacked.world.folder, 'secret'), 'secret');
+    await writeFile(join(attacked.cli.folder, 'secret'), 'secret');
     await putInLayout(join(attacked.work, 'layout'), bad, 'v1');
     const target = `${attacked.honest.host}/team/new:v1`;
     expect((await attacked.run(['copy', 'oci:layout:v1', target])).errors).toEqual(['DOCUMENT_INVALID']);

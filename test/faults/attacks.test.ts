@@ -107,7 +107,7 @@ const redirects: readonly Named[] = [
     'read layers',
     {
       pattern: layerPath,
-      rule: leads(307, ({ front }) => `${front.url}/v2/team/app/blobs/${sha256(layer)}`),
+      rule: leads(307, ({ proxy }) => `${proxy.url}/v2/team/app/blobs/${sha256(layer)}`),
       ends: 'REGISTRY',
     },
   ],
@@ -127,7 +127,7 @@ const uploads: readonly Named[] = [
     'write',
     { pattern: /^POST/, rule: leads(202, ({ stranger }) => `http://a:b@${stranger.host}/`), ends: 'FORBIDDEN_ADDRESS' },
   ],
-  ['that is none', 'write', { pattern: /^POST/, rule: leads(202, () => 'http://['), ends: 'REGISTRY' }],
+  ['that is not a URL', 'write', { pattern: /^POST/, rule: leads(202, () => 'http://['), ends: 'REGISTRY' }],
 ];
 
 const realms: readonly Named[] = [
@@ -151,7 +151,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
       also: [[/\/token/, toStranger(307)]],
     },
@@ -161,7 +161,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
       also: [[/\/token/, bombed]],
     },
@@ -171,7 +171,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'DOCUMENT_INVALID',
       also: [[/\/token/, endless]],
     },
@@ -181,7 +181,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'NETWORK',
       also: [[/\/token/, answer(200, longHeader)]],
     },
@@ -191,7 +191,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'TIMEOUT',
       also: [[/\/token/, hang]],
     },
@@ -232,29 +232,29 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
   async function publicly(
     what: 'redirect' | 'upload location' | 'token realm',
     address: string,
-    work: (ran: Awaited<ReturnType<AttackHarness['run']>>, plain: RecordingProxy) => void | Promise<void>,
+    work: (result: Awaited<ReturnType<AttackHarness['run']>>, plain: RecordingProxy) => void | Promise<void>,
   ): Promise<void> {
-    const authority = new Authority(attacked.world.folder);
+    const authority = new Authority(attacked.cli.folder);
     const secure = await RecordingProxy.start({
       tls: authority.sign('server', ['registry.example']),
       upstream: attacked.honest.url,
     });
     const plain = await RecordingProxy.start();
     const hosts = { 'registry.example:443': secure.port, 'registry.example:80': plain.port };
-    const proxy = await ForwardProxy.start({ hosts });
+    const forwardProxy = await ForwardProxy.start({ hosts });
     if (what === 'redirect') secure.on(/^GET .*manifests/, answer(307, { location: address }));
     if (what === 'upload location') secure.on(/^POST/, answer(202, { location: address }));
     if (what === 'token realm') secure.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${address}"` }));
     const command = what === 'upload location' ? 'write' : 'read a manifest by tag';
     const trust = ['--ca-file', authority.certificate.certFile];
-    const ran = await attacked.run(commands[command]('registry.example'), trust, {
-      ...proxy.env,
+    const result = await attacked.run(commands[command]('registry.example'), trust, {
+      ...forwardProxy.env,
       NO_PROXY: '127.0.0.1',
     });
     try {
-      await work(ran, plain);
+      await work(result, plain);
     } finally {
-      await Promise.all([proxy.close(), secure.close(), plain.close()]);
+      await Promise.all([forwardProxy.close(), secure.close(), plain.close()]);
     }
   }
 
@@ -263,10 +263,10 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
   test.each(ways.flatMap((what) => addresses.map((address) => [what, address] as const)))(
     'a %s to %s',
     async (what, address) => {
-      await publicly(what, address, async (ran, plain) => {
-        expect(ran.errors).toContain('FORBIDDEN_ADDRESS');
+      await publicly(what, address, async (result, plain) => {
+        expect(result.errors).toContain('FORBIDDEN_ADDRESS');
         expect(plain.seen).toHaveLength(0);
-        attacked.expectNoLeak(ran, [plain]);
+        attacked.expectNoLeak(result, [plain]);
         await attacked.expectNothingNamed();
       });
     },

@@ -33,13 +33,13 @@ async function expectDeadline(
   start: (limit: string) => Promise<Waiting>,
   message = /not done within \d/,
 ): Promise<void> {
-  const ran = await withTimeLimit(async (limit) => {
+  const result = await withTimeLimit(async (limit) => {
     const waiting = await start(limit);
     const ended = await endOf(waiting, undefined);
     return waiting.isWaiting ? ended : undefined;
   });
-  expect(ran).toMatchObject({ code: 7, stdout: '' });
-  expect(ran.stderr).toMatch(message);
+  expect(result).toMatchObject({ code: 7, stdout: '' });
+  expect(result.stderr).toMatch(message);
 }
 
 const isLinux = process.platform === 'linux';
@@ -58,11 +58,11 @@ describe('a command that waits for a login', () => {
     place: (pipe: string) => { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
     more: readonly string[],
   ): Promise<Waiting> {
-    const home = await temporaryFolder();
-    const pipe = join(home, 'config.json');
+    const folder = await temporaryFolder();
+    const pipe = join(folder, 'config.json');
     execFileSync('mkfifo', [pipe]);
     const { args = [], env = {} } = place(pipe);
-    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: home, ...env });
+    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: folder, ...env });
     const writer = await openForReader(pipe, started.ended);
     return { ...started, isWaiting: writer !== undefined, release: async () => writer?.close() };
   }
@@ -75,9 +75,9 @@ describe('a command that waits for a login', () => {
 
   describe.each(places)('from a pipe that nobody writes to, by %s', (_name, place) => {
     (isLinux ? test : test.skip)('ends at the first signal', async () => {
-      const ran = await endOf(await onPipe(place, []), 'SIGTERM');
-      expect(ran).toMatchObject({ code: 143, stdout: '' });
-      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+      const result = await endOf(await onPipe(place, []), 'SIGTERM');
+      expect(result).toMatchObject({ code: 143, stdout: '' });
+      expect(result.stderr).toContain('interrupted: nothing was left half done');
     });
 
     (isLinux ? test : test.skip)('ends when its time is over', async () => {
@@ -87,14 +87,14 @@ describe('a command that waits for a login', () => {
 
   /** A helper that answers nothing; a program of its own holds on to its output, as that of a keychain may. */
   async function onHelper(args: readonly string[]): Promise<Waiting> {
-    const home = await temporaryFolder();
-    const asked = join(home, 'asked');
-    await mkdir(join(home, 'bin'));
+    const folder = await temporaryFolder();
+    const asked = join(folder, 'asked');
+    await mkdir(join(folder, 'bin'));
     const script = `#!/bin/sh\nsleep 600 &\necho $! > "${asked}.part"\nmv "${asked}.part" "${asked}"\nwait\n`;
-    await writeFile(join(home, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
-    await writeFile(join(home, 'config.json'), '{"credsStore":"slow"}');
-    const PATH = `${join(home, 'bin')}:${process.env['PATH'] ?? ''}`;
-    const started = startMlist(args, { HOME: home, DOCKER_CONFIG: home, PATH });
+    await writeFile(join(folder, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
+    await writeFile(join(folder, 'config.json'), '{"credsStore":"slow"}');
+    const PATH = `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const started = startMlist(args, { HOME: folder, DOCKER_CONFIG: folder, PATH });
     while (started.child.exitCode === null && !existsSync(asked)) await sleep(20);
     const isWaiting = existsSync(asked);
     const release = async (): Promise<void> => {
@@ -113,9 +113,9 @@ describe('a command that waits for a login', () => {
     'from a helper that hangs: %s',
     (_n, args, what) => {
       test('ends at the first signal', async () => {
-        const ran = await endOf(await onHelper(args(registry.host)), 'SIGINT');
-        expect(ran).toMatchObject({ code: 130, stdout: '' });
-        expect(ran.stderr).toContain('interrupted: nothing was left half done');
+        const result = await endOf(await onHelper(args(registry.host)), 'SIGINT');
+        expect(result).toMatchObject({ code: 130, stdout: '' });
+        expect(result.stderr).toContain('interrupted: nothing was left half done');
       });
 
       test('ends when its time is over, and names the helper', async () => {

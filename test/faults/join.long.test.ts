@@ -9,12 +9,12 @@ import { drawSeed } from '../support/seed.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /**
- * Many runners that join one tag at the same moment, over a network that delays answers and loses some of them. What goes
- * wrong is reported with its seed, for MLIST_TEST_SEED. `npm run bench -- join` runs more rounds, with processes only.
+ * Many runners that join one tag at the same moment, over a network that delays responses and loses some of them. Faults
+ * are reported with their seed, for MLIST_TEST_SEED. `npm run bench -- join` runs more rounds, with processes only.
  */
 type Series = Pick<RoundsOptions, 'kind' | 'runners' | 'rounds' | 'conditions'>;
 
-/** Runs all series beside each other: runners pause more than they compute. */
+/** Runs all series concurrently, because runners wait more than they compute. */
 async function expectNoFaults(
   all: readonly Series[],
   optionsOf: () => Promise<Pick<RoundsOptions, 'run' | 'kills'>>,
@@ -43,8 +43,8 @@ test('in one process: the list is complete at the end, and with --expect at any 
     ...(isLong ? many : []),
   ];
   await expectNoFaults(series, async () => {
-    const world = await CliHarness.make();
-    return { run: (args) => world.run(args) };
+    const cli = await CliHarness.make();
+    return { run: (args) => cli.run(args) };
   });
 });
 

@@ -10,7 +10,7 @@ import { momentsOf, killAtStep } from '../support/killed.ts';
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** `kill -9` at a step: what is there is the old or the new, and the same command run again finishes. */
+/** `kill -9` at a step: the stored content is the old or the new one, and the same command completes when it runs again. */
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -28,7 +28,7 @@ afterAll(() => registry.close());
 async function fresh() {
   const folder = join(await temporaryFolder(), 'ws');
   const env = { MLIST_WORKSPACE: folder };
-  return { workspace: new Workspace(folder), env, world: await CliHarness.make({ env }) };
+  return { workspace: new Workspace(folder), env, cli: await CliHarness.make({ env }) };
 }
 
 const sources = () => tags.map((tag) => at(`team/app:${tag}`));
@@ -38,21 +38,21 @@ describe('killed', () => {
     const { env } = await fresh();
     const moments = await momentsOf(['create', at('team/app:counted'), ...sources()], env);
     for (const moment of moments) {
-      const { workspace, world, env: own } = await fresh();
+      const { workspace, cli, env: own } = await fresh();
       const list = at('team/app:created');
       const args = ['create', list, ...sources()];
       await killAtStep(args, own, moment);
       const draft = await workspace.find(parseReference(list));
       expect([moment, draft?.entries.length]).toEqual([moment, draft && tags.length]);
-      await world.must(...args);
+      await cli.must(...args);
       expect((await workspace.load(parseReference(list))).entries).toHaveLength(tags.length);
     }
   });
 
   test('annotate: the old draft, or the new one', async () => {
-    const { workspace, env, world } = await fresh();
+    const { workspace, env, cli } = await fresh();
     const list = at('team/app:annotated');
-    await world.must('create', list, at('team/app:image1'));
+    await cli.must('create', list, at('team/app:image1'));
     const moments = await momentsOf(['annotate', '--annotation', 'k=0'], env);
     const value = (draft: Draft) => draft.entries[0]?.set?.annotations?.['k'];
     for (const moment of moments) {
@@ -60,22 +60,22 @@ describe('killed', () => {
       const args = ['annotate', '--annotation', `k=${moment}`];
       await killAtStep(args, env, moment);
       expect([before, String(moment)]).toContain(value(await workspace.load(parseReference(list))));
-      await world.must(...args);
+      await cli.must(...args);
       expect(value(await workspace.load(parseReference(list)))).toBe(String(moment));
     }
   });
 
   test('push: no tag, or one that is complete', async () => {
-    const { env, world } = await fresh();
+    const { env, cli } = await fresh();
     const list = at('team/app:pushed');
-    await world.must('create', list, ...sources());
+    await cli.must('create', list, ...sources());
     const moments = await momentsOf(['push', '--to', at('team/counted:x')], env);
     for (const moment of moments) {
       const repository = `team/pushed${moment}`;
       const args = ['push', list, '--to', at(`${repository}:x`)];
       await killAtStep(args, env, moment);
       await isComplete(repository);
-      await world.must(...args);
+      await cli.must(...args);
       expect(await isComplete(repository)).toBe(true);
     }
   });
@@ -90,22 +90,22 @@ describe('copy killed', () => {
     ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
     ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
   ])('to %s: no name, or one that is complete', async (_, targetOf) => {
-    const { env, world } = await fresh();
+    const { env, cli } = await fresh();
     const from = at('team/copied:v1');
-    const moments = await momentsOf(['copy', from, targetOf(world.folder, 0)], env);
+    const moments = await momentsOf(['copy', from, targetOf(cli.folder, 0)], env);
     let wholes = 0;
     const isWhole = async (target: string): Promise<boolean> => {
-      if ((await world.run(['exists', target])).code !== 0) return false;
+      if ((await cli.run(['exists', target])).code !== 0) return false;
       // What lacks a part cannot be copied on.
       wholes += 1;
-      await world.must('copy', target, `oci:onward${wholes}:v1`);
+      await cli.must('copy', target, `oci:onward${wholes}:v1`);
       return true;
     };
     for (const moment of moments) {
-      const target = targetOf(world.folder, moment);
+      const target = targetOf(cli.folder, moment);
       await killAtStep(['copy', from, target], env, moment);
       await isWhole(target);
-      await world.must('copy', from, target);
+      await cli.must('copy', from, target);
       expect(await isWhole(target)).toBe(true);
     }
   });

@@ -37,23 +37,23 @@ interface Holding extends Started {
 /** Starts a command that writes an archive, and holds its lock until it is released. */
 async function startHolding(env: Readonly<Record<string, string>> = {}): Promise<Holding> {
   const folder = await temporaryFolder();
-  const front = await RecordingProxy.start({ upstream: registry.url });
+  const proxy = await RecordingProxy.start({ upstream: registry.url });
   const { promise: isAsked, resolve: ask } = withResolvers();
   const { promise: isReleased, resolve: release } = withResolvers();
-  front.on(/^GET .*blobs/, async (exchange) => {
+  proxy.on(/^GET .*blobs/, async (exchange) => {
     ask();
     await isReleased;
     await exchange.pass();
   });
   const archive = join(folder, 'app.tar');
-  const { child, ended } = startMlist(['copy', `${front.host}/app:one`, `oci-archive:${archive}:one`], {
+  const { child, ended } = startMlist(['copy', `${proxy.host}/app:one`, `oci-archive:${archive}:one`], {
     MLIST_WORKSPACE: join(folder, 'holder'),
     ...env,
   });
   const end = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
-    await front.close();
+    await proxy.close();
   };
   await isAsked;
   return { child, ended, archive, lock: join(folder, '.app.tar.lock'), release, end };
@@ -70,7 +70,7 @@ function copyAnother(archive: string, seconds: number, env: Readonly<Record<stri
   return runMlist(args, { MLIST_WORKSPACE: join(archive, '..', 'other'), ...env });
 }
 
-/** A lock that is held on another machine: only its heartbeat tells whether it is alive. */
+/** Changes a lock to one of another machine, for which only the heartbeat shows whether the holder is alive. */
 async function moveElsewhere(lock: string): Promise<void> {
   const holder = JSON.parse(await readFile(lock, 'utf8')) as object;
   await writeFile(lock, JSON.stringify({ ...holder, host: 'elsewhere' }));

@@ -66,16 +66,16 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
   .filter((_, place) => isSampled(place, 3));
 
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 const pushed = new Map<string, Promise<{ readonly made: BuiltList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 afterAll(() => registry.close());
 
-/** Pushes a list once, whoever asks for it. */
+/** Pushes each list only once. */
 function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; readonly tag: string }> {
   const key = JSON.stringify(written);
   const known = pushed.get(key);
@@ -91,7 +91,7 @@ function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; reado
 async function said(id: string, old: string, { written, platform }: Case) {
   const { made, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;
-  const { platforms } = await world.json<Explained>('explain', ref, '--platform', platform);
+  const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
   const clients = platforms[0]?.clients ?? [];
   const client = clients.find((one) => one.id === old) ?? clients.find((one) => one.id === id);
   const image = made.byPlace.get(client?.picked?.place ?? '');

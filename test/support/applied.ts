@@ -3,7 +3,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { pushBuild } from './buildx.ts';
 import { getManifest, makeImage, pushImage, type Served } from './images.ts';
 import type { CliHarness } from './cli-harness.ts';
-import { type Ran } from './cli-harness.ts';
+import { type CliResult } from './cli-harness.ts';
 
 export interface Report {
   readonly counts: Record<string, number>;
@@ -63,21 +63,21 @@ export function serveSpecified(): void {
 
 /** Applies a spec from stdin. HOST is replaced by the host of the registry. */
 export async function applyText(
-  world: CliHarness,
+  cli: CliHarness,
   text: string | Uint8Array,
   ...args: readonly string[]
-): Promise<Ran> {
+): Promise<CliResult> {
   const stdin = typeof text === 'string' ? text.replaceAll('HOST', registry.host) : text;
-  return world.run(['apply', '-f', '-', ...args], { stdin });
+  return cli.run(['apply', '-f', '-', ...args], { stdin });
 }
 
 export async function report(
-  world: CliHarness,
+  cli: CliHarness,
   text: string,
   ...args: readonly string[]
 ): Promise<Report & { code: number }> {
-  const ran = await applyText(world, text, '--json', ...args);
-  return { ...(JSON.parse(ran.stdout) as Report), code: ran.code };
+  const result = await applyText(cli, text, '--json', ...args);
+  return { ...(JSON.parse(result.stdout) as Report), code: result.code };
 }
 
 export async function served(repository: string, name: string): Promise<Served & { readonly document: Index }> {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { pushBuild } from './buildx.ts';
 import { makeImage, pushImage } from './images.ts';
-import { CliHarness, type Ran } from './cli-harness.ts';
+import { CliHarness, type CliResult } from './cli-harness.ts';
 
 /** A registry with images for several platforms and one without a platform, a build, and a CliHarness for each test. */
 export let registry: RunningRegistry;
-export let world: CliHarness;
+export let cli: CliHarness;
 export let list: string;
 export const platforms: Readonly<Record<string, object>> = {
   amd64: { architecture: 'amd64', os: 'linux' },
@@ -37,14 +37,14 @@ export function serveImages(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     list = `${registry.host}/team/app:list`;
   });
 }
 
 /** Creates the draft of the test from these images. */
 export async function drafted(...names: readonly string[]): Promise<void> {
-  await world.must('create', list, ...names.map(image));
+  await cli.must('create', list, ...names.map(image));
 }
 
 export interface Listed {
@@ -61,7 +61,7 @@ export interface Document {
 
 /** The entries of the current draft, as they would be pushed. */
 export async function entries(): Promise<readonly Listed[]> {
-  return (JSON.parse(await world.must('inspect')) as Document).manifests;
+  return (JSON.parse(await cli.must('inspect')) as Document).manifests;
 }
 
 /** The platform and annotations of an entry. Their order does not depend on the format of the list. */
@@ -69,6 +69,6 @@ export function saidOf(entry: Listed | undefined): string {
   return JSON.stringify([entry?.platform, entry?.annotations]);
 }
 
-export async function annotate(...args: readonly string[]): Promise<Ran> {
-  return world.run(['annotate', ...args]);
+export async function annotate(...args: readonly string[]): Promise<CliResult> {
+  return cli.run(['annotate', ...args]);
 }

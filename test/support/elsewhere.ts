@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { CliHarness, type Ran } from './cli-harness.ts';
+import { CliHarness, type CliResult } from './cli-harness.ts';
 
 /** Commands that run in another folder than that of the workspace, and a registry with a new repository for each test. */
 export let registry: RunningRegistry;
-export let world: CliHarness;
+export let cli: CliHarness;
 /** The current folder of the command. */
 export let here: string;
 /** The repository of this test. */
@@ -23,12 +23,12 @@ export function workElsewhere(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
-    here = join(world.folder, 'ci', 'job');
+    cli = await CliHarness.make();
+    here = join(cli.folder, 'ci', 'job');
     repository = `elsewhere/r${(rounds += 1)}`;
     list = `${registry.host}/${repository}:v1`;
     await mkdir(here, { recursive: true });
   });
 }
 
-export const run = (...args: readonly string[]): Promise<Ran> => world.run(args, { cwd: here });
+export const run = (...args: readonly string[]): Promise<CliResult> => cli.run(args, { cwd: here });

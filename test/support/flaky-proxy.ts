@@ -19,8 +19,8 @@ export interface Roughness {
 
 export async function startFlakyProxy(upstream: string, roughness: Roughness): Promise<RecordingProxy> {
   const { delayMs, refused, cut, lost, withoutConditions = false, random, onWritten } = roughness;
-  const front = await RecordingProxy.start({ upstream });
-  front.on(/./, async (exchange) => {
+  const proxy = await RecordingProxy.start({ upstream });
+  proxy.on(/./, async (exchange) => {
     const { request, pass } = exchange;
     if (withoutConditions) {
       delete request.headers['if-match'];
@@ -35,7 +35,7 @@ export async function startFlakyProxy(upstream: string, roughness: Roughness): P
     const onAnswer = onWritten === undefined ? undefined : watch(exchange, onWritten);
     return pass({ waitMs: after, loseAnswer: fate < refused + cut + lost, ...(onAnswer && { onAnswer }) });
   });
-  return front;
+  return proxy;
 }
 
 /** Collects the manifest of a PUT, and reports it when the registry has accepted it. */

@@ -30,9 +30,9 @@ export class ForwardProxy {
   }
 
   static async start(options: ForwardProxyOptions): Promise<ForwardProxy> {
-    const proxy = new ForwardProxy(options);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
+    const forwardProxy = new ForwardProxy(options);
+    await new Promise<void>((resolve) => forwardProxy.#server.listen(0, '127.0.0.1', resolve));
+    return forwardProxy;
   }
 
   get url(): string {

@@ -24,11 +24,12 @@ export async function killAtStep(
   env: Readonly<Record<string, string>>,
   step: number,
 ): Promise<void> {
-  const ran = await startMlist(args, { ...env, ...killedAt(step) }).ended;
-  const steps = stepsOf(ran);
+  const result = await startMlist(args, { ...env, ...killedAt(step) }).ended;
+  const steps = stepsOf(result);
   // The order of concurrent requests, and thus the number of steps, may differ slightly between runs.
-  const isEnded = ran.code === 0 && steps !== undefined && steps < step;
-  if (steps !== undefined && !isEnded) throw new Error(`not killed at step ${step}, but ended: ${JSON.stringify(ran)}`);
+  const isEnded = result.code === 0 && steps !== undefined && steps < step;
+  if (steps !== undefined && !isEnded)
+    throw new Error(`not killed at step ${step}, but ended: ${JSON.stringify(result)}`);
 }
 
 /**
@@ -39,9 +40,9 @@ export async function momentsOf(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<readonly number[]> {
-  const ran = await startMlist(args, { ...env, ...killedAt(0) }).ended;
-  const steps = stepsOf(ran) ?? 0;
-  if (ran.code !== 0 || steps === 0) throw new Error(`mlist ${args.join(' ')} failed: ${JSON.stringify(ran)}`);
+  const result = await startMlist(args, { ...env, ...killedAt(0) }).ended;
+  const steps = stepsOf(result) ?? 0;
+  if (result.code !== 0 || steps === 0) throw new Error(`mlist ${args.join(' ')} failed: ${JSON.stringify(result)}`);
   const all = Array.from({ length: steps }, (_, at) => at + 1);
   return all.filter((step) => isSampled(step - 1, Math.ceil(steps / 5)) || step > steps - 3);
 }

@@ -9,7 +9,7 @@ export let at: (name: string) => string;
 export const requests: ServedRequest[] = [];
 export const amd64 = makeImage({ salt: 'a' });
 export const arm64 = makeImage({ salt: 'b', platform: { architecture: 'arm64', os: 'linux' } });
-export let world: CliHarness;
+export let cli: CliHarness;
 export let list: string;
 /** The number of the test in its file, for unique names. */
 export let count = 0;
@@ -26,7 +26,7 @@ export function servePushed(): void {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     list = at(`team/app:list${(count += 1)}`);
     requests.length = 0;
   });

@@ -19,7 +19,7 @@ import type { RequestWaves } from './request-waves.ts';
  * A proxy in front of a registry. It records requests and applies the rules of a test, which answer requests, modify or
  * delay responses, or close connections. Requests without a rule are forwarded.
  */
-export interface Seen {
+export interface RecordedRequest {
   readonly method: string;
   /** Path with the query. */
   readonly path: string;
@@ -34,7 +34,7 @@ export interface Seen {
 
 /** A request that a rule handles. */
 export interface Exchange {
-  readonly seen: Seen;
+  readonly seen: RecordedRequest;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Forwards the request, and optionally modifies the response. */
@@ -79,7 +79,7 @@ export interface RecordingProxyOptions {
 }
 
 export class RecordingProxy {
-  readonly seen: Seen[] = [];
+  readonly seen: RecordedRequest[] = [];
   readonly #server: Server;
   readonly #options: RecordingProxyOptions;
   readonly #rules: ActiveRule[] = [];
@@ -102,10 +102,10 @@ export class RecordingProxy {
   }
 
   static async start(options: RecordingProxyOptions = {}): Promise<RecordingProxy> {
-    const front = new RecordingProxy(options);
-    await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
-    front.#port = (front.#server.address() as AddressInfo).port;
-    return front;
+    const proxy = new RecordingProxy(options);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    proxy.#port = (proxy.#server.address() as AddressInfo).port;
+    return proxy;
   }
 
   /** Does not change after the server is closed, since requests may still refer to it. */
@@ -130,7 +130,7 @@ export class RecordingProxy {
   }
 
   /** The matching requests so far. */
-  asked(pattern: RegExp): readonly Seen[] {
+  requestsMatching(pattern: RegExp): readonly RecordedRequest[] {
     return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
   }
 
@@ -151,7 +151,7 @@ export class RecordingProxy {
     response.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => response.once('close', resolve));
     const wave = await this.#options.waves?.enter(request.socket, ended);
-    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
+    const seen: RecordedRequest = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
     this.seen.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
     request.pause();

@@ -9,8 +9,8 @@ import { CliHarness } from './cli-harness.ts';
 /** A list in one registry, and a target registry behind a RecordingProxy, with a repository for each test. */
 export let source: RunningRegistry;
 export let registry: RunningRegistry;
-export let front: RecordingProxy;
-export let world: CliHarness;
+export let proxy: RecordingProxy;
+export let cli: CliHarness;
 export let repository: string;
 let repositories = 0;
 
@@ -34,14 +34,14 @@ export function serveTarget(salt: string, platforms: readonly Platform[]) {
     await registry.close();
   });
   beforeEach(async () => {
-    front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    world = await CliHarness.make();
+    proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    cli = await CliHarness.make();
     nextRepository();
   });
   return { images, list };
 }
 
 export const from = (tag: string): string => `${source.host}/team/app:${tag}`;
-export const to = (tag: string): string => `${front.host}/${repository}:${tag}`;
+export const to = (tag: string): string => `${proxy.host}/${repository}:${tag}`;
 export const tagOf = async (tag: string): Promise<string | undefined> =>
   (await getManifest(registry.url, repository, tag))?.digest;

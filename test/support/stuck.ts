@@ -2,9 +2,9 @@ import { hang, type RecordingProxy } from './recording-proxy.ts';
 import type { Started } from './mlist.ts';
 
 /** Never answers matching requests. @returns resolves when the first of them arrives */
-export function leaveUnanswered(front: RecordingProxy, pattern: RegExp): Promise<void> {
+export function leaveUnanswered(proxy: RecordingProxy, pattern: RegExp): Promise<void> {
   return new Promise((resolve) => {
-    front.on(pattern, (exchange) => {
+    proxy.on(pattern, (exchange) => {
       resolve();
       return hang(exchange);
     });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Running a program to its end, with a home of its own. */
+/** Runs a program to its end, with its own home folder. */
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
@@ -9,7 +9,7 @@ export interface Command {
   readonly onStart?: ((pid: number) => void) | undefined;
 }
 
-/** @returns milliseconds from start to end */
+/** @returns the duration in milliseconds */
 export async function run({ program, args, env, onStart }: Command): Promise<number> {
   const started = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });

@@ -17,7 +17,7 @@ const ROUNDS = 7;
 const MIB = 1024 * 1024;
 const LAYERS = 2;
 
-/** Copies two large layers from one registry to another: as fast as the fastest, and in how much memory. */
+/** Time and memory of copying two large layers from one registry to another, compared with the fastest tool. */
 export async function benchStream(place: Place): Promise<void> {
   const isReal = programPath('docker-registry') !== undefined;
   const start: Start = () => (isReal ? startDockerRegistry() : startRegistry());
@@ -35,7 +35,7 @@ export async function benchStream(place: Place): Promise<void> {
   }
 }
 
-/** Each copy goes to a registry that begins empty: no tool finds there what it has brought before, whatever it remembers. */
+/** Each copy has an empty target registry, so that no tool finds content that it has copied before. */
 type Start = () => Promise<Registry>;
 
 async function direct(from: Registry, start: Start, place: Place): Promise<void> {
@@ -61,7 +61,7 @@ async function proxied(from: Registry, start: Start, place: Place): Promise<void
   await near.close();
 }
 
-/** Over TLS nobody hands bytes from socket to socket within the kernel: all registries but those of one machine are so. */
+/** With TLS no tool can pass bytes from socket to socket in the kernel. All registries except local ones use TLS. */
 async function secured(origin: Registry, place: Place): Promise<void> {
   print('\n## the same over TLS, straight');
   if (programPath('docker-registry') === undefined || !hasOpenssl()) {
@@ -118,7 +118,7 @@ async function compare(from: string, start: Start, { way, tools: all, place, caF
       let milliseconds = 0;
       for (const command of measured) milliseconds += await run({ ...command, env });
       await to.close();
-      // The first round warms up.
+      // The first round is a warm-up.
       if (round > 0) taken.get(name)?.push(milliseconds);
     }
   }

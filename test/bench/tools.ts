@@ -7,18 +7,18 @@ import type { Command } from './command.ts';
 export interface Round {
   /** Registry, with the port. */
   readonly host: string;
-  /** `host/repository:tag` of what is worked on. */
+  /** `host/repository:tag` of each source. */
   readonly sources: readonly string[];
-  /** `host/repository:tag` that is made; another one for each tool and each round, unless the work is to do it again. */
+  /** `host/repository:tag` of the result. It differs by tool and round, unless the job is to repeat the work. */
   readonly target: string;
-  /** Another tag than any before. */
+  /** A tag that was not used before. */
   readonly name: string;
   /** Folder for the tool's own files. */
   readonly folder: string;
 }
 
 export interface Steps {
-  /** What must have been done before, and does not count. */
+  /** Commands that prepare the job and are not measured. */
   readonly before?: readonly Command[];
   readonly measured: readonly Command[];
 }
@@ -63,7 +63,7 @@ export function buildah({ folder }: Round, ...args: readonly string[]): Command 
   return buildahProgram(...storage, '--storage-driver', 'vfs', ...args);
 }
 
-/** The tag of a reference, and what is before it. */
+/** Splits a reference into the name and the tag. */
 export function split(reference: string): readonly [string, string] {
   const colon = reference.lastIndexOf(':');
   return [reference.slice(0, colon), reference.slice(colon + 1)];

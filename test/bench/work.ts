@@ -12,7 +12,7 @@ import { environmentIn, isThere, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
-/** What a registry is asked, and for how long, by each tool that is found: the same work, in turn, through one proxy. */
+/** Requests and time of each installed tool for the same jobs, in alternating runs through one proxy. */
 export async function benchWork(place: Place, only: readonly string[]): Promise<void> {
   const jobs = jobsOf(programs(place, 'mlist'), programs(place, 'bare'));
   const unknown = only.filter((name) => jobs[name] === undefined);
@@ -75,7 +75,7 @@ interface Stand {
   close(): Promise<void>;
 }
 
-/** The registry behind the proxy, and behind somebody who wants tokens where that is asked for. */
+/** The registry behind the proxy, and behind a proxy that requires tokens if the job does. */
 async function standUp({ guarded = false }: Job, registry: Registry): Promise<Stand> {
   if (!guarded) {
     const proxy = await DelayProxy.start(registry.url);
@@ -92,7 +92,7 @@ async function standUp({ guarded = false }: Job, registry: Registry): Promise<St
 }
 
 interface Measuring {
-  /** Of the job. */
+  /** Name of the job. */
   readonly key: string;
   readonly name: string;
   readonly tool: Do;

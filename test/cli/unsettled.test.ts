@@ -5,7 +5,7 @@ import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** If a request never settles and nothing else is pending, Node ends the process with exit code 0. */
-test('a command that never settles does not succeed', async () => {
+test('a command with a promise that never settles exits with an error', async () => {
   const folder = await temporaryFolder();
   const inert = join(folder, 'inert.cjs');
   await writeFile(

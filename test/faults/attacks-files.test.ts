@@ -7,7 +7,7 @@ import { attacked, layer, startAttacked } from '../support/attacks.ts';
 import { makeImage, sha256 } from '../support/images.ts';
 import { putInLayout } from '../support/layouts.ts';
 
-/** Attacks by what archives and layouts hold. */
+/** Attacks with the content of archives and layouts. */
 startAttacked();
 
 const symlinks = process.platform === 'win32' ? test.skip : test;
@@ -66,7 +66,7 @@ describe('an archive with', () => {
   });
 });
 
-describe('a layout with a link that leads out:', () => {
+describe('a layout with a link to an outside folder:', () => {
   const pathOf = (digest: string): string => join('blobs', ...digest.split(':'));
   const parts: readonly (readonly [string, string])[] = [
     ['oci-layout', 'oci-layout'],
@@ -108,7 +108,7 @@ describe('a layout with a link that leads out:', () => {
     expect(await readFile(join(dir, 'index.json'))).toEqual(index);
   });
 
-  test('a layer by a digest that leads out', async () => {
+  test('a layer with a digest that is a path to an outside file', async () => {
     const layers = [{ mediaType: 'application/x', size: 6, digest: 'sha256:../../../../secret' }];
     const bad = makeImage({ salt: 'bad', kind: 'oci', manifest: { layers } });
     await writeFile(join(attacked.cli.folder, 'secret'), 'secret');

@@ -21,7 +21,7 @@ import { answer, RecordingProxy, hang, type Rule } from '../support/recording-pr
 import { sha256 } from '../support/images.ts';
 import { describeWith } from '../support/programs.ts';
 
-/** Attacks that lead a command elsewhere: to another address, or to another name. */
+/** Attacks that redirect a command to another address or another name. */
 startAttacked();
 
 const leads = (status: number, target: (attack: AttackHarness) => string): Rule => {
@@ -31,7 +31,7 @@ const toStranger = (status: number): Rule => leads(status, ({ stranger }) => `${
 const toOtherName = (status: number): Rule =>
   leads(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
 
-/** A Bearer challenge, whoever comes; the service behind it answers by the rule. */
+/** Answers every request with a Bearer challenge. The token service applies the rule. */
 const tokens =
   (realm: (attack: AttackHarness) => string): Rule =>
   (exchange) =>
@@ -228,7 +228,7 @@ withstands([
 withstands([['a token realm', realms]], { everybody: true });
 
 describeWith('openssl', 'from https to http, and into private networks', () => {
-  /** Runs a command against `registry.example`, which has TLS; `http` is the same name without it. */
+  /** Runs a command against `registry.example`, which has TLS. `http` has the same name without TLS. */
   async function publicly(
     what: 'redirect' | 'upload location' | 'token realm',
     address: string,

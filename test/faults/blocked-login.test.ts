@@ -10,15 +10,15 @@ import { withTimeLimit } from '../support/limits.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** A command at the point where it waits for what never comes. */
+/** A command that waits for input that never arrives. */
 interface Waiting extends Started {
-  /** False where it ended before. */
+  /** Whether the command waits; false if it ended before. */
   readonly isWaiting: boolean;
-  /** Lets go of what it waits for. */
+  /** Releases the command. */
   readonly release: () => Promise<void>;
 }
 
-/** The command ends by itself, while what it waits for is still not there. */
+/** The command ends, although the input has not arrived. */
 async function endOf({ child, ended, release }: Waiting, after: NodeJS.Signals | undefined): Promise<Ended> {
   try {
     if (after !== undefined) child.kill(after);
@@ -53,7 +53,7 @@ describe('a command that waits for a login', () => {
   });
   afterAll(() => registry.close());
 
-  /** A file with credentials that is a pipe. */
+  /** A pipe in place of the file with credentials. */
   async function onPipe(
     place: (pipe: string) => { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
     more: readonly string[],
@@ -73,7 +73,7 @@ describe('a command that waits for a login', () => {
     ['DOCKER_CONFIG', (pipe: string) => ({ env: { DOCKER_CONFIG: join(pipe, '..') } })],
   ] as const;
 
-  describe.each(places)('from a pipe that nobody writes to, by %s', (_name, place) => {
+  describe.each(places)('from a pipe without a writer, by %s', (_name, place) => {
     (isLinux ? test : test.skip)('ends at the first signal', async () => {
       const result = await endOf(await onPipe(place, []), 'SIGTERM');
       expect(result).toMatchObject({ code: 143, stdout: '' });
@@ -85,7 +85,7 @@ describe('a command that waits for a login', () => {
     });
   });
 
-  /** A helper that answers nothing; a program of its own holds on to its output, as that of a keychain may. */
+  /** A helper that never answers. Its child process, like that of a keychain, also has its output open. */
   async function onHelper(args: readonly string[]): Promise<Waiting> {
     const folder = await temporaryFolder();
     const asked = join(folder, 'asked');
@@ -118,7 +118,7 @@ describe('a command that waits for a login', () => {
         expect(result.stderr).toContain('interrupted: nothing was left half done');
       });
 
-      test('ends when its time is over, and names the helper', async () => {
+      test('ends at the time limit, and names the helper', async () => {
         const waited = new RegExp(`not done within \\d\\S+: still waiting to ${what}.*from docker-credential-slow`);
         await expectDeadline((limit) => onHelper([...args(registry.host), '--deadline', limit]), waited);
       });

@@ -16,7 +16,7 @@ const commands = [
   ['SIGTERM', 'digest', (pipe: string) => ['digest', 'localhost:1/a', '--ca-file', pipe]],
 ] as const;
 
-/** Runs a command until it reads the pipe; the writer is undefined where it ended before. */
+/** Runs a command until it reads the pipe. The writer is undefined if the command ended before. */
 async function reading(args: (pipe: string) => readonly string[]) {
   const folder = await temporaryFolder();
   const pipe = join(folder, 'pipe');
@@ -27,7 +27,7 @@ async function reading(args: (pipe: string) => readonly string[]) {
 
 const isLinux = process.platform === 'linux';
 
-(process.platform === 'win32' ? describe.skip : describe)('a command that reads a pipe which nobody writes to', () => {
+(process.platform === 'win32' ? describe.skip : describe)('a command that reads a pipe without a writer', () => {
   (isLinux ? test : test.skip).each(commands)('ends at the first %s: %s', async (signal, _name, args) => {
     const { child, ended, writer } = await reading(args);
     try {

@@ -7,7 +7,7 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '.
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** An archive takes one blob after the other, and reads small ones ahead: the large one of this list never comes. */
+/** Blobs are written to an archive sequentially, and small ones are read ahead. The large blob of this list never arrives. */
 describe('an archive that waits for a large blob', () => {
   const images = ['amd64', 'arm64'].map((architecture) =>
     makeImage({ kind: 'oci', salt: architecture, platform: { os: 'linux', architecture } }),
@@ -33,7 +33,7 @@ describe('an archive that waits for a large blob', () => {
   afterAll(() => registry.close());
 
   test.each([
-    ['a small one is not there', () => undefined, 4, 'does not have it (HTTP 404)'],
+    ['a small one is missing', () => undefined, 4, 'does not have it (HTTP 404)'],
     ['it is interrupted', (kill: () => void) => kill(), 143, 'interrupted'],
   ])('%s: it is reported at once, and no files remain', async (_name, happen, code, message) => {
     const folder = await temporaryFolder();

@@ -7,7 +7,7 @@ import { hostileDocuments } from '../support/hostile-input.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** With a heap of 100 MiB a process that takes more dies of it: each of these must end with a refusal instead. */
+/** With a heap of 100 MiB, a process that needs more memory crashes. Each of these documents must be refused instead. */
 const env = { NODE_OPTIONS: '--max-old-space-size=100', MLIST_WORKSPACE: '/nowhere' };
 
 describe('4 MiB of a hostile document', () => {

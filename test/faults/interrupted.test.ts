@@ -15,7 +15,7 @@ import { expectFits } from '../support/schemas.ts';
 import { leaveUnanswered, printed } from '../support/stuck.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** An interruption reports what was published, what was not, and what may have been. */
+/** After an interruption, the error reports which targets were published, which were not, and which may have been. */
 let registry: RunningRegistry;
 let proxy: RecordingProxy;
 let folder: string;
@@ -34,7 +34,7 @@ beforeEach(async () => {
   proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
-/** The tag of a repository that belongs to this test alone. */
+/** A tag in a repository that only this test uses. */
 const at = (name: string, tag = 'v') => `${proxy.host}/r${round}/${name}:${tag}`;
 const unanswered = (pattern: string) => leaveUnanswered(proxy, new RegExp(pattern.replace('REPO', `/v2/r${round}`)));
 
@@ -65,7 +65,7 @@ function errorIn({ stderr }: Ended): ErrorDocument {
 describe('a push to several repositories', () => {
   const names = () => ['b', 'c', 'd'].flatMap((name) => ['-t', at(name)]);
 
-  /** `a` gets the list, the tag of `b` is never answered, nor a blob of `c`, and `d` has the list already. */
+  /** `a` receives the list, the PUT of the tag of `b` and a blob of `c` are never answered, and `d` already has the list. */
   async function pushing(...flags: readonly string[]) {
     await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     await must('push', '--to', at('d'));
@@ -127,7 +127,7 @@ describe('a push to several repositories', () => {
     expect(targets.map(({ status }) => status)).toEqual(['pushed', 'unknown', 'not-pushed', 'unchanged']);
   });
 
-  test('a tag is recorded also if another of its repository was not pushed', async () => {
+  test('a tag is recorded even if another tag of its repository was not pushed', async () => {
     await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     const sent = unanswered('^PUT REPO/a/manifests/other$');
     const started = startMlist(['push', '-t', ':other'], env);
@@ -140,7 +140,7 @@ describe('a push to several repositories', () => {
     expect(pushes).toEqual({ [at('a')]: { [at('a')]: expect.objectContaining({ digest: await served(at('a')) }) } });
   });
 
-  test('says so where no tag was changed', async () => {
+  test('reports that no tag was changed', async () => {
     await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     const sent = unanswered('^(POST|PUT) REPO/a/');
     const { child, ended } = startMlist(['push', '--json'], env);
@@ -164,7 +164,7 @@ test.each([
   expect(error).toMatchObject({ code: 'ERR_MLIST_TERMINATED', targets: [{ ref: at('a'), status }] });
 });
 
-test('a copy that the caller of the library aborts, for a reason of its own', async () => {
+test('a copy that the caller of the library aborts with its own reason', async () => {
   const sent = unanswered('^PUT REPO/a/manifests/v$');
   const stores = cleanup(new Stores({ workspaceFolder: folder, userAgent: 'test', env: {} }));
   const controller = new AbortController();
@@ -245,7 +245,7 @@ describe('a join', () => {
     ]);
   });
 
-  test('that removes slots reports each that is gone', async () => {
+  test('that removes slots reports each removed slot', async () => {
     for (const name of ['amd64', 'arm64'])
       await must('join', at('a'), `${proxy.host}/team/app:${name}`, '--group', 'g');
     const sent = unanswered('^DELETE REPO/a/manifests/');

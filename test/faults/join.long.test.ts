@@ -34,7 +34,7 @@ const many: readonly Series[] = [
   { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },
 ];
 
-test('in one process: the list is complete at the end, and with --expect at any time', async () => {
+test('in one process: the list is complete at the end, and always complete with --expect', async () => {
   const series: readonly Series[] = [
     { kind: 'without --expect', runners: 8, rounds, conditions: true },
     { kind: 'without --expect', runners: 8, rounds, conditions: false },
@@ -48,7 +48,7 @@ test('in one process: the list is complete at the end, and with --expect at any 
   });
 });
 
-test('processes, one of which is killed and started again in each round', async () => {
+test('in processes, of which one is killed and restarted in each round', async () => {
   const series: readonly Series[] = [
     { kind: 'without --expect', runners: 4, rounds, conditions: false },
     { kind: 'two builds at once, with --expect', runners: 4, rounds, conditions: true },

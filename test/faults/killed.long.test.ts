@@ -34,7 +34,7 @@ async function fresh() {
 const sources = () => tags.map((tag) => at(`team/app:${tag}`));
 
 describe('killed', () => {
-  test('create: no draft, or the whole one', async () => {
+  test('create: no draft, or a complete one', async () => {
     const { env } = await fresh();
     const moments = await momentsOf(['create', at('team/app:counted'), ...sources()], env);
     for (const moment of moments) {
@@ -65,7 +65,7 @@ describe('killed', () => {
     }
   });
 
-  test('push: no tag, or one that is complete', async () => {
+  test('push: no tag, or a complete one', async () => {
     const { env, cli } = await fresh();
     const list = at('team/app:pushed');
     await cli.must('create', list, ...sources());
@@ -89,14 +89,14 @@ describe('copy killed', () => {
     ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
     ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
     ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
-  ])('to %s: no name, or one that is complete', async (_, targetOf) => {
+  ])('to %s: no name, or a complete one', async (_, targetOf) => {
     const { env, cli } = await fresh();
     const from = at('team/copied:v1');
     const moments = await momentsOf(['copy', from, targetOf(cli.folder, 0)], env);
     let wholes = 0;
     const isWhole = async (target: string): Promise<boolean> => {
       if ((await cli.run(['exists', target])).code !== 0) return false;
-      // What lacks a part cannot be copied on.
+      // Content with a missing part cannot be copied.
       wholes += 1;
       await cli.must('copy', target, `oci:onward${wholes}:v1`);
       return true;
@@ -111,7 +111,7 @@ describe('copy killed', () => {
   });
 });
 
-/** Whether the tag is there; a tag that is there must have everything below it. */
+/** Whether the tag exists. If it does, all of its content must exist too. */
 async function isComplete(repository: string): Promise<boolean> {
   const list = await getManifest(registry.url, repository, 'x');
   if (list === undefined) return false;
@@ -131,7 +131,7 @@ async function isComplete(repository: string): Promise<boolean> {
   return true;
 }
 
-test('an interrupt ends cleanly, with its own exit code, and leaves no lock', async () => {
+test('an interrupted command exits with its own code and leaves no lock', async () => {
   const { workspace, env } = await fresh();
   const silent = await startSilent();
   try {
@@ -147,7 +147,7 @@ test('an interrupt ends cleanly, with its own exit code, and leaves no lock', as
   }
 });
 
-/** A server that takes a request and never answers. */
+/** A server that accepts requests and never answers. */
 async function startSilent(): Promise<{
   readonly host: string;
   readonly asked: Promise<void>;

@@ -17,7 +17,7 @@ afterAll(() => registry.close());
 
 const HOUR_MS = 60 * 60 * 1000;
 
-/** The environment of a process whose clock is wrong by so many milliseconds. */
+/** The environment of a process with a clock that is wrong by this number of milliseconds. */
 function clockWrongBy(milliseconds: number): Readonly<Record<string, string>> {
   const program = `const Right = Date; globalThis.Date = class extends Right {
     constructor(...args) { super(...(args.length > 0 ? args : [Right.now() + ${milliseconds}])); }
@@ -29,7 +29,7 @@ function clockWrongBy(milliseconds: number): Readonly<Record<string, string>> {
 interface Holding extends Started {
   readonly archive: string;
   readonly lock: string;
-  /** Lets the command go on. */
+  /** Lets the command continue. */
   readonly release: () => void;
   readonly end: () => Promise<void>;
 }
@@ -79,7 +79,7 @@ async function moveElsewhere(lock: string): Promise<void> {
 const withSignals = process.platform === 'win32' ? describe.skip : describe;
 
 withSignals('a lock', () => {
-  // 20 seconds are less than a lock stays without a heartbeat.
+  // A lock without a heartbeat expires after more than 20 seconds.
   test('of a killed process is broken at once', async () => {
     const { child, ended, archive, end } = await startHolding();
     try {
@@ -92,7 +92,7 @@ withSignals('a lock', () => {
     }
   });
 
-  test('of a suspended process is taken over, and that process then changes nothing', async () => {
+  test('of a suspended process is acquired by another one, and the suspended process then changes nothing', async () => {
     const { child, ended, archive, lock, release, end } = await startHolding();
     try {
       child.kill('SIGSTOP');
@@ -112,7 +112,7 @@ withSignals('a lock', () => {
     }
   });
 
-  test('of another machine that has a heartbeat is not broken, whatever the clocks of both machines say', async () => {
+  test('of another machine with a heartbeat is not broken, even if the clocks of the machines differ', async () => {
     const { archive, lock, end } = await startHolding(clockWrongBy(-HOUR_MS));
     try {
       await moveElsewhere(lock);

@@ -33,7 +33,7 @@ const login = base64(`me:${secrets.password}`);
 const all = { ...secrets, login, proxyLogin: base64(`me:${secrets.proxy}`) };
 type Secret = keyof typeof all;
 
-/** Every form in which a secret may stand in a text. */
+/** All encodings of a secret that may occur in a text. */
 function formsOf(name: Secret): readonly string[] {
   const text = all[name];
   const encoded = [encodeURIComponent(text), base64(text), Buffer.from(text).toString('base64url')];
@@ -45,7 +45,7 @@ function expectClean(what: string, text: string): void {
   expect([what, found]).toEqual([what, []]);
 }
 
-/** How a registry lets its clients in, by its name below `.example`. */
+/** The kind of authentication of a registry, which is also its name below `.example`. */
 const kinds = ['basic', 'bearer', 'identity', 'given'] as const;
 type Kind = (typeof kinds)[number];
 
@@ -162,7 +162,7 @@ async function harnessFor(kind: Kind): Promise<CliHarness> {
 
 type Lines = readonly (readonly string[])[];
 
-/** Each command's lines, in an order in which each finds what it needs; `host` is the registry. */
+/** The command lines of each command, ordered so that each finds the content that it needs. `host` is the registry. */
 function linesOf(host: string): Readonly<Record<string, Lines>> {
   const at = (name: string): string => `${host}/${name}`;
   const draft = at('team/app:draft');
@@ -255,7 +255,7 @@ test('every command has lines here', () => {
   expect(commands.map(({ name }) => name).filter((name) => !tried.includes(name))).toEqual([]);
 });
 
-describe.each(kinds)('with the login of the kind %s', (kind) => {
+describe.each(kinds)('with a login of kind %s', (kind) => {
   const host = `${kind}.example`;
 
   test.each<Mode>(['signs', 'echoes', 'redirects'])(
@@ -294,7 +294,7 @@ test('each secret was sent to its recipient', () => {
   expect(forwardProxy.seen.length).toBeGreaterThan(100);
 });
 
-describe('a password that was typed in the place of a reference', () => {
+describe('a password in place of a reference', () => {
   const url = `me:${secrets.userinfo}@registry.example`;
   test.each<[string, readonly string[]]>([
     ['inspect', ['inspect', `https://${url}/team/app:v1`]],
@@ -313,7 +313,7 @@ describe('a password that was typed in the place of a reference', () => {
     ['an argument too many', ['ls', `https://${url}/team/app:v1`]],
     ['an argument too many beside --list', ['digest', '--list', 'a', `https://${url}/team/app:v1`]],
     ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
-  ])('is not said back: %s', async (_, args) => {
+  ])('is not printed: %s', async (_, args) => {
     const cli = await CliHarness.make({ stdin: 'x' });
     for (const more of [[], ['--json', '--debug']]) {
       const { code, stdout, stderr } = await cli.run([...args, ...more]);
@@ -325,7 +325,7 @@ describe('a password that was typed in the place of a reference', () => {
   });
 });
 
-test('a password that was typed in the place of an image is not said back in the command that a hint suggests', async () => {
+test('a password in place of an image is not printed in the command of a hint', async () => {
   const args = ['remove', 'registry.example/team/app', `https://me:${secrets.userinfo}@registry.example/team/app`];
   const { code, stderr } = await (await CliHarness.make()).run(args);
   expect([code, stderr]).toEqual([4, expect.stringContaining('mlist remove LIST')]);

@@ -9,7 +9,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeWith } from '../support/programs.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Docker's own registry as people set it up: with users, with certificates of an authority of their own, for clients too. */
+/** Docker's registry in common configurations: with users, and with server and client certificates of a private authority. */
 
 const PASSWORD = 's3cret-of-the-test';
 
@@ -27,7 +27,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
     return { host, cli: await CliHarness.make() };
   }
 
-  /** Images come over from another registry, a list is made of them, annotated, pushed, and read again. */
+  /** Copies images from another registry, creates a list of them, annotates and pushes it, and reads it again. */
   async function mainJob(cli: CliHarness, host: string, ...flags: readonly string[]): Promise<void> {
     const at = (name: string) => `${host}/team/app:${name}`;
     for (const name of ['amd64', 'arm64']) await cli.must('copy', `${origin.host}/a:${name}`, at(name), ...flags);

@@ -10,11 +10,11 @@ import { makeList, pushList, type BuiltList, type ListWords } from '../support/o
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** What skopeo and buildah really pull, beside what `explain` says that they do. */
+/** Compares the images that skopeo and buildah pull with the output of `explain`. */
 
 const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6 linux/386 linux/s390x';
 
-/** Lists, and the platforms that are asked for; letter for letter, as `--override-*` hands them on. */
+/** Lists, and the requested platforms exactly as `--override-*` passes them on. */
 const rows: readonly (readonly [words: string, ...platforms: readonly string[]])[] = [
   [common, 'linux/amd64', 'linux/arm64', 'linux/arm64/v8', 'linux/arm', 'linux/arm/v6', 'linux/arm/v8', 'linux/s390x'],
   [common, 'linux/386', 'linux/amd64/v3', 'linux/ppc64le', 'windows/amd64', 'linux/arm/v5'],
@@ -51,7 +51,7 @@ interface Case {
   readonly platform: string;
 }
 
-/** In a Docker list every entry has its platform, and there are no annotations: the rules are the same, in other code. */
+/** In a Docker list every entry has a platform, and there are no annotations. Clients apply the same rules in other code. */
 const docker = rows.filter(([words]) => !/[?[]|zstd/.test(words)).slice(0, 10);
 
 /** Lists of each kind, each with some of its platforms in the short version. */
@@ -87,7 +87,7 @@ function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; reado
   return pushing;
 }
 
-/** Digests of the manifest and the config that `explain` says a client ends with. */
+/** The digests of the manifest and of the config that a client selects according to `explain`. */
 async function said(id: string, old: string, { written, platform }: Case) {
   const { made, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;

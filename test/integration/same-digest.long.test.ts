@@ -9,7 +9,7 @@ import { isLong } from '../support/long.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** The same digest as the peers push for the same entries, live: each peer runs beside mlist on the same registry. */
+/** Other tools push a list with the same entries to the same registry. The digest must be the same. */
 const run = promisify(execFile);
 
 const platforms: readonly Platform[] = [
@@ -27,7 +27,7 @@ const platforms: readonly Platform[] = [
   { architecture: 'amd64', os: 'darwin' },
 ];
 
-/** Docker lists in the order of its file names. */
+/** docker orders the entries by the names of its files. */
 const tagOf = (at: number) => `image${String(at).padStart(2, '0')}`;
 
 let registry: Registry;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
+import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/request-count-images.ts';
 import { buildah, buildx, crane, docker, oras, regctl, skopeo, split, type Do, type Round } from './tools.ts';
 
 /** A job, and the commands of each tool for it. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { joinRounds, type RoundsOptions } from '../support/join-rounds.ts';
-import { killedAt } from '../support/killed.ts';
+import { killedAt } from '../support/killed-programs.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';
 import type { Place } from './main.ts';

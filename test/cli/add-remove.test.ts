@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, pushImage } from '../support/images.ts';
-import { drafted, entries, image, list, registry, serveImages, cli } from '../support/edited-lists.ts';
+import { drafted, entries, image, list, registry, serveImages, cli } from '../support/edit-fixture.ts';
 
 /** `add` and `remove`. */
 serveImages();

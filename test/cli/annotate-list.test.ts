@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { annotate, drafted, image, list, serveImages, cli, type Document } from '../support/edited-lists.ts';
+import { annotate, drafted, image, list, serveImages, cli, type Document } from '../support/edit-fixture.ts';
 
 /** `annotate` of the list itself, and the changes that it refuses. */
 serveImages();

@@ -9,7 +9,7 @@ import {
   saidOf,
   serveImages,
   cli,
-} from '../support/edited-lists.ts';
+} from '../support/edit-fixture.ts';
 
 /** `annotate` without MANIFEST, which selects the entry by the platform that it sets. */
 serveImages();

@@ -9,7 +9,7 @@ import {
   serveImages,
   cli,
   type Document,
-} from '../support/edited-lists.ts';
+} from '../support/edit-fixture.ts';
 
 /** `annotate` with MANIFEST. */
 serveImages();

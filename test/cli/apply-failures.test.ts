@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
+import { at, registry, report, served, serveSpecified, type Report } from '../support/apply-fixture.ts';
 
 /** `apply` of many lists, where images are missing or one list fails. */
 serveSpecified();

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
-import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
+import { applyText, at, report, served, serveSpecified } from '../support/apply-fixture.ts';
 
 /** Invalid specs, whose errors have line and column, and the specs of manifest-tool. */
 serveSpecified();

@@ -12,7 +12,7 @@ import {
 } from '../support/images.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copy-fixture.ts';
 
 /** Copies of a list with its referrers. */
 serveCopied();

@@ -4,7 +4,7 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copy-fixture.ts';
 
 /** Copies of some platforms of a list. */
 serveCopied();

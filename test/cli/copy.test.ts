@@ -20,7 +20,7 @@ import {
   registry,
   requestsOf,
   serveCopied,
-} from '../support/copied.ts';
+} from '../support/copy-fixture.ts';
 
 /** The requests of a copy, and its failures. */
 serveCopied();

@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
-import { amd64, arm, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
+import {
+  amd64,
+  arm,
+  arm64,
+  at,
+  build,
+  images,
+  registry,
+  serveSources,
+  type Drafted,
+} from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create` with indexes as sources. */

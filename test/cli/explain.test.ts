@@ -7,7 +7,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { putDocument, putImage } from '../support/layouts.ts';
-import { makeList, pushList, type BuiltList } from '../support/offered-lists.ts';
+import { makeList, pushList, type BuiltList } from '../support/list-notation.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { fresh, registry, serveCopied } from '../support/copied.ts';
+import { fresh, registry, serveCopied } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '../../src/errors/errors.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
-import { here, list, registry, repository, run, workElsewhere, cli } from '../support/elsewhere.ts';
+import { here, list, registry, repository, run, workElsewhere, cli } from '../support/other-folder-fixture.ts';
 import { type CliResult } from '../support/cli-harness.ts';
 
 /** Missing layouts and archives of a draft: the error names each affected entry, with its path relative to the current folder. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from '@jest/globals';
 import { answer } from '../support/recording-proxy.ts';
 import { getManifest } from '../support/images.ts';
-import { from, proxy, registry, repository, serveTarget, tagOf, to, cli } from '../support/relayed-target.ts';
-import { platformsOf } from '../support/work.ts';
+import { from, proxy, registry, repository, serveTarget, tagOf, to, cli } from '../support/relay-fixture.ts';
+import { platformsOf } from '../support/request-count-images.ts';
 
 /** A registry that answers 500 to concurrent writes of manifests, as Gitea may. The first write waits for a second one. */
 const { list } = serveTarget('overlap', platformsOf(12));

@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
-import { amd64, arm64, at, list, registry, served, servePushed, tag, cli } from '../support/pushed-lists.ts';
+import { amd64, arm64, at, list, registry, served, servePushed, tag, cli } from '../support/push-fixture.ts';
 
 /** Drafts after a push, and drafts of lists that others change too. */
 servePushed();

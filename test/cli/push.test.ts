@@ -15,7 +15,7 @@ import {
   served,
   tag,
   cli,
-} from '../support/pushed-lists.ts';
+} from '../support/push-fixture.ts';
 
 /** The requests and targets of `push`. */
 servePushed();

@@ -12,7 +12,7 @@ import {
   tagOf,
   to,
   cli,
-} from '../support/relayed-target.ts';
+} from '../support/relay-fixture.ts';
 
 /** Registries that refuse a write because the tag already has the content, or because referenced content is missing. */
 const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, registry, serveCopied } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,

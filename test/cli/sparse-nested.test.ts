@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, registry, serveCopied } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';

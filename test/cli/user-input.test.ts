@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { bug } from '../support/bug.ts';
+import { bug } from '../support/bug-report.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';

@@ -12,7 +12,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist, startMlist, type Ended } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
-import { leaveUnanswered, printed } from '../support/stuck.ts';
+import { leaveUnanswered, printed } from '../support/pending-requests.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** After an interruption, the error reports which targets were published, which were not, and which may have been. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { joinRounds, type RoundsOptions, type Tally } from '../support/join-rounds.ts';
-import { killedAt } from '../support/killed.ts';
+import { killedAt } from '../support/killed-programs.ts';
 import { isLong, roundsOf } from '../support/long.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';

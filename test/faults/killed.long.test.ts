@@ -6,7 +6,7 @@ import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { momentsOf, killAtStep } from '../support/killed.ts';
+import { momentsOf, killAtStep } from '../support/killed-programs.ts';
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 

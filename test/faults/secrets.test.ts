@@ -62,7 +62,10 @@ const accepted: Readonly<Record<Kind, string>> = {
   given: `Bearer ${secrets.given}`,
 };
 
-/** signs: redirects to signed addresses; echoes: refuses, and repeats the request; redirects: sends clients to forbidden addresses. */
+/**
+ * signs: redirects to signed addresses; echoes: refuses, and repeats the request; redirects: sends clients to forbidden
+ * addresses.
+ */
 type Mode = 'signs' | 'echoes' | 'redirects';
 let mode: Mode = 'signs';
 

@@ -6,7 +6,7 @@ import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
-import { makeList, pushList, type BuiltList, type ListWords } from '../support/offered-lists.ts';
+import { makeList, pushList, type BuiltList, type ListWords } from '../support/list-notation.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 

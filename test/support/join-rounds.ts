@@ -1,7 +1,7 @@
 import { parsePlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
-import { stepsOf } from './killed.ts';
+import { stepsOf } from './killed-programs.ts';
 import { startFlakyProxy } from './flaky-proxy.ts';
 
 /**

@@ -7,7 +7,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { RequestWaves } from '../support/request-waves.ts';
-import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
+import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/request-count-images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /**

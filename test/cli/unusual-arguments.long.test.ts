@@ -5,7 +5,7 @@ import { commands } from '../../src/cli/commands/commands.ts';
 import { optionsOf } from '../../src/cli/args/global-options.ts';
 import { MlistError } from '../../src/errors/errors.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { bug } from '../support/bug.ts';
+import { bug } from '../support/bug-report.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
 import { CliHarness } from '../support/cli-harness.ts';

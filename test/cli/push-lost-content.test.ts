@@ -14,7 +14,7 @@ import {
   served,
   tag,
   cli,
-} from '../support/pushed-lists.ts';
+} from '../support/push-fixture.ts';
 
 /** `push` if the registry has lost content. */
 servePushed();

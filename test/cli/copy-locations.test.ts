@@ -8,7 +8,7 @@ import { chunksOf } from '../store/samples.ts';
 import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
 import { putDocument } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copy-fixture.ts';
 
 /** Copies between repositories, registries, layouts and archives: the content of the target. */
 serveCopied();

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putImage } from '../support/layouts.ts';
-import { here, list, run, workElsewhere, cli } from '../support/elsewhere.ts';
+import { here, list, run, workElsewhere, cli } from '../support/other-folder-fixture.ts';
 
 /** Output shows paths relative to the current folder, even if the workspace is elsewhere or in a parent folder. */
 

@@ -2,7 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import type { Platform } from '../../src/oci/platform/platform.ts';
 import { attestationEntry, pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { amd64, arm, arm64, at, images, registry, serveSources, type Drafted, type Shown } from '../support/sources.ts';
+import {
+  amd64,
+  arm,
+  arm64,
+  at,
+  images,
+  registry,
+  serveSources,
+  type Drafted,
+  type Shown,
+} from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create --amend` and `create --replace`. */

@@ -42,7 +42,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
       join(folder, `ws-${count}`),
     ];
     const path = await specs('list');
-    for (const run of ['first ', 'second']) tell(count, run, await measure(apply(path)));
+    for (const run of ['first ', 'second']) printRun(count, run, await measure(apply(path)));
     const result = join(folder, `alive-${count}`);
     const watched = await measure(['--expose-gc', '--import', watcher, ...apply(await specs('other'))], {
       ...process.env,
@@ -50,7 +50,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
     });
     alive.push(Number(await readFile(result, 'utf8')));
     specBytes.push((await stat(path)).size);
-    tell(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive; `);
+    printRun(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive; `);
     await registry.close();
   }
   const per = (values: readonly number[]) =>
@@ -73,14 +73,14 @@ process.on('exit', () => {
 });
 `;
 
-function tell(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {
+function printRun(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {
   const { counts, writes } = JSON.parse(stdout) as { counts: Record<string, number>; writes: number };
-  const said = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
+  const counted = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
   const line = /lists-[\w-]+\.yaml:\d+:\d+/.exec(stderr)?.[0] ?? 'nothing';
   print(
     `${String(count).padStart(5)} lists, ${run} run ${(milliseconds / 1000).toFixed(2).padStart(6)} s ` +
       `${(milliseconds / count).toFixed(2)} ms each  peak ${(peak / 1024).toFixed(0).padStart(4)} MiB  ${more}` +
-      `${said.join(', ')}; ${writes} writes; refused: ${line}`,
+      `${counted.join(', ')}; ${writes} writes; refused: ${line}`,
   );
 }
 

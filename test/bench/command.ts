@@ -14,13 +14,13 @@ export async function run({ program, args, env, onStart }: Command): Promise<num
   const started = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   if (child.pid !== undefined) onStart?.(child.pid);
-  const said: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const output: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   if (code === 0) return performance.now() - started;
-  const last = Buffer.concat(said).toString().trim().split('\n').at(-1) ?? '';
+  const last = Buffer.concat(output).toString().trim().split('\n').at(-1) ?? '';
   throw new Error(`${program} ${args[0] ?? ''} ended with ${String(code)}: ${last.slice(0, 200)}`);
 }

@@ -41,7 +41,7 @@ export class DelayProxy {
     return `http://${this.host}`;
   }
 
-  forget(): void {
+  reset(): void {
     this.requests = 0;
     this.depth = 0;
     this.#answered = 0;

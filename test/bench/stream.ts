@@ -11,7 +11,7 @@ import type { Place } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
-import { crane, environmentIn, isThere, oras } from './tools.ts';
+import { crane, environmentIn, isInstalled, oras } from './tools.ts';
 
 const ROUNDS = 7;
 const MIB = 1024 * 1024;
@@ -105,7 +105,7 @@ interface Comparison {
 }
 
 async function compare(from: string, start: Start, { way, tools: all, place, caFile }: Comparison): Promise<void> {
-  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isThere(name));
+  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isInstalled(name));
   const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {

@@ -38,7 +38,7 @@ export function environmentIn(folder: string): Readonly<Record<string, string>> 
   };
 }
 
-export function isThere(tool: string): boolean {
+export function isInstalled(tool: string): boolean {
   return programPath(tool) !== undefined;
 }
 

@@ -8,7 +8,7 @@ import { jobsOf, type Job } from './jobs.ts';
 import type { Place } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
-import { environmentIn, isThere, split, type Do } from './tools.ts';
+import { environmentIn, isInstalled, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
@@ -47,8 +47,8 @@ interface Taken {
 async function benchJob(key: string, job: Job, registry: Registry, { folder }: Place): Promise<void> {
   print(`\n## ${job.title}\n   aim: ${job.aim}`);
   const seeds = await job.seed(registry.url);
-  const stand = await standUp(job, registry);
-  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isThere(name.split(' ')[0] ?? name));
+  const setup = await setUp(job, registry);
+  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isInstalled(name.split(' ')[0] ?? name));
   const missing = Object.keys(job.tools).filter((name) => !tools.some(([known]) => known === name));
   const taken = new Map<string, Taken>(
     tools.map(([name]) => [name, { milliseconds: [], requests: [], depths: [], tokens: [] }]),
@@ -57,11 +57,11 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: P
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       if (failed.has(name)) continue;
-      const one = measure({ key, name, tool, round, job, seeds, stand, folder }, taken.get(name));
+      const one = measure({ key, name, tool, round, job, seeds, setup, folder }, taken.get(name));
       await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
     }
   }
-  await stand.close();
+  await setup.close();
   report(taken, failed, missing);
 }
 
@@ -69,14 +69,14 @@ function isOurs(name: string): boolean {
   return ['mlist', 'mlist --push', 'bare', 'bare in two'].includes(name);
 }
 
-interface Stand {
+interface Setup {
   readonly proxy: DelayProxy;
   readonly tokens: TokenService | undefined;
   close(): Promise<void>;
 }
 
 /** The registry behind the proxy, and behind a proxy that requires tokens if the job does. */
-async function standUp({ guarded = false }: Job, registry: Registry): Promise<Stand> {
+async function setUp({ guarded = false }: Job, registry: Registry): Promise<Setup> {
   if (!guarded) {
     const proxy = await DelayProxy.start(registry.url);
     return { proxy, tokens: undefined, close: () => proxy.close() };
@@ -99,13 +99,13 @@ interface Measuring {
   readonly round: number;
   readonly job: Job;
   readonly seeds: readonly string[];
-  readonly stand: Stand;
+  readonly setup: Setup;
   readonly folder: string;
 }
 
 async function measure(measuring: Measuring, taken: Taken | undefined): Promise<void> {
   const { key, name, tool, round, job, seeds, folder } = measuring;
-  const { proxy, tokens } = measuring.stand;
+  const { proxy, tokens } = measuring.setup;
   const { host } = proxy;
   const own = `${name.replaceAll(' ', '-')}-${round}`;
   const [repository] = split(seeds[0] ?? '');
@@ -122,12 +122,12 @@ async function measure(measuring: Measuring, taken: Taken | undefined): Promise<
   proxy.delayMs = 0;
   await all(steps.before ?? []);
   proxy.delayMs = job.delayMs ?? 0;
-  proxy.forget();
-  const asked = tokens?.requests.length ?? 0;
+  proxy.reset();
+  const tokenRequests = tokens?.requests.length ?? 0;
   taken?.milliseconds.push(await all(steps.measured));
   taken?.requests.push(proxy.requests);
   taken?.depths.push(proxy.depth);
-  taken?.tokens.push((tokens?.requests.length ?? 0) - asked);
+  taken?.tokens.push((tokens?.requests.length ?? 0) - tokenRequests);
 }
 
 function report(

@@ -6,7 +6,7 @@ import {
   image,
   list,
   registry,
-  saidOf,
+  summaryOf,
   serveImages,
   cli,
 } from '../support/edit-fixture.ts';
@@ -39,7 +39,9 @@ describe('annotate without MANIFEST', () => {
     const before = await entries();
     expect(await annotate(...flags)).toMatchObject({ code: 0 });
     const after = await entries();
-    const changed = after.flatMap((entry, position) => (saidOf(entry) === saidOf(before[position]) ? [] : [position]));
+    const changed = after.flatMap((entry, position) =>
+      summaryOf(entry) === summaryOf(before[position]) ? [] : [position],
+    );
     expect(changed.length === 0 ? [at] : changed).toEqual([at]);
   });
 

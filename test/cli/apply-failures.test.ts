@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { at, registry, report, served, serveSpecified, type Report } from '../support/apply-fixture.ts';
+import { at, registry, report, served, serveApplyImages, type Report } from '../support/apply-fixture.ts';
 
 /** `apply` of many lists, where images are missing or one list fails. */
-serveSpecified();
+serveApplyImages();
 
 describe('missing images', () => {
   const text = (minimum: number) => `list: HOST/team/app:some

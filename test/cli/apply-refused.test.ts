@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
-import { applyText, at, report, served, serveSpecified } from '../support/apply-fixture.ts';
+import { applyText, at, report, served, serveApplyImages } from '../support/apply-fixture.ts';
 
 /** Invalid specs, whose errors have line and column, and the specs of manifest-tool. */
-serveSpecified();
+serveApplyImages();
 
 describe('invalid specs', () => {
   const image = 'HOST/team/app:1.0-amd64';

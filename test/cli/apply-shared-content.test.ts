@@ -15,7 +15,7 @@ interface Report {
 }
 
 describeOnRegistries('apply: children that lists share', (start) => {
-  async function stand() {
+  async function setUp() {
     const registry = cleanup(await start());
     const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     for (const architecture of architectures) {
@@ -39,7 +39,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
     }).join('');
 
   test('puts each child once, and mounts each of its blobs once', async () => {
-    const { proxy, apply } = await stand();
+    const { proxy, apply } = await setUp();
     // 3 children with 2 blobs each, and the tags.
     expect(await apply(lists('other/app', 40))).toMatchObject({ code: 0, counts: { pushed: 40 }, writes: 3 + 6 + 40 });
     expect(proxy.requestsMatching(/^PUT \/v2\/other\/app\/manifests\/sha256:/)).toHaveLength(3);
@@ -48,7 +48,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
   });
 
   test('writes shared children to each repository', async () => {
-    const { proxy, apply } = await stand();
+    const { proxy, apply } = await setUp();
     const report = await apply(lists('one/app', 3) + lists('two/app', 3));
     expect(report).toMatchObject({ code: 0, counts: { pushed: 6 } });
     for (const repository of ['one', 'two']) {
@@ -57,7 +57,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
   });
 
   test('puts a child again for the next list if one list could not put it', async () => {
-    const { proxy, apply } = await stand();
+    const { proxy, apply } = await setUp();
     proxy.on(/^PUT \/v2\/other\/app\/manifests\/sha256:/, answer(400), 1);
     const report = await apply(lists('other/app', 4));
     expect(report).toMatchObject({ code: 7, counts: { pushed: 3, failed: 1 } });
@@ -67,7 +67,7 @@ describeOnRegistries('apply: children that lists share', (start) => {
   });
 
   test('copies the children of a list once for several names', async () => {
-    const { proxy, apply } = await stand();
+    const { proxy, apply } = await setUp();
     await apply(lists('team/app', 1));
     const copies = [1, 2, 3].map((n) => `---\nlist: HOST/copied/app:${n}\ncopy: HOST/team/app:0\n`).join('');
     expect(await apply(copies)).toMatchObject({ code: 0, counts: { pushed: 3 } });

@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
-import { applyText, at, platforms, registry, report, served, serveSpecified } from '../support/apply-fixture.ts';
+import { applyText, at, platforms, registry, report, served, serveApplyImages } from '../support/apply-fixture.ts';
 
 /** `apply`: the lists that it writes, and what a second run does. */
-serveSpecified();
+serveApplyImages();
 
 describe('apply', () => {
   test('writes the same list as create and push', async () => {

@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { at, images, serveSources, type Drafted } from '../support/create-fixture.ts';
+import { at, images, serveCreateImages, type Drafted } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Digests that CI jobs pass on: in files, as JSON, and as arguments. */
-serveSources();
+serveCreateImages();
 
 let cli: CliHarness;
 beforeEach(async () => {

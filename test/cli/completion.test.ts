@@ -113,7 +113,7 @@ describeWith('bash', 'completion in bash', () => {
 
 describeWith('zsh', 'completion in zsh', () => {
   /** Replaces commands of zsh with functions that print their arguments, and splits the line into words as zsh does. */
-  const stand =
+  const stubs =
     'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
 
   test.each<[readonly string[], readonly string[]]>([
@@ -121,10 +121,10 @@ describeWith('zsh', 'completion in zsh', () => {
     [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
     [['mlist', 'tags', 'x'], ['FILES']],
   ])('%j', async (words, wanted) => {
-    const sourced = `${stand}; source <(mlist completion zsh); _mlist`;
+    const sourced = `${stubs}; source <(mlist completion zsh); _mlist`;
     expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(wanted);
     const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
-    const first = `${stand}; ${loaded}; autoload -U _mlist; _mlist`;
+    const first = `${stubs}; ${loaded}; autoload -U _mlist; _mlist`;
     expect(await runShell('zsh', first, 'zsh', ...words)).toEqual(wanted);
     expect(await runShell('zsh', `${first} > /dev/null; _mlist`, 'zsh', ...words)).toEqual(wanted);
   });

@@ -126,9 +126,9 @@ describe('a config that contradicts the entry of its image', () => {
   });
 
   test('a config that cannot be read is copied unchanged', async () => {
-    const odd = makeImage({ kind: 'oci', platform: { os: 7 } as object });
-    await pushImage(registry.url, 'team/odd', undefined, odd);
-    const list = makeIndex([entryOf(odd, platforms[0])]);
+    const invalid = makeImage({ kind: 'oci', platform: { os: 7 } as object });
+    await pushImage(registry.url, 'team/odd', undefined, invalid);
+    const list = makeIndex([entryOf(invalid, platforms[0])]);
     await putManifest(registry.url, 'team/odd', 'odd', list.mediaType, list.bytes);
     await warned(['copy', `${registry.host}/team/odd:odd`, far('copied/odd:1')]);
   });

@@ -32,7 +32,7 @@ beforeEach(async () => {
   list = `${proxy.host}/${repository}:v1`;
   for (const [at, image] of images.entries()) await pushImage(registry.url, repository, `image${at}`, image);
   await cli.must('create', list, `${proxy.host}/${repository}:image0`, `${proxy.host}/${repository}:image1`);
-  proxy.forget();
+  proxy.clear();
 });
 
 const expectRefused = (result: { code: number | null; stdout: string; stderr: string }, message: RegExp) =>
@@ -136,7 +136,7 @@ describe('a copy to another repository', () => {
       proxy.on(/^POST .*mount=/, answer(status), 1);
       await cli.must('copy', `${proxy.host}/${repository}:image0`, `${proxy.host}/team/mounted${count}:v1`);
       expect(proxy.requestsMatching(/^PUT .*uploads/)).toHaveLength(1);
-      proxy.forget();
+      proxy.clear();
       proxy.on(/^POST .*mount=/, ({ pass }) => pass({ status }));
       await cli.must('copy', `${proxy.host}/${repository}:image1`, `${proxy.host}/team/mounted${count}:v2`);
       expect(proxy.requestsMatching(/^PUT .*uploads/)).toEqual([]);

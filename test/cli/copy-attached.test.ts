@@ -12,10 +12,19 @@ import {
 } from '../support/images.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copy-fixture.ts';
+import {
+  expectWhole,
+  fresh,
+  images,
+  list,
+  other,
+  pushList,
+  registry,
+  serveCopyImages,
+} from '../support/copy-fixture.ts';
 
 /** Copies of a list with its referrers. */
-serveCopied();
+serveCopyImages();
 
 describe('referrers', () => {
   /** Signatures by subject of an image, of the list and of a signature, and tags of cosign. */

@@ -4,10 +4,10 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copy-fixture.ts';
+import { expectWhole, fresh, images, list, platforms, registry, serveCopyImages } from '../support/copy-fixture.ts';
 
 /** Copies of some platforms of a list. */
-serveCopied();
+serveCopyImages();
 
 describe('copy --platform', () => {
   const attestation = (image: Image, salt: string): { image: Image; entry: object } => {
@@ -41,13 +41,16 @@ describe('copy --platform', () => {
     ['by platform keeps what is attested of its image', ['--platform', 'linux/arm64'], [1, 3]],
     ['of attestations keeps the images', ['--attestations', 'drop'], [0, 1]],
     ['of both', ['--platform', 'linux/amd64', '--attestations', 'drop'], [0]],
-  ])('%s, and keeps all other fields of the list', async (_, options, kept) => {
+  ])('%s, and keeps all other fields of the list', async (_, options, positions) => {
     const cli = await CliHarness.make();
     const repository = fresh();
     const { stdout, stderr } = await cli.run(['copy', from(), `${registry.host}/${repository}:v1`, ...options]);
-    expect(await documentAt(repository)).toEqual({ ...original, manifests: kept.map((at) => original.manifests[at]) });
+    expect(await documentAt(repository)).toEqual({
+      ...original,
+      manifests: positions.map((at) => original.manifests[at]),
+    });
     expect(stderr).toContain(`the filtered list is a new one: ${whole.digest} -> ${stdout.trim()}`);
-    expect(stderr.match(/^skipped /gm)).toHaveLength(4 - kept.length);
+    expect(stderr.match(/^skipped /gm)).toHaveLength(4 - positions.length);
     await expectWhole(registry.url, repository, 'v1');
   });
 

@@ -8,10 +8,19 @@ import { chunksOf } from '../store/samples.ts';
 import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
 import { putDocument } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, other, platforms, registry, serveCopied } from '../support/copy-fixture.ts';
+import {
+  expectWhole,
+  fresh,
+  images,
+  list,
+  other,
+  platforms,
+  registry,
+  serveCopyImages,
+} from '../support/copy-fixture.ts';
 
 /** Copies between repositories, registries, layouts and archives: the content of the target. */
-serveCopied();
+serveCopyImages();
 
 describe('the copied content', () => {
   test('is the same in a layout, in an archive, and back in a registry', async () => {

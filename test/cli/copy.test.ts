@@ -19,11 +19,11 @@ import {
   pushList,
   registry,
   requestsOf,
-  serveCopied,
+  serveCopyImages,
 } from '../support/copy-fixture.ts';
 
 /** The requests of a copy, and its failures. */
-serveCopied();
+serveCopyImages();
 
 describe('the requests of a copy', () => {
   test('of 6 manifests and 11 blobs within a registry: 24, and 2 when it is done again', async () => {

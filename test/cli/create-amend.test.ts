@@ -9,14 +9,14 @@ import {
   at,
   images,
   registry,
-  serveSources,
+  serveCreateImages,
   type Drafted,
   type Shown,
 } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create --amend` and `create --replace`. */
-serveSources();
+serveCreateImages();
 
 describe('create --amend', () => {
   test('reads a moved tag again, and reports the old and the new digest', async () => {

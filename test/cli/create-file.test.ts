@@ -3,11 +3,20 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/create-fixture.ts';
+import {
+  amd64,
+  arm64,
+  at,
+  build,
+  images,
+  registry,
+  serveCreateImages,
+  type Drafted,
+} from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create -f` with an index in a file or on stdin creates the same list as with the same index in a registry. */
-serveSources();
+serveCreateImages();
 
 let cli: CliHarness;
 let attestation: Image;

@@ -8,13 +8,13 @@ import {
   build,
   images,
   registry,
-  serveSources,
+  serveCreateImages,
   type Drafted,
 } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create` with indexes as sources. */
-serveSources();
+serveCreateImages();
 
 describe('create from an index', () => {
   test('adds its images and their attestations', async () => {
@@ -37,7 +37,7 @@ describe('create from an index', () => {
   });
 
   test('one unchanged index with unusual JSON: the same bytes; after an edit, unknown members remain', async () => {
-    const odd = Buffer.from(
+    const document = Buffer.from(
       JSON.stringify(
         {
           annotations: { z: '1', a: '2' },
@@ -54,16 +54,16 @@ describe('create from an index', () => {
         7,
       ),
     );
-    await putManifest(registry.url, 'team/app', 'odd', 'application/vnd.oci.image.index.v1+json', odd);
+    await putManifest(registry.url, 'team/app', 'odd', 'application/vnd.oci.image.index.v1+json', document);
     const cli = await CliHarness.make();
     await cli.must('create', at('team/app:edited'), at('team/app:odd'));
-    expect(await cli.must('inspect', '--raw')).toBe(odd.toString());
+    expect(await cli.must('inspect', '--raw')).toBe(document.toString());
     await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
-    const before = JSON.parse(odd.toString()) as { manifests: { platform: object }[] };
+    const before = JSON.parse(document.toString()) as { manifests: { platform: object }[] };
     Object.assign(before.manifests[1]?.platform ?? {}, { variant: 'v8' });
     expect(JSON.parse(await cli.must('inspect'))).toEqual(before);
     await cli.must('annotate', '--platform', 'linux/arm64', '--variant', '');
-    expect(await cli.must('inspect', '--raw')).toBe(odd.toString());
+    expect(await cli.must('inspect', '--raw')).toBe(document.toString());
   });
 
   test('several indexes: drops their own fields with a warning', async () => {

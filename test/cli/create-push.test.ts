@@ -53,7 +53,7 @@ describeOnRegistries('create --push', (start) => {
       await answer(200, had)(exchange);
     };
     proxy.on(/^HEAD .*manifests\/v1$/, moveThen, 1);
-    proxy.forget();
+    proxy.clear();
     expect(await cli.must('create', through(list), ...images.map(through), '--push')).toBe(digest);
     expect(proxy.requestsMatching(/^HEAD .*manifests\/v1$/)).toHaveLength(2);
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
@@ -82,7 +82,7 @@ describeOnRegistries('create --push', (start) => {
     // A source that is not read within the limit is a different failure.
     const create = (source: string, ...more: readonly string[]) =>
       withTimeLimit(async (limit) => {
-        proxy.forget();
+        proxy.clear();
         const result = await runMlist(['create', target, source, '--push', '--timeout', limit, ...more], env);
         return result.code === 7 && result.stderr.includes(source) ? undefined : result;
       });
@@ -97,7 +97,7 @@ describeOnRegistries('create --push', (start) => {
     const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     await pushImage(registry.url, repository, 'amd64', amd64);
     await cli.must('create', `${proxy.host}/${repository}:v1`, `${proxy.host}/${repository}:amd64`, '--push');
-    expect(proxy.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
+    expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
   });
 
   test('prints the draft and the push as one document', async () => {

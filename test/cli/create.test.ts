@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, pushImage } from '../support/images.ts';
-import { amd64, arm, at, images, registry, serveSources, type Drafted } from '../support/create-fixture.ts';
+import { amd64, arm, at, images, registry, serveCreateImages, type Drafted } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create` with images, and with files that name images. */
-serveSources();
+serveCreateImages();
 
 describe('create', () => {
   test('keeps the order of the arguments', async () => {

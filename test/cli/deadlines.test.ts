@@ -51,11 +51,11 @@ describe('the error at the deadline names pending operations', () => {
   }
 
   const receives =
-    (proxy: RecordingProxy, isWaiting: (seen: RecordingProxy['seen']) => boolean): Reaches =>
+    (proxy: RecordingProxy, isWaiting: (seen: RecordingProxy['requests']) => boolean): Reaches =>
     async (running) => {
-      proxy.forget();
+      proxy.clear();
       await running;
-      return isWaiting(proxy.seen);
+      return isWaiting(proxy.requests);
     };
 
   const reads =

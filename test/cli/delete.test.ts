@@ -51,7 +51,7 @@ test('exits with 4 if there is nothing to delete', async () => {
 });
 
 test.each<[string, Change]>([
-  ['was lost', { loseAnswer: true }],
+  ['was lost', { loseResponse: true }],
   ['was replaced by a proxy', { status: 502 }],
 ])('succeeds if the first answer %s', async (_, change) => {
   proxy.on(/^DELETE/, ({ pass }) => pass(change), 1);

@@ -3,10 +3,10 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, putManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { platforms, pushImages, serveSpecified } from '../support/apply-fixture.ts';
+import { platforms, pushImages, serveApplyImages } from '../support/apply-fixture.ts';
 
 /** `export` writes specs for `apply`. */
-serveSpecified();
+serveApplyImages();
 
 describeOnRegistries('export', (start) => {
   let running: Registry;

@@ -88,10 +88,10 @@ describe('an unknown member of a spec', () => {
     ['tgas', 'tags'],
     ['images', 'manifests'],
     ...Object.keys(schema.properties).map((name) => [`${name}s`, name] as const),
-  ])('%s', async (typed, meant) => {
+  ])('%s', async (typed, suggestion) => {
     const { code, stderr } = await apply({ list: 'x.io/l:1', [typed]: 1 });
     const known = Object.keys(schema.properties).includes(typed);
-    const message = `unknown member: did you mean "${meant}"? (at /${typed})`;
+    const message = `unknown member: did you mean "${suggestion}"? (at /${typed})`;
     expect([code, stderr]).toEqual([3, known ? expect.anything() : expect.stringContaining(message)]);
   });
 
@@ -99,9 +99,9 @@ describe('an unknown member of a spec', () => {
     ['platfrom', 'platform'],
     ['source', 'image'],
     ...Object.keys(schema.$defs.manifest.properties).map((name) => [`_${name}`, name] as const),
-  ])('%s of an image', async (typed, meant) => {
+  ])('%s of an image', async (typed, suggestion) => {
     const { code, stderr } = await apply({ list: 'x.io/l:1', manifests: [{ image: 'x.io/a:1', [typed]: 1 }] });
-    const message = `did you mean "${meant}"? (at /manifests/0/${typed})`;
+    const message = `did you mean "${suggestion}"? (at /manifests/0/${typed})`;
     expect([code, stderr]).toEqual([3, expect.stringContaining(message)]);
   });
 

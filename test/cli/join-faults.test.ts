@@ -94,7 +94,7 @@ describe('a registry that fails', () => {
     async (_name, tag, written, rule, times, message) => {
       proxy.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
       for (const more of [expectAmd64, []]) {
-        proxy.forget();
+        proxy.clear();
         const { code, stdout, stderr } = await joining(tag, '--retries', '2', ...more);
         expect({ code, stdout, stderr }).toEqual({
           code: 7,
@@ -109,7 +109,7 @@ describe('a registry that fails', () => {
 
   test('retries a failed read as often as --retries allows', async () => {
     proxy.on(/^GET .*\/manifests\/unread$/, unavailable(500));
-    proxy.forget();
+    proxy.clear();
     const result = await joining('unread', '--retries', '1', ...expectAmd64);
     expect(result).toMatchObject({
       code: 7,
@@ -127,7 +127,7 @@ describe('a registry that fails', () => {
 
   test('accepts a write that was executed although the answer was an error', async () => {
     proxy.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
-    proxy.forget();
+    proxy.clear();
     expect(await joining('happened', '--retries', '0', ...expectAmd64)).toMatchObject({ code: 0 });
     expect(puts('happened')).toHaveLength(1);
   });
@@ -135,7 +135,7 @@ describe('a registry that fails', () => {
   test('a participant that waits for others continues after a failed read', async () => {
     const other = slotName('polled', 'linux/arm64');
     const reads = new RegExp(`^GET .*/manifests/${other}$`);
-    proxy.forget();
+    proxy.clear();
     const { ended } = startMlist(argumentsOf('polled', ...expectBoth, '--wait', '10m', '--retries', '1'), env);
     await until(() => proxy.requestsMatching(reads).length >= 3, ended);
     proxy.on(reads, unavailable(503), 2);
@@ -153,7 +153,7 @@ describe('a registry that shows writes late', () => {
       const tag = name.replaceAll(/[^a-z]+/g, '-');
       await putOld(tag);
       await freeze(tag, 5);
-      proxy.forget();
+      proxy.clear();
       const { code, stdout } = await joining(tag, ...more);
       expect(code).toBe(0);
       expect(puts(tag)).toHaveLength(1);
@@ -164,7 +164,7 @@ describe('a registry that shows writes late', () => {
   test('never: exit code 7 with both digests after the wait', async () => {
     const before = await putOld('never');
     await freeze('never');
-    proxy.forget();
+    proxy.clear();
     const { code, stderr } = await joining('never', ...expectAmd64, '--wait', '2s');
     const written = (await getManifest(registry.url, repository, 'never'))!.digest;
     expect(code).toBe(7);
@@ -178,7 +178,7 @@ describe('a registry that shows writes late', () => {
     const slot = slotOf('rerun');
     expect(await runMlist(['join', ref('rerun'), ref('old')], env)).toMatchObject({ code: 0 });
     await freeze(slot, 5);
-    proxy.forget();
+    proxy.clear();
     expect(await joining('rerun')).toMatchObject({ code: 0 });
     expect(puts(slot)).toHaveLength(1);
   });
@@ -186,7 +186,7 @@ describe('a registry that shows writes late', () => {
 
 test('another program that moves the tag after every write: exit code 5', async () => {
   let moves = 0;
-  proxy.forget();
+  proxy.clear();
   proxy.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {
     if (puts('contested').length > moves) {
       moves = puts('contested').length;

@@ -381,17 +381,17 @@ describe('errors', () => {
   });
 
   test('checks whether a write with a failed answer was executed, before it writes again', async () => {
-    proxy.forget();
-    proxy.on(/^PUT .*manifests\/unclear$/, ({ pass }) => pass({ loseAnswer: true }), 1);
+    proxy.clear();
+    proxy.on(/^PUT .*manifests\/unclear$/, ({ pass }) => pass({ loseResponse: true }), 1);
     proxy.on(/tags\/list/, ({ pass }) => pass());
     await cli.must('join', `${proxy.host}/team/app:unclear`, `${proxy.host}/team/app:amd64`);
     expect(proxy.requestsMatching(/^PUT .*manifests\/unclear$/)).toHaveLength(1);
     proxy.on(/^PUT .*manifests\/cut$/, reset, 3);
     await cli.must('join', `${proxy.host}/team/app:cut`, `${proxy.host}/team/app:amd64`);
-    const asked = proxy.seen.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
-    const puts = asked.flatMap((line, place) => (line === 'PUT cut' ? [place] : []));
+    const asked = proxy.requests.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
+    const puts = asked.flatMap((line, position) => (line === 'PUT cut' ? [position] : []));
     expect(puts).toHaveLength(4);
-    for (const [before, after] of puts.slice(1).map((place, nth) => [puts[nth]!, place] as const)) {
+    for (const [before, after] of puts.slice(1).map((position, index) => [puts[index]!, position] as const)) {
       expect(asked.slice(before, after)).toContain('GET cut');
     }
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { fresh, registry, serveCopied } from '../support/copy-fixture.ts';
+import { fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
@@ -16,7 +16,7 @@ import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list blobs, such as BuildKit's cache and SBOM files. */
-serveCopied();
+serveCopyImages();
 
 const blobs = ['layer', 'cache config', 'sbom'].map((text) => Buffer.from(`the bytes of a ${text}`));
 const describeBlob = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });

@@ -5,11 +5,11 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { formatPlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putImage } from '../support/layouts.ts';
-import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
+import { amd64, arm64, builds, registry, requests, serveLocalBuilds, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Images in layouts and archives as sources of all commands. */
-serveLocations();
+serveLocalBuilds();
 
 async function draftOf(folder: string): Promise<{ readonly entries: readonly { readonly source: string }[] }> {
   const drafts = join(folder, 'drafts');
@@ -110,9 +110,9 @@ describe('paths', () => {
 
   test('are refused if they are ambiguous with references', async () => {
     const cli = await CliHarness.make();
-    const odd = join(cli.folder, 'a:b', 'deep');
-    await mkdir(odd, { recursive: true });
-    const { code, stderr } = await cli.run(['inspect', 'oci:../x'], { cwd: odd });
+    const unusual = join(cli.folder, 'a:b', 'deep');
+    await mkdir(unusual, { recursive: true });
+    const { code, stderr } = await cli.run(['inspect', 'oci:../x'], { cwd: unusual });
     expect([code, stderr]).toEqual([2, expect.stringMatching(/contains a ":"/)]);
   });
 
@@ -133,7 +133,7 @@ test('an error of a layout or an archive has the typed path', async () => {
   const cli = await builds();
   await writeFile(join(cli.folder, 'out', 'amd64', 'index.json'), '{');
   await writeFile(join(cli.folder, 'out', 'arm64.tar'), 'no tar');
-  for (const [args, code, said] of [
+  for (const [args, code, message] of [
     [['digest', 'oci:out/amd64'], 3, 'mlist: out/amd64/index.json is damaged: '],
     [['digest', 'oci-archive:./out/arm64.tar'], 3, 'mlist: cannot read the archive out/arm64.tar: '],
     [['digest', 'docker-archive:out'], 3, 'mlist: cannot read the archive out: it is not a regular file'],
@@ -144,7 +144,7 @@ test('an error of a layout or an archive has the typed path', async () => {
     ],
   ] as const) {
     const result = await cli.run(args);
-    expect([args, result.code, result.stderr]).toEqual([args, code, expect.stringContaining(said)]);
+    expect([args, result.code, result.stderr]).toEqual([args, code, expect.stringContaining(message)]);
     expect(result.stderr).not.toContain(cli.folder);
   }
 });

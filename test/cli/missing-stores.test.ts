@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '../../src/errors/errors.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
-import { here, list, registry, repository, run, workElsewhere, cli } from '../support/other-folder-fixture.ts';
+import { here, list, registry, repository, run, runInOtherFolder, cli } from '../support/other-folder-fixture.ts';
 import { type CliResult } from '../support/cli-harness.ts';
 
 /** Missing layouts and archives of a draft: the error names each affected entry, with its path relative to the current folder. */
@@ -14,7 +14,7 @@ const [amd64, arm64, s390x, riscv64] = ['amd64', 'arm64', 's390x', 'riscv64'].ma
 ) as [Image, Image, Image, Image];
 type Image = ReturnType<typeof makeImage>;
 
-workElsewhere();
+runInOtherFolder();
 
 /** A draft with two images in a layout, one in an archive and one in a registry, after the files were moved away. */
 beforeEach(async () => {

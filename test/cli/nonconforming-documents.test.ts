@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copy-fixture.ts';
+import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, pushImage, sha256 } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Documents that violate their specification, and that docker, crane and oras accept. */
-serveCopied();
+serveCopyImages();
 
 const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json';

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, makeImage, makeIndex } from '../support/images.ts';
 import { putDocument, putInArchive, putInLayout, putImage } from '../support/layouts.ts';
-import { here, list, run, workElsewhere, cli } from '../support/other-folder-fixture.ts';
+import { here, list, run, runInOtherFolder, cli } from '../support/other-folder-fixture.ts';
 
 /** Output shows paths relative to the current folder, even if the workspace is elsewhere or in a parent folder. */
 
@@ -17,7 +17,7 @@ const index = makeIndex(
   { annotations: { note: 'its own' } },
 );
 
-workElsewhere();
+runInOtherFolder();
 
 beforeEach(async () => {
   const layout = await openLayout(join(here, 'out'), { create: true });
@@ -162,12 +162,12 @@ describe('in a folder of a project', () => {
   });
 
   test('prints paths as stored if the relative path would contain ":"', async () => {
-    const odd = join(cli.folder, 'a:b');
-    await putInLayout(join(odd, 'img'), amd64, 'amd64');
-    await cli.run(['init'], { cwd: odd });
-    await cli.run(['create', 'x.io/a:1', 'oci:img'], { cwd: odd });
-    const { code, stdout } = await run('show', 'x.io/a:1', '--workspace', join(odd, '.mlist'));
+    const folderWithColon = join(cli.folder, 'a:b');
+    await putInLayout(join(folderWithColon, 'img'), amd64, 'amd64');
+    await cli.run(['init'], { cwd: folderWithColon });
+    await cli.run(['create', 'x.io/a:1', 'oci:img'], { cwd: folderWithColon });
+    const { code, stdout } = await run('show', 'x.io/a:1', '--workspace', join(folderWithColon, '.mlist'));
     expect([code, stdout]).toEqual([0, expect.stringContaining('oci:img')]);
-    expect((await run('create', 'x.io/a:1', '--amend', '--workspace', join(odd, '.mlist'))).code).toBe(0);
+    expect((await run('create', 'x.io/a:1', '--amend', '--workspace', join(folderWithColon, '.mlist'))).code).toBe(0);
   });
 });

@@ -24,7 +24,7 @@ beforeEach(() => {
   });
 });
 
-const faults = (): number => proxy.seen.filter(({ status }) => status === 500).length;
+const faults = (): number => proxy.requests.filter(({ status }) => status === 500).length;
 
 test.each([[[]], [['--retries', '0']]])('a list of 12 images is copied (%j)', async (options) => {
   await cli.must('copy', from('1.0'), to('1.0'), ...options);

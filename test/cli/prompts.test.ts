@@ -22,9 +22,9 @@ describeOnTerminal('the prompts of login', () => {
     ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `missing password for ${host}`],
     ['only Enter at the user name', [atName(enter)], 2, `missing user name for ${host}`],
     ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `missing password for ${host}`],
-  ])('%s', async (_name, typed, code, said) => {
+  ])('%s', async (_name, typed, code, output) => {
     const result = await runOnTerminal(['login', host], typed, await temporaryFolder());
-    expect(result).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${said}`)) });
+    expect(result).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${output}`)) });
     expect(result.shown).not.toContain('bug');
   });
 
@@ -42,7 +42,7 @@ describeOnTerminal('the prompt of annotate', () => {
     ['Ctrl-D', endOfInput, 2, 'mlist annotate '],
     ['only Enter', enter, 2, 'mlist annotate '],
     ['an answer', `2${enter}`, 0, /annotated \S+:v7 /],
-  ])('%s', async (_name, keys, code, said) => {
+  ])('%s', async (_name, keys, code, output) => {
     const registry = await startRegistry();
     try {
       const cli = await CliHarness.make();
@@ -54,7 +54,7 @@ describeOnTerminal('the prompt of annotate', () => {
       await cli.must('create', 'team/app', ...images);
       const args = ['annotate', '--arch', 'arm', '--annotation', 'k=v', '--workspace', cli.workspace];
       const result = await runOnTerminal(args, [{ after: 'Select an entry [1-2]: ', keys }], cli.folder);
-      expect(result).toEqual({ code, shown: expect.stringMatching(said) });
+      expect(result).toEqual({ code, shown: expect.stringMatching(output) });
       expect(result.shown).not.toContain('bug');
     } finally {
       await registry.close();

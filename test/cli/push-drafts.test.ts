@@ -2,10 +2,10 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
-import { amd64, arm64, at, list, registry, served, servePushed, tag, cli } from '../support/push-fixture.ts';
+import { amd64, arm64, at, list, registry, served, servePushImages, tag, cli } from '../support/push-fixture.ts';
 
 /** Drafts after a push, and drafts of lists that others change too. */
-servePushed();
+servePushImages();
 
 describe('drafts of published lists', () => {
   const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], { annotations: { k: 'v' } });

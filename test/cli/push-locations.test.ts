@@ -6,11 +6,11 @@ import { TarFile } from '../../src/store/archive/tar/tar-file.ts';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { pushImage, sha256, type Image } from '../support/images.ts';
-import { amd64, arm64, builds, registry, serveLocations, sources } from '../support/local-builds.ts';
+import { amd64, arm64, builds, registry, serveLocalBuilds, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Layouts and archives as targets of push. */
-serveLocations();
+serveLocalBuilds();
 
 describe('push writes', () => {
   async function drafted(): Promise<CliHarness> {

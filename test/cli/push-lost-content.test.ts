@@ -10,14 +10,14 @@ import {
   registry,
   requests,
   sent,
-  servePushed,
+  servePushImages,
   served,
   tag,
   cli,
 } from '../support/push-fixture.ts';
 
 /** `push` if the registry has lost content. */
-servePushed();
+servePushImages();
 
 describe('content that the registry has lost', () => {
   test('a deleted child is sent again from the cache', async () => {
@@ -50,11 +50,11 @@ describe('content that the registry has lost', () => {
     );
 
   test('all missing children that are not in the cache are named, and nothing is reported as sent', async () => {
-    const [one, two, kept] = many('several') as [Image, Image, Image];
+    const [one, two, cached] = many('several') as [Image, Image, Image];
     await cli.must('create', list);
     await lost('one', one);
     await lost('two', two);
-    await lost('kept', kept);
+    await lost('kept', cached);
     for (const image of [one, two]) await forget(image);
     for (const flags of [[], ['--force'], ['--dry-run']]) {
       const { code, stdout, stderr } = await cli.run(['push', ...flags]);

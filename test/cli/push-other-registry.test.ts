@@ -10,7 +10,7 @@ import { CliHarness } from '../support/cli-harness.ts';
 /** Images of another registry, from which nothing can be mounted: their blobs are copied once. */
 
 describeOnRegistries('a list of images in another registry', (start) => {
-  async function stand() {
+  async function setUp() {
     const origin = cleanup(await startRegistry());
     const registry = cleanup(await start());
     const from = cleanup(await RecordingProxy.start({ upstream: origin.url }));
@@ -27,8 +27,8 @@ describeOnRegistries('a list of images in another registry', (start) => {
     const create = (tag: string, ...architectures: readonly string[]) =>
       cli.must('create', `${to.host}/b:${tag}`, ...architectures.map((one) => `${from.host}/a:${one}`));
     const push = async (...args: readonly string[]) => {
-      from.forget();
-      to.forget();
+      from.clear();
+      to.clear();
       await cli.must('push', ...args);
       return { read: from.requestsMatching(/\/blobs\//).length, uploaded: to.requestsMatching(/^POST /).length };
     };
@@ -36,18 +36,18 @@ describeOnRegistries('a list of images in another registry', (start) => {
   }
 
   test('content of the target is neither read nor sent', async () => {
-    const { create, push, to } = await stand();
+    const { create, push, to } = await setUp();
     await create('one', 'amd64');
     expect(await push()).toEqual({ read: 2, uploaded: 2 });
     await create('two', 'amd64', 's390x');
     expect(await push()).toEqual({ read: 2, uploaded: 2 });
     await create('three', 's390x', 'amd64');
     expect(await push()).toEqual({ read: 0, uploaded: 0 });
-    expect(to.seen.map(({ method }) => method).sort()).toEqual(['HEAD', 'HEAD', 'HEAD', 'PUT']);
+    expect(to.requests.map(({ method }) => method).sort()).toEqual(['HEAD', 'HEAD', 'HEAD', 'PUT']);
   });
 
   test.each(['push', 'copy'])('%s: a large layer that the target has is not sent with another image', async (way) => {
-    const { create, push, cli, from, to, origin } = await stand();
+    const { create, push, cli, from, to, origin } = await setUp();
     const layer = randomBytes(2 * 1024 * 1024);
     await pushBlob(origin.url, 'a', layer);
     const mediaType = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
@@ -55,7 +55,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
     for (const salt of ['1', '2']) await pushImage(origin.url, 'a', salt, makeImage({ salt, manifest: { layers } }));
     await create('one', '1');
     expect(await push()).toEqual({ read: 2, uploaded: 2 });
-    from.forget();
+    from.clear();
     if (way === 'push') await create('two', '2').then(() => push());
     else await cli.must('copy', `${from.host}/a:2`, `${to.host}/b:two`);
     const reads = from.requestsMatching(/ \/v2\/a\/blobs\//).map(({ path }) => path);
@@ -65,7 +65,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
   });
 
   test('--force sends it anyway', async () => {
-    const { create, push } = await stand();
+    const { create, push } = await setUp();
     await create('one', 'amd64');
     await push();
     await create('two', 'amd64');
@@ -73,7 +73,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
   });
 
   test('the hint for an edit of a missing tag says how to create it', async () => {
-    const { cli, to } = await stand();
+    const { cli, to } = await setUp();
     const result = await cli.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
     expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
   });

@@ -5,10 +5,10 @@ import { describe, expect, test } from '@jest/globals';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { at, list, registry, requests, sent, servePushed, served, cli } from '../support/push-fixture.ts';
+import { at, list, registry, requests, sent, servePushImages, served, cli } from '../support/push-fixture.ts';
 
 /** Pushes that are refused before anything is written. */
-servePushed();
+servePushImages();
 
 describe('refused before any write', () => {
   test.each<[string, readonly string[], number, RegExp]>([

@@ -11,14 +11,14 @@ import {
   registry,
   requests,
   sent,
-  servePushed,
+  servePushImages,
   served,
   tag,
   cli,
 } from '../support/push-fixture.ts';
 
 /** The requests and targets of `push`. */
-servePushed();
+servePushImages();
 
 describe('requests', () => {
   test('children in the same repository: reads the tag, puts the list', async () => {

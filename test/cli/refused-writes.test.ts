@@ -103,7 +103,7 @@ describe('a refusal because of missing content', () => {
       ['create', to('2.0'), from('1.0'), '--push'],
       ['join', to('3.0'), from('1.0')],
     ]) {
-      proxy.forget();
+      proxy.clear();
       const target = args.map((word) => word.replace(/team\/target\d+/, nextRepository()));
       const { code, stderr } = await cli.run(target);
       expect([code, stderr]).toEqual([7, expect.not.stringMatching(/lost/)]);
@@ -120,7 +120,7 @@ describe('a refusal because of missing content', () => {
       refuse(404, 'MANIFEST_UNKNOWN', 'manifest unknown to registry', { digest: images[0]?.digest }),
       1,
     );
-    proxy.forget();
+    proxy.clear();
     await cli.must('push');
     expect(proxy.requestsMatching(new RegExp(`^PUT .*${images[0]?.digest}`))).toHaveLength(1);
     expect(proxy.requestsMatching(/^PUT .*\/1.0$/)).toHaveLength(2);

@@ -157,7 +157,7 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
   test('always: the command fails', async () => {
     refuse(100);
     expect(await cli.run(['digest', at(':1'), ...flags], { env })).toMatchObject({ code: 6 });
-    expect(proxy.seen.length).toBeLessThan(10);
+    expect(proxy.requests.length).toBeLessThan(10);
   });
 });
 

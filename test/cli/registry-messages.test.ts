@@ -50,14 +50,18 @@ describe('the message of a registry', () => {
     ['that the message repeats', 'refuse', 'refused', 'refuse'],
     ['that is empty', {}, 'refused', undefined],
     ['that is null', null, 'refused', undefined],
-  ])('is reported %s', async (_name, detail, shown, kept) => {
+  ])('is reported %s', async (_name, detail, shown, reportedDetail) => {
     const { message, diagnostics } = reported(
       await refused({ errors: [{ code: 'MANIFEST_INVALID', message: 'refused', detail }] }),
     );
     expect(message).toMatch(/cannot read .*\/team\/app:1: .* refuses it \(HTTP 400, /);
     expect(message).toContain(`MANIFEST_INVALID: ${shown})`);
     expect(diagnostics).toEqual([
-      { code: 'MANIFEST_INVALID', message: 'refused', ...(kept === undefined ? {} : { detail: kept }) },
+      {
+        code: 'MANIFEST_INVALID',
+        message: 'refused',
+        ...(reportedDetail === undefined ? {} : { detail: reportedDetail }),
+      },
     ]);
   });
 

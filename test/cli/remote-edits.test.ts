@@ -238,8 +238,8 @@ describe('an edit with --push', () => {
     for (const stderr of [ofAdd, ofAnnotate]) {
       expect(stderr).toMatch(/^from registry .*\nmlist: the list .* is refused: two images for linux\/amd64/);
     }
-    const said = await cli.run(['annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push']);
-    expect(said.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
+    const result = await cli.run(['annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push']);
+    expect(result.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
   });
 
   test('removes the last image only with --allow-empty', async () => {

@@ -79,10 +79,10 @@ describeOnRegistries('an edit in place names an image', (start) => {
     ['a tag of another image', 'team/app:pair'],
   ])('%s: exit code 4, and nothing is written', async (_, name) => {
     const list = await publish('three');
-    proxy.forget();
+    proxy.clear();
     const result = await cli.run(['remove', list, at(name), '--push']);
     expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining(`has no entry ${at(name)}`) as unknown });
-    expect(proxy.seen.filter(({ method }) => method !== 'GET')).toEqual([]);
+    expect(proxy.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 
   test.each([
@@ -90,8 +90,8 @@ describeOnRegistries('an edit in place names an image', (start) => {
     ['a name of another registry', 'registry.invalid/team/app:1'],
   ])('%s is not looked up', async (_, name) => {
     const list = await publish('four');
-    proxy.forget();
+    proxy.clear();
     expect((await cli.run(['remove', list, name, '--push'])).code).toBe(4);
-    expect(proxy.seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v2/team/app/manifests/four']);
+    expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v2/team/app/manifests/four']);
   });
 });

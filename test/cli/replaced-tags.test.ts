@@ -293,8 +293,8 @@ describeOnRegistries('a tag that is moved', (start) => {
     });
 
     test('with invalid content: push continues, with a note', async () => {
-      const odd = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })]);
-      await putManifest(registry.url, repository, 'odd', odd.mediaType, odd.bytes);
+      const otherList = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })]);
+      await putManifest(registry.url, repository, 'odd', otherList.mediaType, otherList.bytes);
       const { proxy, through } = await behind(/^$/, 500);
       proxy.on(/^GET .*\/manifests\/sha256:/, ({ pass }) => pass({ body: (chunk) => Buffer.alloc(chunk.length, 'x') }));
       const result = await cli.run(['create', through('odd'), at('arm64'), '--push']);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copy-fixture.ts';
+import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
@@ -20,7 +20,7 @@ import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list images which their location lacks, as `docker save` writes them after `docker pull`. */
-serveCopied();
+serveCopyImages();
 
 const architectures = ['amd64', 'arm64', 's390x'];
 const images = architectures.map((architecture) =>

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copy-fixture.ts';
+import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list other indexes, whose images are missing in the registry. */
-serveCopied();
+serveCopyImages();
 
 const [amd64, s390x] = ['amd64', 's390x'].map((architecture) =>
   makeImage({ kind: 'oci', salt: `nested ${architecture}`, platform: { os: 'linux', architecture } }),

@@ -100,7 +100,7 @@ describe('a list with attestations that have a subject', () => {
     await writeFile(join(cli.folder, 'spec.json'), spec(target));
     const { code, stderr } = await cli.run(args(target));
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
-    expect(proxy.seen.filter(({ status }) => status === 400)).toEqual([]);
+    expect(proxy.requests.filter(({ status }) => status === 400)).toEqual([]);
     for (const { digest } of attestations)
       expect((await getManifest(registry.url, repository, digest))?.digest).toBe(digest);
   });
@@ -192,7 +192,7 @@ describe('copy --referrers', () => {
     const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
     const { code, stderr } = await cli.run(['copy', '--referrers', signed(), `${proxy.host}/${repository}:1.0`]);
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
-    expect(proxy.seen.filter(({ status }) => status === 400)).toEqual([]);
+    expect(proxy.requests.filter(({ status }) => status === 400)).toEqual([]);
     const names = written(proxy);
     expect(names.slice(names.indexOf(plain.digest)).filter((name) => name !== ofImage.digest)).toEqual([
       plain.digest,
@@ -207,7 +207,7 @@ describe('copy --referrers', () => {
     const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
     const target = `${proxy.host}/${repository}:1.0`;
     await cli.must('copy', signed(), target);
-    proxy.forget();
+    proxy.clear();
     await cli.must('copy', '--referrers', signed(), target);
     expect([...written(proxy)].sort()).toEqual([ofImage, ofList, ofReferrer].map(({ digest }) => digest).sort());
   });

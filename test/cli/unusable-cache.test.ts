@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readdir, rm, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { at, images, serveSources } from '../support/create-fixture.ts';
+import { at, images, serveCreateImages } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Other files in the place of the cache: they never stop a command, because the cache is optional. */
-serveSources();
+serveCreateImages();
 
 let cli: CliHarness;
 let cache: string;

@@ -127,9 +127,9 @@ describe.each(['exists', 'digest'])('%s --wait', (command) => {
 
   test('of a draft', async () => {
     await cli.must('create', at('made'), at('late'));
-    proxy.forget();
+    proxy.clear();
     expect(await run([command, at('made'), '--wait', '10m'])).toMatchObject({ code: 0 });
-    expect(proxy.seen).toEqual([]);
+    expect(proxy.requests).toEqual([]);
   });
 });
 

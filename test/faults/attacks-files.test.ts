@@ -22,18 +22,22 @@ describe('an archive with', () => {
   const docker = (item: object): Member => ({ name: 'manifest.json', content: JSON.stringify([item]) });
   const evil = [
     ['a name that begins with ..', 'oci', [{ name: '../evil' }]],
-    ['a name that leads out in its midst', 'oci', [{ name: 'blobs/../../evil' }]],
+    ['a path with parent folders in the middle', 'oci', [{ name: 'blobs/../../evil' }]],
     ['an absolute name', 'oci', [{ name: '/tmp/evil' }]],
     [
-      'a symbolic link that leads out',
+      'a symbolic link to an outside file',
       'oci',
       [header, index(image.digest), { name: blob, type: '2', link: '../../../secret' }],
     ],
     ['an absolute symbolic link', 'oci', [header, index(image.digest), { name: blob, type: '2', link: '/etc/passwd' }]],
-    ['a hard link that leads out', 'oci', [header, index(image.digest), { name: blob, type: '1', link: '../secret' }]],
+    [
+      'a hard link to an outside file',
+      'oci',
+      [header, index(image.digest), { name: blob, type: '1', link: '../secret' }],
+    ],
     ['a device', 'oci', [header, index(image.digest), { name: blob, type: '3' }]],
-    ['a digest that leads out', 'oci', [header, index('sha256:../../../secret')]],
-    ['a config that leads out', 'docker', [docker({ Config: '../secret', RepoTags: [], Layers: [] })]],
+    ['a digest that is a path to an outside file', 'oci', [header, index('sha256:../../../secret')]],
+    ['a config path outside the archive', 'docker', [docker({ Config: '../secret', RepoTags: [], Layers: [] })]],
     [
       'a layer that is absolute',
       'docker',

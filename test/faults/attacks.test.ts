@@ -24,12 +24,12 @@ import { describeWith } from '../support/programs.ts';
 /** Attacks that redirect a command to another address or another name. */
 startAttacked();
 
-const leads = (status: number, target: (attack: AttackHarness) => string): Rule => {
+const redirect = (status: number, target: (attack: AttackHarness) => string): Rule => {
   return (exchange) => answer(status, { location: target(attacked) })(exchange);
 };
-const toStranger = (status: number): Rule => leads(status, ({ stranger }) => `${stranger.url}/stolen`);
+const redirectToStranger = (status: number): Rule => redirect(status, ({ stranger }) => `${stranger.url}/stolen`);
 const toOtherName = (status: number): Rule =>
-  leads(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
+  redirect(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
 
 /** Answers every request with a Bearer challenge. The token service applies the rule. */
 const tokens =
@@ -41,7 +41,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a manifest',
     'read a manifest by digest',
-    { pattern: /^GET .*manifests/, rule: toStranger(307), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: /^GET .*manifests/, rule: redirectToStranger(307), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a manifest',
@@ -51,7 +51,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a layer',
     'read layers',
-    { pattern: layerPath, rule: toStranger(302), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: layerPath, rule: redirectToStranger(302), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a config',
@@ -61,35 +61,39 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a list of tags',
     'list tags',
-    { pattern: /tags/, rule: toStranger(308), ends: 'REGISTRY', meets: 1 },
+    { pattern: /tags/, rule: redirectToStranger(308), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of the referrers',
     'read referrers',
-    { pattern: /referrers/, rule: toStranger(307), ends: 'DOCUMENT_INVALID' },
+    { pattern: /referrers/, rule: redirectToStranger(307), ends: 'DOCUMENT_INVALID' },
   ],
-  ['to another port, of an upload', 'write', { pattern: /^PUT .*uploads/, rule: toStranger(307), ends: 'REGISTRY' }],
+  [
+    'to another port, of an upload',
+    'write',
+    { pattern: /^PUT .*uploads/, rule: redirectToStranger(307), ends: 'REGISTRY' },
+  ],
   [
     'to another port, of a tag that is put',
     'write',
-    { pattern: /^PUT .*manifests\/v1/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^PUT .*manifests\/v1/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of a deletion',
     'delete',
-    { pattern: /^DELETE/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^DELETE/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to a file',
     'read a manifest by tag',
-    { pattern: /^GET .*manifests/, rule: leads(307, () => 'file:///etc/passwd'), ends: 'FORBIDDEN_ADDRESS' },
+    { pattern: /^GET .*manifests/, rule: redirect(307, () => 'file:///etc/passwd'), ends: 'FORBIDDEN_ADDRESS' },
   ],
   [
     'to another scheme',
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: leads(307, ({ stranger }) => `gopher://${stranger.host}/`),
+      rule: redirect(307, ({ stranger }) => `gopher://${stranger.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -98,7 +102,7 @@ const redirects: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: leads(307, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      rule: redirect(307, ({ stranger }) => `http://a:b@${stranger.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -107,27 +111,31 @@ const redirects: readonly Named[] = [
     'read layers',
     {
       pattern: layerPath,
-      rule: leads(307, ({ proxy }) => `${proxy.url}/v2/team/app/blobs/${sha256(layer)}`),
+      rule: redirect(307, ({ proxy }) => `${proxy.url}/v2/team/app/blobs/${sha256(layer)}`),
       ends: 'REGISTRY',
     },
   ],
 ];
 
 const uploads: readonly Named[] = [
-  ['on another port', 'write', { pattern: /^POST/, rule: toStranger(202), ends: 'REGISTRY' }],
+  ['on another port', 'write', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
   ['on another host', 'write', { pattern: /^POST/, rule: toOtherName(202), ends: 'REGISTRY' }],
-  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: toStranger(202), ends: 'REGISTRY' }],
+  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
   [
     'of another scheme',
     'write',
-    { pattern: /^POST/, rule: leads(202, () => 'file:///tmp/stolen'), ends: 'FORBIDDEN_ADDRESS' },
+    { pattern: /^POST/, rule: redirect(202, () => 'file:///tmp/stolen'), ends: 'FORBIDDEN_ADDRESS' },
   ],
   [
     'with a user name',
     'write',
-    { pattern: /^POST/, rule: leads(202, ({ stranger }) => `http://a:b@${stranger.host}/`), ends: 'FORBIDDEN_ADDRESS' },
+    {
+      pattern: /^POST/,
+      rule: redirect(202, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      ends: 'FORBIDDEN_ADDRESS',
+    },
   ],
-  ['that is not a URL', 'write', { pattern: /^POST/, rule: leads(202, () => 'http://['), ends: 'REGISTRY' }],
+  ['that is not a URL', 'write', { pattern: /^POST/, rule: redirect(202, () => 'http://['), ends: 'REGISTRY' }],
 ];
 
 const realms: readonly Named[] = [
@@ -153,7 +161,7 @@ const realms: readonly Named[] = [
       pattern: /\/v2\//,
       rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
-      also: [[/\/token/, toStranger(307)]],
+      also: [[/\/token/, redirectToStranger(307)]],
     },
   ],
   [
@@ -265,7 +273,7 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
     async (what, address) => {
       await publicly(what, address, async (result, plain) => {
         expect(result.errors).toContain('FORBIDDEN_ADDRESS');
-        expect(plain.seen).toHaveLength(0);
+        expect(plain.requests).toHaveLength(0);
         attacked.expectNoLeak(result, [plain]);
         await attacked.expectNothingNamed();
       });

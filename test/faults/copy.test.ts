@@ -35,7 +35,7 @@ describe('an archive that waits for a large blob', () => {
   test.each([
     ['a small one is missing', () => undefined, 4, 'does not have it (HTTP 404)'],
     ['it is interrupted', (kill: () => void) => kill(), 143, 'interrupted'],
-  ])('%s: it is reported at once, and no files remain', async (_name, happen, code, message) => {
+  ])('%s: it is reported at once, and no files remain', async (_name, fail, code, message) => {
     const folder = await temporaryFolder();
     const proxy = await RecordingProxy.start({ upstream: registry.url });
     const config = sha256(images[1]!.blobs[0]!);
@@ -56,7 +56,7 @@ describe('an archive that waits for a large blob', () => {
         { MLIST_WORKSPACE: join(folder, 'workspace') },
       );
       await hanging;
-      happen(() => child.kill('SIGTERM'));
+      fail(() => child.kill('SIGTERM'));
       const { stderr, ...rest } = await ended;
       expect(rest).toMatchObject({ code, stdout: '' });
       expect(stderr).toContain('mlist: ');

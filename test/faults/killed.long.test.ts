@@ -136,7 +136,7 @@ test('an interrupted command exits with its own code and leaves no lock', async 
   const silent = await startSilent();
   try {
     const { child, ended } = startMlist(['create', at('team/app:interrupted'), `${silent.host}/a:b`], env);
-    await silent.asked;
+    await silent.requested;
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([130, expect.stringContaining('interrupted')]);
@@ -150,18 +150,18 @@ test('an interrupted command exits with its own code and leaves no lock', async 
 /** A server that accepts requests and never answers. */
 async function startSilent(): Promise<{
   readonly host: string;
-  readonly asked: Promise<void>;
+  readonly requested: Promise<void>;
   readonly close: () => void;
 }> {
   const { createServer } = await import('node:http');
-  let tell: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => (tell = resolve));
-  const server = createServer(() => tell());
+  let onRequest: () => void = () => undefined;
+  const requested = new Promise<void>((resolve) => (onRequest = resolve));
+  const server = createServer(() => onRequest());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
   return {
     host: `127.0.0.1:${port}`,
-    asked,
+    requested,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -290,11 +290,11 @@ describe.each(kinds)('with a login of kind %s', (kind) => {
 
 test('each secret was sent to its recipient', () => {
   const seen = proxies
-    .flatMap((proxy) => proxy.seen.map(({ headers, path }) => `${headers.authorization} ${path}`))
+    .flatMap((proxy) => proxy.requests.map(({ headers, path }) => `${headers.authorization} ${path}`))
     .join('\n');
   for (const authorization of Object.values(accepted)) expect(seen).toContain(authorization);
   expect(seen).toContain(secrets.signature);
-  expect(forwardProxy.seen.length).toBeGreaterThan(100);
+  expect(forwardProxy.requests.length).toBeGreaterThan(100);
 });
 
 describe('a password in place of a reference', () => {

@@ -22,7 +22,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   });
   afterAll(() => origin.close());
 
-  async function stand(options: DockerRegistryOptions) {
+  async function setUp(options: DockerRegistryOptions) {
     const { host } = cleanup(await startDockerRegistry(options));
     return { host, cli: await CliHarness.make() };
   }
@@ -54,7 +54,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   test('with users: after login, and not before or after logout', async () => {
     const hashing = await CliHarness.make({ stdin: PASSWORD });
     const users = await hashing.must('serve', '--hash-password', 'me', '--password-stdin');
-    const { host, cli } = await stand({ users: `${users}\n` });
+    const { host, cli } = await setUp({ users: `${users}\n` });
     const look = () => cli.run(['tags', `${host}/team/app`]);
     expect(await look()).toMatchObject({ code: 6, stdout: '' });
     const wrong = await cli.run(['login', host, '--username', 'me', '--password-stdin'], { stdin: 'other' });
@@ -68,13 +68,13 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
 
   test('with a certificate of a private authority: without a flag on this machine', async () => {
     const { authority } = await certificates();
-    const { host, cli } = await stand({ tls: serverOf(authority) });
+    const { host, cli } = await setUp({ tls: serverOf(authority) });
     await mainJob(cli, host);
   });
 
   test('with a certificate of a private authority: by --ca-file, and not by another', async () => {
     const { authority } = await certificates();
-    const { host, cli } = await stand({ tls: serverOf(authority) });
+    const { host, cli } = await setUp({ tls: serverOf(authority) });
     await mainJob(cli, host, '--ca-file', authority.certificate.certFile);
     const other = (await certificates()).authority.certificate.certFile;
     expect(await cli.run(['tags', `${host}/team/app`, '--ca-file', other])).toMatchObject({
@@ -88,7 +88,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
     async (place) => {
       const { authority } = await certificates();
       const tls = { ...serverOf(authority), clients: authority.certificate.certFile };
-      const { host, cli } = await stand({ tls });
+      const { host, cli } = await setUp({ tls });
       expect((await cli.run(['tags', `${host}/team/app`, '--retries', '0'])).code).toBe(7);
       const folder = join(cli.folder, place, 'certs.d', host);
       await mkdir(folder, { recursive: true });

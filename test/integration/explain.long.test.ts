@@ -88,7 +88,7 @@ function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; reado
 }
 
 /** The digests of the manifest and of the config that a client selects according to `explain`. */
-async function said(id: string, old: string, { written, platform }: Case) {
+async function explainedDigests(id: string, old: string, { written, platform }: Case) {
   const { made, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;
   const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
@@ -115,7 +115,7 @@ describeWith('skopeo', 'explain says what is pulled', () => {
   const old = isAtLeast('skopeo', 1, 14) ? '' : 'skopeo-1.13';
 
   test.each(cases)('$name', async (row) => {
-    const { ref, digest } = await said('skopeo', old, row);
+    const { ref, digest } = await explainedDigests('skopeo', old, row);
     const [os, architecture, variant] = splitPlatform(row.platform);
     const folder = join(await temporaryFolder(), 'image');
     const pulled = await runProgram(
@@ -144,7 +144,7 @@ describeWith('buildah', 'explain says what is pulled', () => {
   });
 
   test.each(cases)('$name', async (row) => {
-    const { ref, config } = await said('podman', old, row);
+    const { ref, config } = await explainedDigests('podman', old, row);
     const [os, architecture, variant] = splitPlatform(row.platform);
     const pulled = await runProgram(
       'buildah',

@@ -48,7 +48,7 @@ export let registry: Counted;
 export let at: (name: string) => string;
 
 /** Starts a registry for the tests of the file, with Docker images in team/app, OCI images in oci/app, and a build. */
-export function serveSpecified(): void {
+export function serveApplyImages(): void {
   beforeAll(async () => {
     const requests: string[] = [];
     const running = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });

@@ -93,7 +93,7 @@ export function withstands(
           ends === 'TIMEOUT' ? await attacked.untilAsked(patterns, (limit) => run('--timeout', limit)) : await run();
         expect(attacked.proxy.requestsMatching(pattern).length).toBeGreaterThan(0);
         expect(result.errors).toContain(ends);
-        if (meets !== undefined) expect(attacked.stranger.seen).toHaveLength(meets);
+        if (meets !== undefined) expect(attacked.stranger.requests).toHaveLength(meets);
         attacked.expectNoLeak(result);
         await attacked.expectNothingNamed();
         expect(await attacked.surroundings()).toEqual(before);

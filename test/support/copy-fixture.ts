@@ -51,7 +51,7 @@ export let registry: Counted;
 export let other: Counted;
 
 /** Starts two registries for the tests of the file, with the list in the first one as team/app:v1. Counts the requests of each test. */
-export function serveCopied(): void {
+export function serveCopyImages(): void {
   beforeAll(async () => {
     [registry, other] = [await counted(), await counted()];
     await pushList(registry.url, 'team/app', 'v1');

@@ -14,7 +14,7 @@ export let images: Readonly<Record<'amd64' | 'arm64' | 'arm' | 'other', Image>>;
 export let build: Built;
 
 /** Starts the registry for the tests of the file. */
-export function serveSources(): void {
+export function serveCreateImages(): void {
   beforeAll(async () => {
     registry = await startRegistry();
     at = (name) => `${registry.host}/${name}`;

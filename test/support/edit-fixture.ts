@@ -65,7 +65,7 @@ export async function entries(): Promise<readonly Listed[]> {
 }
 
 /** The platform and annotations of an entry. Their order does not depend on the format of the list. */
-export function saidOf(entry: Listed | undefined): string {
+export function summaryOf(entry: Listed | undefined): string {
   return JSON.stringify([entry?.platform, entry?.annotations]);
 }
 

@@ -17,7 +17,7 @@ export interface ForwardProxyOptions {
 
 export class ForwardProxy {
   /** The requests: `CONNECT host:port` and `GET http://host/path`. */
-  readonly seen: string[] = [];
+  readonly requests: string[] = [];
   readonly #server: Server;
   readonly #options: ForwardProxyOptions;
   readonly #sockets = new Set<Duplex>();
@@ -55,7 +55,7 @@ export class ForwardProxy {
 
   #pass(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request;
-    this.seen.push(`${method} ${url}`);
+    this.requests.push(`${method} ${url}`);
     if (!this.#isLetIn(request)) return void response.writeHead(407).end();
     const target = URL.canParse(url) ? new URL(url) : undefined;
     const port = target && this.#options.hosts[`${target.hostname}:${target.port === '' ? '80' : target.port}`];
@@ -71,7 +71,7 @@ export class ForwardProxy {
 
   #tunnel(request: IncomingMessage, socket: Duplex): void {
     const { url = '' } = request;
-    this.seen.push(`CONNECT ${url}`);
+    this.requests.push(`CONNECT ${url}`);
     this.#keep(socket);
     if (!this.#isLetIn(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
     const port = this.#options.hosts[url];

@@ -113,7 +113,7 @@ export class AttackHarness {
 
   /** Checks that neither other servers nor the output received the login. */
   expectNoLeak({ stdout, stderr }: CliResult, strangers: readonly RecordingProxy[] = [this.stranger]): void {
-    const seen = strangers.flatMap((one) => one.seen.map(({ path, headers }) => JSON.stringify({ path, headers })));
+    const seen = strangers.flatMap((one) => one.requests.map(({ path, headers }) => JSON.stringify({ path, headers })));
     for (const text of [...seen, stdout, stderr]) {
       expect(text).not.toContain(password);
       expect(text).not.toContain(login);

@@ -85,7 +85,7 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
       tally.lists += lists.length;
       tally.faults.push(...faults.map((fault) => `round ${round}: ${fault}`));
     }
-    return { ...tally, requests: proxy.seen.length };
+    return { ...tally, requests: proxy.requests.length };
   } finally {
     await proxy.close();
     await registry.close();

@@ -21,7 +21,7 @@ export let registry: RunningRegistry;
 export const requests: string[] = [];
 
 /** Starts the registry for the tests of the file. */
-export function serveLocations(): void {
+export function serveLocalBuilds(): void {
   beforeAll(async () => {
     registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
   });

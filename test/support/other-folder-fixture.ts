@@ -17,7 +17,7 @@ export let list: string;
 let rounds = 0;
 
 /** Sets up each test of the file. All tests share the registry. */
-export function workElsewhere(): void {
+export function runInOtherFolder(): void {
   beforeAll(async () => {
     registry = await startRegistry();
   });

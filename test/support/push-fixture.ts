@@ -15,7 +15,7 @@ export let list: string;
 export let count = 0;
 
 /** Starts the registry for the tests of the file. */
-export function servePushed(): void {
+export function servePushImages(): void {
   beforeAll(async () => {
     registry = await startRegistry({ onRequest: (request) => requests.push(request) });
     at = (name) => `${registry.host}/${name}`;

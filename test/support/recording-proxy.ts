@@ -53,9 +53,9 @@ export interface Change {
   /** Delay of the response in milliseconds. */
   readonly waitMs?: number;
   /** Close the connection instead of sending the response. */
-  readonly loseAnswer?: boolean;
+  readonly loseResponse?: boolean;
   /** Called with the status of the registry's response. */
-  readonly onAnswer?: (status: number) => void;
+  readonly onResponse?: (status: number) => void;
 }
 
 export type Rule = (exchange: Exchange) => Promise<void> | void;
@@ -79,7 +79,7 @@ export interface RecordingProxyOptions {
 }
 
 export class RecordingProxy {
-  readonly seen: RecordedRequest[] = [];
+  readonly requests: RecordedRequest[] = [];
   readonly #server: Server;
   readonly #options: RecordingProxyOptions;
   readonly #rules: ActiveRule[] = [];
@@ -131,11 +131,11 @@ export class RecordingProxy {
 
   /** The matching requests so far. */
   requestsMatching(pattern: RegExp): readonly RecordedRequest[] {
-    return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
+    return this.requests.filter(({ method, path }) => pattern.test(`${method} ${path}`));
   }
 
-  forget(): void {
-    this.seen.length = 0;
+  clear(): void {
+    this.requests.length = 0;
     this.#depth = 0;
   }
 
@@ -152,7 +152,7 @@ export class RecordingProxy {
     const ended = new Promise<void>((resolve) => response.once('close', resolve));
     const wave = await this.#options.waves?.enter(request.socket, ended);
     const seen: RecordedRequest = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
-    this.seen.push(seen);
+    this.requests.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
     request.pause();
     response.on('finish', () => {
@@ -211,13 +211,13 @@ async function passOn(
     onward.once('response', resolve);
     onward.on('error', reject);
   });
-  change.onAnswer?.(answer.statusCode ?? 0);
+  change.onResponse?.(answer.statusCode ?? 0);
   // If the client disconnects early, the connection to the registry would keep the process alive.
   const gone = new Promise<void>((resolve) => (response.destroyed ? resolve() : response.once('close', resolve)));
   void gone.then(() => onward.destroy());
   const { waitMs = change.delayMs } = change;
   if (waitMs > 0) await sleep(waitMs);
-  if (change.loseAnswer === true) {
+  if (change.loseResponse === true) {
     answer.resume();
     answer.once('end', () => request.socket.destroy());
     return;

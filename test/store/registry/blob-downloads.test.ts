@@ -17,10 +17,10 @@ describe('downloads', () => {
     const source = repository(session(), host, 'repo');
     const blob = layerOf(3 * MIB);
     await put(source, blob);
-    proxy.forget();
+    proxy.clear();
     proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: MIB }), 2);
     await expectBlob(source, blob);
-    expect(proxy.seen.map(({ headers, status }) => [headers.range, status])).toEqual([
+    expect(proxy.requests.map(({ headers, status }) => [headers.range, status])).toEqual([
       [undefined, 0],
       [`bytes=${MIB}-`, 0],
       [`bytes=${2 * MIB}-`, 206],
@@ -49,7 +49,7 @@ describe('downloads', () => {
       response.write(blob.bytes, () => setImmediate(() => response.destroy()));
     });
     await expectBlob(source, blob);
-    expect(proxy.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('continue after a part that is shorter than requested', async () => {
@@ -68,7 +68,7 @@ describe('downloads', () => {
     proxy.on(/^GET .*blobs/, cut, 1);
     await expectBlob(repository(session({ retries: 1 }), host, 'repo'), blob);
     const starts = [1000, 1000 + MIB, 1000 + 2 * MIB];
-    expect(proxy.seen.map(({ headers }) => headers.range)).toEqual([
+    expect(proxy.requests.map(({ headers }) => headers.range)).toEqual([
       undefined,
       ...starts.map((start) => `bytes=${start}-`),
     ]);

@@ -25,14 +25,14 @@ describe('uploads', () => {
     const { proxy, host } = await served();
     const target = repository(session(), host, 'repo');
     for (const blob of [layerOf(3 * MIB), layerOf(1), layerOf(0)]) {
-      proxy.forget();
+      proxy.clear();
       await put(target, blob);
-      expect(proxy.seen.map(({ method, status }) => [method, status])).toEqual([
+      expect(proxy.requests.map(({ method, status }) => [method, status])).toEqual([
         ['POST', 202],
         ['PUT', 201],
       ]);
-      expect(proxy.seen.map(({ headers }) => headers['transfer-encoding'])).toEqual([undefined, undefined]);
-      expect(proxy.seen.map(({ headers }) => headers['content-length'])).toEqual(['0', String(blob.bytes.length)]);
+      expect(proxy.requests.map(({ headers }) => headers['transfer-encoding'])).toEqual([undefined, undefined]);
+      expect(proxy.requests.map(({ headers }) => headers['content-length'])).toEqual(['0', String(blob.bytes.length)]);
       await expectBlob(target, blob);
     }
   });
@@ -42,7 +42,7 @@ describe('uploads', () => {
     const target = repository(session(), host, 'repo');
     const blob = asSha512(layerOf(1000));
     await put(target, blob);
-    expect(proxy.seen[0]!.path).toContain('?digest-algorithm=sha512');
+    expect(proxy.requests[0]!.path).toContain('?digest-algorithm=sha512');
     await expectBlob(target, blob);
   });
 
@@ -52,8 +52,8 @@ describe('uploads', () => {
     const blob = layerOf(3 * MIB);
     proxy.on(/^PUT .*uploads/, cutUpload(MIB, upstream), 1);
     await put(target, blob);
-    expect(proxy.seen.map(({ method }) => method)).toEqual(['POST', 'PUT', 'GET', 'PUT']);
-    const last = proxy.seen.at(-1)!;
+    expect(proxy.requests.map(({ method }) => method)).toEqual(['POST', 'PUT', 'GET', 'PUT']);
+    const last = proxy.requests.at(-1)!;
     expect(last.received).toBe(2 * MIB);
     expect(last.headers['content-range']).toBe(`${MIB}-${3 * MIB - 1}`);
     await expectBlob(target, blob);
@@ -67,13 +67,13 @@ describe('uploads', () => {
     proxy.on(/^GET .*uploads/, answer(status));
     await put(target, blob);
     expect(proxy.requestsMatching(/^POST/)).toHaveLength(2);
-    expect(proxy.seen.at(-1)).toMatchObject({ method: 'PUT', received: MIB, status: 201 });
+    expect(proxy.requests.at(-1)).toMatchObject({ method: 'PUT', received: MIB, status: 201 });
   });
 
   test('succeed if only the response was lost', async () => {
     const { proxy, host } = await served();
     const target = repository(session(), host, 'repo');
-    proxy.on(/^PUT .*uploads/, ({ pass }) => pass({ loseAnswer: true }), 1);
+    proxy.on(/^PUT .*uploads/, ({ pass }) => pass({ loseResponse: true }), 1);
     await put(target, layerOf(MIB));
     expect(proxy.requestsMatching(/^PUT/)).toHaveLength(1);
     expect(proxy.requestsMatching(/^POST/)).toHaveLength(1);
@@ -109,12 +109,12 @@ describe('uploads', () => {
     proxy.on(/^POST/, ({ pass }) => pass({ headers: { 'oci-chunk-min-length': String(MIB) } }));
     const count = { opened: 0 };
     await target.putBlob(blob.descriptor, opened(blob, count));
-    expect(proxy.seen.map(({ method, received }) => [method, received])).toEqual([
+    expect(proxy.requests.map(({ method, received }) => [method, received])).toEqual([
       ['POST', 0],
       ['PATCH', 64 * MIB],
       ['PUT', 6 * MIB],
     ]);
-    expect(proxy.seen[1]!.headers['content-range']).toBe(`0-${64 * MIB - 1}`);
+    expect(proxy.requests[1]!.headers['content-range']).toBe(`0-${64 * MIB - 1}`);
     expect(count.opened).toBe(1);
   });
 
@@ -133,11 +133,11 @@ describe('uploads', () => {
   test.each([
     ['a piece is changed', (bytes: Uint8Array) => Buffer.from(bytes).fill(0, 10, 11), 'DIGEST_INVALID'],
     ['it ends too early', (bytes: Uint8Array) => bytes.subarray(0, -1), 'ends after'],
-  ])('fail if the bytes do not match the descriptor: %s', async (_name, change, said) => {
+  ])('fail if the bytes do not match the descriptor: %s', async (_name, change, message) => {
     const { proxy, host } = await served();
     const target = repository(session(), host, 'repo');
     const { descriptor, bytes } = layerOf(MIB);
-    await expect(target.putBlob(descriptor, () => pieces(change(bytes)))).rejects.toThrow(said);
+    await expect(target.putBlob(descriptor, () => pieces(change(bytes)))).rejects.toThrow(message);
     expect(proxy.requestsMatching(/^PUT/).every(({ status }) => status !== 201)).toBe(true);
     expect(await target.hasBlob(descriptor)).toBe(false);
   });
@@ -171,7 +171,7 @@ describe('uploads', () => {
     }
     const putting = repository(from, host, 'repo').putBlob(descriptor, stalled, { signal: leaving.signal });
     await expect(putting).rejects.toThrow(/enough|session was closed/);
-    expect(proxy.seen.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
+    expect(proxy.requests.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
   });
 
   test.each([
@@ -194,7 +194,7 @@ describe('uploads', () => {
     });
     const target = repository(session(), host, 'repo');
     await expect(begin(target, layerOf(MIB), { signal: leaving.signal })).rejects.toThrow('enough');
-    expect(proxy.seen.map(({ method, status }) => [method, status])).toEqual([
+    expect(proxy.requests.map(({ method, status }) => [method, status])).toEqual([
       ['POST', 202],
       ['DELETE', 204],
     ]);
@@ -209,7 +209,7 @@ describe('uploads', () => {
       throw await Promise.resolve(new Error('the disk is gone'));
     }
     await expect(target.putBlob(descriptor, failing)).rejects.toThrow('the disk is gone');
-    expect(proxy.seen.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
+    expect(proxy.requests.at(-1)).toMatchObject({ method: 'DELETE', status: 204 });
   });
 
   test('keep the query of a location unchanged', async () => {
@@ -225,7 +225,7 @@ describe('uploads', () => {
       await exchange.pass();
     });
     await put(target, blob);
-    expect(proxy.seen.at(-1)!.path).toContain(`?${query}&digest=sha256%3A`);
+    expect(proxy.requests.at(-1)!.path).toContain(`?${query}&digest=sha256%3A`);
   });
 });
 
@@ -236,10 +236,10 @@ describe('mounts', () => {
     const [source, target] = [repository(from, host, 'source'), repository(from, host, 'target')];
     const blob = layerOf(1000);
     await put(source, blob);
-    proxy.forget();
+    proxy.clear();
     expect(await target.mountBlob(blob.descriptor, source, opened(blob))).toBe('mounted');
-    expect(proxy.seen.map(({ method, status }) => [method, status])).toEqual([['POST', 201]]);
-    expect(proxy.seen[0]!.headers['content-length']).toBe('0');
+    expect(proxy.requests.map(({ method, status }) => [method, status])).toEqual([['POST', 201]]);
+    expect(proxy.requests[0]!.headers['content-length']).toBe('0');
   });
 
   test('with status 202 continue the upload that was opened', async () => {
@@ -248,7 +248,7 @@ describe('mounts', () => {
     const blob = layerOf(1000);
     const target = repository(from, host, 'target');
     expect(await target.mountBlob(blob.descriptor, repository(from, host, 'source'), opened(blob))).toBe('uploaded');
-    expect(proxy.seen.map(({ method, status }) => [method, status])).toEqual([
+    expect(proxy.requests.map(({ method, status }) => [method, status])).toEqual([
       ['POST', 202],
       ['PUT', 201],
     ]);
@@ -313,9 +313,9 @@ describe('one blob', () => {
     const target = repository(session(), host, 'repo');
     const { config } = imageOf('x');
     await put(target, config);
-    proxy.forget();
+    proxy.clear();
     await Promise.all(Array.from({ length: 8 }, () => target.fetchBlob(config.descriptor)));
-    expect(proxy.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 });
 

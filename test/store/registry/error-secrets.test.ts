@@ -134,7 +134,7 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
     // Some requests tolerate some answers, such as a 404 to a DELETE.
     expect(errors.length).toBeGreaterThan(4);
     errors.forEach(expectSafeAndComplete);
-    expect(proxy.seen.filter(({ headers }) => headers.authorization === logins[login].header)).not.toHaveLength(0);
+    expect(proxy.requests.filter(({ headers }) => headers.authorization === logins[login].header)).not.toHaveLength(0);
   });
 
   test('shows no credentials: the registry does not answer', async () => {

@@ -6,13 +6,13 @@ import { pieces, put, repository, served, session } from './setup.ts';
 
 /** Limits of registries and of the client. Only the minimum length of a wait is checked. */
 
-async function stand() {
+async function proxiedRegistry() {
   const { proxy, host } = await served();
   const { config, layers, manifest } = imageOf('limits');
   const setUp = repository(session(), host, 'repo');
   for (const blob of [config, ...layers]) await put(setUp, blob);
   await setUp.putManifest(manifest, 'v1');
-  proxy.forget();
+  proxy.clear();
   return { proxy, host };
 }
 
@@ -25,7 +25,7 @@ describe('Retry-After', () => {
     ['until a date', () => new Date(Date.now() + 2000).toUTCString(), 900],
     ['until a date that is over', () => 'Wed, 21 Oct 2015 07:28:00 GMT', 0],
   ])('%s gets the request again, and not before', async (_name, header, least) => {
-    const { proxy, host } = await stand();
+    const { proxy, host } = await proxiedRegistry();
     const came: number[] = [];
     proxy.on(/^GET/, (exchange) => {
       came.push(performance.now());
@@ -38,17 +38,17 @@ describe('Retry-After', () => {
   });
 
   test('fails at once if the wait is too long', async () => {
-    const { proxy, host } = await stand();
+    const { proxy, host } = await proxiedRegistry();
     proxy.on(/^GET/, answer(429, { 'retry-after': '86400' }));
     await expect(repository(session(), host, 'repo').fetchManifest('v1')).rejects.toMatchObject({
       code: 'ERR_MLIST_REGISTRY',
       facts: { status: 429 },
     });
-    expect(proxy.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('delays other requests to the registry too', async () => {
-    const { proxy, host } = await stand();
+    const { proxy, host } = await proxiedRegistry();
     const refused: number[] = [];
     const came: number[] = [];
     proxy.on(/^/, (exchange) => {
@@ -99,7 +99,7 @@ test.each([1, 3])('sends at most %d requests to a registry at once', async (conc
 });
 
 test('--debug shows the rate limit of Docker Hub', async () => {
-  const { proxy, host } = await stand();
+  const { proxy, host } = await proxiedRegistry();
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   proxy.on(/manifests/, ({ pass }) => pass({ headers }));
   const cli = await CliHarness.make();

@@ -93,15 +93,15 @@ describe('a registry over http', () => {
     for (const content of [blob, config, ...layers]) await put(open(), content);
     await open().putManifest(manifest, 'v1');
     expect((await bytesOf(open().readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
-    expect(forwardProxy.seen[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
-    expect(forwardProxy.seen.every((line) => line.includes(' http://registry.example/v2/repo/'))).toBe(true);
-    expect(proxy.seen.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
+    expect(forwardProxy.requests[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
+    expect(forwardProxy.requests.every((line) => line.includes(' http://registry.example/v2/repo/'))).toBe(true);
+    expect(proxy.requests.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
   });
 
   test('is reached through a proxy that requires a login', async () => {
     const { proxy, forwardProxy, open } = await behind({ login: 'me:proxy-secret' });
     await put(open(), layerOf(10));
-    expect(proxy.seen.map(({ status }) => status)).toEqual([202, 201]);
+    expect(proxy.requests.map(({ status }) => status)).toEqual([202, 201]);
     const without = { HTTP_PROXY: forwardProxy.url.replace('me:proxy-secret@', '') };
     await expect(put(open(without), layerOf(10))).rejects.toMatchObject({
       message: expect.stringContaining('407') as unknown,
@@ -142,7 +142,7 @@ describeWith('openssl', 'a registry over https', () => {
       const blob = layerOf(300_000);
       await Promise.all([put(repo, blob), put(repo, layerOf(10))]);
       expect((await bytesOf(repo.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
-      expect(new Set(forwardProxy.seen)).toEqual(new Set(['CONNECT registry.example:5443']));
+      expect(new Set(forwardProxy.requests)).toEqual(new Set(['CONNECT registry.example:5443']));
     }, options),
   );
 
@@ -158,7 +158,7 @@ describeWith('openssl', 'a registry over https', () => {
         message: expect.stringContaining(status) as unknown,
         hint: expect.stringContaining(hint) as unknown,
       });
-      expect(forwardProxy.seen).toHaveLength(1);
+      expect(forwardProxy.requests).toHaveLength(1);
     }, options),
   );
 });

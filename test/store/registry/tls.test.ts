@@ -67,7 +67,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
   test('is refused without a fallback to http', () =>
     withAuthority(async ({ read, plain }) => {
       await expect(read()).rejects.toMatchObject(untrusted);
-      expect(plain.seen).toHaveLength(0);
+      expect(plain.requests).toHaveLength(0);
     }));
 
   test.each<[string, (file: string) => Parameters<typeof session>[0]]>([
@@ -109,13 +109,13 @@ describeWith('openssl', 'a certificate of a private authority', () => {
   test('is not verified with --insecure, which also falls back to http', () =>
     withAuthority(async ({ read, secure, plain }) => {
       await read({ insecure: true });
-      expect([secure.seen.length, plain.seen.length]).toEqual([1, 0]);
+      expect([secure.requests.length, plain.requests.length]).toEqual([1, 0]);
     }));
 
   test('is not needed over http', () =>
     withAuthority(async ({ read, secure, plain }) => {
       await read({ plainHttp: ['registry.example'] });
-      expect([secure.seen.length, plain.seen.length]).toEqual([0, 1]);
+      expect([secure.requests.length, plain.requests.length]).toEqual([0, 1]);
     }));
 
   test('for another name is refused', () =>
@@ -228,7 +228,7 @@ describe('a registry on this machine', () => {
     const { proxy } = await served();
     const repo = repository(session(), `${name}:${proxy.port}`, 'repo');
     await expect(repo.resolve('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
-    expect(proxy.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('is reached over IPv6', async () => {
@@ -287,7 +287,7 @@ describeWith('openssl', 'a registry on this machine', () => {
     );
     const reading = repository(session({ retries: 0 }), proxy.host, 'repo').fetchManifest('v1');
     await expect(reading).rejects.toThrow('NAME_INVALID');
-    expect(proxy.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('is verified with --ca-file', () =>
@@ -306,6 +306,6 @@ describeWith('openssl', 'a registry on this machine', () => {
       const proxy = cleanup(await RecordingProxy.start());
       proxy.on(/./, answer(307, { location: 'https://other.example/x' }));
       await expect(read({}, proxy.host)).rejects.toMatchObject(untrusted);
-      expect([secure.seen, other.seen]).toEqual([[], []]);
+      expect([secure.requests, other.requests]).toEqual([[], []]);
     }));
 });

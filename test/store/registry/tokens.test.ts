@@ -43,7 +43,7 @@ async function putImage(upstream: string, path: string, seed = path): Promise<st
 }
 
 function refusals(proxy: RecordingProxy): number {
-  return proxy.seen.filter(({ status }) => status === 401 || status === 403).length;
+  return proxy.requests.filter(({ status }) => status === 401 || status === 403).length;
 }
 
 /** Moves the clock of `performance.now` forward until the test ends. */
@@ -372,12 +372,12 @@ describe('accounts', () => {
       const target = repository(session({ credentials: always(me) }), host, 'a');
       const blob = layerOf(1000);
       await put(target, blob);
-      expect(proxy.seen.map(({ status }) => status)).toEqual([401, 202, 201]);
+      expect(proxy.requests.map(({ status }) => status)).toEqual([401, 202, 201]);
       const stranger = repository(session(), host, 'a');
       await expect(stranger.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
       const wrong = repository(session({ credentials: always({ ...me, password: 'not-mine' }) }), host, 'a');
-      proxy.forget();
+      proxy.clear();
       await expect(wrong.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
-      expect(proxy.seen).toHaveLength(2);
+      expect(proxy.requests).toHaveLength(2);
     }));
 });

@@ -32,7 +32,7 @@ async function stranger(rule: Rule = answer(200)): Promise<RecordingProxy> {
 }
 
 function sawNoSecret(proxy: RecordingProxy): void {
-  for (const { headers, path } of proxy.seen) {
+  for (const { headers, path } of proxy.requests) {
     expect([headers.authorization, headers['proxy-authorization'], headers.cookie]).toEqual([
       undefined,
       undefined,
@@ -57,7 +57,7 @@ describe('a redirect', () => {
     proxy.on(/manifests/, onlyWithLogin(answer(307, { location: locationOf(other) })));
     const content = await client(proxy.host).fetchManifest(manifest.descriptor.digest);
     expect(content.descriptor.digest).toBe(manifest.descriptor.digest);
-    expect(other.seen).toHaveLength(1);
+    expect(other.requests).toHaveLength(1);
     sawNoSecret(other);
   });
 
@@ -68,8 +68,8 @@ describe('a redirect', () => {
     proxy.on(/private/, answer(403));
     await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
     sawNoSecret(other);
-    expect(proxy.seen.at(-1)).toMatchObject({ path: '/v2/private' });
-    expect(proxy.seen.at(-1)!.headers.authorization).toBeUndefined();
+    expect(proxy.requests.at(-1)).toMatchObject({ path: '/v2/private' });
+    expect(proxy.requests.at(-1)!.headers.authorization).toBeUndefined();
   });
 
   test.each([
@@ -89,7 +89,7 @@ describe('a redirect', () => {
     proxy.on(/^POST/, onlyWithLogin(answer(202, { location: '/v2/repo/blobs/uploads/1' })));
     proxy.on(/^PUT/, answer(307, { location: `${other.url}/bucket` }));
     await put(client(proxy.host), layer!);
-    expect(other.seen).toMatchObject([{ method: 'PUT', received: layer!.bytes.length }]);
+    expect(other.requests).toMatchObject([{ method: 'PUT', received: layer!.bytes.length }]);
     sawNoSecret(other);
   });
 });
@@ -100,8 +100,8 @@ describe('an upload location', () => {
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     await put(client(proxy.host), layer!);
-    expect(other.seen).toMatchObject([{ method: 'PUT' }]);
-    expect(other.seen[0]!.path).toMatch(/^\/bucket\?signature=x&digest=sha256/);
+    expect(other.requests).toMatchObject([{ method: 'PUT' }]);
+    expect(other.requests[0]!.path).toMatch(/^\/bucket\?signature=x&digest=sha256/);
     sawNoSecret(other);
   });
 
@@ -117,9 +117,9 @@ describe('an upload location', () => {
       throw await Promise.resolve(new Error('the disk is gone'));
     }
     await expect(client(proxy.host).putBlob(layer!.descriptor, failing)).rejects.toThrow('the disk is gone');
-    expect(other.seen.at(-1)).toMatchObject({ method: 'DELETE', path: '/bucket?signature=x' });
+    expect(other.requests.at(-1)).toMatchObject({ method: 'DELETE', path: '/bucket?signature=x' });
     if (isElsewhere) sawNoSecret(other);
-    else expect(other.seen.at(-1)!.headers.authorization).toBeDefined();
+    else expect(other.requests.at(-1)!.headers.authorization).toBeDefined();
   });
 
   test.each([
@@ -145,7 +145,7 @@ describe('a token service', () => {
       exitCode: 6,
       hint: expect.stringContaining(`--auth-host ${proxy.host}=${other.host}`) as unknown,
     });
-    expect(other.seen).toHaveLength(0);
+    expect(other.requests).toHaveLength(0);
   });
 
   test('on another host receives anonymous requests', async () => {
@@ -154,7 +154,7 @@ describe('a token service', () => {
     proxy.on(/./, bearer(`${other.url}/token`));
     const anonymous = { credentials: () => Promise.resolve(undefined) };
     await expect(client(proxy.host, anonymous).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
-    expect(other.seen).toHaveLength(1);
+    expect(other.requests).toHaveLength(1);
     sawNoSecret(other);
   });
 
@@ -227,7 +227,7 @@ describeWith('openssl', 'a registry with a public name', () => {
         code: 'ERR_MLIST_FORBIDDEN_ADDRESS',
         message: expect.stringContaining('not encrypted') as unknown,
       });
-      expect(plain!.seen).toHaveLength(0);
+      expect(plain!.requests).toHaveLength(0);
     }),
   );
 
@@ -271,7 +271,9 @@ describeWith('openssl', 'a registry with a public name', () => {
       proxy.on(/manifests/, bearer(`https://${service}/token`));
       other!.on(/token/, answer(200, {}, '{"token":"x"}'));
       await expect(repo(registry).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
-      expect(other!.seen.map(({ headers }) => headers.authorization?.slice(0, 6))).toEqual(isTrusted ? ['Basic '] : []);
+      expect(other!.requests.map(({ headers }) => headers.authorization?.slice(0, 6))).toEqual(
+        isTrusted ? ['Basic '] : [],
+      );
     }),
   );
 });
@@ -405,7 +407,7 @@ describe('a response', () => {
     const tags = client(proxy.host).tags();
     expect(await tags.next()).toMatchObject({ value: 'a' });
     await expect(tags.next()).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
-    expect(other.seen).toHaveLength(0);
+    expect(other.requests).toHaveLength(0);
   });
 
   test('with pages that link to each other fails', async () => {

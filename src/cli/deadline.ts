@@ -5,7 +5,7 @@ import type { ParsedArguments } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 
-/** The error names at most so many pending operations. */
+/** The error names at most this many pending operations. */
 const MAX_SHOWN = 3;
 
 /** Pending operations other than requests to registries: stdin, files that may be pipes, credential helpers. */

@@ -3,7 +3,7 @@ import type { HostFacts } from './host-facts.ts';
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /** Commands that show what the virtual machine of a container engine can run. */
-export const ASK_ENGINE: readonly string[] = [
+export const ENGINE_COMMANDS: readonly string[] = [
   'docker buildx inspect --bootstrap',
   "podman machine ssh 'ls /proc/sys/fs/binfmt_misc'",
 ];
@@ -13,7 +13,7 @@ export function runsOnMac({ architecture }: HostFacts, platform: Platform): Runs
   if (platform.os === 'linux') {
     const note = platform.architecture === architecture ? ', which usually runs this architecture' : '';
     const reason = `it runs in the Linux virtual machine of a container engine${note}, which mlist cannot inspect`;
-    return { verdict: 'unknown', reason, next: ASK_ENGINE };
+    return { verdict: 'unknown', reason, next: ENGINE_COMMANDS };
   }
   if (platform.os !== 'darwin') return otherSystem('macOS', platform);
   if (platform.architecture === architecture) return nativeVerdict();

@@ -1,7 +1,7 @@
 import type { Platform } from '../oci/platform/platform.ts';
 import { ranker } from '../oci/platform/matching.ts';
 import type { HostFacts } from './host-facts.ts';
-import { ASK_ENGINE } from './macos.ts';
+import { ENGINE_COMMANDS } from './macos.ts';
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
@@ -10,8 +10,8 @@ import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdi
  */
 export function runsOnWindows({ architecture, version = '' }: HostFacts, platform: Platform): Runs {
   if (platform.os === 'linux') {
-    const reason = 'it runs in WSL 2 or in the Linux virtual machine of a container engine: ask the engine';
-    return { verdict: 'unknown', reason, next: ASK_ENGINE };
+    const reason = 'it runs in WSL 2 or in the Linux virtual machine of a container engine, which mlist cannot inspect';
+    return { verdict: 'unknown', reason, next: ENGINE_COMMANDS };
   }
   if (platform.os !== 'windows') return otherSystem('Windows', platform);
   if (platform.architecture !== architecture) return otherMachine(architecture, platform);

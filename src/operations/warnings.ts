@@ -40,7 +40,7 @@ export function toleranceWarnings(
     ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
   );
   if (announced === undefined) return tolerated;
-  const message = `${subject} has the media type ${announced}, but its config is of another kind: it is read as ${mediaType}`;
+  const message = `${subject} has the media type ${announced}, but its config has another type: it is read as ${mediaType}`;
   return [...tolerated, { type: 'warning', message }];
 }
 

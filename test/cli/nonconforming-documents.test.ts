@@ -87,7 +87,7 @@ describe("a manifest without a media type in a response with Docker's", () => {
     const result = await cli.run(['create', target, `${proxy.host}/team/odd:announced`, '--push']);
     expect([result.code, result.stderr]).toEqual([
       0,
-      expect.stringContaining(`has the media type ${dockerManifest}, but its config is of another kind`),
+      expect.stringContaining(`has the media type ${dockerManifest}, but its config has another type`),
     ]);
     const { manifests } = JSON.parse(await cli.must('inspect', `docker://${target}`, '--raw')) as {
       manifests: object[];

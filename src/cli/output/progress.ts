@@ -2,7 +2,7 @@ import type { Output } from './output.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 
-/** At most so many blobs have a line of their own. */
+/** At most this many blobs have a line of their own. */
 const MAX_LINES = 6;
 const BAR_WIDTH = 24;
 /** The minimum interval between two updates of the screen. */

@@ -285,6 +285,6 @@ function report(
   const [original, filtered] = [read.descriptor.digest, content.descriptor.digest];
   onEvent?.({
     type: 'note',
-    message: `the filtered list is a new one: ${original} -> ${filtered}; signatures of the old list do not apply to it`,
+    message: `the filtered list has a new digest: ${original} -> ${filtered}; signatures of the old list do not apply to it`,
   });
 }

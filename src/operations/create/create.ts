@@ -65,7 +65,7 @@ export interface Created {
 
 /**
  * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is written.
- * @param manifests - with `amend`, none stands for the sources of the existing draft
+ * @param manifests - with `amend`, an empty array means the sources of the existing draft
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if there is another draft of that name, without `amend` and `replace`;
  *   `ERR_MLIST_DRAFT_NOT_FOUND` if a draft without `manifests` does not exist; `ERR_MLIST_PLATFORM_NOT_FOUND`; the errors of
  *   all sources that cannot be read

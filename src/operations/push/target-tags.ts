@@ -32,7 +32,7 @@ async function readTag(job: OpenPushJob, tag: string, options: PushDraftOptions)
   }
 }
 
-/** What a tag must have to be moved. The base of a draft says so for its own tag only, not for further names. */
+/** The state that a tag must have to be moved. The base of a draft states it for the draft's own tag only. */
 function expectedOf(reference: string, draft: Draft, { ifDigest }: PushDraftOptions): TagState | undefined {
   return ifDigest ?? (isBasedOn(draft, reference) ? draft.base?.digest : undefined);
 }

@@ -71,7 +71,7 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
   }
 }
 
-/** Two images for one platform. The zstd copy of an image is exempt: it has an annotation that says so. */
+/** Two images for one platform. The zstd copy of an image, which an annotation marks as such, is exempt. */
 function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
   const first = new Map<string, PlacedImage>();
   for (const placed of images(list)) {

@@ -145,7 +145,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   if (status === 412 && hasCondition)
     return {
       code: 'ERR_MLIST_CONFLICT',
-      reason: `it has changed on ${host} meanwhile`,
+      reason: `it has changed on ${host} in the meantime`,
       hint: 'Inspect its current content, then try again.',
     };
   const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;

@@ -12,7 +12,7 @@ export const inspectCommand: CommandDeclaration = {
       name: 'verbose',
       alias: 'v',
       type: 'boolean',
-      describe: 'Print the format of docker manifest inspect --verbose',
+      describe: 'Print in the format of docker manifest inspect --verbose',
     },
     { name: 'raw', type: 'boolean', describe: 'Print the exact bytes, without a trailing newline' },
     { ...platformOption, describe: 'Print the manifest for this platform' },

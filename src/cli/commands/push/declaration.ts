@@ -29,7 +29,7 @@ export const pushCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Refuse a list that lacks one of these platforms (kept: of those that the tag has now)',
+      describe: 'Refuse a list that lacks one of these platforms (kept: those that the tag has now)',
     },
     replaceImageOption,
     {

@@ -4,7 +4,7 @@ export const rmCommand: CommandDeclaration = {
   name: 'rm',
   usage: 'LIST...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
-  summary: 'Remove drafts from the workspace, but nothing from registries',
+  summary: 'Remove drafts from the workspace; registries are not changed',
   uses: [],
   options: [],
   examples: [['mlist rm team/app:1.0', 'Remove a draft']],

@@ -18,7 +18,7 @@ export const validateCommand: CommandDeclaration = {
       name: 'repo',
       type: 'string',
       value: 'REPO',
-      describe: 'With --deep: look up the content of a file in REPO: a repository, a layout or an archive',
+      describe: 'With --deep: look up the content of a file in REPO, which is a repository, a layout or an archive',
     },
   ],
   examples: [

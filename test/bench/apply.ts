@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
 import { Peak } from './peak.ts';
 
@@ -15,7 +15,7 @@ const architectures = ['amd64', 'arm64', 's390x', 'riscv64'];
  * The peak includes garbage that was not collected yet. The live heap is measured in a separate run, which is slower
  * because it collects garbage continuously.
  */
-export async function benchApply({ root, folder }: Place): Promise<void> {
+export async function benchApply({ root, folder }: BenchContext): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   const watcher = join(folder, 'watch-heap.mjs');
   await writeFile(watcher, WATCHER);

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostileDocuments } from '../support/hostile-input.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
 import { Peak } from './peak.ts';
 
 /** Time and memory until a document of 4 MiB is refused. The limits are a second and 200 MiB. */
-export async function benchHostile({ root, folder }: Place): Promise<void> {
+export async function benchHostile({ root, folder }: BenchContext): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   for (const [name, text] of Object.entries(hostileDocuments)) {
     const path = join(folder, 'hostile.json');

@@ -3,14 +3,14 @@ import { joinRounds, type RoundsOptions } from '../support/join-rounds.ts';
 import { killedAt } from '../support/killed-programs.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
 
 /**
  * Processes that join one tag concurrently, over a network that delays responses and loses some of them. No fault may
  * occur. `MLIST_JOIN_ROUNDS`, `MLIST_JOIN_SEED` and `MLIST_JOIN_RUNNERS` (8 or 32) change the run.
  */
-export async function benchJoin({ root, folder }: Place): Promise<void> {
+export async function benchJoin({ root, folder }: BenchContext): Promise<void> {
   const rounds = Number(process.env['MLIST_JOIN_ROUNDS'] ?? 50);
   const seed = Number(process.env['MLIST_JOIN_SEED'] ?? Date.now() % 1_000_000);
   const series: readonly Pick<RoundsOptions, 'kind' | 'runners' | 'kills' | 'conditions'>[] = [

@@ -6,14 +6,14 @@ import { benchStream } from './stream.ts';
 import { benchWork } from './work.ts';
 
 /** Benchmarks. The results are ratios of alternating runs, so that they do not depend on the speed of the machine. */
-export interface Place {
+export interface BenchContext {
   /** The checkout. */
   readonly root: string;
   /** A folder that is removed afterwards. */
   readonly folder: string;
 }
 
-const parts: Readonly<Record<string, (place: Place, only: readonly string[]) => Promise<void>>> = {
+const parts: Readonly<Record<string, (place: BenchContext, only: readonly string[]) => Promise<void>>> = {
   startup: benchStartup,
   hostile: benchHostile,
   work: benchWork,

@@ -25,14 +25,14 @@ export async function inTurn<K extends string>(
   work: Readonly<Record<K, () => Promise<number>>>,
 ): Promise<Record<K, readonly number[]>> {
   const names = Object.keys(work) as K[];
-  const taken = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
+  const durations = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round <= rounds; round += 1) {
     for (const name of names) {
       const value = await work[name]();
-      if (round > 0) taken[name].push(value);
+      if (round > 0) durations[name].push(value);
     }
   }
-  return taken;
+  return durations;
 }
 
 /** Rotates the list by the round, so that the after-effects of one tool do not always affect the same other tool. */

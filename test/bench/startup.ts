@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { inTurn, median, print, timeOf } from './measure.ts';
 
 const ROUNDS = 41;
 
 /** Duration of local commands, relative to an empty Node program. The limits are 1.8 times to read and 2.2 times to write. */
-export async function benchStartup({ root, folder }: Place): Promise<void> {
+export async function benchStartup({ root, folder }: BenchContext): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   const env = { MLIST_WORKSPACE: join(folder, 'workspace') };
   const registry = await startRegistry();

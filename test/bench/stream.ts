@@ -7,7 +7,7 @@ import { programPath, startDockerRegistry, type Registry } from '../support/dock
 import { pushBlob, putManifest } from '../support/images.ts';
 import { run, type Command } from './command.ts';
 import { copies, type Job, type Mlist } from './jobs.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 const LAYERS = 2;
 
 /** Time and memory of copying two large layers from one registry to another, compared with the fastest tool. */
-export async function benchStream(place: Place): Promise<void> {
+export async function benchStream(place: BenchContext): Promise<void> {
   const isReal = programPath('docker-registry') !== undefined;
   const start: Start = () => (isReal ? startDockerRegistry() : startRegistry());
   print(`registries: ${isReal ? 'docker-registry' : 'the embedded one'}; rounds: ${ROUNDS}`);
@@ -38,14 +38,14 @@ export async function benchStream(place: Place): Promise<void> {
 /** Each copy has an empty target registry, so that no tool finds content that it has copied before. */
 type Start = () => Promise<Registry>;
 
-async function direct(from: Registry, start: Start, place: Place): Promise<void> {
+async function direct(from: Registry, start: Start, place: BenchContext): Promise<void> {
   print(
     `\n## copy ${LAYERS} layers of 400 MiB to another registry\n   aim: the fastest peer takes at least 0.95 of mlist's time`,
   );
   await compare(from.host, start, { way: 'direct', tools: copies(mlistOf(place.root)), place });
 }
 
-async function proxied(from: Registry, start: Start, place: Place): Promise<void> {
+async function proxied(from: Registry, start: Start, place: BenchContext): Promise<void> {
   const near = await DelayProxy.start(from.url);
   const far: Start = async () => {
     const registry = await start();
@@ -62,7 +62,7 @@ async function proxied(from: Registry, start: Start, place: Place): Promise<void
 }
 
 /** With TLS no tool can pass bytes from socket to socket in the kernel. All registries except local ones use TLS. */
-async function secured(origin: Registry, place: Place): Promise<void> {
+async function secured(origin: Registry, place: BenchContext): Promise<void> {
   print('\n## the same over TLS, straight');
   if (programPath('docker-registry') === undefined || !hasOpenssl()) {
     print('   left out: it takes docker-registry and openssl');
@@ -100,7 +100,7 @@ function securedCopies(mlist: Mlist, caFile: string): Job['tools'] {
 interface Comparison {
   readonly way: string;
   readonly tools: Job['tools'];
-  readonly place: Place;
+  readonly place: BenchContext;
   readonly caFile?: string;
 }
 
@@ -131,7 +131,7 @@ function mlistOf(root: string): Mlist {
   return (...args) => ({ program: process.execPath, args: [join(root, 'dist', 'cli', 'mlist.js'), ...args] });
 }
 
-async function memory(from: Registry, start: Start, mib: number, { root, folder }: Place): Promise<void> {
+async function memory(from: Registry, start: Start, mib: number, { root, folder }: BenchContext): Promise<void> {
   const peak = new Peak();
   const own = `memory-${mib}`;
   const to = await start();

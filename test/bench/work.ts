@@ -5,7 +5,7 @@ import { RecordingProxy } from '../support/recording-proxy.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { run, type Command } from './command.ts';
 import { jobsOf, type Job } from './jobs.ts';
-import type { Place } from './main.ts';
+import type { BenchContext } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
 import { environmentIn, isInstalled, split, type Do } from './tools.ts';
@@ -13,7 +13,7 @@ import { environmentIn, isInstalled, split, type Do } from './tools.ts';
 const ROUNDS = 7;
 
 /** Requests and time of each installed tool for the same jobs, in alternating runs through one proxy. */
-export async function benchWork(place: Place, only: readonly string[]): Promise<void> {
+export async function benchWork(place: BenchContext, only: readonly string[]): Promise<void> {
   const jobs = jobsOf(programs(place, 'mlist'), programs(place, 'bare'));
   const unknown = only.filter((name) => jobs[name] === undefined);
   if (unknown.length > 0) throw new Error(`there is no work ${unknown.join(', ')}: ${Object.keys(jobs).join(', ')}`);
@@ -32,7 +32,7 @@ export async function benchWork(place: Place, only: readonly string[]): Promise<
   }
 }
 
-function programs({ root, folder }: Place, what: 'mlist' | 'bare') {
+function programs({ root, folder }: BenchContext, what: 'mlist' | 'bare') {
   const path = what === 'mlist' ? join(root, 'dist', 'cli', 'mlist.js') : join(folder, 'bare.mjs');
   return (...args: readonly string[]): Command => ({ program: process.execPath, args: [path, ...args] });
 }
@@ -44,7 +44,7 @@ interface Taken {
   readonly tokens: number[];
 }
 
-async function benchJob(key: string, job: Job, registry: Registry, { folder }: Place): Promise<void> {
+async function benchJob(key: string, job: Job, registry: Registry, { folder }: BenchContext): Promise<void> {
   print(`\n## ${job.title}\n   aim: ${job.aim}`);
   const seeds = await job.seed(registry.url);
   const setup = await setUp(job, registry);

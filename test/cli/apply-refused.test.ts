@@ -110,7 +110,7 @@ describe('invalid specs', () => {
       cli,
       `list: HOST/UPPER:b\ntags: [a b, "x y"]\nexpect: [nothing]\nmanifests: [Bad, "x:{arch}"]\n`,
     );
-    expect([...result.stderr.matchAll(/^mlist: stdin:(\d+:\d+)/gm)].map(([, place]) => place)).toEqual(
+    expect([...result.stderr.matchAll(/^mlist: stdin:(\d+:\d+)/gm)].map(([, position]) => position)).toEqual(
       expect.arrayContaining(['1:7', '3:10', '4:13', '4:18']),
     );
   });

@@ -122,7 +122,7 @@ describe('a copy to another repository', () => {
     expect(await getManifest(registry.url, `team/copy${count}`, 'v1')).toBeUndefined();
   });
 
-  test.each([200, 202, 204])('counts a blob that is there, though its PUT was answered by %d', async (status) => {
+  test.each([200, 202, 204])('counts a blob that exists after its PUT was answered with %d', async (status) => {
     const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
     proxy.on(/^PUT .*uploads/, ({ pass }) => pass({ status }));

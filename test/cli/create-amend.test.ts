@@ -47,8 +47,8 @@ describe('create --amend', () => {
 
   test('does not add the fields of an index to an existing draft, with a note', async () => {
     const cli = await CliHarness.make();
-    const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
-    await putManifest(registry.url, 'team/app', 'theirs', theirs.mediaType, theirs.bytes);
+    const otherIndex = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
+    await putManifest(registry.url, 'team/app', 'theirs', otherIndex.mediaType, otherIndex.bytes);
     await cli.must('create', at('l:1'), at('team/app:amd64'));
     expect((await cli.run(['create', '--amend', at('l:1'), at('team/app:theirs')])).stderr).toContain(
       `warning: annotations of the index ${at('team/app:theirs')} are not kept: the draft keeps its own values`,
@@ -57,8 +57,8 @@ describe('create --amend', () => {
 
   test('keeps the fields of the only index, even if the draft now has more sources', async () => {
     const cli = await CliHarness.make();
-    const theirs = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
-    await putManifest(registry.url, 'team/app', 'based', theirs.mediaType, theirs.bytes);
+    const otherIndex = makeIndex([entryOf(images.arm, arm)], { annotations: { theirs: '1' } });
+    await putManifest(registry.url, 'team/app', 'based', otherIndex.mediaType, otherIndex.bytes);
     await cli.must('create', at('l:1'), at('team/app:based'));
     await cli.must('add', at('team/app:amd64'));
     expect((await cli.run(['create', '--amend'])).stderr).not.toContain('are not kept');
@@ -160,7 +160,7 @@ describe('create --amend with a rebuilt index', () => {
   test('inserts the attestation of an image that had none after the image', async () => {
     const cli = await CliHarness.make();
     const { images: bare } = await pushBuild(registry.url, 'team/attested', 'latest', [amd64, arm64], 'bare');
-    const plain = makeIndex(bare.map((image, place) => entryOf(image, [amd64, arm64][place])));
+    const plain = makeIndex(bare.map((image, index) => entryOf(image, [amd64, arm64][index])));
     await putManifest(registry.url, 'team/attested', 'latest', plain.mediaType, plain.bytes);
     await cli.must('create', at('l:1'), at('team/attested'));
     const { images: made, attestations } = await pushBuild(

@@ -57,9 +57,9 @@ const inspected = async (): Promise<unknown> => JSON.parse(await cli.must('inspe
 describe('an index in a file', () => {
   test.each(['a file', 'stdin'])(
     'in %s: all that it says comes along, and what is published keeps its bytes',
-    async (place) => {
+    async (input) => {
       await file(published.bytes);
-      const args = ['create', at('team/app:same'), '-f', place === 'stdin' ? '-' : 'index.json'];
+      const args = ['create', at('team/app:same'), '-f', input === 'stdin' ? '-' : 'index.json'];
       expect(await cli.run(args, { stdin: published.bytes })).toMatchObject({ code: 0 });
       expect(await cli.must('inspect', '--raw')).toBe(published.bytes.toString());
       expect(await cli.must('push')).toBe(published.digest);

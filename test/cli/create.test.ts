@@ -153,7 +153,7 @@ describe('create', () => {
   });
 
   test.each(['oci:out', 'oci:out:v1', 'oci-archive:out.tar', 'docker-archive:out.tar'])(
-    '%s is a place, and names no list',
+    '%s is a location, and not the name of a list',
     async (name) => {
       const cli = await CliHarness.make();
       expect(await cli.run(['create', name, at('team/app:arm')])).toMatchObject({

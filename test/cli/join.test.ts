@@ -388,11 +388,11 @@ describe('errors', () => {
     expect(proxy.requestsMatching(/^PUT .*manifests\/unclear$/)).toHaveLength(1);
     proxy.on(/^PUT .*manifests\/cut$/, reset, 3);
     await cli.must('join', `${proxy.host}/team/app:cut`, `${proxy.host}/team/app:amd64`);
-    const asked = proxy.requests.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
-    const puts = asked.flatMap((line, position) => (line === 'PUT cut' ? [position] : []));
+    const requests = proxy.requests.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
+    const puts = requests.flatMap((line, position) => (line === 'PUT cut' ? [position] : []));
     expect(puts).toHaveLength(4);
     for (const [before, after] of puts.slice(1).map((position, index) => [puts[index]!, position] as const)) {
-      expect(asked.slice(before, after)).toContain('GET cut');
+      expect(requests.slice(before, after)).toContain('GET cut');
     }
   });
 

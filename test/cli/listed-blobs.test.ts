@@ -54,11 +54,11 @@ describeOnRegistries('an index that lists blobs', (start) => {
 
   test.each(Object.entries(lists))('is copied between registries, layouts and archives: %s', async (name, list) => {
     const from = `${source.host}/team/app:${name}`;
-    const way = [from, `${registry.host}/${fresh()}:v1`, 'oci:layout:v1', 'oci-archive:a.tar:v1', 'oci:other:v1'];
+    const locations = [from, `${registry.host}/${fresh()}:v1`, 'oci:layout:v1', 'oci-archive:a.tar:v1', 'oci:other:v1'];
     const [last, within] = [fresh(), fresh()];
-    for (const [at, place] of way.slice(1).entries()) {
-      expect(await cli.must('copy', way[at]!, place)).toBe(list.digest);
-      await cli.must('validate', '--deep', place);
+    for (const [at, location] of locations.slice(1).entries()) {
+      expect(await cli.must('copy', locations[at]!, location)).toBe(list.digest);
+      await cli.must('validate', '--deep', location);
     }
     await cli.must('copy', 'oci:other:v1', `${source.host}/${last}:v1`);
     await cli.must('copy', from, `${source.host}/${within}:v1`);

@@ -49,7 +49,7 @@ async function stored(workspace = cli.workspace): Promise<string> {
   return readFile(join(drafts, name!), 'utf8');
 }
 
-async function forget(digest: string): Promise<void> {
+async function removeBlob(digest: string): Promise<void> {
   const hex = digest.slice('sha256:'.length);
   await rm(join(here, 'out', 'blobs', 'sha256', hex));
   await rm(join(cli.workspace, 'blobs', 'sha256', hex), { force: true });
@@ -67,7 +67,7 @@ describe('with the workspace in another folder', () => {
 
   test('all parts of a message about a missing child name it in the same way', async () => {
     await outputOf('create', list, 'oci:out:1.0');
-    await forget(arm64.digest);
+    await removeBlob(arm64.digest);
     const { code, stderr } = await run('push');
     expect([code, stderr]).toEqual([
       4,

@@ -360,8 +360,8 @@ describe('escapes control characters on a terminal', () => {
     const { code, stdout, stderr } = await cli.run(['ls']);
     expect(code).toBe(0);
     expect(stdout).toContain('damaged');
-    const places = stdout.split('\n').map((line) => / {2}(?:damaged|auto|docker|oci)\b/.exec(line)?.index);
-    expect(places).toEqual([places[1], expect.any(Number), undefined]);
+    const columns = stdout.split('\n').map((line) => / {2}(?:damaged|auto|docker|oci)\b/.exec(line)?.index);
+    expect(columns).toEqual([columns[1], expect.any(Number), undefined]);
     expect(stdout + stderr).not.toMatch(dangerous);
   });
 

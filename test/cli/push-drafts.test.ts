@@ -41,14 +41,14 @@ describe('drafts of published lists', () => {
   test('--amend adds the changes of others, and then they can be pushed', async () => {
     await draftOfRemote();
     await cli.must('annotate', '--variant', 'v2');
-    const theirs = makeIndex(
+    const otherList = makeIndex(
       [
         { ...entryOf(amd64, { architecture: 'amd64', os: 'linux' }), annotations: { theirs: 'x' } },
         entryOf(arm64, { architecture: 'arm64', os: 'linux' }),
       ],
       { annotations: { k: 'v' } },
     );
-    await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+    await putManifest(registry.url, 'team/app', tag(), otherList.mediaType, otherList.bytes);
     expect(await cli.run(['push'])).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('mlist create --amend') as unknown,
@@ -65,7 +65,7 @@ describe('drafts of published lists', () => {
   });
 
   describe('are refused if others have changed fields of the list', () => {
-    const theirs = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], {
+    const otherList = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], {
       annotations: { k: 'theirs' },
     });
     const refused = () => cli.run(['push']);
@@ -73,7 +73,7 @@ describe('drafts of published lists', () => {
     beforeEach(async () => {
       await draftOfRemote();
       await cli.must('annotate', '--variant', 'v2');
-      await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
+      await putManifest(registry.url, 'team/app', tag(), otherList.mediaType, otherList.bytes);
     });
 
     test('--amend does not discard such changes: it warns that the push is still refused, and why', async () => {
@@ -81,13 +81,13 @@ describe('drafts of published lists', () => {
       expect([code, stderr]).toEqual([
         0,
         expect.stringContaining(
-          `warning: ${list} now has ${theirs.digest}, whose annotations differ from this draft. The draft is still based on ${index.digest}, so a push there is refused.`,
+          `warning: ${list} now has ${otherList.digest}, whose annotations differ from this draft. The draft is still based on ${index.digest}, so a push there is refused.`,
         ),
       ]);
-      expect(stderr).toContain(`"mlist push --if-digest ${theirs.digest}"`);
+      expect(stderr).toContain(`"mlist push --if-digest ${otherList.digest}"`);
       expect(stderr.match(/annotations/g)).toHaveLength(1);
       expect((await refused()).code).toBe(5);
-      expect((await served())?.digest).toBe(theirs.digest);
+      expect((await served())?.digest).toBe(otherList.digest);
     });
 
     test('the hint of the refused push leads to --amend only once', async () => {

@@ -40,7 +40,7 @@ describe('content that the registry has lost', () => {
     await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
   }
 
-  async function forget(image: Image): Promise<void> {
+  async function removeFromCache(image: Image): Promise<void> {
     await rm(join(cli.workspace, 'blobs', 'sha256', image.digest.slice('sha256:'.length)));
   }
 
@@ -55,7 +55,7 @@ describe('content that the registry has lost', () => {
     await lost('one', one);
     await lost('two', two);
     await lost('kept', cached);
-    for (const image of [one, two]) await forget(image);
+    for (const image of [one, two]) await removeFromCache(image);
     for (const flags of [[], ['--force'], ['--dry-run']]) {
       const { code, stdout, stderr } = await cli.run(['push', ...flags]);
       expect([code, stdout]).toEqual([4, '']);
@@ -98,7 +98,7 @@ describe('content that the registry has lost', () => {
   test('missing children of another repository are all named', async () => {
     const [one, two] = many('elsewhere') as [Image, Image, Image];
     const digests = [one, two].map((image) => image.digest);
-    for (const [place, image] of [one, two].entries()) await pushImage(registry.url, 'team/far', `x${place}`, image);
+    for (const [index, image] of [one, two].entries()) await pushImage(registry.url, 'team/far', `x${index}`, image);
     await cli.must('create', list, at('team/far:x0'), at('team/far:x1'));
     for (const digest of digests) await fetch(`${registry.url}/v2/team/far/manifests/${digest}`, { method: 'DELETE' });
     await rm(join(cli.workspace, 'blobs'), { recursive: true });

@@ -43,7 +43,7 @@ interface Case {
   /** The reason why the workspace cannot be written. */
   readonly reason: string;
   readonly prepare?: () => Promise<unknown>;
-  readonly spoil: () => Promise<unknown>;
+  readonly makeUnwritable: () => Promise<unknown>;
   readonly restore?: () => Promise<unknown>;
 }
 
@@ -58,7 +58,7 @@ const cases: readonly (Case & { readonly isPossible: boolean })[] = [
     name: 'with a file in the place of its locks',
     reason: 'a file of this name already exists (EEXIST)',
     isPossible: true,
-    spoil: async () => [
+    makeUnwritable: async () => [
       await rm(join(workspace, 'locks'), { recursive: true }),
       await writeFile(join(workspace, 'locks'), ''),
     ],
@@ -67,7 +67,7 @@ const cases: readonly (Case & { readonly isPossible: boolean })[] = [
     name: 'that may only be read',
     reason: 'permission denied (EACCES)',
     isPossible: process.platform !== 'win32' && !isRoot,
-    spoil: () => setMode(0o555),
+    makeUnwritable: () => setMode(0o555),
     restore: () => setMode(0o755),
   },
   {
@@ -75,18 +75,18 @@ const cases: readonly (Case & { readonly isPossible: boolean })[] = [
     reason: 'the file system is read-only (EROFS)',
     isPossible: mounts,
     prepare: () => mountDisk(workspace),
-    spoil: () => Promise.resolve(makeReadOnly(workspace)),
+    makeUnwritable: () => Promise.resolve(makeReadOnly(workspace)),
   },
   {
     name: 'on a full file system',
     reason: 'the disk is full (ENOSPC)',
     isPossible: mounts,
     prepare: () => mountDisk(workspace),
-    spoil: () => fill(workspace),
+    makeUnwritable: () => fill(workspace),
   },
 ];
 
-describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, spoil, restore }) => {
+describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, makeUnwritable, restore }) => {
   const possible = isPossible ? test : test.skip;
   const warning = () => `cannot write ${join(workspace, 'locks')}: ${reason}`;
   beforeEach(async () => {
@@ -99,7 +99,7 @@ describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, spoil,
   });
 
   possible('push prints the digest and writes its files; that it cannot record the push is a warning', async () => {
-    await spoil();
+    await makeUnwritable();
     const [digestFile, metadataFile] = [join(folder, 'digest'), join(folder, 'metadata')];
     const { code, stdout, stderr } = await run('push', '--digest-file', digestFile, '--metadata-file', metadataFile);
     const digest = await served();
@@ -112,7 +112,7 @@ describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, spoil,
   });
 
   possible('push --purge reports that the draft is still there', async () => {
-    await spoil();
+    await makeUnwritable();
     const { code, stdout, stderr } = await run('push', '--purge', '--json');
     expect(code).toBe(0);
     const pushed = { ref: list, digest: await served(), purged: false, targets: [{ ref: list, status: 'pushed' }] };
@@ -130,7 +130,7 @@ describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, spoil,
   });
 
   possible('what is drafted first is not pushed where it cannot be written', async () => {
-    await spoil();
+    await makeUnwritable();
     expect(await run('annotate', list, '--index-annotation', 'a=b', '--push')).toMatchObject({ code: 1, stdout: '' });
     expect(await served()).toBeUndefined();
   });

@@ -74,7 +74,7 @@ describe('refused before any write', () => {
 
   test('reports each error once without warnings, and with the option that allows it', async () => {
     const copies = ['x1', 'x2', 'x3'].map((salt) => makeImage({ salt }));
-    for (const [place, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${place}`, image);
+    for (const [index, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${index}`, image);
     await cli.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
     const { code, stderr } = await cli.run(['push']);
     expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
@@ -140,16 +140,16 @@ describe('refused before any write', () => {
 
   test('--if-digest absent: refuses if another list is pushed between the check and the push', async () => {
     const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    const theirs = makeIndex([], { annotations: { from: 'elsewhere' } });
+    const otherList = makeIndex([], { annotations: { from: 'elsewhere' } });
     const raced = `${proxy.host}/team/app:raced`;
     await cli.must('create', raced, `${proxy.host}/team/app:amd64`);
     proxy.on(/^PUT .*raced/, async ({ pass }) => {
-      await putManifest(registry.url, 'team/app', 'raced', theirs.mediaType, theirs.bytes);
+      await putManifest(registry.url, 'team/app', 'raced', otherList.mediaType, otherList.bytes);
       await pass();
     });
     const result = await cli.run(['push', '--if-digest', 'absent']);
     expect(result).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(raced) as unknown });
-    expect((await getManifest(registry.url, 'team/app', 'raced'))?.digest).toBe(theirs.digest);
+    expect((await getManifest(registry.url, 'team/app', 'raced'))?.digest).toBe(otherList.digest);
   });
 
   test('writes a digest file through links, atomically, and directly to a pipe', async () => {

@@ -29,12 +29,12 @@ const at = (name: string) => `${proxy.host}/team/app${name}`;
 
 describe('a pull-through cache that knows digests only after a pull by tag', () => {
   beforeEach(() => {
-    const learnt = new Set<string>();
+    const knownDigests = new Set<string>();
     proxy.on(/^(?:HEAD|GET) .*manifests\/sha256/, (exchange) =>
-      learnt.size > 0 ? exchange.pass() : answer(404)(exchange),
+      knownDigests.size > 0 ? exchange.pass() : answer(404)(exchange),
     );
     proxy.on(/^GET .*manifests\/1$/, (exchange) => {
-      learnt.add('1');
+      knownDigests.add('1');
       return exchange.pass();
     });
   });

@@ -150,8 +150,8 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
       stdout: '',
       stderr: expect.stringContaining('asks to wait for 3600 s') as unknown,
     });
-    const asked = proxy.requestsMatching(pattern).map(({ path }) => path);
-    expect(new Set(asked).size).toBe(asked.length);
+    const paths = proxy.requestsMatching(pattern).map(({ path }) => path);
+    expect(new Set(paths).size).toBe(paths.length);
   });
 
   test.each([
@@ -165,8 +165,8 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
       code: 7,
       stderr: expect.stringMatching(/the token service .* asks to wait for 3600 s/) as unknown,
     });
-    const asked = proxy.requestsMatching(/ \/token/).map(({ path }) => path);
-    expect(new Set(asked).size).toBe(asked.length);
+    const paths = proxy.requestsMatching(/ \/token/).map(({ path }) => path);
+    expect(new Set(paths).size).toBe(paths.length);
   });
 });
 

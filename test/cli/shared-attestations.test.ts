@@ -35,7 +35,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
   }
 
   const pairs = ({ images, attestations }: Built) =>
-    images.map((image, place) => [image.digest, attestations[place]?.digest]);
+    images.map((image, index) => [image.digest, attestations[index]?.digest]);
 
   test('create and push: the same bytes, without a warning, in the same repository and in another', async () => {
     for (const name of ['app:same', 'other:same']) {

@@ -42,10 +42,10 @@ describe('--platform of a single image', () => {
   test.each([
     ['the only one of a layout', 'oci:out'],
     ['one of an archive', 'oci-archive:out.tar:arm'],
-  ])('%s gives the same result', async (_, place) => {
-    await cli.must('copy', ref, place);
-    await cli.must('inspect', place, '--platform', 'linux/arm/v7');
-    expect((await cli.run(['inspect', place, '--platform', 'linux/amd64'])).code).toBe(4);
+  ])('%s gives the same result', async (_, location) => {
+    await cli.must('copy', ref, location);
+    await cli.must('inspect', location, '--platform', 'linux/arm/v7');
+    expect((await cli.run(['inspect', location, '--platform', 'linux/amd64'])).code).toBe(4);
   });
 });
 

@@ -232,7 +232,7 @@ describe('a layer that arrives slowly', () => {
     };
     attacked.arm(layerPath, trickle);
     const args = commands['read layers'](attacked.proxy.host);
-    const result = await attacked.untilAsked([layerPath], (limit) =>
+    const result = await attacked.untilRequested([layerPath], (limit) =>
       attacked.cli.run([...args, '--deadline', limit], { cwd: attacked.work }),
     );
     expect([result.code, result.stderr]).toEqual([

@@ -27,9 +27,10 @@ startAttacked();
 const redirect = (status: number, target: (attack: AttackHarness) => string): Rule => {
   return (exchange) => answer(status, { location: target(attacked) })(exchange);
 };
-const redirectToStranger = (status: number): Rule => redirect(status, ({ stranger }) => `${stranger.url}/stolen`);
+const redirectToOtherServer = (status: number): Rule =>
+  redirect(status, ({ otherServer }) => `${otherServer.url}/stolen`);
 const toOtherName = (status: number): Rule =>
-  redirect(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
+  redirect(status, ({ otherServer }) => `http://localhost:${otherServer.port}/stolen`);
 
 /** Answers every request with a Bearer challenge. The token service applies the rule. */
 const tokens =
@@ -41,7 +42,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a manifest',
     'read a manifest by digest',
-    { pattern: /^GET .*manifests/, rule: redirectToStranger(307), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: /^GET .*manifests/, rule: redirectToOtherServer(307), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a manifest',
@@ -51,7 +52,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a layer',
     'read layers',
-    { pattern: layerPath, rule: redirectToStranger(302), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: layerPath, rule: redirectToOtherServer(302), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a config',
@@ -61,27 +62,27 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a list of tags',
     'list tags',
-    { pattern: /tags/, rule: redirectToStranger(308), ends: 'REGISTRY', meets: 1 },
+    { pattern: /tags/, rule: redirectToOtherServer(308), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of the referrers',
     'read referrers',
-    { pattern: /referrers/, rule: redirectToStranger(307), ends: 'DOCUMENT_INVALID' },
+    { pattern: /referrers/, rule: redirectToOtherServer(307), ends: 'DOCUMENT_INVALID' },
   ],
   [
     'to another port, of an upload',
     'write',
-    { pattern: /^PUT .*uploads/, rule: redirectToStranger(307), ends: 'REGISTRY' },
+    { pattern: /^PUT .*uploads/, rule: redirectToOtherServer(307), ends: 'REGISTRY' },
   ],
   [
     'to another port, of a tag that is put',
     'write',
-    { pattern: /^PUT .*manifests\/v1/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^PUT .*manifests\/v1/, rule: redirectToOtherServer(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of a deletion',
     'delete',
-    { pattern: /^DELETE/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^DELETE/, rule: redirectToOtherServer(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to a file',
@@ -93,7 +94,7 @@ const redirects: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: redirect(307, ({ stranger }) => `gopher://${stranger.host}/`),
+      rule: redirect(307, ({ otherServer }) => `gopher://${otherServer.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -102,7 +103,7 @@ const redirects: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: redirect(307, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      rule: redirect(307, ({ otherServer }) => `http://a:b@${otherServer.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -118,9 +119,9 @@ const redirects: readonly Named[] = [
 ];
 
 const uploads: readonly Named[] = [
-  ['on another port', 'write', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
+  ['on another port', 'write', { pattern: /^POST/, rule: redirectToOtherServer(202), ends: 'REGISTRY' }],
   ['on another host', 'write', { pattern: /^POST/, rule: toOtherName(202), ends: 'REGISTRY' }],
-  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
+  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: redirectToOtherServer(202), ends: 'REGISTRY' }],
   [
     'of another scheme',
     'write',
@@ -131,7 +132,7 @@ const uploads: readonly Named[] = [
     'write',
     {
       pattern: /^POST/,
-      rule: redirect(202, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      rule: redirect(202, ({ otherServer }) => `http://a:b@${otherServer.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -142,12 +143,16 @@ const realms: readonly Named[] = [
   [
     'on another port',
     'read a manifest by tag',
-    { pattern: /./, rule: tokens(({ stranger }) => `${stranger.url}/token`), ends: 'UNAUTHORIZED' },
+    { pattern: /./, rule: tokens(({ otherServer }) => `${otherServer.url}/token`), ends: 'UNAUTHORIZED' },
   ],
   [
     'on another host',
     'write',
-    { pattern: /./, rule: tokens(({ stranger }) => `http://localhost:${stranger.port}/token`), ends: 'UNAUTHORIZED' },
+    {
+      pattern: /./,
+      rule: tokens(({ otherServer }) => `http://localhost:${otherServer.port}/token`),
+      ends: 'UNAUTHORIZED',
+    },
   ],
   [
     'of another scheme',
@@ -155,13 +160,13 @@ const realms: readonly Named[] = [
     { pattern: /./, rule: tokens(() => 'ftp://127.0.0.1/token'), ends: 'FORBIDDEN_ADDRESS' },
   ],
   [
-    'that redirects to a stranger',
+    'that redirects to another server',
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
       rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
-      also: [[/\/token/, redirectToStranger(307)]],
+      also: [[/\/token/, redirectToOtherServer(307)]],
     },
   ],
   [
@@ -206,7 +211,7 @@ const realms: readonly Named[] = [
   ],
 ];
 
-const next = (path: string): string => `<${attacked.stranger.url}/v2/team/app/${path}?last=a>; rel="next"`;
+const next = (path: string): string => `<${attacked.otherServer.url}/v2/team/app/${path}?last=a>; rel="next"`;
 const links: readonly Named[] = [
   [
     'to more tags',

@@ -88,17 +88,17 @@ describe('a command that waits for a login', () => {
   /** A helper that never answers. Its child process, like that of a keychain, also has its output open. */
   async function onHelper(args: readonly string[]): Promise<Waiting> {
     const folder = await temporaryFolder();
-    const asked = join(folder, 'asked');
+    const marker = join(folder, 'asked');
     await mkdir(join(folder, 'bin'));
-    const script = `#!/bin/sh\nsleep 600 &\necho $! > "${asked}.part"\nmv "${asked}.part" "${asked}"\nwait\n`;
+    const script = `#!/bin/sh\nsleep 600 &\necho $! > "${marker}.part"\nmv "${marker}.part" "${marker}"\nwait\n`;
     await writeFile(join(folder, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
     await writeFile(join(folder, 'config.json'), '{"credsStore":"slow"}');
     const PATH = `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`;
     const started = startMlist(args, { HOME: folder, DOCKER_CONFIG: folder, PATH });
-    while (started.child.exitCode === null && !existsSync(asked)) await sleep(20);
-    const isWaiting = existsSync(asked);
+    while (started.child.exitCode === null && !existsSync(marker)) await sleep(20);
+    const isWaiting = existsSync(marker);
     const release = async (): Promise<void> => {
-      execFileSync('sh', ['-c', 'kill "$(cat "$1")" || true', 'sh', asked], { stdio: 'ignore' });
+      execFileSync('sh', ['-c', 'kill "$(cat "$1")" || true', 'sh', marker], { stdio: 'ignore' });
       return Promise.resolve();
     };
     return { ...started, isWaiting, release };

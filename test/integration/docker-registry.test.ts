@@ -85,12 +85,12 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
 
   test.each(['.config/containers', '.config/docker', '.docker'])(
     'with certificates of clients too, in ~/%s/certs.d',
-    async (place) => {
+    async (configFolder) => {
       const { authority } = await certificates();
       const tls = { ...serverOf(authority), clients: authority.certificate.certFile };
       const { host, cli } = await setUp({ tls });
       expect((await cli.run(['tags', `${host}/team/app`, '--retries', '0'])).code).toBe(7);
-      const folder = join(cli.folder, place, 'certs.d', host);
+      const folder = join(cli.folder, configFolder, 'certs.d', host);
       await mkdir(folder, { recursive: true });
       const client = authority.sign('client');
       await copyFile(authority.certificate.certFile, join(folder, 'ca.crt'));

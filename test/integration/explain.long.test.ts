@@ -63,7 +63,7 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
       platform,
     })),
   )
-  .filter((_, place) => isSampled(place, 3));
+  .filter((_, index) => isSampled(index, 3));
 
 let registry: RunningRegistry;
 let cli: CliHarness;

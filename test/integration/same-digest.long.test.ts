@@ -64,10 +64,10 @@ describeOnRegistries('Docker manifest lists', (start) => {
     const counts = platforms.map((_, number) => number + 1);
     test.each(isLong ? counts : [1, 2, 5, 12])('of %i images', async (count) => {
       const images = platforms.slice(0, count).map((_, number) => image(number));
-      const theirs = await pushedByDocker(at(`team/app:docker${count}`), images);
+      const expected = await pushedByDocker(at(`team/app:docker${count}`), images);
       const cli = await CliHarness.make();
       await cli.must('create', at(`team/app:mlist${count}`), ...images);
-      expect(await cli.must('push')).toBe(theirs);
+      expect(await cli.must('push')).toBe(expected);
       const served = await getManifest(registry.url, 'team/app', `mlist${count}`);
       expect(served?.bytes).toEqual((await getManifest(registry.url, 'team/app', `docker${count}`))?.bytes);
     });
@@ -81,11 +81,11 @@ describeOnRegistries('Docker manifest lists', (start) => {
     ])('annotated with %s', async (name, flags) => {
       const tag = name.replaceAll(' ', '-').toLowerCase();
       const images = [image(0), image(1)];
-      const theirs = await pushedByDocker(at(`team/app:d-${tag}`), images, [[image(1), ...flags]]);
+      const expected = await pushedByDocker(at(`team/app:d-${tag}`), images, [[image(1), ...flags]]);
       const cli = await CliHarness.make();
       await cli.must('create', at(`team/app:m-${tag}`), ...images);
       await cli.must('annotate', at(`team/app:m-${tag}`), image(1), ...flags);
-      expect(await cli.must('push')).toBe(theirs);
+      expect(await cli.must('push')).toBe(expected);
     });
 
     test('docker reads what mlist pushed', async () => {
@@ -134,7 +134,7 @@ describeOnRegistries('OCI indexes', (start) => {
         '--artifact-type',
         'application/x',
       ]);
-      const theirs = await getManifest(registry.url, 'team/app', `oras${count}`);
+      const expected = await getManifest(registry.url, 'team/app', `oras${count}`);
       const cli = await CliHarness.make();
       const flags = [
         '--index-annotation',
@@ -145,7 +145,7 @@ describeOnRegistries('OCI indexes', (start) => {
         'application/x',
       ];
       await cli.must('create', at(`team/app:like${count}`), ...tags.map((tag) => at(`team/app:${tag}`)), ...flags);
-      expect(await cli.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
+      expect(await cli.must('inspect', '--raw')).toBe(expected?.bytes.toString());
     });
   });
 
@@ -168,11 +168,11 @@ describeOnRegistries('OCI indexes', (start) => {
         'x',
         `docker://${at('team/app:buildah')}`,
       );
-      const theirs = await getManifest(registry.url, 'team/app', 'buildah');
+      const expected = await getManifest(registry.url, 'team/app', 'buildah');
       const cli = await CliHarness.make();
       await cli.must('create', at('team/app:like-buildah'), image(0), image(1), image(2));
       await cli.must('annotate', at('team/app:like-buildah'), image(0), '--annotation', 'k=<v>');
-      expect(await cli.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
+      expect(await cli.must('inspect', '--raw')).toBe(expected?.bytes.toString());
     });
   });
 });

@@ -42,13 +42,13 @@ describe.each(stores)('blobs in %s', (_, serve) => {
     ['bytes=-5000', 0, 2048, 'bytes 0-2047/2048'],
     ['bytes=2000-5000', 2000, 2048, 'bytes 2000-2047/2048'],
     ['bytes=0-0', 0, 1, 'bytes 0-0/2048'],
-  ])('are sent in ranges: %s', (range, start, end, place) =>
+  ])('are sent in ranges: %s', (range, start, end, contentRange) =>
     serve(async (served) => {
       await served.putBlob('repo', blob);
       const answer = await served.get(path, { range });
       expect(answer).toMatchObject({
         status: 206,
-        headers: { 'content-range': place, 'content-length': String(end - start) },
+        headers: { 'content-range': contentRange, 'content-length': String(end - start) },
       });
       expect(answer.body).toEqual(Buffer.from(blob.bytes).subarray(start, end));
     }),

@@ -61,7 +61,7 @@ export interface Attack {
   readonly rule: Rule;
   /** Expected error code, without `ERR_MLIST_`. */
   readonly ends: string;
-  /** Expected number of requests to the stranger. Default: not checked. */
+  /** Expected number of requests to the other server. Default: not checked. */
   readonly meets?: number;
   readonly retries?: number;
   /** Additional rules. */
@@ -90,10 +90,12 @@ export function withstands(
           attacked.run([...commands[command](attacked.proxy.host), '--retries', String(retries), ...more]);
         const patterns = [pattern, ...also.map(([more]) => more)];
         const result =
-          ends === 'TIMEOUT' ? await attacked.untilAsked(patterns, (limit) => run('--timeout', limit)) : await run();
+          ends === 'TIMEOUT'
+            ? await attacked.untilRequested(patterns, (limit) => run('--timeout', limit))
+            : await run();
         expect(attacked.proxy.requestsMatching(pattern).length).toBeGreaterThan(0);
         expect(result.errors).toContain(ends);
-        if (meets !== undefined) expect(attacked.stranger.requests).toHaveLength(meets);
+        if (meets !== undefined) expect(attacked.otherServer.requests).toHaveLength(meets);
         attacked.expectNoLeak(result);
         await attacked.expectNothingNamed();
         expect(await attacked.surroundings()).toEqual(before);

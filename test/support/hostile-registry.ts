@@ -9,9 +9,9 @@ import { withTimeLimit } from './limits.ts';
 import { CliHarness, type CliResult } from './cli-harness.ts';
 
 /**
- * The environment for tests of attacks: a registry that requires a login and follows the rules of an attack, a stranger
- * that records requests, and a CLI with the login of the registry. The current folder of the CLI is `work/`; files outside
- * it must not change.
+ * The environment for tests of attacks: a registry that requires a login and follows the rules of an attack, another
+ * server that records requests, and a CLI with the login of the registry. The current folder of the CLI is `work/`; files
+ * outside it must not change.
  */
 const username = 'me';
 export const password = 'correct-horse-battery-staple';
@@ -44,13 +44,13 @@ export class AttackHarness {
   /** The registry behind the hostile one. It requires no login. */
   readonly honest: RunningRegistry;
   readonly proxy: RecordingProxy;
-  readonly stranger: RecordingProxy;
+  readonly otherServer: RecordingProxy;
 
   private constructor(cli: CliHarness, honest: RunningRegistry, proxy: RecordingProxy, stranger: RecordingProxy) {
     this.cli = cli;
     this.honest = honest;
     this.proxy = proxy;
-    this.stranger = stranger;
+    this.otherServer = stranger;
   }
 
   /** The current folder of commands. */
@@ -104,7 +104,7 @@ export class AttackHarness {
    * Runs a command with a time limit against a registry that does not answer certain requests.
    * @param patterns - requests that the registry must have received
    */
-  async untilAsked<T>(patterns: readonly RegExp[], run: (limit: string) => Promise<T>): Promise<T> {
+  async untilRequested<T>(patterns: readonly RegExp[], run: (limit: string) => Promise<T>): Promise<T> {
     return withTimeLimit(async (limit) => {
       const result = await run(limit);
       return patterns.every((pattern) => this.proxy.requestsMatching(pattern).length > 0) ? result : undefined;
@@ -112,8 +112,10 @@ export class AttackHarness {
   }
 
   /** Checks that neither other servers nor the output received the login. */
-  expectNoLeak({ stdout, stderr }: CliResult, strangers: readonly RecordingProxy[] = [this.stranger]): void {
-    const seen = strangers.flatMap((one) => one.requests.map(({ path, headers }) => JSON.stringify({ path, headers })));
+  expectNoLeak({ stdout, stderr }: CliResult, otherServers: readonly RecordingProxy[] = [this.otherServer]): void {
+    const seen = otherServers.flatMap((one) =>
+      one.requests.map(({ path, headers }) => JSON.stringify({ path, headers })),
+    );
     for (const text of [...seen, stdout, stderr]) {
       expect(text).not.toContain(password);
       expect(text).not.toContain(login);
@@ -142,7 +144,7 @@ export class AttackHarness {
 
   async close(): Promise<void> {
     await this.proxy.close();
-    await this.stranger.close();
+    await this.otherServer.close();
     await this.honest.close();
   }
 }

@@ -81,7 +81,10 @@ describe("a manifest without a media type in a response with Docker's", () => {
   test('has the type that matches its config', async () => {
     const target = `${registry.host}/${fresh()}:v1`;
     const ran = await world.run(['create', target, `${front.host}/team/odd:announced`, '--push']);
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(`has the media type ${dockerManifest}, but its config is of another kind`)]);
+    expect([ran.code, ran.stderr]).toEqual([
+      0,
+      expect.stringContaining(`has the media type ${dockerManifest}, but its config is of another kind`),
+    ]);
     const { manifests } = JSON.parse(await world.must('inspect', `docker://${target}`, '--raw')) as {
       manifests: object[];
     };

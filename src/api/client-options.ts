@@ -9,7 +9,7 @@ import type { CallOptions, PushedTag } from './inputs.ts';
 
 /** The options and results of the calls of a client. */
 
-/** Everything has a default: by default the client is anonymous and keeps nothing on disk. */
+/** All options are optional. By default the client is anonymous and stores nothing on disk. */
 export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning'> {
   /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
   readonly cwd?: string | undefined;
@@ -22,16 +22,16 @@ export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarn
 }
 
 export interface CreateIndexOptions extends CallOptions {
-  /** `auto`: a Docker manifest list if all images have Docker media types and nothing needs OCI. Default auto. */
+  /** `auto`: a Docker manifest list if all images have Docker media types and nothing requires OCI. Default auto. */
   readonly format?: Format | undefined;
-  /** Annotations of the index itself; they need the OCI format. */
+  /** Annotations of the index itself, which require the OCI format. */
   readonly annotations?: Annotations | undefined;
   readonly artifactType?: string | undefined;
-  /** Only the images of these platforms. Default: all. */
+  /** List only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
-  /** Whether attestations of the images are listed. Default keep. */
+  /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Whether images that a source index lists but its store lacks are an error or skipped. Default refuse. */
+  /** Refuse or skip images that a source index lists but its store lacks. Default refuse: they are an error. */
   readonly missing?: 'refuse' | 'skip' | undefined;
 }
 
@@ -45,15 +45,18 @@ export interface CreatedIndex {
 }
 
 export interface PushIndexOptions extends CallOptions {
-  /** Further tags: `latest`, or a whole reference for another repository. */
+  /** Further tags, such as `latest`, or complete references for other repositories. */
   readonly tags?: readonly string[] | undefined;
   /** Platforms that the index must have. */
   readonly expect?: readonly string[] | undefined;
-  /** Refuse to move a tag unless it has this digest; `absent`: unless it does not exist. */
+  /**
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the index is
+   * accepted.
+   */
   readonly ifDigest?: string | undefined;
   /** Push an index without entries. Default false. */
   readonly allowEmpty?: boolean | undefined;
-  /** Let the index replace a tag that is a single image of a platform that the index lacks. Default false. */
+  /** Allow the index to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
@@ -65,28 +68,29 @@ export interface PushResult {
 }
 
 export interface CopyOptions extends CallOptions {
-  /** Copy only the images of these platforms; a list becomes a shorter one. Default: all. */
+  /** Copy only the images for these platforms; a list then gets a new digest. Default: all. */
   readonly platforms?: readonly string[] | undefined;
-  /** Default keep. */
+  /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Copy the referrers and cosign signatures too. Default false. */
   readonly referrers?: boolean | undefined;
-  /** Whether images that a list names but its store lacks are an error or skipped. Default refuse. */
+  /** Refuse or skip images that a list contains but its store lacks. Default refuse: they are an error. */
   readonly missing?: 'refuse' | 'skip' | undefined;
-  /** Platforms that the content must have. */
+  /** Platforms that the copied image or list must have. */
   readonly expect?: readonly string[] | undefined;
-  /** Let a list replace a tag that is a single image of a platform that the list lacks. Default false. */
+  /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
+  /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
 
 export interface ResolveOptions extends CallOptions {
-  /** The platform of the image that a client would pull; without it the list itself is resolved. */
+  /** Resolve the image that containerd pulls for this platform. Default: resolve the list itself. */
   readonly platform?: string | undefined;
 }
 
 export interface InspectOptions extends CallOptions {
-  /** Read the image of this platform instead of the list. */
+  /** Read the image for this platform, which must be the only one. Default: read the list itself. */
   readonly platform?: string | undefined;
 }
 
@@ -100,14 +104,14 @@ export interface InspectResult {
 }
 
 export interface ValidateOptions extends CallOptions {
-  /** Two images of the same platform are allowed. Default false. */
+  /** Allow several images for one platform. Default false. */
   readonly allowDuplicates?: boolean | undefined;
   /** Read every manifest, config and layer too. Only for references and locations. Default false. */
   readonly deep?: boolean | undefined;
 }
 
 export interface ValidateResult {
-  /** No problem is an error. */
+  /** Whether no problem is an error. There may be warnings. */
   readonly valid: boolean;
   /** Errors and warnings, at most 100. */
   readonly problems: readonly Problem[];
@@ -119,11 +123,11 @@ export interface ExplainOptions extends CallOptions {
 }
 
 export interface JoinOptions extends CallOptions {
-  /** The build that this call belongs to; calls with the same group build one list together. */
+  /** The build that this call belongs to. Calls with the same group create one list together. */
   readonly group?: string | Group | undefined;
-  /** All platforms of the build: the tag is written when all are present. Needs `group`. */
+  /** All platforms of the build. The tag is written when all of them are present. Requires `group`. */
   readonly expect?: readonly string[] | undefined;
-  /** Milliseconds to wait for the other participants. Default: no wait. */
+  /** Milliseconds to wait for the other participants. Default 0: do not wait. */
   readonly waitMs?: number | undefined;
 }
 

@@ -70,7 +70,7 @@ export class Client {
   readonly #stores: Stores;
   /** Drafts of the indexes that this client created: they hold the source of each entry. */
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
-  /** Of the workspaces that were opened. */
+  /** The stores of the workspaces that `drafts` has opened. */
   readonly #workspaces: Stores[] = [];
   #isClosed = false;
 
@@ -117,7 +117,7 @@ export class Client {
       const draft = this.#drafts.get(index);
       if (draft === undefined) {
         throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
-          hint: 'mlist must know where the images of the index are stored.',
+          hint: 'Create it with createIndex of the same client, which records where its images are stored.',
         });
       }
       const call = this.#call(options);
@@ -164,7 +164,8 @@ export class Client {
   }
 
   /**
-   * The descriptor that a reference or location stands for; with a platform, of the image that a client would pull.
+   * Resolves a reference or location to a descriptor: that of the list or image, or with `platform`, that of the image that
+   * containerd pulls.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
@@ -205,7 +206,7 @@ export class Client {
     });
   }
 
-  /** Which image each client (containerd, docker, podman, ...) selects from a list for each platform, and why. */
+  /** Explains which image each client (containerd, docker, podman, ...) selects from a list for each platform. */
   async explain(name: string, options: ExplainOptions = {}): Promise<Explained> {
     return apiCall(options, async () => {
       return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(this.#call(options)));
@@ -255,7 +256,7 @@ export class Client {
     }
   }
 
-  /** Deletes a tag, or by its digest a manifest with all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
+  /** Deletes a tag, or with a digest, the manifest and all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
   async delete(reference: string, options: CallOptions = {}): Promise<Deleted> {
     return apiCall(options, async () => {
       return deleteReference(parseRegistryReference(reference), this.#call(options));
@@ -263,8 +264,8 @@ export class Client {
   }
 
   /**
-   * The drafts of a workspace, which the command line uses too.
-   * @param folder - the workspace, for example `.mlist`; it is created when a draft is first written
+   * Opens the drafts of a workspace. The command line uses the same files.
+   * @param folder - the workspace, for example `.mlist`; it is created when the first draft is written
    */
   drafts(folder: string): DraftWorkspace {
     requireText(folder, 'the folder');

@@ -17,11 +17,11 @@ import { parsePlatforms, parseSources, toPushedTag, type CallOptions, type Pushe
 
 export interface CreateDraftOptions extends CallOptions {
   readonly format?: Format | undefined;
-  /** Add to an existing draft and update its entries. Default: an existing draft is an error. */
+  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
   readonly amend?: boolean | undefined;
-  /** Replace the entries of an existing draft. */
+  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
   readonly replace?: boolean | undefined;
-  /** Only the images of these platforms. Default: all. */
+  /** Add only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
 }
 
@@ -34,24 +34,25 @@ export interface AnnotateDraftOptions extends CallOptions {
 }
 
 export interface RemoveFromDraftOptions extends CallOptions {
-  /** Remove the images of these platforms. */
+  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
   readonly platforms?: readonly string[] | undefined;
 }
 
 export interface PushDraftOptions extends CallOptions {
-  /** Further names: `:TAG`, or a whole reference. */
+  /** Further names: `:TAG`, or a complete reference. */
   readonly tags?: readonly string[] | undefined;
-  /** Locations that replace the list's own reference. */
+  /** Locations to push to instead of the list's own reference. */
   readonly to?: readonly string[] | undefined;
   /** Platforms that the list must have. */
   readonly expect?: readonly string[] | undefined;
   /** Remove the draft after the push. Default false. */
   readonly purge?: boolean | undefined;
+  /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
 
 /**
- * Drafts in a JSON workspace. Lists are named by their reference; without a tag, `latest`. Edits are atomic: another
+ * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another
  * process that edits the same draft at the same time waits.
  */
 export class DraftWorkspace {
@@ -66,6 +67,7 @@ export class DraftWorkspace {
     this.#onEvent = onEvent;
   }
 
+  /** Lists the drafts. */
   async list(): Promise<readonly DraftSummary[]> {
     return apiCall({}, async () => {
       return listDrafts(this.#workspace);
@@ -85,7 +87,7 @@ export class DraftWorkspace {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /** Reads a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async get(list: string): Promise<ListView> {
     return apiCall({}, async () => {
       const reference = listNamed(list);
@@ -96,7 +98,7 @@ export class DraftWorkspace {
     });
   }
 
-  /** Adds images; an image of the same platform is replaced. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /** Adds images, replacing those for the same platform. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
     return apiCall(options, async () => {
       await add(listNamed(list), parseSources(sources), this.#editing(options));
@@ -105,7 +107,7 @@ export class DraftWorkspace {
   }
 
   /**
-   * Overrides what an entry states.
+   * Overrides the platform, annotations or artifact type of an entry.
    * @param image - source, digest or beginning of a digest of the entry
    * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
@@ -124,7 +126,11 @@ export class DraftWorkspace {
     });
   }
 
-  /** Removes entries by source or digest, with their attestations. @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` */
+  /**
+   * Removes entries with their attestations.
+   * @param images - sources or digests of the entries
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+   */
   async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
     return apiCall(options, async () => {
       const platforms = parsePlatforms(options.platforms);

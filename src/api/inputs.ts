@@ -79,7 +79,7 @@ export function parseRegistryReference(text: string): Reference {
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseTagReference(text: string): Reference & { readonly tag: string } {
   requireText(text, 'the target');
-  if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag of a registry`);
+  if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
   return { ...reference, tag };
 }

@@ -69,7 +69,7 @@ function rank({ isShared = false, response }: OpenStep): number {
 }
 
 function describe({ text, progress, response }: OpenStep): string {
-  const details = [progress?.(), response === undefined ? undefined : `last answer: ${response}`];
+  const details = [progress?.(), response === undefined ? undefined : `last response: ${response}`];
   const detail = details.filter((each) => each !== undefined).join('; ');
   return detail === '' ? text : `${text} (${detail})`;
 }

@@ -8,7 +8,7 @@ import type { Output } from './output/output.ts';
 /** Prompts the user. The answer is empty if the input ends, for example with Ctrl-D. An interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
 
-/** The environment of a command. Tests replace it, so a command accesses nothing outside the process by other means. */
+/** The environment of a command. Tests replace it, so commands use it for all access to the outside of the process. */
 export interface Context {
   readonly output: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

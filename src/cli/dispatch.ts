@@ -11,7 +11,7 @@ import { PendingWork, withDeadline } from './deadline.ts';
 import type { CommandDeclaration, ParsedArguments } from './args/command-declaration.ts';
 import { MAX_INPUT_BYTES } from './args/limits.ts';
 import { Output, type OutputOptions, type Sink } from './output/output.ts';
-import { commandPosition, parseCommand } from './args/parse-arguments.ts';
+import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse-arguments.ts';
 import { eventReporter } from './output/reporter.ts';
 
 /** Everything outside the process that a command line depends on. */
@@ -120,7 +120,10 @@ async function runWithoutCommand(name: string | undefined, args: readonly string
   }
   if (args.includes('--version')) return printVersion(output);
   if (args.includes('--help') || args.includes('-h')) return help(output, undefined);
-  throw new MlistError('ERR_MLIST_USAGE', 'missing argument: COMMAND', { hint: 'See "mlist --help".' });
+  throw (
+    unknownGlobalOption(args) ??
+    new MlistError('ERR_MLIST_USAGE', 'missing argument: COMMAND', { hint: 'See "mlist --help".' })
+  );
 }
 
 async function help(output: Output, command: CommandDeclaration | undefined): Promise<number> {

@@ -12,7 +12,7 @@ export const ASK_ENGINE: readonly string[] = [
 export function runsOnMac({ architecture }: HostFacts, platform: Platform): Runs {
   if (platform.os === 'linux') {
     const note = platform.architecture === architecture ? ', which usually runs this architecture' : '';
-    const reason = `it runs in the Linux virtual machine of a container engine${note}: ask the engine`;
+    const reason = `it runs in the Linux virtual machine of a container engine${note}, which mlist cannot inspect`;
     return { verdict: 'unknown', reason, next: ASK_ENGINE };
   }
   if (platform.os !== 'darwin') return otherSystem('macOS', platform);

@@ -9,7 +9,7 @@ import { runsOnWindows } from './windows.ts';
 export function runsOn(host: HostFacts, given: Platform): Runs {
   const platform = normalizePlatform(given);
   if (platform.architecture === 'wasm') {
-    const reason = 'WebAssembly needs a shim of the container engine: ask the engine';
+    const reason = 'WebAssembly needs a runtime shim in the container engine, which mlist cannot detect';
     return { verdict: 'unknown', reason, next: ['docker info'] };
   }
   switch (host.os) {

@@ -7,7 +7,7 @@ import { defineMember, inSourceOrder, JsonNumber, type Json, type JsonObject } f
  * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates.
  */
 export interface JsonLimits {
-  /** Maximum size in bytes. Default: 4 MiB, the limit of registries for manifests (spec.md 2.9, E-SIZE4M). */
+  /** Maximum size in bytes. Default: 4 MiB, the limit of registries for manifests (docs/rules.md, E-SIZE4M). */
   readonly maxBytes?: number | undefined;
   /** Maximum number of values, including objects and arrays. Default: 250 000, more than any list of 4 MiB has. */
   readonly maxValues?: number | undefined;

@@ -70,8 +70,9 @@ export type Kind =
   | { readonly mediaType?: string; readonly fault: string; readonly rule: 'E-TYPE' | 'E-AMBIG' | 'E-SCHEMA1' };
 
 /**
- * Determines the media type of a document (spec.md 1.4). The media type in the descriptor or the Content-Type header must
- * equal the document's `mediaType`, and the members must fit it. Ambiguous documents are refused (CVE-2021-41190).
+ * Determines the media type of a document (docs/rules.md, E-TYPE and E-AMBIG). The media type in the descriptor or the
+ * Content-Type header must equal the document's `mediaType`, and the members must fit it. Ambiguous documents are refused
+ * (CVE-2021-41190).
  * @param declared - media type in the descriptor or the Content-Type header
  */
 export function kindOf(document: JsonObject, declared?: string): Kind {

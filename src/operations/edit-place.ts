@@ -16,7 +16,7 @@ export interface EditTarget extends DraftTarget {
   readonly whenAccepted: (report: () => void) => void;
 }
 
-/** The target of an edit in the workspace: it is reported at once, and no registry is asked. */
+/** The target of an edit in the workspace. The edit is reported at once, and sends no requests to registries. */
 export function editDraft({ workspace, onEvent }: DraftTarget): EditTarget {
   return {
     workspace,

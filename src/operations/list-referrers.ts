@@ -7,8 +7,8 @@ import { readIndex } from '../schema/documents.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 /**
- * The referrers of a manifest: those that the store finds, and those under the fallback tag if the store has no referrers
- * API, or other clients may have used the tag (distribution-spec v1.1.1 "ReferrerLister Tag Schema").
+ * Lists the referrers of a manifest. In stores without a referrers API, and in those whose clients may have used the
+ * referrers tag, the entries of this tag are included (distribution-spec v1.1.1 "Referrers Tag Schema").
  */
 export async function listReferrers(
   store: ReadStore,

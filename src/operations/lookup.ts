@@ -46,7 +46,7 @@ export type LookupResult =
       readonly content: ManifestContent;
     };
 
-/** ManifestContent in a registry, a layout or an archive. */
+/** Content in a registry, a layout or an archive. */
 type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
 /**
@@ -140,7 +140,7 @@ export function childrenOf(found: LookupResult, { manifest, platform }: ChildCho
     `${found.reference} has no entry ${wanted}${digestTooShort(wanted)}`,
     {
       reference: found.reference,
-      hint: there === '' ? undefined : `There are: ${there}.`,
+      hint: there === '' ? undefined : `Available: ${there}.`,
     },
   );
 }

@@ -24,7 +24,7 @@ export function claimWarnings(name: string, listed?: Platform, stated?: Platform
   if (listed === undefined || stated === undefined) return [];
   if (!checkClaim(listed, stated, '').some(({ severity }) => severity === 'error')) return [];
   const [statedText, listedText] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
-  return [{ type: 'warning', message: `${name} says that it is for ${statedText}, and is listed for ${listedText}` }];
+  return [{ type: 'warning', message: `${name} is listed for ${listedText}, but its config states ${statedText}` }];
 }
 
 /**

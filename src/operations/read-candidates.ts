@@ -114,7 +114,7 @@ interface Stated {
 
 const TOO_MANY = 'not read: the list refers to too many manifests';
 
-/** The fault of an entry that a client would meet, too; undefined if the content could not be read for another reason. */
+/** Describes a fault of the content, with which a client fails too; undefined if the read failed for another reason. */
 function faultOf(error: unknown): string | undefined {
   switch (errorCode(error)) {
     case 'ERR_MLIST_NOT_FOUND':

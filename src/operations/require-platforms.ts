@@ -14,6 +14,6 @@ export function requirePlatforms(wanted: readonly Platform[], available: readonl
     [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
   const missingText = missing.map((platform) => platformNotFoundText(platform, available)).join(', ');
   throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${subject} has no image for ${missingText}`, {
-    hint: available.length === 0 ? undefined : `There are: ${names(available)}.`,
+    hint: available.length === 0 ? undefined : `Available: ${names(available)}.`,
   });
 }

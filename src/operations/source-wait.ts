@@ -30,12 +30,12 @@ export async function waitForSource<T>(read: () => Promise<T>, options: SourceWa
       const { code, message, facts } = thrown;
       const { reference = '' } = facts;
       if (end === undefined)
-        onEvent?.({ type: 'note', message: `${reference} is not there yet: waiting up to ${time}` });
+        onEvent?.({ type: 'note', message: `${reference} does not exist yet: waiting up to ${time}` });
       end ??= performance.now() + waitForSourceMs;
       const left = end - performance.now();
-      if (left <= 0) throw new MlistError(code, `${message}: not there after ${time}`, facts);
+      if (left <= 0) throw new MlistError(code, `${message}: still missing after ${time}`, facts);
       const pause = sleep(Math.min(left, backoff(tries)), undefined, { signal }).catch(() => undefined);
-      await waitFor(stores.waiting, `read ${reference} (last answer: HTTP 404)`, pause);
+      await waitFor(stores.waiting, `read ${reference} (last response: HTTP 404)`, pause);
       signal?.throwIfAborted();
     }
   }

@@ -54,6 +54,8 @@ export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent
 function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
   if (format === 'docker') return 'a Docker manifest list: no member requires an OCI image index any more';
   const why =
-    entries.length === 0 ? 'an empty list always is one' : 'a Docker manifest list cannot have all its members';
+    entries.length === 0
+      ? 'an empty list is always encoded as one'
+      : 'a Docker manifest list cannot have all its members';
   return `an OCI image index: ${why}`;
 }

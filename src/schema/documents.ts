@@ -46,7 +46,7 @@ export interface Report {
 
 const DESCRIPTOR_TYPE = 'application/vnd.oci.descriptor.v1+json';
 
-/** Larger lists are reported as close to the limits of registries (spec.md 2.9, E-SIZE4M). */
+/** Larger lists are reported as close to the limits of registries (docs/rules.md, E-SIZE4M). */
 const LARGE_BYTES = 3.5 * 1024 * 1024;
 const LARGE_ENTRIES = 5_000;
 
@@ -161,7 +161,7 @@ export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Pro
   const untyped = isDockerType(mediaType) && document['mediaType'] === undefined;
   return capped([
     ...(untyped ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : []),
-    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null: it is read as empty')),
+    ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null, which is treated as empty')),
   ]);
 }
 

@@ -4,7 +4,7 @@ import { pointerTo } from '../json/pointer.ts';
 
 /**
  * Go's encoding/json reads `MANIFESTS` as `manifests`, JavaScript does not. Names that differ from a known one only in case
- * are therefore errors in all objects that a Go program reads (spec.md 2.8).
+ * are therefore errors in all objects that a Go program reads.
  */
 interface Shape {
   readonly names: readonly string[];

@@ -12,7 +12,7 @@ export interface Plan {
   /** Children before their index, subjects before their referrers. */
   readonly manifests: readonly ManifestStep[];
   /** Other manifests that are tagged, such as signatures. They are tagged before the list, so that clients find them. */
-  readonly labels: readonly RootStep[];
+  readonly otherRoots: readonly RootStep[];
   /** The list itself, which is written last, under each name. */
   readonly root: RootStep;
   /** Manifests and blobs that the target already has, as far as that was checked. */
@@ -49,7 +49,7 @@ export interface PlanTransferOptions {
   readonly there?: readonly Descriptor[] | undefined;
   /** Blobs that the root lists, if the root is not one of the nodes. */
   readonly listed?: readonly ListedBlob[] | undefined;
-  readonly labels?: readonly RootStep[] | undefined;
+  readonly otherRoots?: readonly RootStep[] | undefined;
 }
 
 /** An entry of an index that is not a manifest. */
@@ -60,20 +60,20 @@ export interface ListedBlob {
 
 /**
  * Plans a transfer. Pure: the caller has checked what the target already has.
- * @param nodes - the manifests that the target needs. A node that is the root, or is in `labels`, is put by its digest only
- *   if another node or label lists it or refers to it
+ * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its digest only
+ *   if another node or root lists it or refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, there = [], listed = [], labels = [] }: PlanTransferOptions = {},
+  { present, there = [], listed = [], otherRoots = [] }: PlanTransferOptions = {},
 ): Plan {
   const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
   const ordered = inOrder(nodes, has);
-  const labelled = labels.flatMap(({ content }) => [...digestsIn(content.bytes)]);
-  const required = new Set<string>([...ordered.flatMap(dependenciesOf), ...labelled]);
-  const named = new Set([root, ...labels].filter(({ names }) => names.length > 0).map(digestOf));
+  const inOtherRoots = otherRoots.flatMap(({ content }) => [...digestsIn(content.bytes)]);
+  const required = new Set<string>([...ordered.flatMap(dependenciesOf), ...inOtherRoots]);
+  const named = new Set([root, ...otherRoots].filter(({ names }) => names.length > 0).map(digestOf));
   const planned = new Set<Digest>();
   const blobs = new Map<Digest, BlobStep>();
   const addBlob = (blob: Descriptor, from: ContentReader, isListed: boolean): void => {
@@ -89,7 +89,7 @@ export function planTransfer(
     planned.add(digest);
   }
   for (const { blob, source } of listed) addBlob(blob, source, true);
-  return { target, blobs: [...blobs.values()], manifests, labels, root, there };
+  return { target, blobs: [...blobs.values()], manifests, otherRoots, root, there };
 }
 
 function stepOf(

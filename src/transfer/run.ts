@@ -109,7 +109,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     options.signal,
   );
   await allOrErrors(
-    plan.labels.map((label) => putRoot(plan.target, label, { ...rootOptions, replaced: undefined })),
+    plan.otherRoots.map((root) => putRoot(plan.target, root, { ...rootOptions, replaced: undefined })),
     options.signal,
   );
   await putRoot(plan.target, plan.root, rootOptions);

@@ -123,7 +123,7 @@ manifests: [HOST/team/app:built]
     const world = await CliHarness.make();
     const text = 'list: HOST/team/app:mixed\nmanifests: [{image: HOST/team/app:1.0-amd64, platform: linux/s390x}]\n';
     expect((await report(world, text)).lists[0]?.warnings).toEqual([
-      expect.stringContaining('says that it is for linux/amd64, and is listed for linux/s390x'),
+      expect.stringContaining('is listed for linux/s390x, but its config states linux/amd64'),
     ]);
   });
 

@@ -127,7 +127,7 @@ describe('the copied content', () => {
     ]);
     expect([code, stderr]).toEqual([
       4,
-      expect.stringMatching(/no image for linux\/amd64[^]*There are: linux\/arm64\/v8/),
+      expect.stringMatching(/no image for linux\/amd64[^]*Available: linux\/arm64\/v8/),
     ]);
   });
 });

@@ -189,7 +189,7 @@ describe('a target that has lost content', () => {
       return isOld(path) ? answer(200, headers)(exchange) : exchange.pass();
     });
     const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, `${front.host}/team/app:v1`]);
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/has lost content: everything is sent again/)]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/has lost content: sending everything again/)]);
     await expectWhole(empty.url, 'team/app', 'v1');
     await front.close();
     await empty.close();

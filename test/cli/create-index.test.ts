@@ -104,7 +104,7 @@ describe('create from an index', () => {
     const { code, stderr } = await world.run(['create', ...args, '--platform', 'linux/arm64,linux/arm64/v9']);
     expect([code, stderr]).toEqual([
       0,
-      expect.stringMatching(/skipped image linux\/amd64 sha256:[0-9a-f]{12}: .*app:amd64 is for none/),
+      expect.stringMatching(/skipped image linux\/amd64 sha256:[0-9a-f]{12}: .*app:amd64 matches none/),
     ]);
     const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([images.arm64.digest, images.other.digest]);
@@ -114,7 +114,7 @@ describe('create from an index', () => {
     const world = await CliHarness.make();
     expect(await world.run(['create', at('l:1'), at('team/app:amd64'), '--platform', 'linux/s390x'])).toMatchObject({
       code: 4,
-      stderr: expect.stringMatching(/no image for linux\/s390x[^]*There are: linux\/amd64/) as unknown,
+      stderr: expect.stringMatching(/no image for linux\/s390x[^]*Available: linux\/amd64/) as unknown,
     });
     expect(await world.must('ls')).toBe('');
   });

@@ -80,7 +80,9 @@ describe('create', () => {
     expect((await create('')).code).toBe(0);
     expect(await create('=linux/amd64')).toMatchObject({
       code: 5,
-      stderr: expect.stringMatching(/in which .*team\/app:amd64 \(linux\/arm\/v6.* is not for linux\/amd64/) as unknown,
+      stderr: expect.stringMatching(
+        /and its entry .*team\/app:amd64 \(linux\/arm\/v6.* is not for linux\/amd64/,
+      ) as unknown,
     });
     expect(await world.must('inspect')).toContain('v6');
   });

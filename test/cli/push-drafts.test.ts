@@ -81,7 +81,7 @@ describe('drafts of published lists', () => {
       expect([code, stderr]).toEqual([
         0,
         expect.stringContaining(
-          `warning: ${list} has ${theirs.digest} now, with other annotations than this draft: it stays based on ${index.digest}, and a push there is still refused.`,
+          `warning: ${list} now has ${theirs.digest}, whose annotations differ from this draft. The draft is still based on ${index.digest}, so a push there is refused.`,
         ),
       ]);
       expect(stderr).toContain(`"mlist push --if-digest ${theirs.digest}"`);

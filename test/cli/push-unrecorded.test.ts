@@ -160,7 +160,7 @@ test('a draft of a published list: the hint says how to push after an edit', asy
   const digest = stdout.trim();
   expect({ code, digest }).toEqual({ code: 0, digest: await served() });
   const hint = `--if-digest ${digest}`;
-  expect(stderr).toContain(`cannot record in the draft ${list} what it pushed; after an edit push it with "${hint}"`);
+  expect(stderr).toContain(`cannot record the push in the draft ${list}; after the next edit, push it with "${hint}"`);
   await rm(join(workspace, 'locks'));
   await must('annotate', '--index-annotation', 'a=c');
   expect(await run('push')).toMatchObject({ code: 5 });

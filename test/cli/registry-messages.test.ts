@@ -261,7 +261,7 @@ describe('a refusal to write', () => {
       /^POST/,
       answer(403, {}, error('DENIED', 'no write access')),
       6,
-      /does not allow it with the login .*DENIED: no write access.*\nhint: Check the permissions of the account/,
+      /denies access with the login .*DENIED: no write access.*\nhint: Check the permissions of the account/,
     ],
   ])('%s is not reported as a misspelt image', async (_name, pattern, rule, code, message) => {
     const ran = await copied(pattern, rule);

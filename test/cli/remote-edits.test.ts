@@ -270,7 +270,7 @@ describe('an edit with --push', () => {
       const { code, stderr } = await world.run(args);
       expect([code, stderr]).toEqual([
         5,
-        expect.stringMatching(/somebody has moved it\nhint: .*it reads the list again/),
+        expect.stringMatching(/another client has moved it\nhint: .*to edit the current list/),
       ]);
       expect(await leftBehind()).toEqual([]);
     } finally {

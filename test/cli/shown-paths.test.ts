@@ -100,7 +100,7 @@ describe('with the workspace in another folder', () => {
     const { stderr } = await run('remove', list, 'oci:none');
     expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
     const left = await run('create', 'x.io/b:1', 'oci-archive:app.tar', 'oci:out:1.0', '--platform', 'linux/arm64');
-    expect(left.stderr).toContain('oci-archive:app.tar is for none of the requested platforms');
+    expect(left.stderr).toContain('oci-archive:app.tar matches none of the requested platforms');
   });
 
   test('the push of a draft is found again from any folder', async () => {

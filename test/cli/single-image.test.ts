@@ -36,7 +36,7 @@ describe('--platform of a single image', () => {
     const { code, stderr } = await world.run(['inspect', ref, form, '--platform', 'linux/arm64']);
     expect(code).toBe(4);
     expect(stderr).toContain('has no image for linux/arm64');
-    expect(stderr).toContain('There are: linux/arm/v7.');
+    expect(stderr).toContain('Available: linux/arm/v7.');
   });
 
   test.each([

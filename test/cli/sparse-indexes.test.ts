@@ -176,7 +176,7 @@ describe.each(locations)('an index in %s', (_, at) => {
     const { code, stderr } = await world.run([...line, '--missing', 'skip']);
     expect([code, stderr]).toEqual([
       4,
-      expect.stringMatching(/has no image for linux\/s390x\nhint: There are: linux\/amd64/),
+      expect.stringMatching(/has no image for linux\/s390x\nhint: Available: linux\/amd64/),
     ]);
   });
 });

@@ -28,6 +28,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'options of every command': [
     'ls --bogus',
     'ls --jsn',
+    'ls --json=yes',
     'ls -x',
     'ls --progress loud',
     'ls --progress',

@@ -67,7 +67,7 @@ describe('the error at the deadline names pending operations', () => {
       return writer !== undefined;
     };
 
-  test('with the last answer, if a request is retried', async () => {
+  test('with the last response, if a request is retried', async () => {
     const front = cleanup(await RecordingProxy.start());
     front.on(/^/, answer(503, { 'retry-after': '30' }));
     const name = `${front.host}/team/app:v1`;
@@ -75,7 +75,7 @@ describe('the error at the deadline names pending operations', () => {
       ['digest', name],
       receives(front, (seen) => seen.some(({ status }) => status === 503)),
     );
-    expect(waited).toBe(`read ${name} (last answer: HTTP 503 with Retry-After 30 s)`);
+    expect(waited).toBe(`read ${name} (last response: HTTP 503 with Retry-After 30 s)`);
   });
 
   test('with the reason of a failed request', async () => {
@@ -87,7 +87,7 @@ describe('the error at the deadline names pending operations', () => {
       args,
       receives(front, ({ length }) => length > 1),
     );
-    expect(waited).toBe(`read ${name} (last answer: none, ECONNRESET)`);
+    expect(waited).toBe(`read ${name} (last response: none, ECONNRESET)`);
   });
 
   test('the token service first, because other steps wait for it', async () => {
@@ -102,7 +102,7 @@ describe('the error at the deadline names pending operations', () => {
     expect(waited).toBe(`get a token from ${front.host}, read ${name}`);
   });
 
-  test('the progress of an upload, and its last answer', async () => {
+  test('the progress of an upload, and its last response', async () => {
     const registry = cleanup(await startRegistry());
     const image = makeImage({ layers: 1 });
     await pushImage(registry.url, 'app', 'v1', image);
@@ -116,8 +116,8 @@ describe('the error at the deadline names pending operations', () => {
     const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${front.host}/copy:v1`], uploads);
     const upload = (blob: Buffer) => `upload ${front.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
     const [config, layer] = image.blobs.map(upload);
-    const lastAnswer = 'last answer: HTTP 503 with Retry-After 30 s';
-    expect(waited).toMatch(new RegExp(`${layer}; ${lastAnswer}\\), ${config}\\); no tag was changed$`));
+    const lastResponse = 'last response: HTTP 503 with Retry-After 30 s';
+    expect(waited).toMatch(new RegExp(`${layer}; ${lastResponse}\\), ${config}\\); no tag was changed$`));
   });
 
   let guarded: RecordingProxy;

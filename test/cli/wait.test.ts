@@ -63,7 +63,7 @@ describe('a source that appears late', () => {
   test.each(commands)('%s', async (_, late, args, spec) => {
     answerReads(late, unknown, 2);
     const ran = await run(args(), spec, '--wait-for-source', '10m');
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(' is not there yet: waiting up to 600s')]);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining(' does not exist yet: waiting up to 600s')]);
   });
 });
 
@@ -71,14 +71,14 @@ describe('a source that does not appear', () => {
   test.each(commands)('%s', async (_, late, args, spec) => {
     answerReads(late, unknown);
     const ran = await run(args(), spec, '--wait-for-source', '1ms');
-    const message = /cannot read .*\(HTTP 404.*\): not there after 0\.001s$|of at least 1 required images/m;
+    const message = /cannot read .*\(HTTP 404.*\): still missing after 0\.001s$|of at least 1 required images/m;
     expect([ran.code, ran.stderr]).toEqual([4, expect.stringMatching(message)]);
   });
 
   test.each([[[]], [['--wait-for-source', '0']]])('create %j: it is read once', async (more) => {
     answerReads('late', unknown);
     const { code, stderr } = await run(['create', at('made'), at('late'), ...more]);
-    expect([code, stderr]).toEqual([4, expect.not.stringContaining('not there')]);
+    expect([code, stderr]).toEqual([4, expect.not.stringMatching(/does not exist yet|still missing/)]);
     expect(reads('late')).toBe(1);
   });
 
@@ -86,7 +86,7 @@ describe('a source that does not appear', () => {
     answerReads('late', unknown);
     const more = ['--wait-for-source', '1h', '--deadline', '3s'];
     const { code, stderr } = await run(['create', at('made'), at('late'), ...more]);
-    const waited = `not done within 3s: still waiting to read ${at('late')} (last answer: HTTP 404)`;
+    const waited = `not done within 3s: still waiting to read ${at('late')} (last response: HTTP 404)`;
     expect([code, stderr]).toEqual([7, expect.stringContaining(waited)]);
   });
 });
@@ -121,7 +121,7 @@ describe.each(['exists', 'digest'])('%s --wait', (command) => {
   test('of a tag that does not appear', async () => {
     answerReads('late', unknown);
     const { code, stdout, stderr } = await run([command, at('late'), '--wait', '1ms']);
-    expect([code, stdout, stderr]).toEqual([4, '', expect.stringContaining(': not there after 0.001s')]);
+    expect([code, stdout, stderr]).toEqual([4, '', expect.stringContaining(': still missing after 0.001s')]);
     expect(await run([command, at('late')])).toMatchObject({ code: 4, stderr: expect.not.stringContaining('after') });
   });
 

@@ -17,7 +17,7 @@ const { descriptor } = image.manifest;
 const right = indexOf([descriptor]);
 
 const lies: readonly (readonly [string, Partial<Descriptor>, number, string])[] = [
-  ['a wrong size', { size: 5 }, 7, `has ${descriptor.size} bytes, but its descriptor says 5`],
+  ['a wrong size', { size: 5 }, 7, `has ${descriptor.size} bytes, but its descriptor states 5`],
   ['a wrong format', { mediaType: MediaType.dockerManifest }, 3, `Content-Type is ${MediaType.dockerManifest}`],
   ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `Content-Type is ${MediaType.ociIndex}`],
 ];
@@ -125,7 +125,7 @@ describe('content of another size in a registry', () => {
     const { code, stderr } = await copied(image.manifest.bytes);
     expect([code, stderr]).toEqual([
       7,
-      expect.stringContaining(`has ${descriptor.size} bytes, but its descriptor says 5`),
+      expect.stringContaining(`has ${descriptor.size} bytes, but its descriptor states 5`),
     ]);
     expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
   });

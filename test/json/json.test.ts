@@ -12,7 +12,7 @@ function problemsOf(text: string | Uint8Array): readonly string[] {
   return read(text).problems.map(({ rule, pointer, message }) => `${rule} ${pointer} ${message}`);
 }
 
-/** Documents that parsers interpret differently (reference/spec.md 2.8). */
+/** Documents that parsers interpret differently. */
 describe('rejects documents that parsers interpret differently', () => {
   test.each<[string, string | Uint8Array, RegExp]>([
     ['a duplicate key', '{"a":1,"b":{"c":1,"c":2}}', /E-JSON \/b\/c duplicate member/],

@@ -7,7 +7,7 @@ import { attempt, goldenLines } from '../support/golden.ts';
 const a64 = '0123456789abcdef'.repeat(4);
 const long = (length: number) => 'a'.repeat(length);
 
-/** The examples of reference/spec.md 4.3: the canonical form with the default tag, or the reason for the error. */
+/** The canonical form with the default tag, or the reason for the error. */
 const examples: readonly (readonly [row: number, text: string, canonical: string | RegExp])[] = [
   [1, 'ubuntu', 'docker.io/library/ubuntu:latest'],
   [2, 'ubuntu:22.04', 'docker.io/library/ubuntu:22.04'],
@@ -76,7 +76,7 @@ const examples: readonly (readonly [row: number, text: string, canonical: string
   [40, 'x.io:abc/foo', /not of the form/],
 ];
 
-describe('examples of spec.md 4.3', () => {
+describe('canonical references', () => {
   test.each(examples)('%i: %s', (_row, text, wanted) => {
     if (typeof wanted === 'string') expect(formatReference(withDefaultTag(parseReference(text)))).toBe(wanted);
     else expect(() => parseReference(text)).toThrow(wanted);

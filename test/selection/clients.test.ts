@@ -28,7 +28,7 @@ function matchesOf(id: string, list: CandidateList, requested: RequestedPlatform
     );
 }
 
-/** Every CPU of spec.md 3.4, worst first, so that the order of preference differs from that of the list. */
+/** Every CPU, worst first, so that the order of preference differs from that of the list. */
 const allPlatforms = [
   ...['mips64le', 's390x', 'riscv64', 'ppc64le/power9', 'ppc64le', '386', 'amd64/v4', 'amd64', 'amd64/v2', 'amd64/v3'],
   ...['arm/v4', 'arm/v5', 'arm/v6', 'arm/v7', 'arm/v8', 'arm64/v10', 'arm64/v8', 'arm64/v8.1', 'arm64/v8.5'],
@@ -36,7 +36,7 @@ const allPlatforms = [
 ];
 const arm = ['arm/v8', 'arm/v7', 'arm/v6', 'arm/v5'];
 
-describe("containerd's order of candidates, spec.md 3.4", () => {
+describe("containerd's order of candidates", () => {
   test.each<[host: string, order: readonly string[]]>([
     ['amd64', ['amd64', '386']],
     ['amd64/v2', ['amd64/v2', 'amd64', '386']],
@@ -71,7 +71,7 @@ describe("containerd's order of candidates, spec.md 3.4", () => {
   });
 });
 
-describe('Windows versions, spec.md 3.6', () => {
+describe('Windows versions', () => {
   const versions = ['10.0.17763.1', '10.0.20348.1', '10.0.22621.1', '10.0.25398.1', '10.0.26100.1', '10.0.26200.1'];
   const list = listOf(versions.map((version) => `windows/amd64@${version}`).join(' '));
   test.each<[host: string, builds: readonly string[]]>([

@@ -78,13 +78,13 @@ describe('a plan', () => {
   test('puts a root and a label by digest only if something refers to them', () => {
     const rootNode: ManifestNode = { ...nodeOf('root', [nodeOf('child')]), content: root };
     const label = { content: contentOf('label'), names: ['label'] };
-    expect(order(planOf([rootNode, nodeOf('label')], { labels: [label] }))).toEqual([digest('child')]);
+    expect(order(planOf([rootNode, nodeOf('label')], { otherRoots: [label] }))).toEqual([digest('child')]);
     const [ofRoot, ofLabel] = [nodeOf('of root', [], digest('root')), nodeOf('of label', [], digest('label'))];
-    const plan = planOf([ofRoot, ofLabel, rootNode, nodeOf('label')], { labels: [label] });
+    const plan = planOf([ofRoot, ofLabel, rootNode, nodeOf('label')], { otherRoots: [label] });
     expect(order(plan)).toEqual(['child', 'root', 'of root', 'label', 'of label'].map(digest));
     expect(plan.root.names).toEqual(['tag']);
     const index = { content: contentOf(`a label that lists ${digest('label')}`), names: ['index'] };
-    expect(order(planOf([nodeOf('label')], { labels: [label, index] }))).toEqual([digest('label')]);
+    expect(order(planOf([nodeOf('label')], { otherRoots: [label, index] }))).toEqual([digest('label')]);
   });
 
   test('supports a chain of 50,000 subjects, also through nested lists', async () => {

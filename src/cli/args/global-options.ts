@@ -60,7 +60,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'HOST',
     describe: 'Use HTTP instead of HTTPS for the registry HOST',
   },
-  { name: 'ca-file', type: 'string', value: 'FILE', describe: 'Trust the CA certificates in FILE too' },
+  { name: 'ca-file', type: 'string', value: 'FILE', describe: 'Also trust the CA certificates in FILE' },
   {
     name: 'authfile',
     type: 'string',

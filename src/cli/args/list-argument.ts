@@ -7,8 +7,8 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /**
- * Runs an operation on a draft. The number of positionals decides whether the first one is the list, so a missing LIST makes
- * an image the list. If no such draft exists, a hint shows the command with a list.
+ * Runs an operation on a draft. The number of positionals decides whether the first one is the list, so if LIST is missing,
+ * an image may be treated as the list. If no such draft exists, a hint shows the command with a list.
  * @param list - the list of the arguments; undefined selects the current draft
  */
 export async function withListArgumentHint<T>(

@@ -80,7 +80,7 @@ export const pushOptions: readonly OptionDeclaration[] = [
     type: 'string',
     repeat: true,
     value: 'PLATFORM[,PLATFORM]',
-    describe: 'With --push: refuse a list that lacks one of these platforms; kept means those that the tag has now',
+    describe: 'With --push: refuse a list that lacks one of these platforms (kept: of those that the tag has now)',
   },
   { ...replaceImageOption, describe: `With --push: ${replaceImageOption.describe.toLowerCase()}` },
   { name: 'dry-run', type: 'boolean', describe: 'With --push: print the plan and the digest without writing anything' },

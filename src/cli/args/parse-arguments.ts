@@ -40,6 +40,18 @@ export function commandPosition(argv: readonly string[]): number {
   return -1;
 }
 
+/** The error for an unknown option on a command line without a command; undefined if all options are known. */
+export function unknownGlobalOption(argv: readonly string[]): MlistError | undefined {
+  const known = new Set(
+    globalOptions.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
+  );
+  const unknown = argv.find((argument) => argument.startsWith('-') && !known.has(argument.replace(/=.*$/s, '')));
+  if (unknown === undefined) return undefined;
+  return new MlistError('ERR_MLIST_USAGE', `unknown option ${unknown.replace(/=.*$/s, '')}`, {
+    hint: 'See "mlist --help".',
+  });
+}
+
 /** Rewrites the parser's message about a missing value in the style of the other messages. */
 function missingValue(message: string): string | undefined {
   const [, name] = /^Not enough arguments following: (.+)$/.exec(message) ?? [];
@@ -49,6 +61,7 @@ function missingValue(message: string): string | undefined {
 /** @throws MlistError `ERR_MLIST_USAGE` */
 export function parseCommand(command: CommandDeclaration, argv: readonly string[]): ParsedArguments {
   const options = optionsOf(command);
+  checkFlagValues(command, options, argv);
   const { argv: parsed, error } = parseArguments.detailed(joinStdinValues(argv, options), {
     alias: Object.fromEntries(options.flatMap(({ name, alias }) => (alias === undefined ? [] : [[name, [alias]]]))),
     array: options.filter(({ repeat }) => repeat === true).map(({ name }) => name),
@@ -69,6 +82,20 @@ export function parseCommand(command: CommandDeclaration, argv: readonly string[
   const positionals = [...beforeDashes, ...afterDashes].map(String);
   if (!values.has('help')) checkCount(command, positionals);
   return new ParsedArguments(command, positionals, values);
+}
+
+/** Refuses `--json=yes`, which the parser would read as false. */
+function checkFlagValues(
+  command: CommandDeclaration,
+  options: readonly OptionDeclaration[],
+  argv: readonly string[],
+): void {
+  const flags = new Set(options.filter(({ type }) => type === 'boolean').map(({ name }) => `--${name}`));
+  const end = argv.indexOf('--');
+  for (const argument of end < 0 ? argv : argv.slice(0, end)) {
+    const [, name = '', value = ''] = /^(--[^=]+)=(.*)$/s.exec(argument) ?? [];
+    if (flags.has(name) && value !== 'true' && value !== 'false') throw usageError(command, `${name} takes no value`);
+  }
 }
 
 /** Joins `--option -` to `--option=-`, because the parser would take a lone dash for an option. */

@@ -157,7 +157,7 @@ function warnOfLost(source: string, document: object, onEvent: OnEvent | undefin
   if (lost.length === 0) return;
   onEvent?.({
     type: 'warning',
-    message: `${lost.join(', ')} of the index ${source} are dropped; "copy" keeps a list unchanged`,
+    message: `members of the index ${source} are dropped: ${lost.join(', ')}; use "copy" to keep the list unchanged`,
   });
 }
 

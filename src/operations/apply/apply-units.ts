@@ -78,8 +78,8 @@ function placeOf({ file, line }: SpecUnit): string {
 }
 
 /**
- * The lists of one part. Each list is in exactly one part, the parts have about equal sizes, and the order of the files does
- * not matter.
+ * The lists of one shard. Each list is in exactly one shard, the shards have about equal sizes, and the order of the files
+ * does not matter.
  */
 export function shardOf(
   units: readonly SpecUnit[],

@@ -25,7 +25,7 @@ export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   readonly replaceImage?: boolean | undefined;
   /** Refuse lists that lack a platform of the list that they replace. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** Apply only the lists of this part of several parallel runs. Default: all. */
+  /** Apply only the lists of this shard, since several runs share the specs. Default: all. */
   readonly shard?: Shard | undefined;
 }
 
@@ -82,7 +82,7 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
   });
 }
 
-/** The specs of this part. A separate function, so that the other specs can be garbage-collected. */
+/** Reads the specs of this shard. A separate function, so that the specs of other shards can be garbage-collected. */
 async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const read: SpecUnit[] = [];
   for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);

@@ -73,8 +73,8 @@ async function underTag(
   return descriptor && { descriptor: minimalDescriptor(descriptor), tag };
 }
 
-export interface Labels {
-  readonly labels: readonly RootStep[];
+export interface OtherRoots {
+  readonly otherRoots: readonly RootStep[];
   readonly left: readonly Omission[];
 }
 
@@ -82,11 +82,11 @@ export interface Labels {
  * The names that attached manifests need at the target: cosign's tags, and the fallback tags if the target has no referrers
  * API. A fallback index keeps the entries that it already has.
  */
-export async function labelsFor(
+export async function otherRootsFor(
   { attached, nodes }: Attachments,
   target: Store,
   options: ContentOptions & { readonly isRegistry: boolean },
-): Promise<Labels> {
+): Promise<OtherRoots> {
   const contents = new Map(nodes.map(({ content }) => [content.descriptor.digest, content]));
   const tags = attached.flatMap(({ tag, descriptor }) => {
     const content = contents.get(descriptor.digest);
@@ -94,7 +94,7 @@ export async function labelsFor(
   });
   const referring = attached.filter(({ tag }) => tag === undefined);
   const [first] = referring;
-  if (first === undefined || !(await needsTags(target, first.subject, options))) return { labels: tags, left: [] };
+  if (first === undefined || !(await needsTags(target, first.subject, options))) return { otherRoots: tags, left: [] };
   const subjects = [...new Set(referring.map(({ subject }) => subject))];
   const merged = await Promise.all(
     subjects.map((subject) => {
@@ -103,7 +103,7 @@ export async function labelsFor(
     }),
   );
   return {
-    labels: [...tags, ...merged.flatMap(({ labels }) => labels)],
+    otherRoots: [...tags, ...merged.flatMap(({ otherRoots }) => otherRoots)],
     left: merged.flatMap(({ left }) => left),
   };
 }
@@ -126,10 +126,10 @@ async function fallbackFor(
   referring: readonly Descriptor[],
   contents: ReadonlyMap<Digest, ManifestContent>,
   options: ContentOptions,
-): Promise<Labels> {
+): Promise<OtherRoots> {
   const tag = referrersTag(subject);
-  const omit = (reason: string): Labels => ({
-    labels: [],
+  const omit = (reason: string): OtherRoots => ({
+    otherRoots: [],
     left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
   });
   const reading = ignoreNotFound(target.fetchManifest(tag, options));
@@ -141,12 +141,12 @@ async function fallbackFor(
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];
   const missing = referring.filter(({ digest }) => !listed.some((entry) => entry.digest === digest));
-  if (missing.length === 0) return { labels: [], left: [] };
+  if (missing.length === 0) return { otherRoots: [], left: [] };
   const added = missing.flatMap(({ digest }) => {
     const content = contents.get(digest);
     return content === undefined ? [] : [referrerOf(content.descriptor, readDocument(content.bytes))];
   });
   const bytes = encodeImageIndex({ ...list, manifests: [...listed, ...added] }, { keepEmpty: true });
   const descriptor = { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.length };
-  return { labels: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
+  return { otherRoots: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
 }

@@ -8,7 +8,7 @@ import { runPlan, type ReplacedTag, type RunOptions } from '../../transfer/run.t
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { Omission } from '../omissions.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { findAttachments, labelsFor, type Attached, type Attachments } from './copy-attachments.ts';
+import { findAttachments, otherRootsFor, type Attached, type Attachments } from './copy-attachments.ts';
 import type { OnEvent } from '../events.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { watchConfigs } from '../platform-claims.ts';
@@ -64,10 +64,10 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   }
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(isUpToDate ? [] : [node]), ...(attachments?.nodes ?? [])];
-  const { labels, left } = await labelsOf(attachments, transfer, options);
+  const { otherRoots, left } = await otherRootsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
-  await runRepaired({ target, nodes, root, labels, present }, running);
-  if (attachments !== undefined) await confirmLists(attachments, labels, transfer, options);
+  await runRepaired({ target, nodes, root, otherRoots, present }, running);
+  if (attachments !== undefined) await confirmLists(attachments, otherRoots, transfer, options);
   return {
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
     left: [...foreignLayers(nodes), ...left, ...(attachments?.left ?? [])],
@@ -92,13 +92,13 @@ async function attachmentsOf(
 }
 
 /** The names to write, without those that are up to date. Warns about cosign tags of the target that are replaced. */
-async function labelsOf(
+async function otherRootsOf(
   attachments: Attachments | undefined,
   { target, isRegistry }: CopyTransfer,
   { signal, force = false, onEvent }: TransferOptions,
-): Promise<{ readonly labels: readonly RootStep[]; readonly left: readonly Omission[] }> {
-  if (attachments === undefined) return { labels: [], left: [] };
-  const { labels, left } = await labelsFor(attachments, target, { signal, isRegistry });
+): Promise<{ readonly otherRoots: readonly RootStep[]; readonly left: readonly Omission[] }> {
+  if (attachments === undefined) return { otherRoots: [], left: [] };
+  const { otherRoots, left } = await otherRootsFor(attachments, target, { signal, isRegistry });
   const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
   const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
     if (!cosigned.has(name)) return true;
@@ -108,8 +108,8 @@ async function labelsOf(
     if (now !== undefined) onEvent?.({ type: 'warning', message });
     return true;
   };
-  const wanted = await Promise.all(labels.map(isWanted));
-  return { labels: labels.filter((_, at) => wanted[at]), left };
+  const wanted = await Promise.all(otherRoots.map(isWanted));
+  return { otherRoots: otherRoots.filter((_, at) => wanted[at]), left };
 }
 
 /**
@@ -144,28 +144,28 @@ interface Planned {
   readonly target: Store;
   readonly nodes: readonly ManifestNode[];
   readonly root: RootStep;
-  readonly labels: readonly RootStep[];
+  readonly otherRoots: readonly RootStep[];
   /** What the target was found to have. */
   readonly present: ReadonlySet<Digest>;
 }
 
-/** Runs the plan. If the registry turns out to have lost content that it was found to have, sends all of it. */
+/** Runs the plan. If the registry has lost content that it had when the copy was planned, sends everything again. */
 async function runRepaired(
-  { target, nodes, root, labels, present }: Planned,
+  { target, nodes, root, otherRoots, present }: Planned,
   { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
 ): Promise<void> {
   const options = { transfers, replaced, targets, signal };
   const sent = new SentContent(onEvent);
-  const plan = planTransfer(target, nodes, root, { present, labels });
+  const plan = planTransfer(target, nodes, root, { present, otherRoots });
   try {
     await runPlan(plan, { ...options, onEvent: sent.onEvent, onConfig: watchConfigs(plan, { onEvent }) });
   } catch (thrown) {
     signal?.throwIfAborted();
     if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
-    const message = `${target.location} has lost content: everything is sent again`;
+    const message = `${target.location} has lost content: sending everything again`;
     onEvent?.({ type: 'note', message });
-    const remaining = labels.filter(({ names }) => !names.every((name) => sent.names.has(name)));
-    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, labels: remaining }), {
+    const remaining = otherRoots.filter(({ names }) => !names.every((name) => sent.names.has(name)));
+    await runPlan(planTransfer(target, nodes, root, { present: sent.digests, otherRoots: remaining }), {
       ...options,
       onEvent,
     });
@@ -175,17 +175,17 @@ async function runRepaired(
 /** Fallback indexes are updated without a lock, so a concurrent client may have dropped our entries. Adds them once more. */
 async function confirmLists(
   attachments: Attachments,
-  labels: readonly RootStep[],
+  otherRoots: readonly RootStep[],
   { target, isRegistry, content }: CopyTransfer,
   { targets, signal, onEvent }: TransferOptions,
 ): Promise<void> {
   const tags = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
   const isFallback = ({ names }: RootStep) => names.some((name) => !tags.has(name));
-  if (!labels.some(isFallback)) return;
-  const { labels: again } = await labelsFor(attachments, target, { signal, isRegistry });
+  if (!otherRoots.some(isFallback)) return;
+  const { otherRoots: again } = await otherRootsFor(attachments, target, { signal, isRegistry });
   const lost = again.filter(isFallback);
   if (lost.length > 0)
-    await runPlan(planTransfer(target, [], { content, names: [] }, { labels: lost }), { targets, signal, onEvent });
+    await runPlan(planTransfer(target, [], { content, names: [] }, { otherRoots: lost }), { targets, signal, onEvent });
 }
 
 function foreignLayers(nodes: readonly ManifestNode[]): readonly Omission[] {

@@ -52,7 +52,7 @@ export interface Copied extends ReplacedTag {
   /** The digest at the source, if the copied list was filtered. */
   readonly filtered?: Digest;
   readonly moved: TransferCounts;
-  /** ReferrerLister and cosign tags that were copied, too; undefined without `referrers`. */
+  /** Referrers and cosign tags that were copied too; undefined without `referrers`. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
 }

@@ -148,7 +148,7 @@ function otherPlatform(current: Draft, made: Draft, { entries }: Resolved): stri
   const differing = made.entries.find((entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]));
   const there = differing && current.entries[made.entries.indexOf(differing)];
   if (differing === undefined || there === undefined) return undefined;
-  return `in which ${describeEntry(there)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
+  return `and its entry ${describeEntry(there)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
 }
 
 const noPlatform = { os: '', architecture: '' };

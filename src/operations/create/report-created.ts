@@ -39,14 +39,14 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
 function baseStays(draft: Draft, { ref, digest, members }: MovedBase): string {
   const list = listName(draft);
   return (
-    `${formatLocation(ref)} has ${digest} now, with other ${members.join(', ')} than this draft: it stays based on ${draft.base?.digest ?? ''}, ` +
-    `and a push there is still refused. "mlist diff ${list}" shows the difference: set the same values with "mlist annotate" and amend ` +
+    `${formatLocation(ref)} now has ${digest}, whose ${members.join(', ')} differ from this draft. The draft is still based on ${draft.base?.digest ?? ''}, ` +
+    `so a push there is refused. "mlist diff ${list}" shows the difference. Set the same values with "mlist annotate" and amend ` +
     `again, start again with "mlist rm ${list}", or overwrite the other change with "mlist push --if-digest ${digest}"`
   );
 }
 
 function leftOut(entry: Entry): Omission {
-  const reason = `${sourceName(entry)} is for none of the requested platforms`;
+  const reason = `${sourceName(entry)} matches none of the requested platforms`;
   return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 

@@ -68,7 +68,7 @@ export async function editAndPush<T>(
 /** Replaces a hint to amend the draft, since there is none. */
 function withRepeatHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
-  const hint = 'Nothing was changed. Run the command again: it reads the list again and edits the current one.';
+  const hint = 'Nothing was changed. Run the same command again to edit the current list.';
   throw withHint(thrown, hint);
 }
 

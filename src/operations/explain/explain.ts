@@ -34,7 +34,7 @@ export interface Explained {
   readonly entries: readonly ExplainedEntry[];
   /** One for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
-  /** Entries that no client can pick for any platform; undefined if the list is too long to find out. */
+  /** Entries that no client can pick for any platform; undefined if the list is too long to search for them. */
   readonly unreachable?: readonly ExplainedUnreachable[];
 }
 
@@ -193,7 +193,7 @@ function warn(
     if (message !== undefined) report(`for ${platform} ${message}`);
   }
   if (unpickable === undefined)
-    report(`${reference} is too long to find entries that no client can pick: more than ${MAX_REACHED} images`);
+    report(`${reference} has more than ${MAX_REACHED} images: entries that no client can pick are not searched for`);
   for (const { place, digest, why, reason } of unpickable ?? []) {
     if (why !== 'attestation') report(`no client can pick entry ${place} (${shortDigest(digest)}): ${reason}`);
   }

@@ -4,7 +4,7 @@ import type { Shown } from './protocol-memory.ts';
 export function withoutGroup(target: string): MlistError {
   return new MlistError(
     'ERR_MLIST_USAGE',
-    `--expect needs --group for ${target}: the build of this runner is unknown`,
+    `--expect needs --group for ${target}: the build that this runner belongs to is unknown`,
     {
       hint: 'Give --group an id that all runners of this build share and no other build uses.',
     },
@@ -49,7 +49,7 @@ export function withoutTags(target: string, unlisted: readonly string[]): MlistE
     `the tag list of the repository of ${target} lacks ${unlisted.join(', ')}`,
     {
       reference: target,
-      hint: 'Without --expect, other runners are found in the tag list. With --expect it is not needed.',
+      hint: 'Without --expect, other runners are found through the tag list. Use --expect to find them without it.',
     },
   );
 }

@@ -40,8 +40,8 @@ export class JoinWait {
   }
 
   /**
-   * Pauses before an accepted write is looked up again, each time for longer.
-   * @returns false if the wait is over and the registry has had its time for this write
+   * Pauses before the registry is asked again for an accepted write that it does not show yet. Each pause is longer.
+   * @returns false if both the wait and the time limit for this write are over
    */
   async forRegistry(): Promise<boolean> {
     const { waitMs, settleMs } = this.#options;

@@ -214,7 +214,7 @@ function isToBeWritten(
   if (theirs < ours || !written.includes(own.name)) return true;
   throw new MlistError(
     'ERR_MLIST_CONFLICT',
-    `two runners of the build ${group.id} join ${own.platform} to ${target} with different images`,
+    `two runners of the build ${group.id} add different images for ${own.platform} to ${target}`,
     { reference: target, hint: 'Build each platform on one runner only. Use --group to distinguish builds.' },
   );
 }

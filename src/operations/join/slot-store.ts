@@ -171,7 +171,7 @@ export class SlotStore {
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
 
-  /** Logs own slots that already existed. */
+  /** Logs which of this participant's slots already existed. */
   logUnchanged(slots: readonly string[]): void {
     const { targets } = this.#options;
     for (const reference of slots.map((slot) => this.#nameOf(slot)))
@@ -211,6 +211,6 @@ export function isTransient({ code, facts }: MlistError): boolean {
 }
 
 function withoutTagList(error: MlistError): MlistError {
-  const hint = 'Without --expect, other runners are found in the tag list. With --expect it is not needed.';
+  const hint = 'Without --expect, other runners are found through the tag list. Use --expect to find them without it.';
   return new MlistError(error.code, error.message, { ...error.facts, hint, cause: error });
 }

@@ -18,8 +18,8 @@ export interface CheckOptions {
   readonly emptyHint?: string | undefined;
   /** The hint for several images for one platform. Default: to remove one from the draft, or to allow it. */
   readonly duplicateHint?: string | undefined;
-  /** Whether the format was requested and differs from the draft's own. Default false. */
-  readonly isFormatAsked?: boolean | undefined;
+  /** Whether the format is that of `--format`, and not the draft's own. Default false. */
+  readonly isFormatOverridden?: boolean | undefined;
   /** Treat warnings as errors. Default false. */
   readonly strict?: boolean | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -83,5 +83,5 @@ function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions
   if (isOf('W-EMPTY')) return emptyHint;
   if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return duplicateHint;
   if (formatProblems(draft).length === 0) return undefined;
-  return options.isFormatAsked === true ? WITHOUT_FORMAT : otherFormatHint(draft);
+  return options.isFormatOverridden === true ? WITHOUT_FORMAT : otherFormatHint(draft);
 }

@@ -109,7 +109,7 @@ export async function availableEntries(
 }
 
 /**
- * Requires an image, or an index that is listed itself, to be complete in a layout or an archive.
+ * Requires an image, or an index that is an entry of a list, to be complete in a layout or an archive.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`
  */
 export async function requireParts(

@@ -27,7 +27,7 @@ export interface MovingTag {
   readonly expected?: TagState | undefined;
 }
 
-/** ManifestContent that tags are moved to. */
+/** The content that tags are moved to. */
 export interface NextContent {
   readonly content: ManifestContent;
   /** Has the config if the content is a single image. */
@@ -68,7 +68,7 @@ export async function checkMoves(
   const [first] = unread;
   if (first !== undefined && expectKept) throw first;
   if (first !== undefined) {
-    const message = `what is replaced could not be checked (${first.message})`;
+    const message = `the content to be replaced could not be checked: ${first.message}`;
     onEvent?.({ type: 'note', message });
   }
   return new Map(moves);

@@ -39,7 +39,7 @@ export interface PushPlan {
   readonly repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>;
 }
 
-/** ManifestContent that the target may lack: a manifest with everything below it, or a blob that the list names. */
+/** Content that the target may lack: a manifest with everything below it, or a blob that the list names. */
 type Needed = ManifestNode | ListedBlob;
 
 /** Digests that the target is known to have, and whether that is recent enough to be trusted. */
@@ -91,8 +91,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
 }
 
 /**
- * The digests in the lists that the tags of a repository have, if these lists are in the cache. True if the repository is
- * trusted to have them: its lists were read or pushed a short while ago.
+ * The digests in the lists that the tags of a repository have, as far as these lists are cached. A digest maps to true if
+ * its list was read or pushed so recently that the repository is trusted to have the digest.
  */
 async function publishedDigests(
   tags: readonly MovingTag[],

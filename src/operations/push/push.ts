@@ -48,8 +48,8 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   const chosen = await chosenList(workspace, list);
   const stored = await workspace.load(chosen);
   const draft: Draft = options.format === undefined ? stored : { ...stored, format: options.format };
-  const isFormatAsked = draft.format !== stored.format;
-  const result = await pushDraft(draft, await readState(workspace), { ...options, isFormatAsked });
+  const isFormatOverridden = draft.format !== stored.format;
+  const result = await pushDraft(draft, await readState(workspace), { ...options, isFormatOverridden });
   const { encoded, pushed, failures } = result;
   if (!dryRun) await recordPush(chosen, encoded, pushed, options);
   if (failures.length > 0) reportUnchanged(result, options);

@@ -51,7 +51,7 @@ export async function purgeDraft(stored: Draft, options: RecordOptions): Promise
   return true;
 }
 
-/** If a draft of a remote list was pushed there, makes the pushed list its base. */
+/** If a draft was created from a list in a registry and was pushed back to it, makes the pushed list its base. */
 export async function rebaseDraft(
   draft: Draft,
   { digest }: EncodedList,
@@ -67,7 +67,7 @@ export async function rebaseDraft(
     (current) => (current?.base?.digest === base.digest ? { ...current, base: { ...base, digest } } : current),
     { signal },
   );
-  const what = `cannot record in the draft ${listName(draft)} what it pushed; after an edit push it with "--if-digest ${digest}"`;
+  const what = `cannot record the push in the draft ${listName(draft)}; after the next edit, push it with "--if-digest ${digest}"`;
   await orWarn(rebased, what, options);
 }
 

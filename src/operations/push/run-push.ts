@@ -10,8 +10,7 @@ import type { checkMoves } from '../publish/tag-moves.ts';
 import type { PushPlan } from './plan-push.ts';
 
 /**
- * Runs the plan. If the registry turns out to have lost children that it was known to have, sends these again, and nothing
- * else.
+ * Runs the plan. If the registry has lost children that the plan relied on, sends only these again.
  * @param checking - the check of the tags, which runs at the same time. No tag is moved before it has succeeded
  */
 export async function runPush(

@@ -83,7 +83,7 @@ function difference(before: TagState, expected: TagState): string {
   if (before === 'absent') return `no longer exists, but was expected to have ${expected}`;
   return expected === 'absent'
     ? `already exists, with ${before}`
-    : `has ${before}, not ${expected}: somebody has moved it`;
+    : `has ${before}, not ${expected}: another client has moved it`;
 }
 
 function movedHint(name: string, before: TagState, draft: Draft | undefined): string {

@@ -19,7 +19,7 @@ export interface ResolvedManifest {
 }
 
 export interface ResolveOptions extends ReadOptions {
-  /** Whether the platform is that of this machine instead of a requested one. If it decides, a note says so. Default false. */
+  /** Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note reports it. Default false. */
   readonly isAssumed?: boolean | undefined;
 }
 
@@ -61,7 +61,7 @@ export async function resolve(
     `${found.reference} has no image that ${platformNotFoundText(platform, available)} can run${because}`,
     {
       reference: found.reference,
-      hint: names.size === 0 ? undefined : `There are: ${[...names].join(', ')}.`,
+      hint: names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`,
     },
   );
 }
@@ -71,7 +71,7 @@ async function warnOfOtherPlatform(found: LookupResult, platform: Platform, opti
   const [own] = (await platformsOfSingle(found, options)) ?? [];
   if (own === undefined || matchesPlatform(own, platform)) return;
   const [ownText, requested] = [own, platform].map((value) => formatPlatform(value, { all: true }));
-  const message = `${found.reference} is a single image for ${ownText}, not for ${requested}: clients pull it nevertheless`;
+  const message = `${found.reference} is a single image for ${ownText}, not for ${requested}: clients pull it anyway`;
   options.onEvent?.({ type: 'warning', message });
 }
 

@@ -18,10 +18,13 @@ export interface SourceParsing {
 }
 
 /**
- * Reads sources: one a line, with `#` comments; a descriptor or an array of them; an index, which is one source; the
- * metadata of a build (`containerimage.digest` and `image.name`), also of several targets; or other JSON that contains
- * digests, such as the outputs of CI jobs.
- * @param name - of the file, for errors
+ * Parses sources in one of these formats:
+ * - text with one source per line, and `#` comments
+ * - a descriptor, or an array of descriptors
+ * - an index, which is one source
+ * - the metadata of a build of one or more targets (`containerimage.digest` and `image.name`)
+ * - other JSON that contains digests, such as the outputs of CI jobs
+ * @param name - the name of the file, for errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`; `ERR_MLIST_REFERENCE_INVALID` for a line
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {

@@ -75,7 +75,7 @@ export interface Resolved extends ResolvedSource {
   readonly index?: { readonly document: Index; readonly content: ManifestContent };
   /** The index is from a file. Each entry has its own source. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
-  /** A single image that was left out, since it is for none of the requested platforms. */
+  /** A single image that was left out, since it matches none of the requested platforms. */
   readonly omitted?: Entry;
   /** Events to report: parts that were left out, and deviations from the specification. */
   readonly events: readonly OperationEvent[];

@@ -130,7 +130,7 @@ export class DockerArchive implements ContentReader {
     if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} contains no image`);
     return new MlistError('ERR_MLIST_NOT_FOUND', `${this.location}:${ref} does not exist`, {
       reference: `${this.location}:${ref}`,
-      hint: names.length === 0 ? 'Its images have no names.' : `There are: ${names.slice(0, MAX_NAMES).join(', ')}.`,
+      hint: names.length === 0 ? 'Its images have no names.' : `Available: ${names.slice(0, MAX_NAMES).join(', ')}.`,
     });
   }
 

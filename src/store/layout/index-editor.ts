@@ -145,8 +145,8 @@ export class IndexEditor {
   }
 
   /**
-   * Adds a minimal entry for each of these digests that is stored and that nothing lists correctly any more, or whose media
-   * type would change.
+   * Adds a minimal entry for each of these digests that is stored, if no entry or index lists it correctly any more, or if
+   * its media type would change.
    * @param removed - the manifest that is being removed
    */
   async #keepListed(before: Entries, after: Entries, digests: readonly Digest[], removed?: Digest): Promise<Entries> {

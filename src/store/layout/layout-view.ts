@@ -53,7 +53,7 @@ export class LayoutView {
     }
     const bytes = await this.#parts.bytes({ digest, size }, signal);
     if (expected !== undefined && expected.size !== size) {
-      throw this.#mismatch(name, `has ${size} bytes, but its descriptor says ${expected.size}`);
+      throw this.#mismatch(name, `has ${size} bytes, but its descriptor states ${expected.size}`);
     }
     const type = expected?.mediaType ?? mediaType ?? typeByDigest(this.#parts.graph.record(digest, bytes), listed);
     return { descriptor: { mediaType: type, digest, size }, bytes };

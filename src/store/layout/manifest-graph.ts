@@ -64,7 +64,7 @@ export class ManifestGraph {
     return all;
   }
 
-  /** Finds a claim for each of these digests that is listed, an accepted one if there is one. Blobs may be missing. */
+  /** Finds a claim for each of these digests that is listed, preferably an accepted one. Blobs may be missing. */
   async findClaims(
     roots: Iterable<Descriptor>,
     digests: Iterable<Digest>,

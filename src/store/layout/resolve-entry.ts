@@ -81,7 +81,7 @@ function notFound(location: string, ref: string | undefined, entries: Entries): 
   const reference = `${location}:${ref}`;
   return new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, {
     reference,
-    hint: names.length === 0 ? 'Its images have no names.' : `There are: ${names.slice(0, MAX_NAMES).join(', ')}.`,
+    hint: names.length === 0 ? 'Its images have no names.' : `Available: ${names.slice(0, MAX_NAMES).join(', ')}.`,
   });
 }
 

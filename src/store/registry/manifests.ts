@@ -62,7 +62,7 @@ export class Manifests {
     if (status !== 200 || !isDigest(digest) || mediaType === undefined || size === undefined) return undefined;
     if (headers['docker-content-digest'] === undefined && !isServedAsManifest(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
-      throw mismatch(this.#nameOf(name), `came with the header Docker-ManifestContent-Digest, ${digest}`);
+      throw mismatch(this.#nameOf(name), `was served with the header Docker-Content-Digest: ${digest}`);
     return { mediaType, digest, size };
   }
 
@@ -251,7 +251,7 @@ interface ReadOptions extends Pick<RegistryRequest, 'accept' | 'signal' | 'retri
   readonly fresh?: boolean | undefined;
 }
 
-/** The media type of content without a descriptor: that of the `ManifestContent-Type` header, or the one that the body states. */
+/** The media type of content without a descriptor: that of the `Content-Type` header, or the one that the body states. */
 function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
   if (contentType === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
   return isServedAsManifest(contentType) ? contentType : manifestTypeOf(bytes, subject);

@@ -72,7 +72,7 @@ function explainRefusal(response: FailedResponse): Explanation {
   const code = 'ERR_MLIST_UNAUTHORIZED';
   const login = loginText(host, place);
   if (status === 403) {
-    const reason = hasLogin ? `${host} does not allow it with ${login}` : `${host} does not allow it`;
+    const reason = hasLogin ? `${host} denies access with ${login}` : `${host} denies anonymous access`;
     const hint = hasLogin
       ? 'Check the permissions of the account on this repository.'
       : `Log in with "mlist login ${host}".`;

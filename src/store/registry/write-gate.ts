@@ -32,7 +32,7 @@ export class WriteGate {
     return write;
   }
 
-  /** Ends a write, and wakes those that wait. */
+  /** Ends a write, and lets waiting writes begin. */
   leave(write: Write): void {
     this.#writes.delete(write);
     const waiting = this.#waiting;

@@ -74,8 +74,8 @@ function sameJson(left: unknown, right: unknown): boolean {
   }
 }
 
-/** The table of reference/spec.md 3.3: how a specifier is parsed and normalised. */
-describe('normalisation, spec.md 3.3', () => {
+/** How a specifier is parsed and normalised. */
+describe('normalisation', () => {
   test.each([
     ['linux/x86_64', 'linux/amd64', 'linux/amd64'],
     ['linux/x86-64', 'linux/amd64', 'linux/amd64'],
@@ -131,8 +131,8 @@ describe('normalisation, spec.md 3.3', () => {
   });
 });
 
-/** The table of reference/spec.md 3.4: what a host runs, best first. */
-describe('preference order, spec.md 3.4', () => {
+/** What a host runs, best first. */
+describe('preference order', () => {
   const armChain = ['arm/v8', 'arm/v7', 'arm/v6', 'arm/v5'];
   test.each([
     ['amd64', ['amd64', '386']],
@@ -173,8 +173,8 @@ describe('preference order, spec.md 3.4', () => {
   });
 });
 
-/** The verified combinations of reference/spec.md 3.6. */
-describe('Windows versions, spec.md 3.6', () => {
+/** Verified combinations of the versions of host and image. */
+describe('Windows versions', () => {
   test.each([
     [20348, 20348, true],
     [20348, 17763, false],

@@ -202,7 +202,7 @@ describe('a reference resolves to', () => {
     opened([header, ...listMembers, indexMember(entries)], async (archive) => {
       await expect(archive.resolveRef('v9')).rejects.toMatchObject({
         code: 'ERR_MLIST_NOT_FOUND',
-        hint: 'There are: docker.io/library/app:v1, docker.io/team/app:v1, registry.example/app:v1.',
+        hint: 'Available: docker.io/library/app:v1, docker.io/team/app:v1, registry.example/app:v1.',
       });
     }));
 });

@@ -26,7 +26,7 @@ export const applyCommand: CommandDeclaration = {
       type: 'string',
       value: 'kept',
       choices: ['kept'],
-      describe: 'Refuse lists that lack a platform which their tag has now; specs can name other platforms',
+      describe: 'Refuse lists that lack a platform that their tag has now; a spec can require other platforms',
     },
     replaceImageOption,
     { ...missingOption, describe: `${missingOption.describe}; a spec can override this` },

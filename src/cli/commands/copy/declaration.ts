@@ -33,7 +33,7 @@ export const copyCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Refuse content that lacks one of these platforms; kept means those that the tag has now',
+      describe: 'Refuse content that lacks one of these platforms (kept: of those that the tag has now)',
     },
     replaceImageOption,
     waitForSourceOption,

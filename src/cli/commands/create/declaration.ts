@@ -73,7 +73,7 @@ export const createCommand: CommandDeclaration = {
       name: 'repo',
       type: 'string',
       value: 'REPO',
-      describe: 'Look up digests that are given without a repository in REPO (default: the repository of LIST)',
+      describe: 'Use REPO for digests that are given without a repository (default: the repository of LIST)',
     },
     { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; the first tag is the default of LIST` },
   ],

@@ -13,7 +13,7 @@ export const joinCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Write the tag once, when all these platforms have joined, in this order',
+      describe: 'Write the tag only when all these platforms have joined, and list them in this order',
     },
     {
       name: 'group',

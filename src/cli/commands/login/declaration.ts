@@ -7,7 +7,7 @@ export const loginCommand: CommandDeclaration = {
   name: 'login',
   usage: 'HOST',
   positionals: { min: 1, max: 1 },
-  summary: 'Log in to a registry, with the credential stores of docker and podman',
+  summary: 'Log in to a registry, and store the credentials as docker and podman do',
   uses: ['registry'],
   options: [
     {

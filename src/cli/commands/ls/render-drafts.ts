@@ -14,7 +14,7 @@ export function renderDrafts(drafts: readonly DraftSummary[], output: Output): v
 const MARK_WIDTH = 2;
 const FORMAT_WIDTH = 'docker'.length;
 const GAP = '  ';
-/** The platforms need at least so many columns beside the name, else they are printed below it. */
+/** The platforms are printed next to the name if at least this many columns are left, otherwise below it. */
 const MIN_WIDTH = 24;
 const INDENT = 4;
 

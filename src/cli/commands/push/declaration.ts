@@ -29,15 +29,14 @@ export const pushCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Refuse a list that lacks one of these platforms; kept means those that the tag has now',
+      describe: 'Refuse a list that lacks one of these platforms (kept: of those that the tag has now)',
     },
     replaceImageOption,
     {
       name: 'if-digest',
       type: 'string',
       value: 'DIGEST',
-      describe:
-        'Push only if the tag has this digest, or with absent, if the tag does not exist; a tag that already has the list is accepted',
+      describe: 'Push only if the tag has DIGEST (absent: does not exist) or already has the list',
     },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
     formatOption,

@@ -133,7 +133,7 @@ export class TarFile {
     const reopened = await openPlain(this);
     if (versionOf(await reopened.handle.stat()) === this.#version) return reopened;
     await reopened.release();
-    throw invalidArchive(this, 'it was changed while it was read');
+    throw invalidArchive(this, 'it changed while it was being read');
   }
 }
 

@@ -54,7 +54,7 @@ interface Part {
   /** Bytes to skip at the start of the body: a registry may ignore the range and send the whole blob. */
   readonly skip: number;
   readonly start: number;
-  /** The offset after its last byte. A registry may send less than was requested (RFC 9110 section 15.3.7). */
+  /** The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7). */
   readonly end: number;
 }
 
@@ -103,7 +103,10 @@ function checkPart({ request, descriptor }: BlobReading, { headers }: RegistrySt
   const isWithin = Number(from) === start && end > start && end <= descriptor.size;
   if (isWithin && (total === '*' || Number(total) === descriptor.size)) return end;
   const stated = JSON.stringify(headers['content-range']?.slice(0, 100));
-  throw mismatch(request.step.reference, `was requested from byte ${start} on, but came with the range ${stated}`);
+  throw mismatch(
+    request.step.reference,
+    `was requested from byte ${start} on, but was served with the range ${stated}`,
+  );
 }
 
 function checkLength({ request }: BlobReading, { headers }: RegistryStream, expected: number): void {

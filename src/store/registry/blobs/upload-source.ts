@@ -1,9 +1,9 @@
 import { mismatch } from './verify-response.ts';
 
 /**
- * The bytes of a blob for an upload in one or more slices. They are read once, as long as each slice begins where the last
- * one ended. Otherwise the source is opened again and read up to the start of the slice. If a response comes early, a slice
- * may still be waiting for bytes: then the source is opened again too, so that the next slice loses none.
+ * The bytes of a blob, for an upload in one or more slices. If each slice begins where the previous one ended, the source
+ * is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if a response
+ * arrived while a slice was still waiting for bytes, because the next slice would miss these bytes.
  */
 export class UploadSource {
   readonly #subject: string;

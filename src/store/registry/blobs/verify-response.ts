@@ -22,7 +22,7 @@ export function verifyBytes(
   if (digest === undefined) return;
   if (!isVerifiable(digest))
     throw mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
-  if (!digestMatches(digest, bytes)) throw mismatch(subject, `is not what ${digest} names`);
+  if (!digestMatches(digest, bytes)) throw mismatch(subject, `does not match the digest ${digest}`);
 }
 
 /** Checks the `Docker-Content-Digest` header, which is optional, against the bytes. */
@@ -30,7 +30,7 @@ export function verifyHeader(subject: string, header: string | undefined, bytes:
   if (header === undefined) return;
   if (!isDigest(header)) throw wrongHeader(subject, header);
   if (isVerifiable(header) && !digestMatches(header, bytes))
-    throw mismatch(subject, `does not match its header Docker-Content-Digest, ${header}`);
+    throw mismatch(subject, `does not match its header Docker-Content-Digest: ${header}`);
 }
 
 /** Checks the header against the requested digest. A digest of another algorithm cannot be compared and is accepted. */
@@ -45,7 +45,7 @@ export function verifyStatedDigest(
 
 function wrongHeader(subject: string, header: string): MlistError {
   const value = isDigest(header) ? header : 'which is not a digest';
-  return mismatch(subject, `came with the header Docker-Content-Digest, ${value}`);
+  return mismatch(subject, `was served with the header Docker-Content-Digest: ${value}`);
 }
 
 /** Creates the errors for blobs that do not match their descriptor. @param subject - the reference of the blob */
@@ -64,7 +64,7 @@ export function mismatchError(subject: string): FaultError {
           ? wrongSize(subject, fault.actual, size)
           : mismatch(subject, `has ${fault.actual} bytes, not ${size}`);
       case 'digest':
-        return mismatch(subject, `is not what ${digest} names`);
+        return mismatch(subject, `does not match the digest ${digest}`);
     }
   };
 }
@@ -72,7 +72,7 @@ export function mismatchError(subject: string): FaultError {
 /** The registry has the content; the list or manifest that refers to it states a wrong size. */
 function wrongSize(subject: string, actual: number, size: number): MlistError {
   const hint = 'The list or manifest that refers to it states a wrong size, and has to be built again.';
-  return mismatch(subject, `has ${actual} bytes, but its descriptor says ${size}`, hint);
+  return mismatch(subject, `has ${actual} bytes, but its descriptor states ${size}`, hint);
 }
 
 const CHANGED = 'The registry, or a proxy in front of it, has changed the content. It was not used.';

@@ -24,11 +24,11 @@ export async function decodedDocument(
   const encoding = encodingOf(headers);
   if (encoding === undefined) return bytes;
   if (encoding !== 'gzip' && encoding !== 'x-gzip')
-    throw mismatch(subject, `came with the encoding ${encoding.slice(0, 20)}, although none was requested`);
+    throw mismatch(subject, `was served with the encoding ${encoding.slice(0, 20)}, although none was requested`);
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: MAX_DOCUMENT_BYTES });
   } catch (cause) {
     if (errorCode(cause) === 'ERR_BUFFER_TOO_LARGE') throw bodyTooLong(subject, MAX_DOCUMENT_BYTES);
-    throw mismatch(subject, 'came with the encoding gzip, but cannot be decompressed');
+    throw mismatch(subject, 'was served with the encoding gzip, but cannot be decompressed');
   }
 }

@@ -16,7 +16,7 @@ export interface DocumentRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The whole request may take this many times `timeoutMs`, so that a response that trickles in ends too. */
+/** Limit for the whole request, as a multiple of `timeoutMs`, so that a response that arrives byte by byte times out too. */
 const TOTAL_TIMEOUT_FACTOR = 4;
 
 /**

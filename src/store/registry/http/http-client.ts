@@ -85,7 +85,7 @@ export class HttpClient {
     if (retryAfterMs !== undefined && isRetryableStatus(status) && !exceedsMaxWait({ status, retryAfterMs }))
       this.#gate.delay(jitter(retryAfterMs));
     for (const text of warningsIn(headers))
-      this.#options.onWarning(`${url.host} says: ${this.#options.secrets.redact(text, url)}`);
+      this.#options.onWarning(`${url.host} warns: ${this.#options.secrets.redact(text, url)}`);
   }
 
   #report({ method, url }: HttpRequest, started: number, result: () => Partial<RequestEvent>): void {

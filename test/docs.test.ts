@@ -6,7 +6,7 @@ import { commands } from '../src/cli/commands/commands.ts';
 import { parsePluginCall } from '../src/cli/docker-plugin/docker-plugin.ts';
 import { commandPosition, parseCommand } from '../src/cli/args/parse-arguments.ts';
 
-/** Every command line that a page shows is one that mlist understands. */
+/** mlist accepts every command line in the documentation. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pages = [
   'README.md',
@@ -19,7 +19,7 @@ const read = (page: string) => readFileSync(join(root, page), 'utf8');
 
 const operators = /^(?:\|\|?|&&?|;|<\(|\$\(|\(|\))$/;
 
-/** The simple commands of a line of shell, as words; what stands in quotes is one word, redirections are left out. */
+/** The words of each simple command in a line of shell. Quoted text is one word, and redirections are omitted. */
 function commandsIn(line: string): readonly (readonly string[])[] {
   const tokens =
     line.match(/(?:\$\(|<\(|\|\|?|&&?|[();]|[0-9]?>>?|<(?!\()|#.*$|(?:'[^']*'|"[^"]*"|[^\s'"|&();<>])+)/g) ?? [];
@@ -35,7 +35,7 @@ function commandsIn(line: string): readonly (readonly string[])[] {
   return simple.filter((words) => words.length > 0);
 }
 
-/** Understands a command line as the program does; throws where it does not. */
+/** Parses a command line like the program. Throws if it is invalid. */
 function understand(words: readonly string[]): void {
   const [, ...rest] = words;
   const { args } = parsePluginCall(rest, {});
@@ -60,7 +60,7 @@ const shown = blocks.flatMap(({ page, line }) =>
     .map((words): [string, readonly string[]] => [`${page}: ${words.join(' ')}`, words]),
 );
 
-describe('command lines in the pages', () => {
+describe('command lines in the documentation', () => {
   test('are found', () => {
     expect(new Set(shown.map(([name]) => name.split(':')[0])).size).toBeGreaterThan(4);
     expect(shown.length).toBeGreaterThan(60);
@@ -70,7 +70,7 @@ describe('command lines in the pages', () => {
     expect(() => understand(words)).not.toThrow();
   });
 
-  test('in the running text: every command and every option of it is there', () => {
+  test('in running text, have existing commands and options', () => {
     const inline = pages
       .filter((page) => page !== 'docs/cli.md')
       .flatMap((page) => [...read(page).matchAll(/`mlist ([^`\n]+)`/g)].map(([, text = '']) => ({ page, text })));
@@ -85,7 +85,7 @@ describe('command lines in the pages', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('this test tells what is not understood', () => {
+  test('this test detects unknown commands and options', () => {
     expect(commandsIn('mlist a \'b c\' --x="d" | sha256sum # e')).toEqual([
       ['mlist', 'a', 'b c', '--x=d'],
       ['sha256sum'],
@@ -102,7 +102,7 @@ describe('command lines in the pages', () => {
   });
 });
 
-/** Whether the options are the command's; how many arguments there are does not matter in running text. */
+/** Whether the command has these options. In running text the number of arguments is not checked. */
 function parseable(name: string, words: readonly string[]): boolean {
   const command = commands.find((one) => one.name === name);
   if (command === undefined) return false;
@@ -118,12 +118,12 @@ describe('events', () => {
   test('docs/errors.md has a line for each type, and no other', () => {
     const { $defs } = JSON.parse(read('schemas/output/event.schema.json')) as { $defs: object };
     const section = read('docs/errors.md').split('## Events')[1] ?? '';
-    const told = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map(([, type]) => type).filter((type) => type !== 'type');
-    expect(told.sort()).toEqual([...Object.keys($defs), 'error'].sort());
+    const types = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map(([, type]) => type).filter((type) => type !== 'type');
+    expect(types.sort()).toEqual([...Object.keys($defs), 'error'].sort());
   });
 });
 
-test('pages that the sources name are there', () => {
+test('pages that are named in the sources exist', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !name.includes('compiled'))
     .map((name) => read(join('src', name)));

@@ -9,7 +9,7 @@ import * as library from '../src/index.ts';
 import { exitCodes } from '../src/errors/errors.ts';
 import { temporaryFolder } from './support/cli-harness.ts';
 
-/** What users and readers rely on beside the code: names, packed files, and pages that are complete. */
+/** The names, the packed files and the documentation of the package. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
@@ -66,8 +66,8 @@ describe('the declarations', () => {
   const compile = (...args: readonly string[]) =>
     spawnSync(process.execPath, [compiler, ...args], { encoding: 'utf8' });
 
-  // As a user has them: beside the compiler and Node's types there is no other package to look into.
-  test('stand alone: the example of the README compiles in a project of its own', async () => {
+  // As in a user's project, only the compiler and Node's types are installed.
+  test('are self-contained: the example of the README compiles in a separate project', async () => {
     const project = await temporaryFolder();
     const installed = join(project, 'node_modules', 'mlist');
     const types = join(installed, 'dist', 'types');
@@ -105,7 +105,7 @@ describe('the package', () => {
   ];
   const paths = files.map(({ path }) => path);
 
-  test('holds the program, the library, its schemas and its pages', () => {
+  test('contains the program, the library, its schemas and its documentation', () => {
     expect(paths).toEqual(
       expect.arrayContaining([
         'dist/cli/mlist.js',
@@ -120,16 +120,16 @@ describe('the package', () => {
     );
   });
 
-  test('holds nothing else', () => {
+  test('contains nothing else', () => {
     const allowed = /^(?:dist\/|schemas\/|docs\/|README\.md$|LICENSE$|CHANGELOG\.md$|package\.json$)/;
     expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
   });
 
-  test('needs nothing at run time', () => {
+  test('has no runtime dependencies', () => {
     expect(JSON.parse(read('package.json'))).not.toHaveProperty('dependencies');
   });
 
-  test('every development dependency has its reason written down', () => {
+  test('every development dependency has a documented reason', () => {
     const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: Record<string, string> };
     const reasons = pagesIn('docs/decisions');
     const unexplained = Object.keys(devDependencies).filter(
@@ -152,7 +152,7 @@ describe('the lockfile', () => {
   }
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Readonly<Record<string, Locked>> };
 
-  test('holds the parts for every system, so that npm ci works on each', () => {
+  test('contains the packages of every system, so that npm ci works on each', () => {
     const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
       Object.keys(optionalDependencies).filter(
         (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
@@ -161,26 +161,26 @@ describe('the lockfile', () => {
     expect(missing).toEqual([]);
   });
 
-  test('names no host', () => {
+  test('contains no host names', () => {
     expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
   });
 });
 
-describe('the pages', () => {
-  test('every error code has its line, with its exit code, and no other', () => {
+describe('the documentation', () => {
+  test('docs/errors.md has a line for each error code with its exit code, and no other', () => {
     const lines = [...read('docs/errors.md').matchAll(/^\| `(ERR_MLIST_\w+)` +\| +(\d+) +\|/gm)].map(
       ([, code, exit]) => [code, Number(exit)],
     );
     expect(Object.fromEntries(lines)).toEqual(exitCodes);
   });
 
-  test('every rule has its line, and no other', () => {
-    const told = [...read('docs/rules.md').matchAll(/^\| `([EW]-[A-Z0-9-]+)` +\|/gm)].map(([, rule]) => rule);
+  test('docs/rules.md has a line for each rule, and no other', () => {
+    const rules = [...read('docs/rules.md').matchAll(/^\| `([EW]-[A-Z0-9-]+)` +\|/gm)].map(([, rule]) => rule);
     const used = [...sources('src').matchAll(/'([EW]-[A-Z][A-Z0-9-]+)'/g)].map(([, rule]) => rule);
-    expect(told.sort()).toEqual([...new Set(used)].sort());
+    expect(rules.sort()).toEqual([...new Set(used)].sort());
   });
 
-  test('links between the pages lead somewhere', () => {
+  test('has no broken links', () => {
     const pages = [
       'README.md',
       'CONTRIBUTING.md',

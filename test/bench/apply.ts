@@ -11,9 +11,9 @@ const COUNTS = [250, 500, 1000, 2000];
 const architectures = ['amd64', 'arm64', 's390x', 'riscv64'];
 
 /**
- * Many lists at once: time is to grow with their number, memory not, and a second run is to write nothing. The peak holds
- * what the garbage collector has not come round to yet; what is alive is measured in a run of its own, which collects all
- * the time and so is slower.
+ * Applies many lists at once. Time may grow with their number, memory may not, and a second run must not write anything.
+ * The peak includes garbage that was not collected yet. The live heap is measured in a separate run, which is slower
+ * because it collects garbage continuously.
  */
 export async function benchApply({ root, folder }: Place): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
@@ -22,7 +22,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
   const alive: number[] = [];
   const specBytes: number[] = [];
   for (const count of COUNTS) {
-    // A registry, a workspace and images of its own for each: nothing is there from the one before.
+    // Each count has its own registry, workspace and images.
     const registry = await startRegistry();
     const names = await pushImages(registry, count);
     const specs = async (tag: string): Promise<string> => {
@@ -42,7 +42,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
       join(folder, `ws-${count}`),
     ];
     const path = await specs('list');
-    for (const run of ['first ', 'second']) tell(count, run, await measure(apply(path)));
+    for (const run of ['first ', 'second']) printRun(count, run, await measure(apply(path)));
     const result = join(folder, `alive-${count}`);
     const watched = await measure(['--expose-gc', '--import', watcher, ...apply(await specs('other'))], {
       ...process.env,
@@ -50,7 +50,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
     });
     alive.push(Number(await readFile(result, 'utf8')));
     specBytes.push((await stat(path)).size);
-    tell(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive; `);
+    printRun(count, 'third ', watched, `${((alive.at(-1) ?? 0) / 1048576).toFixed(1)} MiB alive; `);
     await registry.close();
   }
   const per = (values: readonly number[]) =>
@@ -58,7 +58,7 @@ export async function benchApply({ root, folder }: Place): Promise<void> {
   print(`      each further list: ${per(alive)} bytes alive, ${per(specBytes)} bytes of spec`);
 }
 
-/** Collects all garbage again and again, and writes down what was alive in the middle of the run: the median. */
+/** Collects all garbage repeatedly, and writes the median size of the live heap. */
 const WATCHER = `
 import { writeFileSync } from 'node:fs';
 const alive = [];
@@ -73,18 +73,18 @@ process.on('exit', () => {
 });
 `;
 
-function tell(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {
+function printRun(count: number, run: string, { milliseconds, peak, stdout, stderr }: Measured, more = ''): void {
   const { counts, writes } = JSON.parse(stdout) as { counts: Record<string, number>; writes: number };
-  const said = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
+  const counted = Object.entries(counts).flatMap(([status, one]) => (one === 0 ? [] : [`${one} ${status}`]));
   const line = /lists-[\w-]+\.yaml:\d+:\d+/.exec(stderr)?.[0] ?? 'nothing';
   print(
     `${String(count).padStart(5)} lists, ${run} run ${(milliseconds / 1000).toFixed(2).padStart(6)} s ` +
       `${(milliseconds / count).toFixed(2)} ms each  peak ${(peak / 1024).toFixed(0).padStart(4)} MiB  ${more}` +
-      `${said.join(', ')}; ${writes} writes; refused: ${line}`,
+      `${counted.join(', ')}; ${writes} writes; refused: ${line}`,
   );
 }
 
-/** Every list has images of its own, so that nothing is saved by what lists share. */
+/** Each list has its own images, so that no requests are saved by shared content. */
 async function pushImages(registry: { readonly url: string }, count: number): Promise<readonly string[]> {
   const names = Array.from({ length: count }, (_, at) => `bench/app${at}`);
   for (const name of names) {
@@ -109,7 +109,7 @@ function specOf(host: string, name: string, tag: string): string {
 
 interface Measured {
   readonly milliseconds: number;
-  /** KiB of resident memory. */
+  /** Resident memory in KiB. */
   readonly peak: number;
   readonly stdout: string;
   readonly stderr: string;

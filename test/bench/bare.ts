@@ -3,9 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request as send } from 'node:http';
 
 /**
- * What `mlist create LIST IMAGE...` and `mlist push` ask of a registry, and nothing else: no login, no retries, no
- * checks. The time that cannot be gone below, with so many requests at once: in one process, or in two that hand on what was
- * read by a file.
+ * Sends only the requests of `mlist create LIST IMAGE...` and `mlist push`, without login, retries or checks. This is the
+ * minimum time for the given concurrency, in one process, or in two processes that pass the responses in a file.
  *
  * Arguments: HOST CONCURRENCY all|read|write FILE TARGET:TAG IMAGE:TAG...
  */
@@ -65,7 +64,7 @@ const accept = [
 interface Image {
   readonly repository: string;
   readonly digest: string;
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   readonly text: string;
   readonly platform: { readonly architecture: string; readonly os: string };
 }

@@ -1,26 +1,26 @@
 import { spawn } from 'node:child_process';
 
-/** Running a program to its end, with a home of its own. */
+/** Runs a program to its end, with its own home folder. */
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Told of the process once it runs. */
+  /** Called with the process when it has started. */
   readonly onStart?: ((pid: number) => void) | undefined;
 }
 
-/** @returns milliseconds from start to end */
+/** @returns the duration in milliseconds */
 export async function run({ program, args, env, onStart }: Command): Promise<number> {
   const started = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   if (child.pid !== undefined) onStart?.(child.pid);
-  const said: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const output: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   if (code === 0) return performance.now() - started;
-  const last = Buffer.concat(said).toString().trim().split('\n').at(-1) ?? '';
+  const last = Buffer.concat(output).toString().trim().split('\n').at(-1) ?? '';
   throw new Error(`${program} ${args[0] ?? ''} ended with ${String(code)}: ${last.slice(0, 200)}`);
 }

@@ -6,7 +6,7 @@ import type { Place } from './main.ts';
 import { print } from './measure.ts';
 import { Peak } from './peak.ts';
 
-/** How long and how much memory a document of 4 MiB takes until it is refused. The aim: a second, and 200 MiB. */
+/** Time and memory until a document of 4 MiB is refused. The limits are a second and 200 MiB. */
 export async function benchHostile({ root, folder }: Place): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   for (const [name, text] of Object.entries(hostileDocuments)) {

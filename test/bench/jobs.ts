@@ -1,19 +1,19 @@
 import { join } from 'node:path';
-import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/work.ts';
+import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/request-count-images.ts';
 import { buildah, buildx, crane, docker, oras, regctl, skopeo, split, type Do, type Round } from './tools.ts';
 
-/** A piece of work, and how each tool does it. */
+/** A job, and the commands of each tool for it. */
 export interface Job {
   readonly title: string;
   readonly aim: string;
-  /** @returns `REPOSITORY:TAG` of what is worked on */
+  /** Pushes the sources. @returns `REPOSITORY:TAG` of each */
   readonly seed: (url: string) => Promise<readonly string[]>;
   readonly delayMs?: number;
-  /** The registry wants tokens. */
+  /** The registry requires tokens. */
   readonly guarded?: boolean;
-  /** A repository of its own for the target of each round; else the repository of the first source. */
+  /** The target of each round has its own repository. Default: the repository of the first source. */
   readonly elsewhere?: boolean;
-  /** The work is done once before it is measured. */
+  /** The job is done once before it is measured. */
   readonly again?: boolean;
   readonly tools: Readonly<Record<string, Do>>;
 }
@@ -50,12 +50,12 @@ function create(mlist: Mlist): Do {
   return ({ target, sources }) => ({ measured: [mlist('create', target, ...sources), mlist('push', target)] });
 }
 
-/** The same in one command: drafted and pushed at once. */
+/** The same in one command, which creates a draft and pushes it. */
 function createPushing(mlist: Mlist): Do {
   return ({ target, sources }) => ({ measured: [mlist('create', '--push', target, ...sources)] });
 }
 
-/** The last step alone, the whole having been done before. */
+/** Only the last step, after the whole job was done once. */
 function again(tool: Do, last: (round: Round) => ReturnType<Do>['measured']): Do {
   return (round) => ({ before: tool(round).measured, measured: last(round) });
 }
@@ -87,7 +87,7 @@ export function copies(mlist: Mlist): Job['tools'] {
   };
 }
 
-/** A list of forty, and one more image. */
+/** Adds an image to a list of forty. */
 async function fortyAndOne(url: string): Promise<readonly string[]> {
   await longList(url, 'long/app', 'v1', 40);
   return ['long/app:v1', 'long/app:next'];
@@ -104,9 +104,15 @@ export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>>
   const withMlist = { mlist: create(mlist), 'mlist --push': createPushing(mlist), ...createTools };
   const bareSteps =
     (...steps: readonly string[]): Do =>
-    ({ host, target, sources, home }) => ({
+    ({ host, target, sources, folder }) => ({
       measured: steps.map((step) =>
-        bare(host, '32', step, join(home, 'read'), ...[target, ...sources].map((name) => name.slice(host.length + 1))),
+        bare(
+          host,
+          '32',
+          step,
+          join(folder, 'read'),
+          ...[target, ...sources].map((name) => name.slice(host.length + 1)),
+        ),
       ),
     });
   return {
@@ -186,7 +192,7 @@ function againWhole(tool: Do): Do {
   return again(tool, (round) => tool(round).measured);
 }
 
-/** Each round begins with the list under a tag of its own. */
+/** In each round the list has its own tag. */
 function addTools(mlist: Mlist): Job['tools'] {
   const first = ({ sources: [list = ''], target }: Round) => [mlist('copy', list, target)];
   const next = ({ sources: [, image = ''] }: Round) => image;

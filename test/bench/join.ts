@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { joinRounds, type RoundsOptions } from '../support/join-rounds.ts';
-import { killedAt } from '../support/killed.ts';
+import { killedAt } from '../support/killed-programs.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';
 import type { Place } from './main.ts';
 import { print } from './measure.ts';
 
 /**
- * Processes that join one tag at the same moment, over a way on which answers are late and some are lost. The aim: no
- * fault at all. `MLIST_JOIN_ROUNDS`, `MLIST_JOIN_SEED` and `MLIST_JOIN_RUNNERS` (8 or 32) change the run.
+ * Processes that join one tag concurrently, over a network that delays responses and loses some of them. No fault may
+ * occur. `MLIST_JOIN_ROUNDS`, `MLIST_JOIN_SEED` and `MLIST_JOIN_RUNNERS` (8 or 32) change the run.
  */
 export async function benchJoin({ root, folder }: Place): Promise<void> {
   const rounds = Number(process.env['MLIST_JOIN_ROUNDS'] ?? 50);

@@ -5,11 +5,11 @@ import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
 import { benchWork } from './work.ts';
 
-/** Measurements, each printed by its part. Figures are ratios of things run in turn: a machine's own speed cancels out. */
+/** Benchmarks. The results are ratios of alternating runs, so that they do not depend on the speed of the machine. */
 export interface Place {
   /** The checkout. */
   readonly root: string;
-  /** A folder that is gone afterwards. */
+  /** A folder that is removed afterwards. */
   readonly folder: string;
 }
 
@@ -24,7 +24,7 @@ const parts: Readonly<Record<string, (place: Place, only: readonly string[]) => 
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);
 for (const one of wanted.length > 0 ? wanted : Object.keys(parts)) {
-  // `work:create,copy` is these pieces of work alone.
+  // `work:create,copy` runs only these jobs.
   const [name = '', only] = one.split(':');
   const part = parts[name];
   if (part === undefined) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Milliseconds that a process takes from its start to its end. */
+/** Runs a process. @returns its duration in milliseconds */
 export async function timeOf(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
   const [program = '', ...args] = command;
   const started = performance.now();
@@ -19,7 +19,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** Runs all in turn, so many rounds; the first round warms up and does not count. */
+/** Runs all functions in each round. The first round is a warm-up and is not counted. */
 export async function inTurn<K extends string>(
   rounds: number,
   work: Readonly<Record<K, () => Promise<number>>>,
@@ -35,7 +35,7 @@ export async function inTurn<K extends string>(
   return taken;
 }
 
-/** The same things, another one of them first in each round: what one leaves behind is not always the same one's burden. */
+/** Rotates the list by the round, so that the after-effects of one tool do not always affect the same other tool. */
 export function turned<T>(things: readonly T[], round: number): readonly T[] {
   const first = round % things.length;
   return [...things.slice(first), ...things.slice(0, first)];

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-/** Watches a process: its peak is read from /proc while it runs, since what a parent is told afterwards may be its own. */
+/** Samples the peak memory of a process from /proc while it runs, since the value reported afterwards may be the parent's. */
 export class Peak {
   /** KiB; 0 where there is no /proc. */
   kib = 0;

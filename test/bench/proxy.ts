@@ -9,11 +9,11 @@ import {
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Stands between a client and a registry: holds each answer back for a while, and counts what is asked. */
+/** A proxy in front of a registry that delays each response and counts the requests. */
 export class DelayProxy {
   delayMs = 0;
   requests = 0;
-  /** Answers that had to be there one after the other: one more than were there when a request came, at most. */
+  /** Number of sequential round trips: a request is one level deeper than the deepest response sent before it arrived. */
   depth = 0;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 1024 });
@@ -41,7 +41,7 @@ export class DelayProxy {
     return `http://${this.host}`;
   }
 
-  forget(): void {
+  reset(): void {
     this.requests = 0;
     this.depth = 0;
     this.#answered = 0;

@@ -11,13 +11,13 @@ import type { Place } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { Peak } from './peak.ts';
 import { DelayProxy } from './proxy.ts';
-import { crane, homeAt, isThere, oras } from './tools.ts';
+import { crane, environmentIn, isInstalled, oras } from './tools.ts';
 
 const ROUNDS = 7;
 const MIB = 1024 * 1024;
 const LAYERS = 2;
 
-/** Copies two large layers from one registry to another: as fast as the fastest, and in how much memory. */
+/** Time and memory of copying two large layers from one registry to another, compared with the fastest tool. */
 export async function benchStream(place: Place): Promise<void> {
   const isReal = programPath('docker-registry') !== undefined;
   const start: Start = () => (isReal ? startDockerRegistry() : startRegistry());
@@ -35,7 +35,7 @@ export async function benchStream(place: Place): Promise<void> {
   }
 }
 
-/** Each copy goes to a registry that begins empty: no tool finds there what it has brought before, whatever it remembers. */
+/** Each copy has an empty target registry, so that no tool finds content that it has copied before. */
 type Start = () => Promise<Registry>;
 
 async function direct(from: Registry, start: Start, place: Place): Promise<void> {
@@ -61,7 +61,7 @@ async function proxied(from: Registry, start: Start, place: Place): Promise<void
   await near.close();
 }
 
-/** Over TLS nobody hands bytes from socket to socket within the kernel: all registries but those of one machine are so. */
+/** With TLS no tool can pass bytes from socket to socket in the kernel. All registries except local ones use TLS. */
 async function secured(origin: Registry, place: Place): Promise<void> {
   print('\n## the same over TLS, straight');
   if (programPath('docker-registry') === undefined || !hasOpenssl()) {
@@ -78,12 +78,12 @@ async function secured(origin: Registry, place: Place): Promise<void> {
   const mlist: Mlist = (...args) => mlistOf(place.root)(...args, '--ca-file', caFile);
   const source = 'large/m400:v1';
   const seed = mlist('copy', `${origin.host}/${source}`, `${from.host}/${source}`);
-  await run({ ...seed, env: homeAt(join(place.folder, 'homes', 'secured-seed')) });
+  await run({ ...seed, env: environmentIn(join(place.folder, 'homes', 'secured-seed')) });
   await compare(from.host, start, { way: 'secured', tools: securedCopies(mlist, caFile), place, caFile });
   await from.close();
 }
 
-/** crane takes the authority from `SSL_CERT_FILE`; regctl speaks TLS where it is not told otherwise. */
+/** crane takes the authority from `SSL_CERT_FILE`; regctl uses TLS by default. */
 function securedCopies(mlist: Mlist, caFile: string): Job['tools'] {
   return {
     mlist: ({ sources: [source = ''], target }) => ({ measured: [mlist('copy', source, target)] }),
@@ -105,20 +105,20 @@ interface Comparison {
 }
 
 async function compare(from: string, start: Start, { way, tools: all, place, caFile }: Comparison): Promise<void> {
-  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isThere(name));
+  const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isInstalled(name));
   const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       const own = `${way}-${name}-${round}`;
       const to = await start();
       const target = `${to.host}/copied/${own}:v1`;
-      const home = join(place.folder, 'homes', own);
-      const { measured } = tool({ host: to.host, sources: [`${from}/large/m400:v1`], target, name: own, home });
-      const env = { ...homeAt(home), ...(caFile === undefined ? {} : { SSL_CERT_FILE: caFile }) };
+      const folder = join(place.folder, 'homes', own);
+      const { measured } = tool({ host: to.host, sources: [`${from}/large/m400:v1`], target, name: own, folder });
+      const env = { ...environmentIn(folder), ...(caFile === undefined ? {} : { SSL_CERT_FILE: caFile }) };
       let milliseconds = 0;
       for (const command of measured) milliseconds += await run({ ...command, env });
       await to.close();
-      // The first round warms up.
+      // The first round is a warm-up.
       if (round > 0) taken.get(name)?.push(milliseconds);
     }
   }
@@ -136,7 +136,7 @@ async function memory(from: Registry, start: Start, mib: number, { root, folder 
   const own = `memory-${mib}`;
   const to = await start();
   const command: Command = mlistOf(root)('copy', `${from.host}/large/m${mib}:v1`, `${to.host}/copied/${own}:v1`);
-  await run({ ...command, env: homeAt(join(folder, 'homes', own)), onStart: peak.watch });
+  await run({ ...command, env: environmentIn(join(folder, 'homes', own)), onStart: peak.watch });
   peak.stop();
   await to.close();
   print(`   ${LAYERS} layers of ${String(mib).padStart(3)} MiB: ${(peak.kib / 1024).toFixed(0)} MiB`);

@@ -3,42 +3,42 @@ import { join } from 'node:path';
 import { programPath } from '../support/docker-registry.ts';
 import type { Command } from './command.ts';
 
-/** How each tool is told to do a piece of work, in as few requests as it knows how to. */
+/** The command lines of each tool for a job, with as few requests as the tool can make. */
 export interface Round {
   /** Registry, with the port. */
   readonly host: string;
-  /** `host/repository:tag` of what is worked on. */
+  /** `host/repository:tag` of each source. */
   readonly sources: readonly string[];
-  /** `host/repository:tag` that is made; another one for each tool and each round, unless the work is to do it again. */
+  /** `host/repository:tag` of the result. It differs by tool and round, unless the job is to repeat the work. */
   readonly target: string;
-  /** Another tag than any before. */
+  /** A tag that was not used before. */
   readonly name: string;
-  /** What the tool keeps for itself lies here. */
-  readonly home: string;
+  /** Folder for the tool's own files. */
+  readonly folder: string;
 }
 
 export interface Steps {
-  /** What must have been done before, and does not count. */
+  /** Commands that prepare the job and are not measured. */
   readonly before?: readonly Command[];
   readonly measured: readonly Command[];
 }
 
 export type Do = (round: Round) => Steps;
 
-/** Everything that a tool keeps for itself in one round lies in one folder: each round begins with nothing known. */
-export function homeAt(home: string): Readonly<Record<string, string>> {
-  mkdirSync(join(home, 'docker'), { recursive: true });
-  writeFileSync(join(home, 'docker', 'config.json'), '{}');
+/** The environment of a tool. Its own files are in one folder per round, so that each round begins with empty caches. */
+export function environmentIn(folder: string): Readonly<Record<string, string>> {
+  mkdirSync(join(folder, 'docker'), { recursive: true });
+  writeFileSync(join(folder, 'docker', 'config.json'), '{}');
   return {
-    HOME: home,
-    XDG_RUNTIME_DIR: home,
-    DOCKER_CONFIG: join(home, 'docker'),
-    BUILDX_CONFIG: join(home, 'buildx'),
-    MLIST_WORKSPACE: join(home, 'mlist'),
+    HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+    DOCKER_CONFIG: join(folder, 'docker'),
+    BUILDX_CONFIG: join(folder, 'buildx'),
+    MLIST_WORKSPACE: join(folder, 'mlist'),
   };
 }
 
-export function isThere(tool: string): boolean {
+export function isInstalled(tool: string): boolean {
   return programPath(tool) !== undefined;
 }
 
@@ -58,12 +58,12 @@ export function regctl({ host }: Round, ...args: readonly string[]): Command {
   return regctlProgram('--host', `reg=${host},tls=disabled`, ...args);
 }
 
-export function buildah({ home }: Round, ...args: readonly string[]): Command {
-  const storage = ['--root', join(home, 'buildah'), '--runroot', join(home, 'buildah-run')];
+export function buildah({ folder }: Round, ...args: readonly string[]): Command {
+  const storage = ['--root', join(folder, 'buildah'), '--runroot', join(folder, 'buildah-run')];
   return buildahProgram(...storage, '--storage-driver', 'vfs', ...args);
 }
 
-/** The tag of a reference, and what is before it. */
+/** Splits a reference into the name and the tag. */
 export function split(reference: string): readonly [string, string] {
   const colon = reference.lastIndexOf(':');
   return [reference.slice(0, colon), reference.slice(colon + 1)];

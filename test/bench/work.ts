@@ -8,11 +8,11 @@ import { jobsOf, type Job } from './jobs.ts';
 import type { Place } from './main.ts';
 import { median, print, turned } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
-import { homeAt, isThere, split, type Do } from './tools.ts';
+import { environmentIn, isInstalled, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
-/** What a registry is asked, and for how long, by each tool that is found: the same work, in turn, through one proxy. */
+/** Requests and time of each installed tool for the same jobs, in alternating runs through one proxy. */
 export async function benchWork(place: Place, only: readonly string[]): Promise<void> {
   const jobs = jobsOf(programs(place, 'mlist'), programs(place, 'bare'));
   const unknown = only.filter((name) => jobs[name] === undefined);
@@ -47,8 +47,8 @@ interface Taken {
 async function benchJob(key: string, job: Job, registry: Registry, { folder }: Place): Promise<void> {
   print(`\n## ${job.title}\n   aim: ${job.aim}`);
   const seeds = await job.seed(registry.url);
-  const stand = await standUp(job, registry);
-  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isThere(name.split(' ')[0] ?? name));
+  const setup = await setUp(job, registry);
+  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isInstalled(name.split(' ')[0] ?? name));
   const missing = Object.keys(job.tools).filter((name) => !tools.some(([known]) => known === name));
   const taken = new Map<string, Taken>(
     tools.map(([name]) => [name, { milliseconds: [], requests: [], depths: [], tokens: [] }]),
@@ -57,11 +57,11 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: P
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       if (failed.has(name)) continue;
-      const one = measure({ key, name, tool, round, job, seeds, stand, folder }, taken.get(name));
+      const one = measure({ key, name, tool, round, job, seeds, setup, folder }, taken.get(name));
       await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
     }
   }
-  await stand.close();
+  await setup.close();
   report(taken, failed, missing);
 }
 
@@ -69,51 +69,51 @@ function isOurs(name: string): boolean {
   return ['mlist', 'mlist --push', 'bare', 'bare in two'].includes(name);
 }
 
-interface Stand {
+interface Setup {
   readonly proxy: DelayProxy;
   readonly tokens: TokenService | undefined;
   close(): Promise<void>;
 }
 
-/** The registry behind the proxy, and behind somebody who wants tokens where that is asked for. */
-async function standUp({ guarded = false }: Job, registry: Registry): Promise<Stand> {
+/** The registry behind the proxy, and behind a proxy that requires tokens if the job does. */
+async function setUp({ guarded = false }: Job, registry: Registry): Promise<Setup> {
   if (!guarded) {
     const proxy = await DelayProxy.start(registry.url);
     return { proxy, tokens: undefined, close: () => proxy.close() };
   }
   const tokens = await TokenService.start({ grant: (scopes) => scopes });
-  const front = await RecordingProxy.start({ upstream: registry.url });
-  guard(front, tokens);
-  const proxy = await DelayProxy.start(front.url);
+  const tokenProxy = await RecordingProxy.start({ upstream: registry.url });
+  guard(tokenProxy, tokens);
+  const proxy = await DelayProxy.start(tokenProxy.url);
   const close = async () => {
-    for (const one of [proxy, front, tokens]) await one.close();
+    for (const one of [proxy, tokenProxy, tokens]) await one.close();
   };
   return { proxy, tokens, close };
 }
 
 interface Measuring {
-  /** Of the job. */
+  /** Name of the job. */
   readonly key: string;
   readonly name: string;
   readonly tool: Do;
   readonly round: number;
   readonly job: Job;
   readonly seeds: readonly string[];
-  readonly stand: Stand;
+  readonly setup: Setup;
   readonly folder: string;
 }
 
 async function measure(measuring: Measuring, taken: Taken | undefined): Promise<void> {
   const { key, name, tool, round, job, seeds, folder } = measuring;
-  const { proxy, tokens } = measuring.stand;
+  const { proxy, tokens } = measuring.setup;
   const { host } = proxy;
   const own = `${name.replaceAll(' ', '-')}-${round}`;
   const [repository] = split(seeds[0] ?? '');
   const target = `${host}/${job.elsewhere === true ? `made/${own}` : repository}:${own}`;
-  const home = join(folder, 'homes', `${key}-${own}`);
+  const toolFolder = join(folder, 'homes', `${key}-${own}`);
   const sources = seeds.map((seed) => `${host}/${seed}`);
-  const steps = tool({ host, sources, target, name: own, home });
-  const env = homeAt(home);
+  const steps = tool({ host, sources, target, name: own, folder: toolFolder });
+  const env = environmentIn(toolFolder);
   const all = async (commands: readonly Command[]) => {
     let milliseconds = 0;
     for (const command of commands) milliseconds += await run({ ...command, env });
@@ -122,12 +122,12 @@ async function measure(measuring: Measuring, taken: Taken | undefined): Promise<
   proxy.delayMs = 0;
   await all(steps.before ?? []);
   proxy.delayMs = job.delayMs ?? 0;
-  proxy.forget();
-  const asked = tokens?.requests.length ?? 0;
+  proxy.reset();
+  const tokenRequests = tokens?.requests.length ?? 0;
   taken?.milliseconds.push(await all(steps.measured));
   taken?.requests.push(proxy.requests);
   taken?.depths.push(proxy.depth);
-  taken?.tokens.push((tokens?.requests.length ?? 0) - asked);
+  taken?.tokens.push((tokens?.requests.length ?? 0) - tokenRequests);
 }
 
 function report(

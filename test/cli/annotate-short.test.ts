@@ -6,10 +6,10 @@ import {
   image,
   list,
   registry,
-  saidOf,
+  summaryOf,
   serveImages,
-  world,
-} from '../support/edited-lists.ts';
+  cli,
+} from '../support/edit-fixture.ts';
 
 /** `annotate` without MANIFEST, which selects the entry by the platform that it sets. */
 serveImages();
@@ -39,7 +39,9 @@ describe('annotate without MANIFEST', () => {
     const before = await entries();
     expect(await annotate(...flags)).toMatchObject({ code: 0 });
     const after = await entries();
-    const changed = after.flatMap((entry, position) => (saidOf(entry) === saidOf(before[position]) ? [] : [position]));
+    const changed = after.flatMap((entry, position) =>
+      summaryOf(entry) === summaryOf(before[position]) ? [] : [position],
+    );
     expect(changed.length === 0 ? [at] : changed).toEqual([at]);
   });
 
@@ -53,9 +55,9 @@ describe('annotate without MANIFEST', () => {
     ['no image at all', [], ['--variant', 'v8'], 4],
   ])('%s: nothing is changed', async (_name, images, flags, code) => {
     await drafted(...images);
-    const before = await world.must('inspect');
+    const before = await cli.must('inspect');
     expect((await annotate(...flags)).code).toBe(code);
-    expect(await world.must('inspect')).toBe(before);
+    expect(await cli.must('inspect')).toBe(before);
   });
 
   test('lists several candidates as commands, and each of them works', async () => {
@@ -71,11 +73,11 @@ describe('annotate without MANIFEST', () => {
 
   test('prompts for the entry on a terminal', async () => {
     await drafted('armv6', 'armv7');
-    const ran = await world.run(['annotate', '--arch', 'arm', '--annotation', 'k=v'], {
+    const result = await cli.run(['annotate', '--arch', 'arm', '--annotation', 'k=v'], {
       terminal: true,
       answers: ['2'],
     });
-    expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/Select an entry \[1-2\]/)]);
+    expect([result.code, result.stderr]).toEqual([0, expect.stringMatching(/Select an entry \[1-2\]/)]);
     expect((await entries())[1]?.annotations).toEqual({ k: 'v' });
   });
 
@@ -86,7 +88,7 @@ describe('annotate without MANIFEST', () => {
     await drafted('armv6', 'armv7');
     expect(
       (
-        await world.run(['annotate', '--arch', 'arm', '--annotation', 'k=v', ...flags], {
+        await cli.run(['annotate', '--arch', 'arm', '--annotation', 'k=v', ...flags], {
           terminal: true,
           env,
           answers: ['1'],
@@ -104,7 +106,7 @@ describe('annotate without MANIFEST', () => {
 
   test('with --list, a single argument is an image', async () => {
     await drafted('arm64', 'amd64');
-    await world.must('create', `${registry.host}/team/app:another`);
+    await cli.must('create', `${registry.host}/team/app:another`);
     expect((await annotate('-l', list, image('arm64'), '--variant', 'v8')).code).toBe(0);
     expect((await annotate('-l', list, image('arm64'), 'x', '--variant', 'v8')).code).toBe(2);
     expect((await annotate('-l', '', list, image('arm64'), '--variant', 'v8')).code).toBe(2);

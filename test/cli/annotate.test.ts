@@ -7,9 +7,9 @@ import {
   list,
   platforms,
   serveImages,
-  world,
+  cli,
   type Document,
-} from '../support/edited-lists.ts';
+} from '../support/edit-fixture.ts';
 
 /** `annotate` with MANIFEST. */
 serveImages();
@@ -57,20 +57,20 @@ describe('selects one entry by its source', () => {
       ) as unknown;
     const [one, two] = [image('arm64'), image('amd64')];
     expect(await annotate(one, '--variant', 'v8')).toMatchObject({ code: 4, stderr: hint(`annotate ${list} ${one}`) });
-    expect(await world.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add ${list} ${one} ${two}`) });
-    expect(await world.run(['add', 'oci:one', 'oci:two'])).toMatchObject({
+    expect(await cli.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add ${list} ${one} ${two}`) });
+    expect(await cli.run(['add', 'oci:one', 'oci:two'])).toMatchObject({
       code: 2,
       stderr: hint(`add ${list} oci:one oci:two`),
     });
-    expect(await world.run(['remove', one, two])).toMatchObject({
+    expect(await cli.run(['remove', one, two])).toMatchObject({
       code: 4,
       stderr: hint(`remove ${list} ${one} ${two}`),
     });
-    const alone = await world.run(['remove', 'sha256:']);
+    const alone = await cli.run(['remove', 'sha256:']);
     expect([alone.code, alone.stderr]).toEqual([2, expect.not.stringContaining('was taken')]);
-    await world.must('rm', list);
-    expect(await world.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add LIST ${one} ${two}`) });
-    const named = await world.run(['add', '-l', list, one]);
+    await cli.must('rm', list);
+    expect(await cli.run(['add', one, two])).toMatchObject({ code: 4, stderr: hint(`add LIST ${one} ${two}`) });
+    const named = await cli.run(['add', '-l', list, one]);
     expect([named.code, named.stderr]).toEqual([4, expect.not.stringContaining('was taken')]);
   });
 
@@ -83,9 +83,9 @@ describe('selects one entry by its source', () => {
         stderr: expect.stringMatching(/has no entry .*a digest prefix needs at least 8 hex digits/) as unknown,
       };
       expect(await annotate(list, name, '--variant', 'v8')).toMatchObject(wanted);
-      expect(await world.run(['remove', name])).toMatchObject(wanted);
-      expect(await world.run(['inspect', list, name])).toMatchObject(wanted);
-      expect(await world.run(['inspect', image('built'), name])).toMatchObject(wanted);
+      expect(await cli.run(['remove', name])).toMatchObject(wanted);
+      expect(await cli.run(['inspect', list, name])).toMatchObject(wanted);
+      expect(await cli.run(['inspect', image('built'), name])).toMatchObject(wanted);
     },
   );
 
@@ -95,9 +95,9 @@ describe('selects one entry by its source', () => {
     const platform = 'windows(10.0.17763)/amd64';
     expect(await annotate('--os', 'windows', '--os-version', '10.0.17763.1')).toMatchObject(wanted);
     expect(await annotate('--platform', platform, '--variant', 'v2')).toMatchObject(wanted);
-    expect(await world.run(['remove', '--platform', platform])).toMatchObject(wanted);
-    expect(await world.run(['inspect', list, '--platform', platform])).toMatchObject(wanted);
-    expect(await world.run(['create', 'x.io/l:1', image('windows'), '--platform', platform])).toMatchObject(wanted);
+    expect(await cli.run(['remove', '--platform', platform])).toMatchObject(wanted);
+    expect(await cli.run(['inspect', list, '--platform', platform])).toMatchObject(wanted);
+    expect(await cli.run(['create', 'x.io/l:1', image('windows'), '--platform', platform])).toMatchObject(wanted);
     const there = 'windows(10.0.20348)/amd64';
     expect((await annotate('--platform', there, '--os-version', '10.0.17763.1')).code).toBe(0);
   });
@@ -168,7 +168,7 @@ describe('selects one entry by its source', () => {
       annotations: { a: '1', b: 'x=y', c: '' },
       artifactType: 'application/x',
     });
-    expect((JSON.parse(await world.must('inspect')) as Document).mediaType).toContain('oci');
+    expect((JSON.parse(await cli.must('inspect')) as Document).mediaType).toContain('oci');
     await annotate(
       list,
       image('arm64'),
@@ -182,19 +182,19 @@ describe('selects one entry by its source', () => {
       '',
     );
     expect((await entries())[0]).not.toHaveProperty('annotations');
-    expect((JSON.parse(await world.must('inspect')) as Document).mediaType).toContain('docker');
+    expect((JSON.parse(await cli.must('inspect')) as Document).mediaType).toContain('docker');
   });
 
   test.each([
     [
       'a digest',
       async () =>
-        (await world.json<{ entries: { digest: string }[] }>('create', '--amend', list)).entries[0]?.digest ?? '',
+        (await cli.json<{ entries: { digest: string }[] }>('create', '--amend', list)).entries[0]?.digest ?? '',
     ],
     [
       'the beginning of a digest',
       async () =>
-        (await world.json<{ entries: { digest: string }[] }>('create', '--amend', list)).entries[0]?.digest.slice(
+        (await cli.json<{ entries: { digest: string }[] }>('create', '--amend', list)).entries[0]?.digest.slice(
           7,
           15,
         ) ?? '',

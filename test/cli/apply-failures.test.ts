@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { at, registry, report, served, serveSpecified, type Report } from '../support/applied.ts';
+import { at, registry, report, served, serveApplyImages, type Report } from '../support/apply-fixture.ts';
 
 /** `apply` of many lists, where images are missing or one list fails. */
-serveSpecified();
+serveApplyImages();
 
 describe('missing images', () => {
   const text = (minimum: number) => `list: HOST/team/app:some
@@ -16,58 +16,58 @@ manifests: ["HOST/team/app:1.0-{arch}"]
 `;
 
   test('skips and reports missing images if enough images exist', async () => {
-    const world = await CliHarness.make();
-    const told = await report(world, text(2));
-    expect(told).toMatchObject({ code: 0, lists: [{ missing: [at('team/app:1.0-riscv64')] }] });
+    const cli = await CliHarness.make();
+    const result = await report(cli, text(2));
+    expect(result).toMatchObject({ code: 0, lists: [{ missing: [at('team/app:1.0-riscv64')] }] });
     expect((await served('team/app', 'some')).document.manifests).toHaveLength(2);
   });
 
   test('fails if too few images exist', async () => {
-    const world = await CliHarness.make();
-    const told = await report(world, text(3));
-    expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
-    expect(told.lists[0]?.errors[0]?.message).toContain('only 2 of at least 3 required images');
+    const cli = await CliHarness.make();
+    const result = await report(cli, text(3));
+    expect(result).toMatchObject({ code: 4, counts: { failed: 1 } });
+    expect(result.lists[0]?.errors[0]?.message).toContain('only 2 of at least 3 required images');
   });
 
   test('an index without images is not written, and the hint says what to do', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const { mediaType, bytes } = makeIndex([]);
     await putManifest(registry.url, 'team/app', 'nothing', mediaType, bytes);
-    const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:nothing]\n');
-    expect(told.code).toBe(3);
-    expect(told.lists[0]?.errors[0]).toMatchObject({
+    const result = await report(cli, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:nothing]\n');
+    expect(result.code).toBe(3);
+    expect(result.lists[0]?.errors[0]).toMatchObject({
       hint: expect.stringContaining('remove the list from the spec') as unknown,
     });
   });
 
   test('names every missing image by default', async () => {
-    const world = await CliHarness.make();
-    const told = await report(world, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:no1, HOST/team/app:no2]\n');
-    expect(told.code).toBe(4);
-    expect(told.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
+    const cli = await CliHarness.make();
+    const result = await report(cli, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:no1, HOST/team/app:no2]\n');
+    expect(result.code).toBe(4);
+    expect(result.lists[0]?.errors.map(({ message }) => /app:no\d/.exec(message)?.[0])).toEqual(['app:no1', 'app:no2']);
   });
 
   test('reports each missing platform once', async () => {
-    const world = await CliHarness.make();
-    const told = await report(
-      world,
+    const cli = await CliHarness.make();
+    const result = await report(
+      cli,
       'list: HOST/team/app:x\nexpect: [linux/s390x]\nmanifests: [HOST/team/app:1.0-amd64]\n',
     );
-    const [message] = told.lists[0]?.errors.map((error) => error.message) ?? [];
-    expect([told.code, message]).toEqual([
+    const [message] = result.lists[0]?.errors.map((error) => error.message) ?? [];
+    expect([result.code, message]).toEqual([
       3,
       expect.stringMatching(/:1: [^ ]+\/team\/app:x lacks linux\/s390x, which it is/),
     ]);
   });
 
   test('does not treat an unreachable registry as a missing image', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const refused = `list: HOST/team/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/team/app:1.0-amd64, localhost:1/a:b]\n`;
-    expect(await report(world, refused, '--retries', '0')).toMatchObject({ code: 7, counts: { failed: 1 } });
+    expect(await report(cli, refused, '--retries', '0')).toMatchObject({ code: 7, counts: { failed: 1 } });
   });
 
   test('does not treat an image with a missing part as a missing image', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const broken = makeImage({ salt: 'broken' });
     await putManifest(registry.url, 'broken/app', 'v1', broken.mediaType, broken.bytes).catch(() => undefined);
     await pushImage(registry.url, 'broken/app', 'v1', broken);
@@ -79,32 +79,29 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     );
     const spec =
       'list: HOST/broken/app:x\nignoreMissing: {minimum: 1}\nmanifests: [HOST/broken/app:v1, HOST/team/app:1.0-amd64]\n';
-    const told = await report(world, spec);
-    expect(told).toMatchObject({ code: 4, counts: { failed: 1 } });
+    const result = await report(cli, spec);
+    expect(result).toMatchObject({ code: 4, counts: { failed: 1 } });
   });
 });
 
 describe('one failure does not stop the other lists', () => {
   test('reports a malicious document with its line, and applies the others, in every file', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const good = (name: string) => `list: ${at(`team/app:${name}`)}\nmanifests: [${at('team/app:1.0-amd64')}]\n`;
-    await writeFile(
-      join(world.folder, 'a.yaml'),
-      `${good('p1')}---\nlist: "unclosed\nmanifests: []\n---\n${good('p2')}`,
-    );
-    await writeFile(join(world.folder, 'b.yaml'), `${good('p3')}---\n${good('p4')}\tmanifests: x\n---\n${good('p5')}`);
-    const ran = await world.run(['apply', '-f', 'a.yaml', '-f', 'b.yaml']);
-    expect(ran.code).toBe(3);
-    expect(ran.stdout.split('\n').map((line) => line.slice(0, 9).trim())).toEqual([
+    await writeFile(join(cli.folder, 'a.yaml'), `${good('p1')}---\nlist: "unclosed\nmanifests: []\n---\n${good('p2')}`);
+    await writeFile(join(cli.folder, 'b.yaml'), `${good('p3')}---\n${good('p4')}\tmanifests: x\n---\n${good('p5')}`);
+    const result = await cli.run(['apply', '-f', 'a.yaml', '-f', 'b.yaml']);
+    expect(result.code).toBe(3);
+    expect(result.stdout.split('\n').map((line) => line.slice(0, 9).trim())).toEqual([
       ...['pushed', 'failed', 'pushed', 'pushed', 'failed', 'pushed', ''],
     ]);
-    expect(ran.stderr).toContain('mlist: a.yaml:4:7: Missing closing');
-    expect(ran.stderr).toMatch(/mlist: b\.yaml:6:\d+: /);
+    expect(result.stderr).toContain('mlist: a.yaml:4:7: Missing closing');
+    expect(result.stderr).toMatch(/mlist: b\.yaml:6:\d+: /);
     for (const tag of ['p1', 'p2', 'p3', 'p5']) expect(await served('team/app', tag)).toBeDefined();
   });
 
   test('the exit code is the highest of all failures', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `list: HOST/team/app:w1
 manifests: [HOST/team/app:gone]
 ---
@@ -116,31 +113,31 @@ manifests: [HOST/team/app:1.0-amd64]
 list: HOST/team/app:w2
 manifests: [HOST/team/app:1.0-amd64]
 `;
-    const told = await report(world, text, '--retries', '0');
-    expect(told.code).toBe(7);
-    expect(told.lists.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'pushed']);
-    expect(told.lists.map(({ line }) => line)).toEqual([1, 4, 6, 9]);
+    const result = await report(cli, text, '--retries', '0');
+    expect(result.code).toBe(7);
+    expect(result.lists.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'pushed']);
+    expect(result.lists.map(({ line }) => line)).toEqual([1, 4, 6, 9]);
   });
 
   test('a missing file does not stop the other files', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     await writeFile(
-      join(world.folder, 'a.yaml'),
+      join(cli.folder, 'a.yaml'),
       `list: ${at('team/app:f1')}\nmanifests: [${at('team/app:1.0-amd64')}]\n`,
     );
-    const ran = await world.run(['apply', '-f', 'none.yaml', '-f', 'a.yaml']);
-    expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining('cannot read none.yaml') as unknown });
+    const result = await cli.run(['apply', '-f', 'none.yaml', '-f', 'a.yaml']);
+    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('cannot read none.yaml') as unknown });
     expect(await served('team/app', 'f1')).toBeDefined();
   });
 
   test('reports an interrupted run, and a second run completes it', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = Array.from(
       { length: 60 },
       (_, n) => `---\nlist: HOST/stop/app:v${n}\nmanifests: [HOST/team/app:1.0-amd64]\n`,
     ).join('');
     const interrupt = new AbortController();
-    const running = world.run(['apply', '-f', '-', '--json'], {
+    const running = cli.run(['apply', '-f', '-', '--json'], {
       stdin: text.replaceAll('HOST', registry.host),
       signal: interrupt.signal,
     });
@@ -153,9 +150,9 @@ manifests: [HOST/team/app:1.0-amd64]
     const stopped = JSON.parse(first.stdout) as Report;
     expect(first.code).not.toBe(0);
     expect(stopped.counts['stopped']).toBeGreaterThan(0);
-    const second = await report(world, text);
+    const second = await report(cli, text);
     expect(second).toMatchObject({ code: 0 });
     expect((second.counts['pushed'] ?? 0) + (second.counts['unchanged'] ?? 0)).toBe(60);
-    expect(await report(world, text)).toMatchObject({ writes: 0, counts: { unchanged: 60 } });
+    expect(await report(cli, text)).toMatchObject({ writes: 0, counts: { unchanged: 60 } });
   });
 });

@@ -29,17 +29,17 @@ test.each<[string, string, RegExp]>([
     /^mlist: stdin:2:12: .* \(at \/platforms\)$/m,
   ],
 ])('%s', async (_, text, message) => {
-  const world = await CliHarness.make();
-  const { code, stderr } = await world.run(['apply', '-f', '-', '--dry-run'], { stdin: text });
+  const cli = await CliHarness.make();
+  const { code, stderr } = await cli.run(['apply', '-f', '-', '--dry-run'], { stdin: text });
   expect(code).toBe(3);
   expect(stderr).toMatch(message);
   expect(Math.max(...stderr.split('\n').map((line) => line.length))).toBeLessThan(300);
 });
 
 test('reports each of thousands of lists that fail', async () => {
-  const world = await CliHarness.make();
+  const cli = await CliHarness.make();
   const stdin = Array.from({ length: 5_000 }, () => '---\nlist: localhost/a:1\n').join('');
-  const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin });
+  const { code, stderr } = await cli.run(['apply', '-f', '-'], { stdin });
   expect(code).toBe(3);
   expect(stderr.match(/has neither "manifests" nor "copy"/g)).toHaveLength(5_000);
 });

@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CliHarness } from '../support/cli-harness.ts';
-import { applyText, at, report, served, serveSpecified } from '../support/applied.ts';
+import { applyText, at, report, served, serveApplyImages } from '../support/apply-fixture.ts';
 
 /** Invalid specs, whose errors have line and column, and the specs of manifest-tool. */
-serveSpecified();
+serveApplyImages();
 
 describe('invalid specs', () => {
   const image = 'HOST/team/app:1.0-amd64';
@@ -96,73 +96,73 @@ describe('invalid specs', () => {
     ['many anchors', `a: ${'&a '.repeat(100_000)}`, 'is nested too deeply'],
     ['an alias bomb', aliasBomb(), 'its aliases expand to too many values'],
   ])('%s', async (_name, text, message) => {
-    const world = await CliHarness.make();
-    const ran = await applyText(world, text);
-    expect(ran.code).toBe(3);
-    expect(ran.stderr).toContain(
+    const cli = await CliHarness.make();
+    const result = await applyText(cli, text);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toContain(
       message.startsWith('is ') || message.startsWith('its ') ? message : `mlist: stdin:${message}`,
     );
   });
 
   test('reports all problems of a spec at once', async () => {
-    const world = await CliHarness.make();
-    const ran = await applyText(
-      world,
+    const cli = await CliHarness.make();
+    const result = await applyText(
+      cli,
       `list: HOST/UPPER:b\ntags: [a b, "x y"]\nexpect: [nothing]\nmanifests: [Bad, "x:{arch}"]\n`,
     );
-    expect([...ran.stderr.matchAll(/^mlist: stdin:(\d+:\d+)/gm)].map(([, place]) => place)).toEqual(
+    expect([...result.stderr.matchAll(/^mlist: stdin:(\d+:\d+)/gm)].map(([, place]) => place)).toEqual(
       expect.arrayContaining(['1:7', '3:10', '4:13', '4:18']),
     );
   });
 
   test('refuses two images for one platform, unless the spec allows it as the hint says', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `list: HOST/double/app:a\nmanifests: [${image}, {image: HOST/team/app:1.0-arm64v8, platform: linux/amd64}]\n`;
-    const refused = await applyText(world, text);
+    const refused = await applyText(cli, text);
     expect([refused.code, refused.stderr]).toEqual([
       3,
       expect.stringMatching(/two images for linux\/amd64[^]*hint: [^]*"allowDuplicates: true"/),
     ]);
     expect(refused.stderr).not.toContain('mlist remove');
-    expect(await applyText(world, `${text}allowDuplicates: true\n`)).toMatchObject({ code: 0 });
+    expect(await applyText(cli, `${text}allowDuplicates: true\n`)).toMatchObject({ code: 0 });
   });
 
   test('refuses a list that two specs define, naming both', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `list: HOST/twice/app:a\nmanifests: [${image}]\n---\nlist: HOST/twice/app:b\ntags: [a]\nmanifests: [${image}]\n---\nlist: HOST/twice/app:c\nmanifests: [${image}]\n`;
-    const told = await report(world, text);
-    expect(told).toMatchObject({ code: 3, counts: { failed: 2, pushed: 1 } });
-    expect(told.lists.flatMap(({ errors }) => errors.map((error) => error.message))).toEqual([
+    const result = await report(cli, text);
+    expect(result).toMatchObject({ code: 3, counts: { failed: 2, pushed: 1 } });
+    expect(result.lists.flatMap(({ errors }) => errors.map((error) => error.message))).toEqual([
       expect.stringContaining('stdin:1:1: ' + at('twice/app:a is also the list of stdin:4')),
       expect.stringContaining('stdin:4:1: ' + at('twice/app:a is also the list of stdin:1')),
     ]);
   });
 
   test('refuses an image that another spec writes', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `list: HOST/after/app:a\nmanifests: [${image}]\n---\nlist: HOST/after/app:b\nmanifests: [HOST/after/app:a]\n`;
-    const told = await report(world, text);
-    expect(told).toMatchObject({ code: 3, counts: { failed: 1, pushed: 1 } });
-    expect(told.lists[1]?.errors[0]?.message).toContain('is read here and created by stdin:1');
+    const result = await report(cli, text);
+    expect(result).toMatchObject({ code: 3, counts: { failed: 1, pushed: 1 } });
+    expect(result.lists[1]?.errors[0]?.message).toContain('is read here and created by stdin:1');
   });
 
   test('refuses invalid UTF-8 and UTF-16', async () => {
-    const world = await CliHarness.make();
-    expect((await applyText(world, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
+    const cli = await CliHarness.make();
+    expect((await applyText(cli, Buffer.from('list: a\n# \xff\n', 'latin1'))).stderr).toContain(
       'stdin:2:1: is not UTF-8',
     );
-    expect((await applyText(world, Buffer.from('\ufefflist: a', 'utf16le'))).stderr).toContain('stdin:1:1: is UTF-16');
+    expect((await applyText(cli, Buffer.from('\ufefflist: a', 'utf16le'))).stderr).toContain('stdin:1:1: is UTF-16');
   });
 
   test('refuses 100 MiB from a file and from stdin', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const much = Buffer.alloc(100 * 1024 * 1024, ' ');
-    await writeFile(join(world.folder, 'much.yaml'), much);
-    expect(await world.run(['apply', '-f', 'much.yaml'])).toMatchObject({
+    await writeFile(join(cli.folder, 'much.yaml'), much);
+    expect(await cli.run(['apply', '-f', 'much.yaml'])).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('much.yaml:1:1: the file is too large: 104857600 bytes') as unknown,
     });
-    expect((await applyText(world, much)).stderr).toContain('stdin:1:1: has 104857600 bytes');
+    expect((await applyText(cli, much)).stderr).toContain('stdin:1:1: has 104857600 bytes');
   });
 
   test.each<[string, readonly string[], string]>([
@@ -172,8 +172,8 @@ describe('invalid specs', () => {
     ['a shard beyond the count', ['-f', 'a', '--shard', '5/4'], '--shard takes I/N'],
     ['a count of 0', ['-f', 'a', '--shard', '1/0'], '--shard takes I/N'],
   ])('the command line: %s', async (_name, args, message) => {
-    const world = await CliHarness.make();
-    expect(await world.run(['apply', ...args])).toMatchObject({
+    const cli = await CliHarness.make();
+    expect(await cli.run(['apply', ...args])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(message) as unknown,
     });
@@ -194,7 +194,7 @@ function aliasBomb(): string {
 
 describe('specs of manifest-tool', () => {
   test('are applied, with warnings about differences', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `image: HOST/tool/app:1.0
 tags: [1.10, stable]
 manifests:
@@ -206,9 +206,9 @@ manifests:
   - image: HOST/oci/app:1.0-arm64v8
     platform: {architecture: arm64, os: linux}
 `;
-    const told = await report(world, text);
-    expect(told).toMatchObject({ code: 0, counts: { pushed: 1 } });
-    expect(told.lists[0]?.warnings).toEqual([
+    const result = await report(cli, text);
+    expect(result).toMatchObject({ code: 0, counts: { pushed: 1 } });
+    expect(result.lists[0]?.warnings).toEqual([
       'stdin:2:8: 1.10 is read as the string "1.10"',
       'stdin:8:19: manifest-tool ignores os.version, and knows only osversion',
       'stdin:8:19: 10.0 is read as the string "10.0"',
@@ -221,9 +221,9 @@ manifests:
   });
 
   test('refuses what manifest-tool silently ignores', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const text = `image: HOST/tool/app\nmanifests:\n  - image: HOST/oci/app:1.0-amd64\n    platfrom: {os: linux}\n`;
-    expect(await applyText(world, text)).toMatchObject({
+    expect(await applyText(cli, text)).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('stdin:4:5: unknown member') as unknown,
     });

@@ -50,11 +50,11 @@ describe.each([
 ] as const)('uploads to %s', (_name, start) => {
   const each = start === undefined ? test.skip : test;
   let target: Target;
-  let front: RecordingProxy;
+  let proxy: RecordingProxy;
   const renew = async (): Promise<void> => {
     if (start === undefined) return;
     target = cleanup(await start());
-    front = cleanup(await RecordingProxy.start({ upstream: target.url }));
+    proxy = cleanup(await RecordingProxy.start({ upstream: target.url }));
   };
   beforeEach(renew);
 
@@ -65,30 +65,30 @@ describe.each([
   ): Promise<Started & { readonly hanging: Promise<void> }> {
     let isHanging: () => void = () => undefined;
     const hanging = new Promise<void>((resolve) => (isHanging = resolve));
-    front.on(/^PUT .*uploads/, (exchange) => {
+    proxy.on(/^PUT .*uploads/, (exchange) => {
       if (!areOpen()) return hang(exchange);
       isHanging();
       return last(exchange);
     });
-    const args = ['copy', `${source.host}/app:v1`, `${front.host}/app:v1`, '--retries', '0', ...options];
+    const args = ['copy', `${source.host}/app:v1`, `${proxy.host}/app:v1`, '--retries', '0', ...options];
     const folder = await temporaryFolder();
     return { ...startMlist(args, { HOME: folder, MLIST_WORKSPACE: join(folder, 'workspace') }), hanging };
   }
 
-  const areOpen = () => front.asked(/^PUT .*uploads/).length >= UPLOADS;
+  const areOpen = () => proxy.requestsMatching(/^PUT .*uploads/).length >= UPLOADS;
 
   /** Runs a copy into a time limit while all uploads are open. */
   const limited = (option: string): Promise<Ended> =>
     withTimeLimit(async (limit) => {
       await renew();
-      const ran = await (await copying([option, limit])).ended;
-      return areOpen() ? ran : undefined;
+      const result = await (await copying([option, limit])).ended;
+      return areOpen() ? result : undefined;
     }, 1200);
 
   async function expectCancelled(): Promise<void> {
-    const opened = front.asked(/^POST .*uploads/).filter(({ status }) => status === 202);
+    const opened = proxy.requestsMatching(/^POST .*uploads/).filter(({ status }) => status === 202);
     expect(opened).not.toEqual([]);
-    expect(front.asked(/^DELETE .*uploads/)).toHaveLength(opened.length);
+    expect(proxy.requestsMatching(/^DELETE .*uploads/)).toHaveLength(opened.length);
     for (let tries = 0; tries < 100 && (await unfinished(target)).length > 0; tries += 1) await sleep(50);
     expect(await unfinished(target)).toEqual([]);
   }
@@ -129,7 +129,7 @@ describe.each([
   ])('do not delay the %s interrupt if the registry does not answer', async (_name, interrupts, expected) => {
     const { child, ended, hanging } = await copying();
     const cancelling = new Promise<void>((resolve) => {
-      front.on(/^DELETE/, (exchange) => {
+      proxy.on(/^DELETE/, (exchange) => {
         resolve();
         return hang(exchange);
       });

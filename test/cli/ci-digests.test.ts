@@ -1,15 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { at, images, serveSources, type Drafted } from '../support/sources.ts';
+import { at, images, serveCreateImages, type Drafted } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Digests that CI jobs pass on: in files, as JSON, and as arguments. */
-serveSources();
+serveCreateImages();
 
-let world: CliHarness;
+let cli: CliHarness;
 beforeEach(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 
 const digestsOf = ({ entries }: Drafted) => entries.map(({ digest }) => digest);
@@ -18,9 +18,9 @@ const arm64 = () => images.arm64.digest;
 const nowhere = { HTTPS_PROXY: 'http://127.0.0.1:9' };
 
 async function folder(files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(join(world.folder, 'digests'));
+  await mkdir(join(cli.folder, 'digests'));
   await Promise.all(
-    Object.entries(files).map(([name, content]) => writeFile(join(world.folder, 'digests', name), content)),
+    Object.entries(files).map(([name, content]) => writeFile(join(cli.folder, 'digests', name), content)),
   );
 }
 
@@ -31,7 +31,7 @@ describe('--digests-dir', () => {
       'digest-arm64.txt': ` ${at('team/app')}@${arm64()}\r\n`,
       [images.arm.digest.slice(7)]: 'whatever',
     });
-    const made = await world.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests');
+    const made = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests');
     expect(digestsOf(made)).toEqual([amd64(), arm64(), images.arm.digest].sort());
   });
 
@@ -43,8 +43,8 @@ describe('--digests-dir', () => {
     ['too large a file', () => amd64() + ' '.repeat(5000)],
   ])('refuses a file that contains %s', async (_name, content) => {
     await folder({ 'digest-amd64': content(), 'digest-arm64': arm64() });
-    const ran = await world.run(['create', at('team/app:l'), '--digests-dir', 'digests']);
-    expect(ran).toMatchObject({ code: 3, stderr: expect.stringMatching(/digest: digest-amd64\n/) as unknown });
+    const result = await cli.run(['create', at('team/app:l'), '--digests-dir', 'digests']);
+    expect(result).toMatchObject({ code: 3, stderr: expect.stringMatching(/digest: digest-amd64\n/) as unknown });
   });
 
   test.each(['linux/amd64,linux/arm64,linux/arm/v7', 'linux/arm/v7,linux/arm64,linux/amd64', 'linux/arm64'])(
@@ -53,7 +53,7 @@ describe('--digests-dir', () => {
       const all = [images.amd64, images.arm64, images.arm].map(({ digest }) => digest);
       await folder(Object.fromEntries(all.map((digest) => [digest.slice(7), ''])));
       const flags = ['--push', '--dry-run', '--expect', expected];
-      const made = await world.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests', ...flags);
+      const made = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests', ...flags);
       const names = ['linux/amd64', 'linux/arm64', 'linux/arm/v7'];
       const wanted = expected.split(',').map((name) => all[names.indexOf(name)] ?? '');
       const others = all.filter((digest) => !wanted.includes(digest)).sort();
@@ -65,14 +65,14 @@ describe('--digests-dir', () => {
     await folder({ [arm64().slice(7)]: '', [images.arm.digest.slice(7)]: '' });
     const sources = [at('team/app:amd64'), '--digests-dir', 'digests'];
     const flags = ['--push', '--dry-run', '--expect', 'linux/arm/v7,linux/arm64,linux/amd64'];
-    const made = await world.json<Drafted>('create', at('team/app:l'), ...sources, ...flags);
+    const made = await cli.json<Drafted>('create', at('team/app:l'), ...sources, ...flags);
     expect(digestsOf(made)).toEqual([amd64(), images.arm.digest, arm64()]);
   });
 });
 
 describe('JSON with digests', () => {
   const create = (value: unknown, ...more: readonly string[]) =>
-    world.run(['create', at('team/app:l'), '-f', '-', ...more], { stdin: JSON.stringify(value) });
+    cli.run(['create', at('team/app:l'), '-f', '-', ...more], { stdin: JSON.stringify(value) });
 
   test.each<[string, () => unknown]>([
     ['an array', () => [amd64(), arm64()]],
@@ -96,7 +96,7 @@ describe('JSON with digests', () => {
     const { code, stderr } = await create(value());
     expect(code).toBe(0);
     expect([...stderr.matchAll(/^added \S+@?(sha256:[0-9a-f]{64})?/gm)]).toHaveLength(2);
-    const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: { digest: string }[] };
+    const { manifests } = JSON.parse(await cli.must('inspect')) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([amd64(), arm64()]);
   });
 
@@ -120,48 +120,48 @@ describe('JSON with digests', () => {
   });
 
   test('a line that names an image of Docker Hub is not a digest', async () => {
-    const ran = await world.run(['create', at('team/app:l'), '-f', '-', '--retries', '0'], {
+    const result = await cli.run(['create', at('team/app:l'), '-f', '-', '--retries', '0'], {
       stdin: 'alpine:edge\n',
       env: nowhere,
     });
-    expect(ran.stderr).toContain('docker.io/library/alpine:edge');
+    expect(result.stderr).toContain('docker.io/library/alpine:edge');
   });
 });
 
 describe('a digest without a repository', () => {
   test('create looks it up in the repository of the list, with a platform too', async () => {
-    const made = await world.json<Drafted>('create', at('team/app:l'), amd64(), `${arm64()}=linux/arm64/v9`);
+    const made = await cli.json<Drafted>('create', at('team/app:l'), amd64(), `${arm64()}=linux/arm64/v9`);
     expect(made.entries.map(({ source }) => source)).toEqual([amd64(), arm64()].map((one) => at(`team/app@${one}`)));
     expect(made.entries[1]?.platform).toMatchObject({ variant: 'v9' });
   });
 
   test('create looks it up in --repo', async () => {
-    const made = await world.json<Drafted>('create', at('elsewhere:l'), amd64(), '--repo', at('team/app'));
+    const made = await cli.json<Drafted>('create', at('elsewhere:l'), amd64(), '--repo', at('team/app'));
     expect(made.entries[0]?.source).toBe(at(`team/app@${amd64()}`));
-    expect(await world.run(['create', at('elsewhere:m'), amd64()])).toMatchObject({
+    expect(await cli.run(['create', at('elsewhere:m'), amd64()])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(`A digest without a repository is looked for in ${at('elsewhere')}.`) as unknown,
     });
   });
 
   test('add looks it up for the current draft, another draft, and a list in the registry', async () => {
-    await world.must('create', at('team/app:l'), at('team/app:amd64'), '--push');
-    await world.must('add', arm64());
-    await world.must('create', at('team/app:other'), at('team/app:amd64'));
-    await world.must('add', at('team/app:l'), images.arm.digest);
-    expect(await world.must('inspect', at('team/app:l'))).toContain(images.arm.digest);
-    await world.must('add', `docker://${at('team/app:l')}`, arm64(), '--push');
-    expect(await world.must('inspect', `docker://${at('team/app:l')}`)).toContain(arm64());
+    await cli.must('create', at('team/app:l'), at('team/app:amd64'), '--push');
+    await cli.must('add', arm64());
+    await cli.must('create', at('team/app:other'), at('team/app:amd64'));
+    await cli.must('add', at('team/app:l'), images.arm.digest);
+    expect(await cli.must('inspect', at('team/app:l'))).toContain(images.arm.digest);
+    await cli.must('add', `docker://${at('team/app:l')}`, arm64(), '--push');
+    expect(await cli.must('inspect', `docker://${at('team/app:l')}`)).toContain(arm64());
   });
 
   test('join and apply accept it', async () => {
-    await world.must('join', at('team/app:joined'), amd64());
-    expect(await world.must('inspect', at('team/app:joined'))).toContain(amd64());
+    await cli.must('join', at('team/app:joined'), amd64());
+    expect(await cli.must('inspect', at('team/app:joined'))).toContain(amd64());
     const spec = `list: ${at('team/app:applied')}\nmanifests: ['${amd64()}', {image: '${arm64()}'}]\n`;
     const copied = `---\nlist: ${at('team/app:same')}\ncopy: '${arm64()}'\n`;
-    expect((await world.run(['apply', '-f', '-'], { stdin: spec + copied })).code).toBe(0);
-    expect(await world.must('inspect', at('team/app:applied'))).toContain(arm64());
-    expect(await world.must('digest', at('team/app:same'))).toBe(arm64());
+    expect((await cli.run(['apply', '-f', '-'], { stdin: spec + copied })).code).toBe(0);
+    expect(await cli.must('inspect', at('team/app:applied'))).toContain(arm64());
+    expect(await cli.must('digest', at('team/app:same'))).toBe(arm64());
   });
 
   test.each<[string, (digest: string) => readonly string[]]>([
@@ -181,22 +181,22 @@ describe('a digest without a repository', () => {
     ['diff', (digest) => ['diff', at('team/app:amd64'), digest]],
     ['validate', (digest) => ['validate', digest]],
   ])('is refused without a list, before any request: %s', async (_name, args) => {
-    await world.must('create', at('x:1'), at('team/app:amd64'));
-    const ran = await world.run([...args(amd64()), '--retries', '0'], { env: nowhere });
-    expect(ran).toMatchObject({
+    await cli.must('create', at('x:1'), at('team/app:amd64'));
+    const result = await cli.run([...args(amd64()), '--retries', '0'], { env: nowhere });
+    expect(result).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('is a digest without a repository') as unknown,
     });
-    expect(ran.stderr).toContain('hint: Write the repository and the whole digest: REPO@sha256:...');
+    expect(result.stderr).toContain('hint: Write the repository and the whole digest: REPO@sha256:...');
   });
 
   test('remove and annotate report that no entry has it', async () => {
-    await world.must('create', at('team/app:l'), at('team/app:amd64'));
+    await cli.must('create', at('team/app:l'), at('team/app:amd64'));
     for (const args of [
       ['remove', arm64()],
       ['annotate', at('team/app:l'), arm64(), '--os', 'linux'],
     ]) {
-      expect(await world.run(args)).toMatchObject({
+      expect(await cli.run(args)).toMatchObject({
         code: 4,
         stderr: expect.stringContaining('has no entry') as unknown,
       });

@@ -11,17 +11,17 @@ import { describeWith } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 let list: string;
 beforeAll(async () => {
   registry = await startRegistry();
   await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'completion' }));
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
   list = `${registry.host}/team/app:list`;
-  await world.must('create', list, `${registry.host}/team/app:amd64`);
-  await world.must('create', 'team/app:1.0', `${registry.host}/team/app:amd64`);
-  await mkdir(join(world.workspace, 'drafts'), { recursive: true });
-  await writeFile(join(world.workspace, 'drafts', 'damaged.json'), '{');
+  await cli.must('create', list, `${registry.host}/team/app:amd64`);
+  await cli.must('create', 'team/app:1.0', `${registry.host}/team/app:amd64`);
+  await mkdir(join(cli.workspace, 'drafts'), { recursive: true });
+  await writeFile(join(cli.workspace, 'drafts', 'damaged.json'), '{');
 });
 afterAll(() => registry.close());
 
@@ -48,27 +48,27 @@ describe('completion', () => {
     [['tags', ''], () => []],
     [['--workspace', 'elsewhere', 'push', ''], () => []],
   ])('%j', async (words, wanted) => {
-    const { stdout, code } = await world.run(['--complete', ...words]);
+    const { stdout, code } = await cli.run(['--complete', ...words]);
     expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...wanted()].sort()]);
   });
 
   test("docker's protocol: with descriptions, and a directive for file names", async () => {
-    expect((await world.run(['__complete', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\tlinux/amd64\n:4\n');
-    expect((await world.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
-    expect((await world.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
-    expect((await world.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
+    expect((await cli.run(['__complete', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\tlinux/amd64\n:4\n');
+    expect((await cli.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
+    expect((await cli.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
+    expect((await cli.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
   });
 
   test('completes no drafts, and prints no error, if the state of the workspace cannot be read', async () => {
-    const home = await temporaryFolder();
-    await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
-    const env = { HOME: home, MLIST_WORKSPACE: join(home, 'ws') };
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'ws', 'state.json'), { recursive: true });
+    const env = { HOME: folder, MLIST_WORKSPACE: join(folder, 'ws') };
     expect(await runMlist(['--complete', 'bash', 'push', ''], env)).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
   test.each(['bash', 'zsh', 'fish'])('the script for %s', async (shell) => {
-    expect(await world.must('completion', shell)).toContain('mlist --complete');
-    expect(await world.run(['completion', `${shell}x`])).toMatchObject({
+    expect(await cli.must('completion', shell)).toContain('mlist --complete');
+    expect(await cli.run(['completion', `${shell}x`])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('completion takes bash, zsh or fish') as unknown,
     });
@@ -77,13 +77,13 @@ describe('completion', () => {
 
 /** Runs a shell that finds the built program as `mlist`, and returns the completed words. */
 async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
-  const bin = join(world.folder, 'bin');
+  const bin = join(cli.folder, 'bin');
   const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
   await chmod(join(bin, 'mlist'), 0o755);
-  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: world.folder };
-  const { stdout } = await promisify(execFile)(shell, ['-c', script, ...args], { env, cwd: world.folder });
+  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: cli.folder };
+  const { stdout } = await promisify(execFile)(shell, ['-c', script, ...args], { env, cwd: cli.folder });
   return stdout.split('\n').filter((word) => word !== '');
 }
 
@@ -113,7 +113,7 @@ describeWith('bash', 'completion in bash', () => {
 
 describeWith('zsh', 'completion in zsh', () => {
   /** Replaces commands of zsh with functions that print their arguments, and splits the line into words as zsh does. */
-  const stand =
+  const stubs =
     'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
 
   test.each<[readonly string[], readonly string[]]>([
@@ -121,10 +121,10 @@ describeWith('zsh', 'completion in zsh', () => {
     [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
     [['mlist', 'tags', 'x'], ['FILES']],
   ])('%j', async (words, wanted) => {
-    const sourced = `${stand}; source <(mlist completion zsh); _mlist`;
+    const sourced = `${stubs}; source <(mlist completion zsh); _mlist`;
     expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(wanted);
     const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
-    const first = `${stand}; ${loaded}; autoload -U _mlist; _mlist`;
+    const first = `${stubs}; ${loaded}; autoload -U _mlist; _mlist`;
     expect(await runShell('zsh', first, 'zsh', ...words)).toEqual(wanted);
     expect(await runShell('zsh', `${first} > /dev/null; _mlist`, 'zsh', ...words)).toEqual(wanted);
   });
@@ -140,7 +140,7 @@ describeWith('fish', 'completion in fish', () => {
     ['mlist validate ./spe', ['./specs.yaml']],
     ['mlist tags x', []],
   ])('%j', async (line, wanted) => {
-    await writeFile(join(world.folder, 'specs.yaml'), '');
+    await writeFile(join(cli.folder, 'specs.yaml'), '');
     const script = 'mlist completion fish | source; complete -C $argv[1]';
     const offered = await runShell('fish', script, line);
     expect(offered.map((candidate) => candidate.replace(/\t.*/, ''))).toEqual(wanted);

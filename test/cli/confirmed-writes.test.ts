@@ -14,8 +14,8 @@ const page = answer(200, { 'content-type': 'text/html' }, '<html>Please log in</
 const older = makeIndex([], { annotations: { note: 'older' } });
 
 let registry: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 let count = 0;
 /** The repository of the test, which has the images and no list. */
 let repository: string;
@@ -26,75 +26,75 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  world = await CliHarness.make();
-  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  cli = await CliHarness.make();
+  proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   repository = `team/app${(count += 1)}`;
-  list = `${front.host}/${repository}:v1`;
+  list = `${proxy.host}/${repository}:v1`;
   for (const [at, image] of images.entries()) await pushImage(registry.url, repository, `image${at}`, image);
-  await world.must('create', list, `${front.host}/${repository}:image0`, `${front.host}/${repository}:image1`);
-  front.forget();
+  await cli.must('create', list, `${proxy.host}/${repository}:image0`, `${proxy.host}/${repository}:image1`);
+  proxy.clear();
 });
 
-const expectRefused = (ran: { code: number | null; stdout: string; stderr: string }, message: RegExp) =>
-  expect(ran).toMatchObject({ code: 7, stdout: '', stderr: expect.stringMatching(message) as unknown });
+const expectRefused = (result: { code: number | null; stdout: string; stderr: string }, message: RegExp) =>
+  expect(result).toMatchObject({ code: 7, stdout: '', stderr: expect.stringMatching(message) as unknown });
 
 describe('a PUT of a tag', () => {
   test.each([200, 202, 204])('answered by %d, and the tag is not there: refused', async (status) => {
-    front.on(/^PUT .*manifests\/v1/, answer(status, { 'content-type': 'text/html' }, status === 204 ? '' : '<html>'));
+    proxy.on(/^PUT .*manifests\/v1/, answer(status, { 'content-type': 'text/html' }, status === 204 ? '' : '<html>'));
     expectRefused(
-      await world.run(['push']),
+      await cli.run(['push']),
       new RegExp(`cannot write ${list}: .* answered HTTP ${status}, not 201, and does not have it\nhint: .*login page`),
     );
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
 
   test('answered by a proxy: the built program fails too', async () => {
-    front.on(/^PUT .*manifests\/v1/, page);
-    const ran = await runMlist(['push', list], { HOME: world.folder, MLIST_WORKSPACE: world.workspace });
-    expectRefused(ran, /answered HTTP 200, not 201, and does not have it/);
+    proxy.on(/^PUT .*manifests\/v1/, page);
+    const result = await runMlist(['push', list], { HOME: cli.folder, MLIST_WORKSPACE: cli.workspace });
+    expectRefused(result, /answered HTTP 200, not 201, and does not have it/);
   });
 
   test('answered by a proxy while the tag has another list: the error names that list', async () => {
     await putManifest(registry.url, repository, 'v1', older.mediaType, older.bytes);
-    front.on(/^PUT .*manifests\/v1/, page);
-    expectRefused(await world.run(['push']), new RegExp(`HTTP 200, not 201, and has ${older.digest}`));
+    proxy.on(/^PUT .*manifests\/v1/, page);
+    expectRefused(await cli.run(['push']), new RegExp(`HTTP 200, not 201, and has ${older.digest}`));
   });
 
   test.each<[string, () => void]>([
     ['HEAD states the digest', () => undefined],
     ['HEAD states no digest', () => hideDigest()],
-    ['HEAD is refused', () => front.on(/^HEAD/, answer(405))],
+    ['HEAD is refused', () => proxy.on(/^HEAD/, answer(405))],
   ])('that reached the registry succeeds, whatever its answer: %s', async (_name, restrict) => {
-    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
+    proxy.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
     restrict();
-    const digest = await world.must('push');
+    const digest = await cli.must('push');
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
   test('that a read does not show yet is read again', async () => {
-    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 202 }));
-    front.on(/^HEAD .*manifests\/v1/, answer(404), 1);
-    await world.must('push');
+    proxy.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 202 }));
+    proxy.on(/^HEAD .*manifests\/v1/, answer(404), 1);
+    await cli.must('push');
   });
 
   test.each<[string, () => void, RegExp]>([
-    ['may not be read', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, answer(403)), /back failed: .*HTTP 403/],
-    ['is an HTML page', () => front.on(/^(?:GET|HEAD) .*manifests\/v1/, page), /and has sha256:\w+ \(text\/html\)/],
+    ['may not be read', () => proxy.on(/^(?:GET|HEAD) .*manifests\/v1/, answer(403)), /back failed: .*HTTP 403/],
+    ['is an HTML page', () => proxy.on(/^(?:GET|HEAD) .*manifests\/v1/, page), /and has sha256:\w+ \(text\/html\)/],
   ])('that cannot be confirmed fails: the tag %s', async (_name, restrict, message) => {
-    front.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
+    proxy.on(/^PUT .*manifests\/v1/, ({ pass }) => pass({ status: 200 }));
     restrict();
-    expectRefused(await world.run(['push', '--force']), message);
+    expectRefused(await cli.run(['push', '--force']), message);
   });
 
   test('answered by 201 is not read back', async () => {
-    await world.must('push', '--force');
-    expect(front.asked(/manifests\/v1/).map(({ method }) => method)).toEqual(['HEAD', 'PUT']);
+    await cli.must('push', '--force');
+    expect(proxy.requestsMatching(/manifests\/v1/).map(({ method }) => method)).toEqual(['HEAD', 'PUT']);
   });
 });
 
 /** A registry whose answers to HEAD lack the digest and the type. */
 function hideDigest(): void {
-  front.on(/^HEAD/, ({ response, pass }) => {
+  proxy.on(/^HEAD/, ({ response, pass }) => {
     const writeHead = response.writeHead.bind(response) as (status: number, headers: object) => typeof response;
     response.writeHead = ((status: number, headers: object) =>
       writeHead(status, { ...headers, 'docker-content-digest': [] })) as typeof response.writeHead;
@@ -111,35 +111,35 @@ describe('a copy to another repository', () => {
   ])('fails if a proxy answers the write of %s (%s, %d)', async (_name, request, status) => {
     const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
-    front.on(request, answer(status));
-    const target = `${front.host}/team/copy${count}:v1`;
+    proxy.on(request, answer(status));
+    const target = `${proxy.host}/team/copy${count}:v1`;
     const list = makeIndex([
       { mediaType: images[0]!.mediaType, digest: images[0]!.digest, size: images[0]!.bytes.length },
     ]);
     await putManifest(source.url, 'app', 'list', list.mediaType, list.bytes);
-    const ran = await world.run(['copy', `${source.host}/app:list`, target, '--retries', '0']);
-    expectRefused(ran, new RegExp(`answered HTTP ${status}, not 201, and does not have it`));
+    const result = await cli.run(['copy', `${source.host}/app:list`, target, '--retries', '0']);
+    expectRefused(result, new RegExp(`answered HTTP ${status}, not 201, and does not have it`));
     expect(await getManifest(registry.url, `team/copy${count}`, 'v1')).toBeUndefined();
   });
 
   test.each([200, 202, 204])('counts a blob that is there, though its PUT was answered by %d', async (status) => {
     const source = cleanup(await startRegistry());
     await pushImage(source.url, 'app', 'v1', images[0]!);
-    front.on(/^PUT .*uploads/, ({ pass }) => pass({ status }));
-    await world.must('copy', `${source.host}/app:v1`, `${front.host}/team/copy${count}:v1`);
-    expect(front.asked(/^PUT .*uploads/)).toHaveLength(images[0]!.blobs.length);
+    proxy.on(/^PUT .*uploads/, ({ pass }) => pass({ status }));
+    await cli.must('copy', `${source.host}/app:v1`, `${proxy.host}/team/copy${count}:v1`);
+    expect(proxy.requestsMatching(/^PUT .*uploads/)).toHaveLength(images[0]!.blobs.length);
   });
 
   test.each([200, 204])(
     'uploads what a mount answered by %d has not brought, and believes one that has',
     async (status) => {
-      front.on(/^POST .*mount=/, answer(status), 1);
-      await world.must('copy', `${front.host}/${repository}:image0`, `${front.host}/team/mounted${count}:v1`);
-      expect(front.asked(/^PUT .*uploads/)).toHaveLength(1);
-      front.forget();
-      front.on(/^POST .*mount=/, ({ pass }) => pass({ status }));
-      await world.must('copy', `${front.host}/${repository}:image1`, `${front.host}/team/mounted${count}:v2`);
-      expect(front.asked(/^PUT .*uploads/)).toEqual([]);
+      proxy.on(/^POST .*mount=/, answer(status), 1);
+      await cli.must('copy', `${proxy.host}/${repository}:image0`, `${proxy.host}/team/mounted${count}:v1`);
+      expect(proxy.requestsMatching(/^PUT .*uploads/)).toHaveLength(1);
+      proxy.clear();
+      proxy.on(/^POST .*mount=/, ({ pass }) => pass({ status }));
+      await cli.must('copy', `${proxy.host}/${repository}:image1`, `${proxy.host}/team/mounted${count}:v2`);
+      expect(proxy.requestsMatching(/^PUT .*uploads/)).toEqual([]);
     },
   );
 });
@@ -149,19 +149,19 @@ test('a login page that answers every request never results in success', async (
   await pushImage(source.url, 'app', 'v1', images[0]!);
   const wall = cleanup(await RecordingProxy.start());
   wall.on(/^/, page);
-  const copied = await world.run(['copy', `${source.host}/app:v1`, `${wall.host}/app:v1`]);
+  const copied = await cli.run(['copy', `${source.host}/app:v1`, `${wall.host}/app:v1`]);
   expect([copied.code, copied.stdout]).toEqual([7, '']);
   for (const name of [':v1', `@${images[0]!.digest}`]) {
-    expect((await world.run(['exists', `${wall.host}/app${name}`])).code).not.toBe(0);
+    expect((await cli.run(['exists', `${wall.host}/app${name}`])).code).not.toBe(0);
   }
-  expect(await world.run(['delete', `${wall.host}/app:v1`])).toMatchObject({ code: 7, stdout: '' });
+  expect(await cli.run(['delete', `${wall.host}/app:v1`])).toMatchObject({ code: 7, stdout: '' });
 });
 
 test('join fails if a proxy answers its writes', async () => {
-  front.on(/^PUT .*manifests\/joined$/, page);
-  const joined = `${front.host}/${repository}:joined`;
+  proxy.on(/^PUT .*manifests\/joined$/, page);
+  const joined = `${proxy.host}/${repository}:joined`;
   expectRefused(
-    await world.run(['join', joined, `${front.host}/${repository}:image0`]),
+    await cli.run(['join', joined, `${proxy.host}/${repository}:image0`]),
     /answered HTTP 200, not 201, and does not have it/,
   );
 });

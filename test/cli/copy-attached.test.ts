@@ -12,10 +12,19 @@ import {
 } from '../support/images.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, other, pushList, registry, serveCopied } from '../support/copied.ts';
+import {
+  expectWhole,
+  fresh,
+  images,
+  list,
+  other,
+  pushList,
+  registry,
+  serveCopyImages,
+} from '../support/copy-fixture.ts';
 
 /** Copies of a list with its referrers. */
-serveCopied();
+serveCopyImages();
 
 describe('referrers', () => {
   /** Signatures by subject of an image, of the list and of a signature, and tags of cosign. */
@@ -50,17 +59,17 @@ describe('referrers', () => {
   const signed = (): string => `${registry.host}/team/signed:v1`;
 
   test('are not copied without --referrers', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    const copied = await world.json<object>('copy', signed(), `${registry.host}/${repository}:v1`);
+    const copied = await cli.json<object>('copy', signed(), `${registry.host}/${repository}:v1`);
     expect(copied).not.toHaveProperty('referrers');
     expect(await getManifest(registry.url, repository, ofImage.digest)).toBeUndefined();
   });
 
   test('are copied by subject, by the fallback tag, and by the tags of cosign, also those of each image', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    const copied = await world.json<{ referrers: object[]; left: object[] }>(
+    const copied = await cli.json<{ referrers: object[]; left: object[] }>(
       'copy',
       signed(),
       `${other.host}/${repository}:v1`,
@@ -91,9 +100,9 @@ describe('referrers', () => {
   });
 
   test('are copied before the tag of the list', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', signed(), `${other.host}/${repository}:v1`, '--referrers');
+    await cli.must('copy', signed(), `${other.host}/${repository}:v1`, '--referrers');
     const puts = other.requests.filter((line) => line.startsWith('PUT') && line.includes('/manifests/'));
     expect(puts.at(-1)).toBe(`PUT /v2/${repository}/manifests/v1`);
     expect(puts.some((line) => line.endsWith(cosignTag))).toBe(true);
@@ -101,13 +110,13 @@ describe('referrers', () => {
 
   /** The other registry, without the referrers API. */
   async function withoutApi(): Promise<RecordingProxy> {
-    const front = await RecordingProxy.start({ upstream: other.url });
-    front.on(/\/referrers\//, answer(404));
-    return front;
+    const proxy = await RecordingProxy.start({ upstream: other.url });
+    proxy.on(/\/referrers\//, answer(404));
+    return proxy;
   }
 
   test('are added to the fallback tag of a registry without the referrers API', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     const before = makeIndex([entryOf(cosigned, undefined, { artifactType: 'application/x.before' })], {
       annotations: { keep: 'me' },
@@ -115,7 +124,7 @@ describe('referrers', () => {
     await pushImage(other.url, repository, undefined, cosigned);
     await putManifest(other.url, repository, fallback(images[1]!), before.mediaType, before.bytes);
     for (let times = 0; times < 2; times += 1)
-      await world.must('copy', signed(), `${old.host}/${repository}:v1`, '--referrers');
+      await cli.must('copy', signed(), `${old.host}/${repository}:v1`, '--referrers');
     const listed = JSON.parse(
       (await getManifest(other.url, repository, fallback(images[1]!)))!.bytes.toString(),
     ) as object;
@@ -127,15 +136,10 @@ describe('referrers', () => {
   });
 
   test('are not listed if the fallback tag is an image, with a warning', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const [repository, old] = [fresh(), await withoutApi()];
     await pushImage(other.url, repository, fallback(images[1]!), cosigned);
-    const copied = await world.json<{ left: object[] }>(
-      'copy',
-      signed(),
-      `${old.host}/${repository}:v1`,
-      '--referrers',
-    );
+    const copied = await cli.json<{ left: object[] }>('copy', signed(), `${old.host}/${repository}:v1`, '--referrers');
     expect(copied.left).toEqual([
       { what: 'referrer', digest: ofImage.digest, reason: expect.stringMatching(/is not a referrers index/) },
     ]);
@@ -144,32 +148,32 @@ describe('referrers', () => {
   });
 
   test('are copied to a target that refuses all reads, but not listed there', async () => {
-    const world = await CliHarness.make();
-    const [repository, front] = [fresh(), await RecordingProxy.start({ upstream: other.url })];
-    front.on(/^(?:HEAD|GET) /, answer(403));
-    const { code, stderr } = await world.run(['copy', signed(), `${front.host}/${repository}:v1`, '--referrers']);
+    const cli = await CliHarness.make();
+    const [repository, proxy] = [fresh(), await RecordingProxy.start({ upstream: other.url })];
+    proxy.on(/^(?:HEAD|GET) /, answer(403));
+    const { code, stderr } = await cli.run(['copy', signed(), `${proxy.host}/${repository}:v1`, '--referrers']);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/skipped .* of the target cannot be read: .*HTTP 403/)]);
     expect((await getManifest(other.url, repository, ofImage.digest))?.digest).toBe(ofImage.digest);
-    await front.close();
+    await proxy.close();
   });
 
   test('replace another signature in the target, with a note', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
     await pushImage(other.url, repository, cosignTag, makeImage({ salt: 'theirs', kind: 'oci' }));
-    const { code, stderr } = await world.run(['copy', signed(), `${other.host}/${repository}:v1`, '--referrers']);
+    const { code, stderr } = await cli.run(['copy', signed(), `${other.host}/${repository}:v1`, '--referrers']);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/\.sig had sha256:\w+, which is replaced/)]);
     expect((await getManifest(other.url, repository, cosignTag))?.digest).toBe(cosigned.digest);
   });
 
   test('are copied to a layout and an archive, and back', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', signed(), 'oci:signed', '--referrers');
-    await world.must('copy', 'oci:signed', 'oci-archive:signed.tar', '--referrers');
-    expect(await world.must('digest', 'oci:signed')).toBe(list.digest);
-    expect(await world.must('digest', 'oci-archive:signed.tar')).toBe(list.digest);
-    await world.must('copy', 'oci-archive:signed.tar', `${other.host}/${repository}`, '--referrers');
+    await cli.must('copy', signed(), 'oci:signed', '--referrers');
+    await cli.must('copy', 'oci:signed', 'oci-archive:signed.tar', '--referrers');
+    expect(await cli.must('digest', 'oci:signed')).toBe(list.digest);
+    expect(await cli.must('digest', 'oci-archive:signed.tar')).toBe(list.digest);
+    await cli.must('copy', 'oci-archive:signed.tar', `${other.host}/${repository}`, '--referrers');
     for (const image of [ofImage, ofList, ofSignature]) {
       expect((await getManifest(other.url, repository, image.digest))?.digest).toBe(image.digest);
     }
@@ -177,10 +181,10 @@ describe('referrers', () => {
   });
 
   test('of the whole list are not copied with a filtered list, with a note', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
     const options = ['--referrers', '--platform', 'linux/arm64'];
-    const copied = await world.json<{ referrers: { digest: string }[]; left: { what: string; digest: string }[] }>(
+    const copied = await cli.json<{ referrers: { digest: string }[]; left: { what: string; digest: string }[] }>(
       'copy',
       signed(),
       `${other.host}/${repository}:v1`,
@@ -192,10 +196,10 @@ describe('referrers', () => {
   });
 
   test('are copied after a list that was copied without them', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', signed(), `${other.host}/${repository}:v1`);
-    const copied = await world.json<{ status: string; moved: { manifests: number } }>(
+    await cli.must('copy', signed(), `${other.host}/${repository}:v1`);
+    const copied = await cli.json<{ status: string; moved: { manifests: number } }>(
       'copy',
       signed(),
       `${other.host}/${repository}:v1`,

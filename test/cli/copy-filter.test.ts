@@ -4,10 +4,10 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
 import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { expectWhole, fresh, images, list, platforms, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, images, list, platforms, registry, serveCopyImages } from '../support/copy-fixture.ts';
 
 /** Copies of some platforms of a list. */
-serveCopied();
+serveCopyImages();
 
 describe('copy --platform', () => {
   const attestation = (image: Image, salt: string): { image: Image; entry: object } => {
@@ -41,22 +41,25 @@ describe('copy --platform', () => {
     ['by platform keeps what is attested of its image', ['--platform', 'linux/arm64'], [1, 3]],
     ['of attestations keeps the images', ['--attestations', 'drop'], [0, 1]],
     ['of both', ['--platform', 'linux/amd64', '--attestations', 'drop'], [0]],
-  ])('%s, and keeps all other fields of the list', async (_, options, kept) => {
-    const world = await CliHarness.make();
+  ])('%s, and keeps all other fields of the list', async (_, options, positions) => {
+    const cli = await CliHarness.make();
     const repository = fresh();
-    const { stdout, stderr } = await world.run(['copy', from(), `${registry.host}/${repository}:v1`, ...options]);
-    expect(await documentAt(repository)).toEqual({ ...original, manifests: kept.map((at) => original.manifests[at]) });
+    const { stdout, stderr } = await cli.run(['copy', from(), `${registry.host}/${repository}:v1`, ...options]);
+    expect(await documentAt(repository)).toEqual({
+      ...original,
+      manifests: positions.map((at) => original.manifests[at]),
+    });
     expect(stderr).toContain(`the filtered list is a new one: ${whole.digest} -> ${stdout.trim()}`);
-    expect(stderr.match(/^skipped /gm)).toHaveLength(4 - kept.length);
+    expect(stderr.match(/^skipped /gm)).toHaveLength(4 - positions.length);
     await expectWhole(registry.url, repository, 'v1');
   });
 
   test('of all platforms changes nothing', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const options = ['--platform', 'linux/amd64,linux/arm64'];
-    expect(await world.must('copy', from(), `${registry.host}/${fresh()}:v1`, ...options)).toBe(whole.digest);
+    expect(await cli.must('copy', from(), `${registry.host}/${fresh()}:v1`, ...options)).toBe(whole.digest);
     expect(
-      await world.must(
+      await cli.must(
         'copy',
         `${registry.host}/team/app:v1`,
         `${registry.host}/${fresh()}:v1`,
@@ -67,9 +70,9 @@ describe('copy --platform', () => {
   });
 
   test('for a missing platform exits with 4, and writes nothing', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    const { code, stderr } = await world.run([
+    const { code, stderr } = await cli.run([
       'copy',
       from(),
       `${registry.host}/${repository}:v1`,
@@ -81,8 +84,8 @@ describe('copy --platform', () => {
   });
 
   test('within the same repository writes another list', async () => {
-    const world = await CliHarness.make();
-    const digest = await world.must('copy', from(), `${registry.host}/team/app:arm`, '--platform', 'linux/arm64');
+    const cli = await CliHarness.make();
+    const digest = await cli.must('copy', from(), `${registry.host}/team/app:arm`, '--platform', 'linux/arm64');
     expect((await getManifest(registry.url, 'team/app', 'arm'))?.digest).toBe(digest);
   });
 
@@ -91,39 +94,37 @@ describe('copy --platform', () => {
     ['a layout', () => 'oci:out'],
     ['an archive', () => 'oci-archive:out.tar'],
   ])('of a list by digest writes a list by its own digest, in %s', async (_, place) => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const target = place(fresh());
     const args = ['copy', `${registry.host}/team/app@${whole.digest}`, target, '--platform', 'linux/arm64'];
-    const { code, stdout, stderr } = await world.run(args);
+    const { code, stdout, stderr } = await cli.run(args);
     const made = stdout.trim();
     expect(code).toBe(0);
     expect(made).not.toBe(whole.digest);
     expect(stderr).toContain(`manifest ${target}@${made}\n`);
     expect(stderr).not.toContain('pushed ');
-    expect(await world.must('digest', `${target}@${made}`)).toBe(made);
-    expect((await world.run(args)).stdout.trim()).toBe(made);
+    expect(await cli.must('digest', `${target}@${made}`)).toBe(made);
+    expect((await cli.run(args)).stdout.trim()).toBe(made);
   });
 
   test('of a list by digest detects that the filtered list already exists', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = [`${registry.host}/team/app@${whole.digest}`, `${registry.host}/${fresh()}`];
-    await world.must('copy', ...args, '--platform', 'linux/arm64');
-    const again = await world.must('copy', ...args, '--platform', 'linux/arm64', '--json');
+    await cli.must('copy', ...args, '--platform', 'linux/arm64');
+    const again = await cli.must('copy', ...args, '--platform', 'linux/arm64', '--json');
     expect(JSON.parse(again)).toMatchObject({ status: 'unchanged', moved: { manifests: 0 } });
   });
 
   test('writes the same list as create', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const list = `${registry.host}/team/app:made`;
-    await world.must('create', list, from(), '--platform', 'linux/arm64');
-    const digest = await world.must('digest', list);
-    expect(await world.must('copy', from(), `${registry.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(
-      digest,
-    );
+    await cli.must('create', list, from(), '--platform', 'linux/arm64');
+    const digest = await cli.must('digest', list);
+    expect(await cli.must('copy', from(), `${registry.host}/${fresh()}:v1`, '--platform', 'linux/arm64')).toBe(digest);
   });
 
   test('of a Docker list writes a Docker list', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const [one, two] = ['one', 'two'].map((salt, at) => makeImage({ salt, platform: platforms[at]! }));
     for (const image of [one!, two!]) await pushImage(registry.url, 'team/docker', undefined, image);
     const docker = makeIndex(
@@ -133,7 +134,7 @@ describe('copy --platform', () => {
     );
     await putManifest(registry.url, 'team/docker', 'v1', docker.mediaType, docker.bytes);
     const repository = fresh();
-    await world.must(
+    await cli.must(
       'copy',
       `${registry.host}/team/docker:v1`,
       `${registry.host}/${repository}:v1`,
@@ -144,12 +145,12 @@ describe('copy --platform', () => {
   });
 
   test('reads images without a platform in the list, and nested lists', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const nested = { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length };
     const silent = makeIndex([entryOf(images[0]!), entryOf(images[3]!), nested]);
     await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
     const repository = fresh();
-    await world.must(
+    await cli.must(
       'copy',
       `${registry.host}/team/app:silent`,
       `${registry.host}/${repository}:v1`,
@@ -160,14 +161,14 @@ describe('copy --platform', () => {
   });
 
   test('copies part of a list from a layout that lacks the rest', async () => {
-    const world = await CliHarness.make();
-    const dir = join(world.folder, 'part');
+    const cli = await CliHarness.make();
+    const dir = join(cli.folder, 'part');
     await putInLayout(dir, images[1]!);
     await putDocument(await openLayout(dir), list, 'v1');
-    const missing = await world.run(['copy', 'oci:part:v1', `${registry.host}/${fresh()}:v1`]);
+    const missing = await cli.run(['copy', 'oci:part:v1', `${registry.host}/${fresh()}:v1`]);
     expect([missing.code, missing.stderr]).toEqual([4, expect.stringMatching(/images are missing[^]*--platform/)]);
     const repository = fresh();
-    await world.must('copy', 'oci:part:v1', `${registry.host}/${repository}:v1`, '--platform', 'linux/arm64');
+    await cli.must('copy', 'oci:part:v1', `${registry.host}/${repository}:v1`, '--platform', 'linux/arm64');
     await expectWhole(registry.url, repository, 'v1');
   });
 });

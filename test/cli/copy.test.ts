@@ -19,45 +19,45 @@ import {
   pushList,
   registry,
   requestsOf,
-  serveCopied,
-} from '../support/copied.ts';
+  serveCopyImages,
+} from '../support/copy-fixture.ts';
 
 /** The requests of a copy, and its failures. */
-serveCopied();
+serveCopyImages();
 
 describe('the requests of a copy', () => {
   test('of 6 manifests and 11 blobs within a registry: 24, and 2 when it is done again', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const to = `${registry.host}/${fresh()}:v1`;
-    const cold = await requestsOf(world.must('copy', `${registry.host}/team/app:v1`, to));
+    const cold = await requestsOf(cli.must('copy', `${registry.host}/team/app:v1`, to));
     expect(registry.requests.filter((line) => line.startsWith('POST'))).toHaveLength(11);
     expect(cold).toBeLessThanOrEqual(24);
-    const again = world.run(['copy', `${registry.host}/team/app:v1`, to]);
+    const again = cli.run(['copy', `${registry.host}/team/app:v1`, to]);
     expect(await requestsOf(again)).toBe(2);
     expect(registry.requests.filter((line) => line.startsWith('GET'))).toEqual([]);
     expect((await again).stderr).toMatch(/^unchanged /m);
   });
 
   test('another tag in the same repository: 3, and 2 when it is done again', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const to = `${registry.host}/team/app:v2`;
-    const first = world.run(['copy', from, to]);
+    const first = cli.run(['copy', from, to]);
     expect(await requestsOf(first)).toBe(3);
     expect((await first).stderr).toMatch(/^copied 1 manifest, 0 blobs: /m);
-    expect(await requestsOf(world.must('copy', from, to))).toBe(2);
+    expect(await requestsOf(cli.must('copy', from, to))).toBe(2);
     expect((await getManifest(registry.url, 'team/app', 'v2'))?.bytes).toEqual(list.bytes);
   });
 
   test('by digest, if the target already has it: 1', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const [repository, from] = [fresh(), `${registry.host}/team/app@${list.digest}`];
-    await world.must('copy', from, `${registry.host}/${repository}:v1`);
-    expect(await requestsOf(world.must('copy', from, `${registry.host}/${repository}:v1`))).toBe(1);
+    await cli.must('copy', from, `${registry.host}/${repository}:v1`);
+    expect(await requestsOf(cli.must('copy', from, `${registry.host}/${repository}:v1`))).toBe(1);
   });
 
   test('a filtered list that already exists: 2', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = [
       'copy',
       `${registry.host}/team/app:v1`,
@@ -65,27 +65,27 @@ describe('the requests of a copy', () => {
       '--platform',
       'linux/arm64',
     ];
-    await world.must(...args);
-    expect(await requestsOf(world.must(...args))).toBe(2);
+    await cli.must(...args);
+    expect(await requestsOf(cli.must(...args))).toBe(2);
   });
 
   test('to another registry: each manifest and each blob once, without those that exist', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
+    await cli.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
     expect(registry.requests.filter((line) => line.includes('/blobs/'))).toHaveLength(11);
     expect(registry.requests.filter((line) => line.includes('/manifests/'))).toHaveLength(6);
-    const again = requestsOf(world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`));
+    const again = requestsOf(cli.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`));
     expect(await again).toBe(2);
-    await requestsOf(world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v2`));
+    await requestsOf(cli.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v2`));
     expect(registry.requests.filter((line) => line.includes('/blobs/'))).toEqual([]);
     expect(other.requests.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
   });
 
   test('a list with one changed image: the other images are not sent again', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
-    await world.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
+    await cli.must('copy', `${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`);
     const changed = makeImage({ salt: 'changed', kind: 'oci' });
     await pushImage(registry.url, 'team/app', undefined, changed);
     const next = makeIndex([
@@ -93,7 +93,7 @@ describe('the requests of a copy', () => {
       ...images.slice(1).map((image, at) => entryOf(image, platforms[at + 1])),
     ]);
     await putManifest(registry.url, 'team/app', 'next', next.mediaType, next.bytes);
-    await requestsOf(world.must('copy', `${registry.host}/team/app:next`, `${other.host}/${repository}:v1`));
+    await requestsOf(cli.must('copy', `${registry.host}/team/app:next`, `${other.host}/${repository}:v1`));
     expect(registry.requests.filter((line) => line.includes('/blobs/'))).toHaveLength(2);
     expect(other.requests.filter((line) => line.startsWith('PUT') && line.includes('/manifests/'))).toHaveLength(2);
     await expectWhole(other.url, repository, 'v1');
@@ -113,9 +113,9 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('to another repository and to another registry: the same bytes', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     for (const target of [from, to]) {
-      const digest = await world.must('copy', `${from.host}/team/app:v1`, `${target.host}/else/where`);
+      const digest = await cli.must('copy', `${from.host}/team/app:v1`, `${target.host}/else/where`);
       expect(digest).toBe(list.digest);
       expect((await getManifest(target.url, 'else/where', 'v1'))?.bytes).toEqual(list.bytes);
       await expectWhole(target.url, 'else/where', 'v1');
@@ -123,7 +123,7 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('with a subject, if the registry may not support it', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const subject = { mediaType: images[1]!.mediaType, digest: images[1]!.digest, size: images[1]!.bytes.length };
     const manifest = { subject, artifactType: 'application/x.sig' };
     const signature = makeImage({ salt: 'signature', kind: 'oci', manifest });
@@ -132,7 +132,7 @@ describeOnRegistries('a copy', (start) => {
     const tag = subject.digest.replace(':', '-');
     await putManifest(from.url, 'team/app', tag, listed.mediaType, listed.bytes);
     const [one, two] = [`${from.host}/team/app:v1`, `${to.host}/with/referrers:v1`];
-    for (let times = 0; times < 2; times += 1) await world.must('copy', one, two, '--referrers');
+    for (let times = 0; times < 2; times += 1) await cli.must('copy', one, two, '--referrers');
     expect((await getManifest(to.url, 'with/referrers', signature.digest))?.bytes).toEqual(signature.bytes);
     const there = await getManifest(to.url, 'with/referrers', tag);
     const api = await fetch(`${to.url}/v2/with/referrers/referrers/${subject.digest}`);
@@ -141,8 +141,8 @@ describeOnRegistries('a copy', (start) => {
   });
 
   test('of the images for some platforms: a list with its own digest', async () => {
-    const world = await CliHarness.make();
-    const filtered = await world.must(
+    const cli = await CliHarness.make();
+    const filtered = await cli.must(
       'copy',
       `${from.host}/team/app:v1`,
       `${to.host}/some:v1`,
@@ -161,25 +161,25 @@ describeOnRegistries('a copy', (start) => {
 
 describe('a target that has lost content', () => {
   test('is repaired with --force', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const repository = fresh();
     const [from, to] = [`${registry.host}/team/app:v1`, `${other.host}/${repository}:v1`];
-    await world.must('copy', from, to);
+    await cli.must('copy', from, to);
     const [layer] = await blobsOf(other.url, repository, images[0]!.digest);
     expect((await fetch(`${other.url}/v2/${repository}/blobs/${layer!}`, { method: 'DELETE' })).status).toBe(202);
-    await world.must('copy', from, to);
+    await cli.must('copy', from, to);
     expect((await fetch(`${other.url}/v2/${repository}/blobs/${layer!}`)).status).toBe(404);
-    await world.must('copy', from, to, '--force');
+    await cli.must('copy', from, to, '--force');
     await expectWhole(other.url, repository, 'v1');
   });
 
   test('gets everything again if it refuses the list', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const isOld = (path: string): boolean => path.includes('/manifests/sha256:') || path.includes('/manifests/v1');
     // A proxy reports every manifest of an empty registry as existing, like a registry that deletes content in the meantime.
     const empty = await startRegistry();
-    const front = await RecordingProxy.start({ upstream: empty.url });
-    front.on(/^HEAD/, (exchange) => {
+    const proxy = await RecordingProxy.start({ upstream: empty.url });
+    proxy.on(/^HEAD/, (exchange) => {
       const { path } = exchange.seen;
       const digest = path
         .split('/')
@@ -188,43 +188,43 @@ describe('a target that has lost content', () => {
       const headers = { 'content-type': list.mediaType, 'content-length': 10, 'docker-content-digest': digest };
       return isOld(path) ? answer(200, headers)(exchange) : exchange.pass();
     });
-    const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, `${front.host}/team/app:v1`]);
+    const { code, stderr } = await cli.run(['copy', `${registry.host}/team/app:v1`, `${proxy.host}/team/app:v1`]);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/has lost content: sending everything again/)]);
     await expectWhole(empty.url, 'team/app', 'v1');
-    await front.close();
+    await proxy.close();
     await empty.close();
   });
 });
 
 describe('failures', () => {
   test('leave no tag and no file', async () => {
-    const world = await CliHarness.make();
-    const dir = join(world.folder, 'damaged');
+    const cli = await CliHarness.make();
+    const dir = join(cli.folder, 'damaged');
     await putInLayout(dir, images[0]!, 'v1');
     const layout = await openLayout(dir);
     await layout.deleteBlob(sha256(images[0]!.blobs[1]!) as never);
     const repository = fresh();
     for (const target of [`${registry.host}/${repository}:v1`, 'oci-archive:damaged.tar']) {
-      const { code, stderr } = await world.run(['copy', 'oci:damaged', target]);
+      const { code, stderr } = await cli.run(['copy', 'oci:damaged', target]);
       expect([code, stderr]).toEqual([4, expect.stringMatching(/there is no blob sha256:\w+ in oci:damaged$/m)]);
     }
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
-    await expect(stat(join(world.folder, 'damaged.tar'))).rejects.toThrow();
+    await expect(stat(join(cli.folder, 'damaged.tar'))).rejects.toThrow();
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
     ['a source that is not there', ['none/app:v1', 'none/else:v1'], 4, /none\/app:v1/],
     ['a layout that is not there', ['oci:none', 'none/else:v1'], 4, /not an OCI layout/],
   ])('%s', async (_, names, code, reason) => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = names.map((name) => (name.includes('none/') ? `${registry.host}/${name}` : name));
-    const ran = await world.run(['copy', ...args]);
-    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(reason)]);
+    const result = await cli.run(['copy', ...args]);
+    expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(reason)]);
   });
 
   test('a read-only target', async () => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await world.run(['copy', `${registry.host}/team/app:v1`, 'docker-archive:x.tar']);
+    const cli = await CliHarness.make();
+    const { code, stderr } = await cli.run(['copy', `${registry.host}/team/app:v1`, 'docker-archive:x.tar']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/docker archives are read-only/)]);
   });
 });

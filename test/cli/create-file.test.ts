@@ -3,13 +3,22 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { amd64, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
+import {
+  amd64,
+  arm64,
+  at,
+  build,
+  images,
+  registry,
+  serveCreateImages,
+  type Drafted,
+} from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create -f` with an index in a file or on stdin creates the same list as with the same index in a registry. */
-serveSources();
+serveCreateImages();
 
-let world: CliHarness;
+let cli: CliHarness;
 let attestation: Image;
 let published: { readonly digest: string; readonly bytes: Buffer };
 
@@ -21,7 +30,7 @@ beforeAll(async () => {
   published = { bytes, digest: await CliHarness.make().then((one) => one.must('digest', at('team/app:published'))) };
 });
 beforeEach(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 
 /** An index with all optional fields, with an attestation and an annotated descriptor. */
@@ -41,9 +50,9 @@ function documentOf(annotations: object): object {
   };
 }
 
-const file = (content: string | Uint8Array) => writeFile(join(world.folder, 'index.json'), content);
+const file = (content: string | Uint8Array) => writeFile(join(cli.folder, 'index.json'), content);
 const digestsOf = ({ entries }: Drafted) => entries.map(({ digest }) => digest);
-const inspected = async (): Promise<unknown> => JSON.parse(await world.must('inspect'));
+const inspected = async (): Promise<unknown> => JSON.parse(await cli.must('inspect'));
 
 describe('an index in a file', () => {
   test.each(['a file', 'stdin'])(
@@ -51,18 +60,18 @@ describe('an index in a file', () => {
     async (place) => {
       await file(published.bytes);
       const args = ['create', at('team/app:same'), '-f', place === 'stdin' ? '-' : 'index.json'];
-      expect(await world.run(args, { stdin: published.bytes })).toMatchObject({ code: 0 });
-      expect(await world.must('inspect', '--raw')).toBe(published.bytes.toString());
-      expect(await world.must('push')).toBe(published.digest);
+      expect(await cli.run(args, { stdin: published.bytes })).toMatchObject({ code: 0 });
+      expect(await cli.must('inspect', '--raw')).toBe(published.bytes.toString());
+      expect(await cli.must('push')).toBe(published.digest);
     },
   );
 
   test('that no registry has is written like any other list', async () => {
     await file(JSON.stringify(documentOf({ k: 'mine' }), undefined, 5));
-    await world.must('create', at('team/app:mine'), '-f', 'index.json');
+    await cli.must('create', at('team/app:mine'), '-f', 'index.json');
     expect(await inspected()).toEqual(documentOf({ k: 'mine' }));
-    expect(await world.must('inspect', '--raw')).not.toContain('\n');
-    await world.must('push');
+    expect(await cli.must('inspect', '--raw')).not.toContain('\n');
+    await cli.must('push');
   });
 
   test.each([
@@ -71,7 +80,7 @@ describe('an index in a file', () => {
   ])('%s: keeps the format of the index', async (mediaType, format) => {
     const { bytes } = makeIndex([entryOf(images.amd64, amd64)], {}, mediaType);
     await file(bytes);
-    expect(await world.json<object>('create', at('team/app:typed'), '-f', 'index.json')).toMatchObject({ format });
+    expect(await cli.json<object>('create', at('team/app:typed'), '-f', 'index.json')).toMatchObject({ format });
     expect(await inspected()).toEqual(JSON.parse(bytes.toString()));
   });
 
@@ -80,7 +89,7 @@ describe('an index in a file', () => {
     ['with another index', ['team/built']],
   ])('with %s: drops the fields of the index, with a warning that names the file', async (_name, others) => {
     await file(published.bytes);
-    const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', 'index.json', ...others.map(at)]);
+    const { code, stderr } = await cli.run(['create', at('team/app:l'), '-f', 'index.json', ...others.map(at)]);
     expect([code, stderr]).toEqual([
       0,
       expect.stringContaining(
@@ -91,7 +100,7 @@ describe('an index in a file', () => {
   });
 
   test('two indexes in one array are two sources', async () => {
-    const { code, stderr } = await world.run(['create', at('team/app:l'), '-f', '-'], {
+    const { code, stderr } = await cli.run(['create', at('team/app:l'), '-f', '-'], {
       stdin: JSON.stringify([documentOf({ a: '1' }), documentOf({ b: '2' })]),
     });
     expect([code, stderr.match(/of the index stdin are not kept/g)?.length]).toEqual([0, 2]);
@@ -103,7 +112,7 @@ describe('an index in a file', () => {
     ['--attestations drop', () => [images.amd64.digest, images.arm64.digest]],
   ])('filtered by %s keeps attestations with their images', async (flags, expected) => {
     await file(published.bytes);
-    const made = await world.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
+    const made = await cli.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
     expect(digestsOf(made)).toEqual(expected());
   });
 
@@ -111,19 +120,19 @@ describe('an index in a file', () => {
     const [one, two] = build.images;
     await file(makeIndex([entryOf({ ...build.index, blobs: [] })]).bytes);
     const create = (...flags: readonly string[]) =>
-      world.json<Drafted>('create', at(`team/built:l${flags.length}`), '-f', 'index.json', ...flags);
+      cli.json<Drafted>('create', at(`team/built:l${flags.length}`), '-f', 'index.json', ...flags);
     expect(digestsOf(await create())).toEqual([build.index.digest]);
-    expect(digestsOf(await world.json<Drafted>('create', '--amend'))).toEqual([build.index.digest]);
+    expect(digestsOf(await cli.json<Drafted>('create', '--amend'))).toEqual([build.index.digest]);
     expect(digestsOf(await create('--nested', 'flatten'))).toEqual(expect.arrayContaining([one?.digest, two?.digest]));
   });
 
   test('--amend and --replace keep what annotate has set, the fields of its entries, and its attestations', async () => {
     await file(published.bytes);
-    await world.must('create', at('team/app:kept'), '-f', 'index.json');
-    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    await cli.must('create', at('team/app:kept'), '-f', 'index.json');
+    await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     const before = await inspected();
     for (const more of [['--amend'], ['--amend', '-f', 'index.json'], ['--replace', '-f', 'index.json']]) {
-      const made = await world.json<Drafted>('create', at('team/app:kept'), ...more);
+      const made = await cli.json<Drafted>('create', at('team/app:kept'), ...more);
       expect([more, made.changed]).toEqual([more, false]);
       expect(await inspected()).toEqual(before);
     }
@@ -131,15 +140,15 @@ describe('an index in a file', () => {
 
   test('--amend with a rebuilt index replaces attestations with their images', async () => {
     await file(published.bytes);
-    await world.must('create', at('team/app:again'), '-f', 'index.json');
+    await cli.must('create', at('team/app:again'), '-f', 'index.json');
     const attests = makeImage({
       kind: 'oci',
-      salt: 'attests anew',
+      salt: 'attests again',
       platform: { os: 'unknown', architecture: 'unknown' },
     });
     await pushImage(registry.url, 'team/app', undefined, attests);
     await file(makeIndex([entryOf(images.other, amd64), attestationEntry(attests, images.other)]).bytes);
-    const made = await world.json<Drafted>('create', at('team/app:again'), '--amend', '-f', 'index.json');
+    const made = await cli.json<Drafted>('create', at('team/app:again'), '--amend', '-f', 'index.json');
     expect(digestsOf(made)).toEqual([images.other.digest, images.arm64.digest, attests.digest]);
   });
 
@@ -148,7 +157,7 @@ describe('an index in a file', () => {
     ['that is ambiguous', '{"schemaVersion":2,"manifests":[],"layers":[]}'],
     ['with an invalid annotation', '{"schemaVersion":2,"manifests":[],"annotations":{"a":1}}'],
   ])('refuses an index %s', async (_name, text) => {
-    expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: text })).toMatchObject({
+    expect(await cli.run(['create', at('team/app:l'), '-f', '-'], { stdin: text })).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('stdin') as unknown,
     });
@@ -164,7 +173,7 @@ describe('the repository of the images', () => {
   ])('%s: --repo sets it, and without --repo the hint names the option', async (name, content) => {
     await file(content());
     const repository = at(`pipe/${name.replaceAll(' ', '-')}`);
-    const create = (...args: readonly string[]) => world.run(['create', repository, '-f', 'index.json', ...args]);
+    const create = (...args: readonly string[]) => cli.run(['create', repository, '-f', 'index.json', ...args]);
     expect(await create()).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(
@@ -172,23 +181,23 @@ describe('the repository of the images', () => {
       ) as unknown,
     });
     expect(await create('--repo', at('team/app'))).toMatchObject({ code: 0 });
-    await world.must('push');
+    await cli.must('push');
   });
 
   test('names every missing image of an index', async () => {
-    const { code, stderr } = await world.run(['create', at('pipe/b:1'), '-f', '-'], { stdin: published.bytes });
+    const { code, stderr } = await cli.run(['create', at('pipe/b:1'), '-f', '-'], { stdin: published.bytes });
     expect([code, stderr]).toEqual([4, expect.stringContaining(`images are missing from ${at('pipe/b')}: `)]);
     for (const { digest } of [images.amd64, images.arm64]) expect(stderr).toContain(digest.slice(0, 19));
   });
 
   test('creates the same list as the index, piped from one repository to another', async () => {
     const args = ['create', at('pipe/piped:1'), '-f', '-', '--repo', at('team/app')];
-    expect((await world.run(args, { stdin: published.bytes })).code).toBe(0);
-    expect(await world.must('push')).toBe(published.digest);
+    expect((await cli.run(args, { stdin: published.bytes })).code).toBe(0);
+    expect(await cli.must('push')).toBe(published.digest);
   });
 
   test('empty stdin', async () => {
-    expect(await world.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
+    expect(await cli.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
       code: 2,
       stderr: 'mlist: stdin contains no sources\n',
     });

@@ -1,20 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
-import { amd64, arm, arm64, at, build, images, registry, serveSources, type Drafted } from '../support/sources.ts';
+import {
+  amd64,
+  arm,
+  arm64,
+  at,
+  build,
+  images,
+  registry,
+  serveCreateImages,
+  type Drafted,
+} from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create` with indexes as sources. */
-serveSources();
+serveCreateImages();
 
 describe('create from an index', () => {
   test('adds its images and their attestations', async () => {
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>(
-      'create',
-      at('team/built:again'),
-      at('team/built'),
-      at('team/app:arm'),
-    );
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>('create', at('team/built:again'), at('team/built'), at('team/app:arm'));
     const [one, two] = build.images;
     expect(entries.map((entry) => entry.attests ?? 'image')).toEqual([
       'image',
@@ -26,13 +31,13 @@ describe('create from an index', () => {
   });
 
   test('one unchanged index: the same bytes', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', at('team/built:same'), at('team/built'));
-    expect(await world.must('push')).toBe(build.index.digest);
+    const cli = await CliHarness.make();
+    await cli.must('create', at('team/built:same'), at('team/built'));
+    expect(await cli.must('push')).toBe(build.index.digest);
   });
 
   test('one unchanged index with unusual JSON: the same bytes; after an edit, unknown members remain', async () => {
-    const odd = Buffer.from(
+    const document = Buffer.from(
       JSON.stringify(
         {
           annotations: { z: '1', a: '2' },
@@ -49,23 +54,23 @@ describe('create from an index', () => {
         7,
       ),
     );
-    await putManifest(registry.url, 'team/app', 'odd', 'application/vnd.oci.image.index.v1+json', odd);
-    const world = await CliHarness.make();
-    await world.must('create', at('team/app:edited'), at('team/app:odd'));
-    expect(await world.must('inspect', '--raw')).toBe(odd.toString());
-    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
-    const before = JSON.parse(odd.toString()) as { manifests: { platform: object }[] };
+    await putManifest(registry.url, 'team/app', 'odd', 'application/vnd.oci.image.index.v1+json', document);
+    const cli = await CliHarness.make();
+    await cli.must('create', at('team/app:edited'), at('team/app:odd'));
+    expect(await cli.must('inspect', '--raw')).toBe(document.toString());
+    await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const before = JSON.parse(document.toString()) as { manifests: { platform: object }[] };
     Object.assign(before.manifests[1]?.platform ?? {}, { variant: 'v8' });
-    expect(JSON.parse(await world.must('inspect'))).toEqual(before);
-    await world.must('annotate', '--platform', 'linux/arm64', '--variant', '');
-    expect(await world.must('inspect', '--raw')).toBe(odd.toString());
+    expect(JSON.parse(await cli.must('inspect'))).toEqual(before);
+    await cli.must('annotate', '--platform', 'linux/arm64', '--variant', '');
+    expect(await cli.must('inspect', '--raw')).toBe(document.toString());
   });
 
   test('several indexes: drops their own fields with a warning', async () => {
     const annotated = makeIndex([entryOf(images.arm, arm)], { annotations: { k: 'v' } });
     await putManifest(registry.url, 'team/app', 'annotated', annotated.mediaType, annotated.bytes);
-    const world = await CliHarness.make();
-    const { stderr } = await world.run(['create', at('l:1'), at('team/app:annotated'), at('team/built')]);
+    const cli = await CliHarness.make();
+    const { stderr } = await cli.run(['create', at('l:1'), at('team/app:annotated'), at('team/built')]);
     expect(stderr).toMatch(/warning: annotations of the index .*annotated are not kept/);
   });
 
@@ -74,16 +79,16 @@ describe('create from an index', () => {
     ['--attestations drop', ['--attestations', 'drop'], 2],
     ['both', ['--platform', 'linux/arm64', '--attestations', 'drop'], 1],
   ])('filtered by %s keeps attestations with their images', async (_name, flags, count) => {
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>('create', at('l:1'), at('team/built'), ...flags);
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>('create', at('l:1'), at('team/built'), ...flags);
     expect(entries).toHaveLength(count);
     const attested = entries.flatMap((entry) => entry.attests ?? []);
     expect(entries.map((entry) => entry.digest)).toEqual(expect.arrayContaining(attested));
   });
 
   test('a missing platform: exit code 4, with the existing platforms', async () => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await world.run([
+    const cli = await CliHarness.make();
+    const { code, stderr } = await cli.run([
       'create',
       at('l:1'),
       at('team/built'),
@@ -99,24 +104,24 @@ describe('create from an index', () => {
   });
 
   test('--platform also skips single images, with a note', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = [at('l:1'), at('team/app:amd64'), at('team/app:arm64'), `${at('team/app:other')}=linux/arm64/v9`];
-    const { code, stderr } = await world.run(['create', ...args, '--platform', 'linux/arm64,linux/arm64/v9']);
+    const { code, stderr } = await cli.run(['create', ...args, '--platform', 'linux/arm64,linux/arm64/v9']);
     expect([code, stderr]).toEqual([
       0,
       expect.stringMatching(/skipped image linux\/amd64 sha256:[0-9a-f]{12}: .*app:amd64 matches none/),
     ]);
-    const { manifests } = JSON.parse(await world.must('inspect')) as { manifests: { digest: string }[] };
+    const { manifests } = JSON.parse(await cli.must('inspect')) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([images.arm64.digest, images.other.digest]);
   });
 
   test('--platform that no single image matches: exit code 4, and no draft', async () => {
-    const world = await CliHarness.make();
-    expect(await world.run(['create', at('l:1'), at('team/app:amd64'), '--platform', 'linux/s390x'])).toMatchObject({
+    const cli = await CliHarness.make();
+    expect(await cli.run(['create', at('l:1'), at('team/app:amd64'), '--platform', 'linux/s390x'])).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(/no image for linux\/s390x[^]*Available: linux\/amd64/) as unknown,
     });
-    expect(await world.must('ls')).toBe('');
+    expect(await cli.must('ls')).toBe('');
   });
 
   test.each([
@@ -131,8 +136,8 @@ describe('create from an index', () => {
     ['resolve', ['resolve', 'l:1', '--platform', '']],
     ['copy', ['copy', 'a/b', 'oci:x', '--platform', '']],
   ])('refuses an empty platform: %s', async (_name, args) => {
-    const world = await CliHarness.make();
-    expect(await world.run(args)).toMatchObject({
+    const cli = await CliHarness.make();
+    expect(await cli.run(args)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('the platform is empty') as unknown,
     });
@@ -148,28 +153,26 @@ describe('create from an index', () => {
     ['an OCI index of Docker images', () => makeIndex([entryOf(images.amd64, amd64)]), 'oci'],
     ['the same, annotated', () => makeIndex([entryOf(images.amd64, amd64)], { annotations: { k: 'v' } }), 'auto'],
   ])('the format of a draft of %s is stored only if auto would select another one', async (_name, made, format) => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const { mediaType, bytes } = made();
     const repository = bytes === build.index.bytes ? 'team/built' : 'team/app';
     await putManifest(registry.url, repository, 'based', mediaType, bytes);
-    const draft = await world.json<{ format: string }>('create', at('l:1'), at(`${repository}:based`));
+    const draft = await cli.json<{ format: string }>('create', at('l:1'), at(`${repository}:based`));
     expect(draft.format).toBe(format);
-    expect((await world.run(['inspect', '--raw'])).stdout).toBe(bytes.toString());
-    expect((await world.json<{ format: string }>('create', '--amend', '--format', 'oci', at('l:1'))).format).toBe(
-      'oci',
-    );
+    expect((await cli.run(['inspect', '--raw'])).stdout).toBe(bytes.toString());
+    expect((await cli.json<{ format: string }>('create', '--amend', '--format', 'oci', at('l:1'))).format).toBe('oci');
   });
 
   test('an entry without a platform gets the platform of its image', async () => {
     const silent = makeIndex([entryOf(images.arm)]);
     await putManifest(registry.url, 'team/app', 'silent', silent.mediaType, silent.bytes);
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>('create', at('l:1'), at('team/app:silent'));
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>('create', at('l:1'), at('team/app:silent'));
     expect(entries[0]?.platform).toEqual(arm);
   });
 
   test('an explicit platform for an index of several images is ambiguous', async () => {
-    const world = await CliHarness.make();
-    expect((await world.run(['create', at('l:1'), `${at('team/built')}=linux/arm64`])).code).toBe(2);
+    const cli = await CliHarness.make();
+    expect((await cli.run(['create', at('l:1'), `${at('team/built')}=linux/arm64`])).code).toBe(2);
   });
 });

@@ -14,7 +14,7 @@ const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 
 
 describeOnRegistries('create --push', (start) => {
   let registry: Registry;
-  let world: CliHarness;
+  let cli: CliHarness;
   let rounds = 0;
   let repository: string;
   let list: string;
@@ -27,98 +27,98 @@ describeOnRegistries('create --push', (start) => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     rounds += 1;
     repository = `made/r${rounds}`;
     list = `${registry.host}/${repository}:v1`;
   });
 
   test('prints the digest, writes all tags, and keeps the draft', async () => {
-    const digest = await world.must('create', list, ...images, '--push', '-t', ':latest');
+    const digest = await cli.must('create', list, ...images, '--push', '-t', ':latest');
     expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     for (const tag of ['v1', 'latest']) expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
-    expect(await world.must('digest', list)).toBe(digest);
-    expect(await world.must('create', list, ...images, '--push')).toBe(digest);
-    expect(await world.must('push', list)).toBe(digest);
+    expect(await cli.must('digest', list)).toBe(digest);
+    expect(await cli.must('create', list, ...images, '--push')).toBe(digest);
+    expect(await cli.must('push', list)).toBe(digest);
   });
 
   test('reads a tag again that had this list while the sources were read', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    const through = (name: string) => name.replace(registry.host, front.host);
-    const digest = await world.must('create', through(list), ...images.map(through), '--push');
-    await world.must('rm', through(list));
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const through = (name: string) => name.replace(registry.host, proxy.host);
+    const digest = await cli.must('create', through(list), ...images.map(through), '--push');
+    await cli.must('rm', through(list));
     const had = { 'docker-content-digest': digest, 'content-type': 'application/json', 'content-length': 1 };
     const moveThen: Rule = async (exchange) => {
       await pushImage(registry.url, repository, 'v1', amd64);
       await answer(200, had)(exchange);
     };
-    front.on(/^HEAD .*manifests\/v1$/, moveThen, 1);
-    front.forget();
-    expect(await world.must('create', through(list), ...images.map(through), '--push')).toBe(digest);
-    expect(front.asked(/^HEAD .*manifests\/v1$/)).toHaveLength(2);
+    proxy.on(/^HEAD .*manifests\/v1$/, moveThen, 1);
+    proxy.clear();
+    expect(await cli.must('create', through(list), ...images.map(through), '--push')).toBe(digest);
+    expect(proxy.requestsMatching(/^HEAD .*manifests\/v1$/)).toHaveLength(2);
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
   test('reports the previous digest of a tag that this workspace pushed and another client has moved', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    const through = (name: string) => name.replace(registry.host, front.host);
-    const digest = await world.must('create', through(list), through(images[0]!), '--push');
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const through = (name: string) => name.replace(registry.host, proxy.host);
+    const digest = await cli.must('create', through(list), through(images[0]!), '--push');
     const moveFirst: Rule = async ({ pass }) => {
       await pushImage(registry.url, repository, 'v1', amd64);
       await pass();
     };
-    front.on(/^GET .*team\/arm64\/manifests/, moveFirst, 1);
+    proxy.on(/^GET .*team\/arm64\/manifests/, moveFirst, 1);
     const args = ['create', '--amend', through(list), through(images[1]!), '--push', '--json'];
-    const { code, stdout, stderr } = await world.run(args);
+    const { code, stdout, stderr } = await cli.run(args);
     expect([code, stderr]).toEqual([0, expect.stringContaining(`had ${amd64.digest}, not ${digest}`)]);
     expect(JSON.parse(stdout)).toMatchObject({ pushed: { targets: [{ before: amd64.digest }] } });
   });
 
   test('does not wait longer than necessary for a tag that the registry does not answer', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    const target = list.replace(registry.host, front.host);
-    front.on(/^HEAD /, hang);
-    const env = { HOME: world.folder };
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const target = list.replace(registry.host, proxy.host);
+    proxy.on(/^HEAD /, hang);
+    const env = { HOME: cli.folder };
     // A source that is not read within the limit is a different failure.
     const create = (source: string, ...more: readonly string[]) =>
       withTimeLimit(async (limit) => {
-        front.forget();
-        const ran = await runMlist(['create', target, source, '--push', '--timeout', limit, ...more], env);
-        return ran.code === 7 && ran.stderr.includes(source) ? undefined : ran;
+        proxy.clear();
+        const result = await runMlist(['create', target, source, '--push', '--timeout', limit, ...more], env);
+        return result.code === 7 && result.stderr.includes(source) ? undefined : result;
       });
     expect(await create(`${registry.host}/team/none:v1`)).toMatchObject({ code: 4 });
     // Retries after the error would keep the process alive.
-    expect(front.asked(/^HEAD /)).toHaveLength(1);
+    expect(proxy.requestsMatching(/^HEAD /)).toHaveLength(1);
     expect(await create(images[0]!, '--retries', '1')).toMatchObject({ code: 7 });
-    expect(front.asked(/^HEAD /)).toHaveLength(2);
+    expect(proxy.requestsMatching(/^HEAD /)).toHaveLength(2);
   });
 
   test('reads the tag once, just before it moves, if all images are in its repository', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     await pushImage(registry.url, repository, 'amd64', amd64);
-    await world.must('create', `${front.host}/${repository}:v1`, `${front.host}/${repository}:amd64`, '--push');
-    expect(front.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
+    await cli.must('create', `${proxy.host}/${repository}:v1`, `${proxy.host}/${repository}:amd64`, '--push');
+    expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'PUT']);
   });
 
   test('prints the draft and the push as one document', async () => {
-    const document = await world.json('create', list, ...images, '--push');
+    const document = await cli.json('create', list, ...images, '--push');
     const pushed = { ref: list, targets: [{ ref: list, status: 'pushed', before: 'absent' }] };
     expect(document).toMatchObject({ ref: list, changed: true, entries: [{}, {}], pushed });
   });
 
   test('writes nothing with --dry-run, and prints the digest of the later push', async () => {
-    const digest = await world.must('create', list, ...images, '--push', '--dry-run');
-    expect(await world.must('ls')).toBe('');
+    const digest = await cli.must('create', list, ...images, '--push', '--dry-run');
+    expect(await cli.must('ls')).toBe('');
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
-    expect(await world.must('create', list, ...images, '--push')).toBe(digest);
-    await world.must('annotate', list, '--arch', 'arm64', '--annotation', 'a=b');
-    expect(await world.must('create', '--amend', list, ...images, '--push', '--dry-run')).not.toBe(digest);
+    expect(await cli.must('create', list, ...images, '--push')).toBe(digest);
+    await cli.must('annotate', list, '--arch', 'arm64', '--annotation', 'a=b');
+    expect(await cli.must('create', '--amend', list, ...images, '--push', '--dry-run')).not.toBe(digest);
     expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(digest);
   });
 
   test('--dry-run prints the plan for several tags of one repository once', async () => {
     const names = ['-t', ':v2', '-t', ':v3'];
-    const { code, stderr } = await world.run(['create', list, ...images, '--push', '--dry-run', ...names]);
+    const { code, stderr } = await cli.run(['create', list, ...images, '--push', '--dry-run', ...names]);
     expect([code, stderr.match(/^plan for /gm)?.length]).toEqual([0, 1]);
     expect(stderr.match(/^ {2}tag +\S+/gm)).toHaveLength(3);
     expect(stderr).toMatch(/^plan for \S+, \S+:v2, \S+:v3$/m);
@@ -126,37 +126,37 @@ describeOnRegistries('create --push', (start) => {
 
   test('refuses a list that lacks a platform of --expect before any write; the draft can be fixed', async () => {
     const [first = '', second = ''] = images;
-    const ran = await world.run(['create', list, first, '--push', '--expect', 'linux/amd64,linux/arm64']);
-    expect(ran).toMatchObject({ code: 3, stdout: '' });
-    expect(ran.stderr).toContain('lacks linux/arm64');
+    const result = await cli.run(['create', list, first, '--push', '--expect', 'linux/amd64,linux/arm64']);
+    expect(result).toMatchObject({ code: 3, stdout: '' });
+    expect(result.stderr).toContain('lacks linux/arm64');
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
-    await world.must('add', list, second, '--push', '--expect', 'linux/amd64,linux/arm64', '-t', ':v2');
+    await cli.must('add', list, second, '--push', '--expect', 'linux/amd64,linux/arm64', '-t', ':v2');
     expect(await getManifest(registry.url, repository, 'v2')).toBeDefined();
   });
 
   test('pushes to all tags of the build metadata', async () => {
     const tags = ['v1', '1', 'latest'].map((tag) => `${registry.host}/${repository}:${tag}`);
     const env = { DOCKER_METADATA_OUTPUT_JSON: JSON.stringify({ tags, annotations: [], labels: {} }) };
-    const ran = await world.run(['create', list, ...images, '--docker-metadata', 'env', '--push'], { env });
-    expect(ran.code).toBe(0);
+    const result = await cli.run(['create', list, ...images, '--docker-metadata', 'env', '--push'], { env });
+    expect(result.code).toBe(0);
     for (const tag of ['v1', '1', 'latest'])
-      expect((await getManifest(registry.url, repository, tag))?.digest).toBe(ran.stdout.trim());
+      expect((await getManifest(registry.url, repository, tag))?.digest).toBe(result.stdout.trim());
   });
 
   test('leaves no draft if an image is missing', async () => {
-    const ran = await world.run(['create', list, ...images, `${registry.host}/team/none:v1`, '--push']);
-    expect(ran).toMatchObject({ code: 4, stdout: '' });
-    expect(await world.must('ls')).toBe('');
+    const result = await cli.run(['create', list, ...images, `${registry.host}/team/none:v1`, '--push']);
+    expect(result).toMatchObject({ code: 4, stdout: '' });
+    expect(await cli.must('ls')).toBe('');
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
 
   test.each(['--dry-run', '--allow-duplicates', '--expect=linux/amd64', '--tag=:v2'])(
     'says that %s needs it',
     async (option) => {
-      const ran = await world.run(['create', list, ...images, option]);
-      expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain('needs --push');
-      expect(await world.must('ls')).toBe('');
+      const result = await cli.run(['create', list, ...images, option]);
+      expect(result.code).toBe(2);
+      expect(result.stderr).toContain('needs --push');
+      expect(await cli.must('ls')).toBe('');
     },
   );
 });

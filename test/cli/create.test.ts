@@ -2,16 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, pushImage } from '../support/images.ts';
-import { amd64, arm, at, images, registry, serveSources, type Drafted } from '../support/sources.ts';
+import { amd64, arm, at, images, registry, serveCreateImages, type Drafted } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** `create` with images, and with files that name images. */
-serveSources();
+serveCreateImages();
 
 describe('create', () => {
   test('keeps the order of the arguments', async () => {
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>(
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>(
       'create',
       at('l:1'),
       at('team/app:arm'),
@@ -24,33 +24,33 @@ describe('create', () => {
   });
 
   test('names every missing image, stores nothing, and needs no --amend afterwards', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const args = ['create', at('l:1'), at('team/app:amd64'), at('team/app:no1'), at('team/no2:x')];
-    const { code, stderr, stdout } = await world.run(args);
+    const { code, stderr, stdout } = await cli.run(args);
     expect([code, stdout]).toEqual([4, '']);
     expect(stderr).toContain(at('team/app:no1'));
     expect(stderr).toContain(at('team/no2:x'));
-    expect((await world.run(['ls'])).stdout).toBe('');
+    expect((await cli.run(['ls'])).stdout).toBe('');
     await pushImage(registry.url, 'team/app', 'no1', images.arm);
     await pushImage(registry.url, 'team/no2', 'x', images.arm64);
-    expect((await world.run(args)).code).toBe(0);
+    expect((await cli.run(args)).code).toBe(0);
   });
 
   test('refuses to replace a draft, but accepts an identical one', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', at('l:1'), at('team/app:amd64'));
-    await world.must('annotate', '--annotation', 'k=v');
-    expect((await world.json<Drafted>('create', at('l:1'), at('team/app:amd64'))).changed).toBe(false);
-    expect(await world.must('inspect')).toContain('"k":"v"');
-    const { code, stderr } = await world.run(['create', at('l:1'), at('team/app:arm64')]);
+    const cli = await CliHarness.make();
+    await cli.must('create', at('l:1'), at('team/app:amd64'));
+    await cli.must('annotate', '--annotation', 'k=v');
+    expect((await cli.json<Drafted>('create', at('l:1'), at('team/app:amd64'))).changed).toBe(false);
+    expect(await cli.must('inspect')).toContain('"k":"v"');
+    const { code, stderr } = await cli.run(['create', at('l:1'), at('team/app:arm64')]);
     expect([code, stderr]).toEqual([5, expect.stringMatching(/already[^]*--amend[^]*mlist show docker:\/\/.*l:1/)]);
   });
 
   test('the same images again: changes fields of the list, but no entry', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', at('l:1'), at('team/app:amd64'));
+    const cli = await CliHarness.make();
+    await cli.must('create', at('l:1'), at('team/app:amd64'));
     const again = async (...flags: readonly string[]) => {
-      const { changed, changes } = await world.json<Drafted>('create', at('l:1'), at('team/app:amd64'), ...flags);
+      const { changed, changes } = await cli.json<Drafted>('create', at('l:1'), at('team/app:amd64'), ...flags);
       return [changed, changes];
     };
     expect(await again()).toEqual([false, []]);
@@ -62,19 +62,19 @@ describe('create', () => {
       expect(await again(...flags)).toEqual([true, []]);
       expect(await again(...flags)).toEqual([false, []]);
     }
-    const { mediaType, annotations, artifactType } = JSON.parse(await world.must('inspect')) as Record<string, unknown>;
+    const { mediaType, annotations, artifactType } = JSON.parse(await cli.must('inspect')) as Record<string, unknown>;
     expect([mediaType, annotations, artifactType]).toEqual([
       'application/vnd.oci.image.index.v1+json',
       { a: 'b' },
       'application/x',
     ]);
-    expect((await world.json<Drafted>('create', '--amend', at('l:1'))).changes).toEqual([]);
+    expect((await cli.json<Drafted>('create', '--amend', at('l:1'))).changes).toEqual([]);
   });
 
   test('the same images with another platform: refuses to replace the draft', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const create = async (platform: string) =>
-      world.run(['create', at('l:1'), at('team/app:arm64'), `${at('team/app:amd64')}${platform}`]);
+      cli.run(['create', at('l:1'), at('team/app:arm64'), `${at('team/app:amd64')}${platform}`]);
     expect((await create('=linux/arm/v6')).code).toBe(0);
     expect((await create('=linux/arm/v6')).code).toBe(0);
     expect((await create('')).code).toBe(0);
@@ -84,12 +84,12 @@ describe('create', () => {
         /and its entry .*team\/app:amd64 \(linux\/arm\/v6.* is not for linux\/amd64/,
       ) as unknown,
     });
-    expect(await world.must('inspect')).toContain('v6');
+    expect(await cli.must('inspect')).toContain('v6');
   });
 
   test('an explicit platform overrides the one of the image', async () => {
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>(
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>(
       'create',
       at('l:1'),
       `${at('team/app:amd64')}=linux/arm/v6`,
@@ -102,8 +102,8 @@ describe('create', () => {
   });
 
   test('merges duplicate entries, with a note', async () => {
-    const world = await CliHarness.make();
-    const { code, stderr, stdout } = await world.run([
+    const cli = await CliHarness.make();
+    const { code, stderr, stdout } = await cli.run([
       'create',
       '--progress',
       'plain',
@@ -117,46 +117,46 @@ describe('create', () => {
   });
 
   test('two images for one platform: create warns, push and validate refuse, --allow-duplicates accepts', async () => {
-    const world = await CliHarness.make();
-    const { code, stderr } = await world.run([
+    const cli = await CliHarness.make();
+    const { code, stderr } = await cli.run([
       'create',
       at('team/app:twice'),
       at('team/app:amd64'),
       at('team/app:other'),
     ]);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/warning: two images for linux\/amd64: sha256:/)]);
-    expect((await world.run(['validate'])).code).toBe(3);
-    expect(await world.run(['push'])).toMatchObject({
+    expect((await cli.run(['validate'])).code).toBe(3);
+    expect(await cli.run(['push'])).toMatchObject({
       code: 3,
       stdout: '',
       stderr: expect.stringContaining('E-DUP-PLATFORM') as unknown,
     });
-    expect((await world.run(['push', '--allow-duplicates'])).code).toBe(0);
+    expect((await cli.run(['push', '--allow-duplicates'])).code).toBe(0);
   });
 
   test('accepts an image by digest without a tag', async () => {
-    const world = await CliHarness.make();
-    const { entries } = await world.json<Drafted>('create', at('l:1'), at(`team/app@${images.arm.digest}`));
+    const cli = await CliHarness.make();
+    const { entries } = await cli.json<Drafted>('create', at('l:1'), at(`team/app@${images.arm.digest}`));
     expect(entries[0]).toMatchObject({ source: at(`team/app@${images.arm.digest}`), digest: images.arm.digest });
   });
 
   test('creates an empty draft, which add fills', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', at('l:1'));
-    await world.must('add', at('team/app:amd64'));
-    expect(await world.must('inspect')).toContain(images.amd64.digest);
+    const cli = await CliHarness.make();
+    await cli.must('create', at('l:1'));
+    await cli.must('add', at('team/app:amd64'));
+    expect(await cli.must('inspect')).toContain(images.amd64.digest);
   });
 
   test('refuses a list by digest', async () => {
-    const world = await CliHarness.make();
-    expect(await world.run(['create', at(`l@${images.arm.digest}`), at('team/app:arm')])).toMatchObject({ code: 2 });
+    const cli = await CliHarness.make();
+    expect(await cli.run(['create', at(`l@${images.arm.digest}`), at('team/app:arm')])).toMatchObject({ code: 2 });
   });
 
   test.each(['oci:out', 'oci:out:v1', 'oci-archive:out.tar', 'docker-archive:out.tar'])(
     '%s is a place, and names no list',
     async (name) => {
-      const world = await CliHarness.make();
-      expect(await world.run(['create', name, at('team/app:arm')])).toMatchObject({
+      const cli = await CliHarness.make();
+      expect(await cli.run(['create', name, at('team/app:arm')])).toMatchObject({
         code: 2,
         stderr: expect.stringMatching(/named by a registry reference[^]*mlist push --to/) as unknown,
       });
@@ -164,11 +164,11 @@ describe('create', () => {
   );
 
   test('with --list or MLIST_LIST all arguments are images', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', '-l', at('l:1'), at('team/app:amd64'));
-    const { code } = await world.run(['create', at('team/app:amd64')], { env: { MLIST_LIST: at('l:2') } });
+    const cli = await CliHarness.make();
+    await cli.must('create', '-l', at('l:1'), at('team/app:amd64'));
+    const { code } = await cli.run(['create', at('team/app:amd64')], { env: { MLIST_LIST: at('l:2') } });
     expect(code).toBe(0);
-    expect((await world.must('ls')).split('\n')).toHaveLength(2);
+    expect((await cli.must('ls')).split('\n')).toHaveLength(2);
   });
 });
 
@@ -199,10 +199,10 @@ describe('create -f', () => {
       2,
     ],
   ])('%s', async (_name, content, count) => {
-    const world = await CliHarness.make();
-    await writeFile(join(world.folder, 'sources'), content());
-    expect((await world.json<Drafted>('create', at('team/app:list'), '-f', 'sources')).entries).toHaveLength(count);
-    const piped = await world.run(['create', at('team/app:piped'), '-f', '-'], { stdin: content() });
+    const cli = await CliHarness.make();
+    await writeFile(join(cli.folder, 'sources'), content());
+    expect((await cli.json<Drafted>('create', at('team/app:list'), '-f', 'sources')).entries).toHaveLength(count);
+    const piped = await cli.run(['create', at('team/app:piped'), '-f', '-'], { stdin: content() });
     expect(piped.code).toBe(0);
   });
 
@@ -213,23 +213,23 @@ describe('create -f', () => {
     ['a descriptor without a digest', '{"manifests":[{"size":1}]}', 3],
     ['an invalid reference', 'a:b:c\n', 2],
   ])('%s: a clear error', async (_name, content, code) => {
-    const world = await CliHarness.make();
-    await writeFile(join(world.folder, 'sources'), content);
-    expect((await world.run(['create', at('team/app:list'), '-f', 'sources'])).code).toBe(code);
-    expect(await world.must('ls')).toBe('');
+    const cli = await CliHarness.make();
+    await writeFile(join(cli.folder, 'sources'), content);
+    expect((await cli.run(['create', at('team/app:list'), '-f', 'sources'])).code).toBe(code);
+    expect(await cli.must('ls')).toBe('');
   });
 
   test('refuses a descriptor that does not match the content', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const wrong = { ...entryOf(images.arm, arm), size: 1 };
-    expect(await world.run(['create', at('team/app:l'), '-f', '-'], { stdin: JSON.stringify(wrong) })).toMatchObject({
+    expect(await cli.run(['create', at('team/app:l'), '-f', '-'], { stdin: JSON.stringify(wrong) })).toMatchObject({
       code: 7,
     });
   });
 
   test('a missing file', async () => {
-    const world = await CliHarness.make();
-    expect(await world.run(['create', at('team/app:l'), '-f', 'nowhere'])).toMatchObject({
+    const cli = await CliHarness.make();
+    expect(await cli.run(['create', at('team/app:l'), '-f', 'nowhere'])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('nowhere') as unknown,
     });

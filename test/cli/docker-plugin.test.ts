@@ -48,9 +48,9 @@ describe('the arguments of docker before the name of its plugin', () => {
 });
 
 test('the metadata for docker', async () => {
-  const world = await CliHarness.make();
-  expect(await world.json('docker-cli-plugin-metadata')).toMatchObject({ SchemaVersion: '0.1.0', Vendor: 'mlist' });
-  expect(await world.must('mlist', '--version')).toBe(version);
+  const cli = await CliHarness.make();
+  expect(await cli.json('docker-cli-plugin-metadata')).toMatchObject({ SchemaVersion: '0.1.0', Vendor: 'mlist' });
+  expect(await cli.must('mlist', '--version')).toBe(version);
 });
 
 (process.platform === 'win32' ? test.skip : test)(
@@ -71,26 +71,26 @@ test('the metadata for docker', async () => {
 
 describeWith('docker', 'called by docker', () => {
   let registry: RunningRegistry;
-  let home: string;
+  let folder: string;
 
   beforeAll(async () => {
     registry = await startRegistry();
     await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'plugin' }));
-    home = (await CliHarness.make()).folder;
-    const plugins = join(home, '.docker', 'cli-plugins');
+    folder = (await CliHarness.make()).folder;
+    const plugins = join(folder, '.docker', 'cli-plugins');
     await mkdir(plugins, { recursive: true });
     await symlink(fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url)), join(plugins, 'docker-mlist'));
   });
   afterAll(() => registry.close());
 
   async function docker(...args: readonly string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
-    const env = { PATH: process.env['PATH'], HOME: home, NO_COLOR: '1' };
-    return execute('docker', args, { env, cwd: home });
+    const env = { PATH: process.env['PATH'], HOME: folder, NO_COLOR: '1' };
+    return execute('docker', args, { env, cwd: folder });
   }
 
   test('a signal to docker alone also ends the plugin', async () => {
     const child = spawn('docker', ['mlist', 'serve', '--addr', '127.0.0.1:0'], {
-      env: { PATH: process.env['PATH'], HOME: home },
+      env: { PATH: process.env['PATH'], HOME: folder },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const ended = new Promise((resolve) => child.once('close', resolve));
@@ -124,11 +124,11 @@ describeWith('docker', 'called by docker', () => {
   });
 
   test('--config is the folder of the credentials', async () => {
-    const config = join(home, 'other');
+    const config = join(folder, 'other');
     await mkdir(join(config, 'cli-plugins'), { recursive: true });
     const auth = Buffer.from('me:secret').toString('base64');
     await writeFile(join(config, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
-    await symlink(join(home, '.docker', 'cli-plugins', 'docker-mlist'), join(config, 'cli-plugins', 'docker-mlist'));
+    await symlink(join(folder, '.docker', 'cli-plugins', 'docker-mlist'), join(config, 'cli-plugins', 'docker-mlist'));
     const removed = `Removed the login for ${registry.host}\n`;
     await expect(docker('mlist', 'logout', registry.host)).rejects.toMatchObject({ code: 4 });
     expect((await docker('--config', config, 'mlist', 'logout', registry.host)).stdout).toBe(removed);

@@ -7,14 +7,14 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, type Served } from '../support/images.ts';
 import { putDocument, putImage } from '../support/layouts.ts';
-import { makeList, pushList, type BuiltList } from '../support/offered-lists.ts';
+import { makeList, pushList, type BuiltList } from '../support/list-notation.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 beforeAll(async () => {
   registry = await startRegistry();
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 afterAll(() => registry.close());
 
@@ -33,7 +33,7 @@ function picksOf({ platforms }: Explained): Readonly<Record<string, string>> {
 describe('explain', () => {
   test('prints one block per client with the reason, and this machine at the end', async () => {
     const { ref, list } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7 linux/amd64 unknown/unknown');
-    const { code, stdout, stderr } = await world.run(['explain', ref, '--platform', 'linux/arm64']);
+    const { code, stdout, stderr } = await cli.run(['explain', ref, '--platform', 'linux/arm64']);
     expect(code).toBe(0);
     expect(stdout).toContain(`digest  ${list.list.digest}`);
     expect(stdout).toMatch(/^ {2}4 {2}linux\/amd64 .*no client selects it: .* select entry 1 instead$/m);
@@ -51,18 +51,18 @@ describe('explain', () => {
 
   test('without --platform: uses this machine, and reports that on stderr', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64');
-    const { stderr, stdout } = await world.run(['explain', ref]);
+    const { stderr, stdout } = await cli.run(['explain', ref]);
     const [, platform] =
       /^for (linux\/\S+), the platform of this machine; choose another with --platform$/m.exec(stderr) ?? [];
     expect(stdout).toContain(`${String(platform)}: `);
-    const { platforms } = await world.json<Explained>('explain', ref);
+    const { platforms } = await cli.json<Explained>('explain', ref);
     expect(platforms.map((one) => [one.platform, one.isOwn])).toEqual([[platform, true]]);
   });
 
   test('accepts several platforms, repeated or separated by commas, with aliases', async () => {
     const { ref } = await pushed('linux/amd64 linux/arm64/v8 linux/arm/v7');
     const args = ['--platform', 'x86_64,linux/aarch64', '--platform', 'linux/arm/v7', '--platform', 'linux/amd64/v1'];
-    const { platforms } = await world.json<Explained>('explain', ref, ...args);
+    const { platforms } = await cli.json<Explained>('explain', ref, ...args);
     expect(platforms.map(({ platform }) => platform)).toEqual([
       'linux/amd64',
       'linux/arm64',
@@ -90,29 +90,29 @@ describe('explain', () => {
     ['linux/amd64', 'linux/amd64', 'same', /^(?!.*warning)/s],
   ])('%s for %s: %s', async (words, platform, verdict, warning) => {
     const { ref } = await pushed(words);
-    const explained = await world.json<Explained>('explain', ref, '--platform', platform);
+    const explained = await cli.json<Explained>('explain', ref, '--platform', platform);
     expect(explained.platforms[0]?.verdict).toBe(verdict);
-    expect((await world.run(['explain', ref, '--platform', platform])).stderr).toMatch(warning);
+    expect((await cli.run(['explain', ref, '--platform', platform])).stderr).toMatch(warning);
   });
 
   test('does not warn about the attestation of a build', async () => {
     await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'amd64', os: 'linux' }]);
     const args = ['explain', `${registry.host}/team/app:built`, '--platform', 'linux/amd64'];
-    const { entries, unreachable, platforms } = await world.json<Explained>(...(args as [string]));
+    const { entries, unreachable, platforms } = await cli.json<Explained>(...(args as [string]));
     expect(entries.map(({ kind }) => kind)).toEqual(['image', 'attestation']);
     expect(unreachable?.map(({ place, why }) => [place, why])).toEqual([['2', 'attestation']]);
     expect(platforms[0]?.verdict).toBe('same');
-    expect((await world.run(args)).stderr).not.toMatch(/warning/);
+    expect((await cli.run(args)).stderr).not.toMatch(/warning/);
   });
 
   test('a single image: all clients select it, and its config states its platform', async () => {
     const platform = { architecture: 'arm', os: 'linux', variant: 'v7' };
     await pushImage(registry.url, 'team/app', 'single', makeImage({ platform }));
     const ref = `${registry.host}/team/app:single`;
-    const explained = await world.json<Explained>('explain', ref, '--platform', 'linux/arm/v7');
+    const explained = await cli.json<Explained>('explain', ref, '--platform', 'linux/arm/v7');
     expect(explained.entries).toMatchObject([{ place: '1', stated: 'linux/arm/v7' }]);
     expect(explained.platforms[0]).toMatchObject({ verdict: 'same' });
-    const other = await world.json<Explained>('explain', ref, '--platform', 'linux/amd64');
+    const other = await cli.json<Explained>('explain', ref, '--platform', 'linux/amd64');
     expect(other.platforms[0]).toMatchObject({ verdict: 'nothing' });
     expect(picksOf(other)).toMatchObject({ containerd: '1', podman: '1' });
   });
@@ -163,7 +163,7 @@ describe('explain', () => {
       inner = makeIndex([{ ...descriptorOf(inner), platform: { os: 'linux', architecture: 'amd64' } }]);
     }
     await putManifest(registry.url, 'team/app', 'deep', inner.mediaType, inner.bytes);
-    const { entries, platforms } = await world.json<Explained>(
+    const { entries, platforms } = await cli.json<Explained>(
       ...(['explain', `${registry.host}/team/app:deep`, '--platform', 'linux/amd64'] as const),
     );
     expect(entries.at(-1)).toMatchObject({ place: '1.1.1.1', fault: 'the index is nested too deeply' });
@@ -181,7 +181,7 @@ describe('explain', () => {
       list = many(list);
     }
     await putManifest(registry.url, 'team/app', 'many', list.mediaType, list.bytes);
-    const { code, stdout, stderr } = await world.run([
+    const { code, stdout, stderr } = await cli.run([
       'explain',
       `${registry.host}/team/app:many`,
       '--platform',
@@ -222,9 +222,9 @@ describe('resolve selects what explain reports for containerd', () => {
     ['-/amd64', 'linux/amd64'],
   ])('%s for %s', async (words, platform) => {
     const { ref, list } = await pushed(words);
-    const { platforms } = await world.json<Explained>('explain', ref, '--platform', platform);
+    const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
     const place = platforms[0]?.clients.find(({ id }) => id === 'containerd')?.picked?.place;
-    const { code, stdout } = await world.run(['resolve', ref, '--platform', platform]);
+    const { code, stdout } = await cli.run(['resolve', ref, '--platform', platform]);
     expect([code, stdout.trim()]).toEqual(place === undefined ? [4, ''] : [0, list.byPlace.get(place)?.digest]);
   });
 });

@@ -3,10 +3,10 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, putManifest } from '../support/images.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { platforms, pushImages, serveSpecified } from '../support/applied.ts';
+import { platforms, pushImages, serveApplyImages } from '../support/apply-fixture.ts';
 
 /** `export` writes specs for `apply`. */
-serveSpecified();
+serveApplyImages();
 
 describeOnRegistries('export', (start) => {
   let running: Registry;
@@ -17,16 +17,16 @@ describeOnRegistries('export', (start) => {
     await pushImages(running.url, 'src/docker');
     await pushImages(running.url, 'src/oci', 'oci');
     await pushBuild(running.url, 'src/oci', 'built', [{ architecture: 'riscv64', os: 'linux' }]);
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const names = ['amd64', 'arm64v8', 'armv7'];
-    await world.must('create', host('src/docker:list'), ...names.map((name) => host(`src/docker:1.0-${name}`)));
-    await world.must('push');
-    await world.must(
+    await cli.must('create', host('src/docker:list'), ...names.map((name) => host(`src/docker:1.0-${name}`)));
+    await cli.must('push');
+    await cli.must(
       'create',
       host('src/oci:list'),
       ...[...names.map((n) => `1.0-${n}`), 'built'].map((n) => host(`src/oci:${n}`)),
     );
-    await world.must(
+    await cli.must(
       'annotate',
       '--index-annotation',
       'b=<&>',
@@ -35,7 +35,7 @@ describeOnRegistries('export', (start) => {
       '--subject',
       host('src/oci:1.0-s390x'),
     );
-    await world.must(
+    await cli.must(
       'annotate',
       host('src/oci:list'),
       host('src/oci:1.0-amd64'),
@@ -44,7 +44,7 @@ describeOnRegistries('export', (start) => {
       '--annotation',
       'on=yes',
     );
-    await world.must('push');
+    await cli.must('push');
     const image = makeImage({ salt: 'amd64', kind: 'oci', platform: platforms[0]! });
     const foreign = makeIndex([entryOf(image, platforms[0], { 'x-unknown': 1 })], { annotations: { z: '1', a: '2' } });
     await putManifest(running.url, 'src/oci', 'foreign', foreign.mediaType, foreign.bytes);
@@ -60,42 +60,42 @@ describeOnRegistries('export', (start) => {
     ['an index of a build', 'src/oci:built', 'copy'],
     ['an image', 'src/oci:1.0-amd64', 'copy'],
   ])('%s: export and apply give the same digest', async (_name, ref, member) => {
-    const world = await CliHarness.make();
-    const digest = await world.must('digest', host(ref));
-    const spec = await world.must('export', host(ref));
-    expect(Object.keys(JSON.parse(await world.must('export', host(ref), '--json')) as object)).toContain(member);
-    const again = await world.run(['apply', '-f', '-', '--json'], { stdin: spec });
+    const cli = await CliHarness.make();
+    const digest = await cli.must('digest', host(ref));
+    const spec = await cli.must('export', host(ref));
+    expect(Object.keys(JSON.parse(await cli.must('export', host(ref), '--json')) as object)).toContain(member);
+    const again = await cli.run(['apply', '-f', '-', '--json'], { stdin: spec });
     expect(JSON.parse(again.stdout)).toMatchObject({ writes: 0, counts: { unchanged: 1 } });
     const elsewhere = host(`copy/${ref}`);
-    const ran = await world.run(['apply', '-f', '-'], {
-      stdin: await world.must('export', host(ref), '--as', elsewhere),
+    const result = await cli.run(['apply', '-f', '-'], {
+      stdin: await cli.must('export', host(ref), '--as', elsewhere),
     });
-    expect(ran).toMatchObject({ code: 0, stdout: `pushed    ${elsewhere} ${digest}\n` });
-    expect(await world.must('digest', `docker://${elsewhere}`)).toBe(digest);
+    expect(result).toMatchObject({ code: 0, stdout: `pushed    ${elsewhere} ${digest}\n` });
+    expect(await cli.must('digest', `docker://${elsewhere}`)).toBe(digest);
   });
 
   test('a draft', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', host('from/draft:v1'), host('src/oci:1.0-amd64'), host('src/oci:built'));
-    await world
+    const cli = await CliHarness.make();
+    await cli.must('create', host('from/draft:v1'), host('src/oci:1.0-amd64'), host('src/oci:built'));
+    await cli
       .must('annotate', '--platform', 'linux/amd64', '--variant', 'v3', '--index-annotation', 'a=b')
       .catch(() => undefined);
-    const digest = await world.must('digest');
-    const ran = await world.run(['apply', '-f', '-'], { stdin: await world.must('export') });
-    expect(ran).toMatchObject({ code: 0, stdout: `pushed    ${host('from/draft:v1')} ${digest}\n` });
+    const digest = await cli.must('digest');
+    const result = await cli.run(['apply', '-f', '-'], { stdin: await cli.must('export') });
+    expect(result).toMatchObject({ code: 0, stdout: `pushed    ${host('from/draft:v1')} ${digest}\n` });
   });
 
   test('content without a tag needs --as', async () => {
-    const world = await CliHarness.make();
-    await world.must('copy', host('src/oci:list'), 'oci:there:v1');
-    expect(await world.run(['export', 'oci:there:v1'])).toMatchObject({
+    const cli = await CliHarness.make();
+    await cli.must('copy', host('src/oci:list'), 'oci:there:v1');
+    expect(await cli.run(['export', 'oci:there:v1'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--as') as unknown,
     });
-    const spec = await world.must('export', 'oci:there:v1', '--as', host('from/layout:v1'));
-    expect((await world.run(['apply', '-f', '-'], { stdin: spec })).code).toBe(0);
-    expect(await world.must('digest', `docker://${host('from/layout:v1')}`)).toBe(
-      await world.must('digest', host('src/oci:list')),
+    const spec = await cli.must('export', 'oci:there:v1', '--as', host('from/layout:v1'));
+    expect((await cli.run(['apply', '-f', '-'], { stdin: spec })).code).toBe(0);
+    expect(await cli.must('digest', `docker://${host('from/layout:v1')}`)).toBe(
+      await cli.must('digest', host('src/oci:list')),
     );
   });
 });

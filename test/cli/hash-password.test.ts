@@ -32,32 +32,32 @@ async function fileOf(text: string): Promise<string> {
 
 describe('the output line', () => {
   test.each(['', '\n', '\r\n'])('is for the password on stdin, without its line break %j', async (lineBreak) => {
-    const world = await CliHarness.make({ stdin: `${PASSWORD}${lineBreak}` });
-    const ran = await world.run(hashPassword);
-    expect(ran).toEqual({ code: 0, stdout: expect.stringMatching(line), stderr: '' });
-    const { url } = cleanup(await startRegistry({ htpasswd: await fileOf(ran.stdout) }));
+    const cli = await CliHarness.make({ stdin: `${PASSWORD}${lineBreak}` });
+    const result = await cli.run(hashPassword);
+    expect(result).toEqual({ code: 0, stdout: expect.stringMatching(line), stderr: '' });
+    const { url } = cleanup(await startRegistry({ htpasswd: await fileOf(result.stdout) }));
     expect(await login(url, 'alice', PASSWORD)).toBe(200);
     expect(await login(url, 'alice', PASSWORD.trim())).toBe(401);
   });
 
   test('has another salt each time', async () => {
-    const world = await CliHarness.make({ stdin: PASSWORD });
-    expect(await world.must(...hashPassword)).not.toBe(await world.must(...hashPassword));
+    const cli = await CliHarness.make({ stdin: PASSWORD });
+    expect(await cli.must(...hashPassword)).not.toBe(await cli.must(...hashPassword));
   });
 
   test('is a document with --json', async () => {
-    const world = await CliHarness.make({ stdin: PASSWORD });
-    const text = await world.must(...hashPassword, '--json');
+    const cli = await CliHarness.make({ stdin: PASSWORD });
+    const text = await cli.must(...hashPassword, '--json');
     expectFits('serve', text);
     const { user, hash } = JSON.parse(text) as { user: string; hash: string };
     expect(`${user}:${hash}\n`).toMatch(line);
   });
 
   test('is printed if the password is typed twice', async () => {
-    const world = await CliHarness.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
-    const ran = await world.run(['serve', '--hash-password', 'alice']);
-    expect([ran.code, ran.stderr]).toEqual([0, 'Password: Repeat the password: ']);
-    expect(ran.stdout).toMatch(line);
+    const cli = await CliHarness.make({ terminal: true, answers: [PASSWORD, PASSWORD] });
+    const result = await cli.run(['serve', '--hash-password', 'alice']);
+    expect([result.code, result.stderr]).toEqual([0, 'Password: Repeat the password: ']);
+    expect(result.stdout).toMatch(line);
   });
 });
 
@@ -84,30 +84,30 @@ describe('errors', () => {
     ],
     ['--password-stdin alone', ['serve', '--password-stdin'], PASSWORD, '--password-stdin needs --hash-password'],
   ])('%s', async (_, args, stdin, message) => {
-    const ran = await (await CliHarness.make({ stdin })).run(args);
-    expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toContain(message);
+    const result = await (await CliHarness.make({ stdin })).run(args);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(message);
   });
 
   test.each<[string, readonly string[], string]>([
     ['no answer', [''], 'missing password for alice'],
     ['two different passwords', ['one', 'other'], 'the passwords do not match'],
   ])('%s', async (_, answers, message) => {
-    const world = await CliHarness.make({ terminal: true, answers });
-    const ran = await world.run(['serve', '--hash-password', 'alice']);
-    expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toContain(message);
+    const cli = await CliHarness.make({ terminal: true, answers });
+    const result = await cli.run(['serve', '--hash-password', 'alice']);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(message);
   });
 
   test('serve exits with 2 for a file with an unsupported hash', async () => {
     const hash = '$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/';
-    const ran = await (
+    const result = await (
       await CliHarness.make()
     ).run(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await fileOf(`alice:${hash}`)]);
-    expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toContain('the hash of user "alice" is not supported');
-    expect(ran.stderr).toContain('hint: Create the line with "mlist serve --hash-password USER" or "htpasswd -B".');
-    expect(ran.stderr).not.toContain(hash);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain('the hash of user "alice" is not supported');
+    expect(result.stderr).toContain('hint: Create the line with "mlist serve --hash-password USER" or "htpasswd -B".');
+    expect(result.stderr).not.toContain(hash);
   });
 });
 
@@ -154,8 +154,8 @@ describe('the built package', () => {
 describeOnTerminal('on a terminal', () => {
   test('does not print the password', async () => {
     const typed = ['Password: ', 'Repeat the password: '].map((after) => ({ after, keys: 'hidden-secret\r' }));
-    const ran = await runOnTerminal(['serve', '--hash-password', 'alice'], typed, await temporaryFolder());
-    expect(ran).toEqual({ code: 0, shown: expect.stringMatching(/alice:\$2b\$10\$/) });
-    expect(ran.shown).not.toContain('hidden-secret');
+    const result = await runOnTerminal(['serve', '--hash-password', 'alice'], typed, await temporaryFolder());
+    expect(result).toEqual({ code: 0, shown: expect.stringMatching(/alice:\$2b\$10\$/) });
+    expect(result.shown).not.toContain('hidden-secret');
   });
 });

@@ -18,11 +18,11 @@ const expectAmd64 = ['--group', '1', '--expect', 'linux/amd64'];
 const expectBoth = ['--group', '1', '--expect', 'linux/amd64,linux/arm64'];
 
 let registry: RunningRegistry;
-let front: RecordingProxy;
+let proxy: RecordingProxy;
 let env: Readonly<Record<string, string>>;
 beforeAll(async () => {
   registry = await startRegistry();
-  front = await RecordingProxy.start({ upstream: registry.url });
+  proxy = await RecordingProxy.start({ upstream: registry.url });
   const home = await temporaryFolder();
   env = { HOME: home, MLIST_WORKSPACE: join(home, 'workspace') };
   await pushImage(registry.url, repository, 'amd64', amd64);
@@ -30,14 +30,14 @@ beforeAll(async () => {
   await pushImage(registry.url, repository, 'old', old);
 });
 afterAll(async () => {
-  await front.close();
+  await proxy.close();
   await registry.close();
 });
 
-const ref = (tag: string) => `${front.host}/${repository}:${tag}`;
+const ref = (tag: string) => `${proxy.host}/${repository}:${tag}`;
 const argumentsOf = (tag: string, ...more: readonly string[]) => ['join', ref(tag), ref('amd64'), ...more];
 const joining = (tag: string, ...more: readonly string[]): Promise<Ended> => runMlist(argumentsOf(tag, ...more), env);
-const puts = (name: string) => front.asked(new RegExp(`^PUT .*/manifests/${name}$`));
+const puts = (name: string) => proxy.requestsMatching(new RegExp(`^PUT .*/manifests/${name}$`));
 const slotOf = (tag: string) => slotName(tag, 'linux/amd64');
 
 const unavailable = (status: number, headers: Readonly<Record<string, string>> = {}): Rule =>
@@ -57,7 +57,7 @@ async function putOld(tag: string): Promise<string> {
 /** Further reads of this tag return its current content. */
 async function freeze(name: string, reads = Number.POSITIVE_INFINITY): Promise<void> {
   const { bytes, mediaType } = (await getManifest(registry.url, repository, name))!;
-  front.on(new RegExp(`^GET .*/manifests/${name}$`), answer(200, { 'content-type': mediaType }, bytes), reads);
+  proxy.on(new RegExp(`^GET .*/manifests/${name}$`), answer(200, { 'content-type': mediaType }, bytes), reads);
 }
 
 describe('a registry that fails', () => {
@@ -92,9 +92,9 @@ describe('a registry that fails', () => {
   ])(
     '%s: exit code 7 with its answer, after the attempts of --retries',
     async (_name, tag, written, rule, times, message) => {
-      front.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
+      proxy.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
       for (const more of [expectAmd64, []]) {
-        front.forget();
+        proxy.clear();
         const { code, stdout, stderr } = await joining(tag, '--retries', '2', ...more);
         expect({ code, stdout, stderr }).toEqual({
           code: 7,
@@ -108,26 +108,26 @@ describe('a registry that fails', () => {
   );
 
   test('retries a failed read as often as --retries allows', async () => {
-    front.on(/^GET .*\/manifests\/unread$/, unavailable(500));
-    front.forget();
-    const ran = await joining('unread', '--retries', '1', ...expectAmd64);
-    expect(ran).toMatchObject({
+    proxy.on(/^GET .*\/manifests\/unread$/, unavailable(500));
+    proxy.clear();
+    const result = await joining('unread', '--retries', '1', ...expectAmd64);
+    expect(result).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(/cannot read .*:unread: .*HTTP 500/) as unknown,
     });
-    expect(front.asked(/^GET .*\/manifests\/unread$/)).toHaveLength(2);
+    expect(proxy.requestsMatching(/^GET .*\/manifests\/unread$/)).toHaveLength(2);
   });
 
   test('names all slots that fail', async () => {
-    front.on(/^PUT .*\/manifests\/mlist-/, unavailable(503), 2);
-    const ran = await joining('both', ref('arm64'), '--retries', '0');
-    expect(ran.code).toBe(7);
-    for (const platform of ['linux/amd64', 'linux/arm64']) expect(ran.stderr).toContain(slotName('both', platform));
+    proxy.on(/^PUT .*\/manifests\/mlist-/, unavailable(503), 2);
+    const result = await joining('both', ref('arm64'), '--retries', '0');
+    expect(result.code).toBe(7);
+    for (const platform of ['linux/amd64', 'linux/arm64']) expect(result.stderr).toContain(slotName('both', platform));
   });
 
   test('accepts a write that was executed although the answer was an error', async () => {
-    front.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
-    front.forget();
+    proxy.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
+    proxy.clear();
     expect(await joining('happened', '--retries', '0', ...expectAmd64)).toMatchObject({ code: 0 });
     expect(puts('happened')).toHaveLength(1);
   });
@@ -135,12 +135,12 @@ describe('a registry that fails', () => {
   test('a participant that waits for others continues after a failed read', async () => {
     const other = slotName('polled', 'linux/arm64');
     const reads = new RegExp(`^GET .*/manifests/${other}$`);
-    front.forget();
+    proxy.clear();
     const { ended } = startMlist(argumentsOf('polled', ...expectBoth, '--wait', '10m', '--retries', '1'), env);
-    await until(() => front.asked(reads).length >= 3, ended);
-    front.on(reads, unavailable(503), 2);
-    const seen = front.asked(reads).length;
-    await until(() => front.asked(reads).length >= seen + 3, ended);
+    await until(() => proxy.requestsMatching(reads).length >= 3, ended);
+    proxy.on(reads, unavailable(503), 2);
+    const seen = proxy.requestsMatching(reads).length;
+    await until(() => proxy.requestsMatching(reads).length >= seen + 3, ended);
     expect(await runMlist(['join', ref('polled'), ref('arm64'), ...expectBoth], env)).toMatchObject({ code: 0 });
     expect(await ended).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/HTTP 503/) as unknown });
   });
@@ -153,7 +153,7 @@ describe('a registry that shows writes late', () => {
       const tag = name.replaceAll(/[^a-z]+/g, '-');
       await putOld(tag);
       await freeze(tag, 5);
-      front.forget();
+      proxy.clear();
       const { code, stdout } = await joining(tag, ...more);
       expect(code).toBe(0);
       expect(puts(tag)).toHaveLength(1);
@@ -164,7 +164,7 @@ describe('a registry that shows writes late', () => {
   test('never: exit code 7 with both digests after the wait', async () => {
     const before = await putOld('never');
     await freeze('never');
-    front.forget();
+    proxy.clear();
     const { code, stderr } = await joining('never', ...expectAmd64, '--wait', '2s');
     const written = (await getManifest(registry.url, repository, 'never'))!.digest;
     expect(code).toBe(7);
@@ -178,7 +178,7 @@ describe('a registry that shows writes late', () => {
     const slot = slotOf('rerun');
     expect(await runMlist(['join', ref('rerun'), ref('old')], env)).toMatchObject({ code: 0 });
     await freeze(slot, 5);
-    front.forget();
+    proxy.clear();
     expect(await joining('rerun')).toMatchObject({ code: 0 });
     expect(puts(slot)).toHaveLength(1);
   });
@@ -186,8 +186,8 @@ describe('a registry that shows writes late', () => {
 
 test('another program that moves the tag after every write: exit code 5', async () => {
   let moves = 0;
-  front.forget();
-  front.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {
+  proxy.clear();
+  proxy.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {
     if (puts('contested').length > moves) {
       moves = puts('contested').length;
       const entries = [entryOf(old, { architecture: 'amd64', os: 'linux' })];
@@ -196,8 +196,8 @@ test('another program that moves the tag after every write: exit code 5', async 
     }
     await pass();
   });
-  const ran = await joining('contested', ...expectAmd64);
-  expect(ran).toMatchObject({
+  const result = await joining('contested', ...expectAmd64);
+  expect(result).toMatchObject({
     code: 5,
     stdout: '',
     stderr: expect.stringMatching(/keep changing: not settled after 50 rounds/) as unknown,

@@ -25,7 +25,7 @@ interface Document {
   readonly manifests: readonly { digest: string; platform?: object; annotations?: Record<string, string> }[];
 }
 
-interface Told {
+interface JoinResult {
   readonly complete: boolean;
   readonly waiting: readonly string[];
   readonly superseded?: string;
@@ -56,18 +56,18 @@ async function tagsOf(url: string, repository: string): Promise<readonly string[
 
 describeOnRegistries('join', (start) => {
   let registry: Awaited<ReturnType<typeof start>>;
-  let world: CliHarness;
+  let cli: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   beforeAll(async () => {
     registry = await start();
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     await pushImage(registry.url, 'team/built', 'amd64', amd64);
     await pushImage(registry.url, 'team/built', 'arm64', arm64);
     await pushImage(registry.url, 'team/built', 'armv7', armv7);
   });
   afterAll(() => registry.close());
 
-  const joining = (...args: readonly string[]) => world.json<Told>('join', ...args);
+  const joining = (...args: readonly string[]) => cli.json<JoinResult>('join', ...args);
 
   test('with --expect: writes the tag when all platforms have joined, in the expected order', async () => {
     const args = ['--expect', 'linux/arm64,linux/amd64', '--group', '7'];
@@ -87,7 +87,7 @@ describeOnRegistries('join', (start) => {
 
   test('without --expect: extends the list in canonical order, and prints only the digest on stdout', async () => {
     for (const name of ['armv7', 'amd64', 'arm64']) {
-      const { code, stdout } = await world.run(['join', at('two/app'), at(`team/built:${name}`)]);
+      const { code, stdout } = await cli.run(['join', at('two/app'), at(`team/built:${name}`)]);
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
     }
     expect(await digestsOf(registry.url, 'two/app', 'latest')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
@@ -95,8 +95,8 @@ describeOnRegistries('join', (start) => {
 
   test('many concurrent jobs, without --expect', async () => {
     const names = ['armv7', 'amd64', 'arm64'];
-    const told = await Promise.all(names.map((name) => joining(at('three/app:v1'), at(`team/built:${name}`))));
-    expect(new Set(told.map(({ digest }) => digest)).size).toBe(1);
+    const result = await Promise.all(names.map((name) => joining(at('three/app:v1'), at(`team/built:${name}`))));
+    expect(new Set(result.map(({ digest }) => digest)).size).toBe(1);
     expect(await digestsOf(registry.url, 'three/app', 'v1')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
   });
 
@@ -104,28 +104,28 @@ describeOnRegistries('join', (start) => {
     const args = ['--group', '1'];
     await joining(at('four/app:v1'), at('team/built:amd64'), ...args);
     await joining(at('four/app:v2'), at('team/built:amd64'), ...args);
-    const pruned = await world.json<{ pruned: string[] }>('join', '--prune', at('four/app:v1'));
+    const pruned = await cli.json<{ pruned: string[] }>('join', '--prune', at('four/app:v1'));
     expect(pruned.pruned).toEqual([slotName('v1', 'linux/amd64')]);
     expect([...(await tagsOf(registry.url, 'four/app'))].sort()).toEqual(
       [slotName('v2', 'linux/amd64'), 'v1', 'v2'].sort(),
     );
     expect(await digestsOf(registry.url, 'four/app', 'v1')).toEqual([amd64.digest]);
-    expect(await world.json('join', '--prune', at('four/app:v1'))).toMatchObject({ pruned: [] });
+    expect(await cli.json('join', '--prune', at('four/app:v1'))).toMatchObject({ pruned: [] });
   });
 });
 
 describe('the content that join writes', () => {
   let registry: RunningRegistry;
-  let world: CliHarness;
+  let cli: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     await pushImage(registry.url, 'team/app', 'amd64', amd64);
     await pushImage(registry.url, 'team/app', 'arm64', arm64);
   });
   afterAll(() => registry.close());
-  const joining = (...args: readonly string[]) => world.json<Told>('join', ...args);
+  const joining = (...args: readonly string[]) => cli.json<JoinResult>('join', ...args);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
   test('a slot is an index of the images for a platform, with the specified tag and annotations', async () => {
@@ -203,7 +203,7 @@ describe('the content that join writes', () => {
       platform: { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.2402' },
     });
     await pushImage(registry.url, 'team/app', 'windows', windows);
-    const told = await joining(
+    const result = await joining(
       at('team/app:versions'),
       at('team/app:windows'),
       '--expect',
@@ -211,14 +211,14 @@ describe('the content that join writes', () => {
       '--group',
       '1',
     );
-    expect(told).toMatchObject({ complete: true, slots: [{ platform: 'windows/amd64' }] });
+    expect(result).toMatchObject({ complete: true, slots: [{ platform: 'windows/amd64' }] });
     expect(await digestsOf(registry.url, 'team/app', 'versions')).toEqual([windows.digest]);
   });
 });
 
 describe('concurrent builds', () => {
   let registry: RunningRegistry;
-  let world: CliHarness;
+  let cli: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;
   const images = ['old', 'new'].flatMap((salt) =>
     ['amd64', 'arm64'].map((one) => [salt, one, image(salt, one)] as const),
@@ -226,12 +226,12 @@ describe('concurrent builds', () => {
   const digest = (salt: string, one: string) => images.find(([its, name]) => its === salt && name === one)![2].digest;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     for (const [salt, one, its] of images) await pushImage(registry.url, 'team/app', `${salt}-${one}`, its);
   });
   afterAll(() => registry.close());
   const joining = (tag: string, salt: string, one: string, ...more: readonly string[]) =>
-    world.json<Told>('join', at(`team/app:${tag}`), at(`team/app:${salt}-${one}`), ...more);
+    cli.json<JoinResult>('join', at(`team/app:${tag}`), at(`team/app:${salt}-${one}`), ...more);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
   test('the newer build wins; the older one never completes, and no list mixes both', async () => {
@@ -255,7 +255,7 @@ describe('concurrent builds', () => {
 
   test('a repeated job replaces its image; a late process of the first attempt does not', async () => {
     const run = (salt: string, attempt: string) =>
-      world.run(['join', at('team/app:tries'), at(`team/app:${salt}-amd64`), '--json'], {
+      cli.run(['join', at('team/app:tries'), at(`team/app:${salt}-amd64`), '--json'], {
         env: { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: attempt },
       });
     for (const [salt, attempt] of [
@@ -272,7 +272,7 @@ describe('concurrent builds', () => {
     await joining('order', 'new', 'amd64', ...expectBoth, '--group', '1');
     const args = ['join', at('team/app:order'), at('team/app:new-arm64'), '--group', '1'];
     for (const more of [['--expect', 'linux/arm64,linux/amd64'], []]) {
-      expect(await world.run([...args, ...more])).toMatchObject({
+      expect(await cli.run([...args, ...more])).toMatchObject({
         code: 5,
         stderr: expect.stringMatching(/expect different lists/) as unknown,
       });
@@ -294,7 +294,7 @@ describe('concurrent builds', () => {
       '--wait',
       '300ms',
     ];
-    expect(await world.run(args)).toMatchObject({
+    expect(await cli.run(args)).toMatchObject({
       code: 5,
       stdout: '',
       stderr: expect.stringMatching(/still waits for linux\/arm64/) as unknown,
@@ -304,12 +304,12 @@ describe('concurrent builds', () => {
 
 describe('errors', () => {
   let registry: RunningRegistry;
-  let front: RecordingProxy;
-  let world: CliHarness;
+  let proxy: RecordingProxy;
+  let cli: CliHarness;
   beforeAll(async () => {
     registry = await startRegistry();
-    front = await RecordingProxy.start({ upstream: registry.url });
-    world = await CliHarness.make();
+    proxy = await RecordingProxy.start({ upstream: registry.url });
+    cli = await CliHarness.make();
     await pushImage(registry.url, 'team/app', 'amd64', amd64);
     await pushImage(registry.url, 'team/app', 'twin', image('twin', 'amd64'));
     const empty = makeIndex([]);
@@ -322,7 +322,7 @@ describe('errors', () => {
     );
   });
   afterAll(async () => {
-    await front.close();
+    await proxy.close();
     await registry.close();
   });
 
@@ -355,65 +355,68 @@ describe('errors', () => {
     ['an image that is not there', ['REG/team/app:x', 'REG/team/app:gone'], 4, /does not have it/],
     ['more than the tag for --prune', ['--prune', 'REG/team/app:x', 'REG/team/app:y'], 2, /--prune takes only REF/],
   ])('%s', async (_name, args, code, message) => {
-    const ran = await world.run(['join', ...args.map((arg) => arg.replace('REG', registry.host))]);
-    expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as unknown });
+    const result = await cli.run(['join', ...args.map((arg) => arg.replace('REG', registry.host))]);
+    expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as unknown });
     expect(await documentOf(registry.url, 'team/app', 'x')).toBeUndefined();
   });
 
   test('names a registry that cannot list tags, with a workaround', async () => {
-    front.on(/tags\/list/, answer(403));
-    const ran = await world.run(['join', `${front.host}/team/app:unlisted`, `${front.host}/team/app:amd64`]);
-    expect(ran).toMatchObject({ code: 6, stderr: expect.stringMatching(/With --expect it is not needed/) as unknown });
+    proxy.on(/tags\/list/, answer(403));
+    const result = await cli.run(['join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`]);
+    expect(result).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/With --expect it is not needed/) as unknown,
+    });
     const more = ['--expect', 'linux/amd64', '--group', '1'];
-    await world.must('join', `${front.host}/team/app:unlisted`, `${front.host}/team/app:amd64`, ...more);
+    await cli.must('join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`, ...more);
   });
 
   test('does not trust an empty list of tags', async () => {
-    front.on(/tags\/list/, answer(200, { 'content-type': 'application/json' }, '{"name":"team/app","tags":[]}'));
-    const ran = await world.run(['join', `${front.host}/team/app:empty`, `${front.host}/team/app:amd64`]);
-    expect(ran).toMatchObject({
+    proxy.on(/tags\/list/, answer(200, { 'content-type': 'application/json' }, '{"name":"team/app","tags":[]}'));
+    const result = await cli.run(['join', `${proxy.host}/team/app:empty`, `${proxy.host}/team/app:amd64`]);
+    expect(result).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(/the tag list .* lacks mlist-/) as unknown,
     });
   });
 
   test('checks whether a write with a failed answer was executed, before it writes again', async () => {
-    front.forget();
-    front.on(/^PUT .*manifests\/unclear$/, ({ pass }) => pass({ loseAnswer: true }), 1);
-    front.on(/tags\/list/, ({ pass }) => pass());
-    await world.must('join', `${front.host}/team/app:unclear`, `${front.host}/team/app:amd64`);
-    expect(front.asked(/^PUT .*manifests\/unclear$/)).toHaveLength(1);
-    front.on(/^PUT .*manifests\/cut$/, reset, 3);
-    await world.must('join', `${front.host}/team/app:cut`, `${front.host}/team/app:amd64`);
-    const asked = front.seen.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
-    const puts = asked.flatMap((line, place) => (line === 'PUT cut' ? [place] : []));
+    proxy.clear();
+    proxy.on(/^PUT .*manifests\/unclear$/, ({ pass }) => pass({ loseResponse: true }), 1);
+    proxy.on(/tags\/list/, ({ pass }) => pass());
+    await cli.must('join', `${proxy.host}/team/app:unclear`, `${proxy.host}/team/app:amd64`);
+    expect(proxy.requestsMatching(/^PUT .*manifests\/unclear$/)).toHaveLength(1);
+    proxy.on(/^PUT .*manifests\/cut$/, reset, 3);
+    await cli.must('join', `${proxy.host}/team/app:cut`, `${proxy.host}/team/app:amd64`);
+    const asked = proxy.requests.map(({ method, path }) => `${method} ${path.split('/').at(-1)!}`);
+    const puts = asked.flatMap((line, position) => (line === 'PUT cut' ? [position] : []));
     expect(puts).toHaveLength(4);
-    for (const [before, after] of puts.slice(1).map((place, nth) => [puts[nth]!, place] as const)) {
+    for (const [before, after] of puts.slice(1).map((position, index) => [puts[index]!, position] as const)) {
       expect(asked.slice(before, after)).toContain('GET cut');
     }
   });
 
   test('sends no conditions to a registry that misinterprets them', async () => {
-    front.on(/^PUT .*manifests\/odd$/, (exchange) => {
+    proxy.on(/^PUT .*manifests\/odd$/, (exchange) => {
       const { headers } = exchange.request;
       return headers['if-none-match'] === undefined && headers['if-match'] === undefined
         ? exchange.pass()
         : answer(412)(exchange);
     });
-    await world.must('join', `${front.host}/team/app:odd`, `${front.host}/team/app:amd64`);
+    await cli.must('join', `${proxy.host}/team/app:odd`, `${proxy.host}/team/app:amd64`);
     expect(await digestsOf(registry.url, 'team/app', 'odd')).toEqual([amd64.digest]);
   });
 
   test('replaces foreign content under the tag of a slot', async () => {
     await pushImage(registry.url, 'team/app', slotName('strange', 'linux/amd64'), image('y', 's390x'));
-    const ran = await world.run(['join', `${registry.host}/team/app:strange`, `${registry.host}/team/app:amd64`]);
-    expect(ran).toMatchObject({ code: 0, stderr: expect.stringMatching(/is ignored/) as unknown });
+    const result = await cli.run(['join', `${registry.host}/team/app:strange`, `${registry.host}/team/app:amd64`]);
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringMatching(/is ignored/) as unknown });
     expect(await digestsOf(registry.url, 'team/app', 'strange')).toEqual([amd64.digest]);
   });
 });
 
 describe('the order of builds', () => {
-  const standing = (group: string | Group, began = 0) => ({
+  const groupWith = (group: string | Group, began = 0) => ({
     ...(typeof group === 'string' ? { id: group } : group),
     began,
   });
@@ -428,7 +431,7 @@ describe('the order of builds', () => {
     ['two series by time', 'x-9', 'y-1', [1000, 2000]],
     ['other ids of one moment by their text', 'a', 'b', [0, 0]],
   ])('%s', (_name, older, newer, [olderBegan, newerBegan]) => {
-    const [left, right] = [standing(older, olderBegan), standing(newer, newerBegan)];
+    const [left, right] = [groupWith(older, olderBegan), groupWith(newer, newerBegan)];
     expect([Math.sign(compareGroups(left, right)), Math.sign(compareGroups(right, left))]).toEqual([-1, 1]);
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { fresh, registry, serveCopied } from '../support/copied.ts';
+import { fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
@@ -16,7 +16,7 @@ import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list blobs, such as BuildKit's cache and SBOM files. */
-serveCopied();
+serveCopyImages();
 
 const blobs = ['layer', 'cache config', 'sbom'].map((text) => Buffer.from(`the bytes of a ${text}`));
 const describeBlob = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
@@ -29,9 +29,9 @@ const cache = makeIndex([{ ...layer, annotations: { 'buildkit/createdat': '2026-
 const mixed = makeIndex([entry, sbom]);
 const lists = { cache, mixed };
 
-let world: CliHarness;
+let cli: CliHarness;
 beforeEach(async () => {
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 
 async function expectBlobs(url: string, repository: string, list: { readonly bytes: Buffer }): Promise<void> {
@@ -57,38 +57,38 @@ describeOnRegistries('an index that lists blobs', (start) => {
     const way = [from, `${registry.host}/${fresh()}:v1`, 'oci:layout:v1', 'oci-archive:a.tar:v1', 'oci:other:v1'];
     const [last, within] = [fresh(), fresh()];
     for (const [at, place] of way.slice(1).entries()) {
-      expect(await world.must('copy', way[at]!, place)).toBe(list.digest);
-      await world.must('validate', '--deep', place);
+      expect(await cli.must('copy', way[at]!, place)).toBe(list.digest);
+      await cli.must('validate', '--deep', place);
     }
-    await world.must('copy', 'oci:other:v1', `${source.host}/${last}:v1`);
-    await world.must('copy', from, `${source.host}/${within}:v1`);
+    await cli.must('copy', 'oci:other:v1', `${source.host}/${last}:v1`);
+    await cli.must('copy', from, `${source.host}/${within}:v1`);
     for (const repository of [last, within]) await expectBlobs(source.url, repository, list);
   });
 
   test.each(Object.entries(lists))('is drafted and pushed: %s', async (name, list) => {
     const [repository, another] = [fresh(), fresh()];
     const target = `${registry.host}/${repository}:v1`;
-    await world.must('create', target, `${source.host}/team/app:${name}`);
-    const plan = await world.run(['push', target, '--dry-run']);
+    await cli.must('create', target, `${source.host}/team/app:${name}`);
+    const plan = await cli.run(['push', target, '--dry-run']);
     expect([plan.code, plan.stdout.trim()]).toEqual([0, list.digest]);
-    expect(await world.must('push', target)).toBe(list.digest);
-    await world.must('push', target, '--to', 'oci:pushed:v1');
-    await world.must('validate', '--deep', 'oci:pushed:v1');
-    await world.must('validate', '--deep', target);
-    await world.must('create', `${source.host}/${another}:v1`, 'oci:pushed:v1', '--push');
+    expect(await cli.must('push', target)).toBe(list.digest);
+    await cli.must('push', target, '--to', 'oci:pushed:v1');
+    await cli.must('validate', '--deep', 'oci:pushed:v1');
+    await cli.must('validate', '--deep', target);
+    await cli.must('create', `${source.host}/${another}:v1`, 'oci:pushed:v1', '--push');
     await expectBlobs(registry.url, repository, list);
     await expectBlobs(source.url, another, list);
   });
 });
 
 test('validate --deep reports a missing blob', async () => {
-  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
   for (const blob of blobs) await pushBlob(registry.url, 'team/lost', blob);
   await putManifest(registry.url, 'team/lost', 'v1', cache.mediaType, cache.bytes);
-  front.on(new RegExp(config.digest), answer(404));
-  const { code, stdout } = await world.run(['validate', '--deep', `${front.host}/team/lost:v1`]);
+  proxy.on(new RegExp(config.digest), answer(404));
+  const { code, stdout } = await cli.run(['validate', '--deep', `${proxy.host}/team/lost:v1`]);
   expect([code, stdout]).toEqual([3, expect.stringMatching(/E-ABSENT \/manifests\/1/)]);
-  expect(await world.run(['copy', `${front.host}/team/lost:v1`, `${registry.host}/${fresh()}:v1`])).toMatchObject({
+  expect(await cli.run(['copy', `${proxy.host}/team/lost:v1`, `${registry.host}/${fresh()}:v1`])).toMatchObject({
     code: 4,
     stderr: expect.stringContaining(config.digest),
   });
@@ -119,13 +119,13 @@ test('copies an entry of an unknown type as a manifest if the registry has it as
     request.resume();
   });
   const repository = fresh();
-  await world.must('copy', `${source.host}/team/unknown:v1`, `${target.host}/${repository}:v1`);
+  await cli.must('copy', `${source.host}/team/unknown:v1`, `${target.host}/${repository}:v1`);
   expect(stored.get(unknown.digest)).toEqual(bytes);
   expect(stored.get('v1')).toEqual(list.bytes);
   stored.clear();
-  await world.must('create', `${target.host}/${fresh()}:v2`, `${source.host}/team/unknown:v1`, '--push');
+  await cli.must('create', `${target.host}/${fresh()}:v2`, `${source.host}/team/unknown:v1`, '--push');
   expect([...stored.keys()]).toEqual(expect.arrayContaining([unknown.digest, 'v2']));
   expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
-  const checked = await world.run(['validate', '--deep', `${source.host}/team/unknown:v1`]);
+  const checked = await cli.run(['validate', '--deep', `${source.host}/team/unknown:v1`]);
   expect([checked.code, checked.stdout]).toEqual([0, '']);
 });

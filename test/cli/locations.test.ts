@@ -5,11 +5,11 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { formatPlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putImage } from '../support/layouts.ts';
-import { amd64, arm64, builds, registry, requests, serveLocations, sources } from '../support/local-builds.ts';
+import { amd64, arm64, builds, registry, requests, serveLocalBuilds, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Images in layouts and archives as sources of all commands. */
-serveLocations();
+serveLocalBuilds();
 
 async function draftOf(folder: string): Promise<{ readonly entries: readonly { readonly source: string }[] }> {
   const drafts = join(folder, 'drafts');
@@ -34,78 +34,74 @@ async function expectWhole(repository: string, tag: string): Promise<readonly st
 }
 
 test('pushes a list of local builds with all their content', async () => {
-  const world = await builds();
+  const cli = await builds();
   const list = `${registry.host}/team/local:v1`;
-  await world.must('create', list, ...sources);
-  const view = await world.json<{ entries: { platform: Platform; digest: string; source: string }[] }>('show');
+  await cli.must('create', list, ...sources);
+  const view = await cli.json<{ entries: { platform: Platform; digest: string; source: string }[] }>('show');
   expect(view.entries.map(({ platform }) => formatPlatform(platform))).toEqual([
     'linux/amd64',
     'linux/arm64/v8',
     'linux/riscv64',
   ]);
-  const digest = await world.must('push');
+  const digest = await cli.must('push');
   expect((await getManifest(registry.url, 'team/local', 'v1'))?.digest).toBe(digest);
   const children = await expectWhole('team/local', 'v1');
   expect(children.slice(0, 2)).toEqual([amd64.digest, arm64.digest]);
   requests.length = 0;
-  expect((await world.run(['push'])).stderr).toMatch(/^unchanged /m);
+  expect((await cli.run(['push'])).stderr).toMatch(/^unchanged /m);
   expect(requests).toHaveLength(1);
 });
 
 describe('paths', () => {
   test('of the default workspace are relative to its parent folder', async () => {
-    const world = await builds();
-    await world.must('create', 'x.io/a:v1', ...sources, `oci:${join(world.folder, 'out/amd64')}`);
-    const draft = await draftOf(world.workspace);
+    const cli = await builds();
+    await cli.must('create', 'x.io/a:v1', ...sources, `oci:${join(cli.folder, 'out/amd64')}`);
+    const draft = await draftOf(cli.workspace);
     expect(draft.entries.map(({ source }) => source)).toEqual(
       [
         'oci:../../out/amd64',
         'oci-archive:../../out/arm64.tar:v1',
         'docker-archive:../../out/riscv64.tar:team/app:riscv64',
-        `oci:${join(world.folder, 'out/amd64')}`,
+        `oci:${join(cli.folder, 'out/amd64')}`,
       ].slice(0, draft.entries.length),
     );
   });
 
   test('of a project are relative to the project, wherever commands run', async () => {
-    const world = await builds();
-    const deep = join(world.folder, 'src', 'deep');
+    const cli = await builds();
+    const deep = join(cli.folder, 'src', 'deep');
     await mkdir(deep, { recursive: true });
-    await world.must('init');
+    await cli.must('init');
     const inDeep = { cwd: deep };
     expect(
-      (
-        await world.run(
-          ['create', 'x.io/a:v1', 'oci:../../out/amd64', `oci-archive:${world.folder}/out/arm64.tar`],
-          inDeep,
-        )
-      ).code,
+      (await cli.run(['create', 'x.io/a:v1', 'oci:../../out/amd64', `oci-archive:${cli.folder}/out/arm64.tar`], inDeep))
+        .code,
     ).toBe(0);
-    const draft = await draftOf(join(world.folder, '.mlist'));
+    const draft = await draftOf(join(cli.folder, '.mlist'));
     expect(draft.entries.map(({ source }) => source)).toEqual(['oci:out/amd64', 'oci-archive:out/arm64.tar']);
-    const here = await world.run(['show']);
+    const here = await cli.run(['show']);
     expect(here.stdout).toMatch(/ oci:out\/amd64$/m);
-    const there = await world.run(['show'], inDeep);
+    const there = await cli.run(['show'], inDeep);
     expect(there.stdout).toMatch(/ oci:\.\.\/\.\.\/out\/amd64$/m);
-    const edited = await world.run(['annotate', 'x.io/a:v1', 'oci:../../out/amd64', '--variant', 'v2'], inDeep);
+    const edited = await cli.run(['annotate', 'x.io/a:v1', 'oci:../../out/amd64', '--variant', 'v2'], inDeep);
     expect([edited.code, edited.stderr]).toEqual([0, expect.stringContaining('annotated oci:../../out/amd64')]);
-    expect((await world.run(['inspect', 'x.io/a:v1', 'oci:../../out/amd64'], inDeep)).stdout).toContain('"config"');
-    expect((await world.run(['create', '--amend'], inDeep)).code).toBe(0);
-    expect((await world.run(['remove', 'oci:../../out/amd64'], inDeep)).code).toBe(0);
-    expect((await draftOf(join(world.folder, '.mlist'))).entries).toHaveLength(1);
+    expect((await cli.run(['inspect', 'x.io/a:v1', 'oci:../../out/amd64'], inDeep)).stdout).toContain('"config"');
+    expect((await cli.run(['create', '--amend'], inDeep)).code).toBe(0);
+    expect((await cli.run(['remove', 'oci:../../out/amd64'], inDeep)).code).toBe(0);
+    expect((await draftOf(join(cli.folder, '.mlist'))).entries).toHaveLength(1);
   });
 
   test('in a file of sources are relative to the current folder', async () => {
-    const world = await builds();
-    await writeFile(join(world.folder, 'sources'), sources.join('\n'));
-    await world.must('create', 'x.io/a:v1', '-f', 'sources');
-    expect((await draftOf(world.workspace)).entries).toHaveLength(3);
+    const cli = await builds();
+    await writeFile(join(cli.folder, 'sources'), sources.join('\n'));
+    await cli.must('create', 'x.io/a:v1', '-f', 'sources');
+    expect((await draftOf(cli.workspace)).entries).toHaveLength(3);
   });
 
   test('can be followed by a platform', async () => {
-    const world = await builds();
-    await world.must('create', 'x.io/a:v1', 'oci:out/amd64=linux/amd64/v3', 'oci-archive:./out/arm64.tar=linux/arm64');
-    const { entries } = await world.json<{ entries: { platform: object }[] }>('show');
+    const cli = await builds();
+    await cli.must('create', 'x.io/a:v1', 'oci:out/amd64=linux/amd64/v3', 'oci-archive:./out/arm64.tar=linux/arm64');
+    const { entries } = await cli.json<{ entries: { platform: object }[] }>('show');
     expect(entries.map(({ platform }) => platform)).toEqual([
       { architecture: 'amd64', os: 'linux', variant: 'v3' },
       { architecture: 'arm64', os: 'linux' },
@@ -113,31 +109,31 @@ describe('paths', () => {
   });
 
   test('are refused if they are ambiguous with references', async () => {
-    const world = await CliHarness.make();
-    const odd = join(world.folder, 'a:b', 'deep');
-    await mkdir(odd, { recursive: true });
-    const { code, stderr } = await world.run(['inspect', 'oci:../x'], { cwd: odd });
+    const cli = await CliHarness.make();
+    const unusual = join(cli.folder, 'a:b', 'deep');
+    await mkdir(unusual, { recursive: true });
+    const { code, stderr } = await cli.run(['inspect', 'oci:../x'], { cwd: unusual });
     expect([code, stderr]).toEqual([2, expect.stringMatching(/contains a ":"/)]);
   });
 
   test('that do not exist are reported as typed', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     for (const [name, reason] of [
       ['oci:none', 'none is not an OCI layout: the folder does not exist'],
       ['oci-archive:none.tar', 'there is no archive none.tar\n'],
       ['docker-archive:./none.tar:a', 'there is no archive none.tar\n'],
     ]) {
-      const { code, stderr } = await world.run(['digest', name!]);
+      const { code, stderr } = await cli.run(['digest', name!]);
       expect([code, stderr]).toEqual([4, expect.stringContaining(reason!)]);
     }
   });
 });
 
 test('an error of a layout or an archive has the typed path', async () => {
-  const world = await builds();
-  await writeFile(join(world.folder, 'out', 'amd64', 'index.json'), '{');
-  await writeFile(join(world.folder, 'out', 'arm64.tar'), 'no tar');
-  for (const [args, code, said] of [
+  const cli = await builds();
+  await writeFile(join(cli.folder, 'out', 'amd64', 'index.json'), '{');
+  await writeFile(join(cli.folder, 'out', 'arm64.tar'), 'no tar');
+  for (const [args, code, message] of [
     [['digest', 'oci:out/amd64'], 3, 'mlist: out/amd64/index.json is damaged: '],
     [['digest', 'oci-archive:./out/arm64.tar'], 3, 'mlist: cannot read the archive out/arm64.tar: '],
     [['digest', 'docker-archive:out'], 3, 'mlist: cannot read the archive out: it is not a regular file'],
@@ -147,9 +143,9 @@ test('an error of a layout or an archive has the typed path', async () => {
       'mlist: cannot write an archive: the folder none does not exist',
     ],
   ] as const) {
-    const ran = await world.run(args);
-    expect([args, ran.code, ran.stderr]).toEqual([args, code, expect.stringContaining(said)]);
-    expect(ran.stderr).not.toContain(world.folder);
+    const result = await cli.run(args);
+    expect([args, result.code, result.stderr]).toEqual([args, code, expect.stringContaining(message)]);
+    expect(result.stderr).not.toContain(cli.folder);
   }
 });
 
@@ -165,23 +161,23 @@ describe('commands that read locations', () => {
   ] as const;
 
   test.each(kinds)('%s', async (_, name, from, expected) => {
-    const world = await builds();
-    const found = await world.json<{ from: string; ref: string; digest: string }>('digest', name);
+    const cli = await builds();
+    const found = await cli.json<{ from: string; ref: string; digest: string }>('digest', name);
     expect([found.from, found.ref]).toEqual([from, name.replace('./', '')]);
     if (expected !== undefined) expect(found.digest).toBe(expected);
     const { digest } = found;
-    expect(sha256(Buffer.from((await world.run(['inspect', '--raw', name])).stdout))).toBe(digest);
-    expect(await world.must('resolve', name)).toBe(digest);
-    expect(await world.json('exists', name)).toEqual({ exists: true, from, ref: found.ref });
-    expect(await world.json('validate', name)).toMatchObject({ from, valid: true });
-    expect(await world.json('show', name)).toMatchObject({ from, digest });
-    expect(await world.json('inspect', '-v', name)).toMatchObject({ Descriptor: { digest } });
-    expect((await world.run(['exists', name.replace(/(:v1|:team.*|@.*)?$/, ':none')])).code).toBe(4);
+    expect(sha256(Buffer.from((await cli.run(['inspect', '--raw', name])).stdout))).toBe(digest);
+    expect(await cli.must('resolve', name)).toBe(digest);
+    expect(await cli.json('exists', name)).toEqual({ exists: true, from, ref: found.ref });
+    expect(await cli.json('validate', name)).toMatchObject({ from, valid: true });
+    expect(await cli.json('show', name)).toMatchObject({ from, digest });
+    expect(await cli.json('inspect', '-v', name)).toMatchObject({ Descriptor: { digest } });
+    expect((await cli.run(['exists', name.replace(/(:v1|:team.*|@.*)?$/, ':none')])).code).toBe(4);
   });
 
   test('show, inspect, resolve and digest read a list in a layout, and its images', async () => {
-    const world = await CliHarness.make();
-    const dir = join(world.folder, 'list');
+    const cli = await CliHarness.make();
+    const dir = join(cli.folder, 'list');
     const layout = await openLayout(dir, { create: true });
     for (const image of [amd64, arm64]) await putImage(layout, image);
     const index = makeIndex([
@@ -189,41 +185,41 @@ describe('commands that read locations', () => {
       entryOf(arm64, { os: 'linux', architecture: 'arm64', variant: 'v8' }),
     ]);
     await putDocument(layout, index, 'v1');
-    expect(await world.must('digest', 'oci:list')).toBe(index.digest);
-    expect(await world.must('resolve', 'oci:list', '--platform', 'linux/arm64')).toBe(arm64.digest);
+    expect(await cli.must('digest', 'oci:list')).toBe(index.digest);
+    expect(await cli.must('resolve', 'oci:list', '--platform', 'linux/arm64')).toBe(arm64.digest);
     const own = { x64: amd64, arm64 }[process.arch as string];
-    const { code, stdout, stderr } = await world.run(['resolve', 'oci:list']);
+    const { code, stdout, stderr } = await cli.run(['resolve', 'oci:list']);
     expect([code, stdout.trim()]).toEqual(own === undefined ? [4, ''] : [0, own.digest]);
     expect(stderr).toMatch(/for linux\/\w+, the platform of this machine; choose another with --platform/);
-    const single = await world.run(['resolve', `oci:list@${arm64.digest}`]);
+    const single = await cli.run(['resolve', `oci:list@${arm64.digest}`]);
     expect([single.stdout.trim(), single.stderr]).toEqual([arm64.digest, expect.not.stringContaining('machine')]);
-    expect((await world.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
+    expect((await cli.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
       arm64.bytes.toString(),
     );
-    expect(await world.must('show', `oci:list@${arm64.digest}`)).toMatch(/^platform linux\/arm64\/v8$/m);
-    expect(await world.json('show', `oci:list@${arm64.digest}`)).toMatchObject({
+    expect(await cli.must('show', `oci:list@${arm64.digest}`)).toMatch(/^platform linux\/arm64\/v8$/m);
+    expect(await cli.json('show', `oci:list@${arm64.digest}`)).toMatchObject({
       platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
       entries: [],
     });
-    await world.must('create', 'x.io/a:v1', 'oci:list');
-    expect(await world.must('digest')).toBe(index.digest);
+    await cli.must('create', 'x.io/a:v1', 'oci:list');
+    expect(await cli.must('digest')).toBe(index.digest);
   });
 
   test('an archive with several images needs a name', async () => {
-    const world = await CliHarness.make();
-    const dir = join(world.folder, 'two');
+    const cli = await CliHarness.make();
+    const dir = join(cli.folder, 'two');
     await putInLayout(dir, amd64, 'v1');
     await putInLayout(dir, arm64, 'v2');
-    const { code, stderr } = await world.run(['create', 'x.io/a:v1', 'oci:two']);
+    const { code, stderr } = await cli.run(['create', 'x.io/a:v1', 'oci:two']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/oci:two contains 2 images: specify one of them\n +oci:two:v1\n +oci:two:v2/);
-    await world.must('create', 'x.io/a:v1', 'oci:two:v1', 'oci:two:v2');
+    await cli.must('create', 'x.io/a:v1', 'oci:two:v1', 'oci:two:v2');
   });
 
   test('annotate --subject reads the subject', async () => {
-    const world = await builds();
-    await world.must('create', 'x.io/a:v1', 'oci:out/amd64');
-    await world.must('annotate', '--subject', 'oci-archive:out/arm64.tar');
-    expect(JSON.parse(await world.must('inspect'))).toMatchObject({ subject: { digest: arm64.digest } });
+    const cli = await builds();
+    await cli.must('create', 'x.io/a:v1', 'oci:out/amd64');
+    await cli.must('annotate', '--subject', 'oci-archive:out/arm64.tar');
+    expect(JSON.parse(await cli.must('inspect'))).toMatchObject({ subject: { digest: arm64.digest } });
   });
 });

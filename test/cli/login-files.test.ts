@@ -30,13 +30,13 @@ import { CliHarness } from '../support/cli-harness.ts';
     ['apply', ['apply', '-f', 'n'.repeat(300)]],
     ['login', ['login', 'REG', '-u', 'me', '--password-stdin', '--authfile', 'n'.repeat(300)]],
   ])('%s: reports a name that is too long', async (_name, args) => {
-    const world = await CliHarness.make();
-    const ran = await world.run(
+    const cli = await CliHarness.make();
+    const result = await cli.run(
       args.map((arg) => arg.replace('REG', registry.host)),
       { stdin: 'secret\n' },
     );
-    expect(ran.stderr).not.toContain('name too long, ');
-    expect(ran.stderr).toMatch(/its name is too long/);
+    expect(result.stderr).not.toContain('name too long, ');
+    expect(result.stderr).toMatch(/its name is too long/);
   });
 
   async function linkToPipe(path: string): Promise<void> {
@@ -49,17 +49,17 @@ import { CliHarness } from '../support/cli-harness.ts';
   }
 
   test.each(refused)('%s is refused, and stays', async (_name, make, reason) => {
-    const world = await CliHarness.make();
-    const path = join(world.folder, 'auth.json');
+    const cli = await CliHarness.make();
+    const path = join(cli.folder, 'auth.json');
     await make(path);
     const [before, content] = [await lstat(path), await contentOf(path)];
     for (const command of [
       ['login', registry.host, '--username', 'me', '--password-stdin'],
       ['logout', registry.host],
     ]) {
-      const ran = await world.run([...command, '--authfile', path], { stdin: 'secret\n' });
-      expect(ran).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining(path) as unknown });
-      expect(ran.stderr).toContain(reason);
+      const result = await cli.run([...command, '--authfile', path], { stdin: 'secret\n' });
+      expect(result).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining(path) as unknown });
+      expect(result.stderr).toContain(reason);
     }
     const after = await lstat(path);
     expect([after.ino, after.mode]).toEqual([before.ino, before.mode]);
@@ -67,14 +67,14 @@ import { CliHarness } from '../support/cli-harness.ts';
   });
 
   test('a link to a missing file: creates the file, and keeps the link', async () => {
-    const world = await CliHarness.make();
-    const path = join(world.folder, 'auth.json');
-    await mkdir(join(world.folder, 'kept'));
+    const cli = await CliHarness.make();
+    const path = join(cli.folder, 'auth.json');
+    await mkdir(join(cli.folder, 'kept'));
     await symlink('kept/real.json', path);
     const login = ['login', registry.host, '--username', 'me', '--password-stdin', '--authfile', path];
-    expect(await world.run(login, { stdin: 'secret\n' })).toMatchObject({ code: 0 });
+    expect(await cli.run(login, { stdin: 'secret\n' })).toMatchObject({ code: 0 });
     expect((await lstat(path)).isSymbolicLink()).toBe(true);
-    const real = join(world.folder, 'kept', 'real.json');
+    const real = join(cli.folder, 'kept', 'real.json');
     expect(JSON.parse(await readFile(real, 'utf8'))).toHaveProperty(['auths', registry.host]);
     expect((await lstat(real)).mode & 0o777).toBe(0o600);
   });

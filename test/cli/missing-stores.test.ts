@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '../../src/errors/errors.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
-import { here, list, registry, repository, run, workElsewhere, world } from '../support/elsewhere.ts';
-import { type Ran } from '../support/cli-harness.ts';
+import { here, list, registry, repository, run, runInOtherFolder, cli } from '../support/other-folder-fixture.ts';
+import { type CliResult } from '../support/cli-harness.ts';
 
 /** Missing layouts and archives of a draft: the error names each affected entry, with its path relative to the current folder. */
 
@@ -14,7 +14,7 @@ const [amd64, arm64, s390x, riscv64] = ['amd64', 'arm64', 's390x', 'riscv64'].ma
 ) as [Image, Image, Image, Image];
 type Image = ReturnType<typeof makeImage>;
 
-workElsewhere();
+runInOtherFolder();
 
 /** A draft with two images in a layout, one in an archive and one in a registry, after the files were moved away. */
 beforeEach(async () => {
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 
 const sources = ['oci:img:amd64', 'oci:img:arm64', 'oci-archive:x.tar:v1'];
-const linesOf = ({ stderr }: Ran) => stderr.split('\n').filter((line) => line.startsWith('mlist: '));
+const linesOf = ({ stderr }: CliResult) => stderr.split('\n').filter((line) => line.startsWith('mlist: '));
 
 describe('a missing layout and a missing archive', () => {
   const gone = [
@@ -38,19 +38,19 @@ describe('a missing layout and a missing archive', () => {
   ];
 
   test.each([[[]], [['--force']], [['--dry-run']], [['--to', 'oci-archive:new.tar:v1']]])(
-    'push %j names each entry that lies there',
+    'push %j names each entry of a missing store',
     async (flags) => {
-      const ran = await run('push', ...flags);
-      expect([ran.code, ran.stdout]).toEqual([4, '']);
-      const lines = linesOf(ran);
+      const result = await run('push', ...flags);
+      expect([result.code, result.stdout]).toEqual([4, '']);
+      const lines = linesOf(result);
       expect(lines).toEqual(gone.map((one) => expect.stringMatching(one) as unknown));
-      expect(ran.stderr).toContain(`mlist remove ${list} ${arm64.digest.slice(0, 'sha256:'.length + 12)}`);
+      expect(result.stderr).toContain(`mlist remove ${list} ${arm64.digest.slice(0, 'sha256:'.length + 12)}`);
     },
   );
 
   test('create --amend names each source', async () => {
-    const ran = await run('create', '--amend');
-    expect([ran.code, linesOf(ran)]).toEqual([
+    const result = await run('create', '--amend');
+    expect([result.code, linesOf(result)]).toEqual([
       4,
       [
         'mlist: oci:img:amd64 does not exist: img is not an OCI layout: the folder does not exist',
@@ -66,7 +66,7 @@ describe('a missing layout and a missing archive', () => {
   });
 
   test('validate --deep reports each entry as missing, and checks the others', async () => {
-    await rm(join(world.workspace, 'blobs'), { recursive: true });
+    await rm(join(cli.workspace, 'blobs'), { recursive: true });
     await fetch(`${registry.url}/v2/${repository}/manifests/${riscv64.digest}`, { method: 'DELETE' });
     const { code, stdout } = await run('validate', '--deep', '--json');
     const { problems } = JSON.parse(stdout) as { problems: readonly Problem[] };
@@ -89,10 +89,11 @@ describe('a missing layout and a missing archive', () => {
   test('a draft in a file is validated in the same way', async () => {
     const { stdout } = await run('ls', '--json');
     const [{ path }] = (JSON.parse(stdout) as { drafts: [{ path: string }] }).drafts;
-    const ran = await run('validate', '--deep', path);
-    expect([ran.code, ran.stdout.match(/^error E-ABSENT \/manifests\/\d.*: oci(?:-archive)?:/gm)?.length]).toEqual([
-      3, 3,
-    ]);
+    const result = await run('validate', '--deep', path);
+    expect([
+      result.code,
+      result.stdout.match(/^error E-ABSENT \/manifests\/\d.*: oci(?:-archive)?:/gm)?.length,
+    ]).toEqual([3, 3]);
   });
 });
 
@@ -122,6 +123,6 @@ test.each<[string, number, RegExp]>([
   for (const command of ['digest', 'show', 'validate', 'copy']) {
     const { code, stderr } = await run(command, name, ...(command === 'copy' ? ['oci:copy:v1'] : []));
     expect([command, code, stderr]).toEqual([command, expectedCode, expect.stringMatching(message)]);
-    expect(stderr).not.toContain(world.folder);
+    expect(stderr).not.toContain(cli.folder);
   }
 });

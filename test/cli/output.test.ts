@@ -8,7 +8,7 @@ import { version } from '../../src/version.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
@@ -109,21 +109,21 @@ function specs(): string {
 }
 
 test('the result of --json matches its schema, for every command', async () => {
-  const world = await CliHarness.make({ stdin: 'password' });
-  await writeFile(join(world.folder, 'specs.yaml'), specs());
-  for (const [schema, ...args] of everyCommand()) expectFits(schema, await world.must(...args, '--json'));
-  const told = new Set(everyCommand().map(([, name]) => name));
+  const cli = await CliHarness.make({ stdin: 'password' });
+  await writeFile(join(cli.folder, 'specs.yaml'), specs());
+  for (const [schema, ...args] of everyCommand()) expectFits(schema, await cli.must(...args, '--json'));
+  const covered = new Set(everyCommand().map(([, name]) => name));
   const silent = ['serve', 'docker-cli-plugin-metadata'];
-  expect(commands.map(({ name }) => name).filter((name) => !told.has(name) && !silent.includes(name))).toEqual([]);
+  expect(commands.map(({ name }) => name).filter((name) => !covered.has(name) && !silent.includes(name))).toEqual([]);
 });
 
 test('every line on stderr is an event that matches its schema, for every command', async () => {
-  const world = await CliHarness.make({ stdin: 'password' });
-  const told = new Set<string>();
+  const cli = await CliHarness.make({ stdin: 'password' });
+  const types = new Set<string>();
   const run = async (...args: readonly string[]): Promise<void> => {
-    for (const line of (await world.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
+    for (const line of (await cli.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
       expectFits('event', line);
-      told.add((JSON.parse(line) as { type: string }).type);
+      types.add((JSON.parse(line) as { type: string }).type);
     }
   };
   for (const [, ...args] of everyCommand()) await run(...args);
@@ -135,7 +135,7 @@ test('every line on stderr is an event that matches its schema, for every comman
   await run('push', '--to', 'localhost:1/x:y', '--to', 'oci:third:x', '--allow-duplicates', '--retries', '0');
   await run('digest', at('team/none:x'));
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
-  expect([...told].sort()).toEqual([...Object.keys($defs), 'error'].sort());
+  expect([...types].sort()).toEqual([...Object.keys($defs), 'error'].sort());
 });
 
 test('results and events name their subject in "ref"', () => {
@@ -157,18 +157,18 @@ test('results and events name their subject in "ref"', () => {
 });
 
 test('stdout has only the result', async () => {
-  const world = await CliHarness.make();
+  const cli = await CliHarness.make();
   const list = at('team/app:list2');
-  expect((await world.run(['create', list, at('team/app:amd64')])).stdout).toBe(`Created manifest list ${list}\n`);
-  expect((await world.run(['annotate', '--variant', 'v2'])).stdout).toBe('');
-  expect((await world.run(['push'])).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
-  expect((await world.run(['rm', list])).stdout).toBe('');
+  expect((await cli.run(['create', list, at('team/app:amd64')])).stdout).toBe(`Created manifest list ${list}\n`);
+  expect((await cli.run(['annotate', '--variant', 'v2'])).stdout).toBe('');
+  expect((await cli.run(['push'])).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  expect((await cli.run(['rm', list])).stdout).toBe('');
 });
 
 test('--quiet prints only errors on stderr', async () => {
-  const world = await CliHarness.make();
-  expect((await world.run(['create', '-q', at('team/app:list3'), at('team/app:amd64')])).stderr).toBe('');
-  expect((await world.run(['push', '-q', 'x.io/none:1'])).stderr).toMatch(/^mlist: there is no draft/);
+  const cli = await CliHarness.make();
+  expect((await cli.run(['create', '-q', at('team/app:list3'), at('team/app:amd64')])).stderr).toBe('');
+  expect((await cli.run(['push', '-q', 'x.io/none:1'])).stderr).toMatch(/^mlist: there is no draft/);
 });
 
 describe('errors', () => {
@@ -206,34 +206,33 @@ describe('errors', () => {
     ['no draft', ['push', 'x.io/none'], 4, /there is no draft x\.io\/none:latest/],
     ['a name that is an integer', ['rm', '0x10'], 4, /docker\.io\/library\/0x10:latest/],
   ])('%s', async (_name, args, code, message) => {
-    const world = await CliHarness.make();
-    if (args[0] === 'push' && args[1] === '-t') await world.must('create', at('team/app:l'), at('team/app:amd64'));
-    if (args[0] === 'push' && args[1] === '--timeout')
-      await world.must('create', at('team/app:l'), at('team/app:amd64'));
-    expect(await world.run(args)).toMatchObject({
+    const cli = await CliHarness.make();
+    if (args[0] === 'push' && args[1] === '-t') await cli.must('create', at('team/app:l'), at('team/app:amd64'));
+    if (args[0] === 'push' && args[1] === '--timeout') await cli.must('create', at('team/app:l'), at('team/app:amd64'));
+    expect(await cli.run(args)).toMatchObject({
       code,
       stdout: '',
       stderr: expect.stringMatching(message) as unknown,
     });
-    const told = (await world.run([...args, '--json'])).stderr.trim().split('\n');
-    for (const line of told) expectFits('event', line);
+    const events = (await cli.run([...args, '--json'])).stderr.trim().split('\n');
+    for (const line of events) expectFits('event', line);
   });
 
   test('an unreachable registry', async () => {
-    const world = await CliHarness.make();
-    const ran = await world.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
-    expect(ran).toMatchObject({
+    const cli = await CliHarness.make();
+    const result = await cli.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
+    expect(result).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(/cannot read localhost:1\/x:y: .*refuses the connection/) as unknown,
     });
   });
 
   test('several failures: prints all, and exits with the highest code', async () => {
-    const world = await CliHarness.make();
-    const ran = await world.run(['create', 'a', at('team/app:gone'), 'localhost:1/x:y', '--retries', '0', '--json']);
-    expect(ran.code).toBe(7);
+    const cli = await CliHarness.make();
+    const result = await cli.run(['create', 'a', at('team/app:gone'), 'localhost:1/x:y', '--retries', '0', '--json']);
+    expect(result.code).toBe(7);
     expect(
-      ran.stderr
+      result.stderr
         .trim()
         .split('\n')
         .map((line) => (JSON.parse(line) as { exitCode: number }).exitCode)
@@ -244,42 +243,42 @@ describe('errors', () => {
 
 describe('help', () => {
   test.each(commands.map(({ name }) => name))('%s --help', async (name) => {
-    const world = await CliHarness.make();
-    const { code, stdout, stderr } = await world.run([name, '--help']);
+    const cli = await CliHarness.make();
+    const { code, stdout, stderr } = await cli.run([name, '--help']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain(`Usage: mlist ${name}`);
   });
 
   test.each([[['--help']], [['-h']], [['help']]])('%j', async (args) => {
-    const world = await CliHarness.make();
-    const { code, stdout } = await world.run(args);
+    const cli = await CliHarness.make();
+    const { code, stdout } = await cli.run(args);
     expect(code).toBe(0);
     for (const { name, hidden = false } of commands)
       expect([name, stdout.includes(`mlist ${name}`)]).toEqual([name, !hidden]);
   });
 
   test('help ignores the locale', async () => {
-    const world = await CliHarness.make();
-    expect((await world.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Commands:');
+    const cli = await CliHarness.make();
+    expect((await cli.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Commands:');
   });
 
   test('help for one command', async () => {
-    const world = await CliHarness.make();
-    expect(await world.must('help', 'push')).toBe(await world.must('push', '--help'));
+    const cli = await CliHarness.make();
+    expect(await cli.must('help', 'push')).toBe(await cli.must('push', '--help'));
   });
 
   test('the version is that of the package', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const { version: packaged } = JSON.parse(
       await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
     ) as { version: string };
-    expect([await world.must('--version'), version]).toEqual([packaged, packaged]);
+    expect([await cli.must('--version'), version]).toEqual([packaged, packaged]);
   });
 
   test.each(['bash', 'zsh', 'fish'])('the completion script for %s', async (shell) => {
-    const world = await CliHarness.make();
-    expect(await world.must('completion', shell)).toContain('mlist --complete');
-    expect((await world.run(['completion', `${shell}x`])).code).toBe(2);
+    const cli = await CliHarness.make();
+    expect(await cli.must('completion', shell)).toContain('mlist --complete');
+    expect((await cli.run(['completion', `${shell}x`])).code).toBe(2);
   });
 });
 
@@ -290,7 +289,7 @@ describe('escapes control characters on a terminal', () => {
   const evil = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
 
   async function hostile(): Promise<CliHarness> {
-    const world = await CliHarness.make({ terminal: true, env: { NO_COLOR: '1' } });
+    const cli = await CliHarness.make({ terminal: true, env: { NO_COLOR: '1' } });
     const image = makeImage({
       salt: 'evil',
       kind: 'oci',
@@ -302,7 +301,7 @@ describe('escapes control characters on a terminal', () => {
       [evil]: evil,
     });
     await putManifest(registry.url, 'evil/app', 'index', index.mediaType, index.bytes);
-    return world;
+    return cli;
   }
 
   test.each<[string, readonly string[]]>([
@@ -319,14 +318,14 @@ describe('escapes control characters on a terminal', () => {
     ['a bad reference', ['create', evil]],
     ['a bad platform', ['create', 'a', `b=${evil}`]],
   ])('%s', async (_name, args) => {
-    const world = await hostile();
-    const { stdout, stderr } = await world.run(args.map((arg) => arg.replace(/^evil\//, `${registry.host}/evil/`)));
+    const cli = await hostile();
+    const { stdout, stderr } = await cli.run(args.map((arg) => arg.replace(/^evil\//, `${registry.host}/evil/`)));
     expect(stdout + stderr).not.toMatch(dangerous);
     expect(stdout + stderr).not.toBe('');
   });
 
   test.each(['show', 'explain'])('the columns of %s stay where they are', async (command) => {
-    const world = await CliHarness.make({ terminal: true });
+    const cli = await CliHarness.make({ terminal: true });
     const [one, other] = ['one', 'other'].map((salt) => makeImage({ salt, kind: 'oci' }));
     for (const image of [one!, other!]) await pushImage(registry.url, 'evil/app', undefined, image);
     const index = makeIndex([
@@ -334,7 +333,7 @@ describe('escapes control characters on a terminal', () => {
       entryOf(other!, { architecture: 'arm64', os: 'linux' }),
     ]);
     await putManifest(registry.url, 'evil/app', 'columns', index.mediaType, index.bytes);
-    const lines = (await world.must(command, at('evil/app:columns'))).split('\n');
+    const lines = (await cli.must(command, at('evil/app:columns'))).split('\n');
     const [first, second] = [one!, other!].map(({ digest }) => {
       const short = digest.slice(0, 'sha256:'.length + 12);
       return lines.find((line) => line.includes(short) && line.includes('/'))?.indexOf(short);
@@ -344,21 +343,21 @@ describe('escapes control characters on a terminal', () => {
   });
 
   test('annotations of a draft', async () => {
-    const world = await CliHarness.make({ terminal: true });
-    await world.must('create', at('team/app:evil'), at('team/app:amd64'));
-    await world.must('annotate', '--annotation', `${evil}=${evil}`);
+    const cli = await CliHarness.make({ terminal: true });
+    await cli.must('create', at('team/app:evil'), at('team/app:amd64'));
+    await cli.must('annotate', '--annotation', `${evil}=${evil}`);
     for (const args of [['show', '--tree'], ['inspect'], ['validate'], ['push']]) {
-      const { stdout, stderr } = await world.run(args);
+      const { stdout, stderr } = await cli.run(args);
       expect(stdout + stderr).not.toMatch(dangerous);
     }
   });
 
   test('a damaged draft with a strange name', async () => {
-    const world = await CliHarness.make({ terminal: true });
-    await mkdir(join(world.workspace, 'drafts'), { recursive: true });
-    await writeFile(join(world.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
-    await world.must('create', at('team/app:sound'), at('team/app:amd64'));
-    const { code, stdout, stderr } = await world.run(['ls']);
+    const cli = await CliHarness.make({ terminal: true });
+    await mkdir(join(cli.workspace, 'drafts'), { recursive: true });
+    await writeFile(join(cli.workspace, 'drafts', 'a\u001b[31m.json'), '{}');
+    await cli.must('create', at('team/app:sound'), at('team/app:amd64'));
+    const { code, stdout, stderr } = await cli.run(['ls']);
     expect(code).toBe(0);
     expect(stdout).toContain('damaged');
     const places = stdout.split('\n').map((line) => / {2}(?:damaged|auto|docker|oci)\b/.exec(line)?.index);
@@ -367,16 +366,16 @@ describe('escapes control characters on a terminal', () => {
   });
 
   test('exact bytes in a file or a pipe', async () => {
-    const world = await hostile();
-    const { stdout } = await world.run(['inspect', '--raw', at('evil/app:index')], { terminal: false });
+    const cli = await hostile();
+    const { stdout } = await cli.run(['inspect', '--raw', at('evil/app:index')], { terminal: false });
     expect(stdout).toContain('\u009b');
   });
 
   test('colours on a terminal only, and not with NO_COLOR', async () => {
-    const world = await CliHarness.make();
-    await world.must('create', at('team/app:colour'), at('team/app:amd64'));
-    const shown = async (terminal: boolean, env: Record<string, string>): Promise<Ran> =>
-      world.run(['show'], { terminal, env });
+    const cli = await CliHarness.make();
+    await cli.must('create', at('team/app:colour'), at('team/app:amd64'));
+    const shown = async (terminal: boolean, env: Record<string, string>): Promise<CliResult> =>
+      cli.run(['show'], { terminal, env });
     expect((await shown(true, { NO_COLOR: '' })).stdout).toContain('\u001b[');
     expect((await shown(true, { NO_COLOR: '1' })).stdout).not.toContain('\u001b[');
     expect((await shown(false, { NO_COLOR: '' })).stdout).not.toContain('\u001b[');

@@ -121,13 +121,9 @@ describe('of a push to another registry', () => {
     ['not on a dumb terminal', false, true, [], { TERM: 'dumb' }],
     ['not in CI', false, true, [], { CI: 'true' }],
   ])('%s', async (name, isLive, terminal, flags, env) => {
-    const world = await CliHarness.make({ terminal, env });
-    await world.must(
-      'create',
-      `${to.host}/far/${name.replaceAll(' ', '-').toLowerCase()}:1`,
-      `${from.host}/team/app:x`,
-    );
-    const { code, stdout, stderr } = await world.run(['push', ...flags]);
+    const cli = await CliHarness.make({ terminal, env });
+    await cli.must('create', `${to.host}/far/${name.replaceAll(' ', '-').toLowerCase()}:1`, `${from.host}/team/app:x`);
+    const { code, stdout, stderr } = await cli.run(['push', ...flags]);
     expect([code, stderr.includes('\u001b[0J')]).toEqual([0, isLive]);
     expect(screen(stderr).join('\n')).not.toContain('of 4 blobs');
     if (isLive) expect(stderr).toContain('0 of 4 blobs, 0 B of ');

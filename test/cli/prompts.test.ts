@@ -22,10 +22,10 @@ describeOnTerminal('the prompts of login', () => {
     ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `missing password for ${host}`],
     ['only Enter at the user name', [atName(enter)], 2, `missing user name for ${host}`],
     ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `missing password for ${host}`],
-  ])('%s', async (_name, typed, code, said) => {
-    const ran = await runOnTerminal(['login', host], typed, await temporaryFolder());
-    expect(ran).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${said}`)) });
-    expect(ran.shown).not.toContain('bug');
+  ])('%s', async (_name, typed, code, output) => {
+    const result = await runOnTerminal(['login', host], typed, await temporaryFolder());
+    expect(result).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${output}`)) });
+    expect(result.shown).not.toContain('bug');
   });
 
   test('does not echo a password', async () => {
@@ -42,20 +42,20 @@ describeOnTerminal('the prompt of annotate', () => {
     ['Ctrl-D', endOfInput, 2, 'mlist annotate '],
     ['only Enter', enter, 2, 'mlist annotate '],
     ['an answer', `2${enter}`, 0, /annotated \S+:v7 /],
-  ])('%s', async (_name, keys, code, said) => {
+  ])('%s', async (_name, keys, code, output) => {
     const registry = await startRegistry();
     try {
-      const world = await CliHarness.make();
+      const cli = await CliHarness.make();
       const images = ['v6', 'v7'].map((variant) => `${registry.host}/team/app:${variant}`);
       for (const variant of ['v6', 'v7']) {
         const platform = { os: 'linux', architecture: 'arm', variant };
         await pushImage(registry.url, 'team/app', variant, makeImage({ salt: variant, kind: 'oci', platform }));
       }
-      await world.must('create', 'team/app', ...images);
-      const args = ['annotate', '--arch', 'arm', '--annotation', 'k=v', '--workspace', world.workspace];
-      const ran = await runOnTerminal(args, [{ after: 'Select an entry [1-2]: ', keys }], world.folder);
-      expect(ran).toEqual({ code, shown: expect.stringMatching(said) });
-      expect(ran.shown).not.toContain('bug');
+      await cli.must('create', 'team/app', ...images);
+      const args = ['annotate', '--arch', 'arm', '--annotation', 'k=v', '--workspace', cli.workspace];
+      const result = await runOnTerminal(args, [{ after: 'Select an entry [1-2]: ', keys }], cli.folder);
+      expect(result).toEqual({ code, shown: expect.stringMatching(output) });
+      expect(result.shown).not.toContain('bug');
     } finally {
       await registry.close();
     }

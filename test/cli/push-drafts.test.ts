@@ -2,45 +2,45 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { entryOf, makeIndex, putManifest } from '../support/images.ts';
-import { amd64, arm64, at, list, registry, served, servePushed, tag, world } from '../support/pushed-lists.ts';
+import { amd64, arm64, at, list, registry, served, servePushImages, tag, cli } from '../support/push-fixture.ts';
 
 /** Drafts after a push, and drafts of lists that others change too. */
-servePushed();
+servePushImages();
 
 describe('drafts of published lists', () => {
   const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], { annotations: { k: 'v' } });
 
   async function draftOfRemote(): Promise<void> {
     await putManifest(registry.url, 'team/app', tag(), index.mediaType, index.bytes);
-    await world.must('create', list, `docker://${list}`);
+    await cli.must('create', list, `docker://${list}`);
   }
 
   test('are pushed if the tag has not moved, also a second time', async () => {
     await draftOfRemote();
-    await world.must('annotate', '--variant', 'v2');
-    await world.must('push');
-    await world.must('annotate', '--variant', 'v3');
-    const digest = await world.must('push');
+    await cli.must('annotate', '--variant', 'v2');
+    await cli.must('push');
+    await cli.must('annotate', '--variant', 'v3');
+    const digest = await cli.must('push');
     expect((await served())?.digest).toBe(digest);
     expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ annotations: { k: 'v' } });
   });
 
   test('are refused if the tag has moved', async () => {
     await draftOfRemote();
-    await world.must('annotate', '--variant', 'v2');
+    await cli.must('annotate', '--variant', 'v2');
     const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
     await putManifest(registry.url, 'team/app', tag(), other.mediaType, other.bytes);
-    expect(await world.run(['push'])).toMatchObject({
+    expect(await cli.run(['push'])).toMatchObject({
       code: 5,
       stderr: expect.stringContaining(other.digest) as unknown,
     });
     expect((await served())?.digest).toBe(other.digest);
-    expect((await world.run(['push', '--if-digest', other.digest, '--replace-image'])).code).toBe(0);
+    expect((await cli.run(['push', '--if-digest', other.digest, '--replace-image'])).code).toBe(0);
   });
 
   test('--amend adds the changes of others, and then they can be pushed', async () => {
     await draftOfRemote();
-    await world.must('annotate', '--variant', 'v2');
+    await cli.must('annotate', '--variant', 'v2');
     const theirs = makeIndex(
       [
         { ...entryOf(amd64, { architecture: 'amd64', os: 'linux' }), annotations: { theirs: 'x' } },
@@ -49,12 +49,12 @@ describe('drafts of published lists', () => {
       { annotations: { k: 'v' } },
     );
     await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
-    expect(await world.run(['push'])).toMatchObject({
+    expect(await cli.run(['push'])).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('mlist create --amend') as unknown,
     });
-    await world.must('create', '--amend');
-    await world.must('push');
+    await cli.must('create', '--amend');
+    await cli.must('push');
     expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
       annotations: { k: 'v' },
       manifests: [
@@ -68,16 +68,16 @@ describe('drafts of published lists', () => {
     const theirs = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })], {
       annotations: { k: 'theirs' },
     });
-    const refused = () => world.run(['push']);
+    const refused = () => cli.run(['push']);
 
     beforeEach(async () => {
       await draftOfRemote();
-      await world.must('annotate', '--variant', 'v2');
+      await cli.must('annotate', '--variant', 'v2');
       await putManifest(registry.url, 'team/app', tag(), theirs.mediaType, theirs.bytes);
     });
 
     test('--amend does not discard such changes: it warns that the push is still refused, and why', async () => {
-      const { code, stderr } = await world.run(['create', '--amend']);
+      const { code, stderr } = await cli.run(['create', '--amend']);
       expect([code, stderr]).toEqual([
         0,
         expect.stringContaining(
@@ -92,7 +92,7 @@ describe('drafts of published lists', () => {
 
     test('the hint of the refused push leads to --amend only once', async () => {
       expect((await refused()).stderr).toContain(`"mlist create --amend ${list}" reads it again`);
-      await world.must('create', '--amend');
+      await cli.must('create', '--amend');
       const { code, stderr } = await refused();
       expect([code, stderr]).toEqual([
         5,
@@ -111,8 +111,8 @@ describe('drafts of published lists', () => {
       ],
       ['--amend with the same annotation', [['create', '--amend', '--index-annotation', 'k=theirs']]],
     ])('an equal draft is pushed: %s', async (_name, commands) => {
-      for (const command of commands) await world.must(...command);
-      await world.must('push');
+      for (const command of commands) await cli.must(...command);
+      await cli.must('push');
       expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({
         annotations: { k: 'theirs' },
         manifests: [{ platform: { variant: 'v2' } }],
@@ -120,8 +120,8 @@ describe('drafts of published lists', () => {
     });
 
     test('the hint for a draft without any image of the list is not --amend, which would read nothing', async () => {
-      await world.must('add', at('team/app:arm64'));
-      await world.must('remove', '--platform', 'linux/amd64/v2');
+      await cli.must('add', at('team/app:arm64'));
+      await cli.must('remove', '--platform', 'linux/amd64/v2');
       const { code, stderr } = await refused();
       expect([code, stderr]).toEqual([5, expect.stringContaining(`start over with "mlist rm ${list}"`)]);
       expect(stderr).not.toContain('"mlist create --amend');
@@ -130,17 +130,17 @@ describe('drafts of published lists', () => {
 
   test('no message if nobody has changed the list', async () => {
     await draftOfRemote();
-    await world.must('annotate', '--index-annotation', 'mine=1');
-    expect((await world.run(['create', '--amend'])).stderr).not.toContain('warning');
-    await world.must('push');
+    await cli.must('annotate', '--index-annotation', 'mine=1');
+    expect((await cli.run(['create', '--amend'])).stderr).not.toContain('warning');
+    await cli.must('push');
   });
 
   test('a warning if somebody has moved a tag that this draft has pushed', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    await world.must('push');
+    await cli.must('create', list, at('team/app:amd64'));
+    await cli.must('push');
     const other = makeIndex([entryOf(arm64, { architecture: 'arm64', os: 'linux' })]);
     await putManifest(registry.url, 'team/app', tag(), other.mediaType, other.bytes);
-    expect(await world.run(['push', '--replace-image'])).toMatchObject({
+    expect(await cli.run(['push', '--replace-image'])).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/had sha256:.*which this draft pushed last/) as unknown,
     });
@@ -149,28 +149,28 @@ describe('drafts of published lists', () => {
 
 describe('the draft afterwards', () => {
   test('--purge removes it and its state', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    await world.must('push', '--purge');
-    expect(await world.must('ls')).toBe('');
-    expect((await world.run(['push'])).code).toBe(4);
-    expect(await readFile(join(world.workspace, 'state.json'), 'utf8')).not.toContain('list');
+    await cli.must('create', list, at('team/app:amd64'));
+    await cli.must('push', '--purge');
+    expect(await cli.must('ls')).toBe('');
+    expect((await cli.run(['push'])).code).toBe(4);
+    expect(await readFile(join(cli.workspace, 'state.json'), 'utf8')).not.toContain('list');
   });
 
   test('is kept without --purge', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    await world.must('push');
-    expect(await world.must('ls')).toContain(list);
+    await cli.must('create', list, at('team/app:amd64'));
+    await cli.must('push');
+    expect(await cli.must('ls')).toContain(list);
   });
 
   test('a damaged state is reported, with a simple fix', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const path = join(world.workspace, 'state.json');
+    await cli.must('create', list, at('team/app:amd64'));
+    const path = join(cli.workspace, 'state.json');
     await writeFile(path, '{"version":1,"current":');
-    expect(await world.run(['push', list])).toMatchObject({
+    expect(await cli.run(['push', list])).toMatchObject({
       code: 3,
       stderr: expect.stringContaining(path) as unknown,
     });
     await rm(path);
-    expect((await world.run(['push', list])).code).toBe(0);
+    expect((await cli.run(['push', list])).code).toBe(0);
   });
 });

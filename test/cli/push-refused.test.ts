@@ -5,10 +5,10 @@ import { describe, expect, test } from '@jest/globals';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { at, list, registry, requests, sent, servePushed, served, world } from '../support/pushed-lists.ts';
+import { at, list, registry, requests, sent, servePushImages, served, cli } from '../support/push-fixture.ts';
 
 /** Pushes that are refused before anything is written. */
-servePushed();
+servePushImages();
 
 describe('refused before any write', () => {
   test.each<[string, readonly string[], number, RegExp]>([
@@ -35,9 +35,9 @@ describe('refused before any write', () => {
     ['a metadata file in a missing folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
     ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /cannot name the same file/],
   ])('%s', async (_name, flags, code, message) => {
-    await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
+    await cli.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     requests.length = 0;
-    expect(await world.run(['push', ...flags])).toMatchObject({
+    expect(await cli.run(['push', ...flags])).toMatchObject({
       code,
       stdout: '',
       stderr: expect.stringMatching(message) as unknown,
@@ -51,44 +51,44 @@ describe('refused before any write', () => {
       platform: { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.1' },
     });
     await pushImage(registry.url, 'team/app', 'windows', windows);
-    await world.must('create', list, at('team/app:windows'));
-    expect(await world.run(['push', '--expect', 'windows(10.0.17763)/amd64'])).toMatchObject({
+    await cli.must('create', list, at('team/app:windows'));
+    expect(await cli.run(['push', '--expect', 'windows(10.0.17763)/amd64'])).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(
         /lacks windows\(10\.0\.17763\)\/amd64 \(there is 10\.0\.20348\.1\)[^]*hint: .*windows\(10\.0\.20348\.1\)\/amd64/,
       ) as unknown,
     });
-    expect((await world.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
+    expect((await cli.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
   });
 
   test('refuses an empty list without --allow-empty', async () => {
-    await world.must('create', list);
-    expect(await world.run(['push'])).toMatchObject({
+    await cli.must('create', list);
+    expect(await cli.run(['push'])).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(/the list is empty at \/manifests \(W-EMPTY\)\nhint: .*--allow-empty/) as unknown,
     });
     expect(sent()).toEqual([]);
-    expect((await world.run(['push', '--allow-empty'])).code).toBe(0);
+    expect((await cli.run(['push', '--allow-empty'])).code).toBe(0);
     expect(JSON.parse((await served())?.bytes.toString() ?? '')).toMatchObject({ manifests: [] });
   });
 
   test('reports each error once without warnings, and with the option that allows it', async () => {
     const copies = ['x1', 'x2', 'x3'].map((salt) => makeImage({ salt }));
     for (const [place, image] of copies.entries()) await pushImage(registry.url, 'team/app', `x${place}`, image);
-    await world.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
-    const { code, stderr } = await world.run(['push']);
+    await cli.must('create', list, at('team/app:x0'), at('team/app:x1'), at('team/app:x2'), '--format', 'oci');
+    const { code, stderr } = await cli.run(['push']);
     expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
     expect(stderr).toMatch(
       /refused for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
     );
-    await world.must('remove', copies[2]?.digest ?? '');
-    expect((await world.run(['push'])).stderr).toMatch(
+    await cli.must('remove', copies[2]?.digest ?? '');
+    expect((await cli.run(['push'])).stderr).toMatch(
       /^mlist: the list .* is refused: two images for linux\/amd64.*\nhint: .*--allow-duplicates\.\n$/,
     );
-    await world.must('remove', list, copies[1]?.digest ?? '');
-    const pushed = await world.run(['push']);
+    await cli.must('remove', list, copies[1]?.digest ?? '');
+    const pushed = await cli.run(['push']);
     expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('warning')]);
-    expect((await world.run(['validate'])).stdout).toContain('a Docker manifest inside an OCI index');
+    expect((await cli.run(['validate'])).stdout).toContain('a Docker manifest inside an OCI index');
   });
 
   test.each([
@@ -98,40 +98,40 @@ describe('refused before any write', () => {
     ['linux/arm64/v9', 3],
     ['arm64/v8', 2],
   ])('--expect %s exits with %i', async (expected, code) => {
-    await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
-    expect((await world.run(['push', '--dry-run', '--expect', expected])).code).toBe(code);
+    await cli.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
+    expect((await cli.run(['push', '--dry-run', '--expect', expected])).code).toBe(code);
   });
 
   test('--if-digest with the digest of the tag', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const digest = await world.must('push');
-    await world.must('add', at('team/app:arm64'));
-    expect((await world.run(['push', '--if-digest', digest])).code).toBe(0);
+    await cli.must('create', list, at('team/app:amd64'));
+    const digest = await cli.must('push');
+    await cli.must('add', at('team/app:arm64'));
+    expect((await cli.run(['push', '--if-digest', digest])).code).toBe(0);
   });
 
   test('--if-digest absent: only if the tag does not exist, or already has this list', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const digest = await world.must('push', '--if-digest', 'absent');
+    await cli.must('create', list, at('team/app:amd64'));
+    const digest = await cli.must('push', '--if-digest', 'absent');
     const none = `sha256:${'0'.repeat(64)}`;
     for (const state of ['absent', none]) {
-      const again = await world.run(['push', '--if-digest', state]);
+      const again = await cli.run(['push', '--if-digest', state]);
       expect([again.code, again.stdout.trim()]).toEqual([0, digest]);
       expect(again.stderr).toMatch(/^unchanged /m);
     }
-    await world.must('add', at('team/app:arm64'));
-    expect(await world.run(['push', '--if-digest', 'absent'])).toMatchObject({
+    await cli.must('add', at('team/app:arm64'));
+    expect(await cli.run(['push', '--if-digest', 'absent'])).toMatchObject({
       code: 5,
       stderr: expect.stringMatching(/already exists, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
     });
   });
 
   test('a 412 without a condition is reported as an error of the registry', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-    const refused = `${front.host}/team/app:refused`;
-    await world.must('create', refused, `${front.host}/team/app:amd64`);
-    front.on(/^PUT .*refused/, answer(412));
-    const ran = await world.run(['push']);
-    expect(ran).toMatchObject({
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const refused = `${proxy.host}/team/app:refused`;
+    await cli.must('create', refused, `${proxy.host}/team/app:amd64`);
+    proxy.on(/^PUT .*refused/, answer(412));
+    const result = await cli.run(['push']);
+    expect(result).toMatchObject({
       code: 7,
       stdout: '',
       stderr: expect.stringMatching(/refuses it \(HTTP 412\)/) as unknown,
@@ -139,55 +139,52 @@ describe('refused before any write', () => {
   });
 
   test('--if-digest absent: refuses if another list is pushed between the check and the push', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const theirs = makeIndex([], { annotations: { from: 'elsewhere' } });
-    const raced = `${front.host}/team/app:raced`;
-    await world.must('create', raced, `${front.host}/team/app:amd64`);
-    front.on(/^PUT .*raced/, async ({ pass }) => {
+    const raced = `${proxy.host}/team/app:raced`;
+    await cli.must('create', raced, `${proxy.host}/team/app:amd64`);
+    proxy.on(/^PUT .*raced/, async ({ pass }) => {
       await putManifest(registry.url, 'team/app', 'raced', theirs.mediaType, theirs.bytes);
       await pass();
     });
-    const ran = await world.run(['push', '--if-digest', 'absent']);
-    expect(ran).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(raced) as unknown });
+    const result = await cli.run(['push', '--if-digest', 'absent']);
+    expect(result).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(raced) as unknown });
     expect((await getManifest(registry.url, 'team/app', 'raced'))?.digest).toBe(theirs.digest);
   });
 
   test('writes a digest file through links, atomically, and directly to a pipe', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    await mkdir(join(world.folder, 'real'));
-    await symlink('real/digest', join(world.folder, 'link'));
-    await symlink('link', join(world.folder, 'again'));
-    const digest = await world.must('push', '--digest-file', 'again');
-    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
-    expect((await lstat(join(world.folder, 'link'))).isSymbolicLink()).toBe(true);
-    await writeFile(
-      join(world.folder, 'real', 'digest'),
-      'something longer than that, which is all replaced'.repeat(9),
-    );
-    await world.must('push', '--digest-file', 'link');
-    expect(await readFile(join(world.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
-    await symlink('circle', join(world.folder, 'circle'));
-    expect((await world.run(['push', '--digest-file', 'circle'])).code).toBe(1);
-    const pipe = join(world.folder, 'pipe');
+    await cli.must('create', list, at('team/app:amd64'));
+    await mkdir(join(cli.folder, 'real'));
+    await symlink('real/digest', join(cli.folder, 'link'));
+    await symlink('link', join(cli.folder, 'again'));
+    const digest = await cli.must('push', '--digest-file', 'again');
+    expect(await readFile(join(cli.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    expect((await lstat(join(cli.folder, 'link'))).isSymbolicLink()).toBe(true);
+    await writeFile(join(cli.folder, 'real', 'digest'), 'something longer than that, which is all replaced'.repeat(9));
+    await cli.must('push', '--digest-file', 'link');
+    expect(await readFile(join(cli.folder, 'real', 'digest'), 'utf8')).toBe(`${digest}\n`);
+    await symlink('circle', join(cli.folder, 'circle'));
+    expect((await cli.run(['push', '--digest-file', 'circle'])).code).toBe(1);
+    const pipe = join(cli.folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    const [piped] = await Promise.all([readFile(pipe, 'utf8'), world.must('push', '--digest-file', 'pipe')]);
+    const [piped] = await Promise.all([readFile(pipe, 'utf8'), cli.must('push', '--digest-file', 'pipe')]);
     expect([piped, (await lstat(pipe)).isFIFO()]).toEqual([`${digest}\n`, true]);
   });
 
   test('/dev/stdout is stdout, after the digest', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const { code, stdout } = await world.run(['push', '--metadata-file', '/dev/stdout']);
+    await cli.must('create', list, at('team/app:amd64'));
+    const { code, stdout } = await cli.run(['push', '--metadata-file', '/dev/stdout']);
     const [digest, ...rest] = stdout.split('\n');
     expect([code, JSON.parse(rest.join('\n'))]).toMatchObject([0, { 'containerimage.digest': digest }]);
   });
 
   test('writes no digest file for a failed push, or for a dry run', async () => {
-    const file = join(world.folder, 'digest');
-    await world.must('create', list, at('team/app:amd64'));
-    expect((await world.run(['push', '--digest-file', file, '--expect', 'linux/s390x'])).code).toBe(3);
-    await world.must('push', '--digest-file', file, '--dry-run');
+    const file = join(cli.folder, 'digest');
+    await cli.must('create', list, at('team/app:amd64'));
+    expect((await cli.run(['push', '--digest-file', file, '--expect', 'linux/s390x'])).code).toBe(3);
+    await cli.must('push', '--digest-file', file, '--dry-run');
     await expect(readFile(file)).rejects.toThrow(/ENOENT/);
-    const digest = await world.must('push', '--digest-file', file, '--metadata-file', `${file}.json`);
+    const digest = await cli.must('push', '--digest-file', file, '--metadata-file', `${file}.json`);
     expect(await readFile(file, 'utf8')).toBe(`${digest}\n`);
     expect(JSON.parse(await readFile(`${file}.json`, 'utf8'))).toMatchObject({
       'containerimage.digest': digest,

@@ -11,33 +11,33 @@ import {
   registry,
   requests,
   sent,
-  servePushed,
+  servePushImages,
   served,
   tag,
-  world,
-} from '../support/pushed-lists.ts';
+  cli,
+} from '../support/push-fixture.ts';
 
 /** The requests and targets of `push`. */
-servePushed();
+servePushImages();
 
 describe('requests', () => {
   test('children in the same repository: reads the tag, puts the list', async () => {
-    await world.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
+    await cli.must('create', list, at('team/app:amd64'), at('team/app:arm64'));
     expect(sent().sort()).toEqual([
       'GET team/app/blobs/',
       'GET team/app/blobs/',
       'GET team/app/manifests/amd64',
       'GET team/app/manifests/arm64',
     ]);
-    await world.must('push');
+    await cli.must('push');
     expect(sent()).toEqual([`HEAD team/app/manifests/${tag()}`, `PUT team/app/manifests/${tag()}`]);
   });
 
   test('children in another repository: reads the tag, mounts blobs, puts the children and the list', async () => {
     const list = at(`team/mounted${count}:list`);
-    await world.must('create', list, at('team/elsewhere:amd64'), at('team/elsewhere:arm64'));
+    await cli.must('create', list, at('team/elsewhere:amd64'), at('team/elsewhere:arm64'));
     requests.length = 0;
-    await world.must('push');
+    await cli.must('push');
     const to = `team/mounted${count}`;
     const all = sent();
     expect([all[0], all.at(-1)]).toEqual([`HEAD ${to}/manifests/list`, `PUT ${to}/manifests/list`]);
@@ -52,9 +52,9 @@ describe('requests', () => {
       { architecture: 'amd64', os: 'linux' },
     ]);
     const list = at(`team/taken${count}:list`);
-    await world.must('create', list, at('team/index'));
+    await cli.must('create', list, at('team/index'));
     requests.length = 0;
-    await world.must('push');
+    await cli.must('push');
     const reads = sent().filter((request) => request.startsWith('GET'));
     expect(reads).toEqual(
       Array.from({ length: images.length + attestations.length }, () => 'GET team/index/manifests/'),
@@ -63,18 +63,18 @@ describe('requests', () => {
   });
 
   test('an unchanged list: one request', async () => {
-    await world.must('create', list, at('team/app:amd64'), at('team/elsewhere:arm64'));
-    const digest = await world.must('push');
+    await cli.must('create', list, at('team/app:amd64'), at('team/elsewhere:arm64'));
+    const digest = await cli.must('push');
     requests.length = 0;
-    expect(await world.must('push')).toBe(digest);
+    expect(await cli.must('push')).toBe(digest);
     expect(sent()).toEqual([`HEAD team/app/manifests/${tag()}`]);
   });
 
   test('--force checks every child and puts the list even if it exists', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    await world.must('push');
+    await cli.must('create', list, at('team/app:amd64'));
+    await cli.must('push');
     requests.length = 0;
-    await world.must('push', '--force');
+    await cli.must('push', '--force');
     expect(sent()).toEqual([
       `HEAD team/app/manifests/${tag()}`,
       'HEAD team/app/manifests/',
@@ -85,9 +85,9 @@ describe('requests', () => {
   test('writes nothing if a child turns out to be missing', async () => {
     const gone = makeImage({ salt: 'gone' });
     await pushImage(registry.url, 'team/gone', 'x', gone);
-    await world.must('create', list, at('team/gone:x'));
+    await cli.must('create', list, at('team/gone:x'));
     await fetch(`${registry.url}/v2/team/gone/blobs/${layerDigest(gone)}`, { method: 'DELETE' });
-    const { code, stderr } = await world.run(['push', '--retries', '0']);
+    const { code, stderr } = await cli.run(['push', '--retries', '0']);
     expect([code, stderr]).toEqual([4, expect.stringContaining(`team/gone@${layerDigest(gone)}`)]);
     expect(await served()).toBeUndefined();
   });
@@ -95,18 +95,18 @@ describe('requests', () => {
 
 describe('targets', () => {
   test('--to replaces the name of the list', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const digest = await world.must('push', '--to', at('team/to:x'), '--to', at('team/to2:y'));
+    await cli.must('create', list, at('team/app:amd64'));
+    const digest = await cli.must('push', '--to', at('team/to:x'), '--to', at('team/to2:y'));
     expect((await getManifest(registry.url, 'team/to', 'x'))?.digest).toBe(digest);
     expect((await getManifest(registry.url, 'team/to2', 'y'))?.digest).toBe(digest);
     expect(await served()).toBeUndefined();
   });
 
   test('-t :TAG with --to is a tag in each target, and duplicate targets are pushed once', async () => {
-    await world.must('create', list, at('team/app:amd64'));
+    await cli.must('create', list, at('team/app:amd64'));
     const [one, two] = [at('team/tagged:x'), at('team/tagged2:y')];
     const targets = ['--to', one, '--to', two, '--to', `docker://${one}`, '--to', 'oci:layout:v1'];
-    const pushed = await world.json<{ digest: string; targets: { ref: string }[] }>(
+    const pushed = await cli.json<{ digest: string; targets: { ref: string }[] }>(
       'push',
       ...targets,
       ...['-t', ':more', '-t', ':more', '-t', at('team/tagged3:z')],
@@ -128,13 +128,13 @@ describe('targets', () => {
       ['tagged3', 'z'],
     ] as const)
       expect((await getManifest(registry.url, `team/${repository}`, name))?.digest).toBe(pushed.digest);
-    expect(await world.must('digest', 'oci:layout:more')).toBe(pushed.digest);
+    expect(await cli.must('digest', 'oci:layout:more')).toBe(pushed.digest);
     expect(await getManifest(registry.url, 'team/app', 'more')).toBeUndefined();
   });
 
   test('reports the failed target and the successful one', async () => {
-    await world.must('create', list, at('team/app:amd64'));
-    const { code, stderr } = await world.run(['push', '-t', 'localhost:1/x:y', '--retries', '0']);
+    await cli.must('create', list, at('team/app:amd64'));
+    const { code, stderr } = await cli.run(['push', '-t', 'localhost:1/x:y', '--retries', '0']);
     expect([code, stderr]).toEqual([7, expect.stringMatching(/pushed .*team\/app:list[^]*localhost:1/)]);
     expect(await served()).toBeDefined();
   });
@@ -142,8 +142,8 @@ describe('targets', () => {
   test('copies the children of another registry', async () => {
     const other = await startRegistry();
     try {
-      await world.must('create', `${other.host}/far/list:1`, at('team/app:amd64'), at('team/app:arm64'));
-      const digest = await world.must('push');
+      await cli.must('create', `${other.host}/far/list:1`, at('team/app:amd64'), at('team/app:arm64'));
+      const digest = await cli.must('push');
       expect((await getManifest(other.url, 'far/list', '1'))?.digest).toBe(digest);
       expect((await getManifest(other.url, 'far/list', arm64.digest))?.bytes).toEqual(arm64.bytes);
     } finally {

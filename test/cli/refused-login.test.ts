@@ -7,7 +7,7 @@ import { answer, RecordingProxy, hang, reset, type Rule } from '../support/recor
 import { makeIndex } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 const WRONG = 'this-is-the-wrong-password';
 const auth = Buffer.from(`me:${WRONG}`).toString('base64');
@@ -16,45 +16,45 @@ const auth = Buffer.from(`me:${WRONG}`).toString('base64');
 describe('wrong credentials', () => {
   let basic: RunningRegistry;
   let open: RunningRegistry;
-  let front: RecordingProxy;
+  let proxy: RecordingProxy;
   let tokens: TokenService;
   let host: string;
-  let world: CliHarness;
+  let cli: CliHarness;
 
   beforeAll(async () => {
-    world = await CliHarness.make();
-    const htpasswd = join(world.folder, 'users');
+    cli = await CliHarness.make();
+    const htpasswd = join(cli.folder, 'users');
     await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('right').digest('base64')}\n`);
     basic = await startRegistry({ htpasswd });
     host = basic.host;
     open = await startRegistry();
-    front = await RecordingProxy.start({ upstream: open.url });
+    proxy = await RecordingProxy.start({ upstream: open.url });
     tokens = await TokenService.start({ users: { me: 'right' } });
-    guard(front, tokens);
+    guard(proxy, tokens);
   });
   afterAll(async () => {
-    await Promise.all([basic, open, front, tokens.front].map((one) => one.close()));
+    await Promise.all([basic, open, proxy, tokens.proxy].map((one) => one.close()));
   });
 
   async function keep(path: string, content: object): Promise<string> {
-    const file = join(world.folder, path);
+    const file = join(cli.folder, path);
     await mkdir(join(file, '..'), { recursive: true });
     await writeFile(file, JSON.stringify(content));
     return file;
   }
 
-  function expectRefusal(ran: Ran, message: string, hint: string): void {
-    expect(ran).toMatchObject({ code: 6, stdout: '' });
-    expect(ran.stderr).toContain(message);
-    expect(ran.stderr).toContain(`hint: ${hint}`);
-    expect(ran.stderr).not.toContain(WRONG);
-    expect(ran.stderr).not.toContain(auth);
+  function expectRefusal(result: CliResult, message: string, hint: string): void {
+    expect(result).toMatchObject({ code: 6, stdout: '' });
+    expect(result.stderr).toContain(message);
+    expect(result.stderr).toContain(`hint: ${hint}`);
+    expect(result.stderr).not.toContain(WRONG);
+    expect(result.stderr).not.toContain(auth);
   }
 
   test('in a file: the message names the file', async () => {
     const file = await keep('auth.json', { auths: { [host]: { auth } } });
     expectRefusal(
-      await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file]),
+      await cli.run(['digest', `${host}/team/app:1.0`, '--authfile', file]),
       `${host} does not accept the login for ${host} from ${file} (HTTP 401`,
       `Log in again with "mlist login ${host}".`,
     );
@@ -63,14 +63,14 @@ describe('wrong credentials', () => {
   test("in docker's file", async () => {
     const file = await keep('docker/config.json', { auths: { [host]: { auth } } });
     expectRefusal(
-      await world.run(['tags', `${host}/team/app`], { env: { DOCKER_CONFIG: join(world.folder, 'docker') } }),
+      await cli.run(['tags', `${host}/team/app`], { env: { DOCKER_CONFIG: join(cli.folder, 'docker') } }),
       `the login for ${host} from ${file}`,
       `Log in again with "mlist login ${host}".`,
     );
   });
 
   test('from a helper: the message names the helper', async () => {
-    const bin = join(world.folder, 'bin');
+    const bin = join(cli.folder, 'bin');
     await mkdir(bin);
     const helper = join(bin, 'docker-credential-wrong');
     await writeFile(helper, `#!/bin/sh\necho '{"Username":"me","Secret":"${WRONG}"}'\n`);
@@ -78,7 +78,7 @@ describe('wrong credentials', () => {
     const file = await keep('helped.json', { credHelpers: { [host]: 'wrong' } });
     const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` };
     expectRefusal(
-      await world.run(['digest', `${host}/team/app:1.0`, '--authfile', file], { env }),
+      await cli.run(['digest', `${host}/team/app:1.0`, '--authfile', file], { env }),
       `the login for ${host} from docker-credential-wrong`,
       `Log in again with "mlist login ${host}".`,
     );
@@ -87,19 +87,19 @@ describe('wrong credentials', () => {
   test('from a variable, which takes precedence over stored credentials', async () => {
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
     expectRefusal(
-      await world.run(['digest', `${host}/team/app:1.0`], { env }),
+      await cli.run(['digest', `${host}/team/app:1.0`], { env }),
       `the login for ${host} from DOCKER_AUTH_CONFIG`,
       'Correct that variable',
     );
   });
 
   test('refused by a token service: the message names the service and the registry', async () => {
-    const guarded = new URL(front.url).host;
+    const guarded = new URL(proxy.url).host;
     const file = await keep('tokens.json', { auths: { [guarded]: { auth } } });
-    const trust = ['--auth-host', `${guarded}=${tokens.front.host}`];
+    const trust = ['--auth-host', `${guarded}=${tokens.proxy.host}`];
     expectRefusal(
-      await world.run(['digest', `${guarded}/team/app:1.0`, '--authfile', file, ...trust]),
-      `the token service ${tokens.front.host} does not accept the login for ${guarded} from ${file} (HTTP 401)`,
+      await cli.run(['digest', `${guarded}/team/app:1.0`, '--authfile', file, ...trust]),
+      `the token service ${tokens.proxy.host} does not accept the login for ${guarded} from ${file} (HTTP 401)`,
       `Log in again with "mlist login ${guarded}".`,
     );
   });
@@ -107,17 +107,17 @@ describe('wrong credentials', () => {
   test('from a prompt: not stored', async () => {
     const login = ['login', host, '--username', 'me', '--password-stdin'];
     expectRefusal(
-      await world.run(login, { stdin: `${WRONG}\n` }),
+      await cli.run(login, { stdin: `${WRONG}\n` }),
       `cannot log in to ${host}: ${host} does not accept the login for ${host} (HTTP 401`,
       'Check the user name and the password',
     );
-    expect(await world.run(['logout', host])).toMatchObject({ code: 4 });
+    expect(await cli.run(['logout', host])).toMatchObject({ code: 4 });
   });
 
   test('no credentials', async () => {
-    const ran = await world.run(['digest', `${host}/team/app:1.0`]);
-    expect(ran).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} requires a login`) as unknown });
-    expect(ran.stderr).toContain(`mlist login ${host}`);
+    const result = await cli.run(['digest', `${host}/team/app:1.0`]);
+    expect(result).toMatchObject({ code: 6, stderr: expect.stringContaining(`${host} requires a login`) as unknown });
+    expect(result.stderr).toContain(`mlist login ${host}`);
   });
 });
 
@@ -127,18 +127,22 @@ describe('uses a supported challenge of several', () => {
 
   /** Accepts Basic, and also names a token service that does not work. */
   async function start(challenge: (host: string) => string, service: Rule): Promise<RecordingProxy> {
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const index = makeIndex([]);
-    front.on(/./, (exchange) => {
+    proxy.on(/./, (exchange) => {
       const isRight = exchange.seen.headers.authorization === right;
-      const refusal = answer(401, { 'www-authenticate': challenge(front.host) });
+      const refusal = answer(401, { 'www-authenticate': challenge(proxy.host) });
       return (isRight ? answer(200, { 'content-type': index.mediaType }, index.bytes) : refusal)(exchange);
     });
-    front.on(/ \/token/, service);
-    return front;
+    proxy.on(/ \/token/, service);
+    return proxy;
   }
 
-  const inspected = async ({ host }: RecordingProxy, password = 'right', ...more: readonly string[]): Promise<Ran> => {
+  const inspected = async (
+    { host }: RecordingProxy,
+    password = 'right',
+    ...more: readonly string[]
+  ): Promise<CliResult> => {
     const auth = Buffer.from(`me:${password}`).toString('base64');
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
     return (await CliHarness.make({ env })).run(['inspect', `${host}/team/app:1`, '--retries', '1', ...more]);
@@ -154,54 +158,54 @@ describe('uses a supported challenge of several', () => {
     ['must not be used', () => `Basic realm="x", ${realm('ftp://registry.test/token')}`, hang],
     ['must not see the login', () => `Basic realm="x", ${realm('http://127.0.0.2:1/token')}`, hang],
   ])('uses Basic if the token service %s', async (_name, challenge, service) => {
-    const front = await start(challenge, service);
-    expect(await inspected(front)).toMatchObject({ code: 0 });
-    expect(front.asked(/token/).length).toBeLessThan(3);
-    expect(await inspected(front, 'wrong')).toMatchObject({
+    const proxy = await start(challenge, service);
+    expect(await inspected(proxy)).toMatchObject({ code: 0 });
+    expect(proxy.requestsMatching(/token/).length).toBeLessThan(3);
+    expect(await inspected(proxy, 'wrong')).toMatchObject({
       code: 6,
       stderr: expect.stringContaining('does not accept the login') as unknown,
     });
   });
 
   test('does not use Basic if the token service refuses the credentials', async () => {
-    const front = await start(
+    const proxy = await start(
       here,
       answer(401, {}, '{"errors":[{"code":"DENIED","message":"the token has expired"}]}'),
     );
-    expect(await inspected(front)).toMatchObject({
+    expect(await inspected(proxy)).toMatchObject({
       code: 6,
       stderr: expect.stringMatching(/the token service .* \(HTTP 401, DENIED: the token has expired\)/) as unknown,
     });
   });
 
   test('uses the second token service if the realm of the first is not a URL', async () => {
-    const front = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
+    const proxy = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
     const tokens = cleanup(await TokenService.start({ users: { me: 'right' } }));
-    guard(front, tokens, { before: 'Bearer realm="registry", ' });
-    const trust = ['--auth-host', `${front.host}=${tokens.front.host}`];
-    expect(await inspected(front, 'right', ...trust)).toMatchObject({ code: 4 });
+    guard(proxy, tokens, { before: 'Bearer realm="registry", ' });
+    const trust = ['--auth-host', `${proxy.host}=${tokens.proxy.host}`];
+    expect(await inspected(proxy, 'right', ...trust)).toMatchObject({ code: 4 });
     expect(tokens.requests).toHaveLength(1);
   });
 });
 
 /** Docker Hub's token service returns a token without access; the registry then answers 401 insufficient_scope. */
 describe.each([[{}], [{ silent: true }]])('a token without access, where the challenge has %j', (options) => {
-  let front: RecordingProxy;
+  let proxy: RecordingProxy;
   let tokens: TokenService;
   let host: string;
-  let world: CliHarness;
+  let cli: CliHarness;
 
   beforeAll(async () => {
-    world = await CliHarness.make();
-    front = await RecordingProxy.start();
+    cli = await CliHarness.make();
+    proxy = await RecordingProxy.start();
     tokens = await TokenService.start({ users: { me: 'right' }, grant: () => [] });
-    guard(front, tokens, options);
-    host = front.host;
+    guard(proxy, tokens, options);
+    host = proxy.host;
     const login = Buffer.from('me:right').toString('base64');
-    await writeFile(join(world.folder, 'auth.json'), JSON.stringify({ auths: { [host]: { auth: login } } }));
-    await writeFile(join(world.folder, 'none.json'), '{}');
+    await writeFile(join(cli.folder, 'auth.json'), JSON.stringify({ auths: { [host]: { auth: login } } }));
+    await writeFile(join(cli.folder, 'none.json'), '{}');
   });
-  afterAll(() => Promise.all([front, tokens.front].map((one) => one.close())));
+  afterAll(() => Promise.all([proxy, tokens.proxy].map((one) => one.close())));
 
   test.each<[string, readonly string[], string, string]>([
     [
@@ -230,13 +234,9 @@ describe.each([[{}], [{ silent: true }]])('a token without access, where the cha
     ],
   ])('%s', async (_name, args, message, hint) => {
     const shown = (text: string) => text.replaceAll('HOST', host);
-    const { code, stdout, stderr } = await world.run([
-      ...args.map(shown),
-      '--auth-host',
-      `${host}=${tokens.front.host}`,
-    ]);
+    const { code, stdout, stderr } = await cli.run([...args.map(shown), '--auth-host', `${host}=${tokens.proxy.host}`]);
     expect([code, stdout]).toEqual([6, '']);
-    expect(stderr).toContain(shown(message).replace('FILE', join(world.folder, 'auth.json')));
+    expect(stderr).toContain(shown(message).replace('FILE', join(cli.folder, 'auth.json')));
     expect(stderr).toContain(`hint: ${shown(hint)}`);
   });
 });

@@ -5,7 +5,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** Registries that refuse HEAD, or all reads: requests that are only optimisations never fail a command. */
 const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });
@@ -17,8 +17,8 @@ const list = makeIndex([
 
 let source: RunningRegistry;
 let target: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 
 beforeAll(async () => {
   source = await startRegistry();
@@ -29,14 +29,14 @@ beforeAll(async () => {
 afterAll(() => source.close());
 beforeEach(async () => {
   target = cleanup(await startRegistry());
-  front = cleanup(await RecordingProxy.start({ upstream: target.url }));
-  world = await CliHarness.make();
+  proxy = cleanup(await RecordingProxy.start({ upstream: target.url }));
+  cli = await CliHarness.make();
 });
 
 const from = (tag: string) => `${source.host}/team/app:${tag}`;
-const to = (tag: string) => `${front.host}/team/app:${tag}`;
+const to = (tag: string) => `${proxy.host}/team/app:${tag}`;
 const images = () => [from('amd64'), from('arm64')];
-const run = (...args: readonly string[]): Promise<Ran> => world.run([...args, '--retries', '1']);
+const run = (...args: readonly string[]): Promise<CliResult> => cli.run([...args, '--retries', '1']);
 const pushed = async () => (await getManifest(target.url, 'team/app', '1'))?.digest;
 
 const refusals: readonly (readonly [string, RegExp, Rule])[] = [
@@ -51,7 +51,7 @@ const unreadable: readonly (readonly [string, RegExp, Rule])[] = [
 ];
 
 describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, pattern, rule) => {
-  beforeEach(() => front.on(pattern, rule));
+  beforeEach(() => proxy.on(pattern, rule));
 
   test('gets a copy', async () => {
     expect(await run('copy', from('1'), to('1'))).toMatchObject({ code: 0 });
@@ -68,7 +68,7 @@ describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, 
   });
 
   test('gets what a spec says', async () => {
-    const spec = join(world.folder, 'spec.json');
+    const spec = join(cli.folder, 'spec.json');
     await writeFile(spec, JSON.stringify({ list: to('1'), manifests: images() }));
     expect(await run('apply', '-f', spec)).toMatchObject({ code: 0 });
     expect(await pushed()).toBe(list.digest);
@@ -77,8 +77,8 @@ describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, 
 
 describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => {
   beforeEach(async () => {
-    await world.must('copy', from('1'), to('1'));
-    front.on(pattern, rule);
+    await cli.must('copy', from('1'), to('1'));
+    proxy.on(pattern, rule);
   });
 
   test('is read by GET', async () => {
@@ -91,7 +91,7 @@ describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => 
   test('is checked by GET', async () => {
     expect(await run('validate', '--deep', to('1'))).toMatchObject({ code: 0 });
     const [, , layer] = amd64.blobs.map(sha256);
-    front.on(new RegExp(`^GET .*blobs/${layer ?? ''}`), answer(404));
+    proxy.on(new RegExp(`^GET .*blobs/${layer ?? ''}`), answer(404));
     if (!pattern.test(`HEAD /v2/team/app/blobs/${layer ?? ''}`)) return;
     expect(await run('validate', '--deep', to('1'))).toMatchObject({
       code: 3,
@@ -101,21 +101,21 @@ describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => 
 
   test('gets the list of a join', async () => {
     const images = [to('amd64'), to('arm64')];
-    for (const tag of ['amd64', 'arm64']) await world.must('copy', from(tag), to(tag));
+    for (const tag of ['amd64', 'arm64']) await cli.must('copy', from(tag), to(tag));
     const joined = await run('join', to('joined'), ...images, '--group', '1', '--expect', 'linux/amd64,linux/arm64');
     expect(joined).toMatchObject({ code: 0 });
     expect((await getManifest(target.url, 'team/app', 'joined'))?.digest).toBe(joined.stdout.trim());
   });
 
   test('lets a tag be deleted that is confirmed by a read', async () => {
-    front.on(/^DELETE/, ({ pass }) => pass({ status: 200 }));
+    proxy.on(/^DELETE/, ({ pass }) => pass({ status: 200 }));
     expect(await run('delete', to('1'))).toMatchObject({ code: 0 });
     expect(await pushed()).toBeUndefined();
   });
 
   test('confirms an upload that it did not answer with 201', async () => {
-    front.on(/^PUT .*uploads/, ({ pass }) => pass({ status: 200 }));
-    expect(await run('copy', from('1'), `${front.host}/team/other:1`)).toMatchObject({ code: 0 });
+    proxy.on(/^PUT .*uploads/, ({ pass }) => pass({ status: 200 }));
+    expect(await run('copy', from('1'), `${proxy.host}/team/other:1`)).toMatchObject({ code: 0 });
   });
 });
 
@@ -125,24 +125,24 @@ test.each([
   ['9'.repeat(310), 'more than a day'],
 ])('Retry-After: %s is reported as a wait of %s', async (seconds, shown) => {
   const busy = answer(503, { 'retry-after': seconds });
-  front.on(/ .*manifests/, busy);
-  expect((await run('digest', `${front.host}/team/app:1`)).stderr).toContain(
+  proxy.on(/ .*manifests/, busy);
+  expect((await run('digest', `${proxy.host}/team/app:1`)).stderr).toContain(
     ` and asks to wait for ${shown} (HTTP 503`,
   );
-  front.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
-  front.on(/ \/token/, busy);
-  expect((await run('digest', `${front.host}/team/app:1`)).stderr).toContain(
+  proxy.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
+  proxy.on(/ \/token/, busy);
+  expect((await run('digest', `${proxy.host}/team/app:1`)).stderr).toContain(
     ` and asks to wait for ${shown} (HTTP 503`,
   );
 });
 
 test('a registry that demands a long wait gets no further request, and nothing is pushed', async () => {
-  front.on(/^HEAD .*manifests\/sha256/, answer(503, { 'retry-after': '3600' }));
-  const ran = await run('copy', from('1'), to('1'));
-  expect(ran).toMatchObject({
+  proxy.on(/^HEAD .*manifests\/sha256/, answer(503, { 'retry-after': '3600' }));
+  const result = await run('copy', from('1'), to('1'));
+  expect(result).toMatchObject({
     code: 7,
     stdout: '',
     stderr: expect.stringMatching(/asks to wait for 3600 s/) as unknown,
   });
-  expect(front.asked(/^(?:POST|PUT)/)).toEqual([]);
+  expect(proxy.requestsMatching(/^(?:POST|PUT)/)).toEqual([]);
 });

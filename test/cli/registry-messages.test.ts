@@ -4,7 +4,7 @@ import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts
 import { attestationEntry } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushBlob, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** Errors quote the registry's message, and name the reference of the failed step. */
 interface Diagnostic {
@@ -13,13 +13,13 @@ interface Diagnostic {
   readonly detail?: string;
 }
 
-async function refused(body: unknown): Promise<Ran> {
-  const front = cleanup(await RecordingProxy.start());
-  front.on(/./, answer(400, {}, typeof body === 'string' ? body : JSON.stringify(body)));
-  return (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`, '--json']);
+async function refused(body: unknown): Promise<CliResult> {
+  const proxy = cleanup(await RecordingProxy.start());
+  proxy.on(/./, answer(400, {}, typeof body === 'string' ? body : JSON.stringify(body)));
+  return (await CliHarness.make()).run(['digest', `${proxy.host}/team/app:1`, '--json']);
 }
 
-function reported({ code, stdout, stderr }: Ran): {
+function reported({ code, stdout, stderr }: CliResult): {
   readonly message: string;
   readonly diagnostics: readonly Diagnostic[];
 } {
@@ -50,14 +50,18 @@ describe('the message of a registry', () => {
     ['that the message repeats', 'refuse', 'refused', 'refuse'],
     ['that is empty', {}, 'refused', undefined],
     ['that is null', null, 'refused', undefined],
-  ])('is reported %s', async (_name, detail, shown, kept) => {
+  ])('is reported %s', async (_name, detail, shown, reportedDetail) => {
     const { message, diagnostics } = reported(
       await refused({ errors: [{ code: 'MANIFEST_INVALID', message: 'refused', detail }] }),
     );
     expect(message).toMatch(/cannot read .*\/team\/app:1: .* refuses it \(HTTP 400, /);
     expect(message).toContain(`MANIFEST_INVALID: ${shown})`);
     expect(diagnostics).toEqual([
-      { code: 'MANIFEST_INVALID', message: 'refused', ...(kept === undefined ? {} : { detail: kept }) },
+      {
+        code: 'MANIFEST_INVALID',
+        message: 'refused',
+        ...(reportedDetail === undefined ? {} : { detail: reportedDetail }),
+      },
     ]);
   });
 
@@ -100,19 +104,19 @@ describe('the message of a registry', () => {
 
   test('contains no secrets, not even a part of one', async () => {
     const password = 'correct-horse-battery-staple';
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const auth = Buffer.from(`me:${password}`).toString('base64');
-    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
-    front.on(/./, (exchange) => {
+    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [proxy.host]: { auth } } }) };
+    proxy.on(/./, (exchange) => {
       const { authorization } = exchange.seen.headers;
       if (authorization === undefined) return answer(401, { 'www-authenticate': 'Basic realm="x"' })(exchange);
       const text = 'y'.repeat(295) + password;
       const errors = [{ code: 'X', message: text, detail: { [password]: [authorization, text] } }];
       return answer(400, {}, JSON.stringify({ errors }))(exchange);
     });
-    const ran = await (await CliHarness.make({ env })).run(['digest', `${front.host}/team/app:1`, '--json']);
-    expect(reported(ran).diagnostics).toHaveLength(1);
-    for (const secret of [password, auth, 'correct']) expect(ran.stderr).not.toContain(secret);
+    const result = await (await CliHarness.make({ env })).run(['digest', `${proxy.host}/team/app:1`, '--json']);
+    expect(reported(result).diagnostics).toHaveLength(1);
+    for (const secret of [password, auth, 'correct']) expect(result.stderr).not.toContain(secret);
   });
 });
 
@@ -136,17 +140,17 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
     ['when a slot is written', /^PUT .*manifests/, join],
     ['with the list of tags', /^GET .*tags/, join],
   ])('%s', async (_name, pattern, args) => {
-    const front = await served();
+    const proxy = await served();
     // A refused mount results in an upload.
-    front.on(/^POST .*mount=/, answer(405));
-    front.on(pattern, busy);
-    const world = await CliHarness.make();
-    expect(await world.run([...args(front.host), '--retries', '5'])).toMatchObject({
+    proxy.on(/^POST .*mount=/, answer(405));
+    proxy.on(pattern, busy);
+    const cli = await CliHarness.make();
+    expect(await cli.run([...args(proxy.host), '--retries', '5'])).toMatchObject({
       code: 7,
       stdout: '',
       stderr: expect.stringContaining('asks to wait for 3600 s') as unknown,
     });
-    const asked = front.asked(pattern).map(({ path }) => path);
+    const asked = proxy.requestsMatching(pattern).map(({ path }) => path);
     expect(new Set(asked).size).toBe(asked.length);
   });
 
@@ -154,26 +158,26 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
     ['copy', copy],
     ['join', join],
   ])('with a token (%s)', async (_name, args) => {
-    const front = await served();
-    front.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
-    front.on(/ \/token/, busy);
-    expect(await (await CliHarness.make()).run([...args(front.host), '--retries', '5'])).toMatchObject({
+    const proxy = await served();
+    proxy.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
+    proxy.on(/ \/token/, busy);
+    expect(await (await CliHarness.make()).run([...args(proxy.host), '--retries', '5'])).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(/the token service .* asks to wait for 3600 s/) as unknown,
     });
-    const asked = front.asked(/ \/token/).map(({ path }) => path);
+    const asked = proxy.requestsMatching(/ \/token/).map(({ path }) => path);
     expect(new Set(asked).size).toBe(asked.length);
   });
 });
 
 describe('errors on the way to a registry name the reference', () => {
   test('too many redirects', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, (exchange) => answer(307, { location: exchange.seen.path })(exchange));
-    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`]);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, (exchange) => answer(307, { location: exchange.seen.path })(exchange));
+    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${proxy.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
-      `mlist: cannot read ${front.host}/team/app:1: too many redirects from ${front.host} (more than 10)\n`,
+      `mlist: cannot read ${proxy.host}/team/app:1: too many redirects from ${proxy.host} (more than 10)\n`,
     ]);
   });
 
@@ -184,21 +188,21 @@ describe('errors on the way to a registry name the reference', () => {
     ['an empty token', '{"token":""}'],
     ['a token with line breaks', '{"token":"a\\nb"}'],
   ])('a token answer with %s', async (_name, body) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
-    front.on(/ \/token/, answer(200, {}, body));
-    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${front.host}/team/app:1`]);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
+    proxy.on(/ \/token/, answer(200, {}, body));
+    const { code, stderr } = await (await CliHarness.make()).run(['digest', `${proxy.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
-      `mlist: cannot read ${front.host}/team/app:1: the response of the token service ${front.host} has no token\n`,
+      `mlist: cannot read ${proxy.host}/team/app:1: the response of the token service ${proxy.host} has no token\n`,
     ]);
   });
 
   test('a token service that fails, reported once per image', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${front.url}/token",service="x"` }));
-    front.on(/ \/token/, answer(500, {}, '{"errors":[{"code":"UNAVAILABLE","message":"the database is down"}]}'));
-    const names = ['1', '2'].map((tag) => `${front.host}/team/app:${tag}`);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
+    proxy.on(/ \/token/, answer(500, {}, '{"errors":[{"code":"UNAVAILABLE","message":"the database is down"}]}'));
+    const names = ['1', '2'].map((tag) => `${proxy.host}/team/app:${tag}`);
     const { code, stderr } = await (
       await CliHarness.make()
     ).run(['create', 'registry.test/list', ...names, '--retries', '0']);
@@ -214,17 +218,17 @@ describe('a refusal to write', () => {
   const error = (code: string, message: string) => JSON.stringify({ errors: [{ code, message }] });
   const auth = Buffer.from('me:secret').toString('base64');
 
-  async function copied(pattern: RegExp, rule: Rule): Promise<Ran> {
+  async function copied(pattern: RegExp, rule: Rule): Promise<CliResult> {
     const source = await served();
-    const front = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
-    front.on(/./, (exchange) =>
+    const proxy = cleanup(await RecordingProxy.start({ upstream: cleanup(await startRegistry()).url }));
+    proxy.on(/./, (exchange) =>
       exchange.seen.headers.authorization === undefined
         ? answer(401, { 'www-authenticate': 'Basic realm="x"' })(exchange)
         : exchange.pass(),
     );
-    front.on(pattern, rule);
-    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [front.host]: { auth } } }) };
-    return (await CliHarness.make({ env })).run(['copy', `${source.host}/team/app:1`, `${front.host}/new/app:1`]);
+    proxy.on(pattern, rule);
+    const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [proxy.host]: { auth } } }) };
+    return (await CliHarness.make({ env })).run(['copy', `${source.host}/team/app:1`, `${proxy.host}/new/app:1`]);
   }
 
   test.each<[string, RegExp, Rule, number, RegExp]>([
@@ -264,9 +268,9 @@ describe('a refusal to write', () => {
       /denies access with the login .*DENIED: no write access.*\nhint: Check the permissions of the account/,
     ],
   ])('%s is not reported as a misspelt image', async (_name, pattern, rule, code, message) => {
-    const ran = await copied(pattern, rule);
-    expect(ran).toMatchObject({ code, stderr: expect.stringMatching(message) as unknown });
-    expect(ran.stderr).not.toContain('that it was pushed');
+    const result = await copied(pattern, rule);
+    expect(result).toMatchObject({ code, stderr: expect.stringMatching(message) as unknown });
+    expect(result.stderr).not.toContain('that it was pushed');
   });
 
   test('an attestation: the hint says how to skip it', async () => {
@@ -279,20 +283,20 @@ describe('a refusal to write', () => {
     await pushBlob(upstream.url, 'team/app', blob);
     for (const one of [image, attestation]) await pushImage(upstream.url, 'team/app', undefined, one);
     await putManifest(upstream.url, 'team/app', '1', list.mediaType, list.bytes);
-    const front = cleanup(await RecordingProxy.start({ upstream: upstream.url }));
-    front.on(/^PUT .*manifests/, answer(400, {}, error('MANIFEST_INVALID', 'unknown media type')));
-    const world = await CliHarness.make();
-    const copy = ['copy', `${front.host}/team/app:1`, `${front.host}/team/other:1`];
-    front.on(new RegExp(`^PUT .*manifests/${image.digest}`), ({ pass }) => pass());
-    expect(await world.run(copy)).toMatchObject({
+    const proxy = cleanup(await RecordingProxy.start({ upstream: upstream.url }));
+    proxy.on(/^PUT .*manifests/, answer(400, {}, error('MANIFEST_INVALID', 'unknown media type')));
+    const cli = await CliHarness.make();
+    const copy = ['copy', `${proxy.host}/team/app:1`, `${proxy.host}/team/other:1`];
+    proxy.on(new RegExp(`^PUT .*manifests/${image.digest}`), ({ pass }) => pass());
+    expect(await cli.run(copy)).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(
         /MANIFEST_INVALID: .*\nhint: It is an attestation\. .*"--attestations drop"/,
       ) as unknown,
     });
-    const dropped = await world.run([...copy, '--attestations', 'drop']);
+    const dropped = await cli.run([...copy, '--attestations', 'drop']);
     expect([dropped.code, dropped.stderr]).toEqual([7, expect.not.stringContaining('It is an attestation')]);
-    front.on(/^PUT .*manifests\/1/, ({ pass }) => pass());
-    await world.must(...copy, '--attestations', 'drop');
+    proxy.on(/^PUT .*manifests\/1/, ({ pass }) => pass());
+    await cli.must(...copy, '--attestations', 'drop');
   });
 });

@@ -72,10 +72,10 @@ async function leftBehind(): Promise<readonly string[]> {
 
 describeOnRegistries('a list with unknown members at every level', (start) => {
   let registry: Registry;
-  let world: CliHarness;
+  let cli: CliHarness;
   beforeAll(async () => {
     registry = await start();
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
   });
   afterAll(() => registry.close());
 
@@ -87,29 +87,29 @@ describeOnRegistries('a list with unknown members at every level', (start) => {
     await pushOdd(registry.url, 'team/odd', 'v1');
     const before = await documentAt('v1');
     const list = `${registry.host}/team/odd:v1`;
-    const digest = await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    const digest = await cli.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
     const served = await getManifest(registry.url, 'team/odd', 'v1');
     expect(served?.digest).toBe(digest);
     expect(differences(before, JSON.parse(String(served?.bytes)))).toEqual([['/manifests/1/platform/variant', 'v8']]);
-    expect(await world.must('ls')).toBe('');
+    expect(await cli.must('ls')).toBe('');
   });
 
   test('an edit without a change keeps the bytes of the list', async () => {
     const list = await pushOdd(registry.url, 'team/odd', 'v2');
     const name = `${registry.host}/team/odd:v2`;
-    expect(await world.must('annotate', name, '--arch', 'arm64', '--os', 'linux', '--push')).toBe(list.digest);
+    expect(await cli.must('annotate', name, '--arch', 'arm64', '--os', 'linux', '--push')).toBe(list.digest);
     expect((await getManifest(registry.url, 'team/odd', 'v2'))?.bytes).toEqual(list.bytes);
   });
 
   test('remove removes one entry, and add adds it again for its platform', async () => {
     await pushOdd(registry.url, 'team/odd', 'v3');
     const [before, name] = [await documentAt('v3'), `${registry.host}/team/odd:v3`];
-    await world.must('remove', name, '--platform', 'linux/amd64', '--push');
+    await cli.must('remove', name, '--platform', 'linux/amd64', '--push');
     const [, ...rest] = (before as { manifests: unknown[] }).manifests;
     expect(await documentAt('v3')).toEqual({ ...(before as object), manifests: rest });
     const other = image('arm64', 'new');
     await pushImage(registry.url, 'team/odd', 'arm64-new', other);
-    await world.must('add', name, `${registry.host}/team/odd:arm64-new`, '--push');
+    await cli.must('add', name, `${registry.host}/team/odd:arm64-new`, '--push');
     const { manifests } = (await documentAt('v3')) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([
       other.digest,
@@ -120,7 +120,7 @@ describeOnRegistries('a list with unknown members at every level', (start) => {
 
 describe('an edit with --push', () => {
   let registry: RunningRegistry;
-  let world: CliHarness;
+  let cli: CliHarness;
   let list: string;
   let count = 0;
   const requests: string[] = [];
@@ -134,7 +134,7 @@ describe('an edit with --push', () => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     list = `${registry.host}/team/app:l${(count += 1)}`;
     const index = makeIndex([
       entryOf(amd64, { architecture: 'amd64', os: 'linux' }),
@@ -145,7 +145,7 @@ describe('an edit with --push', () => {
   });
 
   test('annotate sends three requests: two reads and a put', async () => {
-    await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    await cli.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
     expect(requests.map((line) => line.slice(0, line.indexOf(' ')))).toEqual(['GET', 'HEAD', 'PUT']);
     expect(await leftBehind()).toEqual([]);
   });
@@ -156,13 +156,13 @@ describe('an edit with --push', () => {
     const index = makeIndex(many.map((one, at) => entryOf(one, { architecture: `cpu${at}`, os: 'linux' })));
     await putManifest(registry.url, 'team/app', tag(), index.mediaType, index.bytes);
     requests.length = 0;
-    await world.must('add', list, `${registry.host}/team/app:riscv64`, '--push');
+    await cli.must('add', list, `${registry.host}/team/app:riscv64`, '--push');
     expect(requests.length).toBeLessThanOrEqual(5);
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 41 } });
   });
 
   test('the output reports the source of the list, and matches the schema', async () => {
-    const told = await world.json<{ changed: boolean; pushed: { digest: string; targets: object[] } }>(
+    const result = await cli.json<{ changed: boolean; pushed: { digest: string; targets: object[] } }>(
       'annotate',
       list,
       '--arch',
@@ -171,28 +171,28 @@ describe('an edit with --push', () => {
       'a=b',
       '--push',
     );
-    expect(told).toMatchObject({
+    expect(result).toMatchObject({
       changed: true,
       pushed: { digest: (await served())?.digest, targets: [{ ref: list, status: 'pushed' }] },
     });
-    const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=c', '--push']);
+    const { stderr } = await cli.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=c', '--push']);
     expect(stderr).toContain(`from registry ${list}`);
   });
 
   test('edits and keeps a draft of the same name; docker:// selects the registry anyway', async () => {
-    await world.must('create', list, `${registry.host}/team/app@${riscv64.digest}`);
+    await cli.must('create', list, `${registry.host}/team/app@${riscv64.digest}`);
     const before = await served();
-    await world.must('annotate', `docker://${list}`, '--arch', 'arm64', '--variant', 'v8', '--push');
+    await cli.must('annotate', `docker://${list}`, '--arch', 'arm64', '--variant', 'v8', '--push');
     expect((await served())?.digest).not.toBe(before?.digest);
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 2 } });
-    await world.must('annotate', list, '--arch', 'riscv64', '--annotation', 'a=b', '--push');
+    await cli.must('annotate', list, '--arch', 'riscv64', '--annotation', 'a=b', '--push');
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: { length: 1 } });
-    expect(await world.must('ls')).toContain(list);
+    expect(await cli.must('ls')).toContain(list);
   });
 
   test('a dry run reports the changes, and neither the draft nor the tag changes', async () => {
     const before = await served();
-    const { code, stdout, stderr } = await world.run([
+    const { code, stdout, stderr } = await cli.run([
       'remove',
       list,
       '--platform',
@@ -204,11 +204,11 @@ describe('an edit with --push', () => {
     expect(stderr).toContain(`tag      ${tag()} -> ${stdout.trim()}`);
     expect(stderr).toMatch(/^would remove .*linux\/arm64/m);
     expect(stderr).not.toMatch(/^removed /m);
-    await world.must('create', list, list);
-    const draft = await world.must('inspect', list);
-    await world.must('remove', list, '--platform', 'linux/arm64', '--push', '--dry-run');
-    expect(await world.must('inspect', list)).toBe(draft);
-    const pushed = await world.must('remove', list, '--platform', 'linux/arm64', '--push');
+    await cli.must('create', list, list);
+    const draft = await cli.must('inspect', list);
+    await cli.must('remove', list, '--platform', 'linux/arm64', '--push', '--dry-run');
+    expect(await cli.must('inspect', list)).toBe(draft);
+    const pushed = await cli.must('remove', list, '--platform', 'linux/arm64', '--push');
     expect(pushed).toBe(stdout.trim());
   });
 
@@ -221,9 +221,9 @@ describe('an edit with --push', () => {
     );
     const index = makeIndex([first!, second!], {}, type);
     await putManifest(registry.url, 'team/app', tag(), type, index.bytes);
-    await world.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
+    await cli.must('annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push');
     expect((await served())?.mediaType).toBe(type);
-    const { stderr } = await world.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=b', '--push']);
+    const { stderr } = await cli.run(['annotate', list, '--arch', 'amd64', '--annotation', 'a=b', '--push']);
     expect(stderr.split('an OCI image index')).toHaveLength(2);
     expect(stderr).toContain('becomes an OCI image index');
     expect((await served())?.mediaType).toBe('application/vnd.oci.image.index.v1+json');
@@ -232,25 +232,25 @@ describe('an edit with --push', () => {
   test('reports no changes of an edit that is refused', async () => {
     const twin = image('amd64', 'twin');
     await pushImage(registry.url, 'team/app', 'twin', twin);
-    const refused = async (...args: readonly string[]) => (await world.run([...args, '--push'])).stderr;
+    const refused = async (...args: readonly string[]) => (await cli.run([...args, '--push'])).stderr;
     const ofAdd = await refused('add', list, `${registry.host}/team/app:twin`, '--keep');
     const ofAnnotate = await refused('annotate', list, '--platform', 'linux/arm64', '--arch', 'amd64');
     for (const stderr of [ofAdd, ofAnnotate]) {
       expect(stderr).toMatch(/^from registry .*\nmlist: the list .* is refused: two images for linux\/amd64/);
     }
-    const said = await world.run(['annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push']);
-    expect(said.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
+    const result = await cli.run(['annotate', list, '--arch', 'arm64', '--variant', 'v8', '--push']);
+    expect(result.stderr).toMatch(/^from registry .*\nannotated .*\n(?:.*\n)*pushed /);
   });
 
   test('removes the last image only with --allow-empty', async () => {
-    await world.must('remove', list, '--platform', 'linux/amd64', '--push');
+    await cli.must('remove', list, '--platform', 'linux/amd64', '--push');
     const last = ['remove', list, '--platform', 'linux/arm64', '--push'];
-    expect(await world.run(last)).toMatchObject({
+    expect(await cli.run(last)).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(/^(?!.*removed)[^]*--allow-empty.*mlist delete/) as unknown,
     });
-    expect((await world.run(last)).stderr).not.toContain('removed');
-    await world.must(...last, '--allow-empty');
+    expect((await cli.run(last)).stderr).not.toContain('removed');
+    await cli.must(...last, '--allow-empty');
     expect(JSON.parse(String((await served())?.bytes))).toMatchObject({ manifests: [] });
   });
 
@@ -267,7 +267,7 @@ describe('an edit with --push', () => {
       const index = makeIndex([entryOf(amd64, { architecture: 'amd64', os: 'linux' })]);
       await putManifest(moving.url, 'team/app', 'v1', index.mediaType, index.bytes);
       const args = ['annotate', `${moving.host}/team/app:v1`, '--arch', 'amd64', '--annotation', 'a=b', '--push'];
-      const { code, stderr } = await world.run(args);
+      const { code, stderr } = await cli.run(args);
       expect([code, stderr]).toEqual([
         5,
         expect.stringMatching(/another client has moved it\nhint: .*to edit the current list/),
@@ -281,7 +281,7 @@ describe('an edit with --push', () => {
   test('concurrent edits: the list has each reported change, and no refused one', async () => {
     for (let round = 0; round < 10; round += 1) {
       const edits = ['amd64', 'arm64'].map((arch) =>
-        world.run(['annotate', list, '--arch', arch, '--annotation', `round=${round}`, '--push']),
+        cli.run(['annotate', list, '--arch', arch, '--annotation', `round=${round}`, '--push']),
       );
       const codes = (await Promise.all(edits)).map(({ code }) => code);
       const { manifests } = JSON.parse(String((await served())?.bytes)) as {
@@ -301,10 +301,10 @@ describe('an edit with --push', () => {
     ['no such entry', () => [list, '--arch', 's390x', '--annotation', 'a=b'], 4, /no entry/],
     ['several entries', () => [list, '--os', 'linux', '--annotation', 'a=b'], 2, /--annotation a=b --push/],
   ])('refuses %s, and writes nothing', async (_name, args, code, message) => {
-    const ran = await world.run(['annotate', ...args(), '--push']);
-    expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(message)]);
+    const result = await cli.run(['annotate', ...args(), '--push']);
+    expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(message)]);
     expect(requests.filter((line) => line.startsWith('PUT'))).toEqual([]);
-    expect(await readdir(join(world.workspace, 'drafts')).catch(() => [])).toEqual([]);
+    expect(await readdir(join(cli.workspace, 'drafts')).catch(() => [])).toEqual([]);
     expect(await leftBehind()).toEqual([]);
   });
 
@@ -313,15 +313,15 @@ describe('an edit with --push', () => {
     ['remove', ['--platform', 'linux/amd64']],
     ['add', ['x.io/a']],
   ])('%s of docker:// without --push: the hint is --push', async (command, args) => {
-    const ran = await world.run([command, `docker://${list}`, ...args]);
-    expect(ran).toMatchObject({
+    const result = await cli.run([command, `docker://${list}`, ...args]);
+    expect(result).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(`hint: Add --push to edit docker://${list}`) as unknown,
     });
-    expect(ran.stderr).not.toContain('is used as the list');
+    expect(result.stderr).not.toContain('is used as the list');
   });
 
   test.each(['--dry-run', '--allow-duplicates'])('%s without --push means nothing', async (flag) => {
-    expect(await world.run(['annotate', list, '--arch', 'amd64', flag])).toMatchObject({ code: 2 });
+    expect(await cli.run(['annotate', list, '--arch', 'amd64', flag])).toMatchObject({ code: 2 });
   });
 });

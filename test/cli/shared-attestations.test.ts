@@ -9,7 +9,7 @@ import { CliHarness } from '../support/cli-harness.ts';
 describeOnRegistries('an attestation that two images share', (start) => {
   const platforms = ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' }));
   let registry: Registry;
-  let world: CliHarness;
+  let cli: CliHarness;
   let built: Built;
   let next: Built;
   const at = (name: string) => `${registry.host}/team/${name}`;
@@ -22,12 +22,12 @@ describeOnRegistries('an attestation that two images share', (start) => {
   });
   afterAll(() => registry.close());
   beforeEach(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
   });
 
   /** Each image of a list with the digests of its attestations. */
   async function attested(name: string): Promise<readonly (readonly string[])[]> {
-    const { manifests } = JSON.parse(await world.must('inspect', name)) as { manifests: readonly Descriptor[] };
+    const { manifests } = JSON.parse(await cli.must('inspect', name)) as { manifests: readonly Descriptor[] };
     const images = manifests.filter(({ platform }) => platform?.os !== 'unknown');
     const about = (digest: string) =>
       manifests.filter(({ annotations }) => annotations?.['vnd.docker.reference.digest'] === digest);
@@ -39,53 +39,53 @@ describeOnRegistries('an attestation that two images share', (start) => {
 
   test('create and push: the same bytes, without a warning, in the same repository and in another', async () => {
     for (const name of ['app:same', 'other:same']) {
-      const ran = await world.run(['create', at(name), `docker://${at('app:built')}`, '--push']);
-      expect(ran).toMatchObject({ code: 0, stdout: `${built.index.digest}\n` });
-      expect(ran.stderr).not.toMatch(/warning/);
+      const result = await cli.run(['create', at(name), `docker://${at('app:built')}`, '--push']);
+      expect(result).toMatchObject({ code: 0, stdout: `${built.index.digest}\n` });
+      expect(result.stderr).not.toMatch(/warning/);
     }
     const served = await getManifest(registry.url, 'team/other', 'same');
     expect(served?.bytes.equals(built.index.bytes)).toBe(true);
-    expect((await world.run(['validate', `docker://${at('other:same')}`, '--deep'])).code).toBe(0);
+    expect((await cli.run(['validate', `docker://${at('other:same')}`, '--deep'])).code).toBe(0);
   });
 
   test.each(['--amend', '--replace'])('create %s: unchanged sources change nothing', async (flag) => {
-    await world.must('create', at('app:again'), `docker://${at('app:built')}`);
-    await world.must('create', at('app:again'), flag, `docker://${at('app:built')}`);
-    expect(await world.must('push', '--dry-run')).toContain(built.index.digest);
+    await cli.must('create', at('app:again'), `docker://${at('app:built')}`);
+    await cli.must('create', at('app:again'), flag, `docker://${at('app:built')}`);
+    expect(await cli.must('push', '--dry-run')).toContain(built.index.digest);
   });
 
   test.each(['--amend', '--replace'])('create %s: a new build takes its attestation along', async (flag) => {
-    await world.must('create', at('app:again'), `docker://${at('app:built')}`);
-    await world.must('create', at('app:again'), flag, `docker://${at('app:next')}`);
+    await cli.must('create', at('app:again'), `docker://${at('app:built')}`);
+    await cli.must('create', at('app:again'), flag, `docker://${at('app:next')}`);
     expect(await attested(at('app:again'))).toEqual(pairs(next));
   });
 
   test('annotate, remove and add: every image keeps its own entry for the attestation', async () => {
     const name = at('app:edited');
-    await world.must('create', name, `docker://${at('app:built')}`);
-    await world.must('annotate', name, '--platform', 'linux/arm64', '--variant', 'v8');
+    await cli.must('create', name, `docker://${at('app:built')}`);
+    await cli.must('annotate', name, '--platform', 'linux/arm64', '--variant', 'v8');
     expect(await attested(name)).toEqual(pairs(built));
-    await world.must('remove', name, '--platform', 'linux/arm64');
+    await cli.must('remove', name, '--platform', 'linux/arm64');
     expect(await attested(name)).toEqual(pairs(built).slice(0, 1));
-    await world.must('add', name, `docker://${at('app:built')}`);
+    await cli.must('add', name, `docker://${at('app:built')}`);
     expect(await attested(name)).toEqual(pairs(built));
-    await world.must('push', name);
+    await cli.must('push', name);
     expect(await attested(`docker://${name}`)).toEqual(pairs(built));
   });
 
   test('copy --platform, join and apply', async () => {
-    await world.must('copy', at('app:built'), at('app:filtered'), '--platform', 'linux/arm64');
+    await cli.must('copy', at('app:built'), at('app:filtered'), '--platform', 'linux/arm64');
     expect(await attested(`docker://${at('app:filtered')}`)).toEqual(pairs(built).slice(1));
-    await world.must('join', at('app:joined'), at('app:built'), '--group', '1', '--expect', 'linux/amd64,linux/arm64');
+    await cli.must('join', at('app:joined'), at('app:built'), '--group', '1', '--expect', 'linux/amd64,linux/arm64');
     expect(await attested(`docker://${at('app:joined')}`)).toEqual(pairs(built));
     const spec = `list: ${at('app:applied')}\nmanifests: ['docker://${at('app:built')}']\n`;
-    expect(await world.run(['apply', '-f', '-'], { stdin: spec })).toMatchObject({ code: 0 });
+    expect(await cli.run(['apply', '-f', '-'], { stdin: spec })).toMatchObject({ code: 0 });
     expect(await attested(`docker://${at('app:applied')}`)).toEqual(pairs(built));
   });
 
   test('diff pairs the entries by the image of the attestation', async () => {
-    await world.must('copy', at('app:built'), at('app:arm64'), '--platform', 'linux/arm64');
-    const { entries } = await world.json<{ entries: { name: string; type: string }[] }>(
+    await cli.must('copy', at('app:built'), at('app:arm64'), '--platform', 'linux/arm64');
+    const { entries } = await cli.json<{ entries: { name: string; type: string }[] }>(
       'diff',
       at('app:built'),
       at('app:arm64'),
@@ -100,7 +100,7 @@ describeOnRegistries('an attestation that two images share', (start) => {
 
   test('inspect prints it by digest', async () => {
     const [attestation] = built.attestations;
-    const shown = await world.must('inspect', `docker://${at('app:built')}`, attestation?.digest ?? '', '--raw');
+    const shown = await cli.must('inspect', `docker://${at('app:built')}`, attestation?.digest ?? '', '--raw');
     expect(shown).toBe(attestation?.bytes.toString());
   });
 });

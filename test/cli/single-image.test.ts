@@ -8,11 +8,11 @@ import { CliHarness } from '../support/cli-harness.ts';
 describe('--platform of a single image', () => {
   const image = makeImage({ platform: { architecture: 'arm', os: 'linux', variant: 'v7' } });
   let registry: RunningRegistry;
-  let world: CliHarness;
+  let cli: CliHarness;
   let ref: string;
   beforeAll(async () => {
     registry = await startRegistry();
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
     ref = `${registry.host}/team/app:arm`;
     await pushImage(registry.url, 'team/app', 'arm', image);
   });
@@ -20,20 +20,20 @@ describe('--platform of a single image', () => {
 
   test('resolve: clients select it for any platform, with a note', async () => {
     const warning = `warning: ${ref} is a single image for linux/arm/v7, not for linux/arm64`;
-    const other = await world.run(['resolve', ref, '--platform', 'linux/arm64']);
+    const other = await cli.run(['resolve', ref, '--platform', 'linux/arm64']);
     expect(other).toMatchObject({ code: 0, stdout: `${image.digest}\n` });
     expect(other.stderr).toContain(warning);
     for (const args of [['--platform', 'linux/arm'], []]) {
-      const { code, stdout, stderr } = await world.run(['resolve', ref, ...args]);
+      const { code, stdout, stderr } = await cli.run(['resolve', ref, ...args]);
       expect([code, stdout]).toEqual([0, `${image.digest}\n`]);
       expect(stderr).not.toContain('warning');
     }
   });
 
   test.each([['--raw'], ['-v'], ['--json']])('inspect %s: the image where it is for that, else 4', async (form) => {
-    const whole = await world.must('inspect', ref, form);
-    expect(await world.must('inspect', ref, form, '--platform', 'linux/arm/v7')).toBe(whole);
-    const { code, stderr } = await world.run(['inspect', ref, form, '--platform', 'linux/arm64']);
+    const whole = await cli.must('inspect', ref, form);
+    expect(await cli.must('inspect', ref, form, '--platform', 'linux/arm/v7')).toBe(whole);
+    const { code, stderr } = await cli.run(['inspect', ref, form, '--platform', 'linux/arm64']);
     expect(code).toBe(4);
     expect(stderr).toContain('has no image for linux/arm64');
     expect(stderr).toContain('Available: linux/arm/v7.');
@@ -43,9 +43,9 @@ describe('--platform of a single image', () => {
     ['the only one of a layout', 'oci:out'],
     ['one of an archive', 'oci-archive:out.tar:arm'],
   ])('%s gives the same result', async (_, place) => {
-    await world.must('copy', ref, place);
-    await world.must('inspect', place, '--platform', 'linux/arm/v7');
-    expect((await world.run(['inspect', place, '--platform', 'linux/amd64'])).code).toBe(4);
+    await cli.must('copy', ref, place);
+    await cli.must('inspect', place, '--platform', 'linux/arm/v7');
+    expect((await cli.run(['inspect', place, '--platform', 'linux/amd64'])).code).toBe(4);
   });
 });
 
@@ -53,32 +53,32 @@ describe('inspect -v of a single image', () => {
   const platform = { architecture: 'amd64', os: 'windows', 'os.version': '10.0.20348.2402' };
   const image = makeImage({ platform });
   const empty = makeImage({ kind: 'oci', platform: {} });
-  let front: RecordingProxy;
+  let proxy: RecordingProxy;
   let registry: RunningRegistry;
   beforeAll(async () => {
     registry = await startRegistry();
-    front = await RecordingProxy.start({ upstream: registry.url });
+    proxy = await RecordingProxy.start({ upstream: registry.url });
     await pushImage(registry.url, 'team/app', 'windows', image);
     await pushImage(registry.url, 'team/app', 'empty', empty);
   });
   afterAll(async () => {
-    await front.close();
+    await proxy.close();
     await registry.close();
   });
 
   test('its descriptor has the platform of its config, as in docker', async () => {
-    const world = await CliHarness.make();
-    const { Descriptor } = await world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:windows`);
+    const cli = await CliHarness.make();
+    const { Descriptor } = await cli.json<{ Descriptor: object }>('inspect', '-v', `${proxy.host}/team/app:windows`);
     const { mediaType, digest, bytes } = image;
     expect(Descriptor).toEqual({ mediaType, digest, size: bytes.length, platform });
   });
 
   test('no platform if the config states none, or is missing', async () => {
-    const world = await CliHarness.make();
+    const cli = await CliHarness.make();
     const inspect = async (tag: string) =>
-      world.json<{ Descriptor: object }>('inspect', '-v', `${front.host}/team/app:${tag}`);
+      cli.json<{ Descriptor: object }>('inspect', '-v', `${proxy.host}/team/app:${tag}`);
     expect((await inspect('empty')).Descriptor).not.toHaveProperty('platform');
-    front.on(/blobs/, answer(404));
+    proxy.on(/blobs/, answer(404));
     expect((await inspect('windows')).Descriptor).toMatchObject({ digest: image.digest });
     expect((await inspect('windows')).Descriptor).not.toHaveProperty('platform');
   });

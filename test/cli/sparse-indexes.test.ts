@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
-import { expectWhole, fresh, registry, serveCopied } from '../support/copied.ts';
+import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import {
   entryOf,
@@ -20,7 +20,7 @@ import { putDocument, putInLayout } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list images which their location lacks, as `docker save` writes them after `docker pull`. */
-serveCopied();
+serveCopyImages();
 
 const architectures = ['amd64', 'arm64', 's390x'];
 const images = architectures.map((architecture) =>
@@ -45,8 +45,8 @@ const gone = makeIndex([entries[2]!, attested[1]!]);
 const lists: Readonly<Record<string, Served>> = { sparse, unattested, gone, onlyAttestation };
 const missingAttestations = attested.map(({ digest }) => digest);
 
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 
 async function tarOfFolder(dir: string): Promise<Buffer> {
   const files = await readdir(dir, { recursive: true, withFileTypes: true });
@@ -60,13 +60,13 @@ async function tarOfFolder(dir: string): Promise<Buffer> {
 }
 
 beforeAll(async () => {
-  world = await CliHarness.make();
-  const dir = join(world.folder, 'layout');
+  cli = await CliHarness.make();
+  const dir = join(cli.folder, 'layout');
   await putInLayout(dir, amd64);
   await putInLayout(dir, arm64);
   const layout = await openLayout(dir);
   for (const [name, served] of Object.entries(lists)) await putDocument(layout, served, name);
-  await writeFile(join(world.folder, 'saved.tar'), await tarOfFolder(dir));
+  await writeFile(join(cli.folder, 'saved.tar'), await tarOfFolder(dir));
   await Promise.all(
     [...images, attestation('of amd64'), attestation('of arm64')].map((image) =>
       pushImage(registry.url, 'team/sparse', undefined, image),
@@ -74,19 +74,19 @@ beforeAll(async () => {
   );
   for (const [name, { mediaType, bytes }] of Object.entries(lists))
     await putManifest(registry.url, 'team/sparse', name, mediaType, bytes);
-  front = await RecordingProxy.start({ upstream: registry.url });
-  front.on(new RegExp(`/(manifests|blobs)/(${[images[2]!.digest, ...missingAttestations].join('|')})$`), answer(404));
+  proxy = await RecordingProxy.start({ upstream: registry.url });
+  proxy.on(new RegExp(`/(manifests|blobs)/(${[images[2]!.digest, ...missingAttestations].join('|')})$`), answer(404));
 });
-afterAll(() => front.close());
+afterAll(() => proxy.close());
 
 const locations: readonly (readonly [string, (name: string) => string])[] = [
   ['a layout', (name) => `oci:layout:${name}`],
   ['an archive', (name) => `oci-archive:saved.tar:${name}`],
-  ['a registry', (name) => `${front.host}/team/sparse:${name}`],
+  ['a registry', (name) => `${proxy.host}/team/sparse:${name}`],
 ];
 
 async function spec(text: object): Promise<string> {
-  const path = join(world.folder, `${fresh().replace('/', '-')}.json`);
+  const path = join(cli.folder, `${fresh().replace('/', '-')}.json`);
   await writeFile(path, JSON.stringify(text));
   return path;
 }
@@ -108,17 +108,17 @@ describe.each(locations)('an index in %s', (_, at) => {
   describe.each(commands)('%s', (_command, lineOf) => {
     test('names all missing images and the available platforms', async () => {
       const repository = fresh();
-      const ran = await world.run(await lineOf(at('sparse'), `${registry.host}/${repository}:v1`));
-      expect(ran.code).toBe(4);
-      expect(ran.stderr).toMatch(/images are missing from \S+: (?:linux\/arm64 \S+, )?linux\/s390x \(sha256:/);
-      expect(ran.stderr).toMatch(/Available: linux\/amd64[^]*--missing skip/);
+      const result = await cli.run(await lineOf(at('sparse'), `${registry.host}/${repository}:v1`));
+      expect(result.code).toBe(4);
+      expect(result.stderr).toMatch(/images are missing from \S+: (?:linux\/arm64 \S+, )?linux\/s390x \(sha256:/);
+      expect(result.stderr).toMatch(/Available: linux\/amd64[^]*--missing skip/);
       expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
     });
 
     test('--missing skip skips missing images with their attestations', async () => {
       const repository = fresh();
       const line = await lineOf(at('sparse'), `${registry.host}/${repository}:v1`);
-      const { code, stderr } = await world.run([...line, '--missing', 'skip']);
+      const { code, stderr } = await cli.run([...line, '--missing', 'skip']);
       expect([code, stderr]).toEqual([0, expect.stringMatching(/image linux\/s390x sha256:\w+: missing from/)]);
       expect(await digestsAt(repository)).not.toContain(images[2]!.digest);
       await expectWhole(registry.url, repository, 'v1');
@@ -126,7 +126,7 @@ describe.each(locations)('an index in %s', (_, at) => {
 
     test('skips missing attestations with one warning', async () => {
       const repository = fresh();
-      const { code, stderr } = await world.run(await lineOf(at('unattested'), `${registry.host}/${repository}:v1`));
+      const { code, stderr } = await cli.run(await lineOf(at('unattested'), `${registry.host}/${repository}:v1`));
       expect([code, stderr.match(/attestations? (?:is|are) left out/g)]).toEqual([0, ['attestations are left out']]);
       expect(await digestsAt(repository)).toEqual([amd64.digest, arm64.digest]);
       await expectWhole(registry.url, repository, 'v1');
@@ -139,7 +139,7 @@ describe.each(locations)('an index in %s', (_, at) => {
   ])('%s --platform does not need the others', async (_command, lineOf) => {
     const repository = fresh();
     const line = lineOf(`${registry.host}/${repository}:v1`);
-    const { code, stderr } = await world.run([...line, '--platform', 'linux/amd64']);
+    const { code, stderr } = await cli.run([...line, '--platform', 'linux/amd64']);
     expect([code, stderr.match(/attestations? (?:is|are) left out/g)]).toEqual([0, ['attestation is left out']]);
     expect(await digestsAt(repository)).toEqual([amd64.digest]);
     await expectWhole(registry.url, repository, 'v1');
@@ -154,26 +154,20 @@ describe.each(locations)('an index in %s', (_, at) => {
       const repository = fresh();
       await pushImage(registry.url, repository, 'v1', amd64);
       const line = await lineOf(at('onlyAttestation'), `${registry.host}/${repository}:v1`);
-      const { code, stderr } = await world.run([...line, ...more]);
+      const { code, stderr } = await cli.run([...line, ...more]);
       expect([[3, 4].includes(code), stderr]).toEqual([true, expect.stringMatching(/W-EMPTY|no image would be left/)]);
       expect((await getManifest(registry.url, repository, 'v1'))?.digest).toBe(amd64.digest);
     }
   });
 
   test('--missing skip does not make an empty list', async () => {
-    const { code, stderr } = await world.run([
-      'copy',
-      at('gone'),
-      `${registry.host}/${fresh()}:v1`,
-      '--missing',
-      'skip',
-    ]);
+    const { code, stderr } = await cli.run(['copy', at('gone'), `${registry.host}/${fresh()}:v1`, '--missing', 'skip']);
     expect([code, stderr]).toEqual([4, expect.stringMatching(/linux\/s390x[^]*None of its images is available/)]);
   });
 
   test('--missing skip with a platform that is missing', async () => {
     const line = ['copy', at('sparse'), `${registry.host}/${fresh()}:v1`, '--platform', 'linux/s390x'];
-    const { code, stderr } = await world.run([...line, '--missing', 'skip']);
+    const { code, stderr } = await cli.run([...line, '--missing', 'skip']);
     expect([code, stderr]).toEqual([
       4,
       expect.stringMatching(/has no image for linux\/s390x\nhint: Available: linux\/amd64/),
@@ -183,8 +177,8 @@ describe.each(locations)('an index in %s', (_, at) => {
 
 test('--allow-empty pushes a list without any remaining image', async () => {
   const repository = fresh();
-  const line = ['create', `${registry.host}/${repository}:v1`, `${front.host}/team/sparse:onlyAttestation`];
-  await world.must(...line, '--push', '--allow-empty');
+  const line = ['create', `${registry.host}/${repository}:v1`, `${proxy.host}/team/sparse:onlyAttestation`];
+  await cli.must(...line, '--push', '--allow-empty');
   expect(await digestsAt(repository)).toEqual([]);
 });
 
@@ -194,7 +188,7 @@ describe('specs', () => {
     const source = 'oci-archive:saved.tar:sparse';
     const list = { list: `${registry.host}/${repository}:v1`, missing: 'skip' };
     const path = await spec({ ...list, [member]: member === 'copy' ? source : [source] });
-    await world.must('apply', '-f', path, '--missing', 'refuse');
+    await cli.must('apply', '-f', path, '--missing', 'refuse');
     expect(await digestsAt(repository)).toEqual([amd64.digest, arm64.digest]);
   });
 });
@@ -204,40 +198,40 @@ describe('a draft', () => {
 
   test('is checked when its source is a file', async () => {
     for (const source of ['oci:layout:sparse', 'oci-archive:saved.tar:sparse'])
-      expect(await world.run(['create', list(), source])).toMatchObject({ code: 4 });
+      expect(await cli.run(['create', list(), source])).toMatchObject({ code: 4 });
   });
 
   test('of a sparse index in a registry is pushed after it is amended', async () => {
     const name = list();
-    await world.must('create', name, `${front.host}/team/sparse:sparse`);
-    const { code, stderr } = await world.run(['push', name]);
+    await cli.must('create', name, `${proxy.host}/team/sparse:sparse`);
+    const { code, stderr } = await cli.run(['push', name]);
     const hint = `mlist create --amend ${name} --missing skip`;
     expect([code, stderr]).toEqual([4, expect.stringContaining(hint)]);
-    await world.must('create', '--amend', name, '--missing', 'skip');
-    await world.must('push', name);
+    await cli.must('create', '--amend', name, '--missing', 'skip');
+    await cli.must('push', name);
   });
 
   test('takes an image from add --missing skip', async () => {
     const name = list();
-    await world.must('create', name);
-    expect(await world.run(['add', name, 'oci:layout:sparse'])).toMatchObject({ code: 4 });
-    await world.must('add', name, 'oci:layout:sparse', '--missing', 'skip');
-    await world.must('push', name);
+    await cli.must('create', name);
+    expect(await cli.run(['add', name, 'oci:layout:sparse'])).toMatchObject({ code: 4 });
+    await cli.must('add', name, 'oci:layout:sparse', '--missing', 'skip');
+    await cli.must('push', name);
   });
 });
 
 describe('a list in its registry', () => {
   test('is copied within its repository without missing images', async () => {
-    const repository = `${front.host}/team/sparse`;
-    await world.must('copy', `${repository}:sparse`, `${repository}:v1`, '--missing', 'skip');
+    const repository = `${proxy.host}/team/sparse`;
+    await cli.must('copy', `${repository}:sparse`, `${repository}:v1`, '--missing', 'skip');
     expect(await digestsAt('team/sparse')).toEqual([amd64.digest, arm64.digest]);
   });
 
   test('an edit without a draft names the command that removes missing images', async () => {
-    const name = `docker://${front.host}/team/sparse:sparse`;
+    const name = `docker://${proxy.host}/team/sparse:sparse`;
     const refusal = JSON.stringify({ errors: [{ code: 'MANIFEST_BLOB_UNKNOWN' }] });
-    front.on(/^PUT .*\/manifests\//, answer(400, {}, refusal));
-    const { code, stderr } = await world.run([
+    proxy.on(/^PUT .*\/manifests\//, answer(400, {}, refusal));
+    const { code, stderr } = await cli.run([
       'annotate',
       name,
       '--platform',
@@ -251,15 +245,15 @@ describe('a list in its registry', () => {
 });
 
 test('an image without its layer is missing', async () => {
-  const dir = join(world.folder, 'part');
+  const dir = join(cli.folder, 'part');
   const layout = await openLayout(dir, { create: true });
   await putInLayout(dir, amd64);
   await putDocument(layout, arm64);
   await putDocument(layout, makeIndex(entries.slice(0, 2)), 'v1');
   const target = `${registry.host}/${fresh()}:v1`;
-  const refused = await world.run(['copy', 'oci:part:v1', target]);
+  const refused = await cli.run(['copy', 'oci:part:v1', target]);
   expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(/linux\/arm64 \(sha256:\w+\) \(in part\)/)]);
-  await world.must('copy', 'oci:part:v1', target, '--missing', 'skip');
+  await cli.must('copy', 'oci:part:v1', target, '--missing', 'skip');
 });
 
 test('an image whose manifest is stored as a blob is not missing', async () => {
@@ -271,7 +265,7 @@ test('an image whose manifest is stored as a blob is not missing', async () => {
   for (const missing of ['refuse', 'skip']) {
     const repository = fresh();
     const line = ['copy', `${stored.host}/team/sparse:blob`, `${registry.host}/${repository}:v1`, '--missing', missing];
-    expect(await world.must(...line)).toBe(list.digest);
+    expect(await cli.must(...line)).toBe(list.digest);
     await expectWhole(registry.url, repository, 'v1');
   }
   await stored.close();

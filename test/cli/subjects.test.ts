@@ -62,21 +62,21 @@ const refusal = (digest = ''): Rule =>
 
 /** A registry that stores images slowly, and refuses manifests whose subject does not exist yet. */
 async function strict(): Promise<RecordingProxy> {
-  const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
-  front.on(/^PUT .*\/manifests\//, async (exchange) => {
+  const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  proxy.on(/^PUT .*\/manifests\//, async (exchange) => {
     const { subject } = JSON.parse((await exchange.read()).toString()) as { subject?: { digest: string } };
     if (subject === undefined) await sleep(50);
     else if ((await getManifest(registry.url, repositoryIn(exchange.seen.path), subject.digest)) === undefined)
       return refusal(subject.digest)(exchange);
     return exchange.pass();
   });
-  return front;
+  return proxy;
 }
 
 const repositoryIn = (path: string): string => /^\/v2\/(.+)\/manifests\//.exec(path)?.[1] ?? '';
 /** The names of the written manifests, in the order of their writes. */
-const written = (front: RecordingProxy): readonly string[] =>
-  front.asked(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+const written = (proxy: RecordingProxy): readonly string[] =>
+  proxy.requestsMatching(/^PUT .*\/manifests\//).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
 class Signal {
   send: () => void = () => undefined;
@@ -95,44 +95,44 @@ describe('a list with attestations that have a subject', () => {
     ['join', (target) => ['join', target, from('1.0'), '--group', 'g', '--expect', 'linux/amd64,linux/arm64']],
     ['apply', () => ['apply', '-f', 'spec.json']],
   ])('%s: writes each image before its attestation', async (_, args) => {
-    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
-    const target = `${front.host}/${repository}:1.0`;
-    await writeFile(join(world.folder, 'spec.json'), spec(target));
-    const { code, stderr } = await world.run(args(target));
+    const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
+    const target = `${proxy.host}/${repository}:1.0`;
+    await writeFile(join(cli.folder, 'spec.json'), spec(target));
+    const { code, stderr } = await cli.run(args(target));
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
-    expect(front.seen.filter(({ status }) => status === 400)).toEqual([]);
+    expect(proxy.requests.filter(({ status }) => status === 400)).toEqual([]);
     for (const { digest } of attestations)
       expect((await getManifest(registry.url, repository, digest))?.digest).toBe(digest);
   });
 
   test('sends deleted manifests again from the cache in the same order', async () => {
-    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
+    const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [image, referrer] = [images[1]!, about(images[1]!, 'lost')];
     for (const one of [image, referrer]) await pushImage(registry.url, repository, undefined, one);
-    const at = (digest: string): string => `${front.host}/${repository}@${digest}`;
-    await world.must('create', `${front.host}/${repository}:1.0`, at(referrer.digest), at(image.digest));
+    const at = (digest: string): string => `${proxy.host}/${repository}@${digest}`;
+    await cli.must('create', `${proxy.host}/${repository}:1.0`, at(referrer.digest), at(image.digest));
     for (const { digest } of [image, referrer])
       await fetch(`${registry.url}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
-    const { code, stderr } = await world.run(['push']);
+    const { code, stderr } = await cli.run(['push']);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/had lost 2 children/)]);
-    expect(written(front)).toEqual(['1.0', image.digest, referrer.digest, '1.0']);
+    expect(written(proxy)).toEqual(['1.0', image.digest, referrer.digest, '1.0']);
   });
 
   test('retries if the registry shows the subject late', async () => {
-    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
+    const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
     const [late] = attestations as [Image];
-    front.on(new RegExp(`^PUT .*${late.digest}`), refusal(images[0]!.digest), 1);
-    await world.must('copy', from('1.0'), `${front.host}/${repository}:1.0`);
-    expect(written(front).filter((name) => name === late.digest)).toHaveLength(2);
+    proxy.on(new RegExp(`^PUT .*${late.digest}`), refusal(images[0]!.digest), 1);
+    await cli.must('copy', from('1.0'), `${proxy.host}/${repository}:1.0`);
+    expect(written(proxy).filter((name) => name === late.digest)).toHaveLength(2);
   });
 
   test('retries after another list of the same run has sent the subject', async () => {
-    const [world, repository] = [await CliHarness.make(), fresh()];
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const [cli, repository] = [await CliHarness.make(), fresh()];
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const [image, referrer] = [images[1]!, about(images[1]!, 'of another list')];
     await pushImage(source.url, 'team/app', undefined, referrer);
     const [begun, refused] = [new Signal(), new Signal()];
-    front.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
+    proxy.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
       begun.send();
       await refused.sent;
       return exchange.pass();
@@ -142,24 +142,26 @@ describe('a list with attestations that have a subject', () => {
       await refusal(image.digest)(exchange);
       refused.send();
     };
-    front.on(new RegExp(`^PUT .*${referrer.digest}`), refuse, 1);
+    proxy.on(new RegExp(`^PUT .*${referrer.digest}`), refuse, 1);
     const spec = [referrer, image]
       .map(
         ({ digest }, at) =>
-          `---\nlist: ${front.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
+          `---\nlist: ${proxy.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
       )
       .join('');
-    const { code, stderr } = await world.run(['apply', '-f', '-'], { stdin: spec });
+    const { code, stderr } = await cli.run(['apply', '-f', '-'], { stdin: spec });
     expect([code, stderr]).toEqual([0, expect.stringContaining('2 lists: 2 pushed')]);
-    expect(front.asked(new RegExp(`^PUT .*${referrer.digest}`)).map(({ status }) => status)).toEqual([400, 201]);
+    expect(proxy.requestsMatching(new RegExp(`^PUT .*${referrer.digest}`)).map(({ status }) => status)).toEqual([
+      400, 201,
+    ]);
   });
 
   test('fails if two refusals name each other’s manifest', async () => {
-    const [world, repository] = [await CliHarness.make(), fresh()];
-    const front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+    const [cli, repository] = [await CliHarness.make(), fresh()];
+    const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     const puts = [new Signal(), new Signal()];
     for (const [at, image] of images.entries())
-      front.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
+      proxy.on(new RegExp(`^PUT .*${image.digest}`), async (exchange) => {
         puts[at]!.send();
         await Promise.all(puts.map(({ sent }) => sent));
         return refusal(images[1 - at]!.digest)(exchange);
@@ -167,10 +169,10 @@ describe('a list with attestations that have a subject', () => {
     const spec = images
       .map(
         ({ digest }, at) =>
-          `---\nlist: ${front.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
+          `---\nlist: ${proxy.host}/${repository}:${at}\nmanifests: ["${source.host}/team/app@${digest}"]\n`,
       )
       .join('');
-    expect(await world.run(['apply', '-f', '-'], { stdin: spec })).toMatchObject({ code: 7 });
+    expect(await cli.run(['apply', '-f', '-'], { stdin: spec })).toMatchObject({ code: 7 });
   });
 });
 
@@ -187,11 +189,11 @@ describe('copy --referrers', () => {
   });
 
   test('writes the list by digest, then its referrers and theirs, then the tag', async () => {
-    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
-    const { code, stderr } = await world.run(['copy', '--referrers', signed(), `${front.host}/${repository}:1.0`]);
+    const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
+    const { code, stderr } = await cli.run(['copy', '--referrers', signed(), `${proxy.host}/${repository}:1.0`]);
     expect([code, stderr]).toEqual([0, expect.not.stringMatching(/has lost/)]);
-    expect(front.seen.filter(({ status }) => status === 400)).toEqual([]);
-    const names = written(front);
+    expect(proxy.requests.filter(({ status }) => status === 400)).toEqual([]);
+    const names = written(proxy);
     expect(names.slice(names.indexOf(plain.digest)).filter((name) => name !== ofImage.digest)).toEqual([
       plain.digest,
       ofList.digest,
@@ -202,16 +204,16 @@ describe('copy --referrers', () => {
   });
 
   test('does not write an existing list again', async () => {
-    const [world, front, repository] = [await CliHarness.make(), await strict(), fresh()];
-    const target = `${front.host}/${repository}:1.0`;
-    await world.must('copy', signed(), target);
-    front.forget();
-    await world.must('copy', '--referrers', signed(), target);
-    expect([...written(front)].sort()).toEqual([ofImage, ofList, ofReferrer].map(({ digest }) => digest).sort());
+    const [cli, proxy, repository] = [await CliHarness.make(), await strict(), fresh()];
+    const target = `${proxy.host}/${repository}:1.0`;
+    await cli.must('copy', signed(), target);
+    proxy.clear();
+    await cli.must('copy', '--referrers', signed(), target);
+    expect([...written(proxy)].sort()).toEqual([ofImage, ofList, ofReferrer].map(({ digest }) => digest).sort());
   });
 
   test('writes a tag of cosign that is a subject itself by digest first', async () => {
-    const [world, front, repository, cosigned] = [await CliHarness.make(), await strict(), fresh(), fresh()];
+    const [cli, proxy, repository, cosigned] = [await CliHarness.make(), await strict(), fresh(), fresh()];
     const [image] = images as [Image];
     const signature = makeImage({ salt: 'cosign', kind: 'oci' });
     const ofSignature = about(signature, 'of the signature');
@@ -219,19 +221,19 @@ describe('copy --referrers', () => {
     await pushImage(source.url, cosigned, '1.0', image);
     await pushImage(source.url, cosigned, tag, signature);
     await pushImage(source.url, cosigned, undefined, ofSignature);
-    await world.must('copy', '--referrers', `${source.host}/${cosigned}:1.0`, `${front.host}/${repository}:1.0`);
-    expect(written(front)).toEqual([signature.digest, ofSignature.digest, tag, '1.0']);
+    await cli.must('copy', '--referrers', `${source.host}/${cosigned}:1.0`, `${proxy.host}/${repository}:1.0`);
+    expect(written(proxy)).toEqual([signature.digest, ofSignature.digest, tag, '1.0']);
   });
 });
 
 test('a missing subject does not stop the copy', async () => {
-  const [world, front, repository] = [
+  const [cli, proxy, repository] = [
     await CliHarness.make(),
     cleanup(await RecordingProxy.start({ upstream: registry.url })),
     fresh(),
   ];
   const orphan = about({ ...images[0]!, digest: `sha256:${'0'.repeat(64)}` }, 'orphan');
   await pushImage(source.url, 'team/app', 'orphan', orphan);
-  await world.must('copy', from('orphan'), `${front.host}/${repository}:orphan`);
-  expect(written(front)).toEqual(['orphan']);
+  await cli.must('copy', from('orphan'), `${proxy.host}/${repository}:orphan`);
+  expect(written(proxy)).toEqual(['orphan']);
 });

@@ -2,18 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, readdir, rm, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { at, images, serveSources } from '../support/sources.ts';
+import { at, images, serveCreateImages } from '../support/create-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Other files in the place of the cache: they never stop a command, because the cache is optional. */
-serveSources();
+serveCreateImages();
 
-let world: CliHarness;
+let cli: CliHarness;
 let cache: string;
 let count = 0;
 beforeEach(async () => {
-  world = await CliHarness.make();
-  cache = join(world.workspace, 'blobs', 'sha256');
+  cli = await CliHarness.make();
+  cache = join(cli.workspace, 'blobs', 'sha256');
   count += 1;
 });
 
@@ -26,20 +26,20 @@ describe('a cache that is not writable', () => {
   test('stops no command that writes no draft', async () => {
     const list = at(`team/list:${count}`);
     const [amd64, arm64] = [at('team/app:amd64'), at('team/app:arm64')];
-    await world.must('create', at('team/list:dry'), amd64, '--push', '--dry-run');
-    await world.must('join', list, amd64, '--group', 'g');
-    await world.must('add', list, arm64, '--push');
-    await world.must('inspect', list, '-v');
-    await world.must('validate', list, '--deep');
-    const { manifests } = JSON.parse(await world.must('inspect', list)) as { manifests: { digest: string }[] };
+    await cli.must('create', at('team/list:dry'), amd64, '--push', '--dry-run');
+    await cli.must('join', list, amd64, '--group', 'g');
+    await cli.must('add', list, arm64, '--push');
+    await cli.must('inspect', list, '-v');
+    await cli.must('validate', list, '--deep');
+    const { manifests } = JSON.parse(await cli.must('inspect', list)) as { manifests: { digest: string }[] };
     expect(manifests.map(({ digest }) => digest)).toEqual([images.amd64.digest, images.arm64.digest]);
   });
 
   test('is reported if a draft cannot be written either', async () => {
-    const { code, stderr } = await world.run(['create', at('team/list:x'), at('team/app:amd64')]);
+    const { code, stderr } = await cli.run(['create', at('team/list:x'), at('team/app:amd64')]);
     expect(code).toBe(1);
     expect(stderr).toContain(`cannot write ${join(cache, images.amd64.digest.slice('sha256:'.length))}: `);
-    expect(await world.must('ls')).not.toContain('team/list');
+    expect(await cli.must('ls')).not.toContain('team/list');
   });
 });
 
@@ -48,7 +48,7 @@ describe('a folder in the place of a cached blob', () => {
   let copies: readonly string[];
 
   async function replaceCopies(make: (path: string) => unknown): Promise<void> {
-    await world.must('create', list, at('team/app:amd64'));
+    await cli.must('create', list, at('team/app:amd64'));
     copies = (await readdir(cache)).map((name) => join(cache, name));
     expect(copies).toHaveLength(2);
     for (const path of copies) {
@@ -66,31 +66,31 @@ describe('a folder in the place of a cached blob', () => {
   (process.platform === 'win32' ? describe.skip : describe).each(others)('%s', (_name, make) => {
     test('is a cache miss', async () => {
       await replaceCopies(make);
-      const shown = JSON.parse(await world.must('inspect', list, '-v')) as { Descriptor: { digest: string } }[];
+      const shown = JSON.parse(await cli.must('inspect', list, '-v')) as { Descriptor: { digest: string } }[];
       expect(shown.map(({ Descriptor: { digest } }) => digest)).toEqual([images.amd64.digest]);
     });
 
     test('is not an unused blob', async () => {
       await replaceCopies(make);
-      await world.must('prune');
-      await world.must('rm', list);
-      await world.must('prune');
+      await cli.must('prune');
+      await cli.must('rm', list);
+      await cli.must('prune');
       expect((await readdir(cache)).map((name) => join(cache, name))).toEqual(copies);
     });
   });
 
   (process.platform === 'win32' ? test.skip : test)('a pipe gives way to the copy', async () => {
     await replaceCopies((path) => execFileSync('mkfifo', [path]));
-    await world.must('create', '--amend', list);
+    await cli.must('create', '--amend', list);
     for (const path of copies) expect((await lstat(path)).isFile()).toBe(true);
   });
 
   test('is reported if the blob would be written', async () => {
     await replaceCopies((path) => mkdir(path));
-    const { code, stderr } = await world.run(['create', '--amend', list]);
+    const { code, stderr } = await cli.run(['create', '--amend', list]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/cannot write \S+\/sha256\/[0-9a-f]{64}: it is a folder \(EISDIR\)/);
     for (const path of copies) await rm(path, { recursive: true });
-    await world.must('create', '--amend', list);
+    await cli.must('create', '--amend', list);
   });
 });

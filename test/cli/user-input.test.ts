@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { bug } from '../support/bug.ts';
+import { bug } from '../support/bug-report.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
@@ -30,9 +30,9 @@ const at = (name: string): string => `${registry.host}/app:${name}`;
 
 /** The built program with its own home folder. No request leaves this machine. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const home = env['HOME'] ?? (await temporaryFolder());
+  const folder = env['HOME'] ?? (await temporaryFolder());
   const nowhere = 'http://127.0.0.1:1';
-  return runMlist(args, { HOME: home, MLIST_WORKSPACE: join(home, 'ws'), HTTPS_PROXY: nowhere, ...env });
+  return runMlist(args, { HOME: folder, MLIST_WORKSPACE: join(folder, 'ws'), HTTPS_PROXY: nowhere, ...env });
 }
 
 describe('a host that is invalid in URLs', () => {
@@ -48,9 +48,9 @@ describe('a host that is invalid in URLs', () => {
       ['join', name, at('amd64'), '--group', '1'],
       ['login', name.replace(/\/.*/, ''), '--username', 'me', '--password-stdin'],
     ];
-    const world = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
+    const cli = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
     for (const args of lines) {
-      const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : world.run(args));
+      const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : cli.run(args));
       expect([args, code, stdout]).toEqual([args, 2, '']);
       expect(stderr).toMatch(/is not a valid host name or address|is not a registry host/);
       expect(stderr).not.toMatch(bug);
@@ -72,8 +72,8 @@ describe('a draft that is not a regular file', () => {
   };
 
   test.each(Object.keys(kinds))('%s is named as damaged, and left alone', async (kind) => {
-    const home = await temporaryFolder();
-    const workspace = new Workspace(join(home, 'ws'));
+    const folder = await temporaryFolder();
+    const workspace = new Workspace(join(folder, 'ws'));
     await workspace.create();
     const path = workspace.pathOf(parseReference(name));
     await kinds[kind]!(path);
@@ -84,7 +84,7 @@ describe('a draft that is not a regular file', () => {
       ['use', name],
       ['create', name, at('amd64')],
     ]) {
-      const { code, stderr } = await run([...args, '--json'], { HOME: home });
+      const { code, stderr } = await run([...args, '--json'], { HOME: folder });
       expect([args, code]).toEqual([args, 3]);
       expect(JSON.parse(stderr)).toMatchObject({
         code: 'ERR_MLIST_DRAFT_DAMAGED',
@@ -93,14 +93,14 @@ describe('a draft that is not a regular file', () => {
       });
     }
     expect((await lstat(path)).ino).toBe(before.ino);
-    const { code, stdout } = await run(['ls'], { HOME: home });
+    const { code, stdout } = await run(['ls'], { HOME: folder });
     expect([code, stdout]).toEqual([0, expect.stringContaining(basename(path, '.json'))]);
   });
 
   test('a state.json that is a folder is reported as damaged', async () => {
-    const home = await temporaryFolder();
-    await mkdir(join(home, 'ws', 'state.json'), { recursive: true });
-    const { code, stderr } = await run(['show'], { HOME: home });
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'ws', 'state.json'), { recursive: true });
+    const { code, stderr } = await run(['show'], { HOME: folder });
     expect([code, stderr]).toEqual([3, expect.stringContaining('state.json is damaged: it is not a regular file')]);
   });
 });
@@ -166,9 +166,9 @@ describe('wrong input is refused', () => {
   test('login refuses a credentials file that contains only a number', async () => {
     const file = join(await temporaryFolder(), 'auth.json');
     await writeFile(file, '1.0');
-    const world = await CliHarness.make({ stdin: 'password\n' });
+    const cli = await CliHarness.make({ stdin: 'password\n' });
     const login = ['login', registry.host, '--username', 'me', '--password-stdin', '--authfile', file];
-    const { code, stderr } = await world.run(login);
+    const { code, stderr } = await cli.run(login);
     expect([code, stderr]).toEqual([6, expect.stringContaining('must be of type object, not number')]);
     expect(await readFile(file, 'utf8')).toBe('1.0');
   });

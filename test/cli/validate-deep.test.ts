@@ -10,8 +10,8 @@ import { CliHarness } from '../support/cli-harness.ts';
 
 /** `validate --deep`: the content of a list exists and matches the list. */
 let registry: RunningRegistry;
-let front: RecordingProxy;
-let world: CliHarness;
+let proxy: RecordingProxy;
+let cli: CliHarness;
 const requests: string[] = [];
 
 const image = (architecture: string, more: object = {}): Image =>
@@ -24,10 +24,10 @@ beforeAll(async () => {
   for (const one of [amd64, arm64]) await pushImage(registry.url, 'team/app', undefined, one);
 });
 afterAll(() => registry.close());
-afterEach(() => front.close());
+afterEach(() => proxy.close());
 beforeEach(async () => {
-  front = await RecordingProxy.start({ upstream: registry.url });
-  world = await CliHarness.make();
+  proxy = await RecordingProxy.start({ upstream: registry.url });
+  cli = await CliHarness.make();
   requests.length = 0;
 });
 
@@ -38,7 +38,7 @@ interface Checked {
 }
 
 async function deep(name: string, ...more: readonly string[]): Promise<Checked & { readonly code: number }> {
-  const { code, stdout, stderr } = await world.run(['validate', '--deep', name, '--json', ...more]);
+  const { code, stdout, stderr } = await cli.run(['validate', '--deep', name, '--json', ...more]);
   if (stdout === '') throw new Error(stderr);
   return { ...(JSON.parse(stdout) as Checked), code };
 }
@@ -59,8 +59,8 @@ describe('a list in a registry', () => {
     const twice = entryOf(amd64, linux('amd64', { variant: 'v2' }));
     const list = await put('good', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))]);
     requests.length = 0;
-    const told = await deep(list);
-    expect(told).toMatchObject({ code: 0, valid: true, problems: [], checked: { manifests: 2, blobs: 4 } });
+    const result = await deep(list);
+    expect(result).toMatchObject({ code: 0, valid: true, problems: [], checked: { manifests: 2, blobs: 4 } });
     expect(requests).toHaveLength(1 + 2 + 2 + 2);
     expect(new Set(requests).size).toBe(requests.length);
     expect(requests.filter((line) => line.startsWith('HEAD'))).toHaveLength(2);
@@ -92,34 +92,34 @@ describe('a list in a registry', () => {
     const first = makeImage({ kind: 'oci', salt: 'other', platform: linux('ppc64le') });
     await pushImage(registry.url, 'team/app', undefined, first);
     const list = await put(`case-${name.replaceAll(/[^a-z]/g, '')}`, [entryOf(first, linux('ppc64le')), entry()]);
-    const told = await deep(list);
-    expect(brief(told).filter((line) => /E-(?:PLAT-CONFIG|ABSENT|CONTENT)/.test(line))).toEqual(problems);
-    expect(told.code).toBe(problems.some((line) => line.startsWith('error')) ? 3 : 0);
+    const result = await deep(list);
+    expect(brief(result).filter((line) => /E-(?:PLAT-CONFIG|ABSENT|CONTENT)/.test(line))).toEqual(problems);
+    expect(result.code).toBe(problems.some((line) => line.startsWith('error')) ? 3 : 0);
     if (problems.length > 0) expect((await deep(list, '--strict')).code).toBe(3);
   });
 
   test('a wrong size', async () => {
     const wrong = makeIndex([{ ...entryOf(arm64, linux('arm64')), size: 7 }]);
-    front.on(/manifests\/wrong-size$/, answer(200, { 'content-type': wrong.mediaType }, wrong.bytes));
-    const told = await deep(`${front.host}/team/app:wrong-size`);
-    expect([told.code, brief(told)]).toEqual([3, ['error E-CONTENT /manifests/0']]);
+    proxy.on(/manifests\/wrong-size$/, answer(200, { 'content-type': wrong.mediaType }, wrong.bytes));
+    const result = await deep(`${proxy.host}/team/app:wrong-size`);
+    expect([result.code, brief(result)]).toEqual([3, ['error E-CONTENT /manifests/0']]);
   });
 
   test('a missing image', async () => {
-    front.on(new RegExp(`manifests/${arm64.digest}`), ({ response }) => void response.writeHead(404).end());
-    const list = await put('gone', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], front.host);
-    const told = await deep(list);
-    expect([told.code, brief(told)]).toEqual([3, ['error E-ABSENT /manifests/1']]);
+    proxy.on(new RegExp(`manifests/${arm64.digest}`), ({ response }) => void response.writeHead(404).end());
+    const list = await put('gone', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], proxy.host);
+    const result = await deep(list);
+    expect([result.code, brief(result)]).toEqual([3, ['error E-ABSENT /manifests/1']]);
   });
 
   test('reports a missing layer and config once, with the entry', async () => {
     const [config, layer] = amd64.blobs.map(sha256);
-    front.on(new RegExp(`^HEAD .*${layer ?? ''}`), ({ response }) => void response.writeHead(404).end());
-    front.on(new RegExp(`^GET .*${config ?? ''}`), ({ response }) => void response.writeHead(404).end());
-    const list = await put('holes', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], front.host);
-    const told = await deep(list);
-    expect(brief(told)).toEqual(['error E-ABSENT /manifests/0', 'error E-ABSENT /manifests/0']);
-    expect(told.problems.map(({ message }) => message)).toEqual([
+    proxy.on(new RegExp(`^HEAD .*${layer ?? ''}`), ({ response }) => void response.writeHead(404).end());
+    proxy.on(new RegExp(`^GET .*${config ?? ''}`), ({ response }) => void response.writeHead(404).end());
+    const list = await put('holes', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))], proxy.host);
+    const result = await deep(list);
+    expect(brief(result)).toEqual(['error E-ABSENT /manifests/0', 'error E-ABSENT /manifests/0']);
+    expect(result.problems.map(({ message }) => message)).toEqual([
       expect.stringContaining(config ?? ''),
       expect.stringContaining(layer ?? ''),
     ]);
@@ -129,8 +129,8 @@ describe('a list in a registry', () => {
 describe('attestations, Windows and nested lists', () => {
   test('checks attestations like images, but not their platform', async () => {
     const built = await pushBuild(registry.url, 'team/app', 'built', [linux('amd64'), linux('arm64')], 'deep');
-    const told = await deep(`${registry.host}/team/app:built`);
-    expect(told).toMatchObject({ code: 0, problems: [], checked: { manifests: 4, blobs: 8 } });
+    const result = await deep(`${registry.host}/team/app:built`);
+    expect(result).toMatchObject({ code: 0, problems: [], checked: { manifests: 4, blobs: 8 } });
     const [first, second] = built.images;
     const orphan = makeIndex([
       entryOf(first!, linux('amd64')),
@@ -167,13 +167,13 @@ describe('attestations, Windows and nested lists', () => {
   test('checks the children of a nested index, and reports their place in the list', async () => {
     const gone = image('riscv64');
     await pushImage(registry.url, 'team/app', undefined, gone);
-    front.on(new RegExp(`manifests/${gone.digest}`), ({ response }) => void response.writeHead(404).end());
+    proxy.on(new RegExp(`manifests/${gone.digest}`), ({ response }) => void response.writeHead(404).end());
     const inner = makeIndex([entryOf(amd64, linux('s390x')), entryOf(gone, linux('riscv64'))]);
     await putManifest(registry.url, 'team/app', inner.digest, inner.mediaType, inner.bytes);
     const list = await put(
       'nested',
       [entryOf(amd64, linux('amd64')), { mediaType: inner.mediaType, digest: inner.digest, size: inner.bytes.length }],
-      front.host,
+      proxy.host,
     );
     expect(brief(await deep(list)).filter((line) => line.startsWith('error'))).toEqual([
       'error E-PLAT-CONFIG /manifests/1/platform',
@@ -185,53 +185,56 @@ describe('attestations, Windows and nested lists', () => {
 describe('outside registries', () => {
   test('a draft: reads each entry from its source, and nothing from the cache', async () => {
     const sources = [amd64, arm64].map(({ digest }) => `${registry.host}/team/app@${digest}`);
-    await world.must('create', 'x.example/team/draft:1', ...sources);
+    await cli.must('create', 'x.example/team/draft:1', ...sources);
     requests.length = 0;
     expect(await deep('x.example/team/draft:1')).toMatchObject({ code: 0, problems: [] });
     expect(requests.filter((line) => line.startsWith('GET'))).toEqual([]);
-    await world.must('annotate', 'x.example/team/draft:1', '--platform', 'linux/amd64', '--arch', 's390x');
+    await cli.must('annotate', 'x.example/team/draft:1', '--platform', 'linux/amd64', '--arch', 's390x');
     expect(brief(await deep('x.example/team/draft:1'))).toContain('error E-PLAT-CONFIG /manifests/0/platform');
   });
 
   test.each(['oci:%', 'oci-archive:%.tar'])('%s: the bytes are read and checked', async (pattern) => {
     const list = await put('local', [entryOf(amd64, linux('amd64')), entryOf(arm64, linux('arm64'))]);
     const location = `${pattern.replace('%', 'local')}:v1`;
-    await world.must('copy', list, location);
+    await cli.must('copy', list, location);
     expect(await deep(location)).toMatchObject({ code: 0, problems: [], checked: { manifests: 2, blobs: 4 } });
     if (!pattern.startsWith('oci:')) return;
     const hexOf = (bytes: Buffer) => sha256(bytes).replace('sha256:', '');
     const [config, layer] = amd64.blobs;
-    await rm(join(world.folder, 'local', 'blobs', 'sha256', hexOf(config!)));
-    await writeFile(join(world.folder, 'local', 'blobs', 'sha256', hexOf(layer!)), Buffer.alloc(layer!.length));
+    await rm(join(cli.folder, 'local', 'blobs', 'sha256', hexOf(config!)));
+    await writeFile(join(cli.folder, 'local', 'blobs', 'sha256', hexOf(layer!)), Buffer.alloc(layer!.length));
     expect(brief(await deep(location)).sort()).toEqual(['error E-ABSENT /manifests/0', 'error E-CONTENT /manifests/0']);
   });
 
   test('a docker archive: checks its image', async () => {
-    await world.must('copy', `${registry.host}/team/app@${amd64.digest}`, 'oci-archive:one.tar:team/app:v1');
-    const { ref, ...told } = await world.json<Checked & { ref: string }>(
+    await cli.must('copy', `${registry.host}/team/app@${amd64.digest}`, 'oci-archive:one.tar:team/app:v1');
+    const { ref, ...result } = await cli.json<Checked & { ref: string }>(
       'validate',
       '--deep',
       'docker-archive:one.tar',
     );
-    expect([ref, told]).toMatchObject(['docker-archive:one.tar', { valid: true, checked: { manifests: 0, blobs: 2 } }]);
+    expect([ref, result]).toMatchObject([
+      'docker-archive:one.tar',
+      { valid: true, checked: { manifests: 0, blobs: 2 } },
+    ]);
   });
 
   test('a file, and stdin: in the repository of --repo', async () => {
     const index = makeIndex([entryOf(amd64, linux('amd64')), entryOf(image('mips64le'), linux('mips64le'))]);
-    await writeFile(join(world.folder, 'index.json'), index.bytes);
+    await writeFile(join(cli.folder, 'index.json'), index.bytes);
     const repository = `${registry.host}/team/app`;
     expect(brief(await deep('./index.json', '--repo', repository))).toEqual(['error E-ABSENT /manifests/1']);
-    const { code, stdout } = await world.run(['validate', '--deep', '-', '--repo', repository], { stdin: amd64.bytes });
+    const { code, stdout } = await cli.run(['validate', '--deep', '-', '--repo', repository], { stdin: amd64.bytes });
     expect([code, stdout]).toEqual([0, '']);
-    const without = await world.run(['validate', '--deep', './index.json']);
+    const without = await cli.run(['validate', '--deep', './index.json']);
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--repo')]);
-    expect((await world.run(['validate', './index.json', '--repo', repository])).code).toBe(2);
+    expect((await cli.run(['validate', './index.json', '--repo', repository])).code).toBe(2);
   });
 
   test("a draft's file needs no repository", async () => {
-    await world.must('init');
-    await world.must('create', 'x.example/team/draft:2', `${registry.host}/team/app@${amd64.digest}`);
-    const { drafts } = await world.json<{ drafts: readonly { path: string }[] }>('ls');
+    await cli.must('init');
+    await cli.must('create', 'x.example/team/draft:2', `${registry.host}/team/app@${amd64.digest}`);
+    const { drafts } = await cli.json<{ drafts: readonly { path: string }[] }>('ls');
     expect(await deep(drafts[0]?.path ?? '')).toMatchObject({
       code: 0,
       problems: [],
@@ -242,9 +245,9 @@ describe('outside registries', () => {
 
 describe('errors', () => {
   test('does not report a registry error as a problem of the list', async () => {
-    const list = await put('failing', [entryOf(amd64, linux('amd64'))], front.host);
-    front.on(/^(?:HEAD|GET) .*blobs/, answer(500));
-    const { code, stdout } = await world.run(['validate', '--deep', list, '--json', '--retries', '0']);
+    const list = await put('failing', [entryOf(amd64, linux('amd64'))], proxy.host);
+    proxy.on(/^(?:HEAD|GET) .*blobs/, answer(500));
+    const { code, stdout } = await cli.run(['validate', '--deep', list, '--json', '--retries', '0']);
     expect([code, stdout]).toEqual([7, '']);
   });
 });

@@ -8,22 +8,22 @@ import { CliHarness } from '../support/cli-harness.ts';
 
 /** `validate NAME` if a file has that name: names are files only if they begin like a path. */
 describe('a name that is also a file', () => {
-  let world: CliHarness;
+  let cli: CliHarness;
   beforeAll(async () => {
-    world = await CliHarness.make();
-    await mkdir(join(world.folder, 'none.localhost', 'folder'), { recursive: true });
+    cli = await CliHarness.make();
+    await mkdir(join(cli.folder, 'none.localhost', 'folder'), { recursive: true });
     for (const name of ['Index.json', 'none.localhost/index.json', 'oci'])
-      await writeFile(join(world.folder, name), '{}');
+      await writeFile(join(cli.folder, name), '{}');
   });
 
   test.each([
     ['Index.json', 2],
     ['none.localhost/index.json', 7],
   ])('gets a hint with the path: %s', async (name, code) => {
-    const ran = await world.run(['validate', name, '--retries', '0']);
-    expect(ran.code).toBe(code);
-    expect(ran.stderr).toContain(`hint: A file has this name. To validate it, use ./${name}.`);
-    expect((await world.run(['validate', `./${name}`])).code).toBe(3);
+    const result = await cli.run(['validate', name, '--retries', '0']);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toContain(`hint: A file has this name. To validate it, use ./${name}.`);
+    expect((await cli.run(['validate', `./${name}`])).code).toBe(3);
   });
 
   test.each([
@@ -32,7 +32,7 @@ describe('a name that is also a file', () => {
     ['it is named as a layout', ['validate', 'oci:oci']],
     ['the command takes no files', ['show', 'none.localhost/index.json']],
   ])('gets no hint if %s', async (_name, args) => {
-    const { code, stderr } = await world.run([...args, '--retries', '0']);
+    const { code, stderr } = await cli.run([...args, '--retries', '0']);
     expect(code).not.toBe(0);
     expect(stderr).not.toContain('A file has this name');
   });
@@ -40,40 +40,40 @@ describe('a name that is also a file', () => {
 
 describe('the index.json of an OCI layout', () => {
   const image = makeImage({ kind: 'oci' });
-  let world: CliHarness;
+  let cli: CliHarness;
   const layoutOf = async (name: string, index: string): Promise<void> => {
-    await mkdir(join(world.folder, name), { recursive: true });
-    await writeFile(join(world.folder, name, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-    await writeFile(join(world.folder, name, 'index.json'), index);
+    await mkdir(join(cli.folder, name), { recursive: true });
+    await writeFile(join(cli.folder, name, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+    await writeFile(join(cli.folder, name, 'index.json'), index);
   };
   beforeAll(async () => {
-    world = await CliHarness.make();
+    cli = await CliHarness.make();
   });
 
   test('may give one image several names', async () => {
-    const dir = join(world.folder, 'names');
+    const dir = join(cli.folder, 'names');
     await putInLayout(dir, image, '1.0');
     const layout = await openLayout(dir);
     await putDocument(layout, image, 'latest');
     await putDocument(layout, makeIndex([entryOf(image, { os: 'linux', architecture: 'amd64' })]), 'list');
-    await world.must('validate', '--strict', './names/index.json');
-    expect(await world.run(['validate', '--deep', './names/index.json'])).toMatchObject({ code: 0 });
-    expect(await world.run(['validate', '--strict', './index.json'], { cwd: dir })).toMatchObject({ code: 0 });
+    await cli.must('validate', '--strict', './names/index.json');
+    expect(await cli.run(['validate', '--deep', './names/index.json'])).toMatchObject({ code: 0 });
+    expect(await cli.run(['validate', '--strict', './index.json'], { cwd: dir })).toMatchObject({ code: 0 });
   });
 
   test('is validated with its content', async () => {
     await layoutOf('lost', makeIndex([entryOf(image)]).bytes.toString());
-    await world.must('validate', './lost/index.json');
-    const { code, stdout, stderr } = await world.run(['validate', '--deep', './lost/index.json']);
+    await cli.must('validate', './lost/index.json');
+    const { code, stdout, stderr } = await cli.run(['validate', '--deep', './lost/index.json']);
     expect([code, stdout + stderr]).toEqual([3, expect.stringContaining('E-ABSENT /manifests/0')]);
   });
 
   test('may have null for its manifests, which is an empty layout', async () => {
     await layoutOf('null', '{"schemaVersion":2,"manifests":null}');
-    await world.must('validate', '--deep', './null/index.json');
-    await putInLayout(join(world.folder, 'filled'), image, 'v1');
-    await world.must('copy', 'oci:filled:v1', 'oci:null:v1');
-    await world.must('show', 'oci:null:v1');
+    await cli.must('validate', '--deep', './null/index.json');
+    await putInLayout(join(cli.folder, 'filled'), image, 'v1');
+    await cli.must('copy', 'oci:filled:v1', 'oci:null:v1');
+    await cli.must('show', 'oci:null:v1');
   });
 
   test.each([
@@ -82,12 +82,12 @@ describe('the index.json of an OCI layout', () => {
     ['another type', '{"schemaVersion":2,"mediaType":"a/b","manifests":[]}'],
   ])('is refused with %s', async (_name, index) => {
     await layoutOf('wrong', index);
-    expect(await world.run(['validate', './wrong/index.json'])).toMatchObject({ code: 3 });
+    expect(await cli.run(['validate', './wrong/index.json'])).toMatchObject({ code: 3 });
   });
 
   test('is a list if there is no layout next to it', async () => {
-    await mkdir(join(world.folder, 'alone'));
-    await writeFile(join(world.folder, 'alone', 'index.json'), makeIndex([entryOf(image), entryOf(image)]).bytes);
-    expect(await world.run(['validate', '--strict', './alone/index.json'])).toMatchObject({ code: 3 });
+    await mkdir(join(cli.folder, 'alone'));
+    await writeFile(join(cli.folder, 'alone', 'index.json'), makeIndex([entryOf(image), entryOf(image)]).bytes);
+    expect(await cli.run(['validate', '--strict', './alone/index.json'])).toMatchObject({ code: 3 });
   });
 });

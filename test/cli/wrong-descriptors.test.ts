@@ -16,7 +16,7 @@ const image = imageOf('a');
 const { descriptor } = image.manifest;
 const right = indexOf([descriptor]);
 
-const lies: readonly (readonly [string, Partial<Descriptor>, number, string])[] = [
+const wrongFields: readonly (readonly [string, Partial<Descriptor>, number, string])[] = [
   ['a wrong size', { size: 5 }, 7, `has ${descriptor.size} bytes, but its descriptor states 5`],
   ['a wrong format', { mediaType: MediaType.dockerManifest }, 3, `Content-Type is ${MediaType.dockerManifest}`],
   ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `Content-Type is ${MediaType.ociIndex}`],
@@ -26,8 +26,8 @@ async function copy(from: string, to: string): ReturnType<typeof runMlist> {
   return runMlist(['copy', from, to]);
 }
 
-describe.each(lies)('a list that lists an image with %s', (_, lie, code, fault) => {
-  const wrong = indexOf([{ ...descriptor, ...lie }]);
+describe.each(wrongFields)('a list that lists an image with %s', (_, fields, code, fault) => {
+  const wrong = indexOf([{ ...descriptor, ...fields }]);
 
   function withBoth(work: (dir: string, folder: string) => Promise<void>): Promise<void> {
     return withFolder(async (folder) => {
@@ -113,12 +113,12 @@ describe('content of another size in a registry', () => {
   const list = indexOf([{ ...descriptor, size: 5 }]);
 
   async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const by = (content: ManifestContent, bytes = content.bytes) =>
       answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
-    front.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
-    front.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));
-    return withFolder((folder) => copy(`${front.host}/team/app:1`, `oci:${folder}/to:1`));
+    proxy.on(/^(?:HEAD|GET) .*manifests\/1$/, by(list));
+    proxy.on(new RegExp(`^(?:HEAD|GET) .*manifests/${descriptor.digest}`), by(image.manifest, served));
+    return withFolder((folder) => copy(`${proxy.host}/team/app:1`, `oci:${folder}/to:1`));
   }
 
   test('than the list states is reported as an error of the list', async () => {

@@ -53,7 +53,7 @@ try {
   await run('inspect');
   const digest = await run('push');
 
-  say('\nWhat lies in the registry now, and what a puller of each platform gets:');
+  say('\nThe content of the registry, and the image that a client of each platform gets:');
   await run('show', `docker://${list}`);
   expectSame('the digest in the registry', await run('digest', `docker://${list}`), digest);
   for (const [platform, image] of Object.entries(images)) {

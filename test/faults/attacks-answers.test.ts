@@ -16,16 +16,16 @@ import {
 } from '../support/attacks.ts';
 import { answer, hang, type Rule } from '../support/recording-proxy.ts';
 
-/** Attacks by what a registry answers, or does not. */
+/** Attacks with responses of the registry, and with missing responses. */
 startAttacked();
 
 const wrongDigest = { 'docker-content-digest': other.digest };
 
-/** Takes no request of more than a MiB. */
+/** Refuses requests of more than a MiB. */
 const onlySmall: Rule = (exchange) =>
   Number(exchange.seen.headers['content-length']) > 2 ** 20 ? answer(413)(exchange) : exchange.pass();
 
-/** Begins to answer, and goes no further. */
+/** Sends the beginning of a response, and then stops. */
 const stalls =
   (bytes: Uint8Array): Rule =>
   ({ response, request }) => {
@@ -205,7 +205,7 @@ const hangs: readonly Named[] = [
   ['a deletion', 'delete', { pattern: /^DELETE/, rule: hang, ends: 'TIMEOUT' }],
 ];
 
-/** As a web server that serves something else beside the registry might. */
+/** The page of a web server that also serves other sites. */
 const switching: Rule = ({ request }) => {
   request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n');
 };
@@ -223,19 +223,19 @@ withstands([
   ['another protocol after', switches],
 ]);
 
-describe('a layer that trickles', () => {
-  test('ends at the deadline at the latest', async () => {
+describe('a layer that arrives slowly', () => {
+  test('ends at the deadline', async () => {
     const trickle: Rule = ({ response, request }) => {
       request.resume();
       response.writeHead(200, { 'content-length': layer.length });
       const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : response.write(' ')), 300);
     };
     attacked.arm(layerPath, trickle);
-    const args = commands['read layers'](attacked.front.host);
-    const ran = await attacked.untilAsked([layerPath], (limit) =>
-      attacked.world.run([...args, '--deadline', limit], { cwd: attacked.work }),
+    const args = commands['read layers'](attacked.proxy.host);
+    const result = await attacked.untilAsked([layerPath], (limit) =>
+      attacked.cli.run([...args, '--deadline', limit], { cwd: attacked.work }),
     );
-    expect([ran.code, ran.stderr]).toEqual([
+    expect([result.code, result.stderr]).toEqual([
       7,
       expect.stringMatching(/not done within \d\S+: still waiting to read \S+@sha256:/),
     ]);

@@ -7,7 +7,7 @@ import { attacked, layer, startAttacked } from '../support/attacks.ts';
 import { makeImage, sha256 } from '../support/images.ts';
 import { putInLayout } from '../support/layouts.ts';
 
-/** Attacks by what archives and layouts hold. */
+/** Attacks with the content of archives and layouts. */
 startAttacked();
 
 const symlinks = process.platform === 'win32' ? test.skip : test;
@@ -22,18 +22,22 @@ describe('an archive with', () => {
   const docker = (item: object): Member => ({ name: 'manifest.json', content: JSON.stringify([item]) });
   const evil = [
     ['a name that begins with ..', 'oci', [{ name: '../evil' }]],
-    ['a name that leads out in its midst', 'oci', [{ name: 'blobs/../../evil' }]],
+    ['a path with parent folders in the middle', 'oci', [{ name: 'blobs/../../evil' }]],
     ['an absolute name', 'oci', [{ name: '/tmp/evil' }]],
     [
-      'a symbolic link that leads out',
+      'a symbolic link to an outside file',
       'oci',
       [header, index(image.digest), { name: blob, type: '2', link: '../../../secret' }],
     ],
     ['an absolute symbolic link', 'oci', [header, index(image.digest), { name: blob, type: '2', link: '/etc/passwd' }]],
-    ['a hard link that leads out', 'oci', [header, index(image.digest), { name: blob, type: '1', link: '../secret' }]],
+    [
+      'a hard link to an outside file',
+      'oci',
+      [header, index(image.digest), { name: blob, type: '1', link: '../secret' }],
+    ],
     ['a device', 'oci', [header, index(image.digest), { name: blob, type: '3' }]],
-    ['a digest that leads out', 'oci', [header, index('sha256:../../../secret')]],
-    ['a config that leads out', 'docker', [docker({ Config: '../secret', RepoTags: [], Layers: [] })]],
+    ['a digest that is a path to an outside file', 'oci', [header, index('sha256:../../../secret')]],
+    ['a config path outside the archive', 'docker', [docker({ Config: '../secret', RepoTags: [], Layers: [] })]],
     [
       'a layer that is absolute',
       'docker',
@@ -66,7 +70,7 @@ describe('an archive with', () => {
   });
 });
 
-describe('a layout with a link that leads out:', () => {
+describe('a layout with a link to an outside folder:', () => {
   const pathOf = (digest: string): string => join('blobs', ...digest.split(':'));
   const parts: readonly (readonly [string, string])[] = [
     ['oci-layout', 'oci-layout'],
@@ -77,11 +81,11 @@ describe('a layout with a link that leads out:', () => {
     ['a layer', pathOf(sha256(layer))],
   ];
 
-  /** A layout whose part lies in `outside`, behind a link. */
+  /** A layout with a part that is a link into `outside`. */
   async function linked(part: string): Promise<string> {
     const dir = join(attacked.work, 'layout');
     await putInLayout(dir, image, 'v1');
-    const outside = join(attacked.world.folder, 'outside');
+    const outside = join(attacked.cli.folder, 'outside');
     await mkdir(outside);
     await rename(join(dir, part), join(outside, 'part'));
     await symlink(join(outside, 'part'), join(dir, part));
@@ -91,7 +95,7 @@ describe('a layout with a link that leads out:', () => {
   symlinks.each(parts)('%s, read', async (_, part) => {
     await linked(part);
     const before = await attacked.surroundings();
-    for (const target of ['oci:there:v1', `${attacked.front.host}/team/new:v1`]) {
+    for (const target of ['oci:there:v1', `${attacked.proxy.host}/team/new:v1`]) {
       expect((await attacked.run(['copy', 'oci:layout:v1', target])).errors).toEqual(['DOCUMENT_INVALID']);
     }
     await attacked.expectNothingNamed();
@@ -102,16 +106,16 @@ describe('a layout with a link that leads out:', () => {
     const dir = await linked(part);
     const index = await readFile(join(dir, 'index.json'));
     const before = await attacked.surroundings();
-    const ran = await attacked.run(['copy', `${attacked.honest.host}/team/app:v1`, 'oci:layout:new']);
-    expect(new Set(ran.errors)).toEqual(new Set(['DOCUMENT_INVALID']));
+    const result = await attacked.run(['copy', `${attacked.honest.host}/team/app:v1`, 'oci:layout:new']);
+    expect(new Set(result.errors)).toEqual(new Set(['DOCUMENT_INVALID']));
     expect(await attacked.surroundings()).toEqual(before);
     expect(await readFile(join(dir, 'index.json'))).toEqual(index);
   });
 
-  test('a layer by a digest that leads out', async () => {
+  test('a layer with a digest that is a path to an outside file', async () => {
     const layers = [{ mediaType: 'application/x', size: 6, digest: 'sha256:../../../../secret' }];
     const bad = makeImage({ salt: 'bad', kind: 'oci', manifest: { layers } });
-    await writeFile(join(attacked.world.folder, 'secret'), 'secret');
+    await writeFile(join(attacked.cli.folder, 'secret'), 'secret');
     await putInLayout(join(attacked.work, 'layout'), bad, 'v1');
     const target = `${attacked.honest.host}/team/new:v1`;
     expect((await attacked.run(['copy', 'oci:layout:v1', target])).errors).toEqual(['DOCUMENT_INVALID']);

@@ -21,17 +21,17 @@ import { answer, RecordingProxy, hang, type Rule } from '../support/recording-pr
 import { sha256 } from '../support/images.ts';
 import { describeWith } from '../support/programs.ts';
 
-/** Attacks that lead a command elsewhere: to another address, or to another name. */
+/** Attacks that redirect a command to another address or another name. */
 startAttacked();
 
-const leads = (status: number, target: (attack: AttackHarness) => string): Rule => {
+const redirect = (status: number, target: (attack: AttackHarness) => string): Rule => {
   return (exchange) => answer(status, { location: target(attacked) })(exchange);
 };
-const toStranger = (status: number): Rule => leads(status, ({ stranger }) => `${stranger.url}/stolen`);
+const redirectToStranger = (status: number): Rule => redirect(status, ({ stranger }) => `${stranger.url}/stolen`);
 const toOtherName = (status: number): Rule =>
-  leads(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
+  redirect(status, ({ stranger }) => `http://localhost:${stranger.port}/stolen`);
 
-/** A Bearer challenge, whoever comes; the service behind it answers by the rule. */
+/** Answers every request with a Bearer challenge. The token service applies the rule. */
 const tokens =
   (realm: (attack: AttackHarness) => string): Rule =>
   (exchange) =>
@@ -41,7 +41,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a manifest',
     'read a manifest by digest',
-    { pattern: /^GET .*manifests/, rule: toStranger(307), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: /^GET .*manifests/, rule: redirectToStranger(307), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a manifest',
@@ -51,7 +51,7 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a layer',
     'read layers',
-    { pattern: layerPath, rule: toStranger(302), ends: 'CONTENT_MISMATCH', meets: 1 },
+    { pattern: layerPath, rule: redirectToStranger(302), ends: 'CONTENT_MISMATCH', meets: 1 },
   ],
   [
     'to another host, of a config',
@@ -61,35 +61,39 @@ const redirects: readonly Named[] = [
   [
     'to another port, of a list of tags',
     'list tags',
-    { pattern: /tags/, rule: toStranger(308), ends: 'REGISTRY', meets: 1 },
+    { pattern: /tags/, rule: redirectToStranger(308), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of the referrers',
     'read referrers',
-    { pattern: /referrers/, rule: toStranger(307), ends: 'DOCUMENT_INVALID' },
+    { pattern: /referrers/, rule: redirectToStranger(307), ends: 'DOCUMENT_INVALID' },
   ],
-  ['to another port, of an upload', 'write', { pattern: /^PUT .*uploads/, rule: toStranger(307), ends: 'REGISTRY' }],
+  [
+    'to another port, of an upload',
+    'write',
+    { pattern: /^PUT .*uploads/, rule: redirectToStranger(307), ends: 'REGISTRY' },
+  ],
   [
     'to another port, of a tag that is put',
     'write',
-    { pattern: /^PUT .*manifests\/v1/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^PUT .*manifests\/v1/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to another port, of a deletion',
     'delete',
-    { pattern: /^DELETE/, rule: toStranger(307), ends: 'REGISTRY', meets: 1 },
+    { pattern: /^DELETE/, rule: redirectToStranger(307), ends: 'REGISTRY', meets: 1 },
   ],
   [
     'to a file',
     'read a manifest by tag',
-    { pattern: /^GET .*manifests/, rule: leads(307, () => 'file:///etc/passwd'), ends: 'FORBIDDEN_ADDRESS' },
+    { pattern: /^GET .*manifests/, rule: redirect(307, () => 'file:///etc/passwd'), ends: 'FORBIDDEN_ADDRESS' },
   ],
   [
     'to another scheme',
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: leads(307, ({ stranger }) => `gopher://${stranger.host}/`),
+      rule: redirect(307, ({ stranger }) => `gopher://${stranger.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -98,7 +102,7 @@ const redirects: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /^GET .*manifests/,
-      rule: leads(307, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      rule: redirect(307, ({ stranger }) => `http://a:b@${stranger.host}/`),
       ends: 'FORBIDDEN_ADDRESS',
     },
   ],
@@ -107,27 +111,31 @@ const redirects: readonly Named[] = [
     'read layers',
     {
       pattern: layerPath,
-      rule: leads(307, ({ front }) => `${front.url}/v2/team/app/blobs/${sha256(layer)}`),
+      rule: redirect(307, ({ proxy }) => `${proxy.url}/v2/team/app/blobs/${sha256(layer)}`),
       ends: 'REGISTRY',
     },
   ],
 ];
 
 const uploads: readonly Named[] = [
-  ['on another port', 'write', { pattern: /^POST/, rule: toStranger(202), ends: 'REGISTRY' }],
+  ['on another port', 'write', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
   ['on another host', 'write', { pattern: /^POST/, rule: toOtherName(202), ends: 'REGISTRY' }],
-  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: toStranger(202), ends: 'REGISTRY' }],
+  ['on another port, after a mount', 'mount', { pattern: /^POST/, rule: redirectToStranger(202), ends: 'REGISTRY' }],
   [
     'of another scheme',
     'write',
-    { pattern: /^POST/, rule: leads(202, () => 'file:///tmp/stolen'), ends: 'FORBIDDEN_ADDRESS' },
+    { pattern: /^POST/, rule: redirect(202, () => 'file:///tmp/stolen'), ends: 'FORBIDDEN_ADDRESS' },
   ],
   [
     'with a user name',
     'write',
-    { pattern: /^POST/, rule: leads(202, ({ stranger }) => `http://a:b@${stranger.host}/`), ends: 'FORBIDDEN_ADDRESS' },
+    {
+      pattern: /^POST/,
+      rule: redirect(202, ({ stranger }) => `http://a:b@${stranger.host}/`),
+      ends: 'FORBIDDEN_ADDRESS',
+    },
   ],
-  ['that is none', 'write', { pattern: /^POST/, rule: leads(202, () => 'http://['), ends: 'REGISTRY' }],
+  ['that is not a URL', 'write', { pattern: /^POST/, rule: redirect(202, () => 'http://['), ends: 'REGISTRY' }],
 ];
 
 const realms: readonly Named[] = [
@@ -151,9 +159,9 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
-      also: [[/\/token/, toStranger(307)]],
+      also: [[/\/token/, redirectToStranger(307)]],
     },
   ],
   [
@@ -161,7 +169,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'REGISTRY',
       also: [[/\/token/, bombed]],
     },
@@ -171,7 +179,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'DOCUMENT_INVALID',
       also: [[/\/token/, endless]],
     },
@@ -181,7 +189,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'NETWORK',
       also: [[/\/token/, answer(200, longHeader)]],
     },
@@ -191,7 +199,7 @@ const realms: readonly Named[] = [
     'read a manifest by tag',
     {
       pattern: /\/v2\//,
-      rule: tokens(({ front }) => `${front.url}/token`),
+      rule: tokens(({ proxy }) => `${proxy.url}/token`),
       ends: 'TIMEOUT',
       also: [[/\/token/, hang]],
     },
@@ -228,33 +236,33 @@ withstands([
 withstands([['a token realm', realms]], { everybody: true });
 
 describeWith('openssl', 'from https to http, and into private networks', () => {
-  /** Runs a command against `registry.example`, which has TLS; `http` is the same name without it. */
+  /** Runs a command against `registry.example`, which has TLS. `http` has the same name without TLS. */
   async function publicly(
     what: 'redirect' | 'upload location' | 'token realm',
     address: string,
-    work: (ran: Awaited<ReturnType<AttackHarness['run']>>, plain: RecordingProxy) => void | Promise<void>,
+    work: (result: Awaited<ReturnType<AttackHarness['run']>>, plain: RecordingProxy) => void | Promise<void>,
   ): Promise<void> {
-    const authority = new Authority(attacked.world.folder);
+    const authority = new Authority(attacked.cli.folder);
     const secure = await RecordingProxy.start({
       tls: authority.sign('server', ['registry.example']),
       upstream: attacked.honest.url,
     });
     const plain = await RecordingProxy.start();
     const hosts = { 'registry.example:443': secure.port, 'registry.example:80': plain.port };
-    const proxy = await ForwardProxy.start({ hosts });
+    const forwardProxy = await ForwardProxy.start({ hosts });
     if (what === 'redirect') secure.on(/^GET .*manifests/, answer(307, { location: address }));
     if (what === 'upload location') secure.on(/^POST/, answer(202, { location: address }));
     if (what === 'token realm') secure.on(/./, answer(401, { 'www-authenticate': `Bearer realm="${address}"` }));
     const command = what === 'upload location' ? 'write' : 'read a manifest by tag';
     const trust = ['--ca-file', authority.certificate.certFile];
-    const ran = await attacked.run(commands[command]('registry.example'), trust, {
-      ...proxy.env,
+    const result = await attacked.run(commands[command]('registry.example'), trust, {
+      ...forwardProxy.env,
       NO_PROXY: '127.0.0.1',
     });
     try {
-      await work(ran, plain);
+      await work(result, plain);
     } finally {
-      await Promise.all([proxy.close(), secure.close(), plain.close()]);
+      await Promise.all([forwardProxy.close(), secure.close(), plain.close()]);
     }
   }
 
@@ -263,10 +271,10 @@ describeWith('openssl', 'from https to http, and into private networks', () => {
   test.each(ways.flatMap((what) => addresses.map((address) => [what, address] as const)))(
     'a %s to %s',
     async (what, address) => {
-      await publicly(what, address, async (ran, plain) => {
-        expect(ran.errors).toContain('FORBIDDEN_ADDRESS');
-        expect(plain.seen).toHaveLength(0);
-        attacked.expectNoLeak(ran, [plain]);
+      await publicly(what, address, async (result, plain) => {
+        expect(result.errors).toContain('FORBIDDEN_ADDRESS');
+        expect(plain.requests).toHaveLength(0);
+        attacked.expectNoLeak(result, [plain]);
         await attacked.expectNothingNamed();
       });
     },

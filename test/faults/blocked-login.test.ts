@@ -10,15 +10,15 @@ import { withTimeLimit } from '../support/limits.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** A command at the point where it waits for what never comes. */
+/** A command that waits for input that never arrives. */
 interface Waiting extends Started {
-  /** False where it ended before. */
+  /** Whether the command waits; false if it ended before. */
   readonly isWaiting: boolean;
-  /** Lets go of what it waits for. */
+  /** Releases the command. */
   readonly release: () => Promise<void>;
 }
 
-/** The command ends by itself, while what it waits for is still not there. */
+/** The command ends, although the input has not arrived. */
 async function endOf({ child, ended, release }: Waiting, after: NodeJS.Signals | undefined): Promise<Ended> {
   try {
     if (after !== undefined) child.kill(after);
@@ -33,13 +33,13 @@ async function expectDeadline(
   start: (limit: string) => Promise<Waiting>,
   message = /not done within \d/,
 ): Promise<void> {
-  const ran = await withTimeLimit(async (limit) => {
+  const result = await withTimeLimit(async (limit) => {
     const waiting = await start(limit);
     const ended = await endOf(waiting, undefined);
     return waiting.isWaiting ? ended : undefined;
   });
-  expect(ran).toMatchObject({ code: 7, stdout: '' });
-  expect(ran.stderr).toMatch(message);
+  expect(result).toMatchObject({ code: 7, stdout: '' });
+  expect(result.stderr).toMatch(message);
 }
 
 const isLinux = process.platform === 'linux';
@@ -53,16 +53,16 @@ describe('a command that waits for a login', () => {
   });
   afterAll(() => registry.close());
 
-  /** A file with credentials that is a pipe. */
+  /** A pipe in place of the file with credentials. */
   async function onPipe(
     place: (pipe: string) => { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
     more: readonly string[],
   ): Promise<Waiting> {
-    const home = await temporaryFolder();
-    const pipe = join(home, 'config.json');
+    const folder = await temporaryFolder();
+    const pipe = join(folder, 'config.json');
     execFileSync('mkfifo', [pipe]);
     const { args = [], env = {} } = place(pipe);
-    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: home, ...env });
+    const started = startMlist(['digest', `${registry.host}/a`, ...args, ...more], { HOME: folder, ...env });
     const writer = await openForReader(pipe, started.ended);
     return { ...started, isWaiting: writer !== undefined, release: async () => writer?.close() };
   }
@@ -73,11 +73,11 @@ describe('a command that waits for a login', () => {
     ['DOCKER_CONFIG', (pipe: string) => ({ env: { DOCKER_CONFIG: join(pipe, '..') } })],
   ] as const;
 
-  describe.each(places)('from a pipe that nobody writes to, by %s', (_name, place) => {
+  describe.each(places)('from a pipe without a writer, by %s', (_name, place) => {
     (isLinux ? test : test.skip)('ends at the first signal', async () => {
-      const ran = await endOf(await onPipe(place, []), 'SIGTERM');
-      expect(ran).toMatchObject({ code: 143, stdout: '' });
-      expect(ran.stderr).toContain('interrupted: nothing was left half done');
+      const result = await endOf(await onPipe(place, []), 'SIGTERM');
+      expect(result).toMatchObject({ code: 143, stdout: '' });
+      expect(result.stderr).toContain('interrupted: nothing was left half done');
     });
 
     (isLinux ? test : test.skip)('ends when its time is over', async () => {
@@ -85,16 +85,16 @@ describe('a command that waits for a login', () => {
     });
   });
 
-  /** A helper that answers nothing; a program of its own holds on to its output, as that of a keychain may. */
+  /** A helper that never answers. Its child process, like that of a keychain, also has its output open. */
   async function onHelper(args: readonly string[]): Promise<Waiting> {
-    const home = await temporaryFolder();
-    const asked = join(home, 'asked');
-    await mkdir(join(home, 'bin'));
+    const folder = await temporaryFolder();
+    const asked = join(folder, 'asked');
+    await mkdir(join(folder, 'bin'));
     const script = `#!/bin/sh\nsleep 600 &\necho $! > "${asked}.part"\nmv "${asked}.part" "${asked}"\nwait\n`;
-    await writeFile(join(home, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
-    await writeFile(join(home, 'config.json'), '{"credsStore":"slow"}');
-    const PATH = `${join(home, 'bin')}:${process.env['PATH'] ?? ''}`;
-    const started = startMlist(args, { HOME: home, DOCKER_CONFIG: home, PATH });
+    await writeFile(join(folder, 'bin', 'docker-credential-slow'), script, { mode: 0o755 });
+    await writeFile(join(folder, 'config.json'), '{"credsStore":"slow"}');
+    const PATH = `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const started = startMlist(args, { HOME: folder, DOCKER_CONFIG: folder, PATH });
     while (started.child.exitCode === null && !existsSync(asked)) await sleep(20);
     const isWaiting = existsSync(asked);
     const release = async (): Promise<void> => {
@@ -113,12 +113,12 @@ describe('a command that waits for a login', () => {
     'from a helper that hangs: %s',
     (_n, args, what) => {
       test('ends at the first signal', async () => {
-        const ran = await endOf(await onHelper(args(registry.host)), 'SIGINT');
-        expect(ran).toMatchObject({ code: 130, stdout: '' });
-        expect(ran.stderr).toContain('interrupted: nothing was left half done');
+        const result = await endOf(await onHelper(args(registry.host)), 'SIGINT');
+        expect(result).toMatchObject({ code: 130, stdout: '' });
+        expect(result.stderr).toContain('interrupted: nothing was left half done');
       });
 
-      test('ends when its time is over, and names the helper', async () => {
+      test('ends at the time limit, and names the helper', async () => {
         const waited = new RegExp(`not done within \\d\\S+: still waiting to ${what}.*from docker-credential-slow`);
         await expectDeadline((limit) => onHelper([...args(registry.host), '--deadline', limit]), waited);
       });

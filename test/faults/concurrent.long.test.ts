@@ -10,7 +10,7 @@ import { roundsOf } from '../support/long.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** Two processes that edit one entry at the same moment. Docker's own tool loses 143 of 200 such edits, and damages 12 files. */
+/** Two processes edit one entry concurrently. docker manifest loses 143 of 200 such edits, and damages 12 files. */
 const ROUNDS = roundsOf(20, 200);
 
 let registry: RunningRegistry;
@@ -39,7 +39,7 @@ test(`${ROUNDS} rounds of two annotates: no update is lost, no draft is damaged`
   expect(lost).toEqual([]);
 });
 
-test('eight processes that add an image each: all are there', async () => {
+test('eight concurrent processes each add an image, and the draft has all of them', async () => {
   const folder = join(await temporaryFolder(), 'ws');
   const env = { MLIST_WORKSPACE: folder };
   const list = `${registry.host}/team/app:many`;

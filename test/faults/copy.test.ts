@@ -7,7 +7,7 @@ import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '.
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** An archive takes one blob after the other, and reads small ones ahead: the large one of this list never comes. */
+/** Blobs are written to an archive sequentially, and small ones are read ahead. The large blob of this list never arrives. */
 describe('an archive that waits for a large blob', () => {
   const images = ['amd64', 'arm64'].map((architecture) =>
     makeImage({ kind: 'oci', salt: architecture, platform: { os: 'linux', architecture } }),
@@ -33,30 +33,30 @@ describe('an archive that waits for a large blob', () => {
   afterAll(() => registry.close());
 
   test.each([
-    ['a small one is not there', () => undefined, 4, 'does not have it (HTTP 404)'],
+    ['a small one is missing', () => undefined, 4, 'does not have it (HTTP 404)'],
     ['it is interrupted', (kill: () => void) => kill(), 143, 'interrupted'],
-  ])('%s: that is told at once, and nothing is left behind', async (_name, happen, code, message) => {
+  ])('%s: it is reported at once, and no files remain', async (_name, fail, code, message) => {
     const folder = await temporaryFolder();
-    const front = await RecordingProxy.start({ upstream: registry.url });
+    const proxy = await RecordingProxy.start({ upstream: registry.url });
     const config = sha256(images[1]!.blobs[0]!);
     let isHanging: () => void = () => undefined;
     const hanging = new Promise<void>((resolve) => (isHanging = resolve));
-    front.on(new RegExp(`^GET .*${layer.digest}`), (exchange) => {
+    proxy.on(new RegExp(`^GET .*${layer.digest}`), (exchange) => {
       isHanging();
       return hang(exchange);
     });
-    front.on(new RegExp(`^GET .*${config}`), async (exchange) => {
+    proxy.on(new RegExp(`^GET .*${config}`), async (exchange) => {
       await hanging;
       if (code === 4) return answer(404)(exchange);
       return hang(exchange);
     });
     try {
       const { child, ended } = startMlist(
-        ['copy', `${front.host}/app:v1`, `oci-archive:${join(folder, 'app.tar')}`, '--retries', '0'],
+        ['copy', `${proxy.host}/app:v1`, `oci-archive:${join(folder, 'app.tar')}`, '--retries', '0'],
         { MLIST_WORKSPACE: join(folder, 'workspace') },
       );
       await hanging;
-      happen(() => child.kill('SIGTERM'));
+      fail(() => child.kill('SIGTERM'));
       const { stderr, ...rest } = await ended;
       expect(rest).toMatchObject({ code, stdout: '' });
       expect(stderr).toContain('mlist: ');
@@ -64,7 +64,7 @@ describe('an archive that waits for a large blob', () => {
       expect(stderr).toContain(message);
       expect(await readdir(folder)).not.toContainEqual(expect.stringMatching(/tar/));
     } finally {
-      await front.close();
+      await proxy.close();
     }
   });
 });

@@ -12,12 +12,12 @@ import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist, startMlist, type Ended } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
-import { leaveUnanswered, printed } from '../support/stuck.ts';
+import { leaveUnanswered, printed } from '../support/pending-requests.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** An interruption reports what was published, what was not, and what may have been. */
+/** After an interruption, the error reports which targets were published, which were not, and which may have been. */
 let registry: RunningRegistry;
-let front: RecordingProxy;
+let proxy: RecordingProxy;
 let folder: string;
 let env: Readonly<Record<string, string>>;
 let round = 0;
@@ -31,12 +31,12 @@ beforeEach(async () => {
   round += 1;
   folder = await temporaryFolder();
   env = { MLIST_WORKSPACE: join(folder, 'workspace') };
-  front = cleanup(await RecordingProxy.start({ upstream: registry.url }));
+  proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
-/** The tag of a repository that belongs to this test alone. */
-const at = (name: string, tag = 'v') => `${front.host}/r${round}/${name}:${tag}`;
-const unanswered = (pattern: string) => leaveUnanswered(front, new RegExp(pattern.replace('REPO', `/v2/r${round}`)));
+/** A tag in a repository that only this test uses. */
+const at = (name: string, tag = 'v') => `${proxy.host}/r${round}/${name}:${tag}`;
+const unanswered = (pattern: string) => leaveUnanswered(proxy, new RegExp(pattern.replace('REPO', `/v2/r${round}`)));
 
 async function served(reference: string): Promise<string | undefined> {
   const path = reference.slice(reference.indexOf('/') + 1);
@@ -65,9 +65,9 @@ function errorIn({ stderr }: Ended): ErrorDocument {
 describe('a push to several repositories', () => {
   const names = () => ['b', 'c', 'd'].flatMap((name) => ['-t', at(name)]);
 
-  /** `a` gets the list, the tag of `b` is never answered, nor a blob of `c`, and `d` has the list already. */
+  /** `a` receives the list, the PUT of the tag of `b` and a blob of `c` are never answered, and `d` already has the list. */
   async function pushing(...flags: readonly string[]) {
-    await must('create', at('a'), `${front.host}/team/app:amd64`);
+    await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     await must('push', '--to', at('d'));
     const sent = [unanswered('^PUT REPO/b/manifests/v$'), unanswered('^(POST|PUT) REPO/c/')];
     const started = startMlist(['push', ...names(), ...flags], env);
@@ -82,15 +82,15 @@ describe('a push to several repositories', () => {
     const { child, ended, ready } = await pushing();
     await ready;
     child.kill(signal);
-    const ran = await ended;
+    const result = await ended;
     const digest = await served(at('a'));
-    expect(ran).toMatchObject({ code, stdout: '' });
-    expect(ran.stderr).toContain(
+    expect(result).toMatchObject({ code, stdout: '' });
+    expect(result.stderr).toContain(
       `mlist: interrupted; pushed: ${at('a')}@${digest}; unchanged: ${at('d')}@${digest}; ` +
         `may have been pushed: ${at('b')}@${digest}; not pushed: ${at('c')}\n`,
     );
     expect(await served(at('c'))).toBeUndefined();
-    front.on(/./, ({ pass }) => pass());
+    proxy.on(/./, ({ pass }) => pass());
     expect(await must('push', ...names())).toBe(digest);
     expect(await served(at('c'))).toBe(digest);
   });
@@ -113,22 +113,22 @@ describe('a push to several repositories', () => {
   });
 
   test('a deadline reports the same', async () => {
-    const ran = await withTimeLimit(async (limit) => {
+    const result = await withTimeLimit(async (limit) => {
       round += 1;
       const { ended, ready } = await pushing('--json', '--deadline', limit);
       const isReady = await Promise.race([ready.then(() => true), ended.then(() => false)]);
       return isReady ? ended : undefined;
     }, 1200);
-    const { code, message, targets = [] } = errorIn(ran);
-    expect([ran.code, code]).toEqual([7, 'ERR_MLIST_TIMEOUT']);
+    const { code, message, targets = [] } = errorIn(result);
+    expect([result.code, code]).toEqual([7, 'ERR_MLIST_TIMEOUT']);
     expect(message).toMatch(
       /^not done within \S+: .*; pushed: \S+; unchanged: \S+; may have been pushed: \S+; not pushed: /,
     );
     expect(targets.map(({ status }) => status)).toEqual(['pushed', 'unknown', 'not-pushed', 'unchanged']);
   });
 
-  test('a tag is recorded also if another of its repository was not pushed', async () => {
-    await must('create', at('a'), `${front.host}/team/app:amd64`);
+  test('a tag is recorded even if another tag of its repository was not pushed', async () => {
+    await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     const sent = unanswered('^PUT REPO/a/manifests/other$');
     const started = startMlist(['push', '-t', ':other'], env);
     await Promise.all([sent, printed(started, `pushed ${at('a')} `)]);
@@ -140,8 +140,8 @@ describe('a push to several repositories', () => {
     expect(pushes).toEqual({ [at('a')]: { [at('a')]: expect.objectContaining({ digest: await served(at('a')) }) } });
   });
 
-  test('says so where no tag was changed', async () => {
-    await must('create', at('a'), `${front.host}/team/app:amd64`);
+  test('reports that no tag was changed', async () => {
+    await must('create', at('a'), `${proxy.host}/team/app:amd64`);
     const sent = unanswered('^(POST|PUT) REPO/a/');
     const { child, ended } = startMlist(['push', '--json'], env);
     await sent;
@@ -156,7 +156,7 @@ test.each([
   ['a blob', '^(POST|PUT) REPO/a/blobs', 'not-pushed', 'interrupted; no tag was changed'],
 ])('a copy that waits for %s', async (_name, pattern, status, message) => {
   const sent = unanswered(pattern);
-  const { child, ended } = startMlist(['copy', `${front.host}/team/app:amd64`, at('a'), '--json'], env);
+  const { child, ended } = startMlist(['copy', `${proxy.host}/team/app:amd64`, at('a'), '--json'], env);
   await sent;
   child.kill('SIGTERM');
   const error = errorIn(await ended);
@@ -164,12 +164,12 @@ test.each([
   expect(error).toMatchObject({ code: 'ERR_MLIST_TERMINATED', targets: [{ ref: at('a'), status }] });
 });
 
-test('a copy that the caller of the library aborts, for a reason of its own', async () => {
+test('a copy that the caller of the library aborts with its own reason', async () => {
   const sent = unanswered('^PUT REPO/a/manifests/v$');
   const stores = cleanup(new Stores({ workspaceFolder: folder, userAgent: 'test', env: {} }));
   const controller = new AbortController();
   const { signal } = controller;
-  const copying = copy(parseLocation(`${front.host}/team/app:amd64`), parseLocation(at('a')), { stores, signal });
+  const copying = copy(parseLocation(`${proxy.host}/team/app:amd64`), parseLocation(at('a')), { stores, signal });
   const failed = copying.catch((thrown: unknown) => thrown);
   await sent;
   controller.abort(new Error('enough'));
@@ -187,13 +187,13 @@ test('apply reports every name of every list', async () => {
     `list: ${at('d')}\nexpect: [linux/arm64]`,
   ];
   const file = join(folder, 'lists.yaml');
-  const manifests = `manifests: ['${front.host}/team/app:amd64']`;
+  const manifests = `manifests: ['${proxy.host}/team/app:amd64']`;
   await writeFile(file, specs.map((spec) => `${spec}\n${manifests}\n`).join('---\n'));
   const sent = [unanswered('^PUT REPO/b/manifests/other$'), unanswered('^(POST|PUT) REPO/c/')];
   const started = startMlist(['apply', '-f', file, '--json'], env);
   await Promise.all([...sent, ...['a', 'b'].map((name) => printed(started, `"tagged","ref":"${at(name)}"`))]);
   started.child.kill('SIGINT');
-  const ran = await started.ended;
+  const result = await started.ended;
   const digest = await served(at('a'));
   const targets = [
     { ref: at('a'), status: 'pushed', digest },
@@ -201,13 +201,13 @@ test('apply reports every name of every list', async () => {
     { ref: at('b', 'other'), status: 'unknown', digest },
     { ref: at('c'), status: 'not-pushed' },
   ];
-  const lines = ran.stderr.trim().split('\n');
+  const lines = result.stderr.trim().split('\n');
   for (const line of lines) expectFits('event', line);
   const errors = lines.map((line) => JSON.parse(line) as ErrorDocument).filter(({ type }) => type === 'error');
   expect(errors.map(({ code }) => code)).toEqual(['ERR_MLIST_EXPECTATION', 'ERR_MLIST_INTERRUPTED']);
   expect(errors[1]?.targets).toEqual(targets);
-  expectFits('apply', ran.stdout);
-  const { lists } = JSON.parse(ran.stdout) as { lists: { status: string; targets: { ref: string }[] }[] };
+  expectFits('apply', result.stdout);
+  const { lists } = JSON.parse(result.stdout) as { lists: { status: string; targets: { ref: string }[] }[] };
   expect(lists.map(({ status }) => status)).toEqual(['pushed', 'stopped', 'stopped', 'failed']);
   expect(lists.map((list) => list.targets.map(({ ref }) => ref))).toEqual([[at('a')], [at('b')], [], []]);
 });
@@ -215,12 +215,12 @@ test('apply reports every name of every list', async () => {
 describe('a join', () => {
   const joining = () => {
     const expected = ['--group', 'g', '--expect', 'linux/amd64,linux/arm64', '--wait', '1h', '--json'];
-    return startMlist(['join', at('a'), `${front.host}/team/app:amd64`, ...expected], env);
+    return startMlist(['join', at('a'), `${proxy.host}/team/app:amd64`, ...expected], env);
   };
 
   test('that waits for others has pushed its slot, and not the tag', async () => {
     const waits = unanswered('^GET REPO/a/manifests/v$');
-    front.on(/^GET .*\/a\/manifests\/v$/, ({ pass }) => pass(), 1);
+    proxy.on(/^GET .*\/a\/manifests\/v$/, ({ pass }) => pass(), 1);
     const { child, ended } = joining();
     await waits;
     child.kill('SIGINT');
@@ -235,7 +235,7 @@ describe('a join', () => {
 
   test('that writes the tag', async () => {
     const sent = unanswered('^PUT REPO/a/manifests/v$');
-    const { child, ended } = startMlist(['join', at('a'), `${front.host}/team/app:amd64`, '--json'], env);
+    const { child, ended } = startMlist(['join', at('a'), `${proxy.host}/team/app:amd64`, '--json'], env);
     await sent;
     child.kill('SIGINT');
     const { targets = [] } = errorIn(await ended);
@@ -245,11 +245,11 @@ describe('a join', () => {
     ]);
   });
 
-  test('that removes slots reports each that is gone', async () => {
+  test('that removes slots reports each removed slot', async () => {
     for (const name of ['amd64', 'arm64'])
-      await must('join', at('a'), `${front.host}/team/app:${name}`, '--group', 'g');
+      await must('join', at('a'), `${proxy.host}/team/app:${name}`, '--group', 'g');
     const sent = unanswered('^DELETE REPO/a/manifests/');
-    front.on(/^DELETE /, ({ pass }) => pass(), 1);
+    proxy.on(/^DELETE /, ({ pass }) => pass(), 1);
     const { child, ended } = startMlist(['join', '--prune', at('a')], env);
     await sent;
     child.kill('SIGINT');
@@ -263,14 +263,14 @@ test.each(['push', 'copy'])(
   'an archive that cannot be put in its place is not reported as pushed: %s',
   async (command) => {
     const archive = join(folder, 'list.tar');
-    await must('create', at('a'), `${front.host}/team/app:amd64`);
-    front.on(/^GET .*\/blobs\//, async ({ pass }) => {
+    await must('create', at('a'), `${proxy.host}/team/app:amd64`);
+    proxy.on(/^GET .*\/blobs\//, async ({ pass }) => {
       await mkdir(archive, { recursive: true });
       await writeFile(join(archive, 'file'), '');
       return pass();
     });
     const to = `oci-archive:${archive}:v`;
-    const args = command === 'push' ? ['push', '--to', to] : ['copy', `${front.host}/team/app:amd64`, to];
+    const args = command === 'push' ? ['push', '--to', to] : ['copy', `${proxy.host}/team/app:amd64`, to];
     const { code, stderr } = await runMlist(args, env);
     expect(code).toBe(1);
     expect(stderr).not.toContain('pushed');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { joinRounds, type RoundsOptions, type Tally } from '../support/join-rounds.ts';
-import { killedAt } from '../support/killed.ts';
+import { killedAt } from '../support/killed-programs.ts';
 import { isLong, roundsOf } from '../support/long.ts';
 import { startMlist } from '../support/mlist.ts';
 import { seeded } from '../support/flaky-proxy.ts';
@@ -9,12 +9,12 @@ import { drawSeed } from '../support/seed.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /**
- * Many runners that join one tag at the same moment, over a network that delays answers and loses some of them. What goes
- * wrong is reported with its seed, for MLIST_TEST_SEED. `npm run bench -- join` runs more rounds, with processes only.
+ * Many runners that join one tag at the same moment, over a network that delays responses and loses some of them. Faults
+ * are reported with their seed, for MLIST_TEST_SEED. `npm run bench -- join` runs more rounds, with processes only.
  */
 type Series = Pick<RoundsOptions, 'kind' | 'runners' | 'rounds' | 'conditions'>;
 
-/** Runs all series beside each other: runners pause more than they compute. */
+/** Runs all series concurrently, because runners wait more than they compute. */
 async function expectNoFaults(
   all: readonly Series[],
   optionsOf: () => Promise<Pick<RoundsOptions, 'run' | 'kills'>>,
@@ -34,7 +34,7 @@ const many: readonly Series[] = [
   { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },
 ];
 
-test('in one process: the list is complete at the end, and with --expect at any time', async () => {
+test('in one process: the list is complete at the end, and always complete with --expect', async () => {
   const series: readonly Series[] = [
     { kind: 'without --expect', runners: 8, rounds, conditions: true },
     { kind: 'without --expect', runners: 8, rounds, conditions: false },
@@ -43,12 +43,12 @@ test('in one process: the list is complete at the end, and with --expect at any 
     ...(isLong ? many : []),
   ];
   await expectNoFaults(series, async () => {
-    const world = await CliHarness.make();
-    return { run: (args) => world.run(args) };
+    const cli = await CliHarness.make();
+    return { run: (args) => cli.run(args) };
   });
 });
 
-test('processes, one of which is killed and started again in each round', async () => {
+test('in processes, of which one is killed and restarted in each round', async () => {
   const series: readonly Series[] = [
     { kind: 'without --expect', runners: 4, rounds, conditions: false },
     { kind: 'two builds at once, with --expect', runners: 4, rounds, conditions: true },

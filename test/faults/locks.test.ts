@@ -17,7 +17,7 @@ afterAll(() => registry.close());
 
 const HOUR_MS = 60 * 60 * 1000;
 
-/** The environment of a process whose clock is wrong by so many milliseconds. */
+/** The environment of a process with a clock that is wrong by this number of milliseconds. */
 function clockWrongBy(milliseconds: number): Readonly<Record<string, string>> {
   const program = `const Right = Date; globalThis.Date = class extends Right {
     constructor(...args) { super(...(args.length > 0 ? args : [Right.now() + ${milliseconds}])); }
@@ -29,7 +29,7 @@ function clockWrongBy(milliseconds: number): Readonly<Record<string, string>> {
 interface Holding extends Started {
   readonly archive: string;
   readonly lock: string;
-  /** Lets the command go on. */
+  /** Lets the command continue. */
   readonly release: () => void;
   readonly end: () => Promise<void>;
 }
@@ -37,23 +37,23 @@ interface Holding extends Started {
 /** Starts a command that writes an archive, and holds its lock until it is released. */
 async function startHolding(env: Readonly<Record<string, string>> = {}): Promise<Holding> {
   const folder = await temporaryFolder();
-  const front = await RecordingProxy.start({ upstream: registry.url });
+  const proxy = await RecordingProxy.start({ upstream: registry.url });
   const { promise: isAsked, resolve: ask } = withResolvers();
   const { promise: isReleased, resolve: release } = withResolvers();
-  front.on(/^GET .*blobs/, async (exchange) => {
+  proxy.on(/^GET .*blobs/, async (exchange) => {
     ask();
     await isReleased;
     await exchange.pass();
   });
   const archive = join(folder, 'app.tar');
-  const { child, ended } = startMlist(['copy', `${front.host}/app:one`, `oci-archive:${archive}:one`], {
+  const { child, ended } = startMlist(['copy', `${proxy.host}/app:one`, `oci-archive:${archive}:one`], {
     MLIST_WORKSPACE: join(folder, 'holder'),
     ...env,
   });
   const end = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
-    await front.close();
+    await proxy.close();
   };
   await isAsked;
   return { child, ended, archive, lock: join(folder, '.app.tar.lock'), release, end };
@@ -70,7 +70,7 @@ function copyAnother(archive: string, seconds: number, env: Readonly<Record<stri
   return runMlist(args, { MLIST_WORKSPACE: join(archive, '..', 'other'), ...env });
 }
 
-/** A lock that is held on another machine: only its heartbeat tells whether it is alive. */
+/** Changes a lock to one of another machine, for which only the heartbeat shows whether the holder is alive. */
 async function moveElsewhere(lock: string): Promise<void> {
   const holder = JSON.parse(await readFile(lock, 'utf8')) as object;
   await writeFile(lock, JSON.stringify({ ...holder, host: 'elsewhere' }));
@@ -79,7 +79,7 @@ async function moveElsewhere(lock: string): Promise<void> {
 const withSignals = process.platform === 'win32' ? describe.skip : describe;
 
 withSignals('a lock', () => {
-  // 20 seconds are less than a lock stays without a heartbeat.
+  // A lock without a heartbeat expires after more than 20 seconds.
   test('of a killed process is broken at once', async () => {
     const { child, ended, archive, end } = await startHolding();
     try {
@@ -92,7 +92,7 @@ withSignals('a lock', () => {
     }
   });
 
-  test('of a suspended process is taken over, and that process then changes nothing', async () => {
+  test('of a suspended process is acquired by another one, and the suspended process then changes nothing', async () => {
     const { child, ended, archive, lock, release, end } = await startHolding();
     try {
       child.kill('SIGSTOP');
@@ -112,7 +112,7 @@ withSignals('a lock', () => {
     }
   });
 
-  test('of another machine that has a heartbeat is not broken, whatever the clocks of both machines say', async () => {
+  test('of another machine with a heartbeat is not broken, even if the clocks of the machines differ', async () => {
     const { archive, lock, end } = await startHolding(clockWrongBy(-HOUR_MS));
     try {
       await moveElsewhere(lock);

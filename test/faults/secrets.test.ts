@@ -7,15 +7,15 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { ForwardProxy } from '../support/forward-proxy.ts';
 import { answer, RecordingProxy, type Exchange, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
-import { CliHarness, type Ran } from '../support/cli-harness.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /**
- * No secret in any output: every command is run with every kind of login, against registries that work, that send their
- * clients to signed addresses, and that say back all that they were told; then everything that was printed or stored is
- * searched for the secrets, in each form that they might have.
+ * No secret in any output: every command is run with every kind of login, against registries that work, that redirect
+ * their clients to signed addresses, and that echo what they received. Then all output and all stored files are searched for
+ * the secrets, in each form that they might have.
  */
 
-/** Hard to clean out of a text: it means something in JSON, in addresses and in regular expressions. */
+/** A secret with characters that are special in JSON, in URLs and in regular expressions. */
 const secret = (name: string): string => `${name} "quoted"\\/+$&[${randomBytes(6).toString('hex')}`;
 const secrets = {
   password: secret('password'),
@@ -33,7 +33,7 @@ const login = base64(`me:${secrets.password}`);
 const all = { ...secrets, login, proxyLogin: base64(`me:${secrets.proxy}`) };
 type Secret = keyof typeof all;
 
-/** Every form in which a secret may stand in a text. */
+/** All encodings of a secret that may occur in a text. */
 function formsOf(name: Secret): readonly string[] {
   const text = all[name];
   const encoded = [encodeURIComponent(text), base64(text), Buffer.from(text).toString('base64url')];
@@ -45,7 +45,7 @@ function expectClean(what: string, text: string): void {
   expect([what, found]).toEqual([what, []]);
 }
 
-/** How a registry lets its clients in, by its name below `.example`. */
+/** The kind of authentication of a registry, which is also its name below `.example`. */
 const kinds = ['basic', 'bearer', 'identity', 'given'] as const;
 type Kind = (typeof kinds)[number];
 
@@ -62,11 +62,14 @@ const accepted: Readonly<Record<Kind, string>> = {
   given: `Bearer ${secrets.given}`,
 };
 
-/** signs: sends to signed addresses; tells: refuses, and says back what it was told; leads: sends where nobody may go. */
-type Mode = 'signs' | 'tells' | 'leads';
+/**
+ * signs: redirects to signed addresses; echoes: refuses, and repeats the request; redirects: sends clients to forbidden
+ * addresses.
+ */
+type Mode = 'signs' | 'echoes' | 'redirects';
 let mode: Mode = 'signs';
 
-/** What a client that comes with the login knows, besides that of the proxy. */
+/** The secrets that a client with the login knows, in addition to those of the proxy. */
 const known: Readonly<Record<Kind | 'store', readonly Secret[]>> = {
   basic: ['password', 'login'],
   bearer: ['password', 'login', 'issued'],
@@ -75,8 +78,8 @@ const known: Readonly<Record<Kind | 'store', readonly Secret[]>> = {
   store: ['signature'],
 };
 
-/** Refuses, and says back what the client has said, and its secrets in every form. */
-function tells(name: Kind | 'store', exchange: Exchange): void {
+/** Refuses, and repeats the request and the secrets of the client in every form. */
+function echo(name: Kind | 'store', exchange: Exchange): void {
   const { headers, path } = exchange.seen;
   const texts = [...known[name], 'proxy' as const, 'proxyLogin' as const].flatMap(formsOf);
   const errors = [JSON.stringify(headers), path, ...texts].map((message) => ({ code: 'DENIED', message }));
@@ -98,24 +101,24 @@ function guard(kind: Kind): Rule {
       const basic = kind === 'basic' ? 'Basic realm="x"' : `Bearer realm="http://${kind}.example/token",service="x"`;
       return answer(401, { 'www-authenticate': basic })(exchange);
     }
-    if (mode === 'tells') return tells(kind, exchange);
+    if (mode === 'echoes') return echo(kind, exchange);
     const isBlob = method === 'GET' && path.includes('/blobs/sha256');
     const isUpload = method === 'PUT' && path.includes('/uploads/') && !path.includes('sig=');
-    if (mode === 'leads' && method === 'POST')
+    if (mode === 'redirects' && method === 'POST')
       return answer(202, { location: `http://me:${secrets.userinfo}@${kind}.example/?sig=${secrets.signature}` })(
         exchange,
       );
-    if (isBlob || (mode === 'leads' && method === 'GET'))
+    if (isBlob || (mode === 'redirects' && method === 'GET'))
       return answer(307, { location: `http://store.example${signed(path)}` })(exchange);
     if (isUpload) return answer(307, { location: `http://${kind}.example${signed(path)}` })(exchange);
     return exchange.pass();
   };
 }
 
-/** Where the registries' blobs lie: whoever has the signature may read. */
+/** The store of the registries' blobs. Every client with the signature may read. */
 const store: Rule = (exchange) => {
   const { path } = exchange.seen;
-  if (mode !== 'signs' || !path.includes(`sig=${secrets.signature}`)) return tells('store', exchange);
+  if (mode !== 'signs' || !path.includes(`sig=${secrets.signature}`)) return echo('store', exchange);
   return exchange.pass();
 };
 
@@ -125,8 +128,8 @@ const other = makeImage({ salt: 'other', kind: 'oci', platform: { os: 'linux', a
 const list = makeIndex([entryOf(image, platform)]);
 
 let honest: RunningRegistry;
-let proxy: ForwardProxy;
-const fronts: RecordingProxy[] = [];
+let forwardProxy: ForwardProxy;
+const proxies: RecordingProxy[] = [];
 beforeAll(async () => {
   honest = await startRegistry();
   for (const [tag, one] of Object.entries({ amd64: image, arm64: other, gone: other })) {
@@ -135,34 +138,34 @@ beforeAll(async () => {
   await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
   const hosts: Record<string, number> = {};
   for (const [name, rule] of [...kinds.map((kind) => [kind, guard(kind)] as const), ['store', store] as const]) {
-    const front = await RecordingProxy.start({ upstream: honest.url });
-    front.on(/./, rule);
-    fronts.push(front);
-    hosts[`${name}.example:80`] = front.port;
+    const proxy = await RecordingProxy.start({ upstream: honest.url });
+    proxy.on(/./, rule);
+    proxies.push(proxy);
+    hosts[`${name}.example:80`] = proxy.port;
   }
-  proxy = await ForwardProxy.start({ hosts, login: `me:${secrets.proxy}` });
+  forwardProxy = await ForwardProxy.start({ hosts, login: `me:${secrets.proxy}` });
 });
 afterAll(async () => {
-  await proxy.close();
-  await Promise.all(fronts.map((front) => front.close()));
+  await forwardProxy.close();
+  await Promise.all(proxies.map((proxy) => proxy.close()));
   await honest.close();
 });
 
-/** A world with the login; what it holds besides is searched. */
-async function worldOf(kind: Kind): Promise<CliHarness> {
-  const world = await CliHarness.make({
-    env: { ...proxy.env, DOCKER_CONFIG: undefined as never },
+/** A harness with the login. All other files in its folder are searched. */
+async function harnessFor(kind: Kind): Promise<CliHarness> {
+  const cli = await CliHarness.make({
+    env: { ...forwardProxy.env, DOCKER_CONFIG: undefined as never },
     stdin: `${secrets.password}\n`,
   });
-  const folder = join(world.folder, '.docker');
+  const folder = join(cli.folder, '.docker');
   await mkdir(folder);
   await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [`${kind}.example`]: logins[kind] } }));
-  return world;
+  return cli;
 }
 
 type Lines = readonly (readonly string[])[];
 
-/** Each command's lines, in an order in which each finds what it needs; `host` is the registry. */
+/** The command lines of each command, ordered so that each finds the content that it needs. `host` is the registry. */
 function linesOf(host: string): Readonly<Record<string, Lines>> {
   const at = (name: string): string => `${host}/${name}`;
   const draft = at('team/app:draft');
@@ -214,7 +217,7 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
     rm: [['rm', at('team/other:list')]],
     prune: [['prune']],
     delete: [['delete', at('team/app:gone')]],
-    // With a password: what a registry would say back of a token is not known to who logs in.
+    // With a password, because a login does not know a token that the registry would echo.
     login: /basic|bearer/.test(host) ? [['login', host, '--username', 'me', '--password-stdin']] : [],
     logout: [['logout', host]],
     serve: [['serve', '--addr', '127.0.0.1:0', '--htpasswd', 'htpasswd']],
@@ -223,75 +226,78 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
   };
 }
 
-/** Runs a line as a program would and as a person would; serving ends by an interrupt once it has begun. */
-async function runBoth(world: CliHarness, line: readonly string[], host: string): Promise<readonly Ran[]> {
+/** Runs a line with JSON output and with text output. `serve` is interrupted after its first output. */
+async function runBoth(cli: CliHarness, line: readonly string[], host: string): Promise<readonly CliResult[]> {
   const options = ['--debug', '--retries', '0', '--timeout', '2m', '--deadline', '4m', '--plain-http', host];
-  const ran: Ran[] = [];
+  const result: CliResult[] = [];
   for (const form of [['--json'], ['--progress', 'plain']]) {
     const stop = new AbortController();
     const onStdout = () => line[0] === 'serve' && stop.abort();
-    ran.push(await world.run([...line, ...options, ...form], { signal: stop.signal, onStdout }));
+    result.push(await cli.run([...line, ...options, ...form], { signal: stop.signal, onStdout }));
   }
-  return ran;
+  return result;
 }
 
-/** Everything that lies in the world's folder, but for the file that is there to keep the login. */
-async function stored(world: CliHarness): Promise<readonly (readonly [string, string])[]> {
-  const entries = await readdir(world.folder, { recursive: true, withFileTypes: true });
+/** The files in the folder of the harness, except those that store the login. */
+async function storedFiles(cli: CliHarness): Promise<readonly (readonly [string, string])[]> {
+  const entries = await readdir(cli.folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const others = files.filter((path) => !path.startsWith(join(world.folder, '.docker')));
+  const others = files.filter((path) => !path.startsWith(join(cli.folder, '.docker')));
   return Promise.all(others.map(async (path) => [path, await readFile(path, 'latin1')] as const));
 }
 
-async function prepare(world: CliHarness, host: string): Promise<void> {
+async function prepare(cli: CliHarness, host: string): Promise<void> {
   const apply = { lists: [{ name: `${host}/team/app:applied`, manifests: [`${host}/team/app:amd64`] }] };
-  await writeFile(join(world.folder, 'lists.yaml'), JSON.stringify(apply));
+  await writeFile(join(cli.folder, 'lists.yaml'), JSON.stringify(apply));
   const hash = createHash('sha1').update(secrets.password).digest('base64');
-  await writeFile(join(world.folder, 'htpasswd'), `me:{SHA}${hash}\n`);
+  await writeFile(join(cli.folder, 'htpasswd'), `me:{SHA}${hash}\n`);
 }
 
-test('every command is tried: a new one needs its lines here', () => {
+test('every command has lines here', () => {
   const tried = Object.keys(linesOf('x'));
   expect(commands.map(({ name }) => name).filter((name) => !tried.includes(name))).toEqual([]);
 });
 
-describe.each(kinds)('with the login of the kind %s', (kind) => {
+describe.each(kinds)('with a login of kind %s', (kind) => {
   const host = `${kind}.example`;
 
-  test.each<Mode>(['signs', 'tells', 'leads'])('no secret is printed or stored: a registry that %s', async (how) => {
-    const world = await worldOf(kind);
-    await prepare(world, host);
-    const lines = linesOf(host);
-    mode = 'signs';
-    const draft = ['create', `${host}/team/app:draft`, `${host}/team/app:amd64`, '--plain-http', host];
-    if (how !== 'signs') await world.must(...draft);
-    mode = how;
-    const failed = new Set<string>();
-    for (const name of Object.keys(lines).filter((one) => commands.some((command) => command.name === one))) {
-      for (const line of lines[name]!) {
-        for (const { code, stdout, stderr } of await runBoth(world, line, host)) {
-          expectClean(`${line.join(' ')}: stdout`, stdout);
-          expectClean(`${line.join(' ')}: stderr`, stderr);
-          if (code !== 0) failed.add(name);
+  test.each<Mode>(['signs', 'echoes', 'redirects'])(
+    'no secret is printed or stored: a registry that %s',
+    async (how) => {
+      const cli = await harnessFor(kind);
+      await prepare(cli, host);
+      const lines = linesOf(host);
+      mode = 'signs';
+      const draft = ['create', `${host}/team/app:draft`, `${host}/team/app:amd64`, '--plain-http', host];
+      if (how !== 'signs') await cli.must(...draft);
+      mode = how;
+      const failed = new Set<string>();
+      for (const name of Object.keys(lines).filter((one) => commands.some((command) => command.name === one))) {
+        for (const line of lines[name]!) {
+          for (const { code, stdout, stderr } of await runBoth(cli, line, host)) {
+            expectClean(`${line.join(' ')}: stdout`, stdout);
+            expectClean(`${line.join(' ')}: stderr`, stderr);
+            if (code !== 0) failed.add(name);
+          }
         }
       }
-    }
-    for (const [path, text] of await stored(world)) expectClean(path, text);
-    for (const name of ['inspect', 'copy', 'tags', 'create'])
-      expect([name, failed.has(name)]).toEqual([name, how !== 'signs']);
-  });
+      for (const [path, text] of await storedFiles(cli)) expectClean(path, text);
+      for (const name of ['inspect', 'copy', 'tags', 'create'])
+        expect([name, failed.has(name)]).toEqual([name, how !== 'signs']);
+    },
+  );
 });
 
-test('the secrets were at stake: each was sent to whom it is for', () => {
-  const seen = fronts
-    .flatMap((front) => front.seen.map(({ headers, path }) => `${headers.authorization} ${path}`))
+test('each secret was sent to its recipient', () => {
+  const seen = proxies
+    .flatMap((proxy) => proxy.requests.map(({ headers, path }) => `${headers.authorization} ${path}`))
     .join('\n');
   for (const authorization of Object.values(accepted)) expect(seen).toContain(authorization);
   expect(seen).toContain(secrets.signature);
-  expect(proxy.seen.length).toBeGreaterThan(100);
+  expect(forwardProxy.requests.length).toBeGreaterThan(100);
 });
 
-describe('a password that was typed in the place of a reference', () => {
+describe('a password in place of a reference', () => {
   const url = `me:${secrets.userinfo}@registry.example`;
   test.each<[string, readonly string[]]>([
     ['inspect', ['inspect', `https://${url}/team/app:v1`]],
@@ -310,10 +316,10 @@ describe('a password that was typed in the place of a reference', () => {
     ['an argument too many', ['ls', `https://${url}/team/app:v1`]],
     ['an argument too many beside --list', ['digest', '--list', 'a', `https://${url}/team/app:v1`]],
     ['before a tag', ['inspect', `me:${secrets.userinfo}@registry.example:5000/team/app:v1`]],
-  ])('is not said back: %s', async (_, args) => {
-    const world = await CliHarness.make({ stdin: 'x' });
+  ])('is not printed: %s', async (_, args) => {
+    const cli = await CliHarness.make({ stdin: 'x' });
     for (const more of [[], ['--json', '--debug']]) {
-      const { code, stdout, stderr } = await world.run([...args, ...more]);
+      const { code, stdout, stderr } = await cli.run([...args, ...more]);
       expect(code).toBe(2);
       expectClean('stdout', stdout);
       expectClean('stderr', stderr);
@@ -322,7 +328,7 @@ describe('a password that was typed in the place of a reference', () => {
   });
 });
 
-test('a password that was typed in the place of an image is not said back in the command that a hint suggests', async () => {
+test('a password in place of an image is not printed in the command of a hint', async () => {
   const args = ['remove', 'registry.example/team/app', `https://me:${secrets.userinfo}@registry.example/team/app`];
   const { code, stderr } = await (await CliHarness.make()).run(args);
   expect([code, stderr]).toEqual([4, expect.stringContaining('mlist remove LIST')]);

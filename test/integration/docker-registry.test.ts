@@ -9,7 +9,7 @@ import { cleanup } from '../support/cleanup.ts';
 import { describeWith } from '../support/programs.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-/** Docker's own registry as people set it up: with users, with certificates of an authority of their own, for clients too. */
+/** Docker's registry in common configurations: with users, and with server and client certificates of a private authority. */
 
 const PASSWORD = 's3cret-of-the-test';
 
@@ -22,23 +22,23 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   });
   afterAll(() => origin.close());
 
-  async function stand(options: DockerRegistryOptions) {
+  async function setUp(options: DockerRegistryOptions) {
     const { host } = cleanup(await startDockerRegistry(options));
-    return { host, world: await CliHarness.make() };
+    return { host, cli: await CliHarness.make() };
   }
 
-  /** Images come over from another registry, a list is made of them, annotated, pushed, and read again. */
-  async function mainJob(world: CliHarness, host: string, ...flags: readonly string[]): Promise<void> {
+  /** Copies images from another registry, creates a list of them, annotates and pushes it, and reads it again. */
+  async function mainJob(cli: CliHarness, host: string, ...flags: readonly string[]): Promise<void> {
     const at = (name: string) => `${host}/team/app:${name}`;
-    for (const name of ['amd64', 'arm64']) await world.must('copy', `${origin.host}/a:${name}`, at(name), ...flags);
-    await world.must('create', at('list'), at('amd64'), at('arm64'), ...flags);
-    await world.must('annotate', '--arch', 'arm64', '--variant', 'v8');
-    const digest = await world.must('push', ...flags);
-    expect(await world.must('digest', `docker://${at('list')}`, ...flags)).toBe(digest);
-    const tags = await world.must('tags', `${host}/team/app`, ...flags);
+    for (const name of ['amd64', 'arm64']) await cli.must('copy', `${origin.host}/a:${name}`, at(name), ...flags);
+    await cli.must('create', at('list'), at('amd64'), at('arm64'), ...flags);
+    await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
+    const digest = await cli.must('push', ...flags);
+    expect(await cli.must('digest', `docker://${at('list')}`, ...flags)).toBe(digest);
+    const tags = await cli.must('tags', `${host}/team/app`, ...flags);
     expect(tags.split('\n').sort()).toEqual(['amd64', 'arm64', 'list']);
-    await world.must('copy', at('list'), `${host}/other/app:list`, ...flags);
-    await world.must('validate', '--deep', `docker://${host}/other/app:list`, ...flags);
+    await cli.must('copy', at('list'), `${host}/other/app:list`, ...flags);
+    await cli.must('validate', '--deep', `docker://${host}/other/app:list`, ...flags);
   }
 
   async function certificates(): Promise<{ readonly authority: Authority; readonly folder: string }> {
@@ -54,30 +54,30 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
   test('with users: after login, and not before or after logout', async () => {
     const hashing = await CliHarness.make({ stdin: PASSWORD });
     const users = await hashing.must('serve', '--hash-password', 'me', '--password-stdin');
-    const { host, world } = await stand({ users: `${users}\n` });
-    const look = () => world.run(['tags', `${host}/team/app`]);
+    const { host, cli } = await setUp({ users: `${users}\n` });
+    const look = () => cli.run(['tags', `${host}/team/app`]);
     expect(await look()).toMatchObject({ code: 6, stdout: '' });
-    const wrong = await world.run(['login', host, '--username', 'me', '--password-stdin'], { stdin: 'other' });
+    const wrong = await cli.run(['login', host, '--username', 'me', '--password-stdin'], { stdin: 'other' });
     expect(wrong.code).toBe(6);
-    const login = await world.run(['login', host, '--username', 'me', '--password-stdin'], { stdin: PASSWORD });
+    const login = await cli.run(['login', host, '--username', 'me', '--password-stdin'], { stdin: PASSWORD });
     expect(login.code).toBe(0);
-    await mainJob(world, host);
-    await world.must('logout', host);
+    await mainJob(cli, host);
+    await cli.must('logout', host);
     expect((await look()).code).toBe(6);
   });
 
   test('with a certificate of a private authority: without a flag on this machine', async () => {
     const { authority } = await certificates();
-    const { host, world } = await stand({ tls: serverOf(authority) });
-    await mainJob(world, host);
+    const { host, cli } = await setUp({ tls: serverOf(authority) });
+    await mainJob(cli, host);
   });
 
   test('with a certificate of a private authority: by --ca-file, and not by another', async () => {
     const { authority } = await certificates();
-    const { host, world } = await stand({ tls: serverOf(authority) });
-    await mainJob(world, host, '--ca-file', authority.certificate.certFile);
+    const { host, cli } = await setUp({ tls: serverOf(authority) });
+    await mainJob(cli, host, '--ca-file', authority.certificate.certFile);
     const other = (await certificates()).authority.certificate.certFile;
-    expect(await world.run(['tags', `${host}/team/app`, '--ca-file', other])).toMatchObject({
+    expect(await cli.run(['tags', `${host}/team/app`, '--ca-file', other])).toMatchObject({
       code: 7,
       stderr: expect.stringContaining('is not trusted') as unknown,
     });
@@ -88,15 +88,15 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
     async (place) => {
       const { authority } = await certificates();
       const tls = { ...serverOf(authority), clients: authority.certificate.certFile };
-      const { host, world } = await stand({ tls });
-      expect((await world.run(['tags', `${host}/team/app`, '--retries', '0'])).code).toBe(7);
-      const folder = join(world.folder, place, 'certs.d', host);
+      const { host, cli } = await setUp({ tls });
+      expect((await cli.run(['tags', `${host}/team/app`, '--retries', '0'])).code).toBe(7);
+      const folder = join(cli.folder, place, 'certs.d', host);
       await mkdir(folder, { recursive: true });
       const client = authority.sign('client');
       await copyFile(authority.certificate.certFile, join(folder, 'ca.crt'));
       await copyFile(client.certFile, join(folder, 'client.cert'));
       await copyFile(client.keyFile, join(folder, 'client.key'));
-      await mainJob(world, host);
+      await mainJob(cli, host);
     },
   );
 });

@@ -6,15 +6,15 @@ import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
-import { makeList, pushList, type BuiltList, type ListWords } from '../support/offered-lists.ts';
+import { makeList, pushList, type BuiltList, type ListWords } from '../support/list-notation.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** What skopeo and buildah really pull, beside what `explain` says that they do. */
+/** Compares the images that skopeo and buildah pull with the output of `explain`. */
 
 const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6 linux/386 linux/s390x';
 
-/** Lists, and the platforms that are asked for; letter for letter, as `--override-*` hands them on. */
+/** Lists, and the requested platforms exactly as `--override-*` passes them on. */
 const rows: readonly (readonly [words: string, ...platforms: readonly string[]])[] = [
   [common, 'linux/amd64', 'linux/arm64', 'linux/arm64/v8', 'linux/arm', 'linux/arm/v6', 'linux/arm/v8', 'linux/s390x'],
   [common, 'linux/386', 'linux/amd64/v3', 'linux/ppc64le', 'windows/amd64', 'linux/arm/v5'],
@@ -51,7 +51,7 @@ interface Case {
   readonly platform: string;
 }
 
-/** In a Docker list every entry has its platform, and there are no annotations: the rules are the same, in other code. */
+/** In a Docker list every entry has a platform, and there are no annotations. Clients apply the same rules in other code. */
 const docker = rows.filter(([words]) => !/[?[]|zstd/.test(words)).slice(0, 10);
 
 /** Lists of each kind, each with some of its platforms in the short version. */
@@ -66,16 +66,16 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
   .filter((_, place) => isSampled(place, 3));
 
 let registry: RunningRegistry;
-let world: CliHarness;
+let cli: CliHarness;
 const pushed = new Map<string, Promise<{ readonly made: BuiltList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
-  world = await CliHarness.make();
+  cli = await CliHarness.make();
 });
 afterAll(() => registry.close());
 
-/** Pushes a list once, whoever asks for it. */
+/** Pushes each list only once. */
 function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; readonly tag: string }> {
   const key = JSON.stringify(written);
   const known = pushed.get(key);
@@ -87,11 +87,11 @@ function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; reado
   return pushing;
 }
 
-/** Digests of the manifest and the config that `explain` says a client ends with. */
-async function said(id: string, old: string, { written, platform }: Case) {
+/** The digests of the manifest and of the config that a client selects according to `explain`. */
+async function explainedDigests(id: string, old: string, { written, platform }: Case) {
   const { made, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;
-  const { platforms } = await world.json<Explained>('explain', ref, '--platform', platform);
+  const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
   const clients = platforms[0]?.clients ?? [];
   const client = clients.find((one) => one.id === old) ?? clients.find((one) => one.id === id);
   const image = made.byPlace.get(client?.picked?.place ?? '');
@@ -115,7 +115,7 @@ describeWith('skopeo', 'explain says what is pulled', () => {
   const old = isAtLeast('skopeo', 1, 14) ? '' : 'skopeo-1.13';
 
   test.each(cases)('$name', async (row) => {
-    const { ref, digest } = await said('skopeo', old, row);
+    const { ref, digest } = await explainedDigests('skopeo', old, row);
     const [os, architecture, variant] = splitPlatform(row.platform);
     const folder = join(await temporaryFolder(), 'image');
     const pulled = await runProgram(
@@ -144,7 +144,7 @@ describeWith('buildah', 'explain says what is pulled', () => {
   });
 
   test.each(cases)('$name', async (row) => {
-    const { ref, config } = await said('podman', old, row);
+    const { ref, config } = await explainedDigests('podman', old, row);
     const [os, architecture, variant] = splitPlatform(row.platform);
     const pulled = await runProgram(
       'buildah',

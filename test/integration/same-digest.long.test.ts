@@ -9,7 +9,7 @@ import { isLong } from '../support/long.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** The same digest as the peers push for the same entries, live: each peer runs beside mlist on the same registry. */
+/** Other tools push a list with the same entries to the same registry. The digest must be the same. */
 const run = promisify(execFile);
 
 const platforms: readonly Platform[] = [
@@ -27,7 +27,7 @@ const platforms: readonly Platform[] = [
   { architecture: 'amd64', os: 'darwin' },
 ];
 
-/** Docker lists in the order of its file names. */
+/** docker orders the entries by the names of its files. */
 const tagOf = (at: number) => `image${String(at).padStart(2, '0')}`;
 
 let registry: Registry;
@@ -65,9 +65,9 @@ describeOnRegistries('Docker manifest lists', (start) => {
     test.each(isLong ? counts : [1, 2, 5, 12])('of %i images', async (count) => {
       const images = platforms.slice(0, count).map((_, number) => image(number));
       const theirs = await pushedByDocker(at(`team/app:docker${count}`), images);
-      const world = await CliHarness.make();
-      await world.must('create', at(`team/app:mlist${count}`), ...images);
-      expect(await world.must('push')).toBe(theirs);
+      const cli = await CliHarness.make();
+      await cli.must('create', at(`team/app:mlist${count}`), ...images);
+      expect(await cli.must('push')).toBe(theirs);
       const served = await getManifest(registry.url, 'team/app', `mlist${count}`);
       expect(served?.bytes).toEqual((await getManifest(registry.url, 'team/app', `docker${count}`))?.bytes);
     });
@@ -82,33 +82,33 @@ describeOnRegistries('Docker manifest lists', (start) => {
       const tag = name.replaceAll(' ', '-').toLowerCase();
       const images = [image(0), image(1)];
       const theirs = await pushedByDocker(at(`team/app:d-${tag}`), images, [[image(1), ...flags]]);
-      const world = await CliHarness.make();
-      await world.must('create', at(`team/app:m-${tag}`), ...images);
-      await world.must('annotate', at(`team/app:m-${tag}`), image(1), ...flags);
-      expect(await world.must('push')).toBe(theirs);
+      const cli = await CliHarness.make();
+      await cli.must('create', at(`team/app:m-${tag}`), ...images);
+      await cli.must('annotate', at(`team/app:m-${tag}`), image(1), ...flags);
+      expect(await cli.must('push')).toBe(theirs);
     });
 
     test('docker reads what mlist pushed', async () => {
-      const world = await CliHarness.make();
-      await world.must('create', at('team/app:read'), image(0), image(1));
-      await world.must('push');
+      const cli = await CliHarness.make();
+      await cli.must('create', at('team/app:read'), image(0), image(1));
+      await cli.must('push');
       const folder = await temporaryFolder();
-      expect(await docker(folder, 'inspect', '--insecure', at('team/app:read'))).toBe(await world.must('inspect'));
+      expect(await docker(folder, 'inspect', '--insecure', at('team/app:read'))).toBe(await cli.must('inspect'));
     });
   });
 
   describeWith('skopeo', 'a reader', () => {
     test('reads what mlist pushed, to the byte', async () => {
-      const world = await CliHarness.make();
-      await world.must('create', at('team/app:skopeo'), image(0), image(1));
-      await world.must('push');
+      const cli = await CliHarness.make();
+      await cli.must('create', at('team/app:skopeo'), image(0), image(1));
+      await cli.must('push');
       const { stdout } = await run('skopeo', [
         'inspect',
         '--raw',
         '--tls-verify=false',
         `docker://${at('team/app:skopeo')}`,
       ]);
-      expect(stdout).toBe(await world.must('inspect', '--raw'));
+      expect(stdout).toBe(await cli.must('inspect', '--raw'));
     });
   });
 });
@@ -135,7 +135,7 @@ describeOnRegistries('OCI indexes', (start) => {
         'application/x',
       ]);
       const theirs = await getManifest(registry.url, 'team/app', `oras${count}`);
-      const world = await CliHarness.make();
+      const cli = await CliHarness.make();
       const flags = [
         '--index-annotation',
         'b=<&>',
@@ -144,8 +144,8 @@ describeOnRegistries('OCI indexes', (start) => {
         '--index-artifact-type',
         'application/x',
       ];
-      await world.must('create', at(`team/app:like${count}`), ...tags.map((tag) => at(`team/app:${tag}`)), ...flags);
-      expect(await world.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
+      await cli.must('create', at(`team/app:like${count}`), ...tags.map((tag) => at(`team/app:${tag}`)), ...flags);
+      expect(await cli.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
     });
   });
 
@@ -169,10 +169,10 @@ describeOnRegistries('OCI indexes', (start) => {
         `docker://${at('team/app:buildah')}`,
       );
       const theirs = await getManifest(registry.url, 'team/app', 'buildah');
-      const world = await CliHarness.make();
-      await world.must('create', at('team/app:like-buildah'), image(0), image(1), image(2));
-      await world.must('annotate', at('team/app:like-buildah'), image(0), '--annotation', 'k=<v>');
-      expect(await world.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
+      const cli = await CliHarness.make();
+      await cli.must('create', at('team/app:like-buildah'), image(0), image(1), image(2));
+      await cli.must('annotate', at('team/app:like-buildah'), image(0), '--annotation', 'k=<v>');
+      expect(await cli.must('inspect', '--raw')).toBe(theirs?.bytes.toString());
     });
   });
 });

@@ -3,7 +3,7 @@ import { compareClients } from '../../src/selection/compare.ts';
 import type { RequestedPlatform, CandidateList } from '../../src/selection/candidates.ts';
 import { MAX_REACHED, unreachable } from '../../src/selection/reachability.ts';
 import { parsePlatform } from '../../src/oci/platform/platform.ts';
-import { makeList, candidatesOf, type ListWords } from '../support/offered-lists.ts';
+import { makeList, candidatesOf, type ListWords } from '../support/list-notation.ts';
 
 function listOf(words: string, kind: ListWords['kind'] = 'oci'): CandidateList {
   return candidatesOf(makeList({ kind, words }, words));

@@ -59,7 +59,7 @@ async function entriesIn(dir: string): Promise<readonly Descriptor[]> {
   return (JSON.parse(text) as { manifests: Descriptor[] }).manifests;
 }
 
-const lies: readonly (readonly [string, Partial<Descriptor>])[] = [
+const wrongFields: readonly (readonly [string, Partial<Descriptor>])[] = [
   ['a wrong size', { size: 5 }],
   ['a size that is too large to be read', { size: 5_000_000_000 }],
   ['the type of an image', { mediaType: MediaType.ociManifest }],
@@ -67,8 +67,8 @@ const lies: readonly (readonly [string, Partial<Descriptor>])[] = [
   ['an unknown type', { mediaType: 'application/x' }],
 ];
 
-describe.each(lies)('an index that another one lists with %s', (_, lie) => {
-  const wrong = indexOf([{ ...inner.descriptor, ...lie }]);
+describe.each(wrongFields)('an index that another one lists with %s', (_, fields) => {
+  const wrong = indexOf([{ ...inner.descriptor, ...fields }]);
 
   test('is served with its own bytes and type', () =>
     withDamaged([wrong], [tagged(wrong, 'wrong')], async (served) => {
@@ -102,17 +102,17 @@ describe.each(lies)('an index that another one lists with %s', (_, lie) => {
 
   test('keeps its own size and type when the wrong list is deleted', () =>
     withDamaged([wrong], [tagged(wrong, 'wrong')], async (served, dir) => {
-      if (lie.mediaType === 'application/x') await pushAgain(served);
+      if (fields.mediaType === 'application/x') await pushAgain(served);
       await served.send('DELETE', `/v2/repo/manifests/${wrong.descriptor.digest}`);
       expect(await entriesIn(dir)).toEqual([inner.descriptor]);
       await expectWhole(served);
     }));
 });
 
-describe.each(lies)('an index that index.json lists with %s', (_, lie) => {
+describe.each(wrongFields)('an index that index.json lists with %s', (_, fields) => {
   test('has a correct entry after it was pushed again, with the other members of the entry', () => {
     const platform = { os: 'linux', architecture: 'amd64' };
-    const entry = { platform, ...tagged(inner, 'v1'), ...lie };
+    const entry = { platform, ...tagged(inner, 'v1'), ...fields };
     return withDamaged([], [entry], async (served, dir) => {
       await expectStored(served, inner);
       await pushAgain(served);

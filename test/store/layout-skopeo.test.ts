@@ -31,7 +31,7 @@ describeWith('skopeo', 'another tool', () => {
       }
     }));
 
-  test('writes into a layout beside what is there, and the other way round', () =>
+  test('adds to a layout of skopeo, and skopeo adds to a layout', () =>
     withFolder(async (folder) => {
       const [one, two] = [join(folder, 'one'), join(folder, 'two')];
       await putUnpackableList(await openLayout(one, { create: true }), 'v1');

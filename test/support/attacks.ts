@@ -87,14 +87,14 @@ export function withstands(
         for (const [more, does] of also) attacked.arm(more, does, everybody);
         const before = await attacked.surroundings();
         const run = (...more: readonly string[]) =>
-          attacked.run([...commands[command](attacked.front.host), '--retries', String(retries), ...more]);
+          attacked.run([...commands[command](attacked.proxy.host), '--retries', String(retries), ...more]);
         const patterns = [pattern, ...also.map(([more]) => more)];
-        const ran =
+        const result =
           ends === 'TIMEOUT' ? await attacked.untilAsked(patterns, (limit) => run('--timeout', limit)) : await run();
-        expect(attacked.front.asked(pattern).length).toBeGreaterThan(0);
-        expect(ran.errors).toContain(ends);
-        if (meets !== undefined) expect(attacked.stranger.seen).toHaveLength(meets);
-        attacked.expectNoLeak(ran);
+        expect(attacked.proxy.requestsMatching(pattern).length).toBeGreaterThan(0);
+        expect(result.errors).toContain(ends);
+        if (meets !== undefined) expect(attacked.stranger.requests).toHaveLength(meets);
+        attacked.expectNoLeak(result);
         await attacked.expectNothingNamed();
         expect(await attacked.surroundings()).toEqual(before);
       },

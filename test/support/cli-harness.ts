@@ -6,7 +6,7 @@ import { main } from '../../src/cli/dispatch.ts';
 import { inOrder } from './manifest-order.ts';
 
 /** Runs command lines in this process, with isolated files, environment and output. */
-export interface Ran {
+export interface CliResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -55,7 +55,7 @@ export class CliHarness {
     return join(this.folder, '.local', 'share', 'mlist');
   }
 
-  async run(args: readonly string[], more: CliHarnessOptions = {}): Promise<Ran> {
+  async run(args: readonly string[], more: CliHarnessOptions = {}): Promise<CliResult> {
     const {
       env = {},
       cwd = this.folder,

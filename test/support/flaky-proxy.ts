@@ -19,8 +19,8 @@ export interface Roughness {
 
 export async function startFlakyProxy(upstream: string, roughness: Roughness): Promise<RecordingProxy> {
   const { delayMs, refused, cut, lost, withoutConditions = false, random, onWritten } = roughness;
-  const front = await RecordingProxy.start({ upstream });
-  front.on(/./, async (exchange) => {
+  const proxy = await RecordingProxy.start({ upstream });
+  proxy.on(/./, async (exchange) => {
     const { request, pass } = exchange;
     if (withoutConditions) {
       delete request.headers['if-match'];
@@ -32,14 +32,14 @@ export async function startFlakyProxy(upstream: string, roughness: Roughness): P
     await sleep(before);
     if (fate < refused) return answer(503)(exchange);
     if (fate < refused + cut) return reset(exchange);
-    const onAnswer = onWritten === undefined ? undefined : watch(exchange, onWritten);
-    return pass({ waitMs: after, loseAnswer: fate < refused + cut + lost, ...(onAnswer && { onAnswer }) });
+    const onResponse = onWritten === undefined ? undefined : watch(exchange, onWritten);
+    return pass({ waitMs: after, loseResponse: fate < refused + cut + lost, ...(onResponse && { onResponse }) });
   });
-  return front;
+  return proxy;
 }
 
 /** Collects the manifest of a PUT, and reports it when the registry has accepted it. */
-function watch({ seen, request }: Exchange, onWritten: NonNullable<Roughness['onWritten']>): Change['onAnswer'] {
+function watch({ seen, request }: Exchange, onWritten: NonNullable<Roughness['onWritten']>): Change['onResponse'] {
   const name = /\/manifests\/([^/]+)$/.exec(seen.path)?.[1];
   if (name === undefined || !['PUT', 'DELETE'].includes(seen.method)) return undefined;
   const chunks: Buffer[] = [];

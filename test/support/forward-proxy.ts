@@ -17,7 +17,7 @@ export interface ForwardProxyOptions {
 
 export class ForwardProxy {
   /** The requests: `CONNECT host:port` and `GET http://host/path`. */
-  readonly seen: string[] = [];
+  readonly requests: string[] = [];
   readonly #server: Server;
   readonly #options: ForwardProxyOptions;
   readonly #sockets = new Set<Duplex>();
@@ -30,9 +30,9 @@ export class ForwardProxy {
   }
 
   static async start(options: ForwardProxyOptions): Promise<ForwardProxy> {
-    const proxy = new ForwardProxy(options);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
+    const forwardProxy = new ForwardProxy(options);
+    await new Promise<void>((resolve) => forwardProxy.#server.listen(0, '127.0.0.1', resolve));
+    return forwardProxy;
   }
 
   get url(): string {
@@ -55,7 +55,7 @@ export class ForwardProxy {
 
   #pass(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request;
-    this.seen.push(`${method} ${url}`);
+    this.requests.push(`${method} ${url}`);
     if (!this.#isLetIn(request)) return void response.writeHead(407).end();
     const target = URL.canParse(url) ? new URL(url) : undefined;
     const port = target && this.#options.hosts[`${target.hostname}:${target.port === '' ? '80' : target.port}`];
@@ -71,7 +71,7 @@ export class ForwardProxy {
 
   #tunnel(request: IncomingMessage, socket: Duplex): void {
     const { url = '' } = request;
-    this.seen.push(`CONNECT ${url}`);
+    this.requests.push(`CONNECT ${url}`);
     this.#keep(socket);
     if (!this.#isLetIn(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
     const port = this.#options.hosts[url];

@@ -6,7 +6,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
 import { withTimeLimit } from './limits.ts';
-import { CliHarness, type Ran } from './cli-harness.ts';
+import { CliHarness, type CliResult } from './cli-harness.ts';
 
 /**
  * The environment for tests of attacks: a registry that requires a login and follows the rules of an attack, a stranger
@@ -40,44 +40,44 @@ function loggedIn(rule: Rule): Rule {
 }
 
 export class AttackHarness {
-  readonly world: CliHarness;
+  readonly cli: CliHarness;
   /** The registry behind the hostile one. It requires no login. */
   readonly honest: RunningRegistry;
-  readonly front: RecordingProxy;
+  readonly proxy: RecordingProxy;
   readonly stranger: RecordingProxy;
 
-  private constructor(world: CliHarness, honest: RunningRegistry, front: RecordingProxy, stranger: RecordingProxy) {
-    this.world = world;
+  private constructor(cli: CliHarness, honest: RunningRegistry, proxy: RecordingProxy, stranger: RecordingProxy) {
+    this.cli = cli;
     this.honest = honest;
-    this.front = front;
+    this.proxy = proxy;
     this.stranger = stranger;
   }
 
   /** The current folder of commands. */
   get work(): string {
-    return join(this.world.folder, 'work');
+    return join(this.cli.folder, 'work');
   }
 
   static async start(): Promise<AttackHarness> {
     const honest = await startRegistry();
     await pushImage(honest.url, 'team/app', undefined, image);
     await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
-    const front = await RecordingProxy.start({ upstream: honest.url });
-    front.on(
+    const proxy = await RecordingProxy.start({ upstream: honest.url });
+    proxy.on(
       /./,
       loggedIn((exchange) => exchange.pass()),
     );
     const stranger = await RecordingProxy.start();
     stranger.on(/./, answer(200));
-    const auths = { [front.host]: { auth: login } };
-    const world = await CliHarness.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
-    await mkdir(join(world.folder, 'work'));
-    return new AttackHarness(world, honest, front, stranger);
+    const auths = { [proxy.host]: { auth: login } };
+    const cli = await CliHarness.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
+    await mkdir(join(cli.folder, 'work'));
+    return new AttackHarness(cli, honest, proxy, stranger);
   }
 
   /** Applies a rule of the hostile registry to matching requests with the login, or to all matching requests. */
   arm(pattern: RegExp, rule: Rule, everybody = false): void {
-    this.front.on(pattern, everybody ? rule : loggedIn(rule));
+    this.proxy.on(pattern, everybody ? rule : loggedIn(rule));
   }
 
   /** Runs a command, which must end before its deadline. */
@@ -85,19 +85,19 @@ export class AttackHarness {
     args: readonly string[],
     more: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
-  ): Promise<Ran & { readonly errors: readonly string[] }> {
+  ): Promise<CliResult & { readonly errors: readonly string[] }> {
     const options = [...args, ...more];
     const limits = { '--retries': '0', '--timeout': '2m', '--deadline': '4m' };
     const missing = Object.entries(limits).filter(([option]) => !options.includes(option));
-    const ran = await this.world.run([...options, ...missing.flat(), '--json', '--debug'], {
+    const result = await this.cli.run([...options, ...missing.flat(), '--json', '--debug'], {
       cwd: this.work,
-      env: { ...this.world.options.env, ...env },
+      env: { ...this.cli.options.env, ...env },
     });
-    const lines = ran.stderr.split('\n').filter((line) => line.startsWith('{'));
+    const lines = result.stderr.split('\n').filter((line) => line.startsWith('{'));
     const events = lines.map((line) => JSON.parse(line) as { type: string; code?: string; message?: string });
     const errors = events.filter(({ type }) => type === 'error');
     expect(errors.map(({ message }) => message).join()).not.toMatch(/not done within/);
-    return { ...ran, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
+    return { ...result, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
   }
 
   /**
@@ -106,14 +106,14 @@ export class AttackHarness {
    */
   async untilAsked<T>(patterns: readonly RegExp[], run: (limit: string) => Promise<T>): Promise<T> {
     return withTimeLimit(async (limit) => {
-      const ran = await run(limit);
-      return patterns.every((pattern) => this.front.asked(pattern).length > 0) ? ran : undefined;
+      const result = await run(limit);
+      return patterns.every((pattern) => this.proxy.requestsMatching(pattern).length > 0) ? result : undefined;
     });
   }
 
   /** Checks that neither other servers nor the output received the login. */
-  expectNoLeak({ stdout, stderr }: Ran, strangers: readonly RecordingProxy[] = [this.stranger]): void {
-    const seen = strangers.flatMap((one) => one.seen.map(({ path, headers }) => JSON.stringify({ path, headers })));
+  expectNoLeak({ stdout, stderr }: CliResult, strangers: readonly RecordingProxy[] = [this.stranger]): void {
+    const seen = strangers.flatMap((one) => one.requests.map(({ path, headers }) => JSON.stringify({ path, headers })));
     for (const text of [...seen, stdout, stderr]) {
       expect(text).not.toContain(password);
       expect(text).not.toContain(login);
@@ -123,13 +123,13 @@ export class AttackHarness {
   /** Checks that the commands created no tag in the registry and no name in the layout. */
   async expectNothingNamed(): Promise<void> {
     expect(await getManifest(this.honest.url, 'team/new', 'v1')).toBeUndefined();
-    const { code } = await this.world.run(['exists', 'oci:there:v1'], { cwd: this.work });
+    const { code } = await this.cli.run(['exists', 'oci:there:v1'], { cwd: this.work });
     expect(code).toBe(4);
   }
 
   /** The files outside the current folder and the workspace, with their sizes and times. */
   async surroundings(): Promise<readonly string[]> {
-    const { folder } = this.world;
+    const { folder } = this.cli;
     const names = (await readdir(folder, { recursive: true })).filter(
       (name) => !/^(?:work|\.local)(?:$|[\\/])/.test(name),
     );
@@ -141,7 +141,7 @@ export class AttackHarness {
   }
 
   async close(): Promise<void> {
-    await this.front.close();
+    await this.proxy.close();
     await this.stranger.close();
     await this.honest.close();
   }

@@ -1,7 +1,7 @@
 import { parsePlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage, type Image } from './images.ts';
-import { stepsOf } from './killed.ts';
+import { stepsOf } from './killed-programs.ts';
 import { startFlakyProxy } from './flaky-proxy.ts';
 
 /**
@@ -62,7 +62,7 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
   const { rounds, kind, runners, conditions, delayMs, random } = options;
   const registry = await startRegistry();
   const written = new Map<string, (Buffer | undefined)[]>();
-  const front = await startFlakyProxy(registry.url, {
+  const proxy = await startFlakyProxy(registry.url, {
     ...{ delayMs, refused: 3, cut: 3, lost: 4, withoutConditions: !conditions, random },
     onWritten: (name, bytes) => written.set(name, [...(written.get(name) ?? []), bytes]),
   });
@@ -74,7 +74,7 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
     );
     const tally = { rounds, kills: 0, lists: 0, faults: [] as string[] };
     for (let round = 1; round <= rounds; round += 1) {
-      const { ended, killed } = await oneRound(options, { host: front.host, round, platforms, images });
+      const { ended, killed } = await oneRound(options, { host: proxy.host, round, platforms, images });
       const seen = written.get(tagOf(round)) ?? [];
       const last = await getManifest(registry.url, 'team/app', tagOf(round));
       const lists = distinct([...seen, last?.bytes].map((bytes) => bytes?.toString()));
@@ -85,9 +85,9 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
       tally.lists += lists.length;
       tally.faults.push(...faults.map((fault) => `round ${round}: ${fault}`));
     }
-    return { ...tally, requests: front.seen.length };
+    return { ...tally, requests: proxy.requests.length };
   } finally {
-    await front.close();
+    await proxy.close();
     await registry.close();
   }
 }

@@ -6,8 +6,8 @@
  */
 export async function withTimeLimit<T>(run: (limit: string) => Promise<T | undefined>, first = 300): Promise<T> {
   for (let limit = first; limit < 120_000; limit *= 4) {
-    const ran = await run(`${limit}ms`);
-    if (ran !== undefined) return ran;
+    const result = await run(`${limit}ms`);
+    if (result !== undefined) return result;
   }
   throw new Error('the point at which the time limit must expire was not reached');
 }

@@ -21,7 +21,7 @@ export let registry: RunningRegistry;
 export const requests: string[] = [];
 
 /** Starts the registry for the tests of the file. */
-export function serveLocations(): void {
+export function serveLocalBuilds(): void {
   beforeAll(async () => {
     registry = await startRegistry({ onRequest: ({ method, path }) => requests.push(`${method} ${path}`) });
   });
@@ -49,12 +49,12 @@ export async function putDockerArchive(
 
 /** A CliHarness with one image for each type of location in `out/`. */
 export async function builds(): Promise<CliHarness> {
-  const world = await CliHarness.make();
-  const out = join(world.folder, 'out');
+  const cli = await CliHarness.make();
+  const out = join(cli.folder, 'out');
   await putInLayout(join(out, 'amd64'), amd64, 'v1');
   await putInArchive(join(out, 'arm64.tar'), arm64, 'v1');
   await putDockerArchive(join(out, 'riscv64.tar'), 'team/app:riscv64');
-  return world;
+  return cli;
 }
 
 export const sources = [

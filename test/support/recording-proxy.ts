@@ -19,7 +19,7 @@ import type { RequestWaves } from './request-waves.ts';
  * A proxy in front of a registry. It records requests and applies the rules of a test, which answer requests, modify or
  * delay responses, or close connections. Requests without a rule are forwarded.
  */
-export interface Seen {
+export interface RecordedRequest {
   readonly method: string;
   /** Path with the query. */
   readonly path: string;
@@ -34,7 +34,7 @@ export interface Seen {
 
 /** A request that a rule handles. */
 export interface Exchange {
-  readonly seen: Seen;
+  readonly seen: RecordedRequest;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Forwards the request, and optionally modifies the response. */
@@ -53,9 +53,9 @@ export interface Change {
   /** Delay of the response in milliseconds. */
   readonly waitMs?: number;
   /** Close the connection instead of sending the response. */
-  readonly loseAnswer?: boolean;
+  readonly loseResponse?: boolean;
   /** Called with the status of the registry's response. */
-  readonly onAnswer?: (status: number) => void;
+  readonly onResponse?: (status: number) => void;
 }
 
 export type Rule = (exchange: Exchange) => Promise<void> | void;
@@ -79,7 +79,7 @@ export interface RecordingProxyOptions {
 }
 
 export class RecordingProxy {
-  readonly seen: Seen[] = [];
+  readonly requests: RecordedRequest[] = [];
   readonly #server: Server;
   readonly #options: RecordingProxyOptions;
   readonly #rules: ActiveRule[] = [];
@@ -102,10 +102,10 @@ export class RecordingProxy {
   }
 
   static async start(options: RecordingProxyOptions = {}): Promise<RecordingProxy> {
-    const front = new RecordingProxy(options);
-    await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
-    front.#port = (front.#server.address() as AddressInfo).port;
-    return front;
+    const proxy = new RecordingProxy(options);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    proxy.#port = (proxy.#server.address() as AddressInfo).port;
+    return proxy;
   }
 
   /** Does not change after the server is closed, since requests may still refer to it. */
@@ -130,12 +130,12 @@ export class RecordingProxy {
   }
 
   /** The matching requests so far. */
-  asked(pattern: RegExp): readonly Seen[] {
-    return this.seen.filter(({ method, path }) => pattern.test(`${method} ${path}`));
+  requestsMatching(pattern: RegExp): readonly RecordedRequest[] {
+    return this.requests.filter(({ method, path }) => pattern.test(`${method} ${path}`));
   }
 
-  forget(): void {
-    this.seen.length = 0;
+  clear(): void {
+    this.requests.length = 0;
     this.#depth = 0;
   }
 
@@ -151,8 +151,8 @@ export class RecordingProxy {
     response.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => response.once('close', resolve));
     const wave = await this.#options.waves?.enter(request.socket, ended);
-    const seen: Seen = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
-    this.seen.push(seen);
+    const seen: RecordedRequest = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
+    this.requests.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
     request.pause();
     response.on('finish', () => {
@@ -211,13 +211,13 @@ async function passOn(
     onward.once('response', resolve);
     onward.on('error', reject);
   });
-  change.onAnswer?.(answer.statusCode ?? 0);
+  change.onResponse?.(answer.statusCode ?? 0);
   // If the client disconnects early, the connection to the registry would keep the process alive.
   const gone = new Promise<void>((resolve) => (response.destroyed ? resolve() : response.once('close', resolve)));
   void gone.then(() => onward.destroy());
   const { waitMs = change.delayMs } = change;
   if (waitMs > 0) await sleep(waitMs);
-  if (change.loseAnswer === true) {
+  if (change.loseResponse === true) {
     answer.resume();
     answer.once('end', () => request.socket.destroy());
     return;

@@ -30,7 +30,7 @@ export class RequestWaves {
     return this.#number;
   }
 
-  forget(): void {
+  reset(): void {
     this.#number = 0;
   }
 

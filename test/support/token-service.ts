@@ -36,16 +36,16 @@ export interface TokenRequest {
 }
 
 export class TokenService {
-  readonly front: RecordingProxy;
+  readonly proxy: RecordingProxy;
   /** Every request for a token. */
   readonly requests: TokenRequest[] = [];
   readonly #options: TokenServiceOptions;
   readonly #issued = new Map<string, Issued>();
 
-  private constructor(front: RecordingProxy, options: TokenServiceOptions) {
-    this.front = front;
+  private constructor(proxy: RecordingProxy, options: TokenServiceOptions) {
+    this.proxy = proxy;
     this.#options = options;
-    front.on(/ \/token/, (exchange) => this.#give(exchange));
+    proxy.on(/ \/token/, (exchange) => this.#give(exchange));
   }
 
   static async start(options: TokenServiceOptions = {}): Promise<TokenService> {
@@ -53,7 +53,7 @@ export class TokenService {
   }
 
   get realm(): string {
-    return `${this.front.url}/token`;
+    return `${this.proxy.url}/token`;
   }
 
   get tokens(): readonly string[] {
@@ -61,7 +61,7 @@ export class TokenService {
   }
 
   close(): Promise<void> {
-    return this.front.close();
+    return this.proxy.close();
   }
 
   /** Invalidates all tokens. */
@@ -85,7 +85,7 @@ export class TokenService {
     const { methods = ['GET', 'POST'], refreshTokens = {}, users = {} } = this.#options;
     const body = await bodyOf(request);
     const isPost = request.method === 'POST';
-    const form = isPost ? new URLSearchParams(body) : new URL(request.url ?? '', this.front.url).searchParams;
+    const form = isPost ? new URLSearchParams(body) : new URL(request.url ?? '', this.proxy.url).searchParams;
     const scopes = isPost ? (form.get('scope') ?? '').split(' ').filter(Boolean) : form.getAll('scope');
     const login = isPost ? formLogin(form) : basicLogin(request.headers.authorization);
     const refreshed = refreshTokens[form.get('refresh_token') ?? ''];
@@ -171,10 +171,10 @@ export interface GuardOptions {
 }
 
 /** Lets a proxy forward only requests with a sufficient token. */
-export function guard(front: RecordingProxy, tokens: TokenService, options: GuardOptions = {}): void {
+export function guard(proxy: RecordingProxy, tokens: TokenService, options: GuardOptions = {}): void {
   const { service = 'registry.test', challenges = 'always', before = '', denial = 401, silent = false } = options;
   const { realm = () => tokens.realm, asks } = options;
-  front.on(/^[A-Z]+ \/v2\//, (exchange) => {
+  proxy.on(/^[A-Z]+ \/v2\//, (exchange) => {
     const { method, path, headers } = exchange.seen;
     const scopes = scopesOf(method, path);
     const needed = asks?.(scopes) ?? scopes;
@@ -183,11 +183,11 @@ export function guard(front: RecordingProxy, tokens: TokenService, options: Guar
     const scope = needed.length === 0 ? '' : `,scope="${needed.join(' ')}"`;
     const error = fault === 'none' || silent ? '' : `,error="${fault}"`;
     const challenge = `${before}Bearer realm="${realm()}",service="${service}"${scope}${error}`;
-    const isTold = challenges === 'always' || path === '/v2/';
+    const isChallenged = challenges === 'always' || path === '/v2/';
     const status = fault === 'insufficient_scope' ? denial : 401;
     void answer(
       status,
-      isTold ? { 'www-authenticate': challenge } : {},
+      isChallenged ? { 'www-authenticate': challenge } : {},
       '{"errors":[{"code":"UNAUTHORIZED"}]}',
     )(exchange);
     return undefined;

@@ -38,9 +38,9 @@ async function stores(): Promise<Stores> {
 
 /** The registry behind a proxy without the referrers API, like an older registry. */
 async function withoutApi({ url }: RunningRegistry): Promise<RecordingProxy> {
-  const front = await RecordingProxy.start({ upstream: url });
-  front.on(/\/referrers\//, answer(404));
-  return front;
+  const proxy = await RecordingProxy.start({ upstream: url });
+  proxy.on(/\/referrers\//, answer(404));
+  return proxy;
 }
 
 describe('a copy', () => {

@@ -249,7 +249,7 @@ describe('an existing archive', () => {
     }));
 
   const links = process.platform === 'win32' ? test.skip : test;
-  links('behind a link is replaced where it lies', () =>
+  links('behind a link is replaced at the target of the link', () =>
     withFolder(async (folder) => {
       const [real, link] = [join(folder, 'real', 'a.tar'), join(folder, 'link.tar')];
       await mkdir(join(folder, 'real'));

@@ -13,14 +13,14 @@ async function expectBlob(source: ContentReader, { descriptor, bytes }: Manifest
 
 describe('downloads', () => {
   test('continue with a range after each broken connection', async () => {
-    const { front, host } = await served();
+    const { proxy, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(3 * MIB);
     await put(source, blob);
-    front.forget();
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: MIB }), 2);
+    proxy.clear();
+    proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: MIB }), 2);
     await expectBlob(source, blob);
-    expect(front.seen.map(({ headers, status }) => [headers.range, status])).toEqual([
+    expect(proxy.requests.map(({ headers, status }) => [headers.range, status])).toEqual([
       [undefined, 0],
       [`bytes=${MIB}-`, 0],
       [`bytes=${2 * MIB}-`, 206],
@@ -28,34 +28,34 @@ describe('downloads', () => {
   });
 
   test('continue if the registry ignores the range', async () => {
-    const { front, host } = await served();
+    const { proxy, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
     await put(source, blob);
-    front.on(/^GET .*blobs/, (exchange) => {
+    proxy.on(/^GET .*blobs/, (exchange) => {
       delete exchange.request.headers.range;
       return exchange.pass();
     });
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
+    proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
     await expectBlob(source, blob);
   });
 
   test('succeed if only the end of the response was lost', async () => {
-    const { front, host } = await served();
+    const { proxy, host } = await served();
     const source = repository(session(), host, 'repo');
     const blob = layerOf(MIB);
-    front.on(/^GET .*blobs/, ({ response }) => {
+    proxy.on(/^GET .*blobs/, ({ response }) => {
       response.writeHead(200, { 'transfer-encoding': 'chunked' });
       response.write(blob.bytes, () => setImmediate(() => response.destroy()));
     });
     await expectBlob(source, blob);
-    expect(front.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('continue after a part that is shorter than requested', async () => {
-    const { front, host } = await served();
+    const { proxy, host } = await served();
     const blob = layerOf(3 * MIB);
-    front.on(/^GET .*blobs/, (exchange) => {
+    proxy.on(/^GET .*blobs/, (exchange) => {
       const start = Number(/\d+/.exec(exchange.seen.headers.range ?? '')?.[0]);
       const end = Math.min(start + MIB, blob.bytes.length);
       const range = { 'content-range': `bytes ${start}-${end - 1}/${blob.bytes.length}` };
@@ -65,10 +65,10 @@ describe('downloads', () => {
       response.writeHead(200, { 'content-length': blob.bytes.length });
       response.write(blob.bytes.subarray(0, 1000), () => setImmediate(() => response.destroy()));
     };
-    front.on(/^GET .*blobs/, cut, 1);
+    proxy.on(/^GET .*blobs/, cut, 1);
     await expectBlob(repository(session({ retries: 1 }), host, 'repo'), blob);
     const starts = [1000, 1000 + MIB, 1000 + 2 * MIB];
-    expect(front.seen.map(({ headers }) => headers.range)).toEqual([
+    expect(proxy.requests.map(({ headers }) => headers.range)).toEqual([
       undefined,
       ...starts.map((start) => `bytes=${start}-`),
     ]);
@@ -77,23 +77,23 @@ describe('downloads', () => {
   test.each(['bytes 999-1999/1048576', 'bytes 1000-999/1048576', 'bytes 1000-1048576/1048576', 'bytes 1000-1999/9'])(
     'take no part for what it is not: %s',
     async (range) => {
-      const { front, host } = await served();
+      const { proxy, host } = await served();
       const source = repository(session({ retries: 1 }), host, 'repo');
       const blob = layerOf(MIB);
-      front.on(/^GET .*blobs/, answer(206, { 'content-range': range }, 'x'.repeat(1000)));
-      front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
+      proxy.on(/^GET .*blobs/, answer(206, { 'content-range': range }, 'x'.repeat(1000)));
+      proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 1000 }), 1);
       await put(source, blob);
       await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toThrow('was requested from byte 1000 on');
     },
   );
 
   test('fail after attempts without progress', async () => {
-    const { front, host } = await served();
+    const { proxy, host } = await served();
     const source = repository(session({ retries: 2 }), host, 'repo');
     const blob = layerOf(MIB);
     await put(source, blob);
-    front.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 0 }));
+    proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 0 }));
     await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
-    expect(front.asked(/^GET/)).toHaveLength(3);
+    expect(proxy.requestsMatching(/^GET/)).toHaveLength(3);
   });
 });

@@ -60,19 +60,19 @@ async function registryWith(
   fault: Rule,
   options: Parameters<typeof RecordingProxy.start>[0] = {},
 ): Promise<RecordingProxy> {
-  const front = cleanup(await RecordingProxy.start(options));
+  const proxy = cleanup(await RecordingProxy.start(options));
   const { challenge, header } = logins[login];
-  front.on(/./, (exchange) => {
+  proxy.on(/./, (exchange) => {
     const isLoggedIn = exchange.seen.headers.authorization === header;
-    return (isLoggedIn ? fault : answer(401, { 'www-authenticate': challenge(front.host) }))(exchange);
+    return (isLoggedIn ? fault : answer(401, { 'www-authenticate': challenge(proxy.host) }))(exchange);
   });
-  front.on(/ \/token/, answer(200, {}, JSON.stringify({ token })));
-  return front;
+  proxy.on(/ \/token/, answer(200, {}, JSON.stringify({ token })));
+  return proxy;
 }
 
-function client(front: RecordingProxy, options: Partial<RegistryOptions> = {}): Repository {
+function client(proxy: RecordingProxy, options: Partial<RegistryOptions> = {}): Repository {
   const credentials = () => Promise.resolve(me);
-  return repository(session({ credentials, retries: 0, ...options }), front.host, 'team/app');
+  return repository(session({ credentials, retries: 0, ...options }), proxy.host, 'team/app');
 }
 
 const large = layerOf(5 * 1024 * 1024);
@@ -128,42 +128,42 @@ const failures: Readonly<Record<string, Rule>> = {
 
 describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (login) => {
   test.each(Object.keys(failures))('shows no credentials: the registry %s', async (name) => {
-    const front = await registryWith(login, failures[name]!);
-    const results = Object.values(requests).map((request) => request(client(front)).catch((error: unknown) => error));
+    const proxy = await registryWith(login, failures[name]!);
+    const results = Object.values(requests).map((request) => request(client(proxy)).catch((error: unknown) => error));
     const errors = (await Promise.all(results)).filter((result) => result instanceof Error);
     // Some requests tolerate some answers, such as a 404 to a DELETE.
     expect(errors.length).toBeGreaterThan(4);
     errors.forEach(expectSafeAndComplete);
-    expect(front.seen.filter(({ headers }) => headers.authorization === logins[login].header)).not.toHaveLength(0);
+    expect(proxy.requests.filter(({ headers }) => headers.authorization === logins[login].header)).not.toHaveLength(0);
   });
 
   test('shows no credentials: the registry does not answer', async () => {
-    const front = await registryWith(login, hang);
-    const works = Object.values(requests).map((request) => request(client(front, { timeoutMs: 300 })));
+    const proxy = await registryWith(login, hang);
+    const works = Object.values(requests).map((request) => request(client(proxy, { timeoutMs: 300 })));
     (await Promise.all(works.map(failureOf))).forEach(expectSafeAndComplete);
   });
 
   test('shows no credentials: the server has stopped', async () => {
-    const front = await registryWith(login, answer(404));
-    const at = client(front);
+    const proxy = await registryWith(login, answer(404));
+    const at = client(proxy);
     await failureOf(at.fetchManifest('v1'));
-    await front.close();
+    await proxy.close();
     for (const request of Object.values(requests)) expectSafeAndComplete(await failureOf(request(at)));
   });
 
   test('shows no credentials: it is aborted', async () => {
     for (const request of Object.values(requests)) {
       const stop = new AbortController();
-      const front = await registryWith(login, () => stop.abort());
-      expectSafe(await failureOf(request(client(front), stop.signal)));
+      const proxy = await registryWith(login, () => stop.abort());
+      expectSafe(await failureOf(request(client(proxy), stop.signal)));
     }
   });
 
   test('shows no credentials: the session is closed', async () => {
     for (const request of Object.values(requests)) {
       const open = session({ credentials: () => Promise.resolve(me), retries: 0 });
-      const front = await registryWith(login, () => open.close());
-      expectSafeAndComplete(await failureOf(request(repository(open, front.host, 'team/app'))));
+      const proxy = await registryWith(login, () => open.close());
+      expectSafeAndComplete(await failureOf(request(repository(open, proxy.host, 'team/app'))));
     }
   });
 
@@ -172,10 +172,10 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
     () =>
       withFolder(async (folder) => {
         const stranger = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('stranger') }));
-        const front = await registryWith(login, answer(307, { location: `${stranger.url}/?sig=${signature}` }));
+        const proxy = await registryWith(login, answer(307, { location: `${stranger.url}/?sig=${signature}` }));
         const caFile = new Authority(folder, 'other').certificate.certFile;
         for (const request of Object.values(requests)) {
-          const error = await failureOf(request(client(front, { caFile, plainHttp: [front.host] })));
+          const error = await failureOf(request(client(proxy, { caFile, plainHttp: [proxy.host] })));
           expectSafeAndComplete(error);
           expect((error as MlistError).message).toContain('is not trusted');
         }
@@ -196,9 +196,9 @@ describe('an error of a token request', () => {
   };
   describe.each(Object.keys(accounts))('with %s', (account) => {
     test.each(Object.keys({ ...failures, ...more }))('shows no credentials: the service %s', async (name) => {
-      const front = await registryWith('Bearer', answer(404));
-      front.on(/ \/token/, { ...failures, ...more }[name]!);
-      const at = client(front, { credentials: () => Promise.resolve(accounts[account]) });
+      const proxy = await registryWith('Bearer', answer(404));
+      proxy.on(/ \/token/, { ...failures, ...more }[name]!);
+      const at = client(proxy, { credentials: () => Promise.resolve(accounts[account]) });
       expectSafeAndComplete(await failureOf(at.fetchManifest('v1')));
     });
   });
@@ -207,9 +207,9 @@ describe('an error of a token request', () => {
 test('an error shows no token of a token response that the registry quotes', async () => {
   const members = { token, refresh_token: refreshToken, identityToken: password, id_token: signature, a_token: null };
   const detail = `me ${Object.values(members).join(' ')}`;
-  const front = await registryWith('Bearer', answer(403, {}, JSON.stringify({ errors: [{ code: 'DENIED', detail }] })));
-  front.on(/ \/token/, answer(200, {}, JSON.stringify({ ...members, expires_in: 300 })));
-  const anonymous = client(front, { credentials: () => Promise.resolve(undefined) });
+  const proxy = await registryWith('Bearer', answer(403, {}, JSON.stringify({ errors: [{ code: 'DENIED', detail }] })));
+  proxy.on(/ \/token/, answer(200, {}, JSON.stringify({ ...members, expires_in: 300 })));
+  const anonymous = client(proxy, { credentials: () => Promise.resolve(undefined) });
   const error = await failureOf(anonymous.fetchManifest('v1'));
   expectSafeAndComplete(error);
   expect((error as MlistError).message).toContain('DENIED: me *** *** *** ***');
@@ -221,8 +221,8 @@ describe('an error of a proxy with a password', () => {
     ['that refuses the login', 'me:other', ['http', 'https']],
     ['that refuses the host', `me:${password}`, ['http', 'https']],
   ])('shows no credentials: a proxy %s', async (_, login, schemes) => {
-    const proxy = cleanup(await ForwardProxy.start({ hosts: {}, login }));
-    const url = proxy.url.replace(/\/\/.*@/, `//me:${password}@`);
+    const forwardProxy = cleanup(await ForwardProxy.start({ hosts: {}, login }));
+    const url = forwardProxy.url.replace(/\/\/.*@/, `//me:${password}@`);
     for (const scheme of schemes) {
       const plainHttp = scheme === 'http' ? [host] : [];
       const open = session({ plainHttp, retries: 0, env: { HTTP_PROXY: url, HTTPS_PROXY: url } });
@@ -231,10 +231,10 @@ describe('an error of a proxy with a password', () => {
   });
 
   test.each(['breaks the connection', 'is not there'])('shows no credentials: a proxy that %s', async (what) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, reset);
-    if (what === 'is not there') await front.close();
-    const url = `http://me:${password}@${what === 'is not there' ? '127.0.0.1:1' : front.host}`;
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, reset);
+    if (what === 'is not there') await proxy.close();
+    const url = `http://me:${password}@${what === 'is not there' ? '127.0.0.1:1' : proxy.host}`;
     for (const plainHttp of [[host], []]) {
       const open = session({ plainHttp, retries: 0, env: { HTTP_PROXY: url, HTTPS_PROXY: url } });
       expectSafeAndComplete(await failureOf(repository(open, host, 'a').fetchManifest('v1')));
@@ -283,9 +283,9 @@ describe('an error from elsewhere', () => {
     ],
     ['connect ECONNREFUSED 127.0.0.1:5000', 'connect ECONNREFUSED 127.0.0.1:5000'],
   ])('is kept without credentials in its message: %s', async (message, shown) => {
-    const front = await registryWith('Basic', answer(404));
+    const proxy = await registryWith('Basic', answer(404));
     const credentials = () => Promise.reject(Object.assign(new Error(message), request));
-    const error = await failureOf(client(front, { credentials }).fetchManifest('v1'));
+    const error = await failureOf(client(proxy, { credentials }).fetchManifest('v1'));
     expectSafeAndComplete(error);
     expect((error as MlistError).message).toContain(shown);
     expect((error as MlistError).cause).toMatchObject({ message: shown });
@@ -293,7 +293,7 @@ describe('an error from elsewhere', () => {
 });
 
 test('an unhandled rejection prints no credentials', async () => {
-  const front = await registryWith('Basic', reset);
+  const proxy = await registryWith('Basic', reset);
   const library = pathToFileURL(fileURLToPath(new URL('../../../dist/index.js', import.meta.url))).href;
   const script = `
     import { createClient } from ${JSON.stringify(library)};
@@ -301,7 +301,7 @@ test('an unhandled rejection prints no credentials', async () => {
     const mlist = createClient({ env: {}, retries: 0, credentials });
     void mlist.inspect(process.env.REFERENCE);
   `;
-  const env = { PATH: process.env['PATH'], SECRET: password, REFERENCE: `${front.host}/team/app:v1` };
+  const env = { PATH: process.env['PATH'], SECRET: password, REFERENCE: `${proxy.host}/team/app:v1` };
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

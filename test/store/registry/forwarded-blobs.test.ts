@@ -22,7 +22,7 @@ test.each<[string, Rule]>([
     layerOf(length, String(length)),
   );
   for (const blob of blobs) await put(repository(cleanup(session()), from.host, 'from'), blob);
-  to.front.on(/^(?:PUT|PATCH)/, puts);
+  to.proxy.on(/^(?:PUT|PATCH)/, puts);
   const used = session();
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
@@ -38,7 +38,7 @@ test.each<[string, Rule]>([
   const blob = layerOf(200_000, 'waited for');
   let answered: () => void = () => undefined;
   const answering = new Promise<void>((resolve) => (answered = resolve));
-  from.front.on(/^GET .*blobs/, async ({ response }) => {
+  from.proxy.on(/^GET .*blobs/, async ({ response }) => {
     response.writeHead(200, { 'content-length': blob.bytes.length });
     response.write(blob.bytes.subarray(0, 90_000));
     await answering;
@@ -48,7 +48,7 @@ test.each<[string, Rule]>([
     exchange.response.once('finish', answered);
     await rule(exchange);
   };
-  to.front.on(/^PUT/, answerFirst, 1);
+  to.proxy.on(/^PUT/, answerFirst, 1);
   const used = session();
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await target.putBlob(blob.descriptor, () => source.readBlob(blob.descriptor));

@@ -6,14 +6,14 @@ import { pieces, put, repository, served, session } from './setup.ts';
 
 /** Limits of registries and of the client. Only the minimum length of a wait is checked. */
 
-async function stand() {
-  const { front, host } = await served();
+async function proxiedRegistry() {
+  const { proxy, host } = await served();
   const { config, layers, manifest } = imageOf('limits');
   const setUp = repository(session(), host, 'repo');
   for (const blob of [config, ...layers]) await put(setUp, blob);
   await setUp.putManifest(manifest, 'v1');
-  front.forget();
-  return { front, host };
+  proxy.clear();
+  return { proxy, host };
 }
 
 describe('Retry-After', () => {
@@ -25,9 +25,9 @@ describe('Retry-After', () => {
     ['until a date', () => new Date(Date.now() + 2000).toUTCString(), 900],
     ['until a date that is over', () => 'Wed, 21 Oct 2015 07:28:00 GMT', 0],
   ])('%s gets the request again, and not before', async (_name, header, least) => {
-    const { front, host } = await stand();
+    const { proxy, host } = await proxiedRegistry();
     const came: number[] = [];
-    front.on(/^GET/, (exchange) => {
+    proxy.on(/^GET/, (exchange) => {
       came.push(performance.now());
       return came.length === 1 ? answer(429, { 'retry-after': header() })(exchange) : exchange.pass();
     });
@@ -38,24 +38,24 @@ describe('Retry-After', () => {
   });
 
   test('fails at once if the wait is too long', async () => {
-    const { front, host } = await stand();
-    front.on(/^GET/, answer(429, { 'retry-after': '86400' }));
+    const { proxy, host } = await proxiedRegistry();
+    proxy.on(/^GET/, answer(429, { 'retry-after': '86400' }));
     await expect(repository(session(), host, 'repo').fetchManifest('v1')).rejects.toMatchObject({
       code: 'ERR_MLIST_REGISTRY',
       facts: { status: 429 },
     });
-    expect(front.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('delays other requests to the registry too', async () => {
-    const { front, host } = await stand();
+    const { proxy, host } = await proxiedRegistry();
     const refused: number[] = [];
     const came: number[] = [];
-    front.on(/^/, (exchange) => {
+    proxy.on(/^/, (exchange) => {
       came.push(performance.now());
       return exchange.pass();
     });
-    front.on(
+    proxy.on(
       /manifests/,
       (exchange) => {
         refused.push(performance.now());
@@ -75,12 +75,12 @@ describe('Retry-After', () => {
 });
 
 test.each([1, 3])('sends at most %d requests to a registry at once', async (concurrency) => {
-  const { front, host } = await served();
+  const { proxy, host } = await served();
   let now = 0;
   let most = 0;
   let fill: () => void = () => undefined;
   const full = new Promise<void>((resolve) => (fill = resolve));
-  front.on(/^/, async ({ pass, response }) => {
+  proxy.on(/^/, async ({ pass, response }) => {
     now += 1;
     most = Math.max(most, now);
     response.once('close', () => (now -= 1));
@@ -99,13 +99,13 @@ test.each([1, 3])('sends at most %d requests to a registry at once', async (conc
 });
 
 test('--debug shows the rate limit of Docker Hub', async () => {
-  const { front, host } = await stand();
+  const { proxy, host } = await proxiedRegistry();
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
-  front.on(/manifests/, ({ pass }) => pass({ headers }));
-  const world = await CliHarness.make();
-  const plain = await world.run(['digest', `${host}/repo:v1`, '--debug']);
+  proxy.on(/manifests/, ({ pass }) => pass({ headers }));
+  const cli = await CliHarness.make();
+  const plain = await cli.run(['digest', `${host}/repo:v1`, '--debug']);
   expect([plain.code, plain.stderr]).toEqual([0, expect.stringMatching(/200.*76 of 100 left/)]);
-  const { stderr } = await world.run(['digest', `${host}/repo:v1`, '--debug', '--json']);
+  const { stderr } = await cli.run(['digest', `${host}/repo:v1`, '--debug', '--json']);
   const events = stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { type: string }]));
   expect(events).toContainEqual(
     expect.objectContaining({ type: 'request', rateLimit: { limit: 100, remaining: 76, window: 21_600 } }),

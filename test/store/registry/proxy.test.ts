@@ -31,8 +31,8 @@ describe('the choice of the proxy', () => {
     ['none for a name below localhost', env, 'http://a.localhost', undefined],
     ['none for 127.0.0.0/8', env, 'http://127.1.2.3', undefined],
     ['none for ::1', env, 'https://[::1]:5000', undefined],
-  ])('%s', (_name, more, url, proxy) => {
-    expect(chosen(url, more)).toBe(proxy);
+  ])('%s', (_name, more, url, expected) => {
+    expect(chosen(url, more)).toBe(expected);
   });
 
   test.each<[string, string, boolean]>([
@@ -78,31 +78,31 @@ describe('the choice of the proxy', () => {
 
 /** A registry under a public name, over http. */
 async function behind(options: Omit<ForwardProxyOptions, 'hosts'> = {}) {
-  const { front } = await served();
-  const proxy = cleanup(await ForwardProxy.start({ hosts: { 'registry.example:80': front.port }, ...options }));
-  const open = (env: Readonly<Record<string, string>> = proxy.env, more: Parameters<typeof session>[0] = {}) =>
+  const { proxy } = await served();
+  const forwardProxy = cleanup(await ForwardProxy.start({ hosts: { 'registry.example:80': proxy.port }, ...options }));
+  const open = (env: Readonly<Record<string, string>> = forwardProxy.env, more: Parameters<typeof session>[0] = {}) =>
     repository(session({ plainHttp: ['registry.example'], env, retries: 1, ...more }), 'registry.example', 'repo');
-  return { front, proxy, open };
+  return { proxy, forwardProxy, open };
 }
 
 describe('a registry over http', () => {
   test('is requested through the proxy by its absolute URL, including bodies', async () => {
-    const { front, proxy, open } = await behind();
+    const { proxy, forwardProxy, open } = await behind();
     const blob = layerOf(300_000);
     const { manifest, config, layers } = imageOf('x');
     for (const content of [blob, config, ...layers]) await put(open(), content);
     await open().putManifest(manifest, 'v1');
     expect((await bytesOf(open().readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
-    expect(proxy.seen[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
-    expect(proxy.seen.every((line) => line.includes(' http://registry.example/v2/repo/'))).toBe(true);
-    expect(front.seen.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
+    expect(forwardProxy.requests[0]).toBe('POST http://registry.example/v2/repo/blobs/uploads/');
+    expect(forwardProxy.requests.every((line) => line.includes(' http://registry.example/v2/repo/'))).toBe(true);
+    expect(proxy.requests.every(({ headers }) => headers.host === 'registry.example')).toBe(true);
   });
 
   test('is reached through a proxy that requires a login', async () => {
-    const { front, proxy, open } = await behind({ login: 'me:proxy-secret' });
+    const { proxy, forwardProxy, open } = await behind({ login: 'me:proxy-secret' });
     await put(open(), layerOf(10));
-    expect(front.seen.map(({ status }) => status)).toEqual([202, 201]);
-    const without = { HTTP_PROXY: proxy.url.replace('me:proxy-secret@', '') };
+    expect(proxy.requests.map(({ status }) => status)).toEqual([202, 201]);
+    const without = { HTTP_PROXY: forwardProxy.url.replace('me:proxy-secret@', '') };
     await expect(put(open(without), layerOf(10))).rejects.toMatchObject({
       message: expect.stringContaining('407') as unknown,
     });
@@ -112,23 +112,23 @@ describe('a registry over http', () => {
 describeWith('openssl', 'a registry over https', () => {
   /** A registry with TLS under a public name, whose proxy may speak TLS itself. */
   async function securely(
-    work: (parts: { readonly proxy: ForwardProxy; readonly caFile: string }) => Promise<void>,
+    work: (parts: { readonly forwardProxy: ForwardProxy; readonly caFile: string }) => Promise<void>,
     options: { readonly login?: string; readonly tls?: boolean } = {},
   ) {
     await withFolder(async (folder) => {
       const authority = new Authority(folder);
       const tls = authority.sign('server', ['registry.example', '127.0.0.1']);
-      const { front } = await served({}, { tls });
-      const hosts = { 'registry.example:5443': front.port };
+      const { proxy } = await served({}, { tls });
+      const hosts = { 'registry.example:5443': proxy.port };
       const { login } = options;
-      const proxy = cleanup(
+      const forwardProxy = cleanup(
         await ForwardProxy.start({
           hosts,
           ...(login === undefined ? {} : { login }),
           ...(options.tls === true ? { tls } : {}),
         }),
       );
-      await work({ proxy, caFile: authority.certificate.certFile });
+      await work({ forwardProxy, caFile: authority.certificate.certFile });
     });
   }
 
@@ -137,12 +137,12 @@ describeWith('openssl', 'a registry over https', () => {
     ['through a tunnel of a proxy that requires a login', { login: 'me:proxy-secret' }],
     ['through a proxy that speaks TLS itself', { tls: true }],
   ])('is reached %s', (_name, options) =>
-    securely(async ({ proxy, caFile }) => {
-      const repo = repository(session({ env: proxy.env, caFile }), 'registry.example:5443', 'repo');
+    securely(async ({ forwardProxy, caFile }) => {
+      const repo = repository(session({ env: forwardProxy.env, caFile }), 'registry.example:5443', 'repo');
       const blob = layerOf(300_000);
       await Promise.all([put(repo, blob), put(repo, layerOf(10))]);
       expect((await bytesOf(repo.readBlob(blob.descriptor))).equals(blob.bytes)).toBe(true);
-      expect(new Set(proxy.seen)).toEqual(new Set(['CONNECT registry.example:5443']));
+      expect(new Set(forwardProxy.requests)).toEqual(new Set(['CONNECT registry.example:5443']));
     }, options),
   );
 
@@ -150,15 +150,15 @@ describeWith('openssl', 'a registry over https', () => {
     ['requires a login', { login: 'me:proxy-secret' }, 'registry.example:5443', '407', 'HTTPS_PROXY'],
     ['does not know the host', {}, 'other.example:5443', '403', 'NO_PROXY'],
   ])('is not reached through a proxy that %s', (_name, options, host, status, hint) =>
-    securely(async ({ proxy, caFile }) => {
-      const env = { HTTPS_PROXY: proxy.url.replace('me:proxy-secret@', '') };
+    securely(async ({ forwardProxy, caFile }) => {
+      const env = { HTTPS_PROXY: forwardProxy.url.replace('me:proxy-secret@', '') };
       const repo = repository(session({ env, caFile }), host, 'repo');
       await expect(repo.resolve('v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_NETWORK',
         message: expect.stringContaining(status) as unknown,
         hint: expect.stringContaining(hint) as unknown,
       });
-      expect(proxy.seen).toHaveLength(1);
+      expect(forwardProxy.requests).toHaveLength(1);
     }, options),
   );
 });

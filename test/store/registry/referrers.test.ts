@@ -48,10 +48,10 @@ describeOnRegistries('the referrers of a manifest', (start) => {
 });
 
 /** A repository of a server with this rule. */
-async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly front: RecordingProxy }> {
-  const front = cleanup(await RecordingProxy.start());
-  front.on(/./, rule);
-  return { repo: repository(session({ retries: 0 }), front.host, 'a'), front };
+async function repositoryOf(rule: Rule): Promise<{ readonly repo: Repository; readonly proxy: RecordingProxy }> {
+  const proxy = cleanup(await RecordingProxy.start());
+  proxy.on(/./, rule);
+  return { repo: repository(session({ retries: 0 }), proxy.host, 'a'), proxy };
 }
 
 function pageOf(one: Image): Served {
@@ -99,7 +99,7 @@ test.each([404, 400, 405])(
   'a registry that answers %s has no API, and is asked for it once: the fallback tag speaks, if it is an index',
   async (status) => {
     const isTag = (path: string) => path.endsWith(`/manifests/${image.digest.replace(':', '-')}`);
-    const { repo, front } = await repositoryOf((exchange) => {
+    const { repo, proxy } = await repositoryOf((exchange) => {
       const { path } = exchange.seen;
       if (isTag(path)) return answer(200, { 'content-type': listed.mediaType }, listed.bytes)(exchange);
       return answer(path.includes('/referrers/') ? status : 404)(exchange);
@@ -107,7 +107,7 @@ test.each([404, 400, 405])(
     expect(await repo.supportsReferrers(digest)).toBe(false);
     expect(await repo.referrers(digest)).toHaveLength(2);
     expect(await repo.referrers(parseDigest(sbom.digest))).toEqual([]);
-    expect(front.asked(/referrers/)).toHaveLength(1);
+    expect(proxy.requestsMatching(/referrers/)).toHaveLength(1);
   },
 );
 

@@ -39,10 +39,10 @@ export function repository(from: RegistrySession, host: string, path: string): R
 export async function served(
   serve: ServerOptions = {},
   options: RecordingProxyOptions = {},
-): Promise<{ readonly front: RecordingProxy; readonly upstream: string; readonly host: string }> {
+): Promise<{ readonly proxy: RecordingProxy; readonly upstream: string; readonly host: string }> {
   const registry = cleanup(await startRegistry(serve));
-  const front = cleanup(await RecordingProxy.start({ upstream: registry.url, ...options }));
-  return { front, upstream: registry.url, host: front.host };
+  const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url, ...options }));
+  return { proxy, upstream: registry.url, host: proxy.host };
 }
 
 export { cleanup };

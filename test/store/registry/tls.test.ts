@@ -45,7 +45,7 @@ function withAuthority(
     const secure = cleanup(await RecordingProxy.start({ tls }));
     const other = cleanup(await RecordingProxy.start({ tls }));
     const plain = cleanup(await RecordingProxy.start());
-    for (const front of [secure, other, plain]) front.on(/./, found);
+    for (const proxy of [secure, other, plain]) proxy.on(/./, found);
     if (clients) secure.on(/./, (exchange) => (tlsOf(exchange).authorized ? found : answer(403))(exchange));
     const hosts = {
       'registry.example:443': secure.port,
@@ -54,9 +54,11 @@ function withAuthority(
       'other.example:443': other.port,
       'misnamed.example:443': other.port,
     };
-    const proxy = cleanup(await ForwardProxy.start({ hosts }));
+    const forwardProxy = cleanup(await ForwardProxy.start({ hosts }));
     const read = ({ env, ...options }: Parameters<typeof session>[0] = {}, host = 'registry.example') =>
-      repository(session({ retries: 0, env: { ...proxy.env, ...env }, ...options }), host, 'repo').fetchManifest('v1');
+      repository(session({ retries: 0, env: { ...forwardProxy.env, ...env }, ...options }), host, 'repo').fetchManifest(
+        'v1',
+      );
     await work({ folder, authority, secure, other, plain, read });
   });
 }
@@ -65,7 +67,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
   test('is refused without a fallback to http', () =>
     withAuthority(async ({ read, plain }) => {
       await expect(read()).rejects.toMatchObject(untrusted);
-      expect(plain.seen).toHaveLength(0);
+      expect(plain.requests).toHaveLength(0);
     }));
 
   test.each<[string, (file: string) => Parameters<typeof session>[0]]>([
@@ -92,7 +94,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
     }),
   );
 
-  (process.platform === 'win32' ? test.skip : test)('is not waited for where a pipe lies in certs.d', () =>
+  (process.platform === 'win32' ? test.skip : test)('does not wait for a pipe in certs.d', () =>
     withAuthority(async ({ read, folder }) => {
       const pipe = join(folder, 'certs.d', 'registry.example', 'ca.crt');
       await mkdir(join(pipe, '..'), { recursive: true });
@@ -107,13 +109,13 @@ describeWith('openssl', 'a certificate of a private authority', () => {
   test('is not verified with --insecure, which also falls back to http', () =>
     withAuthority(async ({ read, secure, plain }) => {
       await read({ insecure: true });
-      expect([secure.seen.length, plain.seen.length]).toEqual([1, 0]);
+      expect([secure.requests.length, plain.requests.length]).toEqual([1, 0]);
     }));
 
   test('is not needed over http', () =>
     withAuthority(async ({ read, secure, plain }) => {
       await read({ plainHttp: ['registry.example'] });
-      expect([secure.seen.length, plain.seen.length]).toEqual([0, 1]);
+      expect([secure.requests.length, plain.requests.length]).toEqual([0, 1]);
     }));
 
   test('for another name is refused', () =>
@@ -187,10 +189,10 @@ describeWith('openssl', 'files of authorities', () => {
   test('a variable with a missing file is ignored with a warning', () =>
     withFolder(async (folder) => {
       const missing = join(folder, 'missing.pem');
-      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
-      front.on(/./, found);
+      const proxy = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
+      proxy.on(/./, found);
       const from = session({ env: { SSL_CERT_FILE: missing } });
-      await repository(from, front.host, 'repo').fetchManifest('v1');
+      await repository(from, proxy.host, 'repo').fetchManifest('v1');
       expect(from.warnings).toEqual([expect.stringContaining(missing)]);
     }));
 
@@ -223,10 +225,10 @@ describeWith('openssl', 'files of authorities', () => {
 
 describe('a registry on this machine', () => {
   test.each([['127.0.0.1'], ['localhost'], ['app.localhost']])('is reached over http by the name %s', async (name) => {
-    const { front } = await served();
-    const repo = repository(session(), `${name}:${front.port}`, 'repo');
+    const { proxy } = await served();
+    const repo = repository(session(), `${name}:${proxy.port}`, 'repo');
     await expect(repo.resolve('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
-    expect(front.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('is reached over IPv6', async () => {
@@ -257,9 +259,9 @@ async function withRefusal(port: number, refusal: string): Promise<string> {
 describeWith('openssl', 'a registry on this machine', () => {
   test('is reached over https without verification of its certificate', () =>
     withFolder(async (folder) => {
-      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
-      front.on(/./, found);
-      await repository(session(), front.host, 'repo').fetchManifest('v1');
+      const proxy = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
+      proxy.on(/./, found);
+      await repository(session(), proxy.host, 'repo').fetchManifest('v1');
     }));
 
   // A server written in Go sends a 400 without headers; nginx sends a page.
@@ -268,9 +270,9 @@ describeWith('openssl', 'a registry on this machine', () => {
     ['a page', 'HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>'],
   ])('is reached over https if it answers a plain request with 400 and %s', async (_name, refusal) =>
     withFolder(async (folder) => {
-      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
-      front.on(/./, found);
-      const host = await withRefusal(front.port, refusal);
+      const proxy = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
+      proxy.on(/./, found);
+      const host = await withRefusal(proxy.port, refusal);
       await repository(session(), host, 'repo').fetchManifest('v1');
       const { descriptor } = manifest;
       expect(await repository(session(), host, 'repo').resolve('v1')).toMatchObject({ digest: descriptor.digest });
@@ -278,32 +280,32 @@ describeWith('openssl', 'a registry on this machine', () => {
   );
 
   test('without TLS may answer 400', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(
       /./,
       answer(400, { 'content-type': 'application/json' }, Buffer.from('{"errors":[{"code":"NAME_INVALID"}]}')),
     );
-    const reading = repository(session({ retries: 0 }), front.host, 'repo').fetchManifest('v1');
+    const reading = repository(session({ retries: 0 }), proxy.host, 'repo').fetchManifest('v1');
     await expect(reading).rejects.toThrow('NAME_INVALID');
-    expect(front.seen).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('is verified with --ca-file', () =>
     withFolder(async (folder) => {
       const other = join(folder, 'other');
       await mkdir(other);
-      const front = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
+      const proxy = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('server') }));
       const caFile = new Authority(other).certificate.certFile;
-      await expect(repository(session({ caFile }), front.host, 'repo').fetchManifest('v1')).rejects.toMatchObject(
+      await expect(repository(session({ caFile }), proxy.host, 'repo').fetchManifest('v1')).rejects.toMatchObject(
         untrusted,
       );
     }));
 
   test('does not make other hosts trusted', () =>
     withAuthority(async ({ secure, read, other }) => {
-      const front = cleanup(await RecordingProxy.start());
-      front.on(/./, answer(307, { location: 'https://other.example/x' }));
-      await expect(read({}, front.host)).rejects.toMatchObject(untrusted);
-      expect([secure.seen, other.seen]).toEqual([[], []]);
+      const proxy = cleanup(await RecordingProxy.start());
+      proxy.on(/./, answer(307, { location: 'https://other.example/x' }));
+      await expect(read({}, proxy.host)).rejects.toMatchObject(untrusted);
+      expect([secure.requests, other.requests]).toEqual([[], []]);
     }));
 });

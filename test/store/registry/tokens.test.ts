@@ -22,15 +22,15 @@ async function guarded(
   service: TokenServiceOptions = {},
   options: GuardOptions & Partial<Pick<RegistryOptions, 'credentials' | 'retries' | 'timeoutMs'>> = {},
 ) {
-  const { front, host, upstream } = await served();
+  const { proxy, host, upstream } = await served();
   const tokens = cleanup(await TokenService.start({ users, ...service }));
-  guard(front, tokens, options);
-  const authHosts = [{ registry: host, host: tokens.front.host }];
+  guard(proxy, tokens, options);
+  const authHosts = [{ registry: host, host: tokens.proxy.host }];
   const { credentials = always(me), retries = 4, timeoutMs = 60_000 } = options;
   const client = session({ credentials, authHosts, retries, timeoutMs });
   const expect = (paths: readonly string[], push: boolean) =>
     client.expect(paths.map((path) => ({ reference: parseReference(`${host}/${path}`), push })));
-  return { front, host, upstream, tokens, client, expect, at: (path: string) => repository(client, host, path) };
+  return { proxy, host, upstream, tokens, client, expect, at: (path: string) => repository(client, host, path) };
 }
 
 /** Pushes an image to the registry without authentication. */
@@ -42,8 +42,8 @@ async function putImage(upstream: string, path: string, seed = path): Promise<st
   return manifest.descriptor.digest;
 }
 
-function refusals(front: RecordingProxy): number {
-  return front.seen.filter(({ status }) => status === 401 || status === 403).length;
+function refusals(proxy: RecordingProxy): number {
+  return proxy.requests.filter(({ status }) => status === 401 || status === 403).length;
 }
 
 /** Moves the clock of `performance.now` forward until the test ends. */
@@ -140,8 +140,8 @@ describe('tokens', () => {
   });
 
   test('that expire during an upload are replaced', async () => {
-    const { at, front, tokens } = await guarded();
-    front.on(
+    const { at, proxy, tokens } = await guarded();
+    proxy.on(
       /^PUT .*uploads/,
       (exchange) => {
         tokens.expire();
@@ -171,12 +171,12 @@ describe('tokens', () => {
   });
 
   test('are requested once with a wrong password', async () => {
-    const { at, front, tokens } = await guarded({}, { credentials: always({ ...me, password: 'wrong-password' }) });
+    const { at, proxy, tokens } = await guarded({}, { credentials: always({ ...me, password: 'wrong-password' }) });
     await expect(Promise.all([at('a').resolve('v1'), at('a').resolve('v2')])).rejects.toMatchObject({
       code: 'ERR_MLIST_UNAUTHORIZED',
     });
     expect(tokens.requests).toHaveLength(1);
-    expect(refusals(front)).toBe(2);
+    expect(refusals(proxy)).toBe(2);
   });
 
   test.each<[string, NonNullable<GuardOptions['asks']>]>([
@@ -202,7 +202,7 @@ describe('tokens', () => {
   ])(
     'cover a read that is refused after another one got a token: the registry %s',
     async (_name, options, parameters) => {
-      const { at, front, upstream, tokens } = await guarded({}, options);
+      const { at, proxy, upstream, tokens } = await guarded({}, options);
       await putImage(upstream, 'a');
       const challenge = `Bearer realm="${tokens.realm}",service="registry.test",scope="${parameters['scope']}"`;
       const headers = parameters['scope'] === undefined ? {} : { 'www-authenticate': challenge };
@@ -210,7 +210,7 @@ describe('tokens', () => {
         while (tokens.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
         await answer(401, headers)(exchange);
       };
-      front.on(/^HEAD .*manifests/, late, 1);
+      proxy.on(/^HEAD .*manifests/, late, 1);
       await Promise.all([at('a').resolve('v1'), at('a').fetchManifest('v1')]);
     },
   );
@@ -272,9 +272,9 @@ describe('a token request', () => {
   });
 
   test('is not sent for a registry token', async () => {
-    const { front, host, upstream } = await served();
+    const { proxy, host, upstream } = await served();
     await putImage(upstream, 'a');
-    front.on(/ \/v2\//, (exchange) =>
+    proxy.on(/ \/v2\//, (exchange) =>
       exchange.seen.headers.authorization === 'Bearer as-it-is'
         ? exchange.pass()
         : answer(401, { 'www-authenticate': 'Bearer realm="https://elsewhere.example/token"' })(exchange),
@@ -308,7 +308,7 @@ describe('a token request', () => {
         { credentials: () => Promise.resolve(credentials) },
       );
       await putImage(upstream, 'a');
-      tokens.front.on(/token/, fault, 1);
+      tokens.proxy.on(/token/, fault, 1);
       await at('a').fetchManifest('v1');
     }
   });
@@ -316,7 +316,7 @@ describe('a token request', () => {
   test.each([404, 405, 408, 414, 500])('does not blame the login for a status of %d', async (status) => {
     for (const credentials of [me, undefined]) {
       const { at, tokens } = await guarded({}, { retries: 1, credentials: () => Promise.resolve(credentials) });
-      tokens.front.on(/token/, answer(status));
+      tokens.proxy.on(/token/, answer(status));
       await expect(at('a').resolve('v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_REGISTRY',
         message: expect.stringMatching(new RegExp(`issues no token for .*\\(HTTP ${status}\\)`)) as unknown,
@@ -329,7 +329,7 @@ describe('a token request', () => {
     await putImage(upstream, 'source', 'x');
     const [layer] = imageOf('x').layers;
     expecting(['target'], true);
-    tokens.front.on(/token.*source/, answer(404));
+    tokens.proxy.on(/token.*source/, answer(404));
     expect(await at('target').mountBlob(layer!.descriptor, at('source'), () => pieces(layer!.bytes))).toBe('uploaded');
   });
 
@@ -342,7 +342,7 @@ describe('a token request', () => {
     ['redirects', answer(307, { location: 'http://127.0.0.1:1/token' }), 'ERR_MLIST_REGISTRY'],
   ])('fails if the service %s', async (_name, fault, code) => {
     const { at, tokens } = await guarded({}, { retries: 0, ...(fault === hang ? { timeoutMs: 300 } : {}) });
-    tokens.front.on(/token/, fault);
+    tokens.proxy.on(/token/, fault);
     await expect(at('a').resolve('v1')).rejects.toMatchObject({ code });
   });
 });
@@ -368,16 +368,16 @@ describe('accounts', () => {
     withFolder(async (folder) => {
       const htpasswd = join(folder, 'htpasswd');
       await writeFile(htpasswd, `me:{SHA256}${createHash('sha256').update('my-secret-password').digest('base64')}\n`);
-      const { front, host } = await served({ htpasswd });
+      const { proxy, host } = await served({ htpasswd });
       const target = repository(session({ credentials: always(me) }), host, 'a');
       const blob = layerOf(1000);
       await put(target, blob);
-      expect(front.seen.map(({ status }) => status)).toEqual([401, 202, 201]);
+      expect(proxy.requests.map(({ status }) => status)).toEqual([401, 202, 201]);
       const stranger = repository(session(), host, 'a');
       await expect(stranger.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
       const wrong = repository(session({ credentials: always({ ...me, password: 'not-mine' }) }), host, 'a');
-      front.forget();
+      proxy.clear();
       await expect(wrong.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
-      expect(front.seen).toHaveLength(2);
+      expect(proxy.requests).toHaveLength(2);
     }));
 });

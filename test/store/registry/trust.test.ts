@@ -26,13 +26,13 @@ function onlyWithLogin(rule: Rule): Rule {
 
 /** Another host that records requests. */
 async function stranger(rule: Rule = answer(200)): Promise<RecordingProxy> {
-  const front = cleanup(await RecordingProxy.start());
-  front.on(/./, rule);
-  return front;
+  const proxy = cleanup(await RecordingProxy.start());
+  proxy.on(/./, rule);
+  return proxy;
 }
 
-function sawNoSecret(front: RecordingProxy): void {
-  for (const { headers, path } of front.seen) {
+function sawNoSecret(proxy: RecordingProxy): void {
+  for (const { headers, path } of proxy.requests) {
     expect([headers.authorization, headers['proxy-authorization'], headers.cookie]).toEqual([
       undefined,
       undefined,
@@ -53,43 +53,43 @@ describe('a redirect', () => {
     ['to another name of this machine', (other) => `http://localhost:${other.port}/stolen`],
   ])('%s is followed without the login', async (_name, locationOf) => {
     const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/manifests/, onlyWithLogin(answer(307, { location: locationOf(other) })));
-    const content = await client(front.host).fetchManifest(manifest.descriptor.digest);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/manifests/, onlyWithLogin(answer(307, { location: locationOf(other) })));
+    const content = await client(proxy.host).fetchManifest(manifest.descriptor.digest);
     expect(content.descriptor.digest).toBe(manifest.descriptor.digest);
-    expect(other.seen).toHaveLength(1);
+    expect(other.requests).toHaveLength(1);
     sawNoSecret(other);
   });
 
   test('through another host does not get the login again', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    const other = await stranger((exchange) => answer(307, { location: `${front.url}/v2/private` })(exchange));
-    front.on(/manifests/, onlyWithLogin(answer(307, { location: other.url })));
-    front.on(/private/, answer(403));
-    await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
+    const proxy = cleanup(await RecordingProxy.start());
+    const other = await stranger((exchange) => answer(307, { location: `${proxy.url}/v2/private` })(exchange));
+    proxy.on(/manifests/, onlyWithLogin(answer(307, { location: other.url })));
+    proxy.on(/private/, answer(403));
+    await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
     sawNoSecret(other);
-    expect(front.seen.at(-1)).toMatchObject({ path: '/v2/private' });
-    expect(front.seen.at(-1)!.headers.authorization).toBeUndefined();
+    expect(proxy.requests.at(-1)).toMatchObject({ path: '/v2/private' });
+    expect(proxy.requests.at(-1)!.headers.authorization).toBeUndefined();
   });
 
   test.each([
-    ['without an end', (front: RecordingProxy) => `${front.url}/v2/repo/manifests/again`, 'ERR_MLIST_REGISTRY'],
+    ['without an end', (proxy: RecordingProxy) => `${proxy.url}/v2/repo/manifests/again`, 'ERR_MLIST_REGISTRY'],
     ['to a file', () => 'file:///etc/passwd', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
     ['with a user name', () => 'http://me:x@127.0.0.1/', 'ERR_MLIST_FORBIDDEN_ADDRESS'],
     ['with an invalid address', () => 'http://[', 'ERR_MLIST_REGISTRY'],
   ])('%s ends in an error', async (_name, locationOf, code) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, (exchange) => answer(307, { location: locationOf(front) })(exchange));
-    await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({ code });
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, (exchange) => answer(307, { location: locationOf(proxy) })(exchange));
+    await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({ code });
   });
 
   test('of an upload is followed with the same bytes and without the login', async () => {
     const other = await stranger(answer(201));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^POST/, onlyWithLogin(answer(202, { location: '/v2/repo/blobs/uploads/1' })));
-    front.on(/^PUT/, answer(307, { location: `${other.url}/bucket` }));
-    await put(client(front.host), layer!);
-    expect(other.seen).toMatchObject([{ method: 'PUT', received: layer!.bytes.length }]);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^POST/, onlyWithLogin(answer(202, { location: '/v2/repo/blobs/uploads/1' })));
+    proxy.on(/^PUT/, answer(307, { location: `${other.url}/bucket` }));
+    await put(client(proxy.host), layer!);
+    expect(other.requests).toMatchObject([{ method: 'PUT', received: layer!.bytes.length }]);
     sawNoSecret(other);
   });
 });
@@ -97,11 +97,11 @@ describe('a redirect', () => {
 describe('an upload location', () => {
   test('on another host receives the bytes but no login', async () => {
     const other = await stranger(answer(201));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
-    await put(client(front.host), layer!);
-    expect(other.seen).toMatchObject([{ method: 'PUT' }]);
-    expect(other.seen[0]!.path).toMatch(/^\/bucket\?signature=x&digest=sha256/);
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
+    await put(client(proxy.host), layer!);
+    expect(other.requests).toMatchObject([{ method: 'PUT' }]);
+    expect(other.requests[0]!.path).toMatch(/^\/bucket\?signature=x&digest=sha256/);
     sawNoSecret(other);
   });
 
@@ -109,17 +109,17 @@ describe('an upload location', () => {
     ['on another host is cancelled without the login', true],
     ['of the registry is cancelled with the login', false],
   ])('%s', async (_name, isElsewhere) => {
-    const front = cleanup(await RecordingProxy.start());
-    const other = isElsewhere ? await stranger(answer(204)) : front;
-    front.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
+    const proxy = cleanup(await RecordingProxy.start());
+    const other = isElsewhere ? await stranger(answer(204)) : proxy;
+    proxy.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield layer!.bytes.subarray(0, 1);
       throw await Promise.resolve(new Error('the disk is gone'));
     }
-    await expect(client(front.host).putBlob(layer!.descriptor, failing)).rejects.toThrow('the disk is gone');
-    expect(other.seen.at(-1)).toMatchObject({ method: 'DELETE', path: '/bucket?signature=x' });
+    await expect(client(proxy.host).putBlob(layer!.descriptor, failing)).rejects.toThrow('the disk is gone');
+    expect(other.requests.at(-1)).toMatchObject({ method: 'DELETE', path: '/bucket?signature=x' });
     if (isElsewhere) sawNoSecret(other);
-    else expect(other.seen.at(-1)!.headers.authorization).toBeDefined();
+    else expect(other.requests.at(-1)!.headers.authorization).toBeDefined();
   });
 
   test.each([
@@ -127,9 +127,9 @@ describe('an upload location', () => {
     ['is not an address', { location: 'http://[' }],
     ['is a file', { location: 'file:///tmp/x' }],
   ])('that %s ends in an error', async (_name, headers) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^POST/, answer(202, headers));
-    await expect(put(client(front.host), layer!)).rejects.toMatchObject({
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^POST/, answer(202, headers));
+    await expect(put(client(proxy.host), layer!)).rejects.toMatchObject({
       code: expect.stringMatching(/REGISTRY|FORBIDDEN/) as unknown,
     });
   });
@@ -138,23 +138,23 @@ describe('an upload location', () => {
 describe('a token service', () => {
   test('on another host receives nothing, and the error names the option that would allow it', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, bearer(`${other.url}/token`));
-    await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, bearer(`${other.url}/token`));
+    await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({
       code: 'ERR_MLIST_UNAUTHORIZED',
       exitCode: 6,
-      hint: expect.stringContaining(`--auth-host ${front.host}=${other.host}`) as unknown,
+      hint: expect.stringContaining(`--auth-host ${proxy.host}=${other.host}`) as unknown,
     });
-    expect(other.seen).toHaveLength(0);
+    expect(other.requests).toHaveLength(0);
   });
 
   test('on another host receives anonymous requests', async () => {
     const other = await stranger(answer(200, {}, '{"token":"x"}'));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, bearer(`${other.url}/token`));
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, bearer(`${other.url}/token`));
     const anonymous = { credentials: () => Promise.resolve(undefined) };
-    await expect(client(front.host, anonymous).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
-    expect(other.seen).toHaveLength(1);
+    await expect(client(proxy.host, anonymous).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
+    expect(other.requests).toHaveLength(1);
     sawNoSecret(other);
   });
 
@@ -164,22 +164,22 @@ describe('a token service', () => {
     ['with a fragment', 'http://127.0.0.1/token#x'],
     ['without a host', '/token'],
   ])('%s is refused', async (_name, realm) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, bearer(realm));
-    await expect(client(front.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, bearer(realm));
+    await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
   });
 
   test('never sees the token of another registry', async () => {
-    const front = cleanup(await RecordingProxy.start());
+    const proxy = cleanup(await RecordingProxy.start());
     const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
-    front.on(/token/, answer(200, {}, '{"token":"secret-token"}'));
-    front.on(/manifests/, (exchange) =>
+    proxy.on(/token/, answer(200, {}, '{"token":"secret-token"}'));
+    proxy.on(/manifests/, (exchange) =>
       exchange.seen.headers.authorization === undefined
-        ? bearer(`${front.url}/token`)(exchange)
+        ? bearer(`${proxy.url}/token`)(exchange)
         : answer(302, { location: other.url })(exchange),
     );
-    await client(front.host).fetchManifest(manifest.descriptor.digest);
-    expect(front.asked(/token/)[0]!.headers.authorization).toMatch(/^Basic /);
+    await client(proxy.host).fetchManifest(manifest.descriptor.digest);
+    expect(proxy.requestsMatching(/token/)[0]!.headers.authorization).toMatch(/^Basic /);
     sawNoSecret(other);
   });
 });
@@ -208,26 +208,26 @@ async function publicly(
       'gitlab.com:443': other.port,
       'stranger.test:443': other.port,
     };
-    const proxy = cleanup(await ForwardProxy.start({ hosts }));
+    const forwardProxy = cleanup(await ForwardProxy.start({ hosts }));
     const repo = (host = 'registry.example') =>
-      client(host, { env: proxy.env, caFile: authority.certificate.certFile });
+      client(host, { env: forwardProxy.env, caFile: authority.certificate.certFile });
     await work(secure, { plain, other }, repo);
   });
 }
 
 describeWith('openssl', 'a registry with a public name', () => {
   test.each(['redirect', 'upload location', 'token realm'])('may not redirect from https to http: %s', (what) =>
-    publicly(async (front, { plain }, repo) => {
+    publicly(async (proxy, { plain }, repo) => {
       const location = 'http://registry.example/stolen';
-      if (what === 'redirect') front.on(/manifests/, answer(307, { location }));
-      if (what === 'token realm') front.on(/manifests/, bearer(location));
-      front.on(/^POST/, answer(202, { location }));
+      if (what === 'redirect') proxy.on(/manifests/, answer(307, { location }));
+      if (what === 'token realm') proxy.on(/manifests/, bearer(location));
+      proxy.on(/^POST/, answer(202, { location }));
       const work = what === 'upload location' ? put(repo(), layer!) : repo().fetchManifest('v1');
       await expect(work).rejects.toMatchObject({
         code: 'ERR_MLIST_FORBIDDEN_ADDRESS',
         message: expect.stringContaining('not encrypted') as unknown,
       });
-      expect(plain!.seen).toHaveLength(0);
+      expect(plain!.requests).toHaveLength(0);
     }),
   );
 
@@ -250,10 +250,10 @@ describeWith('openssl', 'a registry with a public name', () => {
     '[::7f00:1]',
     '[64:ff9b::a00:1]',
   ])('may not redirect to the private address %s', (address) =>
-    publicly(async (front, _hosts, repo) => {
-      front.on(/manifests/, answer(307, { location: `https://${address}/latest/meta-data` }));
-      front.on(/tags/, bearer(`https://${address}/token`));
-      front.on(/^POST/, answer(202, { location: `https://${address}/x` }));
+    publicly(async (proxy, _hosts, repo) => {
+      proxy.on(/manifests/, answer(307, { location: `https://${address}/latest/meta-data` }));
+      proxy.on(/tags/, bearer(`https://${address}/token`));
+      proxy.on(/^POST/, answer(202, { location: `https://${address}/x` }));
       const code = 'ERR_MLIST_FORBIDDEN_ADDRESS';
       await expect(repo().fetchManifest('v1')).rejects.toMatchObject({ code });
       await expect(put(repo(), layer!)).rejects.toMatchObject({ code });
@@ -267,11 +267,13 @@ describeWith('openssl', 'a registry with a public name', () => {
     ['of a stranger', 'registry.example', 'stranger.test', false],
     ['of another’s known pair', 'registry.example', 'gitlab.com', false],
   ])('has its login sent to the token service %s: %s, %s', (_name, registry, service, isTrusted) =>
-    publicly(async (front, { other }, repo) => {
-      front.on(/manifests/, bearer(`https://${service}/token`));
+    publicly(async (proxy, { other }, repo) => {
+      proxy.on(/manifests/, bearer(`https://${service}/token`));
       other!.on(/token/, answer(200, {}, '{"token":"x"}'));
       await expect(repo(registry).fetchManifest('v1')).rejects.toMatchObject({ exitCode: 6 });
-      expect(other!.seen.map(({ headers }) => headers.authorization?.slice(0, 6))).toEqual(isTrusted ? ['Basic '] : []);
+      expect(other!.requests.map(({ headers }) => headers.authorization?.slice(0, 6))).toEqual(
+        isTrusted ? ['Basic '] : [],
+      );
     }),
   );
 });
@@ -316,7 +318,7 @@ describe('a response', () => {
       'CONTENT_MISMATCH',
     ],
     [
-      'with a digest header that is none',
+      'with an invalid digest header',
       answer(200, { ...type, 'docker-content-digest': 'x' }, manifest.bytes),
       byTag,
       'CONTENT_MISMATCH',
@@ -363,12 +365,12 @@ describe('a response', () => {
       'NETWORK',
     ],
   ])('%s ends in an error', async (_name, rule, read, code) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/./, rule);
-    const repo = client(front.host, code === 'TIMEOUT' ? { timeoutMs: 300 } : {});
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/./, rule);
+    const repo = client(proxy.host, code === 'TIMEOUT' ? { timeoutMs: 300 } : {});
     await expect(read(repo)).rejects.toMatchObject({
       code: `ERR_MLIST_${code}`,
-      message: expect.stringContaining(front.host) as unknown,
+      message: expect.stringContaining(proxy.host) as unknown,
     });
   });
 
@@ -377,10 +379,10 @@ describe('a response', () => {
     ['a blob', /^PUT .*uploads/, (repo) => put(repo, layer!)],
     ['a mount', /^POST/, (repo) => repo.mountBlob(layer!.descriptor, repo, () => pieces(layer!.bytes))],
   ])('to %s that states another digest ends in an error', async (_name, pattern, write) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
-    front.on(pattern, answer(201, wrongDigest));
-    await expect(write(client(front.host))).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
+    proxy.on(pattern, answer(201, wrongDigest));
+    await expect(write(client(proxy.host))).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
   });
 
   test.each<[string, RegExp, (repo: Repository) => Promise<unknown>]>([
@@ -392,35 +394,35 @@ describe('a response', () => {
     ['listing tags', /tags/, (repo) => repo.tags()[Symbol.asyncIterator]().next()],
     ['deleting', /^DELETE/, (repo) => repo.untag('v1')],
   ])('to %s that never comes fails after the timeout', async (_name, pattern, work) => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
-    front.on(pattern, hang);
-    await expect(work(client(front.host, { timeoutMs: 200 }))).rejects.toMatchObject({ code: 'ERR_MLIST_TIMEOUT' });
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/^POST/, answer(202, { location: '/v2/repo/blobs/uploads/1' }));
+    proxy.on(pattern, hang);
+    await expect(work(client(proxy.host, { timeoutMs: 200 }))).rejects.toMatchObject({ code: 'ERR_MLIST_TIMEOUT' });
   });
 
   test('with a link to another host is not followed', async () => {
     const other = await stranger(answer(200, {}, '{"tags":["stolen"]}'));
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/tags/, answer(200, { link: `<${other.url}/v2/repo/tags/list?n=2>; rel="next"` }, '{"tags":["a"]}'));
-    const tags = client(front.host).tags();
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/tags/, answer(200, { link: `<${other.url}/v2/repo/tags/list?n=2>; rel="next"` }, '{"tags":["a"]}'));
+    const tags = client(proxy.host).tags();
     expect(await tags.next()).toMatchObject({ value: 'a' });
     await expect(tags.next()).rejects.toMatchObject({ code: 'ERR_MLIST_FORBIDDEN_ADDRESS' });
-    expect(other.seen).toHaveLength(0);
+    expect(other.requests).toHaveLength(0);
   });
 
   test('with pages that link to each other fails', async () => {
-    const front = cleanup(await RecordingProxy.start());
-    front.on(/tags/, answer(200, { link: '</v2/repo/tags/list?last=a>; rel=next' }, '{"tags":["a"]}'));
+    const proxy = cleanup(await RecordingProxy.start());
+    proxy.on(/tags/, answer(200, { link: '</v2/repo/tags/list?last=a>; rel=next' }, '{"tags":["a"]}'));
     const all = async () => {
-      for await (const tag of client(front.host).tags()) expect(tag).toBe('a');
+      for await (const tag of client(proxy.host).tags()) expect(tag).toBe('a');
     };
     await expect(all()).rejects.toMatchObject({ code: 'ERR_MLIST_REGISTRY' });
   });
 });
 
 test('no event contains a secret', async () => {
-  const { front, host } = await served();
-  front.on(/./, (exchange) => {
+  const { proxy, host } = await served();
+  proxy.on(/./, (exchange) => {
     const { authorization = '' } = exchange.seen.headers;
     if (authorization === '') return wantsLogin(exchange);
     const body = JSON.stringify({ errors: [{ code: 'DENIED', message: `you sent ${authorization} ${password}` }] });
@@ -432,14 +434,14 @@ test('no event contains a secret', async () => {
   const failed: unknown = await repository(from, host, 'repo')
     .fetchManifest('v1')
     .catch((thrown: unknown) => thrown);
-  const told = JSON.stringify([
+  const output = JSON.stringify([
     from.events,
     from.warnings,
     failed,
     String(failed),
     (failed as { facts: unknown }).facts,
   ]);
-  expect(told).toContain('***');
-  expect(told).not.toContain(password);
-  expect(told).not.toContain(Buffer.from(`me:${password}`).toString('base64'));
+  expect(output).toContain('***');
+  expect(output).not.toContain(password);
+  expect(output).not.toContain(Buffer.from(`me:${password}`).toString('base64'));
 });

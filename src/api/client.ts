@@ -247,7 +247,7 @@ export class Client {
     });
   }
 
-  /** The tags of a repository, page by page. */
+  /** Lists the tags of a repository. Pages are requested during the iteration. */
   async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
     try {
       yield* listTags(parseRegistryReference(repository), this.#call(options));

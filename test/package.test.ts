@@ -30,6 +30,12 @@ describe('the library', () => {
     expect(Object.keys(built).sort()).toEqual(Object.keys(source).sort());
   });
 
+  test('CommonJS modules can require it', () => {
+    const program = "console.log(['mlist', 'mlist/oci', 'mlist/server'].map((name) => typeof require(name)).join())";
+    const ran = spawnSync(process.execPath, ['-e', program], { cwd: root, encoding: 'utf8' });
+    expect(ran).toMatchObject({ stdout: 'object,object,object\n', stderr: '' });
+  });
+
   test('dist/index.js loads the packages that only some calls need', async () => {
     const challenge = { 'www-authenticate': 'Bearer realm="http://token.example/",service="registry"' };
     const registry = await server.startRegistry({

@@ -34,6 +34,12 @@ export function requireArray(value: unknown, name: string): void {
     throw new MlistError('ERR_MLIST_USAGE', `${name} must be an array, not ${nameOfType(value)}`);
 }
 
+/** Checks an option of a client; NaN is refused too. */
+export function requireNumber(value: number | undefined, name: string, minimum: number): void {
+  if (value === undefined || value >= minimum) return;
+  throw new MlistError('ERR_MLIST_USAGE', `${name} must be at least ${minimum}`);
+}
+
 function nameOfType(value: unknown): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : typeof value;

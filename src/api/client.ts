@@ -3,10 +3,9 @@ import { descriptorOf, type Draft } from '../draft/draft.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError, SeveralErrors } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { parseDigest } from '../oci/digest.ts';
 import { isFileLocation, parseLocation } from '../oci/location.ts';
 import { parsePlatform } from '../oci/platform/platform.ts';
-import { isTag, parseReference } from '../oci/reference.ts';
+import { parseReference } from '../oci/reference.ts';
 import { apply, type Applied } from '../operations/apply/apply.ts';
 import { copy, type Copied } from '../operations/copy/copy.ts';
 import { newDraft } from '../operations/create/create-draft.ts';
@@ -16,6 +15,7 @@ import { inspect } from '../operations/inspect/inspect.ts';
 import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
+import { withInterruptionReport } from '../operations/publish/interruption.ts';
 import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
@@ -23,7 +23,7 @@ import { deleteReference, listTags, type Deleted } from '../operations/tags/regi
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
 import { version } from '../version.ts';
-import { apiCall, apiError, requireText } from './api-call.ts';
+import { apiCall, apiError, requireNumber, requireText } from './api-call.ts';
 import type {
   ApplyOptions,
   ClientOptions,
@@ -43,11 +43,13 @@ import type {
 import { DraftWorkspace } from './draft-workspace.ts';
 import {
   explicitName,
+  parseIfDigest,
   parseOptionalPlatform,
   parsePlatforms,
   parseRegistryReference,
   parseSources,
   parseTagReference,
+  parseTags,
   parseTarget,
   toPushedTag,
   type CallOptions,
@@ -73,10 +75,9 @@ export class Client {
   #isClosed = false;
 
   constructor(options: ClientOptions = {}) {
-    const { concurrency } = options;
-    if (concurrency !== undefined && !(concurrency >= 1)) {
-      throw new MlistError('ERR_MLIST_USAGE', 'concurrency must be at least 1');
-    }
+    requireNumber(options.concurrency, 'concurrency', 1);
+    requireNumber(options.retries, 'retries', 0);
+    requireNumber(options.timeoutMs, 'timeoutMs', 0);
     this.#options = options;
     this.#stores = this.#open(undefined);
   }
@@ -120,24 +121,25 @@ export class Client {
         });
       }
       const call = this.#call(options);
-      const { allowEmpty, dryRun, replaceImage, ifDigest } = options;
+      const { allowEmpty, dryRun, replaceImage } = options;
       requireText(target, 'the target');
       const list = isFileLocation(target) ? draft.list : parseTagReference(target);
-      const { encoded, pushed, failures } = await pushDraft(
-        { ...draft, list },
-        { version: 1 },
-        {
-          ...call,
-          to: isFileLocation(target) ? [target] : undefined,
-          tags: options.tags?.map((tag) => (isTag(tag) ? `:${tag}` : tag)),
-          expect: parsePlatforms(options.expect),
-          ifDigest: ifDigest === undefined || ifDigest === 'absent' ? ifDigest : parseDigest(ifDigest),
-          allowEmpty,
-          replaceImage,
-          dryRun,
-        },
-      );
-      SeveralErrors.throwAny(failures);
+      const pushing = {
+        ...call,
+        to: isFileLocation(target) ? [target] : undefined,
+        tags: parseTags(options.tags),
+        expect: parsePlatforms(options.expect),
+        ifDigest: parseIfDigest(options.ifDigest),
+        allowEmpty,
+        replaceImage,
+        dryRun,
+      };
+      const { encoded, pushed } = await withInterruptionReport(pushing, async (logged) => {
+        const result = await pushDraft({ ...draft, list }, { version: 1 }, logged);
+        call.signal?.throwIfAborted();
+        SeveralErrors.throwAny(result.failures);
+        return result;
+      });
       const { mediaType, digest, bytes } = encoded;
       return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed.map(toPushedTag) };
     });
@@ -245,7 +247,7 @@ export class Client {
     });
   }
 
-  /** The tags of a repository, page by page. */
+  /** Lists the tags of a repository. Pages are requested during the iteration. */
   async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
     try {
       yield* listTags(parseRegistryReference(repository), this.#call(options));

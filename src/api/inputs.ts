@@ -1,9 +1,10 @@
 import { parseListName } from '../draft/workspace/draft-file.ts';
 import { MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { parseDigest, type Digest } from '../oci/digest.ts';
 import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
 import { parsePlatform, type Platform } from '../oci/platform/platform.ts';
-import { parseTypedReference, type Reference } from '../oci/reference.ts';
+import { isTag, parseTypedReference, type Reference } from '../oci/reference.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
 import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
@@ -81,6 +82,21 @@ export function parseTagReference(text: string): Reference & { readonly tag: str
   if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
   return { ...reference, tag };
+}
+
+/** The further tags of a push: a word is a tag, anything else a reference. */
+export function parseTags(tags: readonly string[] = []): readonly string[] {
+  requireArray(tags, 'tags');
+  return tags.map((tag) => {
+    requireText(tag, 'a tag');
+    return isTag(tag) ? `:${tag}` : tag;
+  });
+}
+
+export function parseIfDigest(text: string | undefined): Digest | 'absent' | undefined {
+  if (text === undefined || text === 'absent') return text;
+  requireText(text, 'ifDigest');
+  return parseDigest(text);
 }
 
 /** What happened to one tag of a push. */

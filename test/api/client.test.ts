@@ -209,6 +209,14 @@ describe('errors', () => {
     await expect(failure).rejects.toMatchObject({ code: 'ERR_MLIST_INTERRUPTED', message: 'interrupted: enough' });
   });
 
+  test('an aborted pushIndex reports what was not written', async () => {
+    const index = await client.createIndex([at('amd64')]);
+    await expect(client.pushIndex(index, at('absent'), { signal })).rejects.toMatchObject({
+      code: 'ERR_MLIST_INTERRUPTED',
+      facts: { targets: [{ reference: at('absent'), status: 'not-pushed' }] },
+    });
+  });
+
   const none = undefined as never;
   const wrong: Readonly<Record<string, () => Promise<unknown>>> = {
     'sources must be an array, not undefined': () => client.createIndex(none),

@@ -92,6 +92,7 @@ export class Client {
     return apiCall(options, async () => {
       const call = this.#call(options);
       const { format, annotations, artifactType, attestations, missing } = options;
+      for (const [name, value] of Object.entries(annotations ?? {})) requireText(value, `the annotation ${name}`);
       const platforms = parsePlatforms(options.platforms);
       const resolved = await resolveAll(parseSources(sources), { ...call, platforms, attestations, missing });
       const there = resolved.flatMap((source) => source.platforms);

@@ -87,6 +87,14 @@ describe('an index in memory', () => {
     expect(await client.resolve(at('1.0'), { platform: 'linux/arm64' })).toMatchObject({ digest: images.arm64.digest });
   });
 
+  test('is refused if an annotation is not a string', async () => {
+    const annotations = { size: 5 } as unknown as Record<string, string>;
+    await expect(client.createIndex([at('amd64')], { annotations })).rejects.toMatchObject({
+      code: 'ERR_MLIST_USAGE',
+      message: 'the annotation size must be a string, not number',
+    });
+  });
+
   test('is pushed to an OCI layout, and keeps nothing elsewhere', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mlist-api-'));
     const local = cleanup(createClient({ cwd: folder }));

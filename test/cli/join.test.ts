@@ -365,7 +365,7 @@ describe('errors', () => {
     const result = await cli.run(['join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`]);
     expect(result).toMatchObject({
       code: 6,
-      stderr: expect.stringMatching(/With --expect it is not needed/) as unknown,
+      stderr: expect.stringMatching(/Use --expect to find them without it/) as unknown,
     });
     const more = ['--expect', 'linux/amd64', '--group', '1'];
     await cli.must('join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`, ...more);

@@ -32,6 +32,10 @@ export async function bundle(root) {
     minify: true,
     // Node cannot detect the export names of these CommonJS files, so import() is compiled to require().
     supported: { 'dynamic-import': false },
+  };
+  // yargs and its parser refer to import.meta.url, which CommonJS does not have.
+  const commonJsWithUrl = {
+    ...commonJs,
     define: { ...common.define, 'import.meta.url': 'moduleUrl' },
     banner: { js: "const moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
   };
@@ -52,14 +56,12 @@ export async function bundle(root) {
       },
     }),
     // Two files, because Node compiles a file before that file can turn on the compile cache.
-    ...Object.entries({ mlist: 'bin', program: 'process' }).map(([name, source]) =>
-      build({
-        ...commonJs,
-        entryPoints: [at('src/cli', `${source}.ts`)],
-        outfile: at('dist/cli', `${name}.js`),
-        plugins: [separateFiles],
-      }),
-    ),
+    build({
+      ...commonJsWithUrl,
+      entryPoints: { mlist: at('src/cli/bin.ts'), process: at('src/cli/process.ts') },
+      outdir: at('dist/cli'),
+      plugins: [separateFiles],
+    }),
     // Validators that few commands use are separate files. They would be a quarter of the program.
     build({
       ...commonJs,
@@ -69,7 +71,7 @@ export async function bundle(root) {
     }),
     ...Object.entries(VENDORED).map(([name, exported]) =>
       build({
-        ...commonJs,
+        ...commonJsWithUrl,
         stdin: {
           contents: `module.exports = require('${name}')${exported === undefined ? '' : `.${exported}`};`,
           resolveDir: root,
@@ -101,9 +103,7 @@ const separateFiles = {
     const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
     onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }));
     onResolve({ filter: /^\.\/process\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
-      kind === 'entry-point'
-        ? undefined
-        : { path: `./${basename(path, '.ts').replace('process', 'program')}.js`, external: true },
+      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
     );
   },
 };

@@ -99,7 +99,7 @@ export class Client {
       requirePlatforms(platforms, there, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
       const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
-      const { bytes, mediaType, digest } = await listBytes(draft, this.#reading(call));
+      const { bytes, mediaType, digest } = await listBytes(draft, this.#reading(options));
       const manifests = draft.entries.map(descriptorOf);
       const index = { bytes, descriptor: { mediaType, digest, size: bytes.length }, manifests };
       this.#drafts.set(index, draft);
@@ -172,7 +172,7 @@ export class Client {
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
     return apiCall(options, async () => {
       const platform = parseOptionalPlatform(options.platform);
-      const { descriptor } = await resolve(explicitName(name), platform, this.#reading(this.#call(options)));
+      const { descriptor } = await resolve(explicitName(name), platform, this.#reading(options));
       return descriptor;
     });
   }
@@ -181,7 +181,7 @@ export class Client {
   async inspect(name: string, options: InspectOptions = {}): Promise<InspectResult> {
     return apiCall(options, async () => {
       const choice = { platform: parseOptionalPlatform(options.platform) };
-      const reading = this.#reading(this.#call(options));
+      const reading = this.#reading(options);
       const { reference, content, document } = await inspect(explicitName(name), choice, reading);
       return { reference, descriptor: content.descriptor, bytes: content.bytes, document };
     });
@@ -197,11 +197,7 @@ export class Client {
       if (!ArrayBuffer.isView(subject)) requireText(subject, 'the subject');
       const { problems } =
         typeof subject === 'string'
-          ? await validateList(
-              explicitName(subject),
-              { allowDuplicates, deep: deep ?? false },
-              this.#reading(this.#call(options)),
-            )
+          ? await validateList(explicitName(subject), { allowDuplicates, deep: deep ?? false }, this.#reading(options))
           : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal });
       return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
     });
@@ -210,7 +206,7 @@ export class Client {
   /** Explains which image each client (containerd, docker, podman, ...) selects from a list for each platform. */
   async explain(name: string, options: ExplainOptions = {}): Promise<Explained> {
     return apiCall(options, async () => {
-      return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(this.#call(options)));
+      return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(options));
     });
   }
 
@@ -311,9 +307,9 @@ export class Client {
     return { stores: this.#stores, signal, onEvent };
   }
 
-  #reading(call: CallOptions): ReadOptions {
-    const { signal, onEvent } = call;
-    return { cache: this.#stores.cache, stores: () => this.#stores, signal, onEvent };
+  #reading(options: CallOptions): ReadOptions {
+    const { stores, signal, onEvent } = this.#call(options);
+    return { cache: stores.cache, stores: () => stores, signal, onEvent };
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { SingleFlight } from '../async/single-flight.ts';
 import { MlistError } from '../errors/errors.ts';
 import { readFailure } from '../fs/file-errors.ts';
 import { readAtMost } from '../fs/read-file.ts';
@@ -26,7 +27,7 @@ export class Htpasswd {
   readonly #accepted = new Map<string, Buffer>();
   readonly #pepper = randomBytes(32);
   /** Comparisons in progress, by user and password: parallel requests of one client share them. */
-  readonly #comparisons = new Map<string, Promise<boolean>>();
+  readonly #comparisons = new SingleFlight<boolean>();
   readonly #bcrypt = new Bcrypt();
 
   private constructor(users: ReadonlyMap<string, StoredHash>) {
@@ -76,12 +77,8 @@ export class Htpasswd {
     if (accepted !== undefined && timingSafeEqual(accepted, given)) return true;
     const key = `${given.toString('hex')} ${user}`;
     const stored = this.#users.get(user);
-    let comparison = this.#comparisons.get(key);
-    if (comparison === undefined) {
-      comparison = this.#compare(password, stored ?? this.#decoy).finally(() => this.#comparisons.delete(key));
-      this.#comparisons.set(key, comparison);
-    }
-    if (!(await comparison) || stored === undefined) return false;
+    const matches = await this.#comparisons.run(key, () => this.#compare(password, stored ?? this.#decoy));
+    if (!matches || stored === undefined) return false;
     this.#accepted.set(user, given);
     return true;
   }

@@ -6,7 +6,7 @@ import { inTurn, median, print, timeOf } from './measure.ts';
 
 const ROUNDS = 41;
 
-/** Duration of local commands, relative to an empty Node program. The limits are 1.8 times to read and 2.2 times to write. */
+/** Duration of local commands, relative to an empty Node program. The goals and results are in decision 3. */
 export async function benchStartup({ root, folder }: BenchContext): Promise<void> {
   const program = join(root, 'dist', 'cli', 'mlist.js');
   const env = { MLIST_WORKSPACE: join(folder, 'workspace') };

@@ -1,6 +1,7 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
 import { emptyDraft, type Entry } from '../../draft/draft.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
@@ -237,11 +238,10 @@ class JoinRun {
   }
 
   async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Snapshot): Promise<PutResult> {
-    const { mediaType, digest, bytes } = list;
-    const replaced = replacedByList(this.#target, base, list, this.#options.replaceImage === true);
+    const { digest } = list;
+    const replaced = replacedByList(this.#target, base, list.draft, this.#options.replaceImage === true);
     const { tag: name } = this.#reference;
-    const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    const result = await this.#slotStore.put(content, name, write.condition);
+    const result = await this.#slotStore.put(contentOfList(list), name, write.condition);
     this.#recordWrite(write, result);
     const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference), ...replaced } as const;
     if (result === 'done') this.#options.onEvent?.(event);
@@ -277,7 +277,7 @@ class JoinRun {
       complete,
       waiting,
       ...(superseded === undefined ? {} : { superseded }),
-      ...(list && { descriptor: { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length } }),
+      ...(list && { descriptor: contentOfList(list).descriptor }),
       slots: this.#own.map(({ platform, name }) => ({ platform, tag: name })),
     };
   }

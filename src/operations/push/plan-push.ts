@@ -1,5 +1,6 @@
 import { settle } from '../../async/settle.ts';
 import type { Draft, Entry } from '../../draft/draft.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
@@ -75,9 +76,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
   const isLookedUp = target.location.kind === 'registry' && options.force !== true;
   const largeBlobs = isLookedUp ? await existingLargeBlobs(store, nodes, options) : [];
   const there = options.dryRun === true ? [...present, ...largeBlobs] : largeBlobs;
-  const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   const root = {
-    content: { descriptor, bytes: encoded.bytes },
+    content: contentOfList(encoded),
     names: target.tags,
     ifMatch: new Map(tags.flatMap(({ tag, expected }) => (expected === undefined ? [] : [[tag, expected] as const]))),
   };

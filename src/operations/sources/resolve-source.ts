@@ -1,6 +1,6 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
-import { type Entry, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
+import { type Entry, imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
@@ -124,7 +124,7 @@ async function resolveEntry(
   const entry = withArgument(detected, argument);
   const warnings = isWanted(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
   const events = [...toleranceWarnings(content, name), ...warnings];
-  const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
+  const facts = { source, events, platforms: imagePlatforms([entry]), ...saidOf(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
@@ -190,7 +190,7 @@ async function resolveIndex(
   const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
-  const all = [...platformsOf(usable), ...platformsOf(applied)];
+  const all = [...imagePlatforms(usable), ...imagePlatforms(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, store, signal);
   const reported = [
@@ -298,10 +298,6 @@ function platformChange(said: Platform, { detected }: Entry): EntryChange {
     },
     ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
   };
-}
-
-function platformsOf(entries: readonly Entry[]): readonly Platform[] {
-  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
 }
 
 /** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */

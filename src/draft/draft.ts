@@ -145,7 +145,7 @@ export function descriptorKey(entry: Entry): string {
   return JSON.stringify(descriptorOf(entry));
 }
 
-/** Removes entries with the same descriptor. */
+/** Removes duplicates: entries with the same descriptor. */
 export function uniqueEntries(entries: readonly Entry[]): readonly Entry[] {
   return [...new Map(entries.map((entry) => [descriptorKey(entry), entry])).values()];
 }

@@ -10,8 +10,8 @@ import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from '
 export interface ResolvedSource {
   readonly source: Location;
   readonly entries: readonly Entry[];
-  /** The platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
-  readonly said?: EntryChange;
+  /** Sets the platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
+  readonly platformChange?: EntryChange;
 }
 
 /** What happened to an entry, for the output. */
@@ -170,7 +170,7 @@ function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[
 }
 
 /** Finds the old entry that each newly read image replaces. */
-function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly Pair[] {
+function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSource): readonly Pair[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const oldImages = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const sameSource = oldImages.filter((entry) => isFrom(entry, source));
@@ -184,7 +184,7 @@ function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly
     if (old === undefined) return [];
     free.delete(old);
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
-    return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), said ?? {}), old }];
+    return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), platformChange), old }];
   });
 }
 

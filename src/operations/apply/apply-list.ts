@@ -47,8 +47,8 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
   return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
 }
 
-async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { draft, missing } = await draftFromSpec(spec.list, made, options);
+async function pushList(spec: ListSpec, content: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { draft, missing } = await draftFromSpec(spec.list, content, options);
   const { stores, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
@@ -56,13 +56,13 @@ async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOpt
     {
       stores,
       tags: spec.tags,
-      expect: made.expect,
-      allowDuplicates: made.allowDuplicates,
+      expect: content.expect,
+      allowDuplicates: content.allowDuplicates,
       readTags: true,
       transfers,
       targets: log,
       emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
-      missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
+      missingHint: missingHint(content.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
       duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',
       force,
       dryRun,

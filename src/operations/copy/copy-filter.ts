@@ -11,7 +11,7 @@ import { readIndex } from '../../schema/documents.ts';
 import { childrenOfManifest } from '../../transfer/graph.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import { omissionsOf, type Omission } from '../omissions.ts';
+import { omissionOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
 import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
@@ -152,14 +152,14 @@ function leftOut(
     const { descriptor } = entry;
     if (isAttestation(descriptor)) continue;
     const reason = reasonToLeave(entry, wanted);
-    if (reason !== undefined) left.set(descriptor, omissionsOf('image', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionOf('image', descriptor, reason));
     isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
   }
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
     const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
     const reason = isOfLeft ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
-    if (reason !== undefined) left.set(descriptor, omissionsOf('attestation', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionOf('attestation', descriptor, reason));
   }
   return left;
 }

@@ -14,7 +14,7 @@ import { isFileLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-place.ts';
+import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-target.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
@@ -106,11 +106,11 @@ export interface CreateAndPushOptions extends PushOptions {
 
 /**
  * Creates or amends a draft and pushes it. With `dryRun`, neither drafts nor the state of the workspace change.
- * @throws MlistError the errors of `make` and of the push; if the push fails, the draft stays and can be pushed again
+ * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,
-  make: (place: DraftTarget) => Promise<T>,
+  create: (place: DraftTarget) => Promise<T>,
   { sources = [], missing, ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, stores, dryRun = false } = options;
@@ -123,7 +123,7 @@ export async function createAndPush<T>(
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
   const reporting = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
-  const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
+  const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);
 }

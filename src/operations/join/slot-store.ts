@@ -6,7 +6,7 @@ import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
-import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
+import { formatReference, withDigest, type TagReference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { fromIndex } from '../create/create-draft.ts';
 import type { Stores } from '../../store/open.ts';
@@ -41,14 +41,14 @@ const MOST_NAMES = 1000;
 
 /** Reads and writes one tag and its slots in a registry. */
 export class SlotStore {
-  readonly #reference: Required<Pick<Reference, 'tag'>> & Reference;
+  readonly #reference: TagReference;
   readonly #target: string;
   readonly #repository: Repository;
   readonly #options: SlotStoreOptions;
   /** Slots in the last tag list. */
   #listed: ReadonlySet<string> = new Set();
 
-  constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: SlotStoreOptions) {
+  constructor(reference: TagReference, options: SlotStoreOptions) {
     this.#reference = reference;
     this.#target = formatReference(reference);
     this.#repository = options.stores.registries.repository(reference);

@@ -9,7 +9,7 @@ import type { ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
-import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
+import { entryGone, MissingEntriesError, requireAll } from '../publish/missing-entries.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
 import { isStoredIn } from '../publish/target.ts';
@@ -140,7 +140,7 @@ async function neededOf(entry: Entry, planning: Planning): Promise<Needed | unde
   // If a registry refuses the read, the draft is believed.
   if ((await (isRegistry ? ignoreRefusedRead(looking, options) : looking)) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await cache.get(entry.digest) : undefined;
-  if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, draft));
+  if (bytes === undefined) throw new MissingEntriesError([entry], entryGone(entry, draft));
   const content = { descriptor: minimalDescriptor(entry), bytes };
   return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectOf(bytes) };
 }
@@ -175,7 +175,7 @@ async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions)
     return await readGraph(source, entry, { cached: (digest) => stores.cache.get(digest), signal });
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
-    throw new MissingEntries([entry], entryGone(entry, draft, asMlistError(thrown)));
+    throw new MissingEntriesError([entry], entryGone(entry, draft, asMlistError(thrown)));
   }
 }
 
